@@ -13,6 +13,9 @@ except ImportError:  # CPython
         return value
 
 
+Sha256 = hashlib.sha256
+
+
 def sha256(data: bytes) -> bytes:
     """SHA-256 of bytes or a memoryview."""
     return hashlib.sha256(data).digest()

@@ -1,0 +1,100 @@
+"""Grants: what a site allows a service to do on a node. All that is not granted is denied.
+
+    bus.publish:FILTER     publish to the node's bus, to topics that the filter matches
+    bus.subscribe:FILTER   subscribe to such topics
+    pin:NUMBER             use one pin
+    config:KEY             read one key of the node's configuration
+    log                    write to the node's log
+
+A filter is a topic of levels between `/`, in which `+` stands for one level and a last `#` for
+any number of them, as in MQTT (OASIS MQTT 5.0 section 4.7).
+"""
+
+from .compat import const
+from .errors import BadGrant, NotGranted
+from .seal import MAX_GRANT
+
+PUBLISH = "bus.publish"
+SUBSCRIBE = "bus.subscribe"
+PIN = "pin"
+CONFIG = "config"
+LOG = "log"
+
+_MAX_PIN = const(255)
+_KEY_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+
+def check(grant: str) -> str:
+    """Returns `grant`; raises BadGrant unless it is written as one of the above."""
+    if len(grant.encode()) > MAX_GRANT:
+        raise BadGrant("longer than %d octets" % MAX_GRANT)
+    kind, _, what = grant.partition(":")
+    if kind in (PUBLISH, SUBSCRIBE):
+        _check_filter(what)
+    elif kind == PIN:
+        if not what.isdigit() or len(what) > 3 or str(int(what)) != what or int(what) > _MAX_PIN:
+            raise BadGrant("pin:NUMBER, 0 to 255: " + grant)
+    elif kind == CONFIG:
+        if not what or any(letter not in _KEY_LETTERS for letter in what):
+            raise BadGrant("config:KEY of letters, digits and . _ -: " + grant)
+    elif grant != LOG:
+        raise BadGrant("no such capability: " + grant)
+    return grant
+
+
+def _check_filter(pattern: str) -> None:
+    levels = pattern.split("/")
+    for i, level in enumerate(levels):
+        if level == "#" and i == len(levels) - 1:
+            return
+        if level == "+":
+            continue
+        _check_level(level, pattern)
+
+
+def _check_level(level: str, whole: str) -> None:
+    if not level:
+        raise BadGrant("empty level in a topic: " + whole)
+    for letter in level:
+        if letter in "+#" or ord(letter) < 0x21 or ord(letter) == 0x7F:
+            raise BadGrant("letter in a topic: " + whole)
+
+
+def check_topic(topic: str) -> None:
+    """Raises BadGrant unless `topic` is a topic without wildcards."""
+    for level in topic.split("/"):
+        _check_level(level, topic)
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a filter covers a topic, or another filter whole (`a/#` covers `a/+`, not `#`)."""
+    wanted = pattern.split("/")
+    given = topic.split("/")
+    for i, level in enumerate(wanted):
+        if level == "#":
+            return i <= len(given)
+        if i >= len(given) or given[i] == "#":
+            return False
+        if level != "+" and level != given[i]:
+            return False
+    return len(given) == len(wanted)
+
+
+def require(granted, kind: str, what: str) -> None:
+    """Raises NotGranted unless one of the grants in `granted` gives `kind` for `what`.
+
+    Args:
+        granted: the site seal's grants, a sequence of str.
+        kind: PUBLISH, SUBSCRIBE, PIN, CONFIG or LOG.
+        what: the topic, filter, pin number or key; "" for LOG.
+    """
+    for grant in granted:
+        have, _, pattern = grant.partition(":")
+        if have != kind:
+            continue
+        if kind in (PUBLISH, SUBSCRIBE):
+            if matches(pattern, what):
+                return
+        elif pattern == what:
+            return
+    raise NotGranted(kind + ":" + what if what else kind)
