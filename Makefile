@@ -1,0 +1,86 @@
+# Every target sets up what it needs: Python 3.11 or newer with venv, and make, are enough.
+
+VENV     ?= .venv
+PY       := $(VENV)/bin/python
+READY    := $(VENV)/.ready
+JOBS     ?= 2
+UV       ?= uv
+
+# The newest Python that the lock file covers and that can make a virtual environment. Asked only
+# when there is one to make; candidates are run, since a name on PATH may be a shim for nothing.
+PYTHON   ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+              $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+                2>/dev/null && echo $$python && break; done)
+NO_PYTHON = no Python 3.11 or newer with venv: "apt install python3-venv", "brew install python" or PYTHON=/path/to/python
+
+.DEFAULT_GOAL := help
+
+##@ Use
+
+.PHONY: demo
+demo: $(READY) micropython ## One service from its developer to a board, then every tampering refused
+	@$(PY) -m triseal.demo
+
+##@ Check
+
+.PHONY: test
+test: $(READY) micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Style, format and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+.PHONY: coverage
+coverage: $(READY) micropython ## Branches of sealcore that the tests reach, on CPython
+	@mkdir -p build
+	$(PY) -m coverage run -m pytest -q tests/common tests/host
+	$(PY) -m coverage report
+
+##@ Measure
+
+.PHONY: bench
+bench: $(READY) micropython ## Figures beside their baselines into build/bench.json; ARGS=NAME for one
+	$(PY) -m bench.run $(ARGS)
+
+##@ Maintain
+
+.PHONY: lock
+lock: ## Lock the newest versions with their hashes (needs uv)
+	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: "pip install uv" or UV=/path/to/uv' >&2; exit 1; }
+	$(UV) pip compile $(LOCK_FLAGS) --all-extras -o requirements.lock pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) --group build -c requirements.lock -o requirements-build.lock
+
+.PHONY: dist
+dist: $(READY) ## Wheel and source distribution into dist/
+	$(PY) -m hatchling build -d dist
+
+.PHONY: clean
+clean: ## Remove what was built, measured and cached
+	rm -rf build dist .hypothesis .pytest_cache
+	find common device host tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove the virtual environment as well
+	rm -rf $(VENV) $(VENV).lock
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- What the targets stand on ---
+
+LOCK_FLAGS = --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+             --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+$(READY): requirements.lock requirements-build.lock pyproject.toml tools/environment.py
+	@test -n "$(PYTHON)" || { echo '$(NO_PYTHON)' >&2; exit 1; }
+	@$(PYTHON) tools/environment.py install $(VENV)
+
+.PHONY: micropython
+micropython: $(READY)
+	@$(PY) tools/environment.py check
