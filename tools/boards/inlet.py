@@ -1,0 +1,74 @@
+"""The way into a virtual board: what was sent to its port, on its way to the interpreter."""
+
+import contextlib
+import os
+from collections.abc import Callable
+
+_CTRL_C = 3
+_MAX_WAITING = 65536
+
+
+class Inlet:
+    """A pipe that outlives the interpreters which read it, and what waits before it.
+
+    It is to a virtual board what the receive buffer is to a real one: it survives a soft reset.
+
+    Attributes:
+        read_end: descriptor that interpreters have as their standard input.
+        fd: descriptor to watch for room.
+    """
+
+    def __init__(self) -> None:
+        self.read_end, self.fd = os.pipe()
+        # Only the writing end: the other one's mode is shared with the interpreter.
+        os.set_blocking(self.fd, False)
+        self._data = bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for room."""
+        return bool(self._data)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be taken from the port for now."""
+        return len(self._data) >= _MAX_WAITING
+
+    def take(self, data: bytes, interrupt: Callable[[], bool]) -> None:
+        """Add what came from the port.
+
+        Args:
+            data: the octets.
+            interrupt: called for each Ctrl-C; false if it is a plain byte just now.
+        """
+        for byte in data:
+            if byte != _CTRL_C or not interrupt():
+                self._data.append(byte)
+
+    def flush(self) -> None:
+        """Hand over as much as goes."""
+        with contextlib.suppress(BlockingIOError):
+            del self._data[: os.write(self.fd, self._data)]
+
+    def keep_unread(self, first: bytes) -> None:
+        """Between two interpreters: put `first` before all that the last one left unread."""
+        self._data[:0] = first + self._unread()
+
+    def empty(self) -> None:
+        """Forget everything, as a board without power does."""
+        self._data.clear()
+        self._unread()
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.read_end)
+        os.close(self.fd)
+
+    def _unread(self) -> bytes:
+        os.set_blocking(self.read_end, False)
+        try:
+            return os.read(self.read_end, 2 * _MAX_WAITING)
+        except BlockingIOError:
+            return b""
+        finally:
+            os.set_blocking(self.read_end, True)

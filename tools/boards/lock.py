@@ -1,0 +1,73 @@
+"""One process at a time: a lock on a file that ends with its holders."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from boards.errors import AlreadyRunning
+
+_PATIENCE = 0.5  # seconds: a holder that was killed takes a moment to be gone
+_STEP = 0.02
+
+
+class Lock:
+    """An advisory lock on a file, held also by the processes that inherit its descriptor."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a child process inherits to hold the lock as well."""
+        return () if self._fd is None else (self._fd,)
+
+    def acquire(self) -> None:
+        """Take it.
+
+        Raises:
+            AlreadyRunning: another process holds it; the detail names it.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + _PATIENCE
+        while not _try_lock(fd, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                pids = os.pread(fd, 64, 0).decode().strip()
+                os.close(fd)
+                raise AlreadyRunning(f"{self._path.parent.name} is run by process {pids}")
+            time.sleep(_STEP)
+        self._fd = fd
+
+    def note(self, text: str) -> None:
+        """Write who holds it, for `acquire` to tell others."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, text.encode(), 0)
+
+    def release(self) -> None:
+        """Give it up; does nothing if it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock on `path`."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

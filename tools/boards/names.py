@@ -1,0 +1,66 @@
+"""Virtual boards by name, so that one process can run them and others reach them."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from boards import lock, state
+from boards.errors import BadName, NotRunning
+
+PREFIX = "virtual:"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def directory(name: str) -> Path:
+    """Where the virtual board `name` keeps its state.
+
+    Raises:
+        BadName: it is not a name.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadName(f"{name!r} is no name for a virtual board")
+    return state.root() / "virtual" / name
+
+
+def resolve(port: str) -> str:
+    """The port to open for what a person wrote.
+
+    Args:
+        port: `virtual:NAME`, or anything else, which is given back as it is.
+
+    Raises:
+        BadName: what follows `virtual:` is not a name.
+        NotRunning: no process runs that board.
+    """
+    if not port.startswith(PREFIX):
+        return port
+    folder = directory(port.removeprefix(PREFIX))
+    link = folder / "port"
+    # The number of a pseudo-terminal is soon used again, by who knows what: so the lock decides.
+    if not link.is_symlink() or not lock.is_held(folder / "lock"):
+        raise NotRunning(f"{port} is not running")
+    return str(link.readlink())
+
+
+@contextlib.contextmanager
+def published(folder: Path, port: str) -> Iterator[Path]:
+    """Let others find a port while the block runs.
+
+    Args:
+        folder: the board's directory.
+        port: the port that it has now.
+
+    Returns:
+        A path that stays the same from run to run: a link to the port.
+    """
+    link = folder / "port"
+    fresh = folder / "port.tmp"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(port)
+    os.replace(fresh, link)  # noqa: PTH105 - a link's own name, not what it points to
+    try:
+        yield link
+    finally:
+        link.unlink(missing_ok=True)

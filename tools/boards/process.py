@@ -1,0 +1,122 @@
+"""One run of MicroPython inside a virtual board, from its start to its end."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from boards import sigint
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    # A board whose holder was killed must not go on writing its flash.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """A running interpreter whose console is a pair of pipes.
+
+    Pipes and not a terminal: a terminal would drop unread input at every change of mode, and turn
+    Ctrl-C into a signal even while a program reads binary data.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        stdin: int,
+        directory: Path,
+        environment: dict[str, str],
+        keep_open: Sequence[int],
+    ) -> None:
+        """Start it.
+
+        Args:
+            command: program and arguments.
+            stdin: the reading end of the pipe that holds the board's input.
+            directory: its working directory.
+            environment: all of its variables.
+            keep_open: descriptors that it inherits.
+        """
+        self.output, write_end = os.pipe()
+        self._child = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=write_end,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env=environment,
+            pass_fds=keep_open,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+        os.close(write_end)
+        self._frozen = False
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self._child.pid
+
+    def wants_interrupt(self) -> bool:
+        """Whether it runs a program that Ctrl-C interrupts."""
+        return self._child.returncode is None and sigint.is_caught(self.pid)
+
+    def interrupt(self) -> bool:
+        """Interrupt the program that runs, if it may be interrupted.
+
+        Returns:
+            False if Ctrl-C is a plain byte for it just now.
+        """
+        # Between a look and the signal the program could end, and the signal then ends the process:
+        # so it is stopped for both.
+        if not self.wants_interrupt() or not self._stop():
+            return False
+        wanted = self.wants_interrupt()
+        if wanted:
+            self._send(signal.SIGINT)
+        if not self._frozen:
+            self._send(signal.SIGCONT)
+        return wanted
+
+    def _stop(self) -> bool:
+        if self._frozen:
+            return True
+        self._send(signal.SIGSTOP)
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            return True
+        self._child.returncode = os.waitstatus_to_exitcode(status)
+        return False
+
+    def freeze(self) -> None:
+        """Stop it where it is; nothing is lost."""
+        if self._stop():
+            self._frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._frozen = False
+        self._send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once, as loss of power does."""
+        self._send(signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end and free what it held.
+
+        Returns:
+            Its exit status, or minus the number of the signal that ended it.
+        """
+        status = self._child.wait()
+        os.close(self.output)
+        return status
+
+    def _send(self, number: int) -> None:
+        if self._child.returncode is None:
+            os.kill(self.pid, number)

@@ -1,0 +1,45 @@
+"""A flash that is a LittleFS image in a file: format, size and limits of a real board."""
+
+import vfs
+
+_BLOCK = 4096
+
+
+class FileDevice:
+    """A block device over the file of an image."""
+
+    def __init__(self, path):
+        self._file = open(path, "r+b")  # noqa: SIM115 - open as long as the board runs
+        self._blocks = self._file.seek(0, 2) // _BLOCK
+
+    def readblocks(self, block, buffer, offset=0):
+        self._file.seek(block * _BLOCK + offset)
+        self._file.readinto(buffer)
+
+    def writeblocks(self, block, buffer, offset=0):
+        self._file.seek(block * _BLOCK + offset)
+        self._file.write(buffer)
+
+    def ioctl(self, operation, argument):
+        if operation == 4:
+            return self._blocks
+        if operation == 5:
+            return _BLOCK
+        return 0
+
+
+def _is_blank(device):
+    buffer = bytearray(64)
+    for block in (0, 1):
+        device.readblocks(block, buffer)
+        if any(buffer):
+            return False
+    return True
+
+
+def open_flash(place):
+    """The LittleFS in the image `place`; a blank image is formatted first, a damaged one never."""
+    device = FileDevice(place)
+    if _is_blank(device):
+        vfs.VfsLfs2.mkfs(device)
+    return vfs.VfsLfs2(device)

@@ -1,0 +1,215 @@
+"""A virtual board: a real MicroPython behind a port that mpremote takes for a board's."""
+
+import contextlib
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from boards import micropython, state
+from boards.errors import BoardTimeout, WontStart
+from boards.holder import Holder
+from boards.lock import Lock
+from boards.process import Process
+
+Filesystem = Literal["posix", "littlefs"]
+
+_SHIM = Path(__file__).parent / "shim"
+_HEAP = re.compile(r"[1-9][0-9]*[kKmM]?")
+_START_TIMEOUT = 30.0
+
+
+class VirtualBoard:
+    """A board of its own: interpreter, port, flash, heap limit, identity, pins.
+
+    A context manager: the port exists inside. Everything that outlives a run lies in `directory`:
+    `flash/` or `flash.img`, `unique_id`, `pins/`.
+
+    Attributes:
+        directory: where its state is kept.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        heap: str = "256k",
+        filesystem: Filesystem = "posix",
+        *,
+        flash_size: int = 1 << 20,
+        read_only: bool = False,
+    ) -> None:
+        """Describe a board; nothing runs yet.
+
+        Args:
+            directory: folder for its state, made if it is not there; one board at a time uses it.
+            heap: size of the Python heap as `-X heapsize` takes it, for example "64k".
+            filesystem: "posix" (a folder) or "littlefs" (an image, the format of real boards).
+            flash_size: octets of a new LittleFS image, a multiple of 4096.
+            read_only: mount the flash so that it can't be written.
+
+        Raises:
+            ValueError: the heap or the size is not one.
+        """
+        if not _HEAP.fullmatch(heap):
+            raise ValueError(f"not a heap size: {heap}")
+        if flash_size % 4096 or flash_size < 8 * 4096:
+            raise ValueError("the flash size must be a multiple of 4096, at least 32768")
+        self.directory = Path(directory).absolute()
+        self._heap = heap
+        self._filesystem = filesystem
+        self._flash_size = flash_size
+        self._read_only = read_only
+        self._lock = Lock(self.directory / "lock")
+        self._holder: Holder | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Power it on; return when its flash is mounted and its port takes input.
+
+        Raises:
+            NoMicroPython: there is no interpreter to run.
+            AlreadyRunning: another process runs a board in this directory.
+            WontStart: the interpreter ends before it is ready.
+        """
+        self._interpreter = micropython.find()
+        self._lock.acquire()
+        try:
+            self._prepare()
+            self._holder = Holder(self._start)
+            self._thread = threading.Thread(
+                target=self._holder.run, name="virtual-board", daemon=True
+            )
+            self._thread.start()
+            self.power_on()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Cut its power and take its port away."""
+        self.close()
+
+    def close(self) -> None:
+        """Cut its power and take its port away; does nothing the second time."""
+        if self._thread is not None and self._thread.is_alive():
+            self._running.submit(self._running.end)
+            self._thread.join()
+        self._holder = self._thread = None
+        self._lock.release()
+
+    @property
+    def port(self) -> str:
+        """The path of its port, for example /dev/pts/3."""
+        return self._running.port
+
+    @property
+    def flash(self) -> Path:
+        """Its flash: a folder, or the file of a LittleFS image."""
+        return self.directory / ("flash" if self._filesystem == "posix" else "flash.img")
+
+    @property
+    def starts(self) -> int:
+        """How often it has started so far: power-on, hard and soft resets."""
+        return self._running.starts
+
+    def reset(self) -> None:
+        """Press its reset button; return when it takes input again."""
+        self._restart(self._running.reset)
+
+    def power_on(self) -> None:
+        """Give it power; return when it takes input."""
+        self._restart(self._running.power_on)
+
+    def power_cut(self) -> None:
+        """Take its power away: memory is lost, the flash stays as it is, the port stays."""
+        self._running.submit(self._running.power_cut)
+
+    def freeze(self) -> None:
+        """Stop its clockwork: it answers nothing, and loses nothing."""
+        self._running.submit(self._running.freeze)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self._running.submit(self._running.thaw)
+
+    def pin(self, number: int | str) -> tuple[int, int]:
+        """What a pin shows.
+
+        Args:
+            number: the pin, as the board's program names it.
+
+        Returns:
+            Its value, and how often that has changed. (0, 0) for a pin that nobody has used.
+        """
+        try:
+            value, changes = (self.directory / "pins" / str(number)).read_text().split()
+        except FileNotFoundError:
+            return 0, 0
+        return int(value), int(changes)
+
+    def set_pin(self, number: int | str, value: int) -> None:
+        """Drive an input of the board from outside.
+
+        Args:
+            number: the pin.
+            value: 0 or 1.
+        """
+        before, changes = self.pin(number)
+        text = f"{value} {changes + (value != before)}\n"
+        state.write(self.directory / "pins" / str(number), text.encode())
+
+    @property
+    def _running(self) -> Holder:
+        if self._holder is None:
+            raise RuntimeError("the board is used outside of its `with` block")
+        return self._holder
+
+    def _restart(self, job: Callable[[], None]) -> None:
+        number = self._running.starts + 1
+        self._running.submit(job)
+        if not self._running.await_start(number, _START_TIMEOUT):
+            raise BoardTimeout(f"the virtual board did not start in {_START_TIMEOUT:.0f} s")
+        if self._running.failure is not None:
+            raise WontStart(self._running.failure.splitlines()[-1])
+
+    def _prepare(self) -> None:
+        (self.directory / "pins").mkdir(parents=True, exist_ok=True)
+        if self._filesystem == "posix":
+            (self.flash / "lib").mkdir(parents=True, exist_ok=True)
+        elif not self.flash.exists():
+            with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
+                image.truncate(self._flash_size)
+        identity = self.directory / "unique_id"
+        if not identity.exists():
+            state.write(identity, secrets.token_hex(8).encode())
+
+    def _start(self, cause: int, token: str, raw: bool, stdin: int) -> Process:
+        settings = {
+            "filesystem": self._filesystem,
+            "place": str(self.flash),
+            "read_only": self._read_only,
+            "pins": str(self.directory / "pins"),
+            "id": (self.directory / "unique_id").read_text(),
+            "cause": cause,
+            "token": token,
+            "raw": raw,
+        }
+        code = f'__import__("virtual_board").boot({settings!r}, globals())'
+        # A board has no environment; and a service that runs here must not see this computer's.
+        environment = {
+            "MICROPYPATH": str(_SHIM), "HOME": str(self.directory), "PATH": os.defpath,
+        }  # fmt: skip
+        command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
+        process = Process(command, stdin, self.directory, environment, self._lock.descriptors)
+        self._lock.note(f"{os.getpid()} {process.pid}")
+        return process
