@@ -25,10 +25,13 @@ def share_of(count: int, random_bits: int) -> int:
 
 
 def window(lifetime: int, share: int = SHARE) -> int:
-    """Seconds that the draw may choose from: `share` thousandths of the lifetime, rounded up."""
+    """Seconds that the draw may choose from: `share` thousandths of the lifetime, rounded up.
+
+    Never the whole lifetime: a seal isn't due in the second of its issue.
+    """
     if lifetime < 0 or not 0 <= share <= _WHOLE:
         raise ValueError("renewal window")
-    return (lifetime * share + _WHOLE - 1) // _WHOLE
+    return min((lifetime * share + _WHOLE - 1) // _WHOLE, max(lifetime - 1, 0))
 
 
 def lead(seconds: int, random_bits: int) -> int:

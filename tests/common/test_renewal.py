@@ -13,10 +13,10 @@ DRAWS = (
     ("the window is rounded up", 0, 5, 250, 3, 4),
     ("four seconds leave one choice", 0, 4, 250, 3, 3),
     ("two seconds", 10, 12, 250, 11, 11),
-    ("one second: at its begin", 10, 11, 250, 10, 10),
+    ("one second: at its end", 10, 11, 250, 11, 11),
     ("no lifetime: at once", 10, 10, 250, 10, 10),
     ("no share: at expiry, as without backoff", 0, 5000, 0, 5000, 5000),
-    ("the whole lifetime", 0, 5000, 1000, 0, 4999),
+    ("the whole lifetime but for its first second", 0, 5000, 1000, 1, 4999),
     ("a year on a board with 30-bit small integers", 0, 31536000, 250, 23652000, 31535999),
     ("today's times", 1795363200, 1795368200, 250, 1795366950, 1795368199),
 )
