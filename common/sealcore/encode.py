@@ -1,16 +1,15 @@
 """A DER writer for the few types that Triseal writes; `der` reads them back."""
 
-from .der import (
-    BIT_STRING,
-    CONSTRUCTED,
-    CONTEXT,
-    INTEGER,
-    OCTET_STRING,
-    OID,
-    SEQUENCE,
-    SET,
-    UTF8_STRING,
-)
+from .compat import const
+
+INTEGER = const(0x02)
+BIT_STRING = const(0x03)
+OCTET_STRING = const(0x04)
+OID = const(0x06)
+UTF8_STRING = const(0x0C)
+SEQUENCE = const(0x30)
+SET = const(0x31)
+EXPLICIT = const(0xA0)
 
 
 def element(tag: int, *parts) -> bytes:
@@ -66,4 +65,4 @@ def text(value: str, tag: int = UTF8_STRING) -> bytes:
 
 def explicit(number: int, *parts) -> bytes:
     """A constructed context-specific element: explicit tags, and implicit ones of SEQUENCEs."""
-    return element(CONTEXT | CONSTRUCTED | number, *parts)
+    return element(EXPLICIT | number, *parts)

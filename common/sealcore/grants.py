@@ -10,9 +10,8 @@ A filter is a topic of levels between `/`, in which `+` stands for one level and
 any number of them, as in MQTT (OASIS MQTT 5.0 section 4.7).
 """
 
+from . import errors
 from .compat import const
-from .errors import BadGrant, NotGranted
-from .seal import MAX_GRANT
 
 PUBLISH = "bus.publish"
 SUBSCRIBE = "bus.subscribe"
@@ -20,25 +19,26 @@ PIN = "pin"
 CONFIG = "config"
 LOG = "log"
 
+_MAX_GRANT = const(128)
 _MAX_PIN = const(255)
 _KEY_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
 def check(grant: str) -> str:
     """Returns `grant`; raises BadGrant unless it is written as one of the above."""
-    if len(grant.encode()) > MAX_GRANT:
-        raise BadGrant("longer than %d octets" % MAX_GRANT)
+    if len(grant.encode()) > _MAX_GRANT:
+        raise errors.BadGrant("longer than %d octets" % _MAX_GRANT)
     kind, _, what = grant.partition(":")
     if kind in (PUBLISH, SUBSCRIBE):
         _check_filter(what)
     elif kind == PIN:
         if not what.isdigit() or len(what) > 3 or str(int(what)) != what or int(what) > _MAX_PIN:
-            raise BadGrant("pin:NUMBER, 0 to 255: " + grant)
+            raise errors.BadGrant("pin:NUMBER, 0 to 255: " + grant)
     elif kind == CONFIG:
         if not what or any(letter not in _KEY_LETTERS for letter in what):
-            raise BadGrant("config:KEY of letters, digits and . _ -: " + grant)
+            raise errors.BadGrant("config:KEY of letters, digits and . _ -: " + grant)
     elif grant != LOG:
-        raise BadGrant("no such capability: " + grant)
+        raise errors.BadGrant("no such capability: " + grant)
     return grant
 
 
@@ -54,10 +54,10 @@ def _check_filter(pattern: str) -> None:
 
 def _check_level(level: str, whole: str) -> None:
     if not level:
-        raise BadGrant("empty level in a topic: " + whole)
+        raise errors.BadGrant("empty level in a topic: " + whole)
     for letter in level:
         if letter in "+#" or ord(letter) < 0x21 or ord(letter) == 0x7F:
-            raise BadGrant("letter in a topic: " + whole)
+            raise errors.BadGrant("letter in a topic: " + whole)
 
 
 def check_topic(topic: str) -> None:
@@ -97,4 +97,4 @@ def require(granted, kind: str, what: str) -> None:
                 return
         elif pattern == what:
             return
-    raise NotGranted(kind + ":" + what if what else kind)
+    raise errors.NotGranted(kind + ":" + what if what else kind)

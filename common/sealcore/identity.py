@@ -1,58 +1,47 @@
-"""Who a certificate of a site speaks for: SPIFFE IDs (SPIFFE-ID section 2) in its one URI name.
+"""Who a certificate of a site speaks for: the SPIFFE ID in its one URI name.
 
     spiffe://SITE/slsm                          the site's manager
     spiffe://SITE/node/NODE                     a node
     spiffe://SITE/node/NODE/service/SERVICE     a service on a node: a site seal
 """
 
-from . import encode, extensions
-from .compat import const
-from .der import CONTEXT, single
-from .errors import ProfileViolation, WrongNode, WrongService, WrongSite
-from .names import check_label
-
-_SCHEME = "spiffe://"
-_URI = const(CONTEXT | 6)  # GeneralName uniformResourceIdentifier
-_MAX_URI = const(256)
+from . import errors, keys, names
+from .profile import TLS_BOTH_SIDES, ProfileCertificate
 
 
 def slsm(site: str) -> str:
-    return _SCHEME + check_label(site) + "/slsm"
+    return "spiffe://" + names.check_label(site) + "/slsm"
 
 
 def node(site: str, name: str) -> str:
-    return _SCHEME + check_label(site) + "/node/" + check_label(name)
+    return "spiffe://" + names.check_label(site) + "/node/" + names.check_label(name)
 
 
 def service(site: str, node_name: str, name: str) -> str:
-    return node(site, node_name) + "/service/" + check_label(name)
+    return node(site, node_name) + "/service/" + names.check_label(name)
 
 
-def subject_alt_name(uri: str) -> bytes:
-    """The value of a subjectAltName extension that holds this URI alone."""
-    return encode.sequence(encode.text(uri, _URI))
+def parse(der) -> ProfileCertificate:
+    """Parse the TLS certificate of a node or of the SLSM.
+
+    Raises MalformedDER, UnsupportedCertificate or ProfileViolation.
+    """
+    return ProfileCertificate(der, TLS_BOTH_SIDES, {b"\x55\x1d\x11": None})
 
 
-def read(certificate) -> str:
-    """The one URI that a certificate's subjectAltName holds; raises ProfileViolation."""
-    extension = certificate.extensions.get(extensions.SUBJECT_ALT_NAME)
-    if extension is None:
-        raise ProfileViolation("no subjectAltName")
-    reader = single(extension.value)
-    if reader.peek() != _URI:
-        raise ProfileViolation("subjectAltName is not a URI")
-    uri = reader.text(1, _MAX_URI, _URI)
-    if reader.peek() >= 0:
-        raise ProfileViolation("subjectAltName is more than one URI")
-    return uri
+def check(peer: ProfileCertificate, site_keys, uri: str, now: int) -> None:
+    """Raise unless a site key issued this certificate to `uri` and it is valid.
 
-
-def check_service(uri: str, site: str, node_name: str, name: str) -> None:
-    """Raises WrongSite, WrongNode or WrongService unless `uri` is this service on this node."""
-    if uri == service(site, node_name, name):
-        return
-    if not uri.startswith(_SCHEME + site + "/"):
-        raise WrongSite(uri)
-    if not uri.startswith(node(site, node_name) + "/service/"):
-        raise WrongNode(uri)
-    raise WrongService(uri)
+    Args:
+        peer: from `parse`.
+        site_keys: the (name, SubjectPublicKeyInfo) pairs of a trust bundle.
+        uri: the SPIFFE ID that the peer must have.
+        now: trusted time, Unix seconds.
+    """
+    known = [entry for entry in site_keys if entry[0] == peer.issuer]
+    if not known:
+        raise errors.UntrustedSigner("of the peer's certificate")
+    keys.verify_any(known, peer.algorithm, peer.tbs, peer.signature)
+    peer.check_time(now)
+    if peer.uri != uri:
+        raise errors.WrongNode(peer.uri)

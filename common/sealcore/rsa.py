@@ -1,7 +1,7 @@
 """RSA signatures: PKCS #1 v1.5 with SHA-256 (RFC 8017 section 8.2.2), 2048 to 4096 bits."""
 
-from .compat import bit_length, const, modpow, sha256
-from .errors import BadSignature, UnsupportedKey
+from . import errors
+from .compat import const, modpow, sha256
 
 _MIN_BITS = const(2048)
 _MAX_BITS = const(4096)
@@ -12,13 +12,13 @@ _DIGEST_INFO = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x0
 
 
 class PublicKey:
-    """An RSA public key: modulus n, exponent e."""
+    """An RSA public key: modulus n, exponent e. Raises UnsupportedKey."""
 
     def __init__(self, n: int, e: int):
-        if n < 0 or not _MIN_BITS <= bit_length(n) <= _MAX_BITS or not n & 1:
-            raise UnsupportedKey("RSA modulus")
-        if e < 3 or not e & 1 or bit_length(e) > _MAX_EXPONENT_BITS:
-            raise UnsupportedKey("RSA exponent")
+        if n < 0 or not n >> _MIN_BITS - 1 or n >> _MAX_BITS or not n & 1:
+            raise errors.UnsupportedKey("RSA modulus")
+        if e < 3 or not e & 1 or e >> _MAX_EXPONENT_BITS:
+            raise errors.UnsupportedKey("RSA exponent")
         self.n = n
         self.e = e
 
@@ -28,13 +28,14 @@ class PublicKey:
         The encoded message is rebuilt and compared whole: parsing it is how forgeries with small
         exponents pass.
         """
-        size = (bit_length(self.n) + 7) // 8
-        if len(signature) != size:
-            raise BadSignature("length")
+        size = _MIN_BITS // 8
+        while self.n >> 8 * size:
+            size += 1
         number = int.from_bytes(signature, "big")
-        if number >= self.n:
-            raise BadSignature("range")
-        tail = _DIGEST_INFO + sha256(message)
-        expected = b"\x00\x01" + b"\xff" * (size - 3 - len(tail)) + b"\x00" + tail
-        if modpow(number, self.e, self.n) != int.from_bytes(expected, "big"):
-            raise BadSignature("RSA")
+        if len(signature) != size or number >= self.n:
+            raise errors.BadSignature("length or range")
+        # 00 01 ff .. ff 00 DigestInfo, as a number: building the octets would need a KiB of heap.
+        info = _DIGEST_INFO + sha256(message)
+        expected = (1 << 8 * size - 15) - (1 << 8 * len(info) + 8) + int.from_bytes(info, "big")
+        if modpow(number, self.e, self.n) != expected:
+            raise errors.BadSignature("RSA")

@@ -1,0 +1,38 @@
+"""The steps of `custody` for those before the node: the Store and the site's manager."""
+
+from . import seal
+from .custody import check_content, check_developer, check_package
+
+
+def verify_package(package, trust, now, floor=0) -> seal.Seal:
+    """All steps but 2-4, for the site's manager before it issues.
+
+    Args:
+        package: as in `custody`.
+        trust: a bundle.TrustBundle, or anything with `store_keys` and `developers`.
+        now: Unix seconds.
+        floor: security version of the package that it replaces.
+
+    Returns: the Store seal. Raises: a leaf of SealError.
+    """
+    store = seal.parse(package.store_seal, seal.STORE)  # 1
+    developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
+    check_package(package, store, developer, trust, now)  # 5-8
+    check_content(store, package, floor)  # 9-10
+    return store
+
+
+def verify_submission(package, developers, now, floor=0) -> seal.Seal:
+    """Steps 1 and 7-10, for the Store before it countersigns.
+
+    Args:
+        package: as in `custody`; its Store seal is not looked at.
+        developers: the (name, SubjectPublicKeyInfo) pairs, DER, that the Store believes.
+        now, floor: as above.
+
+    Returns: the developer seal. Raises: a leaf of SealError.
+    """
+    developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
+    check_developer(developer, developer.spki, developers, now)  # 7
+    check_content(developer, package, floor)  # 9-10
+    return developer

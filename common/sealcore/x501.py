@@ -1,0 +1,104 @@
+"""X.501 names as X.509 writes them (RFC 5280 sections 4.1.2.4 and 7.1)."""
+
+from . import errors
+from .compat import const
+from .der import check_utf8, single
+
+_OID = const(0x06)
+_UTF8_STRING = const(0x0C)
+_NUMERIC_STRING = const(0x12)
+_PRINTABLE_STRING = const(0x13)
+_IA5_STRING = const(0x16)
+_VISIBLE_STRING = const(0x1A)
+_UNIVERSAL_STRING = const(0x1C)
+_BMP_STRING = const(0x1E)
+_SET = const(0x31)
+_PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
+
+
+def check_oid(value) -> None:
+    """X.690 8.19: minimal sub-identifiers, the last one ended; raises MalformedDER."""
+    if not value or value[-1] & 0x80:
+        raise errors.MalformedDER
+    start = True
+    for octet in value:
+        if start and octet == 0x80:
+            raise errors.MalformedDER
+        start = octet < 0x80
+
+
+def check_string(tag: int, value) -> None:
+    """The octets of a string value fit its type; raises MalformedDER."""
+    if tag == _UTF8_STRING:
+        check_utf8(value)
+    elif tag == _PRINTABLE_STRING:
+        _only(value, _PRINTABLE)
+    elif tag == _NUMERIC_STRING:
+        _only(value, b"0123456789 ")
+    elif tag in (_IA5_STRING, _VISIBLE_STRING):
+        low, high = (0x00, 0x7F) if tag == _IA5_STRING else (0x20, 0x7E)
+        for octet in value:
+            if not low <= octet <= high:
+                raise errors.MalformedDER
+    elif (tag == _BMP_STRING and len(value) % 2) or (tag == _UNIVERSAL_STRING and len(value) % 4):
+        raise errors.MalformedDER
+
+
+def _only(value, allowed: bytes) -> None:
+    for octet in value:
+        if octet not in allowed:
+            raise errors.MalformedDER
+
+
+def check(name) -> None:
+    """`name` is one well-formed Name: a SEQUENCE of non-empty, ordered SETs of attributes."""
+    rdns = single(name)
+    while rdns.peek() >= 0:
+        rdn = rdns.enter(_SET)
+        previous = b""
+        while not previous or rdn.peek() >= 0:
+            element = bytes(rdn.element())
+            _check_attribute(element)
+            if element <= previous:  # SET OF: ascending, and no attribute twice
+                raise errors.MalformedDER
+            previous = element
+
+
+def _check_attribute(element) -> None:
+    attribute = single(element)
+    check_oid(attribute.value(_OID))
+    tag = attribute.peek()
+    check_string(tag, attribute.value(tag))
+    attribute.end()
+
+
+def _folded(tag: int, value) -> bytes:
+    """ASCII case folded and white space compressed, as RFC 5280 section 7.1 compares strings.
+
+    Letters beyond ASCII compare as they are: MicroPython has no Unicode tables, and a name that
+    fails to match is refused.
+    """
+    if tag in (_UTF8_STRING, _PRINTABLE_STRING, _IA5_STRING):
+        return b" ".join(bytes(value).lower().split())
+    return bytes((tag,)) + bytes(value)
+
+
+def _comparable(name) -> list:
+    result = []
+    rdns = single(name)
+    while rdns.peek() >= 0:
+        rdn = rdns.enter(_SET)
+        attributes = []
+        while rdn.peek() >= 0:
+            attribute = rdn.enter()
+            kind = bytes(attribute.value(_OID))
+            tag = attribute.peek()
+            attributes.append((kind, _folded(tag, attribute.value(tag))))
+        result.append(sorted(attributes))
+    return result
+
+
+def check_match(a, b) -> None:
+    """Raises NameMismatch unless the two names are the same by RFC 5280 section 7.1."""
+    if a != b and _comparable(a) != _comparable(b):
+        raise errors.NameMismatch("the issuer is another")
