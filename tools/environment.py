@@ -55,7 +55,7 @@ def pip(folder: Path, *arguments: str) -> None:
         SystemExit: with one line, if pip failed.
     """
     python = str(folder / "bin" / "python")
-    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-compile"]
     command = [python, "-m", "pip", "install", *options, *arguments]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
