@@ -124,6 +124,13 @@ class VerifyFailed(BoardError):
     advice = "Repeat; if it stays, the board's flash is worn or its file system is damaged."
 
 
+class UnsupportedFirmware(BoardError):
+    """The board's MicroPython can't load what would be put on it."""
+
+    code = "unsupported-firmware"
+    advice = "Flash a current MicroPython (1.23 or later) from micropython.org/download."
+
+
 # Tools on this computer.
 
 

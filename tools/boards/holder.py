@@ -31,6 +31,8 @@ class Holder:
     """A loop in one thread that moves bytes between port and interpreter, and restarts that.
 
     Attributes:
+        port: the path of the board's port.
+        leash: what an interpreter must open to end with this process; see `Terminal`.
         starts: how many interpreters have become ready so far.
         failure: why it gave up, or None.
     """
@@ -51,6 +53,7 @@ class Holder:
         self._wake_read, self._wake = os.pipe()
         self._changed = threading.Condition()
         self.port = self._terminal.port
+        self.leash = self._terminal.leash
         self.starts = 0
         self.failure: str | None = None
 
@@ -204,6 +207,12 @@ class Holder:
     # Starts and ends
 
     def _start(self, cause: int) -> None:
+        try:
+            self._launch(cause)
+        except OSError as error:
+            self._fail(f"the interpreter can't be started: {error}")
+
+    def _launch(self, cause: int) -> None:
         token = secrets.token_hex(8)
         self._start_due = None
         self._console.expect(token.encode())
@@ -233,7 +242,10 @@ class Holder:
         self._failures += 1
         if self._failures < _MAX_FAILURES:
             return False
-        with self._changed:
-            self.failure = self._console.early_output or f"MicroPython ended with status {status}"
-            self._changed.notify_all()
+        self._fail(self._console.early_output or f"MicroPython ended with status {status}")
         return True
+
+    def _fail(self, reason: str) -> None:
+        with self._changed:
+            self.failure = reason
+            self._changed.notify_all()

@@ -12,7 +12,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from boards import device_errors
+from boards import device_errors, facts
 from boards.errors import (
     BoardError,
     BoardGone,
@@ -23,6 +23,7 @@ from boards.errors import (
     PortBusy,
     PortDenied,
 )
+from boards.files import Files
 from boards.line import Line
 from boards.names import resolve
 
@@ -30,7 +31,7 @@ _RAW_REPL = b"raw REPL; CTRL-B to exit\r\n"
 _REBOOT = b"soft reboot\r\n"
 
 
-class Board:
+class Board(Files):
     """Any board with MicroPython's raw REPL: real, emulated or virtual.
 
     A context manager. The first call interrupts what the board runs and resets its Python softly,
@@ -123,6 +124,14 @@ class Board:
         values = ", ".join(repr(value) for value in arguments)
         printed = self.exec(f"import {module}\nprint(repr({module}.{name}({values})))", timeout)
         return ast.literal_eval(printed.strip().splitlines()[-1])
+
+    def facts(self) -> facts.Facts:
+        """What the board is, and what it has left.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        return facts.parse(self.exec(facts.CODE))
 
     def soft_reset(self) -> None:
         """Start the board's Python again, boot.py and main.py included.

@@ -1,21 +1,12 @@
 """One run of MicroPython inside a virtual board, from its start to its end."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from boards import sigint
-
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    # A board whose holder was killed must not go on writing its flash.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Process:
@@ -52,7 +43,6 @@ class Process:
             env=environment,
             pass_fds=keep_open,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
         os.close(write_end)
         self._frozen = False

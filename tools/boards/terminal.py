@@ -7,14 +7,24 @@ import tty
 
 
 class Terminal:
-    """A raw pseudo-terminal that stays open whoever comes and goes on its port."""
+    """A raw pseudo-terminal that stays open whoever comes and goes on its port.
+
+    Attributes:
+        master: this side's descriptor.
+        port: the path of the other side.
+        leash: the path of a second terminal that nothing is written to. An interpreter that opens
+            it gets it as its controlling terminal (on Linux), and is hung up when this process is
+            gone, however that ended: else a board without a holder would go on with its flash.
+    """
 
     def __init__(self) -> None:
         self.master, self._slave = pty.openpty()
+        self._leash, self._leash_end = pty.openpty()
         # Kept open: a port that its last user closed would else hang up for the next one.
         tty.setraw(self._slave)
         os.set_blocking(self.master, False)
         self.port = os.ttyname(self._slave)
+        self.leash = os.ttyname(self._leash_end)
 
     def read(self) -> bytes:
         """What was sent to the port; empty if nothing waits."""
@@ -34,5 +44,5 @@ class Terminal:
 
     def close(self) -> None:
         """End it: readers of the port see it vanish."""
-        os.close(self._slave)
-        os.close(self.master)
+        for fd in (self._slave, self.master, self._leash_end, self._leash):
+            os.close(fd)

@@ -4,13 +4,14 @@ import contextlib
 import os
 import re
 import secrets
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from boards import micropython, state
+from boards import micropython, mpy, names, state
 from boards.errors import BoardTimeout, WontStart
 from boards.holder import Holder
 from boards.lock import Lock
@@ -122,6 +123,11 @@ class VirtualBoard:
         """How often it has started so far: power-on, hard and soft resets."""
         return self._running.starts
 
+    @property
+    def failure(self) -> str | None:
+        """Why its interpreter does not start any more, or None."""
+        return self._running.failure
+
     def reset(self) -> None:
         """Press its reset button; return when it takes input again."""
         self._restart(self._running.reset)
@@ -189,6 +195,10 @@ class VirtualBoard:
         elif not self.flash.exists():
             with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
                 image.truncate(self._flash_size)
+        for name, source in mpy.read_sources(_SHIM).items():
+            # Compiled, so that it takes as little as can be of the board's heap.
+            compiled = self.directory / "shim" / name.replace(".py", ".mpy")
+            state.write(compiled, mpy.compile_source(source, name))
         identity = self.directory / "unique_id"
         if not identity.exists():
             state.write(identity, secrets.token_hex(8).encode())
@@ -202,14 +212,52 @@ class VirtualBoard:
             "id": (self.directory / "unique_id").read_text(),
             "cause": cause,
             "token": token,
+            "leash": self._running.leash,
             "raw": raw,
         }
         code = f'__import__("virtual_board").boot({settings!r}, globals())'
         # A board has no environment; and a service that runs here must not see this computer's.
         environment = {
-            "MICROPYPATH": str(_SHIM), "HOME": str(self.directory), "PATH": os.defpath,
-        }  # fmt: skip
+            "MICROPYPATH": str(self.directory / "shim"),
+            "HOME": str(self.directory),
+            "PATH": os.defpath,
+        }
         command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
         process = Process(command, stdin, self.directory, environment, self._lock.descriptors)
         self._lock.note(f"{os.getpid()} {process.pid}")
         return process
+
+
+def serve(
+    name: str,
+    ready: Callable[[str, Path], None],
+    *,
+    heap: str = "256k",
+    filesystem: Filesystem = "posix",
+) -> None:
+    """Run the virtual board `name` until Ctrl-C or SIGTERM; other processes reach it by name.
+
+    Args:
+        name: letters, digits, dots, dashes and underscores.
+        ready: called once with its port and with a link to that, the same in every run.
+        heap, filesystem: as for `VirtualBoard`.
+
+    Raises:
+        BadName, AlreadyRunning, NoMicroPython, WontStart: it can't run.
+    """
+    folder = names.directory(name)
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        with (
+            VirtualBoard(folder, heap, filesystem) as board,
+            names.published(folder, board.port) as link,
+        ):
+            ready(board.port, link)
+            while not stop.wait(0.2):
+                if board.failure is not None:
+                    raise WontStart(board.failure.splitlines()[-1])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -43,9 +43,12 @@ def boot(settings, scope):
 
     `settings`: "filesystem" and its "place", "read_only", "pins" (folder), "id" (hex), "cause" of
     the reset, "token" (printed when ready, and again before the raw REPL), "raw" (the reset came
-    from the raw REPL, so main.py must not run). `scope`: globals of boot.py, main.py and the REPL.
+    from the raw REPL, so main.py must not run), "leash" (a terminal to be hung up with). `scope`:
+    globals of boot.py, main.py and the REPL.
     """
     micropython.kbd_intr(-1)
+    # Opening is enough: the first terminal of a session stays its controlling one.
+    open(settings["leash"]).close()
     machine.configure(settings["id"], settings["cause"], settings["pins"])
     _mount(settings["filesystem"], settings["place"], settings["read_only"])
     try:

@@ -1,0 +1,94 @@
+"""Small programs that a board runs for its file operations, as text: they travel on every use.
+
+They stay within what every port has, and within a few hundred octets of heap.
+"""
+
+READ = """\
+import binascii
+def read(p):
+ with open(p,'rb') as f:
+  while 1:
+   b=f.read(384)
+   if not b:break
+   print(binascii.b2a_base64(b).decode().strip())
+"""
+
+WRITE = """\
+import binascii
+def put(b):
+ f.write(binascii.a2b_base64(b))
+"""
+
+HASH = """\
+import binascii,hashlib
+def digest(p):
+ d=hashlib.sha256()
+ b=bytearray(512)
+ m=memoryview(b)
+ with open(p,'rb') as f:
+  while 1:
+   n=f.readinto(b)
+   if not n:break
+   d.update(m[:n])
+ return binascii.hexlify(d.digest()).decode()
+def digests(ps):
+ for p in ps:
+  try:print(digest(p))
+  except OSError:print('-')
+"""
+
+# FAT does not rename over a file that exists; only then may the old one go first.
+RENAME = """\
+import os
+def rename(a,b):
+ try:os.rename(a,b)
+ except OSError as e:
+  if e.errno!=17:raise
+  os.remove(b)
+  os.rename(a,b)
+def commit(ps,t):
+ for p in ps:rename(p+t,p)
+"""
+
+TREE = """\
+import os
+def tree(p):
+ try:l=list(os.ilistdir(p))
+ except OSError:return
+ for e in l:
+  q=p.rstrip('/')+'/'+e[0]
+  if e[1]&0x4000:tree(q)
+  else:print(repr((q,os.stat(q)[6])))
+"""
+
+MKDIRS = """\
+import os
+def mkdirs(p):
+ q=''
+ for n in p.strip('/').split('/'):
+  q+='/'+n
+  try:os.mkdir(q)
+  except OSError as e:
+   if e.errno!=17:raise
+"""
+
+REMOVE = """\
+import os
+def remove(ps):
+ for p in ps:
+  try:os.remove(p)
+  except OSError as e:
+   if e.errno!=2:raise
+"""
+
+REMOVE_TREE = """\
+import os
+def remove_tree(p):
+ try:l=list(os.ilistdir(p))
+ except OSError:return
+ for e in l:
+  q=p.rstrip('/')+'/'+e[0]
+  if e[1]&0x4000:remove_tree(q)
+  else:os.remove(q)
+ os.rmdir(p)
+"""

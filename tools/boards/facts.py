@@ -1,0 +1,76 @@
+"""What a board says of itself."""
+
+import ast
+from typing import NamedTuple
+
+from boards.mpy import Target
+
+# Each fact by itself: ports leave out what they have not got.
+CODE = """\
+import gc,os,sys
+def fact(n,f):
+ try:print(repr((n,f())))
+ except(AttributeError,ImportError,OSError):pass
+i=sys.implementation
+fact('implementation',lambda:i.name)
+fact('version',lambda:tuple(i.version[:3]))
+fact('machine',lambda:i._machine)
+fact('mpy',lambda:i._mpy)
+fact('platform',lambda:sys.platform)
+fact('unique_id',lambda:bytes(__import__('machine').unique_id()))
+def flash():
+ s=os.statvfs('/')
+ return s[1]*s[2],s[1]*s[4]
+fact('flash',flash)
+gc.collect()
+fact('heap',lambda:(gc.mem_alloc(),gc.mem_free()))
+"""
+
+
+class Facts(NamedTuple):
+    """What a board is and what it has left.
+
+    Attributes:
+        implementation: "micropython", or a fork's name.
+        version: of MicroPython, for example (1, 29, 0).
+        machine: what the firmware calls the board.
+        platform: `sys.platform`, for example "esp32".
+        target: what `.mpy` files it loads.
+        unique_id: hexadecimal, empty if the port has none.
+        heap_size, heap_free: octets, after a collection.
+        flash_size, flash_free: octets of the file system at `/`; 0 if it tells none.
+    """
+
+    implementation: str
+    version: tuple[int, ...]
+    machine: str
+    platform: str
+    target: Target
+    unique_id: str
+    heap_size: int
+    heap_free: int
+    flash_size: int
+    flash_free: int
+
+
+def parse(printed: str) -> Facts:
+    """Read what `CODE` printed.
+
+    Raises:
+        UnsupportedFirmware: the board's architecture is not known.
+    """
+    said = dict(ast.literal_eval(line) for line in printed.splitlines() if line.startswith("("))
+    used, free = said.get("heap", (0, 0))
+    flash_size, flash_free = said.get("flash", (0, 0))
+    return Facts(
+        implementation=said.get("implementation", ""),
+        version=said.get("version", ()),
+        machine=said.get("machine", ""),
+        platform=said.get("platform", ""),
+        target=Target.from_number(said.get("mpy", 0)),
+        unique_id=said.get("unique_id", b"").hex(),
+        heap_size=used + free,
+        heap_free=free,
+        flash_size=flash_size,
+        flash_free=flash_free,
+    )

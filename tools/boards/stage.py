@@ -1,0 +1,178 @@
+"""Carries the node's code onto a board: finds it, compiles it, copies what differs."""
+
+import contextlib
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from boards import mpy
+from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
+from boards.files import TEMPORARY, Files
+
+PACKAGES = ("sealcore", "nlsm")
+MAIN = "/main.py"
+_LIBRARY = "/lib"
+
+# progress(path, octets so far, octets in all), both over all files that have to go.
+Progress = Callable[[str, int, int], None]
+
+
+class StagedFile(NamedTuple):
+    """One file as it shall lie on a board."""
+
+    path: str
+    data: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of its contents."""
+        return hashlib.sha256(self.data).digest()
+
+
+class Installed(NamedTuple):
+    """What an installation did.
+
+    Attributes:
+        copied: paths that were missing or different.
+        kept: paths that were there already.
+        removed: paths that no longer belong there.
+    """
+
+    copied: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def package_folder(package: str) -> Path:
+    """Where a package's sources lie, without importing it.
+
+    Raises:
+        SourcesMissing: it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SourcesMissing(f"the package {package} is not installed")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def main_source() -> Path:
+    """The program that starts the agent: inside nlsm when installed, beside it in a checkout.
+
+    Raises:
+        SourcesMissing: it is in neither place.
+    """
+    folder = package_folder("nlsm")
+    for path in (folder / "main.py", folder.parent / "main.py"):
+        if path.is_file():
+            return path
+    raise SourcesMissing(f"no main.py in or beside {folder}")
+
+
+def plan(target: mpy.Target) -> list[StagedFile]:
+    """All code that a node needs, compiled for a board.
+
+    Args:
+        target: what the board loads, from its facts.
+
+    Raises:
+        SourcesMissing, CompileFailed, UnsupportedFirmware: by what is wrong.
+    """
+    main = main_source()
+    files = []
+    for package in PACKAGES:
+        for name, source in mpy.read_sources(package_folder(package)).items():
+            if (package, name) != ("nlsm", "main.py"):
+                compiled = mpy.compile_source(source, f"{package}/{name}", target)
+                files.append(StagedFile(f"{_LIBRARY}/{package}/{name[:-3]}.mpy", compiled))
+    # MicroPython looks for main.py only, never for main.mpy.
+    files.append(StagedFile(MAIN, main.read_bytes()))
+    return files
+
+
+def install(
+    board: Files, files: Sequence[StagedFile], progress: Progress | None = None
+) -> Installed:
+    """Bring a board's code up to date.
+
+    New contents are first put beside the files, all of them, and verified: up to there the board
+    stays as it was. Then main.py goes first and comes last, so that a board which loses power in
+    between starts nothing, rather than half of two versions.
+
+    Args:
+        board: where to.
+        files: what shall be there; other files in the folders of its packages go.
+        progress: told of each piece that has gone.
+
+    Raises:
+        FlashFull, FlashReadOnly: the board can't take it; it is as before.
+        VerifyFailed: what it holds afterwards is not what was sent.
+        NoAnswer, BoardTimeout, BoardGone: repeat, and it goes on where it stopped.
+    """
+    wanted = {file.path: file for file in files}
+    hashes = board.hashes([*wanted, *(path + TEMPORARY for path in wanted)])
+    changed = [path for path, file in wanted.items() if hashes.get(path) != file.sha256]
+    stale = _stale(board, wanted, changed, hashes)
+    if changed or stale:
+        missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
+        _stage(board, [wanted[path] for path in missing], progress)
+        _replace(board, wanted, changed, stale)
+        _verify(board, files)
+    kept = tuple(path for path in wanted if path not in changed)
+    return Installed(tuple(changed), kept, tuple(stale))
+
+
+def _stale(
+    board: Files, wanted: Iterable[str], changed: Iterable[str], hashes: Iterable[str]
+) -> list[str]:
+    present = {path for name in PACKAGES for path in board.tree(f"{_LIBRARY}/{name}")}
+    needed = {*wanted, *(path + TEMPORARY for path in changed)}
+    return sorted((present | set(hashes)) - needed)
+
+
+def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None) -> None:
+    total = sum(len(file.data) for file in files)
+    done = 0
+    try:
+        for folder in sorted({file.path.rpartition("/")[0] for file in files} - {""}):
+            board.mkdirs(folder)
+        for file in files:
+            board.stage(file.path, file.data, counted(progress, file.path, done, total))
+            done += len(file.data)
+    except DeviceFailed:
+        # It does not fit: what was put there for nothing must not take the room.
+        with contextlib.suppress(BoardError):
+            board.remove(*(file.path + TEMPORARY for file in files))
+        raise
+
+
+def counted(
+    progress: Progress | None, name: str, before: int, total: int
+) -> Callable[[int], None] | None:
+    """A progress over one file, for one over many of which `before` octets have gone."""
+    if progress is None:
+        return None
+    return lambda sent: progress(name, before + sent, total)
+
+
+def _replace(
+    board: Files, wanted: Iterable[str], changed: Sequence[str], stale: Sequence[str]
+) -> None:
+    has_main = MAIN in wanted
+    if MAIN in changed:
+        board.remove(MAIN)
+    elif has_main:
+        board.withdraw(MAIN)
+    board.remove(*stale)
+    board.commit([path for path in changed if path != MAIN])
+    if has_main:
+        board.commit([MAIN])
+
+
+def _verify(board: Files, files: Iterable[StagedFile]) -> None:
+    expected = {file.path: file.sha256 for file in files}
+    found = board.hashes(expected)
+    for path, digest in expected.items():
+        if found.get(path) != digest:
+            raise VerifyFailed(f"{path} is not what was sent")
