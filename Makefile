@@ -45,6 +45,10 @@ coverage: $(READY) micropython ## Branches of sealcore that the tests reach, on 
 bench: $(READY) micropython ## Figures beside their baselines into build/bench.json; ARGS=NAME for one
 	$(PY) -m bench.run $(ARGS)
 
+.PHONY: fig3
+fig3: $(READY) ## The paper's Fig. 3 from this code, its statements checked, into build/fig3.*
+	$(PY) -m triseal.sim.fig3
+
 ##@ Maintain
 
 .PHONY: lock

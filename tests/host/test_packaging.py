@@ -1,4 +1,4 @@
-"""What an installation consists of: device sources in the wheel, a hash for every locked version."""
+"""What an installation consists of: device sources in the wheel, hashes for all that is locked."""
 
 import re
 import subprocess
