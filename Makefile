@@ -2,15 +2,13 @@
 
 VENV     ?= .venv
 PY       := $(VENV)/bin/python
-READY    := $(VENV)/.ready
 JOBS     ?= 2
 UV       ?= uv
 
-# The newest Python that the lock file covers and that can make a virtual environment. Asked only
-# when there is one to make; candidates are run, since a name on PATH may be a shim for nothing.
-PYTHON   ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
-              $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
-                2>/dev/null && echo $$python && break; done)
+# Candidates; the first one that is new enough and can make a virtual environment is taken. They are
+# run, not looked up, since a name on PATH may be a shim for nothing.
+PYTHON   ?= python3.14 python3.13 python3.12 python3.11 python3
+SUITABLE  = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON = no Python 3.11 or newer with venv: "apt install python3-venv", "brew install python" or PYTHON=/path/to/python
 
 .DEFAULT_GOAL := help
@@ -18,23 +16,23 @@ NO_PYTHON = no Python 3.11 or newer with venv: "apt install python3-venv", "brew
 ##@ Use
 
 .PHONY: demo
-demo: $(READY) micropython ## One service from its developer to a board, then every tampering refused
+demo: micropython ## One service from its developer to a board, then every tampering refused
 	@$(PY) -m triseal.demo
 
 ##@ Check
 
 .PHONY: test
-test: $(READY) micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
+test: micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Style, format and types
+lint: environment ## Style, format and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
 .PHONY: coverage
-coverage: $(READY) micropython ## Branches of sealcore that the tests reach, on CPython
+coverage: micropython ## Branches of sealcore that the tests reach, on CPython
 	@mkdir -p build
 	$(PY) -m coverage run -m pytest -q tests/common tests/host
 	$(PY) -m coverage report
@@ -42,11 +40,11 @@ coverage: $(READY) micropython ## Branches of sealcore that the tests reach, on 
 ##@ Measure
 
 .PHONY: bench
-bench: $(READY) micropython ## Figures beside their baselines into build/bench.json; ARGS=NAME for one
+bench: micropython ## Figures beside their baselines into build/bench.json; ARGS=NAME for one
 	$(PY) -m bench.run $(ARGS)
 
 .PHONY: fig3
-fig3: $(READY) ## The paper's Fig. 3 from this code, its statements checked, into build/fig3.*
+fig3: environment ## The paper's Fig. 3 from this code, its statements checked, into build/fig3.*
 	$(PY) -m triseal.sim.fig3
 
 ##@ Maintain
@@ -58,7 +56,7 @@ lock: ## Lock the newest versions with their hashes (needs uv)
 	$(UV) pip compile $(LOCK_FLAGS) --group build -c requirements.lock -o requirements-build.lock
 
 .PHONY: dist
-dist: $(READY) ## Wheel and source distribution into dist/
+dist: environment ## Wheel and source distribution into dist/
 	$(PY) -m hatchling build -d dist
 
 .PHONY: clean
@@ -81,10 +79,15 @@ help: ## This list
 LOCK_FLAGS = --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
              --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-$(READY): requirements.lock requirements-build.lock pyproject.toml tools/environment.py
-	@test -n "$(PYTHON)" || { echo '$(NO_PYTHON)' >&2; exit 1; }
-	@$(PYTHON) tools/environment.py install $(VENV)
+# Looked at every time, since what breaks an environment leaves no newer file behind: a moved
+# checkout, an upgraded Python.
+.PHONY: environment
+environment:
+	@$(PY) tools/environment.py current $(VENV) 2>/dev/null || { \
+	  for python in $(PYTHON); do \
+	    $$python -c '$(SUITABLE)' 2>/dev/null && exec $$python tools/environment.py install $(VENV); \
+	  done; echo '$(NO_PYTHON)' >&2; exit 1; }
 
 .PHONY: micropython
-micropython: $(READY)
+micropython: environment
 	@$(PY) tools/environment.py check

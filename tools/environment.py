@@ -1,7 +1,8 @@
 """Make the virtual environment of a checkout: locked versions, checked hashes, nothing but pip.
 
-    python3 tools/environment.py install FOLDER     makes or updates it
-    FOLDER/bin/python tools/environment.py check    stops if no MicroPython can be found
+    python3 tools/environment.py install FOLDER              makes or updates it
+    FOLDER/bin/python tools/environment.py current FOLDER    exit status 0 if there is nothing to do
+    FOLDER/bin/python tools/environment.py check             stops if no MicroPython can be found
 
 The base interpreter installs, so the standard library must be enough. What is there and current is
 kept; an installation that was interrupted starts afresh; of two at a time, the second waits.
@@ -57,8 +58,8 @@ def pip(folder: Path, *arguments: str) -> None:
     python = str(folder / "bin" / "python")
     options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-compile"]
     command = [python, "-m", "pip", "install", *options, *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if done.returncode:
+    finished = subprocess.run(command, cwd=ROOT, check=False)
+    if finished.returncode:
         raise SystemExit(f"environment: pip failed on {arguments[-1]} (its reason is above)")
 
 
@@ -70,23 +71,27 @@ def install_locked(folder: Path) -> None:
         pip(folder, "--require-hashes", "-r", str(lock))
 
 
-def current(stamp: Path, expected: str) -> bool:
+def done(stamp: Path, expected: str) -> bool:
     """Whether the step that leaves `stamp` was finished with the same inputs."""
     return stamp.exists() and stamp.read_text(encoding="ascii") == expected
 
 
+def steps(folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
+    """The stamps that the two steps leave, each with what it has to hold."""
+    versions = digest(*(lock.read_bytes() for lock in LOCKS))
+    installed = digest(versions.encode(), packaging())
+    return (folder / ".locked", versions), (folder / ".ready", installed)
+
+
 def prepare(folder: Path) -> None:
     """Bring the environment in `folder` up to date with lock files and pyproject.toml."""
-    locked, ready = folder / ".locked", folder / ".ready"
-    versions = digest(*(lock.read_bytes() for lock in LOCKS))
-    if not current(locked, versions):
+    locked, ready = steps(folder)
+    if not done(*locked):
         install_locked(folder)
-        locked.write_text(versions, encoding="ascii")
-    installed = digest(versions.encode(), packaging())
-    if not current(ready, installed):
+        locked[0].write_text(locked[1], encoding="ascii")
+    if not done(*ready):
         pip(folder, "--no-deps", "--editable", ".")
-    # Also written when nothing changed: its time tells make that this was looked at.
-    ready.write_text(installed, encoding="ascii")
+        ready[0].write_text(ready[1], encoding="ascii")
 
 
 def check_micropython() -> None:
@@ -110,10 +115,12 @@ def main(arguments: list[str]) -> int:
             folder = Path(name).absolute()
             with alone(folder):
                 prepare(folder)
+        case ["current", name]:
+            return 0 if all(done(*step) for step in steps(Path(name).absolute())) else 1
         case ["check"]:
             check_micropython()
         case _:
-            print("usage: environment.py install FOLDER | check", file=sys.stderr)
+            print("usage: environment.py install FOLDER | current FOLDER | check", file=sys.stderr)
             return 2
     return 0
 
