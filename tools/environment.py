@@ -86,7 +86,8 @@ def steps(folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
 def prepare(folder: Path) -> None:
     """Bring the environment in `folder` up to date with lock files and pyproject.toml."""
     locked, ready = steps(folder)
-    if not done(*locked):
+    # A dangling link stays behind when the base interpreter is removed.
+    if not ((folder / "bin" / "python").exists() and done(*locked)):
         install_locked(folder)
         locked[0].write_text(locked[1], encoding="ascii")
     if not done(*ready):
