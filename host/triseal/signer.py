@@ -48,7 +48,9 @@ class KeySigner:
         self.spki: bytes = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self.algorithm: bytes = keys.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else keys.ECDSA_SHA256
+        self.algorithm: bytes = (
+            keys.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else keys.ECDSA_SHA256
+        )
 
     def sign(self, message: bytes) -> bytes:
         """PKCS #1 v1.5 or DER ECDSA signature over SHA-256 of `message`."""

@@ -1,0 +1,191 @@
+"""What a node and its site say to each other: one DER message in each frame.
+
+    Frame   ::= length (4 octets, big-endian) message
+    Message ::= [kind] IMPLICIT SEQUENCE { fields }
+
+    kind     from   fields
+    HELLO    node   protocol version, node, nonce, trust bundle version, held: (service, serial, state)
+    WELCOME  site   signed time for that nonce, newer trust bundle or nothing
+    ASSIGN   site   service, site seal, files: (name, size, SHA-256)
+    REMOVE   site   services
+    RENEW    node   held: (service, serial)
+    RENEWED  site   deltas: (service, serial, not before, not after, signature)
+    REFUSED  site   service, code
+    RENEWNOW site   services
+    FETCH    node   SHA-256, offset, length
+    CHUNK    site   SHA-256, offset, octets
+    REPORT   node   service, state, code, detail, evidence: seals
+    ENROL    node   PKCS #10 request for the node's certificate, one-time token or nothing
+    ENROLLED site   the node's certificate
+    FOLLOW   site   1 to be sent the node's log, 0 no longer
+    LOG      node   service, text
+    ASK      site   (over a serial line) wants a STATUS; a nonce, which tells answers apart
+    STATUS   node   nonce, node, time or 0, trust bundle version, free heap,
+                    services: (name, state, code, detail, version, not after, grants)
+    TIME     site   (over a serial line) signed time for the nonce of the node's HELLO
+
+A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
+ASSIGN, whether it is the first or a renewal that changed more than a delta holds.
+"""
+
+from . import encode, errors
+from .compat import const
+from .der import Reader
+
+PROTOCOL = const(1)
+MAX_FRAME = const(8192)
+MAX_CHUNK = const(2048)
+MAX_LIST = const(64)
+
+HELLO = const(0)
+WELCOME = const(1)
+ASSIGN = const(2)
+REMOVE = const(3)
+RENEW = const(4)
+RENEWED = const(5)
+REFUSED = const(6)
+RENEWNOW = const(7)
+FETCH = const(8)
+CHUNK = const(9)
+REPORT = const(10)
+ENROL = const(11)
+ENROLLED = const(12)
+FOLLOW = const(13)
+LOG = const(14)
+ASK = const(15)
+STATUS = const(16)
+TIME = const(17)
+
+# States of a service on a node.
+STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
+
+_KIND = const(0xA0)
+_MAX_INT = const(0x7FFFFFFF)
+_MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
+
+# The fields of each kind, a letter each:
+#   n  name: text of 1..63 octets       t  text of up to 512     c  code or version: text of up to 32
+#   i  integer of up to 31 bits         w  Unix seconds          e  state: index into STATES
+#   k  nonce: 16 octets                 s  serial: up to 16      h  SHA-256: 32 octets
+#   o  octets, bounded by the frame     [..]  list of up to MAX_LIST records; last in its record
+_FIELDS = (
+    "inki[nse]",
+    "oo",
+    "no[nih]",
+    "[n]",
+    "[ns]",
+    "[nswwo]",
+    "nc",
+    "[n]",
+    "hii",
+    "hio",
+    "nect[o]",
+    "oo",
+    "o",
+    "i",
+    "nt",
+    "k",
+    "knwii[nectcw[t]]",
+    "o",
+)
+
+
+def write(kind: int, *values) -> bytes:
+    """A message; the values are those of the table above, lists of tuples where it says so."""
+    return encode.explicit(kind, *_write(_FIELDS[kind], values))
+
+
+def _write(fields: str, values) -> list:
+    parts = []
+    for i, value in enumerate(values):
+        letter = fields[i]
+        if letter == "[":
+            inner = fields[i + 1 : -1]
+            parts.append(encode.sequence(*[_write_record(inner, item) for item in value]))
+        elif letter in "ntc":
+            parts.append(encode.text(value))
+        elif letter in "iwe":
+            parts.append(encode.integer(value))
+        else:
+            parts.append(encode.octets(value))
+    return parts
+
+
+def _write_record(fields: str, item) -> bytes:
+    if len(fields) == 1:  # a list of plain values
+        return _write(fields, (item,))[0]
+    return encode.sequence(*_write(fields, item))
+
+
+def parse(message):
+    """(kind, values) of a message. Values are str, int, bytes, and lists of tuples or of plain values.
+
+    Raises BadMessage or MalformedDER; all of it is bounded by the frame and the table above.
+    """
+    outer = Reader(message)
+    tag = outer.peek()
+    if not _KIND <= tag < _KIND + len(_FIELDS) or len(message) > MAX_FRAME:
+        raise errors.BadMessage("kind or size")
+    inner = outer.enter(tag)
+    outer.end()
+    return tag - _KIND, _read(_FIELDS[tag - _KIND], inner)
+
+
+def _read(fields: str, reader) -> tuple:
+    values = []
+    for i, letter in enumerate(fields):
+        if letter == "[":
+            values.append(_read_list(fields[i + 1 : -1], reader.enter()))
+            break
+        values.append(_read_value(letter, reader))
+    reader.end()
+    return tuple(values)
+
+
+def _read_list(fields: str, reader) -> list:
+    items = []
+    while reader.peek() >= 0:
+        if len(items) == MAX_LIST:
+            raise errors.BadMessage("list")
+        if len(fields) == 1:
+            items.append(_read_value(fields, reader))
+        else:
+            items.append(_read(fields, reader.enter()))
+    return items
+
+
+def _read_value(letter: str, reader):
+    if letter == "n":
+        return reader.text(1, 63)
+    if letter == "t":
+        return reader.text(0, 512)
+    if letter == "c":
+        return reader.text(0, 32)
+    if letter == "i":
+        return reader.unsigned(0, _MAX_INT)
+    if letter == "w":
+        return reader.unsigned(0, _MAX_TIME)
+    if letter == "e":
+        return reader.unsigned(0, len(STATES) - 1)
+    if letter == "k":
+        return bytes(reader.octets(16, 16))
+    if letter == "s":
+        return bytes(reader.octets(0, 16))
+    if letter == "h":
+        return bytes(reader.octets(32, 32))
+    return bytes(reader.octets(0, MAX_FRAME))
+
+
+def frame(message: bytes) -> bytes:
+    """The message with its length in front."""
+    if len(message) > MAX_FRAME:
+        raise errors.BadMessage("size")
+    return len(message).to_bytes(4, "big") + message
+
+
+def frame_size(head) -> int:
+    """Octets of the message that follows a frame's first four; raises BadMessage."""
+    size = int.from_bytes(head, "big")
+    if not 2 <= size <= MAX_FRAME:
+        raise errors.BadMessage("frame size")
+    return size
