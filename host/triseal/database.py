@@ -1,0 +1,146 @@
+"""State in a database: SQLite in WAL mode by default, PostgreSQL by URL.
+
+Tables belong to the roles; here is only how a database is opened, read and written. All writing
+goes through `writing`: on SQLite it takes the write lock at the start, so that a transaction which
+reads and then writes can't fail in the middle because another process was faster. On PostgreSQL
+take `select(...).with_for_update()` for what is read to be written; SQLite ignores it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
+
+_BUSY_SECONDS = 30
+_READ_ONLY = "triseal_read_only"
+_TABLES_LOCK = 0x7472697365616C  # any number, the same in every process: "triseal"
+
+
+class DatabaseUnusable(Exception):
+    """The database can't be opened, read or written.
+
+    Attributes:
+        code: stable, for programs and logs.
+        advice: what a person can do about it, one sentence.
+    """
+
+    code: ClassVar[str] = "database-unusable"
+    advice: ClassVar[str] = "Check the path or URL, its rights and its disk; restore a backup."
+
+
+def open_database(where: str | Path, metadata: MetaData) -> Engine:
+    """Open a database and make the tables that it lacks.
+
+    Args:
+        where: the path of an SQLite file, which is made if need be, or a URL that begins with
+            `sqlite:` or `postgresql:`.
+        metadata: the tables.
+
+    Returns:
+        An engine; `dispose` it in the end. Use it by `reading` and `writing`.
+
+    Raises:
+        DatabaseUnusable: no such server, not a database, no driver, ...
+    """
+    url = _url(where)
+    if url.get_backend_name() == "sqlite":
+        engine = _open_sqlite(url)
+    else:
+        engine = _open_server(url)
+    try:
+        with writing(engine) as connection:
+            if url.get_backend_name() == "postgresql":
+                # Two processes that start together would both see a table missing.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _TABLES_LOCK})
+            metadata.create_all(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads: a consistent look, in nobody's way.
+
+    Raises:
+        DatabaseUnusable: it can't be read.
+    """
+    with _understood(), engine.execution_options(**{_READ_ONLY: True}).connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes; an exception in the block undoes all of it.
+
+    Raises:
+        DatabaseUnusable: it can't be written; nothing has changed.
+        sqlalchemy.exc.IntegrityError: the block broke a constraint; nothing has changed.
+    """
+    with _understood(), engine.begin() as connection:
+        yield connection
+
+
+def _url(where: str | Path) -> URL:
+    if isinstance(where, Path) or ":" not in where:
+        return URL.create("sqlite", database=str(Path(where).expanduser().absolute()))
+    try:
+        url = make_url(where)
+        backend = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable("not a database URL") from None  # it may hold a password
+    if backend not in ("sqlite", "postgresql"):
+        raise DatabaseUnusable(f"{backend}: neither sqlite nor postgresql")
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if url.database not in (None, "", ":memory:"):
+        path = Path(str(url.database))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Made here, since SQLite's own files take their mode from it.
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise DatabaseUnusable(f"{path}: {error.strerror}") from None
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # or the driver would begin transactions by itself
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _open_server(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError:
+        raise DatabaseUnusable("no driver: pip install 'triseal[postgres]'") from None
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        cause: Any = getattr(error, "orig", None) or error
+        lines = str(cause).strip().splitlines()
+        raise DatabaseUnusable(lines[0] if lines else type(cause).__name__) from error
