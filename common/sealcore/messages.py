@@ -4,7 +4,8 @@
     Message ::= [kind] IMPLICIT SEQUENCE { fields }
 
     kind     from   fields
-    HELLO    node   protocol version, node, nonce, trust bundle version, held: (service, serial, state)
+    HELLO    node   protocol version, node, nonce, trust bundle version,
+                    held: (service, serial, state)
     WELCOME  site   signed time for that nonce, newer trust bundle or nothing
     ASSIGN   site   service, site seal, files: (name, size, SHA-256)
     REMOVE   site   services
@@ -64,10 +65,10 @@ _MAX_INT = const(0x7FFFFFFF)
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 
 # The fields of each kind, a letter each:
-#   n  name: text of 1..63 octets       t  text of up to 512     c  code or version: text of up to 32
-#   i  integer of up to 31 bits         w  Unix seconds          e  state: index into STATES
-#   k  nonce: 16 octets                 s  serial: up to 16      h  SHA-256: 32 octets
-#   o  octets, bounded by the frame     [..]  list of up to MAX_LIST records; last in its record
+#   n  name: text of 1..63 octets    t  text of up to 512    c  code or version: text of up to 32
+#   i  integer of up to 31 bits      w  Unix seconds         e  state: index into STATES
+#   k  nonce: 16 octets              s  serial: up to 16     h  SHA-256: 32 octets
+#   o  octets, bounded by the frame  [..]  list of up to MAX_LIST records; last in its record
 _FIELDS = (
     "inki[nse]",
     "oo",
@@ -118,7 +119,7 @@ def _write_record(fields: str, item) -> bytes:
 
 
 def parse(message):
-    """(kind, values) of a message. Values are str, int, bytes, and lists of tuples or of plain values.
+    """(kind, values) of a message; values are str, int, bytes, lists of tuples or of plain values.
 
     Raises BadMessage or MalformedDER; all of it is bounded by the frame and the table above.
     """

@@ -1,6 +1,7 @@
 """Signed time: the site's word on the time, for one nonce that the node has just drawn.
 
-SignedTime ::= SEQUENCE { tbs TBSTime, signatureAlgorithm AlgorithmIdentifier, signature BIT STRING }
+SignedTime ::= SEQUENCE { tbs TBSTime, signatureAlgorithm AlgorithmIdentifier,
+                          signature BIT STRING }
 TBSTime    ::= SEQUENCE { label UTF8String ("triseal time v1"), site UTF8String,
                           nonce OCTET STRING (SIZE(16)), time INTEGER }     -- Unix seconds
 """

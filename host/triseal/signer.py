@@ -18,18 +18,17 @@ ALGORITHMS = ("rsa2048", "rsa3072", "rsa4096", "p256")
 
 
 class Signer(Protocol):
-    """Something that signs with one private key, SHA-256 inside.
-
-    Attributes:
-        spki: SubjectPublicKeyInfo of the key, DER.
-        algorithm: AlgorithmIdentifier of its signatures, DER.
-    """
+    """Something that signs with one private key, SHA-256 inside."""
 
     @property
-    def spki(self) -> bytes: ...
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo of the key, DER."""
+        ...
 
     @property
-    def algorithm(self) -> bytes: ...
+    def algorithm(self) -> bytes:
+        """AlgorithmIdentifier of its signatures, DER."""
+        ...
 
     def sign(self, message: bytes) -> bytes:
         """The signature over `message` as X.509 wants it."""
