@@ -15,7 +15,7 @@
     RENEWNOW site   services
     FETCH    node   SHA-256, offset, length
     CHUNK    site   SHA-256, offset, octets
-    REPORT   node   service, state, code, detail, evidence: seals
+    REPORT   node   service, serial held, state, code, detail, evidence: seals
     ENROL    node   PKCS #10 request for the node's certificate, one-time token or nothing
     ENROLLED site   the node's certificate
     FOLLOW   site   1 to be sent the node's log, 0 no longer
@@ -80,7 +80,7 @@ _FIELDS = (
     "[n]",
     "hii",
     "hio",
-    "nect[o]",
+    "nsect[o]",
     "oo",
     "o",
     "i",

@@ -16,7 +16,7 @@ SAMPLES = (
     (messages.RENEWNOW, []),
     (messages.FETCH, HASH, 2048, 2048),
     (messages.CHUNK, HASH, 0, b"x" * 2048),
-    (messages.REPORT, "thermo", 5, "hash-mismatch", "", [b"a", b"b"]),
+    (messages.REPORT, "thermo", NONCE, 5, "hash-mismatch", "", [b"a", b"b"]),
     (messages.ENROL, b"request", b""),
     (messages.ENROLLED, b"certificate"),
     (messages.FOLLOW, 1),
@@ -79,7 +79,7 @@ def test_what_is_no_message_is_refused():
         ("a list that is too long", messages.write(messages.REMOVE, ["a"] * 65), "bad-message"),
         (
             "a state that does not exist",
-            messages.write(messages.REPORT, "a", 7, "", "", []),
+            messages.write(messages.REPORT, "a", b"", 7, "", "", []),
             "malformed-der",
         ),
         ("an integer that is too large", messages.write(messages.FOLLOW, 1 << 31), "malformed-der"),
