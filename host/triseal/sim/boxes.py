@@ -1,0 +1,110 @@
+"""Figures that describe traffic: boxes as in the paper's Fig. 3, percentiles, straight lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triseal.sim.traffic import Traffic
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
+_REACH = 1.5  # Tukey's whiskers, Matplotlib's default
+
+
+@dataclass(frozen=True)
+class Box:
+    """A boxplot of octets per second over the seconds with traffic, and what stands beside it.
+
+    Attributes:
+        seconds: how many seconds had traffic, of all runs.
+        q1, median, q3: quartiles, octets per second.
+        low, high: ends of the whiskers, the last values within 1.5 interquartile ranges.
+        maximum: the highest second.
+        mean: over the seconds with traffic.
+        average: over all seconds, which is what a link carries in the long run.
+        above: seconds above the upper whisker.
+    """
+
+    seconds: int
+    q1: float
+    median: float
+    q3: float
+    low: float
+    high: float
+    maximum: float
+    mean: float
+    average: float
+    above: int
+
+
+def box(octets: NDArray[np.int64]) -> Box:
+    """The box of an array of octets per second, of any shape; all zero if there is no traffic."""
+    active = octets[octets > 0]
+    if active.size == 0:
+        return Box(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    q1, median, q3 = (float(q) for q in np.percentile(active, (25, 50, 75)))
+    reach = _REACH * (q3 - q1)
+    return Box(
+        seconds=int(active.size),
+        q1=q1,
+        median=median,
+        q3=q3,
+        low=float(active[active >= q1 - reach].min()),
+        high=float(active[active <= q3 + reach].max()),
+        maximum=float(active.max()),
+        mean=float(active.mean()),
+        average=float(active.sum() / octets.size),
+        above=int(np.count_nonzero(active > q3 + reach)),
+    )
+
+
+def outliers(octets: NDArray[np.int64], of: Box, most: int = 200) -> list[float]:
+    """Distinct values above the upper whisker, thinned to `most`: enough to draw, highest kept."""
+    values = np.unique(octets[octets > of.high])
+    if values.size > most:
+        values = values[np.linspace(0, values.size - 1, most).round().astype(int)]
+    return [float(value) for value in values]
+
+
+def percentiles(values: NDArray[np.int64]) -> dict[str, float]:
+    """PERCENTILES over all seconds, quiet ones included: what a link must carry how often."""
+    found = np.percentile(values, PERCENTILES)
+    return {f"p{q:g}": float(v) for q, v in zip(PERCENTILES, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A least-squares line: y = intercept + slope * x, and the share of variance it explains."""
+
+    slope: float
+    intercept: float
+    r_squared: float
+
+
+def line(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Fit a line through two points or more."""
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    slope, intercept = (float(c) for c in np.polyfit(xs, ys, 1))
+    rest = float(np.square(ys - (intercept + slope * xs)).sum())
+    total = float(np.square(ys - ys.mean()).sum())
+    return Line(slope, intercept, 1.0 - rest / total if total else 1.0)
+
+
+def summary(traffic: Traffic) -> dict[str, object]:
+    """Totals, percentiles, peaks and the box of one simulation, for JSON."""
+    parameters = traffic.parameters
+    served = parameters.runs * parameters.duration * parameters.services_per_run
+    return {
+        "parameters": parameters.as_dict(),
+        "octets": int(traffic.octets.sum()),
+        "renewals": traffic.renewals,
+        "renewals_on_return": traffic.on_return,
+        "expired_before_renewal": traffic.expired,
+        "stopped_share": traffic.stopped / served,
+        "octets_per_second": percentiles(traffic.octets),
+        "signatures_per_second": percentiles(traffic.signatures),
+        "box": box(traffic.octets).__dict__,
+    }

@@ -1,0 +1,142 @@
+"""The simulations behind the paper's Fig. 3, and beside them the same site with our deltas."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triseal.sim import boxes, outages
+from triseal.sim.parameters import Parameters
+from triseal.sim.traffic import Progress, simulate
+
+SERVICES_PER_NODE = tuple(range(2, 41, 2))
+LIMIT = 2500.0  # octets per second: the line under which the paper's quartiles remain
+
+PAPER = Parameters(format="certificate", reconnect="all")
+OURS = Parameters(format="delta", reconnect="due")
+SERIES = {
+    "certificates, no backoff": replace(PAPER, share=0),
+    "certificates, backoff": PAPER,
+    "deltas, no backoff": replace(OURS, share=0),
+    "deltas, backoff": OURS,
+}
+PAPER_WITHOUT, PAPER_WITH, OURS_WITHOUT, OURS_WITH = SERIES
+GROWING = ("q1", "median", "q3", "maximum", "mean", "average")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One boxplot: a site of some size in one of SERIES.
+
+    Attributes:
+        services: of the whole site.
+        box: octets per second over the seconds with traffic, all runs.
+        outliers: values above the upper whisker, thinned for drawing.
+        above_limit: share of the seconds with traffic that exceed LIMIT.
+        outliers_on_return: share of the seconds above the whisker in which a node came back.
+        peaks_on_return: the same of the seconds above half the highest.
+    """
+
+    services: int
+    box: boxes.Box
+    outliers: list[float]
+    above_limit: float
+    outliers_on_return: float
+    peaks_on_return: float
+
+
+def _share(part: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
+    whole = int(np.count_nonzero(of))
+    return int(np.count_nonzero(part & of)) / whole if whole else 0.0
+
+
+def point(parameters: Parameters) -> Point:
+    """Simulate one site and describe its traffic."""
+    traffic = simulate(parameters)
+    octets, box = traffic.octets, boxes.box(traffic.octets)
+    returned = traffic.returns > 0
+    return Point(
+        services=parameters.services_per_run,
+        box=box,
+        outliers=boxes.outliers(octets, box),
+        above_limit=_share(octets > LIMIT, octets > 0),
+        outliers_on_return=_share(returned, octets > box.high),
+        peaks_on_return=_share(returned, octets > box.maximum / 2),
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that `make fig3` finds out.
+
+    Attributes:
+        points: for each of SERIES, by rising number of services.
+        growth: for each of SERIES and each of GROWING, the line over the number of services.
+        readings: for each reading of "churn rate", the largest site with backoff.
+        without_churn: the largest site with backoff, if no node ever drops out.
+    """
+
+    points: dict[str, list[Point]]
+    growth: dict[str, dict[str, boxes.Line]]
+    readings: dict[str, Point]
+    without_churn: Point
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "series": {name: asdict(SERIES[name]) for name in SERIES},
+            "points": {name: [asdict(p) for p in row] for name, row in self.points.items()},
+            "growth": {
+                name: {what: asdict(fit) for what, fit in row.items()}
+                for name, row in self.growth.items()
+            },
+            "churn_readings": {name: asdict(p) for name, p in self.readings.items()},
+            "without_churn": asdict(self.without_churn),
+        }
+
+
+def run(
+    progress: Progress,
+    size: Parameters = PAPER,
+    services_per_node: tuple[int, ...] = SERVICES_PER_NODE,
+) -> Result:
+    """Simulate every point.
+
+    Args:
+        progress: told the share that is done.
+        size: its runs, duration and seed count.
+        services_per_node: of the points, rising.
+    """
+
+    def sized(series: Parameters, services: int) -> Parameters:
+        return replace(
+            series, services=services, runs=size.runs, duration=size.duration, seed=size.seed
+        )
+
+    plan = [
+        (name, sized(series, services))
+        for name, series in SERIES.items()
+        for services in services_per_node
+    ]
+    points: dict[str, list[Point]] = {name: [] for name in SERIES}
+    for done, (name, parameters) in enumerate(plan):
+        points[name].append(point(parameters))
+        progress((done + 1) / len(plan))
+    largest = sized(PAPER, services_per_node[-1])
+    return Result(
+        points,
+        {name: growth(row) for name, row in points.items()},
+        {
+            name: point(replace(largest, churn=rate(PAPER.churn, largest)))
+            for name, rate in outages.READINGS.items()
+        },
+        point(replace(largest, churn=0.0)),
+    )
+
+
+def growth(row: list[Point]) -> dict[str, boxes.Line]:
+    """Lines over the number of services, for each of GROWING."""
+    services = [float(p.services) for p in row]
+    return {what: boxes.line(services, [getattr(p.box, what) for p in row]) for what in GROWING}

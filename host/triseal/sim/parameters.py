@@ -1,0 +1,85 @@
+"""What one simulation is told: the paper's section IV, as names with units."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sealcore.messages import MAX_LIST
+from triseal.sim.errors import ParameterError
+
+RULES = ("triseal", "early", "step-ca", "spire", "spire-polled")
+RECONNECTS = ("due", "all")
+FORMATS = ("certificate", "seal", "delta")
+
+_LONGEST = 2**31 - 1  # a lifetime's draw has to fit 63 bits beside 32 random ones
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One simulated site; the defaults are the paper's.
+
+    Attributes:
+        nodes: nodes of the site.
+        services: services on each node, at most 64: a node names them all in its Hello.
+        lifetime: of a site seal, seconds.
+        share: of the lifetime that the renewal is drawn from, thousandths; 0 renews at expiry.
+        rule: who decides when to renew, one of RULES.
+        churn: probability that an online node drops out in a given second.
+        offline_min, offline_max: how long it then stays away, uniform, both included, seconds.
+        payload_min, payload_max: octets of grants in each service's seal, uniform.
+        reconnect: what a returning node renews, what is "due" or "all" its services (the paper's).
+        format: what goes over the wire, one of FORMATS.
+        duration: of one run, seconds.
+        runs: independent runs.
+        seed: two equal sets of parameters give equal results.
+    """
+
+    nodes: int = 15
+    services: int = 30
+    lifetime: int = 5000
+    share: int = 250
+    rule: str = "triseal"
+    churn: float = 1e-5
+    offline_min: int = 1
+    offline_max: int = 2500
+    payload_min: int = 0
+    payload_max: int = 200
+    reconnect: str = "due"
+    format: str = "delta"
+    duration: int = 100_000
+    runs: int = 20
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("nodes", "lifetime", "duration", "runs", "offline_min"):
+            _within(name, getattr(self, name), 1, _LONGEST)
+        _within("services", self.services, 1, MAX_LIST)  # more don't fit into a Hello
+        _within("share", self.share, 0, 500 if self.rule == "early" else 1000)
+        _within("churn", self.churn, 0, 1)
+        _within("offline_max", self.offline_max, self.offline_min, _LONGEST)
+        _within("payload_min", self.payload_min, 0, 2000)
+        _within("payload_max", self.payload_max, self.payload_min, 2000)
+        _within("seed", self.seed, 0, 2**63 - 1)
+        _one_of("rule", self.rule, RULES)
+        _one_of("reconnect", self.reconnect, RECONNECTS)
+        _one_of("format", self.format, FORMATS)
+
+    @property
+    def services_per_run(self) -> int:
+        """Services of the whole site."""
+        return self.nodes * self.services
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `Parameters(**d)` gives it back."""
+        return asdict(self)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ParameterError(f"{name} is {value}, which is not within {low} to {high}")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ParameterError(f"{name} is {value!r}, not one of {', '.join(known)}")

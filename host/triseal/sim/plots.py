@@ -1,0 +1,65 @@
+"""Pictures, made for print: one width, one set of colours that also tell apart in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triseal import files
+
+WIDTH = 7.2  # inches: a page with margins
+DARK, LIGHT, ACCENT, FAINT = "#1b3a57", "#9ec3df", "#c8502d", "#8a8a8a"
+COLOURS = ("#1b3a57", "#c8502d", "#5b9b6b", "#8f6bb0", "#8a8a8a")
+_STYLE: dict[str, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "svg.hashsalt": "triseal",  # equal figures give equal files
+    "svg.fonttype": "none",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our look, for the time of one picture."""
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def grid(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure of our width and its axes; drawn without pyplot, so no window and no state."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `path` as PNG (200 dpi) and as SVG beside it, each complete at every moment."""
+    written = []
+    for kind in ("png", "svg"):
+        target = path.with_suffix("." + kind)
+        picture = BytesIO()
+        metadata = {"Date": None} if kind == "svg" else {}
+        figure.savefig(picture, format=kind, dpi=200, metadata=metadata)
+        files.write(target, picture.getvalue())
+        written.append(target)
+    return written
+
+
+def thousands(axis: Axes, which: str = "both") -> None:
+    """Plain numbers on logarithmic axes: 0.1, 1, 10 instead of powers."""
+    for name in ("x", "y") if which == "both" else (which,):
+        getattr(axis, name + "axis").set_major_formatter(lambda v, _: f"{v:g}")

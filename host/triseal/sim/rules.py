@@ -1,0 +1,80 @@
+"""When a seal is renewed: our rule, which is sealcore's own code, and two well-known ones.
+
+A rule maps random bits to the lead: how many seconds before expiry the renewal is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealcore import renewal
+from triseal.sim.parameters import Parameters
+
+Integers = NDArray[np.int64]
+Lead = Callable[[Integers], Integers]
+
+SPIRE_POLL = 5  # seconds between two looks of the SPIRE agent at its certificates, by default
+
+
+def _triseal(lifetime: int, share: int) -> Lead:
+    seconds = renewal.window(lifetime, share)
+    if seconds == 0:
+        return np.zeros_like
+    return lambda bits: renewal.lead(seconds, bits)  # type: ignore[arg-type, return-value]
+
+
+def _early(lifetime: int, share: int) -> Lead:
+    """Our window, moved ahead by its own length: what a margin before expiry would give."""
+    seconds = renewal.window(lifetime, share)
+    ours = _triseal(lifetime, share)
+    return lambda bits: seconds + ours(bits)
+
+
+def _step_ca(lifetime: int) -> Lead:
+    """smallstep/certificates, ca/renew.go: a third before expiry, less up to a twentieth."""
+    return lambda bits: lifetime // 3 + _share_of(lifetime // 20, bits)
+
+
+def _spire(lifetime: int) -> Lead:
+    """spiffe/spire, rotationutil: half the lifetime, give or take a tenth of that half."""
+    half = lifetime // 2
+    jitter = half // 10
+    return lambda bits: half - jitter + _share_of(2 * jitter, bits)
+
+
+def _spire_polled(lifetime: int) -> Lead:
+    """The same, but drawn again at every poll of the agent, which is what SPIRE's code does.
+
+    At poll k the certificate has half + jitter - 5k seconds left and rotates if that is no more
+    than a fresh draw: with probability 5k of 2 * jitter. So the first success comes early.
+    """
+    half = lifetime // 2
+    jitter = max(1, half // 10)
+    polls = np.arange(1, -(-2 * jitter // SPIRE_POLL) + 1)
+    rotates = np.minimum(1.0, SPIRE_POLL * polls / (2 * jitter))
+    rotated_by = 1.0 - np.cumprod(1.0 - rotates)
+    leads = np.maximum(0, half + jitter - SPIRE_POLL * polls).astype(np.int64)
+    return lambda bits: leads[np.searchsorted(rotated_by, bits / 2.0**32, side="right")]
+
+
+def _share_of(count: int, bits: Integers) -> Integers:
+    return renewal.share_of(count, bits)  # type: ignore[arg-type, return-value]
+
+
+def rule(parameters: Parameters) -> Lead:
+    """The lead function of `parameters.rule`.
+
+    Returns: maps int64 random bits, 0 .. 2**32 - 1, of any shape to leads in seconds.
+    """
+    if parameters.rule == "early":
+        return _early(parameters.lifetime, parameters.share)
+    if parameters.rule == "step-ca":
+        return _step_ca(parameters.lifetime)
+    if parameters.rule == "spire":
+        return _spire(parameters.lifetime)
+    if parameters.rule == "spire-polled":
+        return _spire_polled(parameters.lifetime)
+    return _triseal(parameters.lifetime, parameters.share)

@@ -1,0 +1,204 @@
+"""The design space around the paper's one point: lifetime, backoff share, rule, size of site."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from triseal.sim import capacity, closed, recovery, sizes
+from triseal.sim.parameters import FORMATS, RULES, Parameters
+from triseal.sim.traffic import Progress, simulate
+
+LIFETIMES = (300, 600, 1200, 2500, 5000, 10_000, 20_000, 43_200, 86_400)
+SHARES = tuple(range(50, 1001, 50))
+CHURNS = (1e-6, 3e-6, 1e-5, 3e-5, 1e-4)
+SITES = (1_000, 100_000, 1_000_000)
+SPREADS = (1, 10, 30, 100, 300, 1000, 3000)
+SERVICES_PER_NODE = 40
+TARGET = 1e-3  # share of time that a service may stand still because its seal expired
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """What a lifetime costs and gives; octets are averages of the whole site.
+
+    Attributes:
+        lifetime: seconds, and so the longest that a change can take to reach an unreachable node.
+        octets: per second, for each format.
+        signatures: per second.
+        expiring: share of a node's seals that expire in an outage of it.
+        stopped: share of time that services stand still for it.
+    """
+
+    lifetime: int
+    octets: dict[str, float]
+    signatures: float
+    expiring: float
+    stopped: float
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """A renewal rule on the same seed as the others.
+
+    Attributes:
+        rule: its name, ours with its share.
+        renewals: relative to a rule that renews at expiry: the price in traffic and signatures.
+        spread: standard deviation of the moment of renewal, seconds.
+        first_peak: most signatures in a second after a common start, for 1000 services.
+        later_peak: the same after the fourth lifetime, when the renewals have mixed.
+        expiring: share of the seals on nodes that drop out which expire before they are back.
+        stopped: share of service time lost to it.
+    """
+
+    rule: str
+    renewals: float
+    spread: float
+    first_peak: float
+    later_peak: float
+    expiring: float
+    stopped: float
+
+
+def lifetime(parameters: Parameters) -> Lifetime:
+    """One row of the study by lifetime."""
+    rate = closed.renewals_per_second(parameters) * parameters.services_per_run
+    octets = {}
+    for name in FORMATS:
+        wire = sizes.wire(replace(parameters, format=name))
+        octets[name] = rate * float(wire.renewal[parameters.payload_min :].mean())
+    return Lifetime(
+        parameters.lifetime,
+        octets,
+        rate,
+        closed.expiring_share(parameters),
+        closed.stopped_share(parameters),
+    )
+
+
+def peaks(parameters: Parameters) -> tuple[float, float]:
+    """Most signatures in a second, for 1000 services, at first and later; see RuleOutcome.
+
+    Of a hundred times the site and without churn: here only the rule is to be seen.
+    """
+    large = replace(parameters, nodes=parameters.nodes * 100, churn=0.0, runs=1)
+    signatures = simulate(large).signatures[0]
+    part = large.services_per_run / 1000
+    first, later = signatures[: 2 * large.lifetime], signatures[4 * large.lifetime :]
+    return float(first.max() / part), float(later.max(initial=0) / part)
+
+
+def outcome(label: str, parameters: Parameters) -> RuleOutcome:
+    """Simulate one rule. The seed alone decides on outages, so all rules meet the same ones."""
+    traffic = simulate(parameters)
+    service_seconds = parameters.services_per_run * parameters.runs * parameters.duration
+    held = int(traffic.returns.sum()) * parameters.services
+    first_peak, later_peak = peaks(parameters)
+    return RuleOutcome(
+        rule=label,
+        renewals=traffic.renewals * parameters.lifetime / service_seconds,
+        spread=float(np.std(closed.leads(parameters))),
+        first_peak=first_peak,
+        later_peak=later_peak,
+        expiring=traffic.expired / held if held else 0.0,
+        stopped=traffic.stopped / service_seconds,
+    )
+
+
+def rules(base: Parameters) -> list[RuleOutcome]:
+    """Our rule with several shares, step-ca's and SPIRE's."""
+    ours = [
+        (f"triseal {share / 10:g} %", replace(base, rule="triseal", share=share))
+        for share in (0, 100, 250, 500, 1000)
+    ]
+    others = [(rule, replace(base, rule=rule)) for rule in RULES[1:]]
+    return [outcome(label, parameters) for label, parameters in ours + others]
+
+
+def stopped_by_share(base: Parameters) -> dict[float, list[float]]:
+    """For each of CHURNS, the share of time that services stand still, by SHARES."""
+    return {
+        churn: [closed.stopped_share(replace(base, churn=churn, share=s)) for s in SHARES]
+        for churn in CHURNS
+    }
+
+
+@dataclass(frozen=True)
+class Best:
+    """How to meet TARGET under some churn.
+
+    Attributes:
+        share: the smallest of SHARES that does, thousandths; None if none does. The smallest,
+            because every thousandth more is paid in traffic.
+        lifetime: the shortest of LIFETIMES that does with a quarter's share, seconds; the shortest,
+            because a change takes as long to reach every node.
+    """
+
+    share: int | None
+    lifetime: int | None
+
+
+def best(base: Parameters, target: float = TARGET) -> Best:
+    """What keeps services standing still no more than `target` of the time."""
+
+    def meets(candidate: Parameters) -> bool:
+        return closed.stopped_share(candidate) <= target
+
+    shares = (share for share in SHARES if meets(replace(base, share=share)))
+    lifetimes = (seconds for seconds in LIFETIMES if meets(replace(base, lifetime=seconds)))
+    return Best(next(shares, None), next(lifetimes, None))
+
+
+def recoveries(base: Parameters, rate: float) -> dict[int, list[recovery.Recovery]]:
+    """For each of SITES and SPREADS the return of all at once, with one core to sign.
+
+    Args:
+        base: lifetime, payloads and format.
+        rate: signatures per second of a core.
+    """
+    found = {}
+    for services in SITES:
+        site = replace(
+            base, nodes=services // SERVICES_PER_NODE, services=SERVICES_PER_NODE, runs=1
+        )
+        found[services] = [recovery.recover(site, spread, rate) for spread in SPREADS]
+    return found
+
+
+@dataclass(frozen=True)
+class Study:
+    """All of it; see the functions that fill it."""
+
+    base: Parameters
+    lifetimes: list[Lifetime]
+    rules: list[RuleOutcome]
+    stopped: dict[float, list[float]]
+    best: dict[float, Best]
+    capacity: capacity.Capacity
+    recoveries: dict[int, list[recovery.Recovery]]
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self) | {"shares": SHARES, "spreads": SPREADS, "target": TARGET}
+
+
+def run(base: Parameters, progress: Progress | None = None) -> Study:
+    """Make the whole study; about ten seconds with the paper's parameters."""
+    tell = progress or (lambda _: None)
+    lifetimes = [lifetime(replace(base, lifetime=seconds)) for seconds in LIFETIMES]
+    tell(0.2)
+    by_rule = rules(base)
+    tell(0.7)
+    machine = capacity.measure()
+    returns = recoveries(base, machine.signatures)
+    tell(1.0)
+    return Study(
+        base,
+        lifetimes,
+        by_rule,
+        stopped_by_share(base),
+        {churn: best(replace(base, churn=churn)) for churn in CHURNS},
+        machine,
+        returns,
+    )
