@@ -1,0 +1,1 @@
+"""The command `triseal`: parses and prints, nothing else."""

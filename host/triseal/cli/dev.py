@@ -1,0 +1,110 @@
+"""`triseal dev`: the developer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal import files, metadata, package, request
+from triseal.cli import options, output
+from triseal.developer import executable, home
+from triseal.developer import sign as signing
+
+app = typer.Typer(help="Developer: make a key, sign services.", no_args_is_help=True)
+
+_WHO = "the developer's key"
+
+
+@app.command(
+    epilog=options.examples(
+        'dev init --name "Ada Lovelace"', "dev init --name Ada --algorithm p256 --no-passphrase"
+    )
+)
+def init(
+    name: Annotated[str, typer.Option("--name", help="Your name, as seals will show it.")],
+    algorithm: options.Algorithm = "rsa2048",
+    no_passphrase: options.NoPassphraseFlag = False,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make your key and the request by which a Store registers you."""
+    folder = home_dir or home.default()
+    secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
+    output.facts(_facts(home.init(folder, name, algorithm, secret), folder), as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "dev sign blink.py --name blink --version 1.0.0 --security-version 1",
+        "dev sign app.mpy --name blink --version 1.1 --security-version 1 --metadata blink.json",
+    )
+)
+def sign(  # noqa: PLR0913, PLR0917 - an option each
+    file: Annotated[Path, typer.Argument(help="A .py or .mpy file.", metavar="FILE")],
+    name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
+    version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
+    security_version: Annotated[
+        int, typer.Option("--security-version", help="Raise it to make nodes refuse older ones.")
+    ],
+    metadata_file: Annotated[
+        Path | None, typer.Option("--metadata", help="JSON for the service.", metavar="FILE")
+    ] = None,
+    years: Annotated[
+        int, typer.Option("--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.")
+    ] = signing.DEFAULT_YEARS,
+    out: options.Out = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Seal an executable and its metadata into a package."""
+    entry, content = executable.read(file)
+    text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
+    release = signing.Release(name, version, security_version, text)
+    signing.check(release, entry)  # before anybody types a passphrase
+    developer = home.unlock(home_dir or home.default(), options.passphrase(passphrase_file, _WHO))
+    validity = signing.years(int(time.time()), years)
+    made = signing.sign(developer, release, entry, content, validity)
+    target = out or Path(f"{name}-{version}{package.SUFFIX}")
+    package.write(target, made)
+    output.facts(
+        {
+            "package": str(target),
+            "service": name,
+            "version": version,
+            "security_version": security_version,
+            "developer": developer.name,
+            "valid_to": output.time(validity.not_after),
+            "capabilities": metadata.parse(made.metadata).capabilities,
+        },
+        as_json=as_json,
+    )
+
+
+@app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
+def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
+    """Write the self-signed request that proves that you hold your key."""
+    pem = home.request_pem(home_dir or home.default())
+    if out is None:
+        typer.echo(pem.decode(), nl=False)
+    else:
+        files.write(out, pem)
+
+
+@app.command(epilog=options.examples("dev show", "dev show --json"))
+def show(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+    """Show your name and your key's fingerprint."""
+    folder = home_dir or home.default()
+    output.facts(_facts(home.show(folder), folder), as_json=as_json)
+
+
+def _facts(found: request.Request, folder: Path) -> output.Facts:
+    return {
+        "name": found.name,
+        "fingerprint": request.fingerprint(found.spki),
+        "request": str(folder / home.REQUEST),
+    }

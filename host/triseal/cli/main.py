@@ -1,0 +1,71 @@
+"""The command `triseal`: one group per role, one exit status per outcome.
+
+Exit status: 0 done; 1 refused or failed, with one line on standard error; 2 wrong usage; 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from triseal.cli import dev, options, output, store
+
+app = typer.Typer(
+    name="triseal",
+    help="Three seals from developer, Store and site decide what a microcontroller runs.",
+    epilog=options.examples(
+        "dev init --name Ada", "store init --name Shop", "inspect blink.triseal"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(dev.app, name="dev")
+app.add_typer(store.app, name="store")
+for _group in ("site", "node", "sim"):
+    if importlib.util.find_spec(f"triseal.cli.{_group}"):
+        app.add_typer(importlib.import_module(f"triseal.cli.{_group}").app, name=_group)
+
+
+@app.command(epilog=options.examples("version"))
+def version() -> None:
+    """Print the version of Triseal."""
+    try:
+        typer.echo(importlib.metadata.version("triseal"))
+    except importlib.metadata.PackageNotFoundError:
+        typer.echo("not installed: run from its sources")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; None takes them from the command line.
+
+    Returns: the exit status.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="triseal")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # The last stop: nothing may reach a person as a traceback, a defect neither.
+        if os.environ.get("TRISEAL_DEBUG"):
+            raise
+        typer.echo(output.failure(error), err=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

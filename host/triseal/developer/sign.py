@@ -1,0 +1,99 @@
+"""The first seal: a developer signs an executable and its metadata into a package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealcore import seal, sealwriter, timetext
+from sealcore.compat import sha256
+from sealcore.names import check_label
+from sealcore.utctime import days_before
+from triseal import certificate, metadata, version
+from triseal.certificate import Validity
+from triseal.developer.home import Developer
+from triseal.errors import BadVersion
+from triseal.package import Package
+
+DEFAULT_YEARS = 10
+MAX_YEARS = 100
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a developer says about a service that is to be sealed.
+
+    Attributes:
+        service: its name.
+        version: for people, see triseal.version.
+        security_version: 0..2147483647; nodes never go back.
+        metadata: the developer's JSON, b"{}" for none.
+    """
+
+    service: str
+    version: str
+    security_version: int
+    metadata: bytes = b"{}"
+
+
+def sign(
+    developer: Developer, release: Release, name: str, executable: bytes, validity: Validity
+) -> Package:
+    """Seal one release.
+
+    Args:
+        developer: with the key open.
+        release: what is said about it.
+        name, executable: from executable.read.
+        validity: of the seal; see `years`.
+
+    Returns: a package without a Store seal.
+
+    Raises:
+        BadVersion, BadMetadata, or ProfileViolation for the service's name.
+    """
+    sealed = check(release, name)
+    core = sealwriter.core(
+        sha256(executable),
+        len(executable),
+        sha256(sealed),
+        release.version,
+        release.security_version,
+    )
+    return Package(name, executable, sealed, _seal(developer, release.service, core, validity))
+
+
+def check(release: Release, name: str) -> bytes:
+    """Raise as `sign` does, without a key; returns the metadata as it will be sealed."""
+    check_label(release.service)
+    version.parse(release.version)
+    if not 0 <= release.security_version <= seal.MAX_SECURITY_VERSION:
+        raise BadVersion(f"security version {release.security_version}")
+    return metadata.complete(release.metadata, release.service, name)
+
+
+def _seal(developer: Developer, service: str, core: bytes, validity: Validity) -> bytes:
+    key = developer.signer
+    der = certificate.issue(
+        key,
+        sealwriter.name(developer.name),
+        sealwriter.name(service),
+        key.spki,
+        validity,
+        certificate.new_serial(),
+        certificate.code_seal_extensions(key.spki, sealwriter.service_seal(core)),
+    )
+    seal.parse(der, seal.DEVELOPER)  # what a node would refuse never leaves
+    return der
+
+
+def years(begin: int, count: int) -> Validity:
+    """From `begin` (Unix seconds) to the same moment `count` years later, less one second."""
+    year, month, day, *time = timetext.fields(begin)
+    # A 29 February ends with the February of a year that has none.
+    days = days_before(year + count, month) + min(day, _length(year + count, month)) - 1
+    end = days * 86400 + time[0] * 3600 + time[1] * 60 + time[2]
+    return Validity(begin, end - 1)
+
+
+def _length(year: int, month: int) -> int:
+    return int(days_before(year, month + 1) - days_before(year, month))

@@ -1,0 +1,88 @@
+"""Private keys as files: PKCS #8 PEM, for their owner's eyes only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from sealcore import errors, keys
+from triseal import files
+from triseal.errors import AlreadyExists, NotAKey, OpenPermissions, WrongPassphrase
+from triseal.signer import PrivateKey
+
+MAX_SIZE = 16384
+MODE = 0o600
+
+_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_OTHERS = 0o077
+
+Ask = Callable[[], bytes]
+
+
+def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
+    """Write a new key file with mode 0600 from its first moment on.
+
+    Args:
+        path: must not exist.
+        key: RSA or P-256.
+        passphrase: encrypts the file (RFC 8018 PBES2); None leaves it in the clear.
+
+    Raises:
+        AlreadyExists: there is a file of this name, whatever is in it.
+    """
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        protection = serialization.BestAvailableEncryption(passphrase)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+    try:
+        files.create(path, pem, MODE)
+    except FileExistsError:
+        raise AlreadyExists(f"there is a key at {path}") from None
+
+
+def load(path: Path, ask: Ask) -> PrivateKey:
+    """Read a key file.
+
+    Args:
+        path: the file.
+        ask: gives the passphrase; called only if the file is encrypted.
+
+    Raises:
+        OpenPermissions: others may read or write it.
+        NotAKey: it holds no private key, or one of a kind or size that seals don't use.
+        WrongPassphrase: the passphrase does not open it.
+        OSError: it can't be read.
+    """
+    pem = files.read(path, MAX_SIZE)
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+        raise OpenPermissions(f"others than its owner have access to {path}")
+    passphrase = ask() if pem.lstrip().startswith(_ENCRYPTED) else None
+    return _parse(path, pem, passphrase)
+
+
+def _parse(path: Path, pem: bytes, passphrase: bytes | None) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Whether the passphrase is wrong or the encrypted octets are damaged can't be told apart.
+        if passphrase is not None:
+            raise WrongPassphrase(f"it does not open {path}") from None
+        raise NotAKey(f"{path} holds no private key") from None
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise NotAKey(f"{path} holds a key of another kind")
+    spki = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    try:
+        keys.parse(spki)
+    except errors.SealError as error:
+        raise NotAKey(f"{path} holds a key that no node accepts: {error}") from None
+    return key

@@ -1,0 +1,213 @@
+"""Metadata of a service: strict JSON within 8 KiB, pinned by all three seals.
+
+Known keys have a type; any further keys may stand beside them (a bill of materials, say):
+
+    name          the service's name, as in the seals
+    description   text
+    entry         the executable's file name on a board: app.py or app.mpy
+    capabilities  the grants that the service asks for, as `sealcore.grants` writes them
+    modules       names of the modules that the board must have
+    heap          octets of heap that the service needs
+    licence       text
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sealcore import errors, grants, names
+from triseal.errors import BadMetadata
+from triseal.package import MAX_METADATA, NAMES
+
+MAX_DEPTH = 8
+
+_MAX_HEAP = 1 << 32
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Parsed metadata.
+
+    Attributes:
+        name: the service's.
+        entry: one of `package.NAMES`.
+        capabilities: the grants that it asks for.
+        modules: modules that it needs.
+        heap: octets that it needs, 0 if it does not say.
+        values: everything, known keys included.
+    """
+
+    name: str
+    entry: str
+    capabilities: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    heap: int = 0
+    values: dict[str, object] = field(default_factory=dict)
+
+
+def parse(data: bytes) -> Metadata:
+    """Parse metadata that is complete: `name` and `entry` are there.
+
+    Raises:
+        BadMetadata: it is not what the module's docstring says.
+    """
+    values = load(data)
+    for key in ("name", "entry"):
+        if key not in values:
+            raise BadMetadata(f"{key!r} is missing")
+    return Metadata(
+        name=str(values["name"]),
+        entry=str(values["entry"]),
+        capabilities=_strings(values.get("capabilities", [])),
+        modules=_strings(values.get("modules", [])),
+        heap=int(str(values.get("heap", 0))),
+        values=values,
+    )
+
+
+def complete(data: bytes, name: str, entry: str) -> bytes:
+    """The metadata that is sealed: what a developer wrote, `name` and `entry` filled in.
+
+    Args:
+        data: a developer's JSON; b"{}" where there is none.
+        name: the service's.
+        entry: one of `package.NAMES`.
+
+    Returns: canonical bytes.
+
+    Raises:
+        BadMetadata: not valid, or it gives another name or entry.
+    """
+    values = {"name": name, "entry": entry, "capabilities": []} | load(data)
+    for key, due in (("name", name), ("entry", entry)):
+        if values[key] != due:
+            raise BadMetadata(f"{key!r} says {values[key]!r}, the service has {due!r}")
+    result = canonical(values)
+    parse(result)
+    return result
+
+
+def canonical(values: dict[str, object]) -> bytes:
+    """One byte string for one object: keys sorted, no blanks, UTF-8.
+
+    Raises:
+        BadMetadata: it can't be written, or is larger than 8 KiB.
+    """
+    try:
+        text = json.dumps(
+            values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+        data = text.encode()
+    except ValueError as error:
+        raise BadMetadata(f"it can't be written as JSON in UTF-8: {error}") from None
+    if len(data) > MAX_METADATA:
+        raise BadMetadata(f"more than {MAX_METADATA} octets")
+    return data
+
+
+def load(data: bytes) -> dict[str, object]:
+    """The object in the JSON, its known keys checked.
+
+    Raises:
+        BadMetadata: more than 8 KiB, no strict JSON, no object, or a known key of another type.
+    """
+    if len(data) > MAX_METADATA:
+        raise BadMetadata(f"more than {MAX_METADATA} octets")
+    try:
+        values = json.loads(
+            data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise BadMetadata(f"no JSON in UTF-8: {error}") from None
+    if not isinstance(values, dict):
+        raise BadMetadata("no JSON object")
+    _check_values(values)
+    canonical(values)  # what can be read but not written again, like half a surrogate pair
+    for key, check in _KNOWN.items():
+        if key in values:
+            try:
+                check(values[key])
+            except (ValueError, errors.SealError) as error:
+                raise BadMetadata(f"{key!r}: {error}") from None
+    return values
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _no_constant(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _check_values(top: object) -> None:
+    """Bounded depth (a board reads this too), and no number that JSON would not give back."""
+    level = [top]
+    for _ in range(MAX_DEPTH):
+        inner: list[object] = []
+        for value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise BadMetadata("a number is too large")
+            if isinstance(value, dict):
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+        level = inner
+    if level:
+        raise BadMetadata(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("not a list of strings")
+    if len(set(value)) != len(value):
+        raise ValueError("an item stands twice")
+    return tuple(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a string")
+    return value
+
+
+def _label(value: object) -> None:
+    names.check_label(_text(value))
+
+
+def _entry(value: object) -> None:
+    if value not in NAMES:
+        raise ValueError(f"not one of {', '.join(NAMES)}")
+
+
+def _capabilities(value: object) -> None:
+    for grant in _strings(value):
+        grants.check(grant)
+
+
+def _modules(value: object) -> None:
+    for name in _strings(value):
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ValueError(f"{name!r} is no module's name")
+
+
+def _heap(value: object) -> None:
+    if type(value) is not int or not 0 <= value <= _MAX_HEAP:
+        raise ValueError("not a number of octets")
+
+
+_KNOWN: dict[str, Callable[[object], object]] = {
+    "name": _label,
+    "description": _text,
+    "entry": _entry,
+    "capabilities": _capabilities,
+    "modules": _modules,
+    "heap": _heap,
+    "licence": _text,
+}

@@ -1,0 +1,119 @@
+"""The package: all that a service is, in one file that a person can mail around.
+
+    Package ::= SEQUENCE {
+        label          UTF8String ("triseal package v1"),
+        name           UTF8String,              -- the executable's file name on a board
+        metadata       OCTET STRING (SIZE(1..8192)),
+        developerSeal  Certificate,
+        storeSeal      [0] EXPLICIT Certificate OPTIONAL,
+        executable     OCTET STRING (SIZE(1..16777216)) }
+
+The executable stands last, so that who streams a package has read all that judges it before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from sealcore import der, encode, errors, seal
+from triseal import files
+
+LABEL = "triseal package v1"
+SUFFIX = ".triseal"
+NAMES = ("app.py", "app.mpy")
+MAX_METADATA = 8192
+# The two seals, the metadata, the label, the name and all headers stay far below the rest.
+MAX_SIZE = seal.MAX_EXECUTABLE + 32768
+
+_STORE_SEAL = 0xA0
+
+
+@dataclass
+class Opened:
+    """A package as `sealcore.custody` and `sealcore.upstream` take it: good for one check."""
+
+    executable: BytesIO
+    metadata: bytes
+    developer_seal: bytes
+    store_seal: bytes
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package; being parsed says nothing about being trusted.
+
+    Attributes:
+        name: the executable's file name on a board, one of NAMES.
+        executable: its octets.
+        metadata: JSON, as its hash in the seals covers it.
+        developer_seal: DER.
+        store_seal: DER; b"" before a Store has countersigned.
+    """
+
+    name: str
+    executable: bytes
+    metadata: bytes
+    developer_seal: bytes
+    store_seal: bytes = b""
+
+    def opened(self) -> Opened:
+        """This package for one check, its executable a stream at its begin."""
+        return Opened(BytesIO(self.executable), self.metadata, self.developer_seal, self.store_seal)
+
+    def der(self) -> bytes:
+        """The package, encoded."""
+        return encode.sequence(
+            encode.text(LABEL),
+            encode.text(self.name),
+            encode.octets(self.metadata),
+            self.developer_seal,
+            encode.explicit(0, self.store_seal) if self.store_seal else b"",
+            encode.octets(self.executable),
+        )
+
+
+def parse(data: bytes) -> Package:
+    """Parse a package; its seals are left to the check.
+
+    Raises: TooLarge, MalformedDER.
+    """
+    if len(data) > MAX_SIZE:
+        raise errors.TooLarge("package")
+    fields = der.single(data)
+    if fields.text(1, len(LABEL)) != LABEL:
+        raise errors.MalformedDER("no package")
+    name = fields.text(1, max(map(len, NAMES)))
+    if name not in NAMES:
+        raise errors.MalformedDER("name of the executable in the package")
+    metadata = bytes(fields.octets(1, MAX_METADATA))
+    developer_seal = _seal(fields)
+    store_seal = b""
+    if fields.peek() == _STORE_SEAL:
+        inner = fields.enter(_STORE_SEAL)
+        store_seal = _seal(inner)
+        inner.end()
+    executable = bytes(fields.octets(1, seal.MAX_EXECUTABLE))
+    fields.end()
+    return Package(name, executable, metadata, developer_seal, store_seal)
+
+
+def _seal(fields: der.Reader) -> bytes:
+    element = bytes(fields.element(encode.SEQUENCE))
+    if len(element) > seal.MAX_SIZE:
+        raise errors.TooLarge("seal")
+    return element
+
+
+def read(path: Path) -> Package:
+    """Read and parse a package file, not beyond the bound.
+
+    Raises: what `files.read` and `parse` raise.
+    """
+    return parse(files.read(path, MAX_SIZE))
+
+
+def write(path: Path, package: Package) -> None:
+    """Write a package file whole or not at all."""
+    files.write(path, package.der())
