@@ -47,6 +47,39 @@ def extension(kind: bytes, value: bytes, *, critical: bool = False) -> bytes:
     return encode.sequence(encode.oid(kind), _TRUE if critical else b"", encode.octets(value))
 
 
+def tbs(
+    algorithm: bytes,
+    issuer: bytes,
+    subject: bytes,
+    spki: bytes,
+    validity: Validity,
+    serial: int,
+    extension_list: Sequence[bytes],
+) -> bytes:
+    """The part of a certificate that is signed.
+
+    Args:
+        algorithm: AlgorithmIdentifier of the signature, DER.
+        issuer, subject: names, DER.
+        spki: the subject's SubjectPublicKeyInfo, DER.
+        validity: both ends inclusive.
+        serial: from `new_serial`.
+        extension_list: encoded Extensions, in their final order.
+
+    Returns: the TBSCertificate, DER.
+    """
+    return encode.sequence(
+        _V3,
+        encode.integer(serial),
+        algorithm,
+        issuer,
+        encode.sequence(timetext.der(validity.not_before), timetext.der(validity.not_after)),
+        subject,
+        spki,
+        encode.explicit(3, encode.sequence(*extension_list)),
+    )
+
+
 def issue(
     signer: Signer,
     issuer: bytes,
@@ -56,29 +89,14 @@ def issue(
     serial: int,
     extension_list: Sequence[bytes],
 ) -> bytes:
-    """Sign one certificate.
+    """Sign one certificate with the issuer's `signer`.
 
-    Args:
-        signer: the issuer's.
-        issuer, subject: names, DER.
-        spki: the subject's SubjectPublicKeyInfo, DER.
-        validity: both ends inclusive.
-        serial: from `new_serial`.
-        extension_list: encoded Extensions, in their final order.
+    Args: as `tbs`.
 
     Returns: the certificate, DER.
     """
-    tbs = encode.sequence(
-        _V3,
-        encode.integer(serial),
-        signer.algorithm,
-        issuer,
-        encode.sequence(timetext.der(validity.not_before), timetext.der(validity.not_after)),
-        subject,
-        spki,
-        encode.explicit(3, encode.sequence(*extension_list)),
-    )
-    return encode.sequence(tbs, signer.algorithm, encode.bits(signer.sign(tbs)))
+    body = tbs(signer.algorithm, issuer, subject, spki, validity, serial, extension_list)
+    return sealwriter.signed(body, signer.algorithm, signer.sign(body))
 
 
 def _end_entity(purposes: bytes, issuer_spki: bytes) -> list[bytes]:

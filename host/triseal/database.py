@@ -12,26 +12,23 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
+
+from triseal.errors import Failure
 
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
 _TABLES_LOCK = 0x7472697365616C  # any number, the same in every process: "triseal"
 
 
-class DatabaseUnusable(Exception):
-    """The database can't be opened, read or written.
+class DatabaseUnusable(Failure):
+    """The database can't be opened, read or written."""
 
-    Attributes:
-        code: stable, for programs and logs.
-        advice: what a person can do about it, one sentence.
-    """
-
-    code: ClassVar[str] = "database-unusable"
-    advice: ClassVar[str] = "Check the path or URL, its rights and its disk; restore a backup."
+    code = "database-unusable"
+    advice = "Check the path or URL, its rights and its disk; restore a backup."
 
 
 def open_database(where: str | Path, metadata: MetaData) -> Engine:

@@ -1,0 +1,39 @@
+"""A deployment: all that one node needs to run one service, as files on the node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from triseal.package import Package
+from triseal.site.authority import SignedSeal
+from triseal.site.ledger import Place
+
+METADATA = "metadata.json"
+DEVELOPER_SEAL = "developer.der"
+STORE_SEAL = "store.der"
+SITE_SEAL = "site.der"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A package with the site seal for one node, which the ledger has.
+
+    Attributes:
+        place: node and service.
+        package: what the developer and the Store sealed.
+        seal: the site seal.
+    """
+
+    place: Place
+    package: Package
+    seal: SignedSeal
+
+    def files(self) -> dict[str, bytes]:
+        """Contents by file name on the node; the executable last, as it is the largest."""
+        return {
+            METADATA: self.package.metadata,
+            DEVELOPER_SEAL: self.package.developer_seal,
+            STORE_SEAL: self.package.store_seal,
+            SITE_SEAL: self.seal.der,
+            self.package.name: self.package.executable,
+        }

@@ -1,0 +1,83 @@
+"""The truth about a change: where it is in force, and when it will be at the latest elsewhere.
+
+A node that nobody can reach stops a service when its seal expires. So the newest expiry of the
+seals that still say the old thing bounds every change (Pahl and Donini 2018, section III.D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, union
+
+from triseal.site import holdings, ledger, state
+from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
+from triseal.site.ledger import Place
+from triseal.site.sealing import Preparer, wanted
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """Where a change is in force.
+
+    Attributes:
+        confirmed: nodes where it is, because they said so or hold nothing that is valid.
+        waiting: for each other node the last second (Unix time) at which the old can still hold.
+    """
+
+    confirmed: tuple[str, ...]
+    waiting: dict[str, int]
+
+    @property
+    def by(self) -> int | None:
+        """The second after which it is in force everywhere; None if it is so already."""
+        return max(self.waiting.values(), default=None)
+
+
+def of(connection: Connection, preparer: Preparer, places: Iterable[Place], now: int) -> Guarantee:
+    """How far nodes are with what these places' seals shall say now."""
+    confirmed: set[str] = set()
+    waiting: dict[str, int] = {}
+    for place in places:
+        until = _outstanding(connection, preparer, place, now)
+        if until is None:
+            confirmed.add(place.node)
+        else:
+            waiting[place.node] = max(until, waiting.get(place.node, 0))
+    return Guarantee(tuple(sorted(confirmed - waiting.keys())), dict(sorted(waiting.items())))
+
+
+def places_of(connection: Connection, *, service: str = "", node: str = "") -> list[Place]:
+    """Every place of a service, or on a node, that is assigned or may still hold a seal."""
+    queries = []
+    for table in (state.assignments, state.holdings):
+        query = select(table.c.node, table.c.service)
+        if service:
+            query = query.where(table.c.service == service)
+        if node:
+            query = query.where(table.c.node == node)
+        queries.append(query)
+    rows = connection.execute(union(*queries)).all()
+    return sorted((Place(row.node, row.service) for row in rows), key=lambda p: (p.node, p.service))
+
+
+def _outstanding(connection: Connection, preparer: Preparer, place: Place, now: int) -> int | None:
+    """The last second at which the node can still hold to the old; None if it can't now."""
+    current = _current(connection, preparer, place)
+    held = holdings.serial(connection, place)
+    if held is None:
+        return None
+    if current is not None and ledger.template_of(connection, held) == current:
+        return None
+    until = ledger.newest_expiry(connection, place, other_than=current)
+    return until if until >= now else None
+
+
+def _current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:
+    """The digest of the template that the place shall have; None if it shall have no seal."""
+    try:
+        one = wanted(connection, place)
+    except (NodeRetired, NotAssigned, NotEnrolled):
+        return None
+    return preparer.prepare(connection, one).template.digest

@@ -1,0 +1,62 @@
+"""What nodes hold, as far as they have told: from the moment a seal may leave for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from triseal.site import state
+from triseal.site.ledger import Place
+
+SENT = "sent"
+NO_SERIAL = b""
+
+
+def expect(connection: Connection, places: Iterable[Place]) -> None:
+    """Seals for these places are about to leave: the nodes may hold them from now on."""
+    for place in places:
+        if serial(connection, place) is None:
+            _insert(connection, place, NO_SERIAL, SENT, 0)
+
+
+def confirm(
+    connection: Connection, place: Place, held: bytes, service_state: str, now: int
+) -> None:
+    """A node said which seal (its serial) it holds, and what became of the service."""
+    if serial(connection, place) is None:
+        _insert(connection, place, held, service_state, now)
+        return
+    values = {"serial": held, "state": service_state, "told_at": now}
+    connection.execute(state.holdings.update().where(_at(place)).values(values))
+
+
+def gone(connection: Connection, place: Place) -> None:
+    """A node said that it no longer holds anything for this service."""
+    connection.execute(state.holdings.delete().where(_at(place)))
+
+
+def serial(connection: Connection, place: Place) -> bytes | None:
+    """The serial that the node told; NO_SERIAL if it told none yet, None if it holds nothing."""
+    return connection.execute(
+        select(state.holdings.c.serial).where(_at(place))
+    ).scalar_one_or_none()
+
+
+def _at(place: Place) -> ColumnElement[bool]:
+    table = state.holdings.c
+    return (table.node == place.node) & (table.service == place.service)
+
+
+def _insert(
+    connection: Connection, place: Place, held: bytes, service_state: str, now: int
+) -> None:
+    connection.execute(
+        state.holdings.insert().values(
+            node=place.node,
+            service=place.service,
+            serial=held,
+            state=service_state,
+            told_at=now,
+        )
+    )

@@ -1,0 +1,105 @@
+"""What the authority issued, recorded before it leaves: every certificate, every seal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from triseal.certificate import Validity
+from triseal.site import state, template
+from triseal.site.authority import Certified, SignedSeal
+
+
+@dataclass(frozen=True)
+class Place:
+    """A service on a node."""
+
+    node: str
+    service: str
+
+
+def serial_octets(serial: int) -> bytes:
+    """A serial as the ledger keeps it."""
+    return serial.to_bytes(template.SERIAL_OCTETS, "big")
+
+
+def record_certificate(connection: Connection, issued: Certified) -> None:
+    """Record a certificate of a node or of the SLSM."""
+    connection.execute(
+        state.certificates.insert().values(
+            serial=serial_octets(issued.serial),
+            uri=issued.uri,
+            not_before=issued.validity.not_before,
+            not_after=issued.validity.not_after,
+            der=issued.der,
+        )
+    )
+
+
+def record_seals(connection: Connection, issued: Iterable[tuple[Place, SignedSeal]]) -> None:
+    """Record site seals, one or many."""
+    rows = list(issued)
+    _record_templates(connection, rows)
+    connection.execute(state.seals.insert(), [_seal_row(place, one) for place, one in rows])
+
+
+def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal]]) -> None:
+    wanted = {one.template.digest: (place, one.template.tbs) for place, one in rows}
+    column = state.templates.c.digest
+    have = set(connection.scalars(select(column).where(column.in_(wanted))))
+    missing = [
+        {"digest": digest, "node": place.node, "service": place.service, "tbs": tbs}
+        for digest, (place, tbs) in wanted.items()
+        if digest not in have
+    ]
+    if missing:
+        connection.execute(state.templates.insert(), missing)
+
+
+def _seal_row(place: Place, one: SignedSeal) -> dict[str, object]:
+    return {
+        "serial": serial_octets(one.serial),
+        "template": one.template.digest,
+        "node": place.node,
+        "service": place.service,
+        "not_before": one.validity.not_before,
+        "not_after": one.validity.not_after,
+        "signature": one.signature,
+    }
+
+
+def find_seal(connection: Connection, serial: int) -> bytes | None:
+    """A seal as it was issued, DER; None if this site never issued that serial."""
+    query = (
+        select(state.seals, state.templates.c.tbs)
+        .join(state.templates)
+        .where(state.seals.c.serial == serial_octets(serial))
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    validity = Validity(row.not_before, row.not_after)
+    return template.from_tbs(row.tbs).assemble(serial, validity, row.signature)
+
+
+def newest_expiry(connection: Connection, place: Place, other_than: bytes | None = None) -> int:
+    """The newest notAfter of all seals of a place; 0 if there is none.
+
+    Args:
+        other_than: digest of a template whose seals don't count.
+    """
+    seals = state.seals.c
+    which = (seals.node == place.node) & (seals.service == place.service)
+    if other_than is not None:
+        which &= seals.template != other_than
+    return connection.execute(select(func.max(seals.not_after)).where(which)).scalar_one() or 0
+
+
+def template_of(connection: Connection, serial: bytes) -> bytes | None:
+    """The digest of the template that a seal was made of; None for an unknown serial."""
+    column = state.seals.c.template
+    return connection.execute(
+        select(column).where(state.seals.c.serial == serial)
+    ).scalar_one_or_none()

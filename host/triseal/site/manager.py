@@ -1,0 +1,229 @@
+"""The SLSM: what people and nodes ask of a site. Each decision has a module of its own.
+
+Every call is one transaction, or ends as if it had not been made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection
+
+from sealcore.bundle import TrustBundle
+from sealcore.seal import Seal
+from triseal import database
+from triseal.certificate import Validity
+from triseal.package import Package
+from triseal.site import (
+    guarantee,
+    holdings,
+    home,
+    ledger,
+    nodes,
+    policy,
+    services,
+    state,
+    trust,
+)
+from triseal.site.authority import Authority, Certified
+from triseal.site.deployment import Deployment
+from triseal.site.guarantee import Guarantee
+from triseal.site.ledger import Place
+from triseal.site.sealing import Preparer, Sealer
+
+NODE_SECONDS = 365 * 86400
+
+Clock = Callable[[], int]
+Ask = Callable[[], bytes]
+
+
+def now() -> int:
+    """This computer's time, Unix seconds."""
+    return int(time.time())
+
+
+class Manager:
+    """A site that has been made. A context manager; safe for several threads and processes.
+
+    Args:
+        folder: the site's home.
+        ask: gives the passphrase of the site key; called when something is to be signed.
+        clock: gives the time, Unix seconds.
+
+    Attributes:
+        engine: the site's database.
+        name: the site's.
+        lifetime: of its seals, seconds.
+        issuer: the public side of the SLCA.
+        preparer: lays out seals.
+
+    Raises: NotInitialised, Incomplete, DatabaseUnusable.
+    """
+
+    def __init__(self, folder: Path, ask: Ask, clock: Clock = now) -> None:
+        self._folder = folder
+        self._ask = ask
+        self._clock = clock
+        self._authority: Authority | None = None
+        self.engine, self.issuer, self.lifetime = home.open_site(folder)
+        self.name = self.issuer.site
+        self.preparer = Preparer(self.issuer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.engine.dispose()
+
+    @property
+    def authority(self) -> Authority:
+        """The SLCA; asks for its passphrase the first time."""
+        if self._authority is None:
+            self._authority = home.unlock(self._folder, self.issuer, self._ask)
+        return self._authority
+
+    def bundle(self) -> TrustBundle:
+        """The newest trust bundle."""
+        with database.reading(self.engine) as connection:
+            return trust.current(connection)
+
+    def trust_store(self, certificate: bytes) -> tuple[str, TrustBundle]:
+        """Trust a Store by its CA certificate (DER): its name, and the bundle that says so.
+
+        Raises: see trust.add_store; TooLarge if the bundle has no room.
+        """
+        slca = self.authority
+        with self._changing() as connection:
+            name, fresh = trust.add_store(connection, certificate, self._clock())
+            return name, self._publish(connection, slca, fresh=fresh)
+
+    def trust_developer(self, name: str, spki: bytes) -> TrustBundle:
+        """Trust a developer's key (SubjectPublicKeyInfo, DER) under a name; as `trust_store`."""
+        slca = self.authority
+        with self._changing() as connection:
+            fresh = trust.add_developer(connection, name, spki)
+            return self._publish(connection, slca, fresh=fresh)
+
+    def distrust_store(self, name: str) -> TrustBundle:
+        """Believe a Store no longer. Raises: UnknownKey."""
+        slca = self.authority
+        with self._changing() as connection:
+            trust.remove_store(connection, name)
+            return self._publish(connection, slca, fresh=True)
+
+    def distrust_developer(self, name: str) -> TrustBundle:
+        """Believe none of a developer's keys any longer. Raises: UnknownKey."""
+        slca = self.authority
+        with self._changing() as connection:
+            trust.remove_developer(connection, name)
+            return self._publish(connection, slca, fresh=True)
+
+    def add_node(self, node: str) -> None:
+        """Add a node by name. Raises: see nodes.add."""
+        with self._changing() as connection:
+            nodes.add(connection, node, self._clock())
+
+    def enrol(self, node: str, csr: bytes, *, replace: bool = False) -> Certified:
+        """The certificate of a node for its request, recorded. Raises: see nodes.enrol."""
+        slca = self.authority
+        with self._changing() as connection:
+            spki = nodes.enrol(connection, node, csr, replace=replace)
+            begin = self._clock()
+            issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
+            ledger.record_certificate(connection, issued)
+        return issued
+
+    def retire(self, node: str) -> Guarantee:
+        """Cut a node off for ever, and by when it runs nothing any more."""
+        with self._changing() as connection:
+            nodes.retire(connection, node, self._clock())
+        return self._guarantee(node=node)
+
+    def add_service(self, package: Package, *, other_developer: bool = False) -> Seal:
+        """Take in a package; returns its Store seal. Raises: see services.add."""
+        with self._changing() as connection:
+            return services.add(connection, package, self._clock(), other_developer=other_developer)
+
+    def grant(
+        self, service: str, wanted: Sequence[str], on: Sequence[str] = (), *, force: bool = False
+    ) -> Guarantee:
+        """Give grants on these nodes, or on all; and where they are in force by when.
+
+        Raises: see policy.grant; the guarantee holds all the same if a node can't be told.
+        """
+        with self._changing() as connection:
+            for node in on or (state.EVERY_NODE,):
+                policy.grant(connection, service, wanted, node, force=force)
+        return self._guarantee(service=service)
+
+    def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
+        """Take grants on these nodes, or everywhere; as `grant`. Raises: see policy.revoke."""
+        with self._changing() as connection:
+            for node in on or (state.EVERY_NODE,):
+                policy.revoke(connection, service, unwanted, node)
+        return self._guarantee(service=service)
+
+    def assign(self, node: str, service: str) -> None:
+        """Assign a service to a node: from now on the node may have seals for it.
+
+        Raises: UnknownNode, NodeRetired, UnknownService.
+        """
+        with self._changing() as connection:
+            nodes.get(connection, node)
+            services.get(connection, service)
+            services.assign(connection, Place(node, service), self._clock())
+
+    def undeploy(self, node: str, service: str) -> Guarantee:
+        """Take a service from a node, and by when it has stopped there. Raises: NotAssigned."""
+        with self._changing() as connection:
+            services.unassign(connection, Place(node, service))
+        return self._guarantee(node=node, service=service)
+
+    def deployment(self, node: str, service: str) -> Deployment:
+        """A fresh seal for an assigned service, recorded, with the package that it seals.
+
+        Raises: see sealing.Sealer.issue.
+        """
+        place = Place(node, service)
+        sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
+        (signed,) = sealer.issue([place], self._clock())
+        with database.reading(self.engine) as connection:
+            return Deployment(place, services.load(connection, signed.package), signed.seal)
+
+    def confirm(self, deployment: Deployment, service_state: str) -> None:
+        """The node has taken a deployment."""
+        held = ledger.serial_octets(deployment.seal.serial)
+        with database.writing(self.engine) as connection:
+            moment = self._clock()
+            holdings.confirm(connection, deployment.place, held, service_state, moment)
+            nodes.heard(connection, deployment.place.node, moment)
+
+    def sign_time(self, nonce: bytes) -> bytes:
+        """The time, signed for a node's nonce (16 octets)."""
+        return self.authority.sign_time(nonce, self._clock())
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with database.writing(self.engine) as connection:
+            state.lock(connection)
+            yield connection
+
+    def _publish(self, connection: Connection, slca: Authority, *, fresh: bool) -> TrustBundle:
+        if not fresh:
+            return trust.current(connection)
+        return trust.publish(connection, slca, self._clock())
+
+    def _guarantee(self, *, service: str = "", node: str = "") -> Guarantee:
+        with database.reading(self.engine) as connection:
+            places = guarantee.places_of(connection, service=service, node=node)
+            return guarantee.of(connection, self.preparer, places, self._clock())

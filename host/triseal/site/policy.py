@@ -1,0 +1,95 @@
+"""Grants: what the site gives a service, on every node or on one. All else is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, or_, select
+
+from sealcore import errors
+from sealcore import grants as capabilities
+from triseal import metadata
+from triseal.site import nodes, services, state
+from triseal.site.errors import GrantedEverywhere, NoSuchGrant, NotRequested
+
+MAX_GRANTS = 64  # that a site seal holds
+
+
+def grant(
+    connection: Connection,
+    service: str,
+    wanted: Sequence[str],
+    node: str = state.EVERY_NODE,
+    *,
+    force: bool = False,
+) -> None:
+    """Give grants to a service.
+
+    Args:
+        service: its name.
+        wanted: grants, as `sealcore.grants` writes them.
+        node: the node where they hold; EVERY_NODE for all, those that come later too.
+        force: also give what the service's metadata does not ask for. Without it that is refused:
+            nobody who looked at the service expects it to have that power, and most often it is
+            a slip of the pen.
+
+    Raises:
+        UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested, TooLarge.
+    """
+    package = services.load(connection, services.get(connection, service).package)
+    if node != state.EVERY_NODE:
+        nodes.get(connection, node)
+    requested = metadata.parse(package.metadata).capabilities
+    for one in wanted:
+        capabilities.check(one)
+        if not force:
+            _check_requested(service, one, requested)
+    have = set(_given(connection, service, node))
+    fresh = [one for one in dict.fromkeys(wanted) if one not in have]
+    for one in fresh:
+        connection.execute(state.grants.insert().values(service=service, node=node, grant=one))
+    if len(have) + len(fresh) > MAX_GRANTS:
+        raise errors.TooLarge(f"more than {MAX_GRANTS} grants")
+
+
+def revoke(
+    connection: Connection, service: str, unwanted: Sequence[str], node: str = state.EVERY_NODE
+) -> None:
+    """Take grants from a service.
+
+    Args:
+        unwanted: grants as they were given.
+        node: where from; EVERY_NODE takes them from everywhere, also where a node has its own.
+
+    Raises:
+        UnknownService, NoSuchGrant, GrantedEverywhere.
+    """
+    services.get(connection, service)
+    table = state.grants
+    for one in dict.fromkeys(unwanted):
+        which = (table.c.service == service) & (table.c.grant == one)
+        here = which if node == state.EVERY_NODE else which & (table.c.node == node)
+        if connection.execute(table.delete().where(here)).rowcount:
+            continue
+        if connection.execute(select(table.c.node).where(which)).first() and node:
+            raise GrantedEverywhere(one)
+        raise NoSuchGrant(f"{one} to {service}")
+
+
+def effective(connection: Connection, service: str, node: str) -> tuple[str, ...]:
+    """All grants of a service on a node, in one order."""
+    return tuple(sorted(set(_given(connection, service, node))))
+
+
+def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
+    table = state.grants.c
+    where = or_(table.node == state.EVERY_NODE, table.node == node)
+    return connection.scalars(select(table.grant).where(table.service == service, where))
+
+
+def _check_requested(service: str, wanted: str, requested: Sequence[str]) -> None:
+    kind, _, what = wanted.partition(":")
+    try:
+        capabilities.require(requested, kind, what)
+    except errors.NotGranted:
+        raise NotRequested(f"{service} does not ask for {wanted}") from None

@@ -1,0 +1,139 @@
+"""The services of a site: packages that passed the manager's check, the newest of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from sealcore import errors, names, seal, upstream
+from sealcore.compat import sha256
+from sealcore.seal import Seal
+from triseal import metadata, version
+from triseal.errors import BadMetadata
+from triseal.package import Package
+from triseal.site import state, trust
+from triseal.site.errors import NotAssigned, OtherDeveloper, UnknownService
+from triseal.site.ledger import Place
+
+
+def add(
+    connection: Connection, package: Package, now: int, *, other_developer: bool = False
+) -> Seal:
+    """Take in a package, or a newer one of a service that the site has.
+
+    It is checked as a node would (custody's steps without 2-4): the Store's seal, and the
+    developer's with the copy of the key that the site trusts, not the Store's.
+
+    Args:
+        other_developer: let the service pass to another developer, its grants included.
+
+    Returns: the Store seal.
+    Raises:
+        SealError: what the check refuses; Rollback for a package that is not newer.
+        BadMetadata: the metadata is not what a node can use.
+        OtherDeveloper: the service has been of another developer so far.
+    """
+    developer = seal.parse(package.developer_seal, seal.DEVELOPER)
+    found = _row(connection, developer.service)
+    floor = found.security_version if found else 0
+    store = upstream.verify_package(package.opened(), trust.current(connection), now, floor)
+    described = metadata.parse(package.metadata)
+    if (described.name, described.entry) != (store.service, package.name):
+        raise BadMetadata(f"it describes {described.entry} of {described.name}")
+    digest = sha256(package.store_seal)
+    if found is not None and found.package != digest:
+        before = load(connection, found.package)
+        _check_newer(store, found.service_version, package, before)
+        if not other_developer:
+            _check_same_developer(developer, before)
+    _keep(connection, store, digest, package, now)
+    return store
+
+
+def _check_newer(store: Seal, had: str, package: Package, before: Package) -> None:
+    """A version only once and only upwards; a Store may seal the same content anew."""
+    new, old = version.parse(store.service_version), version.parse(had)
+    if new < old or (new == old and package.developer_seal != before.developer_seal):
+        raise errors.Rollback(f"version {store.service_version}, had {had}")
+
+
+def _check_same_developer(developer: Seal, before: Package) -> None:
+    known = seal.parse(before.developer_seal, seal.DEVELOPER)
+    if known.issuer != developer.issuer:
+        was, comes = names.common_name(known.issuer), names.common_name(developer.issuer)
+        raise OtherDeveloper(f"{developer.service} was of {was}, this is of {comes}")
+
+
+def _keep(connection: Connection, store: Seal, digest: bytes, package: Package, now: int) -> None:
+    packages, services = state.packages, state.services
+    known = select(func.count()).where(packages.c.digest == digest)
+    if not connection.execute(known).scalar_one():
+        connection.execute(
+            packages.insert().values(
+                digest=digest,
+                service=store.service,
+                executable=package.executable,
+                metadata=package.metadata,
+                developer_seal=package.developer_seal,
+                store_seal=package.store_seal,
+                added_at=now,
+            )
+        )
+    values = {
+        "package": digest,
+        "service_version": store.service_version,
+        "security_version": store.security_version,
+    }
+    if _row(connection, store.service) is None:
+        connection.execute(services.insert().values(name=store.service, **values))
+    else:
+        which = services.c.name == store.service
+        connection.execute(services.update().where(which).values(values))
+
+
+def get(connection: Connection, name: str) -> Row[Any]:
+    """The row of a service; raises UnknownService."""
+    row = _row(connection, name)
+    if row is None:
+        raise UnknownService(f"no service {name}")
+    return row
+
+
+def load(connection: Connection, digest: bytes) -> Package:
+    """A package as it was taken in."""
+    table = state.packages
+    row = connection.execute(select(table).where(table.c.digest == digest)).one()
+    entry = metadata.parse(row.metadata).entry
+    return Package(entry, row.executable, row.metadata, row.developer_seal, row.store_seal)
+
+
+def _row(connection: Connection, name: str) -> Row[Any] | None:
+    table = state.services
+    return connection.execute(select(table).where(table.c.name == name)).one_or_none()
+
+
+def assign(connection: Connection, place: Place, now: int) -> None:
+    """Assign a service to a node; nothing happens if it is already."""
+    table = state.assignments
+    if not is_assigned(connection, place):
+        connection.execute(
+            table.insert().values(node=place.node, service=place.service, assigned_at=now)
+        )
+
+
+def unassign(connection: Connection, place: Place) -> None:
+    """Take a service from a node; raises NotAssigned."""
+    if not connection.execute(state.assignments.delete().where(_at(place))).rowcount:
+        raise NotAssigned(f"{place.service} to {place.node}")
+
+
+def is_assigned(connection: Connection, place: Place) -> bool:
+    """Whether a service is assigned to a node."""
+    query = select(state.assignments.c.node).where(_at(place))
+    return connection.execute(query).first() is not None
+
+
+def _at(place: Place) -> ColumnElement[bool]:
+    table = state.assignments.c
+    return (table.node == place.node) & (table.service == place.service)

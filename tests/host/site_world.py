@@ -1,0 +1,136 @@
+"""A developer, a Store and a site in folders of a test, small enough to make anew each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509 as cx509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from sealcore import bundle, custody, seal, sealwriter
+from sealcore.compat import sha256
+from triseal import certificate, signer
+from triseal.certificate import Validity
+from triseal.developer.home import Developer
+from triseal.developer.sign import Release, sign
+from triseal.package import Package
+from triseal.signer import KeySigner, PrivateKey
+from triseal.site import home
+from triseal.site.deployment import Deployment
+from triseal.site.home import Founding
+from triseal.site.manager import Manager
+
+NOW = 1795000000
+YEAR = 365 * 86400
+SOURCE = b"async def main(ctx):\n    ctx.log('hello')\n"
+CAPABILITIES = b'{"capabilities": ["bus.publish:home/#", "pin:4", "log"]}'
+PASSPHRASE = b"correct horse"
+
+
+@dataclass
+class Store:
+    """A Store reduced to its key: what it signs is up to the test, the wrong thing too."""
+
+    name: str
+    signer: KeySigner
+    certificate: bytes
+
+    def countersign(self, package: Package, core: bytes | None = None) -> Package:
+        """The package with a Store seal, over its developer seal's content or `core`."""
+        developer = seal.parse(package.developer_seal, seal.DEVELOPER)
+        service_seal = sealwriter.service_seal(
+            core or bytes(developer.core), sha256(package.developer_seal)
+        )
+        der = certificate.issue(
+            self.signer,
+            sealwriter.name(self.name),
+            bytes(developer.subject),
+            bytes(developer.spki),
+            Validity(NOW - 60, NOW + YEAR),
+            certificate.new_serial(),
+            certificate.code_seal_extensions(self.signer.spki, service_seal),
+        )
+        return Package(
+            package.name, package.executable, package.metadata, package.developer_seal, der
+        )
+
+
+def make_store(name: str = "Store", algorithm: str = "p256") -> Store:
+    key = KeySigner(signer.generate(algorithm))
+    return Store(name, key, certificate.self_signed_ca(key, name, Validity(NOW - 90, NOW + YEAR)))
+
+
+def make_developer(name: str = "Ada", algorithm: str = "p256") -> Developer:
+    return Developer(name, KeySigner(signer.generate(algorithm)))
+
+
+def signed_package(
+    developer: Developer,
+    service: str = "thermo",
+    version: str = "1.0",
+    security_version: int = 1,
+    executable: bytes = SOURCE,
+    metadata: bytes = CAPABILITIES,
+) -> Package:
+    """A package with the developer seal alone."""
+    release = Release(service, version, security_version, metadata)
+    return sign(developer, release, "app.py", executable, Validity(NOW - 100, NOW + YEAR))
+
+
+def make_request(key: PrivateKey, name: str) -> bytes:
+    """A node's PKCS #10 request, DER."""
+    subject = cx509.Name([cx509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = cx509.CertificateSigningRequestBuilder().subject_name(subject)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@dataclass
+class World:
+    """A site that trusts one Store and one developer, at a time that only the test moves."""
+
+    folder: Path
+    algorithm: str = "p256"
+    now: int = NOW
+    store: Store = field(default_factory=make_store)
+    developer: Developer = field(default_factory=make_developer)
+    node_keys: dict[str, PrivateKey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        home.init(self.folder, Founding("house", self.algorithm), None, self.now)
+        self.manager = self.open()
+        self.manager.trust_store(self.store.certificate)
+        self.manager.trust_developer(self.developer.name, self.developer.signer.spki)
+
+    def open(self) -> Manager:
+        """The site as another process would open it."""
+        return Manager(self.folder, lambda: PASSPHRASE, lambda: self.now)
+
+    def add_node(self, name: str, algorithm: str = "p256") -> bytes:
+        """A node that is enrolled; returns its key, SubjectPublicKeyInfo."""
+        key = signer.generate(algorithm)
+        self.node_keys[name] = key
+        self.manager.add_node(name)
+        self.manager.enrol(name, make_request(key, name))
+        return KeySigner(key).spki
+
+    def package(self, service: str = "thermo", **fields: object) -> Package:
+        """A package as the Store gives it out."""
+        return self.store.countersign(signed_package(self.developer, service, **fields))  # type: ignore[arg-type]
+
+    def check(
+        self, deployment: Deployment, node: str | None = None, now: int | None = None
+    ) -> seal.Seal:
+        """What the node does with a deployment: all ten steps."""
+        name = node or deployment.place.node
+        return custody.verify(
+            deployment.package.opened(),
+            deployment.seal.der,
+            bundle.parse(self.manager.bundle().der),
+            name,
+            deployment.place.service,
+            KeySigner(self.node_keys[name]).spki,
+            self.now if now is None else now,
+        )
