@@ -1,0 +1,52 @@
+"""What a service gets from the node: `async def main(ctx)`. All that no grant gives is denied."""
+
+from sealcore import errors, grants
+
+
+class Context:
+    """A service's way to the node.
+
+    name    the service's name
+    """
+
+    def __init__(self, service, node):
+        """
+        Args:
+            service: its runner.Service, whose grants may change or end.
+            node: what it all is about: `bus`, `config` (dict), `log(service, text)`, `pin(n)`.
+        """
+        self.name = service.name
+        self._service = service
+        self._node = node
+
+    def _require(self, kind: str, what: str) -> None:
+        try:
+            grants.require(self._service.grants, kind, what)
+        except errors.NotGranted as error:
+            self._service.deny(str(error))
+            raise
+
+    def publish(self, topic: str, value) -> None:
+        """Send a value (str, bytes, int, float, bool or None) to all that subscribe to a topic."""
+        self._require(grants.PUBLISH, topic)
+        self._node.bus.publish(topic, value)
+
+    def subscribe(self, pattern: str):
+        """`async for topic, value in ctx.subscribe("home/+/temperature")`."""
+        self._require(grants.SUBSCRIBE, pattern)
+        return self._node.bus.subscribe(pattern, self.name)
+
+    def pin(self, number: int):
+        """A `machine.Pin`."""
+        self._require(grants.PIN, str(number))
+        return self._node.pin(number)
+
+    def config(self, key: str):
+        """A value of the node's configuration; None if it has no such key."""
+        self._require(grants.CONFIG, key)
+        return self._node.config.get(key)
+
+    def log(self, text) -> None:
+        """Write a line to the node's log."""
+        self._require(grants.LOG, "")
+        self._node.log(self.name, str(text))

@@ -1,0 +1,100 @@
+"""Makes a board a node: its key, its request for a certificate, and what the site answers.
+
+Called over the USB line (`request`, then files put into /triseal/incoming, then `accept`) or by the
+network link; not while services run on a board with little memory.
+"""
+
+import json
+import os
+
+from sealcore import errors, names
+
+from . import keystore, trust
+
+_KEY = "/node.key"
+_FILES = ("node.key", "node.crt", "bundle.der", "settings.json")
+
+
+def request(node: str, fresh: bool = False) -> None:
+    """Print a certificate request (PKCS #10) in hexadecimal.
+
+    The key is the node's own, if it has one and keeps its name; else, or with `fresh`, a new one,
+    which takes the old one's place once `accept` has seen a certificate for it.
+    """
+    print(make_request(node, fresh).hex())
+
+
+def make_request(node: str, fresh: bool = False) -> bytes:
+    """The same, DER."""
+    from sealcore import csr, p256_sign, sealwriter
+
+    keystore.recover()
+    names.check_label(node)
+    known = keystore.read(_current(node)) if not fresh else b""
+    if known:
+        key = p256_sign.from_sec1(known)
+    else:
+        key = p256_sign.generate(os.urandom)
+        keystore.make(keystore.INCOMING)
+        keystore.write(keystore.INCOMING + _KEY, key.sec1())
+    return csr.build(sealwriter.name(node), key.public_key().point(), key.sign)
+
+
+def _current(node: str) -> str:
+    """Where the key for this name lies: one that was just made, or the node's."""
+    staged = keystore.INCOMING + _KEY
+    if keystore.exists(staged) or _name() not in ("", node):
+        return staged
+    return keystore.ROOT + _KEY
+
+
+def _name() -> str:
+    """The name in the certificate at hand; empty if there is none."""
+    from sealcore import identity
+
+    der = keystore.read(keystore.ROOT + "/node.crt")
+    return names.common_name(identity.parse(der).subject) if der else ""
+
+
+def accept() -> None:
+    """Check what lies in /triseal/incoming and make it the node's own, all of it or nothing.
+
+    Files: node.crt, bundle.der, settings.json; what is missing stays as it is. The certificate is
+    for this node's key, by a site key of the bundle; the bundle follows the one at hand, if any.
+    Validity is checked by who has the time. Raises SealError; then nothing has changed.
+    """
+    keystore.recover()
+    try:
+        fresh = trust.Trust(keystore.INCOMING)
+        fresh.check_key(_either(_KEY))
+        _check_update(fresh.bundle)
+        _check_settings(_either("/settings.json"))
+    except errors.SealError:
+        keystore.remove(keystore.INCOMING)
+        raise
+    for name in keystore.names(keystore.INCOMING):
+        if name not in _FILES:
+            keystore.remove(keystore.INCOMING + "/" + name)
+    keystore.make(keystore.SERVICES)
+    os.rename(keystore.INCOMING, keystore.ACCEPTED)
+    keystore.enact()
+
+
+def _either(name: str) -> bytes:
+    return keystore.read(keystore.INCOMING + name) or keystore.read(keystore.ROOT + name)
+
+
+def _check_update(fresh) -> None:
+    from sealcore import bundle
+
+    current = keystore.read(keystore.ROOT + "/bundle.der")
+    if current and current != fresh.der:
+        fresh.check_update(bundle.parse(current))
+
+
+def _check_settings(text: bytes) -> None:
+    try:
+        if not isinstance(json.loads(text or b"{}"), dict):
+            raise ValueError
+    except ValueError:
+        raise errors.BadMessage("settings.json")

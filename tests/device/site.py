@@ -1,0 +1,170 @@
+"""A whole site in memory: every key and seal that a node could be given, right or wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from sealcore import encode, identity, sealwriter, signedtime
+from triseal import certificate, signer
+
+NOW = 1795363200
+YEAR = 365 * 86400
+STORE, SLCA, DEVELOPER = (sealwriter.name(text) for text in ("The Store", "home SLCA", "Ada"))
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The files of a service as they go onto a node.
+
+    Attributes:
+        name: of the service.
+        files: by name.
+    """
+
+    name: str
+    files: dict[str, bytes]
+
+    def with_file(self, name: str, data: bytes) -> Deployment:
+        """The same with one file changed."""
+        return Deployment(self.name, {**self.files, name: data})
+
+
+def _key() -> signer.KeySigner:
+    return signer.KeySigner(signer.generate("rsa2048"))
+
+
+@dataclass
+class Site:
+    """Developer, Store and site of one name; times are Unix seconds.
+
+    Attributes:
+        name: of the site.
+        now: what it believes the time to be.
+        version: of the trust bundle that it gives out.
+    """
+
+    name: str = "home"
+    now: int = NOW
+    version: int = 1
+    developer: signer.KeySigner = field(default_factory=_key)
+    store: signer.KeySigner = field(default_factory=_key)
+    authority: signer.KeySigner = field(default_factory=_key)
+
+    def bundle(self) -> bytes:
+        """The trust bundle, signed."""
+        return self._signed(
+            sealwriter.bundle_tbs(
+                self.version,
+                self.name,
+                self.now - 3600,
+                [(SLCA, self.authority.spki)],
+                [(STORE, self.store.spki)],
+                [(DEVELOPER, self.developer.spki)],
+            )
+        )
+
+    def time(self, nonce: bytes, now: int | None = None) -> bytes:
+        """Signed time for a nonce."""
+        return self._signed(signedtime.tbs(self.name, nonce, self.now if now is None else now))
+
+    def node(self, name: str, spki: bytes, begin: int | None = None) -> bytes:
+        """A node's certificate."""
+        start = self.now - 600 if begin is None else begin
+        extensions = certificate.identity_extensions(
+            self.authority.spki, identity.node(self.name, name)
+        )
+        return self._issue(name, spki, start, start + YEAR, extensions)
+
+    def slsm(self, spki: bytes) -> bytes:
+        """The manager's own TLS certificate."""
+        extensions = certificate.identity_extensions(self.authority.spki, identity.slsm(self.name))
+        return self._issue("slsm", spki, self.now - 60, self.now + 3600, extensions)
+
+    def enrol(self, request: bytes, node: str = "", **settings: object) -> dict[str, bytes]:
+        """What a site answers to a request: the files for /triseal/incoming."""
+        csr = x509.load_der_x509_csr(request)
+        assert csr.is_signature_valid
+        spki = csr.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        asked = str(csr.subject.rdns[0].rfc4514_string()).removeprefix("CN=")
+        return {
+            "node.crt": self.node(node or asked, spki),
+            "bundle.der": self.bundle(),
+            "settings.json": json.dumps({"node": asked, **settings}).encode(),
+        }
+
+    def deploy(
+        self,
+        service: str,
+        executable: bytes,
+        node: str,
+        spki: bytes,
+        *,
+        entry: str = "app.py",
+        grants: tuple[str, ...] = (),
+        version: str = "1.0.0",
+        security: int = 1,
+        life: tuple[int, int] = (-100, 4900),
+    ) -> Deployment:
+        """A deployment whose seals are all right; `life` is relative to `now`."""
+        metadata = json.dumps({"name": service, "entry": entry}).encode()
+        core = sealwriter.core(
+            hashlib.sha256(executable).digest(),
+            len(executable),
+            hashlib.sha256(metadata).digest(),
+            version,
+            security,
+        )
+        developer = self._code_seal(self.developer, DEVELOPER, service, core, b"")
+        store = self._code_seal(self.store, STORE, service, core, developer)
+        sealed = sealwriter.service_seal(core, hashlib.sha256(store).digest(), grants)
+        extensions = certificate.site_seal_extensions(
+            self.authority.spki, sealed, identity.service(self.name, node, service)
+        )
+        begin, end = self.now + life[0], self.now + life[1]
+        return Deployment(
+            service,
+            {
+                entry: executable,
+                "metadata.json": metadata,
+                "developer.der": developer,
+                "store.der": store,
+                "site.der": self._issue(service, spki, begin, end, extensions),
+            },
+        )
+
+    def _code_seal(
+        self, by: signer.KeySigner, issuer: bytes, service: str, core: bytes, before: bytes
+    ) -> bytes:
+        predecessor = hashlib.sha256(before).digest() if before else b""
+        return certificate.issue(
+            by,
+            issuer,
+            sealwriter.name(service),
+            self.developer.spki,
+            certificate.Validity(self.now - YEAR, self.now + YEAR),
+            certificate.new_serial(),
+            certificate.code_seal_extensions(by.spki, sealwriter.service_seal(core, predecessor)),
+        )
+
+    def _issue(
+        self, subject: str, spki: bytes, begin: int, end: int, extensions: list[bytes]
+    ) -> bytes:
+        return certificate.issue(
+            self.authority,
+            SLCA,
+            sealwriter.name(subject),
+            spki,
+            certificate.Validity(begin, end),
+            certificate.new_serial(),
+            extensions,
+        )
+
+    def _signed(self, tbs: bytes) -> bytes:
+        return encode.sequence(tbs, self.authority.algorithm, encode.bits(self.authority.sign(tbs)))
