@@ -9,12 +9,14 @@ class Console:
 
     Attributes:
         raw: whether the REPL is the raw one, which a soft reset must come back to.
+        at_prompt: whether the interpreter has come to a prompt.
         ready: whether the interpreter has mounted its flash and takes input.
     """
 
     def __init__(self) -> None:
         self.raw = False
         self.ready = False
+        self.at_prompt = False
         self._held = b""
         self._tail = b""
         # What is waited for, and whether the port shows what comes before it.
@@ -25,16 +27,22 @@ class Console:
 
         An interpreter starts with the friendly REPL: on the way to the raw one its banner is cut.
         """
-        self.ready = False
-        self._held = b""
+        self.ready = self.at_prompt = False
+        self._held = self._tail = b""
         self._marks = [(token, False)]
         if self.raw:
             self._marks += [(token, True), (_RAW, False)]
 
     @property
-    def early_output(self) -> str:
-        """What an interpreter said that never became ready."""
-        return self._held.decode(errors="replace").strip()
+    def stuck(self) -> bool:
+        """Whether the interpreter is at its prompt and was never ready: its shim has failed."""
+        return not self.ready and self._held.endswith(b">>> ")
+
+    @property
+    def complaint(self) -> str:
+        """The last line of an interpreter that never became ready, before its banner; or empty."""
+        lines = self._held.decode(errors="replace").partition("\nMicroPython ")[0].splitlines()
+        return lines[-1].strip() if lines else ""
 
     def feed(self, data: bytes) -> bytes:
         """Take what the interpreter printed; give what the port shows of it."""
@@ -65,5 +73,6 @@ class Console:
         raw_at, friendly_at = seen.rfind(_RAW), seen.rfind(_FRIENDLY)
         if raw_at != friendly_at:
             self.raw = raw_at > friendly_at
+            self.at_prompt = True
         self._tail = seen[-len(_FRIENDLY) + 1 :]
         return shown

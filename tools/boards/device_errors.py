@@ -29,7 +29,7 @@ def from_traceback(text: str) -> DeviceFailed:
         An error with its last line as detail.
     """
     lines = [line for line in text.replace("\r", "").splitlines() if line.strip()]
-    last = lines[-1] if lines else "the code failed without a word"
+    last = lines[-1].strip() if lines else "the code failed without a word"
     numbered = _OS_ERROR.match(last)
     if numbered:
         kind = _BY_NUMBER.get(int(numbered.group(1)), DeviceFailed)

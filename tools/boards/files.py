@@ -131,7 +131,7 @@ class Files(abc.ABC):
         self.exec(device_code.WRITE + f"f=open({path!r}, 'wb')", _SLOW)
         for start in range(0, len(data), _CHUNK):
             chunk = data[start : start + _CHUNK]
-            self.exec(f"put({binascii.b2a_base64(chunk, newline=False)!r})", _SLOW)
+            self.exec(f"put({binascii.b2a_base64(chunk, newline=False)!r})")
             if progress:
                 progress(start + len(chunk))
         self.exec("f.close()", _SLOW)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from boards.console import Console
 from boards.inlet import Inlet
@@ -20,10 +21,31 @@ from boards.terminal import Terminal
 # Causes of a reset, numbered as `machine.reset_cause()` on the ESP32 port.
 POWER_ON, HARD_RESET, SOFT_RESET = 1, 2, 5
 
-# start(cause, token, raw, stdin) gives a new interpreter.
-Start = Callable[[int, str, bool, int], Process]
 
-_MIN_RUN = 0.1  # seconds between two starts: a board that resets for ever must not use up a core
+class Launch(NamedTuple):
+    """How one interpreter is to start.
+
+    Attributes:
+        cause: of the reset that it follows.
+        token: what its shim prints when ready.
+        raw: whether it shall come back in the raw REPL, without main.py.
+        interrupted: whether it shall run neither boot.py nor main.py.
+        stdin: the descriptor that it reads.
+        leash: the terminal to open.
+    """
+
+    cause: int
+    token: str
+    raw: bool
+    interrupted: bool
+    stdin: int
+    leash: str
+
+
+Start = Callable[[Launch], Process]
+
+_PAUSE = 0.1  # seconds before the next start of a board that never came to a prompt: if it resets
+# for ever, it must not use up a core
 _MAX_FAILURES = 3  # starts that never reach the file system
 
 
@@ -32,7 +54,6 @@ class Holder:
 
     Attributes:
         port: the path of the board's port.
-        leash: what an interpreter must open to end with this process; see `Terminal`.
         starts: how many interpreters have become ready so far.
         failure: why it gave up, or None.
     """
@@ -44,20 +65,24 @@ class Holder:
         self._outlet = Outlet(self._terminal)
         self._console = Console()
         self._process: Process | None = None
-        self._started_at = 0.0
         self._start_due: tuple[float, int] | None = None
         self._failures = 0
+        self._interrupt_due = False
         self._ending = False
         self._selector = selectors.DefaultSelector()
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_read, self._wake = os.pipe()
         self._changed = threading.Condition()
         self.port = self._terminal.port
-        self.leash = self._terminal.leash
         self.starts = 0
         self.failure: str | None = None
 
     # From any thread
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has power: an interpreter runs, or is about to."""
+        return self._process is not None or self._start_due is not None
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job` in the loop's thread and wait until it has run."""
@@ -89,14 +114,14 @@ class Holder:
 
     def power_on(self) -> None:
         """Start the interpreter."""
-        if self._process is None:
-            self._console.raw = False
-            self._failures = 0
-            self._start(POWER_ON)
+        self._console.raw = False
+        self._failures = 0
+        self._start(POWER_ON)
 
     def power_cut(self) -> None:
         """End the interpreter at once and leave it off."""
         self._start_due = None
+        self._interrupt_due = False
         if self._process is not None:
             self._process.kill()
             self._retire(self._process)
@@ -183,11 +208,15 @@ class Holder:
     def _on_port(self) -> None:
         self._outlet.flush()
         data = self._terminal.read()
-        if self._process is not None or self._start_due:
+        if self.is_on:
             self._inlet.take(data, self._interrupt)
 
     def _interrupt(self) -> bool:
-        return self._process is not None and self._console.ready and self._process.interrupt()
+        if self._process is not None and self._console.ready:
+            return self._process.interrupt()
+        # Kept until there is a prompt: a board that resets for ever could else never be reached.
+        self._interrupt_due = self.is_on
+        return self._interrupt_due
 
     def _on_output(self) -> None:
         if self._process is None:
@@ -198,11 +227,19 @@ class Holder:
             return
         was_ready = self._console.ready
         self._outlet.send(self._console.feed(data))
+        self._interrupt_due = self._interrupt_due and not self._console.at_prompt
+        if self._console.stuck:
+            self._process.kill()
         if self._console.ready and not was_ready:
-            self._failures = 0
-            with self._changed:
-                self.starts += 1
-                self._changed.notify_all()
+            self._on_ready(self._process)
+
+    def _on_ready(self, process: Process) -> None:
+        self._failures = 0
+        if self._interrupt_due:
+            process.interrupt()
+        with self._changed:
+            self.starts += 1
+            self._changed.notify_all()
 
     # Starts and ends
 
@@ -216,8 +253,16 @@ class Holder:
         token = secrets.token_hex(8)
         self._start_due = None
         self._console.expect(token.encode())
-        self._started_at = time.monotonic()
-        self._process = self._start_process(cause, token, self._console.raw, self._inlet.read_end)
+        self._process = self._start_process(
+            Launch(
+                cause,
+                token,
+                self._console.raw,
+                self._interrupt_due,
+                self._inlet.read_end,
+                self._terminal.leash,
+            )
+        )
 
     def _retire(self, process: Process) -> int:
         self._process = None
@@ -228,21 +273,22 @@ class Holder:
         status = self._retire(process)
         if not self._console.ready and self._gave_up(status):
             return
-        if status >= 0 or status == -signal.SIGTERM:
+        soft = status >= 0 or status == -signal.SIGTERM
+        if soft:
             self._outlet.send(b"MPY: soft reboot\r\n")
             # Every interpreter starts with the friendly REPL; Ctrl-A brings the raw one back.
             self._inlet.keep_unread(b"\x01" if self._console.raw else b"")
-            self._start_due = (self._started_at + _MIN_RUN, SOFT_RESET)
         else:
             self._console.raw = False
             self._inlet.empty()
-            self._start_due = (self._started_at + _MIN_RUN, HARD_RESET)
+        pause = 0.0 if self._console.at_prompt else _PAUSE
+        self._start_due = (time.monotonic() + pause, SOFT_RESET if soft else HARD_RESET)
 
     def _gave_up(self, status: int) -> bool:
         self._failures += 1
         if self._failures < _MAX_FAILURES:
             return False
-        self._fail(self._console.early_output or f"MicroPython ended with status {status}")
+        self._fail(self._console.complaint or f"MicroPython ended with status {status}")
         return True
 
     def _fail(self, reason: str) -> None:

@@ -4,7 +4,6 @@ import ast
 import contextlib
 import errno
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -93,9 +92,12 @@ class Board(Files):
         """
         self._enter()
         printed = bytearray()
-        self._line.allow(timeout)
         try:
-            _, failure = self._transport.exec_raw(code, None, printed.extend)
+            # To take the code is quick on every board; only running it may be slow.
+            self._line.allow(self._patience)
+            self._transport.exec_raw_no_follow(code)
+            self._line.allow(timeout)
+            _, failure = self._transport.follow(None, printed.extend)
         except TransportError as error:
             self._in_raw_repl = False
             raise NoAnswer(f"the REPL answered out of turn: {error}") from error
@@ -141,8 +143,9 @@ class Board(Files):
         """
         self._enter()
         self._in_raw_repl = False
-        self._line.write(b"\r\x02")
         self._line.allow(self._patience)
+        self._line.drain()
+        self._line.write(b"\r\x02")
         self._line.read_until(b">>> ")
         self._line.write(b"\x04")
         self._line.read_until(_REBOOT)
@@ -174,7 +177,7 @@ class Board(Files):
     def _open(self) -> None:
         try:
             self._transport = SerialTransport(self.port)
-        except TransportError:
+        except (TransportError, OSError, ValueError):
             raise _why_not(self.port) from None
         self._serial = self._transport.serial
         self._line = Line(self._serial)
@@ -210,21 +213,23 @@ class Board(Files):
 
 
 def _why_not(port: str) -> BoardError:
-    # mpremote tells only that a port can't be opened; its own library tells why.
+    # mpremote tells only that a port can't be opened; the library below it tells why.
     try:
         serial.serial_for_url(port, exclusive=True).close()
     except (OSError, ValueError) as error:
-        return _REASONS.get(getattr(error, "errno", None), _by_text)(f"{port}: {error}")
-    return BoardGone(f"{port} could not be opened at first; it can be now")
+        kind, what = _REASONS.get(getattr(error, "errno", None) or 0, _NOT_SERIAL)
+        if "exclusively lock" in str(error):
+            kind, what = PortBusy, "is in use"
+        return kind(f"{port or 'an empty name'} {what}")
+    return BoardGone(f"{port} could not be opened, but can be now")
 
 
-def _by_text(text: str) -> BoardError:
-    return PortBusy(text) if "exclusively lock" in text else NotASerialPort(text)
-
-
-_REASONS: dict[int | None, Callable[[str], BoardError]] = {
-    errno.ENOENT: lambda text: NoPort(text.partition(": ")[0] + " does not exist"),
-    errno.EACCES: PortDenied,
-    errno.EAGAIN: PortBusy,
-    errno.EBUSY: PortBusy,
+_NOT_SERIAL = (NotASerialPort, "is no serial port, or nothing listens there")
+_REASONS: dict[int, tuple[type[BoardError], str]] = {
+    errno.ENOENT: (NoPort, "does not exist"),
+    errno.ENXIO: (NoPort, "is not plugged in"),
+    errno.ENODEV: (NoPort, "is not plugged in"),
+    errno.EACCES: (PortDenied, "may not be opened by this user"),
+    errno.EPERM: (PortDenied, "may not be opened by this user"),
+    errno.EBUSY: (PortBusy, "is in use"),
 }

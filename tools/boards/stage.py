@@ -113,7 +113,8 @@ def install(
     wanted = {file.path: file for file in files}
     hashes = board.hashes([*wanted, *(path + TEMPORARY for path in wanted)])
     changed = [path for path, file in wanted.items() if hashes.get(path) != file.sha256]
-    stale = _stale(board, wanted, changed, hashes)
+    board.remove(*(set(hashes) - {*wanted, *(path + TEMPORARY for path in changed)}))
+    stale = _stale(board, wanted)
     if changed or stale:
         missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
         _stage(board, [wanted[path] for path in missing], progress)
@@ -123,12 +124,9 @@ def install(
     return Installed(tuple(changed), kept, tuple(stale))
 
 
-def _stale(
-    board: Files, wanted: Iterable[str], changed: Iterable[str], hashes: Iterable[str]
-) -> list[str]:
+def _stale(board: Files, wanted: Iterable[str]) -> list[str]:
     present = {path for name in PACKAGES for path in board.tree(f"{_LIBRARY}/{name}")}
-    needed = {*wanted, *(path + TEMPORARY for path in changed)}
-    return sorted((present | set(hashes)) - needed)
+    return sorted(present - {*wanted, *(path + TEMPORARY for path in wanted)})
 
 
 def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None) -> None:

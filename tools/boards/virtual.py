@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from boards import micropython, mpy, names, state
 from boards.errors import BoardTimeout, WontStart
-from boards.holder import Holder
+from boards.holder import Holder, Launch
 from boards.lock import Lock
 from boards.process import Process
 
@@ -133,8 +133,9 @@ class VirtualBoard:
         self._restart(self._running.reset)
 
     def power_on(self) -> None:
-        """Give it power; return when it takes input."""
-        self._restart(self._running.power_on)
+        """Give it power, unless it has; return when it takes input."""
+        if not self._running.is_on:
+            self._restart(self._running.power_on)
 
     def power_cut(self) -> None:
         """Take its power away: memory is lost, the flash stays as it is, the port stays."""
@@ -186,7 +187,7 @@ class VirtualBoard:
         if not self._running.await_start(number, _START_TIMEOUT):
             raise BoardTimeout(f"the virtual board did not start in {_START_TIMEOUT:.0f} s")
         if self._running.failure is not None:
-            raise WontStart(self._running.failure.splitlines()[-1])
+            raise WontStart(self._running.failure)
 
     def _prepare(self) -> None:
         (self.directory / "pins").mkdir(parents=True, exist_ok=True)
@@ -203,17 +204,18 @@ class VirtualBoard:
         if not identity.exists():
             state.write(identity, secrets.token_hex(8).encode())
 
-    def _start(self, cause: int, token: str, raw: bool, stdin: int) -> Process:
+    def _start(self, launch: Launch) -> Process:
         settings = {
             "filesystem": self._filesystem,
             "place": str(self.flash),
             "read_only": self._read_only,
             "pins": str(self.directory / "pins"),
             "id": (self.directory / "unique_id").read_text(),
-            "cause": cause,
-            "token": token,
-            "leash": self._running.leash,
-            "raw": raw,
+            "cause": launch.cause,
+            "token": launch.token,
+            "raw": launch.raw,
+            "interrupted": launch.interrupted,
+            "leash": launch.leash,
         }
         code = f'__import__("virtual_board").boot({settings!r}, globals())'
         # A board has no environment; and a service that runs here must not see this computer's.
@@ -223,7 +225,9 @@ class VirtualBoard:
             "PATH": os.defpath,
         }
         command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
-        process = Process(command, stdin, self.directory, environment, self._lock.descriptors)
+        process = Process(
+            command, launch.stdin, self.directory, environment, self._lock.descriptors
+        )
         self._lock.note(f"{os.getpid()} {process.pid}")
         return process
 
@@ -257,7 +261,7 @@ def serve(
             ready(board.port, link)
             while not stop.wait(0.2):
                 if board.failure is not None:
-                    raise WontStart(board.failure.splitlines()[-1])
+                    raise WontStart(board.failure)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

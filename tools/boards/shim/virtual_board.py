@@ -43,8 +43,8 @@ def boot(settings, scope):
 
     `settings`: "filesystem" and its "place", "read_only", "pins" (folder), "id" (hex), "cause" of
     the reset, "token" (printed when ready, and again before the raw REPL), "raw" (the reset came
-    from the raw REPL, so main.py must not run), "leash" (a terminal to be hung up with). `scope`:
-    globals of boot.py, main.py and the REPL.
+    from the raw REPL, so main.py must not run), "interrupted" (nothing must run), "leash" (a
+    terminal to be hung up with). `scope`: globals of boot.py, main.py and the REPL.
     """
     micropython.kbd_intr(-1)
     # Opening is enough: the first terminal of a session stays its controlling one.
@@ -54,6 +54,8 @@ def boot(settings, scope):
     try:
         micropython.kbd_intr(3)
         sys.stdout.write(settings["token"])
+        if settings["interrupted"]:
+            return
         if _run("boot.py", scope) and not settings["raw"]:
             _run("main.py", scope)
     finally:

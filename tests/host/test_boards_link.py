@@ -1,0 +1,306 @@
+"""A board over its port: what it answers, and one clear error for everything else."""
+
+import os
+import pty
+import select
+import socket
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from boards import device_errors
+from boards.errors import (
+    BadName,
+    BoardError,
+    BoardGone,
+    BoardTimeout,
+    DeviceFailed,
+    FileMissing,
+    FlashFull,
+    FlashReadOnly,
+    NoAnswer,
+    NoPort,
+    NotASerialPort,
+    NotRunning,
+    OutOfMemory,
+    PortBusy,
+)
+from boards.link import Board
+from boards.virtual import VirtualBoard
+
+
+@pytest.fixture
+def virtual(tmp_path: Path) -> Iterator[VirtualBoard]:
+    """A board that is its test's own."""
+    with VirtualBoard(tmp_path / "board") as board:
+        yield board
+
+
+def install_main(virtual: VirtualBoard, text: str) -> None:
+    """Let the board run a program."""
+    (virtual.flash / "main.py").write_text(text)
+    virtual.reset()
+
+
+def test_code_runs_and_its_output_comes_back(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        assert board.exec("print('hä', end='')") == "hä"
+        assert board.exec("print('x' * 20000)") == "x" * 20000 + "\n"
+        assert board.exec("x = 5") == ""
+        assert board.exec("print(x)") == "5\n"
+
+
+def test_functions_are_called_with_values(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        assert board.call("os.listdir", "/") == ["lib"]
+        assert board.call("binascii.hexlify", b"\x00\xff") == b"00ff"
+        assert board.call("time.sleep_ms", 1) is None
+        with pytest.raises(DeviceFailed, match="no module named"):
+            board.call("nothing.there")
+
+
+def test_facts_are_those_of_the_board(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        facts = board.facts()
+    assert facts.implementation == "micropython"
+    assert facts.version >= (1, 22)
+    assert facts.target.version == 6
+    assert facts.unique_id == (virtual.directory / "unique_id").read_text()
+    assert 0 < facts.heap_free < facts.heap_size <= 256 << 10
+    assert 0 < facts.flash_free < facts.flash_size
+
+
+def test_soft_reset_lets_main_run_and_exec_stops_it(virtual: VirtualBoard) -> None:
+    install_main(virtual, "print('main is up')\nwhile True:\n    pass\n")
+    with Board(virtual.port) as board:
+        for _ in range(3):
+            board.soft_reset()
+            assert board.wait_for("up") == "main is up"
+            assert board.exec("print('stopped')") == "stopped\n"
+        board.reset()
+        board.wait_for("main is up")
+        assert board.exec("print('stopped')") == "stopped\n"
+
+
+def test_a_closed_board_is_at_its_prompt_for_the_next_user(virtual: VirtualBoard) -> None:
+    for _ in range(3):
+        with Board(virtual.port) as board:
+            assert board.exec("print('here')") == "here\n"
+
+
+# What a board's tracebacks end with, and what that is for the host.
+TRACEBACKS = (
+    ("ZeroDivisionError: divide by zero", DeviceFailed),
+    ("OSError: [Errno 2] ENOENT", FileMissing),
+    ("OSError: 2", FileMissing),
+    ("OSError: [Errno 28] ENOSPC", FlashFull),
+    ("OSError: 28", FlashFull),
+    ("OSError: [Errno 30] EROFS", FlashReadOnly),
+    ("OSError: [Errno 5] EIO", DeviceFailed),
+    ("OSError: (-17040, 'ERR')", DeviceFailed),
+    ("MemoryError: memory allocation failed, allocating 9 bytes", OutOfMemory),
+    ("MemoryError: ", OutOfMemory),
+    ("Expired: expired", DeviceFailed),
+)
+
+
+@pytest.mark.parametrize(("last", "kind"), TRACEBACKS)
+def test_tracebacks_become_errors(last: str, kind: type[DeviceFailed]) -> None:
+    text = (
+        f'Traceback (most recent call last):\r\n  File "<stdin>", line 1, in <module>\r\n{last}\r\n'
+    )
+    error = device_errors.from_traceback(text)
+    assert type(error) is kind
+    assert error.detail == last.strip()
+    assert error.traceback == text
+    assert "\n" not in str(error)
+
+
+def test_a_device_error_carries_its_traceback(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        for code, kind in (("1/0", DeviceFailed), ("open('/no')", FileMissing)):
+            with pytest.raises(kind) as caught:
+                board.exec(f"def f():\n    {code}\nf()")
+            assert "line 2, in f" in caught.value.traceback
+        with pytest.raises(OutOfMemory):
+            board.exec("bytearray(10**6)")
+        with pytest.raises(DeviceFailed, match="SyntaxError"):
+            board.exec("print(")
+        assert board.exec("print('goes on')") == "goes on\n"
+
+
+# (what is wrong, what is asked for, which error)
+NO_BOARDS = (
+    ("there is no such port", "/dev/does-not-exist", NoPort),
+    ("it is a file", __file__, NotASerialPort),
+    ("it is a folder", "/", NotASerialPort),
+    ("it is no path at all", "", NoPort),
+    ("nobody listens", "socket://127.0.0.1:1", NotASerialPort),
+    ("it is a URL of no kind", "gopher://x", NotASerialPort),
+    ("no such virtual board runs", "virtual:nobody", NotRunning),
+    ("a virtual board's name is none", "virtual:../x", BadName),
+    ("a virtual board's name is empty", "virtual:", BadName),
+)
+
+
+@pytest.mark.parametrize(("sentence", "port", "kind"), NO_BOARDS)
+def test_what_is_no_port_is_one_error(
+    sentence: str,
+    port: str,
+    kind: type[BoardError],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    with pytest.raises(kind) as caught:
+        Board(port)
+    assert "\n" not in str(caught.value), sentence
+    assert caught.value.advice
+
+
+def test_a_port_in_use_is_told(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        with pytest.raises(PortBusy, match="in use"):
+            Board(virtual.port)
+        assert board.exec("print('undisturbed')") == "undisturbed\n"
+
+
+def silent(_: bytes) -> bytes:
+    """A device that says nothing."""
+    return b""
+
+
+def echo(data: bytes) -> bytes:
+    """A device that repeats what it hears."""
+    return data
+
+
+def chatty(_: bytes) -> bytes:
+    """A device that speaks another protocol, at length."""
+    return b"$GPGGA,123519,4807.038,N,01131.000,E,1,08*47\r\n" * 20
+
+
+@pytest.mark.parametrize("device", [silent, echo, chatty])
+def test_what_is_not_micropython_is_told(device: Callable[[bytes], bytes]) -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            data = os.read(master, 1000)
+            os.write(master, device(data))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        with Board(os.ttyname(slave), patience=0.6) as board, pytest.raises(NoAnswer):
+            board.exec("print(1)")
+    finally:
+        ended.set()
+        os.write(slave, b"wake")
+        thread.join()
+        os.close(slave)
+        os.close(master)
+
+
+# Programs that a board may run when somebody wants to talk to it.
+INTERRUPTIBLE = (
+    ("it sleeps", "import time\nwhile True: time.sleep(1)"),
+    ("it is busy", "while True: pass"),
+    ("it prints without end", "while True: print('x' * 50)"),
+    ("it reads its console", "import sys\nwhile True: sys.stdin.read(1)"),
+    ("it is asynchronous", "import asyncio\nasyncio.run(asyncio.sleep(1000))"),
+    ("it has failed", "raise ValueError('broken')"),
+    ("it resets softly again and again", "raise SystemExit"),
+    ("it resets again and again", "import machine\nmachine.reset()"),
+    ("it catches one interrupt", "try:\n while True: pass\nexcept KeyboardInterrupt: pass\n"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "program"), INTERRUPTIBLE)
+def test_a_board_is_reached_whatever_it_runs(
+    virtual: VirtualBoard, sentence: str, program: str
+) -> None:
+    install_main(virtual, program + "\n")
+    with Board(virtual.port) as board:
+        assert board.exec("print('reached')") == "reached\n", sentence
+
+
+def test_a_program_that_cant_be_interrupted_is_told(virtual: VirtualBoard) -> None:
+    install_main(virtual, "import micropython\nmicropython.kbd_intr(-1)\nwhile True: pass\n")
+    with Board(virtual.port, patience=0.6) as board, pytest.raises(NoAnswer) as caught:
+        board.exec("print(1)")
+    assert "reset it" in caught.value.advice
+
+
+def test_a_frozen_board_is_a_timeout_and_goes_on_afterwards(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        board.exec("x = 1")
+        virtual.freeze()
+        with pytest.raises(BoardTimeout):
+            board.exec("print(1)", timeout=0.2)
+        virtual.thaw()
+        assert board.exec("print(2)") == "2\n"
+
+
+def test_endless_code_is_a_timeout_and_the_board_is_reached_again(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        for _ in range(3):
+            with pytest.raises(BoardTimeout):
+                board.exec("while True: pass", timeout=0.1)
+            assert board.exec("print('again')") == "again\n"
+
+
+def test_power_lost_in_the_middle_is_one_error_and_repeating_works(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        board.exec("")
+        timer = threading.Timer(0.1, virtual.power_cut)
+        timer.start()
+        with pytest.raises(BoardTimeout):
+            board.exec("while True: pass", timeout=0.3)
+        timer.join()
+        virtual.power_on()
+        assert board.exec("print('again')") == "again\n"
+
+
+def test_a_port_that_vanishes_is_one_error(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        board.exec("")
+        timer = threading.Timer(0.1, virtual.close)
+        timer.start()
+        with pytest.raises(BoardGone):
+            board.exec("while True: pass", timeout=10)
+        timer.join()
+        for attempt in (board.facts, board.soft_reset, board.reset, lambda: board.read("/x")):
+            with pytest.raises(BoardGone):
+                attempt()
+
+
+def test_a_board_is_reached_over_the_network(virtual: VirtualBoard) -> None:
+    wire = os.open(virtual.port, os.O_RDWR | os.O_NOCTTY)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_bridge, args=(server, wire))
+        thread.start()
+        with Board(f"socket://127.0.0.1:{server.getsockname()[1]}") as board:
+            assert board.exec("print('far away')") == "far away\n"
+            board.write("/file", b"over the network" * 100)
+            assert board.read("/file") == b"over the network" * 100
+        thread.join()
+    os.close(wire)
+
+
+def _bridge(server: socket.socket, wire: int) -> None:
+    peer, _ = server.accept()
+    with peer:
+        while True:
+            for ready in select.select([peer.fileno(), wire], [], [])[0]:
+                if ready == wire:
+                    peer.sendall(os.read(wire, 4096))
+                elif data := peer.recv(4096):
+                    os.write(wire, data)
+                else:
+                    return

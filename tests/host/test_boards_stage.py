@@ -1,0 +1,273 @@
+"""Code for a board: found, compiled, copied where it differs, and never half of two versions."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boards import mpy, stage
+from boards.errors import (
+    BoardTimeout,
+    CompileFailed,
+    FlashFull,
+    FlashReadOnly,
+    SourcesMissing,
+    UnsupportedFirmware,
+)
+from boards.files import TEMPORARY
+from boards.link import Board
+from boards.stage import StagedFile
+from boards.virtual import VirtualBoard
+
+UNIX = mpy.Target(6, 3, "x64")
+
+
+def version(number: int) -> list[StagedFile]:
+    """A small agent of three modules, which tells its version only if all are of the same."""
+    modules = [f"NUMBER = {number}\n".encode() + b"# padding\n" * 60] * 3
+    files = [
+        StagedFile(f"/lib/nlsm/part{index}.py", source) for index, source in enumerate(modules)
+    ]
+    files.append(StagedFile("/lib/sealcore/same.py", b"SAME = True\n"))
+    main = (
+        "from nlsm import part0, part1, part2\n"
+        "print('agent', *{part0.NUMBER, part1.NUMBER, part2.NUMBER}, 'complete')\n"
+    )
+    return [*files, StagedFile("/main.py", main.encode() + b"# %d\n" % number)]
+
+
+def contents(board: Board) -> dict[str, bytes]:
+    """Everything on the flash."""
+    return {path: board.read(path) for path in board.tree("/")}
+
+
+def as_contents(files: list[StagedFile]) -> dict[str, bytes]:
+    """What a flash with just these files holds."""
+    return {file.path: file.data for file in files}
+
+
+@pytest.fixture
+def virtual(tmp_path: Path) -> Iterator[VirtualBoard]:
+    """An empty board."""
+    with VirtualBoard(tmp_path / "board", filesystem="littlefs") as virtual:
+        yield virtual
+
+
+# Compiling.
+
+
+def test_compiled_code_runs_on_the_board(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        target = board.facts().target
+        plain = b"def f():\n    assert False\n    return __debug__\n"
+        native = b"import micropython\n\n@micropython.native\ndef g(x):\n    return x + 1\n"
+        board.write("/plain.mpy", mpy.compile_source(plain, "some/plain.py", target))
+        board.write("/native.mpy", mpy.compile_source(native, "native.py", target))
+        # Asserts and debug code stay behind; names for tracebacks come along.
+        assert board.call("plain.f") is False
+        assert board.call("native.g", 41) == 42
+        assert b"some/plain.py" in board.read("/plain.mpy")
+
+
+def test_the_same_source_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    first = mpy.compile_source(b"x = 1\n", "x.py", UNIX)
+    cached = {path.read_bytes() for path in (tmp_path / "cache" / "mpy").iterdir()}
+    assert cached == {first}
+    assert mpy.compile_source(b"x = 1\n", "x.py", UNIX) == first
+    assert mpy.compile_source(b"x = 2\n", "x.py", UNIX) != first
+    assert mpy.compile_source(b"x = 1\n", "y.py", UNIX) != first
+    assert len(list((tmp_path / "cache" / "mpy").iterdir())) == 3
+
+
+def test_wrong_source_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    with pytest.raises(CompileFailed, match=r"^compile-failed: nlsm/x.py: SyntaxError[^\n]*$"):
+        mpy.compile_source(b"def f(:\n", "nlsm/x.py", UNIX)
+    assert not (tmp_path / "cache").exists()
+
+
+# (what the board is, its sys.implementation._mpy, what it is to load, whether it can)
+TARGETS = (
+    ("RP2040", 6 | 3 << 8 | 4 << 10, b"x = 1\n", True),
+    ("RP2040, native code", 6 | 3 << 8 | 4 << 10, b"@micropython.viper\ndef f(): pass\n", True),
+    ("ESP32", 6 | 3 << 8 | 10 << 10, b"@micropython.native\ndef f(): pass\n", True),
+    ("no native code in the firmware", 6 | 3 << 8, b"x = 1\n", True),
+    ("none, but needed", 6 | 3 << 8, b"@micropython.native\ndef f(): pass\n", False),
+    ("MicroPython 1.22", 6 | 2 << 8 | 4 << 10, b"x = 1\n", True),
+    ("MicroPython 1.22, native", 6 | 2 << 8 | 4 << 10, b"@micropython.native\ndef f(): 1\n", False),
+    ("MicroPython 1.12", 5, b"x = 1\n", False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("board", "number", "source", "loads"), TARGETS)
+def test_code_fits_the_board(board: str, number: int, source: bytes, loads: bool) -> None:
+    expected = contextlib.nullcontext() if loads else pytest.raises(UnsupportedFirmware)
+    with expected:
+        compiled = mpy.compile_source(source, "x.py", mpy.Target.from_number(number))
+        assert compiled[:2] == b"M\x06", board
+
+
+def test_an_architecture_of_the_future_is_told() -> None:
+    with pytest.raises(UnsupportedFirmware, match="architecture 60"):
+        mpy.Target.from_number(6 | 60 << 10)
+
+
+# Finding.
+
+
+def test_the_plan_holds_both_packages_and_what_starts_them() -> None:
+    files = {file.path: file.data for file in stage.plan(UNIX)}
+    assert list(files)[-1] == "/main.py"
+    assert files["/main.py"] == stage.main_source().read_bytes()
+    for module in ("/lib/sealcore/custody.mpy", "/lib/nlsm/agent.mpy"):
+        assert files[module].startswith(b"M\x06")
+    assert "/lib/nlsm/main.mpy" not in files
+    assert all(path.endswith(".mpy") for path in files if path != "/main.py")
+
+
+def test_sources_are_found_in_a_checkout_and_in_a_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "nlsm", raising=False)
+    with pytest.raises(SourcesMissing, match="nlsm is not installed"):
+        stage.main_source()
+    package = tmp_path / "nlsm"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError('imported')\n")
+    with pytest.raises(SourcesMissing, match=r"no main\.py"):
+        stage.main_source()
+    for place in (tmp_path / "main.py", package / "main.py"):
+        place.write_text("")
+        assert stage.main_source() == place
+
+
+# Copying.
+
+
+def test_only_what_differs_is_copied(virtual: VirtualBoard) -> None:
+    old, new = version(1), version(1)
+    new[1] = StagedFile(new[1].path, b"NUMBER = 1\n")
+    with Board(virtual.port) as board:
+        told: list[tuple[str, int, int]] = []
+        assert stage.install(board, old, lambda *step: told.append(step)).kept == ()
+        total = sum(len(file.data) for file in old)
+        assert told[-1] == (old[-1].path, total, total)
+        assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+        assert contents(board) == as_contents(old)
+        told.clear()
+        again = stage.install(board, old, lambda *step: told.append(step))
+        assert (again.copied, again.removed, told) == ((), (), [])
+        assert stage.install(board, new).copied == (new[1].path,)
+        assert contents(board) == as_contents(new)
+
+
+def test_what_no_longer_belongs_there_goes(virtual: VirtualBoard) -> None:
+    files = version(1)
+    with Board(virtual.port) as board:
+        board.mkdirs("/lib/nlsm/old")
+        board.mkdirs("/lib/other")
+        strays = ("/lib/nlsm/old/x.mpy", f"{files[0].path}{TEMPORARY}")
+        others = {"/lib/other/module.py": b"1", "/settings": b"2", "/lib/sealcore.new": b"x"}
+        for path in strays:
+            board.write(path, b"x")
+        for path, data in others.items():
+            board.write(path, data)
+        stage.install(board, files)
+        assert contents(board) == as_contents(files) | others
+        board.write(f"/main.py{TEMPORARY}", b"left behind")
+        assert stage.install(board, files).copied == ()
+        assert contents(board) == as_contents(files) | others
+
+
+def test_a_flash_that_cant_take_it_stays_as_it_was(tmp_path: Path) -> None:
+    big = [*version(2), StagedFile("/lib/nlsm/zz.py", bytes(200_000))]
+    with (
+        VirtualBoard(tmp_path, filesystem="littlefs", flash_size=160 << 10) as virtual,
+        Board(virtual.port) as board,
+    ):
+        stage.install(board, version(1))
+        before = contents(board)
+        for _ in range(2):
+            with pytest.raises(FlashFull):
+                stage.install(board, big)
+            assert contents(board) == before
+        stage.install(board, version(2))
+        assert contents(board) == as_contents(version(2))
+
+
+def test_a_read_only_flash_is_told(tmp_path: Path) -> None:
+    with (
+        VirtualBoard(tmp_path, read_only=True) as virtual,
+        Board(virtual.port) as board,
+        pytest.raises(FlashReadOnly),
+    ):
+        stage.install(board, version(1))
+
+
+class CutBoard(Board):
+    """A board that loses power before the given number of its programs."""
+
+    virtual: VirtualBoard
+    left: int
+
+    def exec(self, code: str, timeout: float = 10.0) -> str:
+        if self.left == 0:
+            self.virtual.power_cut()
+        self.left -= 1
+        return super().exec(code, timeout)
+
+
+def test_power_lost_at_any_moment_leaves_one_version_or_none(virtual: VirtualBoard) -> None:
+    with CutBoard(virtual.port, patience=0.15) as board:
+        board.virtual, board.left = virtual, -1
+        reached = 0
+        for cut in range(1000):
+            board.left = -1
+            stage.install(board, version(1))
+            board.left = cut
+            try:
+                stage.install(board, version(2))
+            except BoardTimeout:
+                virtual.power_on()
+            else:
+                break
+            board.left = -1
+            board.soft_reset()
+            said = board.wait_for(">>> ", 5)
+            assert "agent 1 complete" in said or "agent 2 complete" in said or "agent" not in said
+            installed = stage.install(board, version(2))
+            assert contents(board) == as_contents(version(2))
+            reached += not installed.copied
+        assert cut > 20
+        assert reached > 0
+
+
+def test_a_cut_installation_goes_on_where_it_stopped(virtual: VirtualBoard) -> None:
+    with Board(virtual.port, patience=0.3) as board:
+
+        def cut(path: str, *_: int) -> None:
+            if path.endswith("part2.py"):
+                virtual.power_cut()
+
+        with pytest.raises(BoardTimeout):
+            stage.install(board, version(1), cut)
+        virtual.power_on()
+        sent: set[str] = set()
+        stage.install(board, version(1), lambda path, *_: sent.add(path))
+        assert sent == {"/lib/nlsm/part2.py", "/lib/sealcore/same.py", "/main.py"}
+        assert contents(board) == as_contents(version(1))
+
+
+def test_the_whole_agent_is_installed_in_time(virtual: VirtualBoard) -> None:
+    begin = time.monotonic()
+    with Board(virtual.port) as board:
+        files = stage.plan(board.facts().target)
+        stage.install(board, files)
+        taken = time.monotonic() - begin
+        assert stage.install(board, files).copied == ()
+    assert taken < 5
