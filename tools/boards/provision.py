@@ -50,7 +50,7 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
     tell = report or _silent
     tell("look", 0, 0)
     facts = board.facts()
-    _check(facts)
+    require_supported(facts)
     tell("compile", 0, 0)
     files = stage.plan(facts.target)
     return facts, stage.install(board, files, lambda _, done, total: tell("copy", done, total))
@@ -128,7 +128,12 @@ def deliver(board: Board, files: Sequence[tuple[str, bytes]], report: Report | N
     tell("write", total, total)
 
 
-def _check(facts: Facts) -> None:
+def require_supported(facts: Facts) -> None:
+    """Refuse a board that the device code does not run on.
+
+    Raises:
+        UnsupportedFirmware: it runs no MicroPython, or one that is too old.
+    """
     if facts.implementation != "micropython" or facts.version < _OLDEST:
         version = ".".join(str(part) for part in facts.version)
         raise UnsupportedFirmware(f"the board runs {facts.implementation} {version}")
