@@ -32,7 +32,9 @@ class PrivateKey:
     def sign(self, message) -> bytes:
         """A DER ECDSA-Sig-Value over the message's SHA-256; the same for the same message."""
         digest = sha256(message)
-        for k in _nonces(self._d, digest):
+        nonces = _nonces(self._d, digest)
+        while True:
+            k = next(nonces)
             x, _, zz, _ = combine(((columns(k), BASE),))
             r = x * modpow(zz, P - 2, P) % P % N
             s = modpow(k, N - 2, N) * (int.from_bytes(digest, "big") + r * self._d) % N
