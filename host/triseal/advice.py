@@ -10,7 +10,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "malformed-der": ("the bytes are not strict DER, or not the structure that is due", _FILE),
     "unsupported-certificate": ("the certificate uses what no verifier here accepts", _ISSUE),
     "unsupported-key": (
-        "the public key is neither RSA (2048 to 4096 bit, exponent 65537) nor P-256",
+        "the public key is neither RSA of 2048 to 4096 bit nor P-256",
         "Use a key of one of these kinds",
     ),
     "bad-signature": (

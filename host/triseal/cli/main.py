@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from triseal.cli import dev, options, output, store
+from triseal.cli import dev, evidence, inspect, options, output, store
 
 app = typer.Typer(
     name="triseal",
@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 app.add_typer(dev.app, name="dev")
 app.add_typer(store.app, name="store")
+app.add_typer(evidence.app, name="evidence")
+app.command("inspect", epilog=inspect.EPILOG)(inspect.inspect)
 for _group in ("site", "node", "sim"):
     if importlib.util.find_spec(f"triseal.cli.{_group}"):
         app.add_typer(importlib.import_module(f"triseal.cli.{_group}").app, name=_group)

@@ -40,16 +40,13 @@ def facts(values: Facts, *, as_json: bool) -> None:
     """Print facts about one thing.
 
     Args:
-        values: names to str, int, bool, None or sequences of str; for JSON anything nested too.
+        values: names to values as JSON knows them.
         as_json: as one JSON object, for programs.
     """
     if as_json:
         _json(values)
         return
-    width = max((len(name) for name in values), default=0)
-    for name, value in values.items():
-        label = f"{name.replace('_', ' ')}:"
-        typer.echo(f"{label:<{width + 1}} {_shown(value)}".rstrip())
+    _indented(values, "")
 
 
 def table(rows: Sequence[Facts], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
@@ -118,6 +115,21 @@ def _os_error(error: OSError) -> tuple[str, str, str]:
 
 def _json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def _indented(values: Facts, margin: str) -> None:
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        label = f"{margin}{printable(name).replace('_', ' ')}:"
+        if isinstance(value, Mapping):
+            typer.echo(label)
+            _indented(value, margin + "  ")
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            for item in value:
+                typer.echo(label)
+                _indented(item, margin + "  ")
+        else:
+            typer.echo(f"{label:<{len(margin) + width + 1}} {_shown(value)}")
 
 
 def _shown(value: object) -> str:

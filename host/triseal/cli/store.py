@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sealcore import names
-from triseal import files, package, request
+from triseal import files, package, pem, request
 from triseal.cli import options, output
 from triseal.developer.sign import MAX_YEARS, years
 from triseal.store import authority, records
@@ -158,7 +158,7 @@ def show(
     """Show the Store's name, fingerprint and certificate."""
     with _open(home_dir, database, None) as store:
         if cert_out is not None:
-            files.write(cert_out, authority.pem(bytes(store.certificate.der)))
+            files.write(cert_out, pem.encode(pem.CERTIFICATE, bytes(store.certificate.der)))
         output.facts(_about(store), as_json=as_json)
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography import x509 as cx509
-from cryptography.hazmat.primitives import serialization
-
-from sealcore import seal, sealwriter, x509
+from sealcore import errors, seal, sealwriter, x509
 from sealcore.compat import sha256
-from triseal import certificate, files, keyfile, request, signer
+from triseal import certificate, files, keyfile, pem, request, signer
 from triseal.certificate import Validity
-from triseal.errors import AlreadyExists, DamagedStore, NotAKey, NotInitialised
+from triseal.errors import AlreadyExists, DamagedStore, NotAKey, NotInitialised, NotRecognised
 from triseal.signer import KeySigner, Signer
 
 KEY = "store.key"
@@ -42,14 +39,8 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
     key = signer.generate(algorithm)
     der = certificate.self_signed_ca(KeySigner(key), name, valid)
     keyfile.create(home / KEY, key, passphrase)
-    files.write(home / CERTIFICATE, pem(der))
+    files.write(home / CERTIFICATE, pem.encode(pem.CERTIFICATE, der))
     return der
-
-
-def pem(der: bytes) -> bytes:
-    """A certificate as PEM."""
-    found = cx509.load_der_x509_certificate(der)
-    return found.public_bytes(serialization.Encoding.PEM)
 
 
 def load_certificate(home: Path) -> x509.Certificate:
@@ -59,10 +50,9 @@ def load_certificate(home: Path) -> x509.Certificate:
     except FileNotFoundError:
         raise NotInitialised(f"there is no Store at {home}") from None
     try:
-        found = cx509.load_pem_x509_certificate(data)
-    except ValueError:
+        return x509.parse(pem.decode(data)[1])
+    except (NotRecognised, errors.SealError):
         raise DamagedStore(f"{home / CERTIFICATE} is no certificate") from None
-    return x509.parse(found.public_bytes(serialization.Encoding.DER))
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> KeySigner:

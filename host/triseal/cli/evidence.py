@@ -1,0 +1,90 @@
+"""`triseal evidence`: two seals that contradict each other, for anyone to verify."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sealcore import seal, x509
+from triseal import evidence, files, package, pem, request
+from triseal.cli import options, output
+from triseal.errors import NoContradiction
+
+app = typer.Typer(
+    help="Evidence: seals that contradict each other, for anyone to verify.", no_args_is_help=True
+)
+
+_MAX_SEAL_TEXT = 2 * seal.MAX_SIZE
+
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option(help="A certificate or request with its key; may be repeated.", metavar="FILE"),
+]
+
+
+@app.command(
+    epilog=options.examples(
+        "evidence make store.der site.der --out case.evidence",
+        "evidence make blink-1.0.0.triseal --out case.evidence",
+    )
+)
+def make(
+    seals: Annotated[
+        list[Path], typer.Argument(help="Two seals, or one package.", metavar="FILE...")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write.", metavar="FILE")],
+    as_json: options.Json = False,
+) -> None:
+    """Put two seals that contradict each other into one file."""
+    pair = _seals(seals)
+    if len(pair) != 2:
+        raise typer.BadParameter("give two seals, or one package that has both")
+    made = evidence.make(*pair)
+    files.write(out, made)
+    found = evidence.contradiction(*evidence.parse(made))
+    output.facts(asdict(found) | {"evidence": str(out)}, as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "evidence check case.evidence --store-cert store.pem --developer ada.pem",
+        "evidence check case.evidence --store-cert store.pem --site-cert site.pem --json",
+    )
+)
+def check(
+    file: Annotated[Path, typer.Argument(help="The evidence.", metavar="FILE")],
+    store_cert: Keys = None,
+    developer: Keys = None,
+    site_cert: Keys = None,
+    as_json: options.Json = False,
+) -> None:
+    """Verify evidence with public keys alone: exit status 0 means that it is proven."""
+    trust = evidence.Keys(
+        site_keys=[_entry(path) for path in site_cert or ()],
+        store_keys=[_entry(path) for path in store_cert or ()],
+        developers=[_entry(path) for path in developer or ()],
+    )
+    found = evidence.check(files.read(file, evidence.MAX_SIZE), trust)
+    output.facts({"proven": True} | asdict(found), as_json=as_json)
+
+
+def _seals(paths: list[Path]) -> list[bytes]:
+    if len(paths) == 1:
+        found = package.read(paths[0])
+        if not found.store_seal:
+            raise NoContradiction(f"{paths[0]} has only one seal")
+        return [found.developer_seal, found.store_seal]
+    return [pem.decode(files.read(path, _MAX_SEAL_TEXT))[1] for path in paths]
+
+
+def _entry(path: Path) -> evidence.Entry:
+    """Name and key of a certificate or a request."""
+    data = files.read(path, x509.MAX_SIZE)
+    label, der = pem.decode(data)
+    if label == pem.REQUEST:
+        return request.parse(der).entry
+    found = x509.parse(der)
+    return bytes(found.subject), bytes(found.spki)

@@ -1,0 +1,27 @@
+"""`triseal inspect`: what a file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal import inspect as inspecting
+from triseal.cli import options, output
+
+EPILOG = options.examples("inspect blink-1.0.0.triseal", "inspect site.der --json")
+
+
+def inspect(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Seal, certificate, package, trust bundle, request, message or evidence.",
+            metavar="FILE",
+        ),
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Print what a file is and says; not whether it is to be trusted."""
+    output.facts(inspecting.read(file), as_json=as_json)

@@ -1,0 +1,57 @@
+"""Messages between a node and its site as facts for people."""
+
+from __future__ import annotations
+
+from sealcore import messages
+from triseal.describe import Facts
+
+# For each kind in the order of their numbers: its name, its fields, and those of its list.
+_KINDS: tuple[tuple[str, str, str], ...] = (
+    ("hello", "protocol node nonce bundle_version held", "service serial state"),
+    ("welcome", "signed_time bundle", ""),
+    ("assign", "service site_seal files", "name size sha256"),
+    ("remove", "services", ""),
+    ("renew", "held", "service serial"),
+    ("renewed", "deltas", "service serial valid_from valid_to signature"),
+    ("refused", "service code", ""),
+    ("renew now", "services", ""),
+    ("fetch", "sha256 offset length", ""),
+    ("chunk", "sha256 offset octets", ""),
+    ("report", "service serial state code detail evidence", ""),
+    ("enrol", "request token", ""),
+    ("enrolled", "certificate", ""),
+    ("follow", "on", ""),
+    ("log", "service text", ""),
+    ("ask", "nonce", ""),
+    (
+        "status",
+        "nonce node time bundle_version free_heap services",
+        "name state code detail version valid_to grants",
+    ),
+    ("time", "signed_time", ""),
+)
+
+FIRST = 0xA0
+LAST = FIRST + len(_KINDS) - 1
+
+
+def of_message(content: bytes) -> Facts:
+    """Facts about one message without its frame; raises BadMessage or MalformedDER."""
+    number, values = messages.parse(content)
+    kind, fields, inner = _KINDS[number]
+    facts: Facts = {"kind": f"message: {kind}"}
+    for name, value in zip(fields.split(), values, strict=True):
+        facts[name] = _shown(name, value, inner.split())
+    return facts
+
+
+def _shown(name: str, value: object, inner: list[str]) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    if name == "state" and isinstance(value, int):
+        return messages.STATES[value]
+    if not isinstance(value, list):
+        return value
+    if not inner or not value or not isinstance(value[0], tuple):
+        return [_shown("", item, []) for item in value]
+    return [{n: _shown(n, v, []) for n, v in zip(inner, item, strict=True)} for item in value]
