@@ -133,15 +133,18 @@ class Manager:
         with self._changing() as connection:
             nodes.add(connection, node, self._clock())
 
+    def add_enrolled(self, node: str, csr: bytes) -> Certified:
+        """Add a node with its request, and its certificate: both or neither."""
+        slca = self.authority
+        with self._changing() as connection:
+            nodes.add(connection, node, self._clock())
+            return self._enrol(connection, slca, node, csr, replace=False)
+
     def enrol(self, node: str, csr: bytes, *, replace: bool = False) -> Certified:
         """The certificate of a node for its request, recorded. Raises: see nodes.enrol."""
         slca = self.authority
         with self._changing() as connection:
-            spki = nodes.enrol(connection, node, csr, replace=replace)
-            begin = self._clock()
-            issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
-            ledger.record_certificate(connection, issued)
-        return issued
+            return self._enrol(connection, slca, node, csr, replace=replace)
 
     def retire(self, node: str) -> Guarantee:
         """Cut a node off for ever, and by when it runs nothing any more."""
@@ -217,6 +220,15 @@ class Manager:
         with database.writing(self.engine) as connection:
             state.lock(connection)
             yield connection
+
+    def _enrol(
+        self, connection: Connection, slca: Authority, node: str, csr: bytes, *, replace: bool
+    ) -> Certified:
+        spki = nodes.enrol(connection, node, csr, replace=replace)
+        begin = self._clock()
+        issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
+        ledger.record_certificate(connection, issued)
+        return issued
 
     def _publish(self, connection: Connection, slca: Authority, *, fresh: bool) -> TrustBundle:
         if not fresh:

@@ -1,0 +1,151 @@
+"""What people want to know of a site: plain facts, read in one look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from triseal import request
+from triseal.site import guarantee, policy, services, state, trust
+from triseal.site.ledger import Place
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node. `state` is "added", "enrolled" or "retired"; times are Unix seconds or None."""
+
+    name: str
+    state: str
+    services: tuple[str, ...]
+    heard_at: int | None
+    bundle_version: int | None
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """A service; `grants` by node, under state.EVERY_NODE those for all."""
+
+    name: str
+    version: str
+    security_version: int
+    nodes: tuple[str, ...]
+    grants: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class PlaceFacts:
+    """A service on a node: what it may do, what the node told, and how long its seals last.
+
+    Attributes:
+        assigned: False where the service was taken away, and seals of it may still live.
+        state: as the node told it, "sent" before it told anything; None if no seal went out.
+        not_after: of the newest seal, Unix seconds; None if there was none.
+    """
+
+    node: str
+    service: str
+    assigned: bool
+    grants: tuple[str, ...]
+    state: str | None
+    not_after: int | None
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A Store or developer that the site trusts, with the fingerprint of the key."""
+
+    kind: str
+    name: str
+    fingerprint: str
+
+
+def all_nodes(connection: Connection) -> list[NodeFacts]:
+    """Every node, by name."""
+    assigned = _grouped(connection, by_node=True)
+    rows = connection.execute(select(state.nodes).order_by(state.nodes.c.name))
+    return [
+        NodeFacts(
+            row.name,
+            "retired" if row.retired_at else "enrolled" if row.spki else "added",
+            tuple(assigned.get(row.name, ())),
+            row.heard_at,
+            row.bundle_version,
+        )
+        for row in rows
+    ]
+
+
+def all_services(connection: Connection) -> list[ServiceFacts]:
+    """Every service, by name."""
+    assigned = _grouped(connection, by_node=False)
+    given = _grants(connection)
+    rows = connection.execute(select(state.services).order_by(state.services.c.name))
+    return [
+        ServiceFacts(
+            row.name,
+            row.service_version,
+            row.security_version,
+            tuple(assigned.get(row.name, ())),
+            given.get(row.name, {}),
+        )
+        for row in rows
+    ]
+
+
+def all_places(connection: Connection) -> list[PlaceFacts]:
+    """Every service on every node, assigned or not quite gone, by node."""
+    newest = _newest(connection)
+    told = {
+        Place(row.node, row.service): row.state
+        for row in connection.execute(select(state.holdings))
+    }
+    return [
+        PlaceFacts(
+            place.node,
+            place.service,
+            services.is_assigned(connection, place),
+            policy.effective(connection, place.service, place.node),
+            told.get(place),
+            newest.get(place),
+        )
+        for place in guarantee.places_of(connection)
+    ]
+
+
+def all_trusted(connection: Connection) -> list[Trusted]:
+    """Every Store, then every developer."""
+    return [
+        Trusted(kind, row.name, request.fingerprint(row.spki))
+        for kind, table in (("store", state.stores), ("developer", state.developers))
+        for row in connection.execute(select(table.c.name, table.c.spki).order_by(table.c.id))
+    ]
+
+
+def bundle_version(connection: Connection) -> int:
+    """The version of the newest trust bundle."""
+    return int(trust.current(connection).version)
+
+
+def _newest(connection: Connection) -> dict[Place, int]:
+    seals = state.seals.c
+    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"))
+    rows = connection.execute(query.group_by(seals.node, seals.service))
+    return {Place(row.node, row.service): row.until for row in rows}
+
+
+def _grouped(connection: Connection, *, by_node: bool) -> dict[str, list[str]]:
+    table = state.assignments.c
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(table.node, table.service).order_by(*table)):
+        key, value = (row.node, row.service) if by_node else (row.service, row.node)
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _grants(connection: Connection) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for row in connection.execute(select(state.grants).order_by(*state.grants.c)):
+        by_node = found.setdefault(row.service, {})
+        by_node[row.node] = (*by_node.get(row.node, ()), row.grant)
+    return found
