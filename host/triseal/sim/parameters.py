@@ -55,7 +55,7 @@ class Parameters:
         for name in ("nodes", "lifetime", "duration", "runs", "offline_min"):
             _within(name, getattr(self, name), 1, _LONGEST)
         _within("services", self.services, 1, MAX_LIST)  # more don't fit into a Hello
-        _within("share", self.share, 0, 500 if self.rule == "early" else 1000)
+        _within("share", self.share, 0, 400 if self.rule == "early" else 1000)
         _within("churn", self.churn, 0, 1)
         _within("offline_max", self.offline_max, self.offline_min, _LONGEST)
         _within("payload_min", self.payload_min, 0, 2000)

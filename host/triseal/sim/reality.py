@@ -94,9 +94,10 @@ def load(path: Path) -> Live:
         seconds = np.asarray(content["seconds"], dtype=np.int64)
         octets = np.asarray(content["bytes"], dtype=np.int64)
         told = dict(content["parameters"])
+        start, duration = int(told.get("start", 0)), int(told.get("duration", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise BadTraffic(f"{path}: {error!r}") from None
-    row = _row(seconds - int(told.get("start", 0)), octets, int(told.get("duration", 0)))
+    row = _row(seconds - start, octets, duration)
     duration = row.size
     known = {f.name for f in fields(Parameters)}
     given = {name: value for name, value in told.items() if name in known}

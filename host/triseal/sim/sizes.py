@@ -91,12 +91,14 @@ def _renew(current: seal.Seal) -> int:
     return _sent(messages.RENEW, [(SERVICE, delta.of(current)[0])])
 
 
+@cache
 def renewal_by_delta(payload: int) -> int:
     """Renew, and Renewed with one delta."""
     current = seal.parse(site_seal(payload), seal.SITE)
     return _renew(current) + _sent(messages.RENEWED, [(SERVICE, *delta.of(current))])
 
 
+@cache
 def renewal_by_seal(payload: int) -> int:
     """Renew, and Assign with the whole seal and the files that it stands for."""
     der = site_seal(payload)
@@ -104,6 +106,7 @@ def renewal_by_seal(payload: int) -> int:
     return _renew(seal.parse(der, seal.SITE)) + _sent(messages.ASSIGN, SERVICE, der, files)
 
 
+@cache
 def reconnect(services: int) -> int:
     """TLS handshake, Hello of a node with so many services, Welcome with the signed time."""
     held = [(SERVICE, bytes(range(16)), messages.STATES.index("running"))] * services

@@ -202,3 +202,32 @@ def run(base: Parameters, progress: Progress | None = None) -> Study:
         machine,
         returns,
     )
+
+
+def tell(study: Study) -> list[str]:
+    """The study in lines for people."""
+    lines = ["lifetime s  delta octets/s  signatures/s  seals lost per outage  time lost"]
+    lines += [
+        f"{row.lifetime:>10}  {row.octets['delta']:>14.4g}  {row.signatures:>12.3g}"
+        f"  {row.expiring:>21.2%}  {row.stopped:>9.4%}"
+        for row in study.lifetimes
+    ]
+    lines.append("rule            renewals per lifetime  first, later peak  seals lost per outage")
+    lines += [
+        f"{row.rule:<14}  {row.renewals:>21.3f}  {row.first_peak:>10.2f}, {row.later_peak:>5.2f}"
+        f"  {row.expiring:>21.2%}"
+        for row in study.rules
+    ]
+    lines.append(f"to lose {TARGET:.1%} of the time at most, by churn per second:")
+    for churn, found in study.best.items():
+        share = f"a share of {found.share / 10:g} %" if found.share else "no share suffices"
+        lines.append(f"{churn:>10.0e}  {share}; with 25 %, a lifetime of {found.lifetime} s")
+    lines.append(
+        "after a power outage: services, spread s, peak octets/s, signatures/s, all back s"
+    )
+    lines += [
+        f"{services:>10}  {r.spread:>6}  {r.peak_octets:>12}  {r.peak_signatures:>9}  {r.last:>6}"
+        for services, row in study.recoveries.items()
+        for r in row
+    ]
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Integers = NDArray[np.int64]
 Progress = Callable[[float], None]
 """Told the share of the work that is done, 0 .. 1."""
 
+_NONE = np.zeros(0, dtype=np.int64)
 _BATCH = 4_000_000  # renewals that are added up at once: bounds memory, saves passes over the bins
 
 
@@ -37,23 +39,22 @@ class Traffic:
     octets: Integers
     signatures: Integers
     returns: Integers
-    renewals: int = 0
-    on_return: int = 0
-    expired: int = 0
-    stopped: int = 0
+    renewals: int
+    on_return: int
+    expired: int
+    stopped: int
 
 
 @dataclass
 class _Bins:
     """Adds up renewals in batches; bins are seconds of all runs, end to end."""
 
-    duration: int
-    services_per_run: int
+    parameters: Parameters
     octets_each: Integers
-    octets: NDArray[np.float64]
-    count: Integers
     held: list[tuple[Integers, Integers]] = field(default_factory=list)
     size: int = 0
+    octets: NDArray[np.floating[Any]] | float = 0.0
+    count: Integers | int = 0
 
     def add(self, service: Integers, second: Integers) -> None:
         self.held.append((service, second))
@@ -62,16 +63,22 @@ class _Bins:
             self.flush()
 
     def flush(self) -> None:
-        if not self.held:
-            return
-        service = np.concatenate([pair[0] for pair in self.held])
-        bins = np.concatenate([pair[1] for pair in self.held])
-        bins += service // self.services_per_run * self.duration
+        service = np.concatenate([_NONE, *(pair[0] for pair in self.held)])
+        bins = np.concatenate([_NONE, *(pair[1] for pair in self.held)])
+        bins += service // self.parameters.services_per_run * self.parameters.duration
+        every = self.parameters.runs * self.parameters.duration
         # Sums stay far below 2**53, so these floats count octets exactly.
-        self.octets += np.bincount(bins, self.octets_each[service], self.octets.size)
-        self.count += np.bincount(bins, minlength=self.count.size)
+        octets = np.bincount(bins, self.octets_each[service], every)
+        count = np.bincount(bins, minlength=every)
+        self.octets = self.octets + octets
+        self.count = self.count + count
         self.held.clear()
         self.size = 0
+
+    def total(self) -> tuple[Integers, Integers]:
+        """Octets and renewals, for each bin."""
+        self.flush()
+        return np.asarray(self.octets, dtype=np.int64), np.asarray(self.count)
 
 
 def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffic:
@@ -83,35 +90,29 @@ def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffi
     """
     drawn = engine.draws(parameters)
     wire = sizes.wire(parameters)
-    bins = parameters.runs * parameters.duration
-    total = _Bins(
-        parameters.duration,
-        parameters.services_per_run,
-        wire.renewal[drawn.payloads],
-        np.zeros(bins),
-        np.zeros(bins, dtype=np.int64),
-    )
-    returns = _returns(parameters, drawn)
-    shape = (parameters.runs, parameters.duration)
-    traffic = Traffic(parameters, total.count, total.count, returns.reshape(shape))
+    bins = _Bins(parameters, wire.renewal[drawn.payloads])
+    figures = {"renewals": 0, "on_return": 0, "expired": 0, "stopped": 0}
     for generation in engine.generations(parameters, drawn):
-        total.add(generation.service, generation.second)
-        traffic.renewals += generation.service.size
-        traffic.on_return += int(np.count_nonzero(generation.returned))
-        traffic.expired += int(np.count_nonzero(generation.stopped))
-        traffic.stopped += int(generation.stopped.sum())
+        bins.add(generation.service, generation.second)
+        figures["renewals"] += generation.service.size
+        figures["on_return"] += int(np.count_nonzero(generation.returned))
+        figures["expired"] += int(np.count_nonzero(generation.stopped))
+        figures["stopped"] += int(generation.stopped.sum())
         if progress and generation.service.size:
             progress(float(generation.second.mean()) / parameters.duration)
-    total.flush()
-    traffic.octets = (total.octets.astype(np.int64) + returns * wire.reconnect).reshape(shape)
-    traffic.signatures = total.count.reshape(shape)
-    return traffic
+    octets, count = bins.total()
+    returns = np.zeros_like(count)
+    np.add.at(returns, back := _returns(parameters, drawn), 1)
+    np.add.at(octets, back, wire.reconnect)
+    shape = (parameters.runs, parameters.duration)
+    return Traffic(
+        parameters, octets.reshape(shape), count.reshape(shape), returns.reshape(shape), **figures
+    )
 
 
 def _returns(parameters: Parameters, drawn: engine.Draws) -> Integers:
-    """Nodes that come back, for each bin."""
+    """The bin of every return of a node."""
     outages = drawn.outages
     seen = outages.end < parameters.duration
     run = outages.node[seen] // parameters.nodes
-    bins = run * parameters.duration + outages.end[seen]
-    return np.bincount(bins, minlength=parameters.runs * parameters.duration)
+    return run * parameters.duration + outages.end[seen]

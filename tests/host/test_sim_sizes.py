@@ -1,0 +1,74 @@
+"""Octets on the wire: against TLS itself, the parser and the patched seal."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sealcore import delta, messages, seal
+from triseal.sim import (
+    handshake,
+    sizes,
+)
+from triseal.sim.parameters import Parameters
+
+
+@pytest.mark.parametrize("octets", [1, 416, 8192])
+def test_a_tls_record_has_the_size_that_tls_gives_it(octets: int) -> None:
+    node, _, _ = handshake.connect()
+    assert node.tls.cipher() == ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", 128)
+    node.outgoing.read()
+    node.tls.write(bytes(octets))
+    assert node.outgoing.pending == sizes.tls_record(octets)
+
+
+def test_both_ends_of_the_handshake_know_each_other() -> None:
+    node, slsm, octets = handshake.connect()
+    for party, peer in ((node, "spiffe://site/slsm"), (slsm, "spiffe://site/node/node-07")):
+        shown = x509.load_der_x509_certificate(party.tls.getpeercert(binary_form=True) or b"")
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.UniformResourceIdentifier) == [peer]
+        assert isinstance(party.tls, ssl.SSLObject)
+        # Both certificates travel once.
+        octets -= len(shown.public_bytes(Encoding.DER))
+    assert 0 < octets < 4000
+
+
+@pytest.mark.parametrize("payload", [0, 1, 128, 129, 200, 2000])
+def test_a_seals_payload_is_octets_of_grants_and_the_rest_the_profile(payload: int) -> None:
+    for key in ("p256", "rsa2048"):
+        parsed = seal.parse(sizes.site_seal(payload, key), seal.SITE)
+        assert len("".join(parsed.grants)) == payload
+    public = x509.load_der_x509_certificate(sizes.site_seal(0, "rsa2048")).public_key()
+    assert getattr(public, "key_size", 0) == 2048
+
+
+def test_the_paper_mode_is_whole_certificates_and_nothing_else() -> None:
+    wire = sizes.wire(Parameters(format="certificate", payload_min=3, payload_max=5))
+    assert wire.reconnect == 0
+    assert wire.renewal[3:].tolist() == [len(sizes.site_seal(p, "rsa2048")) for p in (3, 4, 5)]
+
+
+def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
+    old, new = (seal.parse(sizes.site_seal(100), seal.SITE) for _ in range(2))
+    sent = messages.write(messages.RENEWED, [(sizes.SERVICE, *delta.of(new))])
+    asked = messages.write(messages.RENEW, [(sizes.SERVICE, delta.of(old)[0])])
+    kind, (renewed,) = messages.parse(sent)
+    assert kind == messages.RENEWED
+    patched = delta.apply(old.der, *renewed[0][1:])
+    assert patched == new.der
+    overhead = 2 * (4 + 29)  # a frame's length and a TLS record, both ways
+    assert sizes.renewal_by_delta(100) == len(asked) + len(sent) + overhead
+    assert sizes.renewal_by_delta(0) == sizes.renewal_by_delta(200)
+    assert sizes.renewal_by_seal(100) - sizes.renewal_by_seal(0) >= 100
+    assert sizes.renewal_by_delta(100) < sizes.renewal_by_seal(100) / 2
+
+
+def test_a_reconnect_grows_with_what_a_node_holds() -> None:
+    ten, twenty, thirty = (sizes.reconnect(services) for services in (10, 20, 30))
+    assert ten > handshake.octets()
+    assert thirty - twenty == pytest.approx(twenty - ten, abs=2)
+    assert twenty - ten >= 10 * (16 + len(sizes.SERVICE))
