@@ -82,14 +82,23 @@ def test_numbers_out_of_range_or_wrong_are_refused():
 
 
 def negative(number: int) -> bytes:
-    """INTEGER number - 2^264."""
-    return b"\x02\x21" + ((1 << 264) - number).to_bytes(33, "big")
+    """The INTEGER -number."""
+    size = 1
+    while number > 1 << 8 * size - 1:
+        size += 1
+    return encode.element(0x02, ((1 << 8 * size) - number).to_bytes(size, "big"))
 
 
 def test_encodings_that_are_not_der_are_refused():
-    key = p256.PublicKey(*KEY)
-    r = encode.integer(R)
-    s = encode.integer(S)
+    # One signature as long as they get, one with room for more octets below that size.
+    short = p256.PublicKey(*plain.recover(plain.lift(5), 5, S, DIGEST))
+    for key, r in ((p256.PublicKey(*KEY), R), (short, 5)):
+        check_encodings(key, r, S)
+
+
+def check_encodings(key: p256.PublicKey, r_number: int, s_number: int) -> None:
+    r = encode.integer(r_number)
+    s = encode.integer(s_number)
     good = r + s
     key.verify(MESSAGE, encode.sequence(good))
     for sentence, value in (
@@ -116,12 +125,12 @@ def test_encodings_that_are_not_der_are_refused():
         ("a padded s", encode.sequence(r, b"\x02" + bytes([s[1] + 1]) + b"\x00" + s[2:])),
         ("an empty r", encode.sequence(b"\x02\x00", s)),
         ("an empty s", encode.sequence(r, b"\x02\x00")),
-        ("an unpadded r that is negative", encode.sequence(b"\x02\x20" + r[3:], s)),
-        ("minus r", encode.sequence(negative(R), s)),
-        ("minus s", encode.sequence(r, negative(S))),
+        ("an unpadded s that is negative", encode.sequence(r, b"\x02\x20" + s[3:])),
+        ("minus r", encode.sequence(negative(r_number), s)),
+        ("minus s", encode.sequence(r, negative(s_number))),
         ("minus one", encode.sequence(b"\x02\x01\xff", s)),
         ("r and s without their sequence", good),
-        ("r and s as plain octets", R.to_bytes(32, "big") + S.to_bytes(32, "big")),
+        ("r and s as plain octets", r_number.to_bytes(32, "big") + s_number.to_bytes(32, "big")),
         ("far too many octets", encode.sequence(r, s, bytes(5000))),
     ):
         try:
