@@ -5,6 +5,7 @@ import pty
 import select
 import socket
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from boards.errors import (
     PortBusy,
 )
 from boards.link import Board
+from boards.port import Port
 from boards.virtual import VirtualBoard
 
 
@@ -43,6 +45,14 @@ def install_main(virtual: VirtualBoard, text: str) -> None:
     """Let the board run a program."""
     (virtual.flash / "main.py").write_text(text)
     virtual.reset()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what a program on a board does."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
 
 
 def test_code_runs_and_its_output_comes_back(virtual: VirtualBoard) -> None:
@@ -231,14 +241,16 @@ def test_a_board_is_reached_whatever_it_runs(
 
 
 def test_a_program_that_cant_be_interrupted_is_told(virtual: VirtualBoard) -> None:
-    install_main(virtual, "import micropython\nmicropython.kbd_intr(-1)\nwhile True: pass\n")
+    program = "import machine, micropython\nmicropython.kbd_intr(-1)\nmachine.Pin(1).on()\n"
+    install_main(virtual, program + "while True: pass\n")
+    until(lambda: virtual.pin(1)[0] == 1)
     with Board(virtual.port, patience=0.6) as board, pytest.raises(NoAnswer) as caught:
         board.exec("print(1)")
     assert "reset it" in caught.value.advice
 
 
 def test_a_frozen_board_is_a_timeout_and_goes_on_afterwards(virtual: VirtualBoard) -> None:
-    with Board(virtual.port) as board:
+    with Board(virtual.port, patience=0.5) as board:
         board.exec("x = 1")
         virtual.freeze()
         with pytest.raises(BoardTimeout):
@@ -278,6 +290,41 @@ def test_a_port_that_vanishes_is_one_error(virtual: VirtualBoard) -> None:
         for attempt in (board.facts, board.soft_reset, board.reset, lambda: board.read("/x")):
             with pytest.raises(BoardGone):
                 attempt()
+
+
+def test_a_port_that_comes_back_after_a_reset_is_found_again(tmp_path: Path) -> None:
+    link = tmp_path / "port"
+    with VirtualBoard(tmp_path / "old") as old, VirtualBoard(tmp_path / "new") as new:
+        link.symlink_to(old.port)
+        with Board(str(link)) as board:
+            board.exec("import machine\nmachine.reset = lambda: None")
+
+            def unplug() -> None:
+                # As USB boards do it: the port goes, and is there again some time later.
+                old.close()
+                link.unlink()
+                time.sleep(0.2)
+                link.symlink_to(new.port)
+
+            unplugged = threading.Thread(target=unplug)
+            unplugged.start()
+            board.reset()
+            unplugged.join()
+            assert board.facts().unique_id == (new.directory / "unique_id").read_text()
+
+
+def test_a_running_program_is_talked_to(virtual: VirtualBoard) -> None:
+    program = "while True:\n    print('heard', input())\n"
+    (virtual.flash / "main.py").write_text(program)
+    with Board(virtual.port) as board:
+        board.soft_reset()
+        board.send(b"you\r")
+        assert board.wait_for("heard you\n").endswith("heard you\n")
+    with Port(virtual.port) as port:
+        # Whoever only opens the port interrupts nothing.
+        port.send(b"again\r")
+        while (line := port.read_line(5)) != b"heard again":
+            assert line == b"again"
 
 
 def test_a_board_is_reached_over_the_network(virtual: VirtualBoard) -> None:

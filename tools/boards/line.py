@@ -37,8 +37,7 @@ class Line:
             BoardGone: the port vanished.
         """
         while len(self._buffer) < size:
-            if not self._fill() and time.monotonic() >= self.deadline:
-                raise BoardTimeout("the board did not answer in time")
+            self._await()
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data
@@ -51,9 +50,18 @@ class Line:
             BoardGone: the port vanished.
         """
         while ending not in self._buffer:
-            if not self._fill() and time.monotonic() >= self.deadline:
-                raise BoardTimeout("the board did not answer in time")
+            self._await()
         return self.read(self._buffer.index(ending) + len(ending))
+
+    def await_input(self) -> None:
+        """Return as soon as something can be read.
+
+        Raises:
+            BoardTimeout: nothing came before the deadline.
+            BoardGone: the port vanished.
+        """
+        if not self._buffer:
+            self._await()
 
     def inWaiting(self) -> int:  # noqa: N802 - mpremote's transport calls it so
         """How many octets can be read without waiting."""
@@ -75,11 +83,15 @@ class Line:
             self._serial.reset_input_buffer()
         self._buffer.clear()
 
-    def _fill(self) -> int:
-        with _gone():
-            data = self._serial.read(max(1, self._serial.in_waiting))
-        self._buffer += data
-        return len(data)
+    def _await(self) -> None:
+        while True:
+            with _gone():
+                data = self._serial.read(max(1, self._serial.in_waiting))
+            if data:
+                self._buffer += data
+                return
+            if time.monotonic() >= self.deadline:
+                raise BoardTimeout("the board did not answer in time")
 
 
 @contextlib.contextmanager
