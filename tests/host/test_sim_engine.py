@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sealcore import renewal
-from triseal.sim import engine, outages, rules, traffic
+from triseal.sim import engine, outages, rules, sizes, traffic
 from triseal.sim.errors import ParameterError
-from triseal.sim.parameters import RULES, Parameters
+from triseal.sim.parameters import FORMATS, RULES, Parameters
 
-Renewal = tuple[int, int, int, int, bool]  # service, second, issued, stopped, returned
+Renewal = tuple[int, int, int, int, bool, bool]
+"""Of one service: index, second, issued, stopped, expired, returned; see engine.Generation."""
 
 
 @dataclass
@@ -64,9 +65,10 @@ def obvious(
             was_offline = away
             for service in services:
                 if not away and (service.due <= now or (returned and p.reconnect == "all")):
-                    drawn_for = now == service.due
+                    late = now != service.due
+                    expired = late and now - service.issued >= p.lifetime
                     done.append(
-                        (service.index, now, service.issued, service.stopped, not drawn_for)
+                        (service.index, now, service.issued, service.stopped, expired, late)
                     )
                     service.seal(p, now, bits)
                 running = service.issued + p.lifetime >= now
@@ -80,7 +82,7 @@ def obvious(
 def vectorised(p: Parameters, drawn: engine.Draws) -> list[Renewal]:
     done: list[Renewal] = []
     for g in engine.generations(p, drawn):
-        columns = (g.service, g.second, g.issued, g.stopped, g.returned)
+        columns = (g.service, g.second, g.issued, g.stopped, g.expired, g.returned)
         done.extend(zip(*(column.tolist() for column in columns), strict=True))
     return done
 
@@ -236,17 +238,23 @@ def test_equal_seeds_give_equal_traffic_and_others_do_not() -> None:
     assert (first.octets != other.octets).any()
 
 
-def test_traffic_adds_up_every_renewal_in_its_second_of_its_run() -> None:
-    p = Parameters(nodes=2, services=3, runs=3, duration=30_000, churn=1e-4, format="certificate")
-    p = replace(p, payload_min=7, payload_max=7)
-    seen = traffic.simulate(p)
-    expected = np.zeros((p.runs, p.duration), dtype=np.int64)
-    for service, second, *_ in vectorised(p, engine.draws(p)):
-        expected[service // 6, second] += 1
-    assert (seen.signatures == expected).all()
-    assert seen.renewals == expected.sum()
-    each = seen.octets[expected == 1][0]
-    assert (seen.octets == each * expected).all()
+@pytest.mark.parametrize("form", FORMATS)
+def test_traffic_adds_up_every_renewal_in_its_second_of_its_run(form: str) -> None:
+    p = Parameters(nodes=2, services=3, runs=3, duration=30_000, churn=1e-4, format=form)
+    seen, drawn, wire = traffic.simulate(p), engine.draws(p), sizes.wire(p)
+    signatures = np.zeros((p.runs, p.duration), dtype=np.int64)
+    octets = np.zeros_like(signatures)
+    for service, second, _, _, expired, _ in vectorised(p, drawn):
+        signatures[service // 6, second] += 1
+        table = wire.expired if expired else wire.renewal
+        octets[service // 6, second] += table[drawn.payloads[service]]
+    for node, end in zip(drawn.outages.node, drawn.outages.end, strict=True):
+        if end < p.duration:
+            octets[node // p.nodes, end] += wire.reconnect
+    assert (seen.signatures == signatures).all()
+    assert (seen.octets == octets).all()
+    assert seen.expired > 0
+    assert seen.renewals == signatures.sum()
 
 
 WRONG = (

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealcore import delta, messages, seal
+from triseal.certificate import Validity
 from triseal.sim import (
     handshake,
     sizes,
@@ -40,31 +41,45 @@ def test_both_ends_of_the_handshake_know_each_other() -> None:
 @pytest.mark.parametrize("payload", [0, 1, 128, 129, 200, 2000])
 def test_a_seals_payload_is_octets_of_grants_and_the_rest_the_profile(payload: int) -> None:
     for key in ("p256", "rsa2048"):
-        parsed = seal.parse(sizes.site_seal(payload, key), seal.SITE)
+        parsed = seal.parse(sizes.site_seal(payload, key).der, seal.SITE)
         assert len("".join(parsed.grants)) == payload
-    public = x509.load_der_x509_certificate(sizes.site_seal(0, "rsa2048")).public_key()
+    public = x509.load_der_x509_certificate(sizes.site_seal(0, "rsa2048").der).public_key()
     assert getattr(public, "key_size", 0) == 2048
 
 
 def test_the_paper_mode_is_whole_certificates_and_nothing_else() -> None:
     wire = sizes.wire(Parameters(format="certificate", payload_min=3, payload_max=5))
     assert wire.reconnect == 0
-    assert wire.renewal[3:].tolist() == [len(sizes.site_seal(p, "rsa2048")) for p in (3, 4, 5)]
+    assert wire.renewal[3:].tolist() == [len(sizes.site_seal(p, "rsa2048").der) for p in (3, 4, 5)]
+    assert wire.expired is wire.renewal
 
 
 def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
-    old, new = (seal.parse(sizes.site_seal(100), seal.SITE) for _ in range(2))
-    sent = messages.write(messages.RENEWED, [(sizes.SERVICE, *delta.of(new))])
-    asked = messages.write(messages.RENEW, [(sizes.SERVICE, delta.of(old)[0])])
+    old = sizes.site_seal(100)
+    new = sizes._authority().seal(old.template, Validity(1795366000, 1795371000))
+    held = seal.parse(new.der, seal.SITE)
+    sent = messages.write(messages.RENEWED, [(sizes.SERVICE, *delta.of(held))])
+    asked = messages.write(messages.RENEW, [(sizes.SERVICE, delta.of(held)[0])])
     kind, (renewed,) = messages.parse(sent)
     assert kind == messages.RENEWED
-    patched = delta.apply(old.der, *renewed[0][1:])
-    assert patched == new.der
-    overhead = 2 * (4 + 29)  # a frame's length and a TLS record, both ways
-    assert sizes.renewal_by_delta(100) == len(asked) + len(sent) + overhead
-    assert sizes.renewal_by_delta(0) == sizes.renewal_by_delta(200)
-    assert sizes.renewal_by_seal(100) - sizes.renewal_by_seal(0) >= 100
-    assert sizes.renewal_by_delta(100) < sizes.renewal_by_seal(100) / 2
+    assert delta.apply(old.der, *renewed[0][1:]) == new.der
+    assert sizes.by_delta(100) == len(sent) + 4 + 29  # a frame's length and a TLS record
+    assert sizes.renew() == len(asked) + 4 + 29
+    assert sizes.by_delta(0) == sizes.by_delta(200)
+
+
+def test_a_whole_seal_on_the_wire_carries_the_seal_and_little_else() -> None:
+    assert sizes.by_seal(100) - sizes.by_seal(0) >= 100
+    files = sum(len(name) + 32 for name, *_ in sizes.FILES)
+    assert 0 < sizes.by_seal(100) - len(sizes.site_seal(100).der) - files < 100
+    assert sizes.by_delta(100) < sizes.by_seal(100) / 2
+
+
+def test_our_modes_differ_in_what_a_node_that_asks_gets() -> None:
+    deltas, seals = (sizes.wire(Parameters(format=f)) for f in ("delta", "seal"))
+    assert (deltas.expired == seals.expired).all()
+    assert (seals.renewal == seals.expired + sizes.renew()).all()
+    assert (deltas.renewal < seals.renewal).all()
 
 
 def test_a_reconnect_grows_with_what_a_node_holds() -> None:

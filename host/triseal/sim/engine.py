@@ -26,6 +26,7 @@ class Generation:
         second: of the renewal, since the start of its run.
         issued: when the seal that it replaces was issued.
         stopped: seconds that the service stood still because that seal had expired.
+        expired: whether its node returned only at the seal's last second, or later.
         returned: whether it came when the node returned, and not when it was drawn.
     """
 
@@ -33,6 +34,7 @@ class Generation:
     second: Integers
     issued: Integers
     stopped: Integers
+    expired: NDArray[np.bool_]
     returned: NDArray[np.bool_]
 
 
@@ -90,5 +92,6 @@ def generations(parameters: Parameters, drawn: Draws) -> Iterator[Generation]:
                 column[inside] for column in (service, base, at, returned, issued, not_after)
             )
         stopped = np.maximum(0, at - not_after - 1)
-        yield Generation(service, at - base, issued - base, stopped, returned)
+        expired = returned & (at >= not_after)
+        yield Generation(service, at - base, issued - base, stopped, expired, returned)
         issued = at

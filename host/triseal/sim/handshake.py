@@ -67,6 +67,7 @@ def _context(folder: Path, server: bool, site: KeySigner, uri: str) -> ssl.SSLCo
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(chain, secret)
     context.load_verify_locations(cadata=authority)
+    context.options |= ssl.OP_NO_TICKET  # as the SLSM: a resumed session would skip a look
     return context
 
 

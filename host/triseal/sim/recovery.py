@@ -49,7 +49,7 @@ def recover(parameters: Parameters, spread: int, signatures_per_second: float) -
     nodes = np.bincount(at, minlength=max(1, spread))
     wire = sizes.wire(parameters)
     renewals = nodes * parameters.services
-    each = float(wire.renewal[parameters.payload_min :].mean())
+    each = float(wire.expired[parameters.payload_min :].mean())
     served = _served(renewals, signatures_per_second)
     return Recovery(
         spread=spread,

@@ -14,21 +14,31 @@ import numpy as np
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from numpy.typing import NDArray
 
-from sealcore import delta, identity, messages, seal, sealwriter, signedtime
+from sealcore import messages, seal, sealwriter
 from triseal import certificate
 from triseal.certificate import Validity
-from triseal.signer import KeySigner, PrivateKey, generate
+from triseal.signer import KeySigner, generate
 from triseal.sim import handshake
 from triseal.sim.parameters import Parameters
+from triseal.site import authority
+from triseal.site.ledger import Place, serial_octets
+from triseal.site.link import plans, sealed
 
 Integers = NDArray[np.int64]
 
 SITE, NODE, SERVICE, VERSION = "site", "node-07", "service-23", "1.2.0"
 """Names of usual length: they travel in every message."""
 
-FILES = ("app.mpy", "metadata.json", "developer.der", "store.der")
+FILES: tuple[plans.File, ...] = (
+    ("app.mpy", 20_000, bytes(32)),
+    (plans.METADATA, 400, bytes(32)),
+    (plans.DEVELOPER_SEAL, 800, bytes(32)),
+    (plans.STORE_SEAL, 900, bytes(32)),
+)
+"""What a package of usual size comes to; only how many digits the sizes have matters."""
 
-_VALIDITY = Validity(1795363200, 1795368200)
+_NOW = 1795363200
+_VALIDITY = Validity(_NOW, _NOW + 5000)
 
 
 def tls_record(octets: int, version: str = "1.2") -> int:
@@ -42,17 +52,42 @@ def tls_record(octets: int, version: str = "1.2") -> int:
 
 
 @cache
-def _key(kind: str) -> PrivateKey:
-    return generate(kind)
+def _signer(_: str) -> KeySigner:
+    """An RSA-2048 key for each party."""
+    return KeySigner(generate("rsa2048"))
 
 
 @cache
-def _site() -> KeySigner:
-    return KeySigner(_key("rsa2048"))
+def _authority() -> authority.Authority:
+    signer = _signer("site")
+    return authority.Authority(
+        signer, authority.Issuer(authority.self_signed(signer, SITE, _NOW), SITE)
+    )
 
 
-def _spki(kind: str) -> bytes:
-    return _key(kind).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+@cache
+def _subject_key(kind: str) -> bytes:
+    public = generate(kind).public_key()
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@cache
+def _store_seal() -> seal.Seal:
+    """The Store seal that all site seals here build on."""
+    signer = _signer("store")
+    core = sealwriter.core(bytes(32), FILES[0][1], bytes(32), VERSION, 3)
+    der = certificate.issue(
+        signer,
+        sealwriter.name("Store"),
+        sealwriter.name(SERVICE),
+        _signer("developer").spki,
+        _VALIDITY,
+        certificate.new_serial(),
+        certificate.code_seal_extensions(
+            signer.spki, sealwriter.service_seal(core, bytes(range(32)))
+        ),
+    )
+    return seal.parse(der, seal.STORE)
 
 
 def _grants(octets: int) -> list[str]:
@@ -61,75 +96,71 @@ def _grants(octets: int) -> list[str]:
 
 
 @cache
-def site_seal(payload: int, subject_key: str = "p256") -> bytes:
-    """A real site seal by the profile, signed with RSA-2048.
+def site_seal(payload: int, subject_key: str = "p256") -> authority.SignedSeal:
+    """A site seal as the SLCA issues it, signed with RSA-2048.
 
     Args:
         payload: octets of grants in it.
         subject_key: the node's kind of key; "rsa2048" is the paper's.
     """
-    core = sealwriter.core(bytes(32), 20_000, bytes(32), VERSION, 3)
-    extension = sealwriter.service_seal(core, bytes(range(32)), _grants(payload))
-    uri = identity.service(SITE, NODE, SERVICE)
-    return certificate.issue(
-        _site(),
-        sealwriter.name(SITE),
-        sealwriter.name(SERVICE),
-        _spki(subject_key),
-        _VALIDITY,
-        certificate.new_serial(),
-        certificate.site_seal_extensions(_site().spki, extension, uri),
+    issuer = _authority()
+    prepared = issuer.issuer.prepare(
+        NODE, _subject_key(subject_key), _store_seal(), bytes(range(32)), _grants(payload)
     )
+    return issuer.seal(prepared, _VALIDITY)
 
 
-def _sent(kind: int, *values: object) -> int:
-    """Octets of one message on the wire: DER, frame, TLS record."""
-    return tls_record(len(messages.frame(messages.write(kind, *values))))
-
-
-def _renew(current: seal.Seal) -> int:
-    return _sent(messages.RENEW, [(SERVICE, delta.of(current)[0])])
+def _sent(*frames: bytes) -> int:
+    """Octets of frames on the wire, each in a TLS record of its own."""
+    return sum(tls_record(len(frame)) for frame in frames)
 
 
 @cache
-def renewal_by_delta(payload: int) -> int:
-    """Renew, and Renewed with one delta."""
-    current = seal.parse(site_seal(payload), seal.SITE)
-    return _renew(current) + _sent(messages.RENEWED, [(SERVICE, *delta.of(current))])
+def renew() -> int:
+    """Renew of one service."""
+    held = [(SERVICE, serial_octets(site_seal(0).serial))]
+    return _sent(messages.frame(messages.write(messages.RENEW, held)))
 
 
 @cache
-def renewal_by_seal(payload: int) -> int:
-    """Renew, and Assign with the whole seal and the files that it stands for."""
-    der = site_seal(payload)
-    files = [(name, 20_000, bytes(32)) for name in FILES]
-    return _renew(seal.parse(der, seal.SITE)) + _sent(messages.ASSIGN, SERVICE, der, files)
+def by_delta(payload: int) -> int:
+    """Renewed with one delta."""
+    return _sent(*sealed.renewed([sealed.delta(SERVICE, site_seal(payload))]))
+
+
+@cache
+def by_seal(payload: int) -> int:
+    """Assign with the whole seal and the files that it stands for."""
+    one = site_seal(payload)
+    place = Place(NODE, SERVICE)
+    plan = plans.Plan(place, one.template, one.template.digest, one.validity, bytes(32), FILES)
+    return _sent(sealed.assign(plan, one))
 
 
 @cache
 def reconnect(services: int) -> int:
     """TLS handshake, Hello of a node with so many services, Welcome with the signed time."""
-    held = [(SERVICE, bytes(range(16)), messages.STATES.index("running"))] * services
+    serial, state = serial_octets(site_seal(0).serial), messages.STATES.index("running")
     nonce = bytes(16)
-    tbs = signedtime.tbs(SITE, nonce, _VALIDITY.not_before)
-    time = sealwriter.signed(tbs, _site().algorithm, _site().sign(tbs))
-    return (
-        handshake.octets()
-        + _sent(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, held)
-        + _sent(messages.WELCOME, time, b"")
-    )
+    held = [(SERVICE, serial, state)] * services
+    hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, held)
+    welcome = messages.write(messages.WELCOME, _authority().sign_time(nonce, _NOW), b"")
+    return handshake.octets() + _sent(messages.frame(hello), messages.frame(welcome))
 
 
 @dataclass(frozen=True)
 class Wire:
-    """What a simulation puts on the wire.
+    """What a simulation puts on the wire; tables are indexed by a service's payload.
 
     Attributes:
-        renewal: octets of one renewal, indexed by the service's payload; shape (payloads,).
-        reconnect: octets when a node comes back, without its renewals.
+        renewal: octets of a renewal that a node asks for; shape (payload_max + 1,).
+        expired: octets of a seal that the site replaces in its answer to a Hello, because it
+            expired while the node was away; same shape.
+        reconnect: octets when a node comes back, without its seals.
     """
 
     renewal: Integers
+    expired: Integers
     reconnect: int
 
 
@@ -147,6 +178,8 @@ def wire(parameters: Parameters) -> Wire:
     a reconnect costs besides: TLS handshake, Hello, Welcome.
     """
     if parameters.format == "certificate":
-        return Wire(_table(parameters, lambda payload: len(site_seal(payload, "rsa2048"))), 0)
-    size = renewal_by_delta if parameters.format == "delta" else renewal_by_seal
-    return Wire(_table(parameters, size), reconnect(parameters.services))
+        whole = _table(parameters, lambda payload: len(site_seal(payload, "rsa2048").der))
+        return Wire(whole, whole, 0)
+    seals = _table(parameters, by_seal)
+    answer = _table(parameters, by_delta) if parameters.format == "delta" else seals
+    return Wire(renew() + answer, seals, reconnect(parameters.services))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Traffic:
         returns: nodes that came back online; shape (runs, duration).
         renewals: of all runs.
         on_return: renewals that came when their node returned, and not when they were drawn.
-        expired: renewals that came after their seal's expiry.
+        expired: renewals that came when their seal had expired, or was in its last second.
         stopped: seconds that services stood still for it, summed over services.
     """
 
@@ -45,40 +45,46 @@ class Traffic:
     stopped: int
 
 
-@dataclass
 class _Bins:
-    """Adds up renewals in batches; bins are seconds of all runs, end to end."""
+    """Adds up renewals in batches; bins are seconds of all runs, end to end.
 
-    parameters: Parameters
-    octets_each: Integers
-    held: list[tuple[Integers, Integers]] = field(default_factory=list)
-    size: int = 0
-    octets: NDArray[np.floating[Any]] | float = 0.0
-    count: Integers | int = 0
+    Args:
+        parameters: of the simulation.
+        wire: what its renewals cost.
+        payloads: of all services.
+    """
 
-    def add(self, service: Integers, second: Integers) -> None:
-        self.held.append((service, second))
-        self.size += service.size
-        if self.size >= _BATCH:
-            self.flush()
+    def __init__(self, parameters: Parameters, wire: sizes.Wire, payloads: Integers) -> None:
+        self._every = parameters.runs * parameters.duration
+        self._first = np.arange(payloads.size) // parameters.services_per_run * parameters.duration
+        self._asked, self._expired = wire.renewal[payloads], wire.expired[payloads]
+        self._held: list[tuple[Integers, Integers]] = []
+        self._size = 0
+        self._octets: NDArray[np.floating[Any]] | float = 0.0
+        self._count: Integers | int = 0
 
-    def flush(self) -> None:
-        service = np.concatenate([_NONE, *(pair[0] for pair in self.held)])
-        bins = np.concatenate([_NONE, *(pair[1] for pair in self.held)])
-        bins += service // self.parameters.services_per_run * self.parameters.duration
-        every = self.parameters.runs * self.parameters.duration
+    def add(self, some: engine.Generation) -> None:
+        octets = self._asked[some.service]
+        if some.expired.any():
+            octets[some.expired] = self._expired[some.service[some.expired]]
+        self._held.append((some.second + self._first[some.service], octets))
+        self._size += some.service.size
+        if self._size >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        bins = np.concatenate([_NONE, *(pair[0] for pair in self._held)])
+        octets = np.concatenate([_NONE, *(pair[1] for pair in self._held)])
         # Sums stay far below 2**53, so these floats count octets exactly.
-        octets = np.bincount(bins, self.octets_each[service], every)
-        count = np.bincount(bins, minlength=every)
-        self.octets = self.octets + octets
-        self.count = self.count + count
-        self.held.clear()
-        self.size = 0
+        self._octets = self._octets + np.bincount(bins, octets, self._every)
+        self._count = self._count + np.bincount(bins, minlength=self._every)
+        self._held.clear()
+        self._size = 0
 
     def total(self) -> tuple[Integers, Integers]:
         """Octets and renewals, for each bin."""
-        self.flush()
-        return np.asarray(self.octets, dtype=np.int64), np.asarray(self.count)
+        self._flush()
+        return np.asarray(self._octets, dtype=np.int64), np.asarray(self._count)
 
 
 def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffic:
@@ -90,13 +96,13 @@ def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffi
     """
     drawn = engine.draws(parameters)
     wire = sizes.wire(parameters)
-    bins = _Bins(parameters, wire.renewal[drawn.payloads])
+    bins = _Bins(parameters, wire, drawn.payloads)
     figures = {"renewals": 0, "on_return": 0, "expired": 0, "stopped": 0}
     for generation in engine.generations(parameters, drawn):
-        bins.add(generation.service, generation.second)
+        bins.add(generation)
         figures["renewals"] += generation.service.size
         figures["on_return"] += int(np.count_nonzero(generation.returned))
-        figures["expired"] += int(np.count_nonzero(generation.stopped))
+        figures["expired"] += int(np.count_nonzero(generation.expired))
         figures["stopped"] += int(generation.stopped.sum())
         if progress and generation.service.size:
             progress(float(generation.second.mean()) / parameters.duration)
