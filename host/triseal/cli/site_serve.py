@@ -1,0 +1,76 @@
+"""`triseal site serve`: the site as a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from triseal.cli import options
+from triseal.site import home
+from triseal.site.link import jsonlog, service
+from triseal.site.link.contexts import SECONDS
+from triseal.site.link.limits import Limits
+from triseal.site.link.service import Options
+from triseal.site.manager import Manager
+
+DEFAULT_PORT = 7443
+DEFAULT_PAGES_PORT = 7480
+EPILOG = options.examples(
+    "site serve", "site serve --listen 0.0.0.0:7443", "site serve --listen 127.0.0.1:0 --pages 0"
+)
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _level(value: str) -> str:
+    if value not in _LEVELS:
+        raise typer.BadParameter(f"one of {', '.join(_LEVELS)}")
+    return value
+
+
+def serve(
+    listen: Annotated[
+        str,
+        typer.Option("--listen", help="Where nodes connect; port 0: any.", metavar="HOST:PORT"),
+    ] = f"127.0.0.1:{DEFAULT_PORT}",
+    pages: Annotated[
+        int,
+        typer.Option("--pages", min=0, max=65535, help="Loopback port of /health and /metrics."),
+    ] = DEFAULT_PAGES_PORT,
+    connections: Annotated[
+        int, typer.Option("--connections", min=1, help="Nodes that may be connected at once.")
+    ] = Limits.connections,
+    certificate_seconds: Annotated[
+        int, typer.Option("--certificate-seconds", min=60, help="Life of the TLS certificate.")
+    ] = SECONDS,
+    log_level: Annotated[
+        str,
+        typer.Option("--log-level", help=", ".join(_LEVELS), metavar="LEVEL", callback=_level),
+    ] = "info",
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+) -> None:
+    """Serve the site's nodes until SIGTERM: renewals, changes, files, time.
+
+    Prints one line of JSON with its ports once nodes can connect, then logs to standard error.
+    """
+    host, port = _address(listen)
+    jsonlog.set_up(log_level)
+    chosen = Options(host, port, pages, certificate_seconds, Limits(connections=connections))
+    ask = options.passphrase(passphrase_file, "the site's key")
+    with Manager(home_dir or home.default(), ask) as site:
+        asyncio.run(service.serve(site, chosen, _ready))
+
+
+def _ready(port: int, pages_port: int) -> None:
+    typer.echo(json.dumps({"port": port, "pages": pages_port}))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise typer.BadParameter("HOST:PORT", param_hint="--listen")
+    return host.strip("[]"), int(port)

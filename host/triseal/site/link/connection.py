@@ -1,0 +1,154 @@
+"""One connection: frames in, frames out, and the two tasks that a node keeps busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from sealcore import messages
+from sealcore.errors import SealError
+from triseal.database import DatabaseUnusable
+from triseal.errors import Failure
+from triseal.site.link import frames
+from triseal.site.link.desk import Desk
+from triseal.site.link.limits import Allowance, Limits
+from triseal.site.link.metrics import Metrics
+from triseal.site.link.session import Session
+
+Follower = asyncio.Queue[tuple[str, str] | None]
+
+Ended = (SealError, Failure, DatabaseUnusable, OSError, EOFError, TimeoutError)
+
+
+class Connection:
+    """A connection whose other end has proved to be a node's.
+
+    Args:
+        streams: reader and writer.
+        peer: the node's name and its certificate (DER).
+        desk: answers.
+        limits, metrics, allowance: see there.
+
+    Attributes:
+        node: the node's name.
+        session: the conversation.
+    """
+
+    def __init__(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        peer: tuple[str, bytes],
+        desk: Desk,
+        limits: Limits,
+        metrics: Metrics,
+        allowance: Allowance,
+    ) -> None:
+        self._reader, self._writer = streams
+        self.node = peer[0]
+        self._limits = limits
+        self._metrics = metrics
+        self._allowance = allowance
+        self._stale = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._code = ""
+        self._followers: set[Follower] = set()
+        self.session = Session(desk.ask, self.send, self._pace, self._log_line, *peer)
+        self._writer.transport.set_write_buffer_limits(limits.write_octets)
+
+    async def serve(self, greeted: Callable[[], None], heard: Callable[[], None]) -> str:
+        """Converse until the end; returns the code that tells why it ended.
+
+        Args:
+            greeted: called once the node has said HELLO; may refuse by raising a Failure.
+            heard: called for each frame.
+        """
+        pushing = asyncio.create_task(self._push())
+        try:
+            async with asyncio.timeout(self._limits.hello_seconds):
+                await self._one()
+            greeted()
+            while True:
+                await self._one()
+                heard()
+        except Ended as error:
+            self.end(code_of(error))
+        finally:
+            pushing.cancel()
+            for follower in self._followers:
+                _offer(follower, None)
+            self._writer.transport.abort()
+        return self._code
+
+    def end(self, code: str) -> None:
+        """End it, whoever is in the middle of what; the first code counts."""
+        self._code = self._code or code
+        self._writer.transport.abort()
+
+    def touch(self) -> None:
+        """Something has changed in the site: look whether this node must be told."""
+        self._stale.set()
+
+    def send(self, out: list[bytes]) -> None:
+        """Send frames; who produces them waits in between for the other end to take them."""
+        octets = b"".join(out)
+        self._metrics.octets_out.inc(len(octets))
+        self._writer.write(octets)
+
+    async def _one(self) -> None:
+        message = await frames.read(self._reader, self._limits.frame_seconds)
+        async with self._turn:
+            self._metrics.count(await self.session.receive(message))
+        await frames.drain(self._writer, self._limits.write_seconds)
+
+    async def _push(self) -> None:
+        try:
+            while True:
+                await self._stale.wait()
+                self._stale.clear()
+                async with self._turn:
+                    self._metrics.count(await self.session.refresh())
+                await frames.drain(self._writer, self._limits.write_seconds)
+        except Ended as error:
+            self.end(code_of(error))
+
+    async def _pace(self, units: int) -> None:
+        wait = self._allowance.wait(units, time.monotonic())
+        if wait:
+            await asyncio.sleep(wait)
+
+    def follow(self, follower: Follower) -> None:
+        """Put each line of the node's log, as (service, text), into a queue; None at the end."""
+        self._followers.add(follower)
+        self._ask_for_log()
+
+    def unfollow(self, follower: Follower) -> None:
+        """No longer."""
+        self._followers.discard(follower)
+        self._ask_for_log()
+
+    def _ask_for_log(self) -> None:
+        wanted = bool(self._followers)
+        if wanted != self.session.following and not self._writer.is_closing():
+            self.session.following = wanted
+            self.send([messages.frame(messages.write(messages.FOLLOW, int(wanted)))])
+
+    def _log_line(self, service: str, text: str) -> None:
+        for follower in self._followers:
+            _offer(follower, (service, text))
+
+
+def _offer(follower: Follower, line: tuple[str, str] | None) -> None:
+    """A slow follower misses the oldest lines; the node doesn't wait for it."""
+    if follower.full():
+        follower.get_nowait()
+    follower.put_nowait(line)
+
+
+def code_of(error: BaseException) -> str:
+    """The stable code of what ended a connection."""
+    if isinstance(error, SealError | Failure | DatabaseUnusable):
+        return error.code
+    if isinstance(error, TimeoutError):
+        return "too-slow"
+    return "closed" if isinstance(error, EOFError) else "connection-lost"

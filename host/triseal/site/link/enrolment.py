@@ -1,0 +1,40 @@
+"""ENROL: a new certificate for a node that has one, for the same key."""
+
+from __future__ import annotations
+
+from sealcore import errors, messages
+from triseal import request
+from triseal.certificate import Validity
+from triseal.site import ledger
+from triseal.site.errors import OtherKey, OtherNode
+from triseal.site.link.desk import Draft, Look
+from triseal.site.manager import NODE_SECONDS
+
+
+def enrol(look: Look, node: str, csr: bytes, token: bytes) -> Draft:
+    """ENROLLED, with the node's next certificate.
+
+    Another key is for `triseal node provision`: whoever holds the old one must not be able to pass
+    the node's name on.
+
+    Args:
+        node: as its certificate names it.
+        csr: PKCS #10, DER.
+        token: empty; only a node without a certificate would need one.
+
+    Raises: BadMessage, BadRequest, OtherNode, OtherKey, UnknownNode, NodeRetired, NotEnrolled.
+    """
+    if token:
+        raise errors.BadMessage("token")
+    wanted = request.parse(csr)
+    if wanted.name != node:
+        raise OtherNode(f"the request is of {wanted.name!r}, not of {node}")
+    if wanted.spki != look.plans.of(look.connection, node, look.now).spki:
+        raise OtherKey(f"node {node}")
+    validity = Validity(look.now, look.now + NODE_SECONDS)
+    issued = look.authority.certify_node(node, wanted.spki, validity)
+    return Draft(
+        [messages.frame(messages.write(messages.ENROLLED, issued.der))],
+        writes=[lambda connection: ledger.record_certificate(connection, issued)],
+        counts={"certificate": 1},
+    )

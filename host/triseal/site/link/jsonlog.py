@@ -1,0 +1,36 @@
+"""The server's log: one line of JSON for each event, on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+
+_FIELDS = ("node", "address", "code", "detail", "port", "pages_port")
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record with those of our fields that it has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; no line break in it, whatever a node said."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, object] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def set_up(level: str) -> None:
+    """Log to stderr from `level` on: "debug", "info", "warning" or "error"."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -1,0 +1,64 @@
+"""What one connection may cost: seconds, octets, messages. Beyond it, it alone suffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealcore import messages
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the server.
+
+    Attributes:
+        connections: nodes that may be connected at once.
+        handshakes: TLS handshakes that may be under way at once.
+        handshake_seconds: for a TLS handshake.
+        hello_seconds: from the end of the handshake to a whole HELLO.
+        frame_seconds: from a frame's first octet to its last.
+        write_seconds: for the other end to take what was sent.
+        stop_seconds: for connections to end when the server stops.
+        burst: units of work that a node may ask for at once; a renewal or a frame is one.
+        rate: units per second in the long run.
+        read_octets: received but not looked at, beyond twice which TCP holds a node up.
+        write_octets: sent but not taken, beyond which nothing more is produced for a node.
+    """
+
+    connections: int = 4096
+    handshakes: int = 128
+    handshake_seconds: float = 10.0
+    hello_seconds: float = 10.0
+    frame_seconds: float = 20.0
+    write_seconds: float = 20.0
+    stop_seconds: float = 5.0
+    burst: int = 256
+    rate: float = 64.0
+    read_octets: int = messages.MAX_FRAME
+    write_octets: int = 2 * messages.MAX_FRAME
+
+
+class Allowance:
+    """A token bucket: how much work one node may still ask for.
+
+    Args:
+        burst: units that it holds when full.
+        rate: units that come back per second.
+        now: seconds of any clock that only goes forward.
+    """
+
+    def __init__(self, burst: int, rate: float, now: float) -> None:
+        self._burst = float(burst)
+        self._rate = rate
+        self._left = self._burst
+        self._at = now
+
+    def wait(self, units: int, now: float) -> float:
+        """Take `units`; returns the seconds to wait before doing the work, 0 for none.
+
+        The node itself is held up, and by TCP so is what it sends; nobody else is.
+        """
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        self._left -= units
+        return max(0.0, -self._left / self._rate)

@@ -1,0 +1,162 @@
+"""What each node should hold, read once per revision: services, their files, seals laid out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from sealcore import errors, upstream
+from sealcore.bundle import TrustBundle
+from triseal.certificate import Validity
+from triseal.package import Package
+from triseal.site import nodes, policy, services, state, trust
+from triseal.site.ledger import Place
+from triseal.site.link import revision
+from triseal.site.sealing import Preparer, Wanted
+from triseal.site.template import SealTemplate
+
+METADATA = "metadata.json"
+DEVELOPER_SEAL = "developer.der"
+STORE_SEAL = "store.der"
+
+File = tuple[str, int, bytes]  # name on the board, octets, SHA-256
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One service as it should be on one node.
+
+    Attributes:
+        place: where.
+        template: of its site seals.
+        digest: of the template.
+        usable: when both upstream seals are valid.
+        package: its digest.
+        files: what the node needs of it.
+    """
+
+    place: Place
+    template: SealTemplate
+    digest: bytes
+    usable: Validity
+    package: bytes
+    files: tuple[File, ...]
+
+    def validity(self, now: int, lifetime: int) -> Validity:
+        """First and last second of a seal issued now.
+
+        Raises:
+            NotYetValid, Expired: an upstream seal is not valid now, so no node would run it.
+        """
+        if now < self.usable.not_before:
+            raise errors.NotYetValid("developer or Store seal")
+        if now > self.usable.not_after:
+            raise errors.Expired("developer or Store seal")
+        return Validity(now, now + lifetime)
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """A node: its key (SubjectPublicKeyInfo), and its services by name.
+
+    A service whose package isn't trusted any more stands there as the refusal.
+    """
+
+    spki: bytes
+    services: dict[str, Plan | errors.SealError]
+
+    def get(self, service: str) -> Plan | None:
+        """The plan of a service that may be sealed; None if it is not assigned.
+
+        Raises: the refusal of a package that is not trusted any more.
+        """
+        found = self.services.get(service)
+        if isinstance(found, errors.SealError):
+            raise found
+        return found
+
+
+class Plans:
+    """The plans of all nodes at one revision of the database. For one thread.
+
+    Args:
+        preparer: lays seals out.
+    """
+
+    def __init__(self, preparer: Preparer) -> None:
+        self._preparer = preparer
+        self.revision = 0
+        self.lifetime = 0
+        self.bundle: TrustBundle
+        self._nodes: dict[str, NodePlan] = {}
+        self._contents: dict[bytes, tuple[File, ...] | errors.SealError] = {}
+
+    def refresh(self, connection: Connection) -> bool:
+        """Forget what an older revision said; whether there was something to forget."""
+        number = revision.current(connection)
+        if number == self.revision:
+            return False
+        self._nodes.clear()
+        self._contents.clear()
+        self.lifetime = connection.execute(select(state.site.c.lifetime)).scalar_one()
+        self.bundle = trust.current(connection)
+        self.revision = number
+        return True
+
+    def of(self, connection: Connection, node: str, now: int) -> NodePlan:
+        """What a node should hold. Raises: UnknownNode, NodeRetired, NotEnrolled."""
+        found = self._nodes.get(node)
+        if found is None:
+            spki = nodes.key_of(connection, node)
+            found = self._nodes[node] = NodePlan(spki, self._load(connection, node, spki, now))
+        return found
+
+    def _load(
+        self, connection: Connection, node: str, spki: bytes, now: int
+    ) -> dict[str, Plan | errors.SealError]:
+        query = (
+            select(state.services.c.name, state.services.c.package)
+            .join(state.assignments)
+            .where(state.assignments.c.node == node)
+        )
+        plans: dict[str, Plan | errors.SealError] = {}
+        for row in connection.execute(query).all():
+            files = self._files(connection, row.package, now)
+            if isinstance(files, errors.SealError):
+                plans[row.name] = files
+                continue
+            place = Place(node, row.name)
+            grants = policy.effective(connection, row.name, node)
+            made = self._preparer.prepare(connection, Wanted(place, spki, row.package, grants))
+            plans[row.name] = Plan(
+                place, made.template, made.template.digest, made.usable, row.package, files
+            )
+        return plans
+
+    def _files(
+        self, connection: Connection, digest: bytes, now: int
+    ) -> tuple[File, ...] | errors.SealError:
+        """The files of a package; the refusal if the trust bundle no longer bears its seals out."""
+        found = self._contents.get(digest)
+        if found is None:
+            package = services.load(connection, digest)
+            try:
+                upstream.verify_package(package.opened(), self.bundle, now)
+                found = files_of(package)
+            except errors.SealError as refusal:
+                found = refusal
+            self._contents[digest] = found
+        return found
+
+
+def files_of(package: Package) -> tuple[File, ...]:
+    """A package as the files that a node fetches."""
+    named = {
+        package.name: package.executable,
+        METADATA: package.metadata,
+        DEVELOPER_SEAL: package.developer_seal,
+        STORE_SEAL: package.store_seal,
+    }
+    return tuple((name, len(data), hashlib.sha256(data).digest()) for name, data in named.items())

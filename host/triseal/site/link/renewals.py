@@ -1,0 +1,56 @@
+"""The answer to RENEW: deltas, whole seals where more changed, or refusals."""
+
+from __future__ import annotations
+
+from sealcore.errors import SealError
+from triseal.site.errors import NotAssigned
+from triseal.site.link import sealed
+from triseal.site.link.desk import Draft, Look
+from triseal.site.link.plans import NodePlan
+
+Held = tuple[str, bytes]  # service and serial; an empty serial for none
+
+
+def renew(look: Look, node: str, wanted: list[Held]) -> Draft:
+    """Renew seals of one node.
+
+    What a node may have is decided by its plan alone; what it says that it holds decides only in
+    which form it gets it.
+
+    Args:
+        node: as its certificate names it.
+        wanted: what it asks for; a service named twice counts once.
+
+    Raises: UnknownNode, NodeRetired, NotEnrolled.
+    """
+    plan = look.plans.of(look.connection, node, look.now)
+    draft = Draft()
+    deltas: list[sealed.Delta] = []
+    for service, serial in dict(wanted).items():
+        try:
+            _renew(look, draft, plan, service, serial, deltas)
+        except (NotAssigned, SealError) as refusal:
+            draft.frames.append(sealed.refused(service, refusal.code))
+            draft.count(refusal.code)
+    draft.frames.extend(sealed.renewed(deltas))
+    return draft
+
+
+def _renew(
+    look: Look,
+    draft: Draft,
+    node: NodePlan,
+    service: str,
+    serial: bytes,
+    deltas: list[sealed.Delta],
+) -> None:
+    plan = node.get(service)
+    if plan is None:
+        raise NotAssigned(service)
+    one = sealed.issue(look, draft, plan)
+    if look.known.template_of(look.connection, plan.place, serial) == plan.digest:
+        deltas.append(sealed.delta(service, one))
+        draft.count("delta")
+    else:
+        draft.frames.append(sealed.assign(plan, one))
+        draft.count("whole")

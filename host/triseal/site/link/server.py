@@ -1,0 +1,156 @@
+"""The server: accepts nodes over TLS and lets none of them cost another anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+from triseal.site.link import peers
+from triseal.site.link.connection import Connection, Ended, code_of
+from triseal.site.link.contexts import Identity
+from triseal.site.link.desk import Desk
+from triseal.site.link.handshakes import Handshakes
+from triseal.site.link.limits import Limits
+from triseal.site.link.metrics import Metrics
+from triseal.site.link.registry import Registry
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_ACCEPT_PAUSE = 0.2  # seconds, where the process has no file descriptor left
+# TCP finds out within two minutes that a silent node is gone.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+class Server:
+    """Listens, and serves each node that comes.
+
+    Args:
+        site: the site's name.
+        desk: answers; it has to run.
+        identity: the server's certificate; there has to be one.
+        limits: what a connection may cost.
+        metrics: counts.
+
+    Attributes:
+        registry: who is connected.
+    """
+
+    def __init__(
+        self, site: str, desk: Desk, identity: Identity, limits: Limits, metrics: Metrics
+    ) -> None:
+        self._site = site
+        self._desk = desk
+        self._identity = identity
+        self._limits = limits
+        self._metrics = metrics
+        self.registry = Registry(limits, metrics)
+        self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled; then all of them end.
+
+        Args:
+            listener: bound and listening, not blocking.
+        """
+        try:
+            while True:
+                await self._accept(listener)
+        finally:
+            for task in self._serving:
+                task.cancel()
+            if self._serving:
+                await asyncio.wait(self._serving, timeout=self._limits.stop_seconds)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        try:
+            accepted, address = await asyncio.get_running_loop().sock_accept(listener)
+        except OSError as error:
+            _log.warning("accept failed", extra={"code": "accept-failed", "detail": str(error)})
+            await asyncio.sleep(_ACCEPT_PAUSE)
+            return
+        task = self._strangers.begin(address[0], self._serve(accepted, address[0]))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, accepted: socket.socket, address: str) -> None:
+        node, code = "", "evicted"
+        try:
+            _keep_alive(accepted)
+            reader, writer = await self._shake_hands(accepted)
+            try:
+                certificate = writer.get_extra_info("ssl_object").getpeercert(True)
+                node = peers.name_of(certificate, self._site)
+                code = await self._converse((reader, writer), node, certificate, address)
+            finally:
+                writer.transport.abort()
+        except ssl.SSLError as error:
+            code = "tls"
+            _log.info("no handshake", extra={"address": address, "detail": error.reason})
+        except Ended as error:
+            code = code_of(error)
+        finally:
+            self._metrics.closed.labels(code).inc()
+            _log.info("ended", extra={"address": address, "node": node, "code": code})
+
+    async def _shake_hands(
+        self, accepted: socket.socket
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=self._limits.read_octets)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                accepted,
+                ssl=self._identity.context,
+                ssl_handshake_timeout=self._limits.handshake_seconds,
+            )
+        except BaseException:
+            accepted.close()
+            raise
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    async def _converse(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        node: str,
+        certificate: bytes,
+        address: str,
+    ) -> str:
+        connection = Connection(
+            streams,
+            (node, certificate),
+            self._desk,
+            self._limits,
+            self._metrics,
+            self.registry.allowance(node),
+        )
+
+        def greeted() -> None:
+            self.registry.add(connection)
+            self._strangers.leave(asyncio.current_task())
+            _log.info("connected", extra={"address": address, "node": node})
+
+        try:
+            return await connection.serve(greeted, lambda: self.registry.heard(node))
+        finally:
+            self.registry.remove(connection)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 lets the kernel choose. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _keep_alive(accepted: socket.socket) -> None:
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):  # not on every system
+            accepted.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,115 @@
+"""One node's conversation: what may be said when, and who answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from sealcore import errors, messages
+from triseal.site.link import enrolment, greeting, peers, renewals, reports, transfers
+from triseal.site.link.desk import Draft, Look, Task
+
+Ask = Callable[[Task], Awaitable[Draft]]
+Send = Callable[[list[bytes]], None]
+Log = Callable[[str, str], None]
+Pace = Callable[[int], Awaitable[None]]
+
+
+class Session:
+    """What a site knows of one connected node.
+
+    Args:
+        ask: has a task done at the desk.
+        send: sends frames.
+        pace: returns when the node's allowance has so many units of work.
+        on_log: called with service and text of each LOG that was asked for.
+        node: its name, by its certificate.
+        certificate: that certificate, DER.
+
+    Attributes:
+        held: serials by service, as the node told, or will hold once it took what was sent.
+        greeted: whether it has said HELLO.
+        following: whether it has been asked for its log.
+    """
+
+    def __init__(
+        self, ask: Ask, send: Send, pace: Pace, on_log: Log, node: str, certificate: bytes
+    ) -> None:
+        self.node = node
+        self.held: dict[str, bytes] = {}
+        self.greeted = False
+        self.following = False
+        self._ask = ask
+        self._send = send
+        self._pace = pace
+        self._certificate = certificate
+        self._on_log = on_log
+
+    async def receive(self, message: bytes) -> dict[str, int]:
+        """Answer one message; returns the outcomes, counted.
+
+        Raises: SealError, Failure or DatabaseUnusable: the connection must end; nothing of this
+            message has had an effect.
+        """
+        kind, values = messages.parse(message)
+        if (kind == messages.HELLO) == self.greeted:
+            raise errors.BadMessage("out of order")
+        if kind == messages.LOG:
+            await self._pace(1)
+            self._on_log(*values)  # a line may cross the word that nobody follows any longer
+            return {"log": 1}
+        task = self._task(kind, values)
+        await self._pace(_units(kind, values))
+        draft = await self._ask(task)
+        self.greeted = True
+        return self._answer(draft)
+
+    async def refresh(self) -> dict[str, int]:
+        """Tell the node what has changed in the site. Raises: as `receive`."""
+        if not self.greeted:
+            return {}
+        return self._answer(await self._ask(self._changes))
+
+    def _changes(self, look: Look) -> Draft:
+        peers.admit(look, self.node, self._certificate)
+        return greeting.changes(look, self.node, dict(self.held))
+
+    def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
+        if kind == messages.HELLO:
+            return partial(self._hello, values=values)
+        if kind == messages.RENEW:
+            return partial(renewals.renew, node=self.node, wanted=values[0])
+        if kind == messages.FETCH:
+            digest, offset, length = values
+            return partial(
+                transfers.fetch, node=self.node, digest=digest, offset=offset, length=length
+            )
+        if kind == messages.REPORT:
+            return partial(reports.report, node=self.node, told=values)
+        if kind == messages.ENROL:
+            return partial(enrolment.enrol, node=self.node, csr=values[0], token=values[1])
+        raise errors.BadMessage("not from a node")
+
+    def _hello(self, look: Look, values: tuple[Any, ...]) -> Draft:
+        protocol, node, nonce, bundle_version, told = values
+        if protocol != messages.PROTOCOL:
+            raise errors.BadMessage(f"protocol version {protocol}")
+        if node != self.node:
+            raise errors.WrongNode(node)
+        peers.admit(look, self.node, self._certificate)
+        return greeting.welcome(look, self.node, nonce, bundle_version, told)
+
+    def _answer(self, draft: Draft) -> dict[str, int]:
+        for service, serial in draft.held.items():
+            if serial is None:
+                self.held.pop(service, None)
+            else:
+                self.held[service] = serial
+        self._send(draft.frames)
+        return draft.counts
+
+
+def _units(kind: int, values: tuple[Any, ...]) -> int:
+    """What a message costs its node of its allowance: of a RENEW one unit for each service."""
+    return 1 + (len(values[0]) if kind == messages.RENEW else 0)
