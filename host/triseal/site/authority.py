@@ -21,6 +21,7 @@ from triseal.site.template import SealTemplate
 
 CA_SECONDS = 20 * 365 * 86400
 
+_MAX_NAME = 64  # octets, all of them ASCII
 _MAX_SIGNATURE = 512  # of RSA-4096
 
 Entry = tuple[bytes, bytes]  # name and SubjectPublicKeyInfo, both DER
@@ -60,7 +61,10 @@ class SignedSeal:
 
 def self_signed(signer: Signer, site: str, now: int) -> bytes:
     """The CA certificate of a new site, DER."""
-    return certificate.self_signed_ca(signer, site, Validity(now, now + CA_SECONDS))
+    # Unlike any label: OpenSSL takes a certificate whose subject is its issuer for self-signed, and
+    # a node or a service may be called as its site is.
+    name = f"SLCA of {site}"[:_MAX_NAME]
+    return certificate.self_signed_ca(signer, name, Validity(now, now + CA_SECONDS))
 
 
 class Issuer:
