@@ -18,8 +18,6 @@ _ARCHITECTURES = (
     "xtensa", "xtensawin", "rv32imc", "rv64imc",
 )  # fmt: skip
 _EMITTER = re.compile(rb"@micropython\.(native|viper|asm_\w+)")
-# Level 2 drops asserts and `if __debug__:`, and keeps the line numbers that a report needs.
-_OPTIONS = ("-O2",)
 
 
 class Target(NamedTuple):
@@ -48,13 +46,17 @@ class Target(NamedTuple):
         return cls(number & 0xFF, number >> 8 & 3, _ARCHITECTURES[index])
 
 
-def compile_source(source: bytes, name: str, target: Target | None = None) -> bytes:
+def compile_source(
+    source: bytes, name: str, target: Target | None = None, *, level: int = 2
+) -> bytes:
     """Compile one module.
 
     Args:
         source: its text.
         name: what tracebacks on the board call it, for example `sealcore/der.py`.
         target: the board that will load it; without one any that is as new as mpy-cross.
+        level: of optimisation: 2 drops asserts and `if __debug__:`, 3 also the line numbers that a
+            report needs.
 
     Returns:
         The contents of a `.mpy` file.
@@ -63,7 +65,7 @@ def compile_source(source: bytes, name: str, target: Target | None = None) -> by
         CompileFailed: the source is wrong; the detail is the compiler's last line.
         UnsupportedFirmware: the board reads another format than mpy-cross writes.
     """
-    options = [*_OPTIONS, "-s", name, *_march(source, target)]
+    options = [f"-O{level}", "-s", name, *_march(source, target)]
     identity = "\0".join([*options, _version()]).encode()
     cached = state.root() / "cache" / "mpy" / hashlib.sha256(identity + b"\0" + source).hexdigest()
     try:

@@ -199,7 +199,7 @@ class VirtualBoard:
         for name, source in mpy.read_sources(_SHIM).items():
             # Compiled, so that it takes as little as can be of the board's heap.
             compiled = self.directory / "shim" / name.replace(".py", ".mpy")
-            state.write(compiled, mpy.compile_source(source, name))
+            state.write(compiled, mpy.compile_source(source, name, level=3))
         identity = self.directory / "unique_id"
         if not identity.exists():
             state.write(identity, secrets.token_hex(8).encode())

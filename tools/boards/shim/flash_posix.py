@@ -4,20 +4,15 @@ import os
 
 import vfs
 
-_SAME = (
-    "mount", "umount", "open", "stat", "statvfs", "mkdir", "rmdir", "remove", "chdir", "getcwd",
-)  # fmt: skip
-
-_host = vfs.VfsPosix()
-
 
 class _Folder:
     # Not a subclass: MicroPython would import through the base and miss the instance.
     def __init__(self, root):
         self._root = root
-        self._fs = fs = vfs.VfsPosix(root)
-        for name in _SAME:
-            setattr(self, name, getattr(fs, name))
+        self._fs = vfs.VfsPosix(root)
+
+    def __getattr__(self, name):
+        return getattr(self._fs, name)
 
     def ilistdir(self, path):
         # The native one leaves out the size, which the file systems of boards give.
@@ -27,10 +22,8 @@ class _Folder:
 
     def rename(self, old, new):
         # The native one builds both paths in one buffer, so that both become the new one.
-        _host.rename(self._host_path(old), self._host_path(new))
-
-    def _host_path(self, path):
-        return self._root + path if path[0] == "/" else path
+        old, new = [self._root + path if path[0] == "/" else path for path in (old, new)]
+        vfs.VfsPosix().rename(old, new)
 
 
 def open_flash(place):

@@ -1,5 +1,7 @@
 """What a board's `machine` has and the unix port's lacks: resets, identity and pins.
 
+On a board all this is firmware; here it lies on the heap, so it is written to be small.
+
 A pin's value lives in a file of the virtual board's state folder, `VALUE CHANGES`, where a test or
 a demo can read it, and write it to drive an input.
 """
@@ -15,25 +17,15 @@ PWRON_RESET = 1
 HARD_RESET = 2
 SOFT_RESET = 5
 
-_host = vfs.VfsPosix()
-_board = {}
-
 
 def configure(identity, cause, pins):
     """Set what the hardware would know; called once before boot.py."""
-    _board["id"] = bytes.fromhex(identity)
-    _board["cause"] = cause
-    _board["pins"] = pins
-
-
-def unique_id():
-    """Eight bytes that stay the same for this board."""
-    return _board["id"]
-
-
-def reset_cause():
-    """Why the board started: PWRON_RESET, HARD_RESET or SOFT_RESET."""
-    return _board["cause"]
+    global unique_id, reset_cause  # noqa: PLW0603 - smaller than a place to look them up
+    identity = bytes.fromhex(identity)
+    unique_id = lambda: identity  # noqa: E731
+    reset_cause = lambda: cause  # noqa: E731
+    Pin._folder = pins + "/"
+    Pin._host = vfs.VfsPosix()
 
 
 def reset():
@@ -46,13 +38,8 @@ def soft_reset():
     sys.exit()
 
 
-def soft_reset_now():
-    """Soft reset from where no SystemExit may pass."""
-    os.system("kill -TERM $PPID")  # noqa: S605
-
-
 class Pin(PinBase):
-    """A digital pin."""
+    """A digital pin; a pulled-up input reads 1 until something drives it."""
 
     IN = 0
     OUT = 1
@@ -60,50 +47,39 @@ class Pin(PinBase):
     PULL_UP = 1
     PULL_DOWN = 2
 
-    def __init__(self, id, mode=-1, pull=-1, *, value=None):
-        self._file = _board["pins"] + "/" + str(id)
-        self.init(mode, pull, value=value)
+    def __init__(self, id, mode=-1, pull=-1, value=None):
+        self._file = Pin._folder + str(id)
+        self.init(mode, pull, value)
 
-    def init(self, mode=-1, pull=-1, *, value=None):
-        """Set the mode; a pulled-up input reads 1 until something drives it."""
-        self._mode = mode
+    def init(self, mode=-1, pull=-1, value=None):
+        if value is None and mode == 0 and pull == 1 and not self._read():
+            value = 1
         if value is not None:
             self.value(value)
-        elif mode == Pin.IN and pull == Pin.PULL_UP and self._read() is None:
-            self._write(1, 0)
 
     def _read(self):
         try:
-            with _host.open(self._file, "r") as f:
-                value, changes = f.read().split()
+            with Pin._host.open(self._file, "r") as f:
+                return [int(word) for word in f.read().split()]
         except OSError:
             return None
-        return int(value), int(changes)
-
-    def _write(self, value, changes):
-        # Renamed into place, so that a reader never sees half of it.
-        with _host.open(self._file + ".tmp", "w") as f:
-            f.write("%d %d\n" % (value, changes))
-        _host.rename(self._file + ".tmp", self._file)
 
     def value(self, x=None):
-        """Read the pin, or drive it with `x`."""
         now, changes = self._read() or (0, 0)
         if x is None:
             return now
-        x = 1 if x else 0
-        self._write(x, changes + (x != now))
+        # Renamed into place, so that a reader never sees half of it.
+        with Pin._host.open(self._file + ".tmp", "w") as f:
+            f.write("%d %d\n" % (bool(x), changes + (bool(x) != now)))
+        Pin._host.rename(self._file + ".tmp", self._file)
 
     __call__ = value
 
     def on(self):
-        """Drive it high."""
         self.value(1)
 
     def off(self):
-        """Drive it low."""
         self.value(0)
 
     def toggle(self):
-        """Drive it to the other value."""
         self.value(not self.value())
