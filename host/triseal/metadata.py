@@ -4,7 +4,7 @@ Known keys have a type; any further keys may stand beside them (a bill of materi
 
     name          the service's name, as in the seals
     description   text
-    entry         the executable's file name on a board: app.py or app.mpy
+    entry         the executable's file name on a board: app.py, app.mpy or app.romfs
     capabilities  the grants that the service asks for, as `sealcore.grants` writes them
     modules       names of the modules that the board must have
     heap          octets of heap that the service needs

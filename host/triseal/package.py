@@ -22,7 +22,7 @@ from triseal import files
 
 LABEL = "triseal package v1"
 SUFFIX = ".triseal"
-NAMES = ("app.py", "app.mpy")
+NAMES = ("app.py", "app.mpy", "app.romfs")
 MAX_METADATA = 8192
 # The two seals, the metadata, the label, the name and all headers stay far below the rest.
 MAX_SIZE = seal.MAX_EXECUTABLE + 32768

@@ -151,6 +151,13 @@ class CompileFailed(BoardError):
     advice = "Correct the file that the line names."
 
 
+class BadFolder(BoardError):
+    """A folder can't become an image of a service."""
+
+    code = "bad-folder"
+    advice = "Keep only modules in it, .py or .mpy, and one main.py with `async def main(ctx)`."
+
+
 class SourcesMissing(BoardError):
     """The device sources are not where they are installed."""
 

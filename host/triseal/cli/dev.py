@@ -41,10 +41,11 @@ def init(
     epilog=options.examples(
         "dev sign blink.py --name blink --version 1.0.0 --security-version 1",
         "dev sign app.mpy --name blink --version 1.1 --security-version 1 --metadata blink.json",
+        "dev sign blink/ --name blink --version 1.2 --security-version 1",
     )
 )
 def sign(  # noqa: PLR0913, PLR0917 - an option each
-    file: Annotated[Path, typer.Argument(help="A .py or .mpy file.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE")],
     name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
     version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
     security_version: Annotated[

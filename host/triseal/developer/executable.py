@@ -6,9 +6,10 @@ import ast
 import warnings
 from pathlib import Path
 
+from boards import romfs
 from sealcore import seal
 from triseal import files
-from triseal.errors import BadExecutable, NotAFile
+from triseal.errors import BadExecutable, FileTooLarge
 
 _MPY_HEADER = 4
 _MPY_MAGIC = ord("M")
@@ -21,16 +22,17 @@ def read(path: Path) -> tuple[str, bytes]:
     """Read an executable.
 
     Args:
-        path: a `.py` or `.mpy` file.
+        path: a `.py` or `.mpy` file; or a folder of several, which becomes one image.
 
-    Returns: its name on a board, `app.py` or `app.mpy`, and its octets.
+    Returns: its name on a board, `app.py`, `app.mpy` or `app.romfs`, and its octets.
 
     Raises:
         BadExecutable: empty, of another kind, or not what its suffix says.
-        FileTooLarge, NotAFile, OSError: see files.read.
+        BadFolder, CompileFailed: see boards.romfs.build.
+        FileTooLarge, OSError: see files.read.
     """
     if path.is_dir():
-        raise NotAFile(f"{path} is a folder")
+        return _image(path)
     if path.suffix not in (".py", ".mpy"):
         raise BadExecutable(f"{path} ends neither in .py nor in .mpy")
     data = files.read(path, seal.MAX_EXECUTABLE)
@@ -41,6 +43,16 @@ def read(path: Path) -> tuple[str, bytes]:
     else:
         _check_source(path, data)
     return f"app{path.suffix}", data
+
+
+def _image(folder: Path) -> tuple[str, bytes]:
+    """The image of a folder; sources are looked at first, for errors in words and not codes."""
+    for source in sorted(folder.rglob("*.py")):
+        _check_source(source, files.read(source, seal.MAX_EXECUTABLE))
+    data = romfs.build(folder)
+    if len(data) > seal.MAX_EXECUTABLE:
+        raise FileTooLarge(f"the image of {folder} has more than {seal.MAX_EXECUTABLE} octets")
+    return "app.romfs", data
 
 
 def _check_mpy(path: Path, data: bytes) -> None:

@@ -1,0 +1,123 @@
+"""Packs a folder of Python into one ROMFS image, MicroPython's own read-only file system.
+
+    image  ::= d2 cd 31 length record*
+    record ::= kind length payload
+    folder  4: length-of-name name record*       file  5: length-of-name name data
+    data    2: the octets themselves
+
+Numbers are big-endian groups of seven bits, all but the last with the top bit set. (MicroPython,
+extmod/vfs_rom.c.) Nothing but `.mpy` lies in an image: sources are compiled on the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from boards import mpy
+from boards.errors import BadFolder
+
+ENTRIES = ("main.mpy", "app.mpy")
+MAX_FILES = 64
+MAX_DEPTH = 4  # folders within folders
+MAX_NAME = 64
+_HEADER = b"\xd2\xcd\x31"
+_DATA, _FOLDER, _FILE = 2, 4, 5
+_SUFFIXES = (".py", ".mpy")
+# What the node itself is made of; a service's own would stand in its way.
+_RESERVED = ("nlsm", "sealcore")
+
+
+def build(folder: Path) -> bytes:
+    """The image of a folder: `.py` compiled, `.mpy` as it is, hidden files and caches left out.
+
+    Args:
+        folder: holds `main.py` or `app.py` (or the `.mpy`), with `async def main(ctx)`.
+
+    Returns: the same octets for the same contents.
+
+    Raises:
+        BadFolder: it has no entry or two, another kind of file, a name that can't be imported, or
+            more than an image may hold.
+        CompileFailed: a source is wrong.
+    """
+    modules = modules_of(folder)
+    tops = {name.partition("/")[0].partition(".")[0] for name in modules}
+    for name in _RESERVED:
+        if name in tops:
+            raise BadFolder(f"{folder}: {name} is the node's own")
+    entries = [name for name in ENTRIES if name in modules]
+    if len(entries) != 1:
+        raise BadFolder(f"{folder} needs one of main.py and app.py, and has {len(entries)}")
+    return pack(modules)
+
+
+def modules_of(folder: Path) -> dict[str, bytes]:
+    """Every module under a folder, compiled, by its path in the image. Raises: see `build`."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
+            continue
+        if path.is_dir():
+            continue
+        _check_name(inside)
+        name = inside.with_suffix(".mpy").as_posix()
+        if name in found:
+            raise BadFolder(f"{inside.with_suffix('')} is there twice, as .py and as .mpy")
+        data = path.read_bytes()
+        found[name] = (
+            data if path.suffix == ".mpy" else mpy.compile_source(data, inside.as_posix(), level=0)
+        )
+    if len(found) > MAX_FILES:
+        raise BadFolder(f"{folder} has {len(found)} modules, an image holds {MAX_FILES}")
+    return found
+
+
+def _check_name(inside: Path) -> None:
+    if inside.suffix not in _SUFFIXES:
+        raise BadFolder(f"{inside} ends neither in .py nor in .mpy")
+    if len(inside.parts) > MAX_DEPTH:
+        raise BadFolder(f"{inside} lies deeper than {MAX_DEPTH} folders")
+    for part in (*inside.parts[:-1], inside.stem):
+        if not (part.isascii() and part.isidentifier() and len(part) <= MAX_NAME - 4):
+            raise BadFolder(f"{inside} can't be imported: {part!r} is no module's name")
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """An image of files by their paths, which have slashes."""
+    body = _records(files)
+    length = _number(len(body))
+    if (len(_HEADER) + len(length) + len(body)) % 2:
+        length = b"\x80" + length  # an image has an even size
+    return _HEADER + length + body
+
+
+def _records(files: dict[str, bytes]) -> bytes:
+    here = {name: data for name, data in files.items() if "/" not in name}
+    folders = sorted({name.partition("/")[0] for name in files if "/" in name})
+    body = b""
+    for name in sorted(here):
+        body += _record(_FILE, _named(name) + _record(_DATA, here[name]))
+    for folder in folders:
+        inner = {
+            name.partition("/")[2]: data
+            for name, data in files.items()
+            if name.startswith(folder + "/")
+        }
+        body += _record(_FOLDER, _named(folder) + _records(inner))
+    return body
+
+
+def _record(kind: int, payload: bytes) -> bytes:
+    return _number(kind) + _number(len(payload)) + payload
+
+
+def _named(name: str) -> bytes:
+    return _number(len(name)) + name.encode("ascii")
+
+
+def _number(value: int) -> bytes:
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.insert(0, value & 0x7F | 0x80)
+    return bytes(groups)
