@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sealcore import errors, keys
-from triseal import files
+from triseal import files, keyseal, pem
 from triseal.errors import AlreadyExists, NotAKey, OpenPermissions, WrongPassphrase
 from triseal.signer import PrivateKey
 
@@ -31,19 +31,22 @@ def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
     Args:
         path: must not exist.
         key: RSA or P-256.
-        passphrase: encrypts the file (RFC 8018 PBES2); None leaves it in the clear.
+        passphrase: encrypts the file, see keyseal; None leaves it in the clear.
 
     Raises:
         AlreadyExists: there is a file of this name, whatever is in it.
     """
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase is not None:
-        protection = serialization.BestAvailableEncryption(passphrase)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    der = key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
+    if passphrase is None:
+        text = pem.encode("PRIVATE KEY", der)
+    else:
+        text = pem.encode(keyseal.LABEL, keyseal.encrypt(der, passphrase))
     try:
-        files.create(path, pem, MODE)
+        files.create(path, text, MODE)
     except FileExistsError:
         raise AlreadyExists(f"there is a key at {path}") from None
 
@@ -61,16 +64,16 @@ def load(path: Path, ask: Ask) -> PrivateKey:
         WrongPassphrase: the passphrase does not open it.
         OSError: it can't be read.
     """
-    pem = files.read(path, MAX_SIZE)
+    text = files.read(path, MAX_SIZE)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
         raise OpenPermissions(f"others than its owner have access to {path}")
-    passphrase = ask() if pem.lstrip().startswith(_ENCRYPTED) else None
-    return _parse(path, pem, passphrase)
+    passphrase = ask() if text.lstrip().startswith(_ENCRYPTED) else None
+    return _parse(path, text, passphrase)
 
 
-def _parse(path: Path, pem: bytes, passphrase: bytes | None) -> PrivateKey:
+def _parse(path: Path, text: bytes, passphrase: bytes | None) -> PrivateKey:
     try:
-        key = serialization.load_pem_private_key(pem, passphrase)
+        key = serialization.load_pem_private_key(text, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # Whether the passphrase is wrong or the encrypted octets are damaged can't be told apart.
         if passphrase is not None:

@@ -71,6 +71,8 @@ def parse(data: bytes) -> Request:
         BadName: the name is none that people could go by.
         UnsupportedKey: a key that no node accepts.
     """
+    if len(data) > MAX_SIZE:
+        raise BadRequest(f"more than {MAX_SIZE} octets")
     try:
         load = x509.load_pem_x509_csr if data.lstrip().startswith(b"-") else x509.load_der_x509_csr
         found = load(data)

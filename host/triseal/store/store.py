@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
+
 from boards import state
 from sealcore import x509
 from sealcore.seal import MAX_EXECUTABLE
@@ -41,7 +43,7 @@ class Store:
 
     Args:
         home: its folder.
-        unlock: gives the signer with the Store's key; called when something is to be signed.
+        unlock: gives the signer with the Store's key; called once, when something is to be signed.
         database: path or URL instead of the SQLite file in its home.
         clock: gives the time, Unix seconds.
 
@@ -55,6 +57,7 @@ class Store:
     ) -> None:
         self.certificate: x509.Certificate = authority.load_certificate(home)
         self._unlock = unlock
+        self._key: Signer | None = None
         self._objects = home / OBJECTS
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, METADATA)
@@ -100,12 +103,20 @@ class Store:
 
         Raises: see intake.check; nothing has changed then.
         """
-        key = self._unlock()  # may ask a person: not while the database is locked
         service = intake.service_of(package)
+        if self._key is None:
+            self._key = self._unlock()  # may ask a person: not while the database is locked
+        try:
+            release = self._accept(service, package, self._key)
+        except IntegrityError:  # two first versions of a service at once: now there is one
+            release = self._accept(service, package, self._key)
+        return release, self._package(release)
+
+    def _accept(self, service: str, package: Package, key: Signer) -> Release:
         with writing(self._engine) as connection:
             moment = self._clock()
-            approved = [one.entry for one in records.approved(connection)]
             newest = records.newest(connection, service)
+            approved = [one.entry for one in records.approved(connection)]
             developer = intake.check(package, approved, newest, moment)
             sealed = authority.countersign(key, self.certificate, developer, moment)
             release = Release(
@@ -120,7 +131,7 @@ class Store:
                 submitted_at=moment,
             )
             records.add(connection, release, request.fingerprint(bytes(developer.spki)))
-        return release, self._package(release)
+        return release
 
     def developers(self) -> list[Developer]:
         """All that registered, in that order."""
