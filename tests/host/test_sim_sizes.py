@@ -13,6 +13,7 @@ from triseal.certificate import Validity
 from triseal.sim import (
     handshake,
     sizes,
+    specimen,
 )
 from triseal.sim.parameters import Parameters
 
@@ -20,7 +21,7 @@ from triseal.sim.parameters import Parameters
 @pytest.mark.parametrize("octets", [1, 416, 8192])
 def test_a_tls_record_has_the_size_that_tls_gives_it(octets: int) -> None:
     node, _, _ = handshake.connect()
-    assert node.tls.cipher() == ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", 128)
+    assert node.tls.cipher() == ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2", 256)
     node.outgoing.read()
     node.tls.write(bytes(octets))
     assert node.outgoing.pending == sizes.tls_record(octets)
@@ -41,25 +42,27 @@ def test_both_ends_of_the_handshake_know_each_other() -> None:
 @pytest.mark.parametrize("payload", [0, 1, 128, 129, 200, 2000])
 def test_a_seals_payload_is_octets_of_grants_and_the_rest_the_profile(payload: int) -> None:
     for key in ("p256", "rsa2048"):
-        parsed = seal.parse(sizes.site_seal(payload, key).der, seal.SITE)
+        parsed = seal.parse(specimen.site_seal(payload, key).der, seal.SITE)
         assert len("".join(parsed.grants)) == payload
-    public = x509.load_der_x509_certificate(sizes.site_seal(0, "rsa2048").der).public_key()
+    public = x509.load_der_x509_certificate(specimen.site_seal(0, "rsa2048").der).public_key()
     assert getattr(public, "key_size", 0) == 2048
 
 
 def test_the_paper_mode_is_whole_certificates_and_nothing_else() -> None:
     wire = sizes.wire(Parameters(format="certificate", payload_min=3, payload_max=5))
     assert wire.reconnect == 0
-    assert wire.renewal[3:].tolist() == [len(sizes.site_seal(p, "rsa2048").der) for p in (3, 4, 5)]
+    assert wire.renewal[3:].tolist() == [
+        len(specimen.site_seal(p, "rsa2048").der) for p in (3, 4, 5)
+    ]
     assert wire.expired is wire.renewal
 
 
 def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
-    old = sizes.site_seal(100)
-    new = sizes._authority().seal(old.template, Validity(1795366000, 1795371000))
+    old = specimen.site_seal(100)
+    new = specimen.authority().seal(old.template, Validity(1795366000, 1795371000))
     held = seal.parse(new.der, seal.SITE)
-    sent = messages.write(messages.RENEWED, [(sizes.SERVICE, *delta.of(held))])
-    asked = messages.write(messages.RENEW, [(sizes.SERVICE, delta.of(held)[0])])
+    sent = messages.write(messages.RENEWED, [(specimen.SERVICE, *delta.of(held))])
+    asked = messages.write(messages.RENEW, [(specimen.SERVICE, delta.of(held)[0])])
     kind, (renewed,) = messages.parse(sent)
     assert kind == messages.RENEWED
     assert delta.apply(old.der, *renewed[0][1:]) == new.der
@@ -70,8 +73,8 @@ def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
 
 def test_a_whole_seal_on_the_wire_carries_the_seal_and_little_else() -> None:
     assert sizes.by_seal(100) - sizes.by_seal(0) >= 100
-    files = sum(len(name) + 32 for name, *_ in sizes.FILES)
-    assert 0 < sizes.by_seal(100) - len(sizes.site_seal(100).der) - files < 100
+    files = sum(len(name) + 32 for name, *_ in specimen.FILES)
+    assert 0 < sizes.by_seal(100) - len(specimen.site_seal(100).der) - files < 100
     assert sizes.by_delta(100) < sizes.by_seal(100) / 2
 
 
@@ -86,4 +89,4 @@ def test_a_reconnect_grows_with_what_a_node_holds() -> None:
     ten, twenty, thirty = (sizes.reconnect(services) for services in (10, 20, 30))
     assert ten > handshake.octets()
     assert thirty - twenty == pytest.approx(twenty - ten, abs=2)
-    assert twenty - ten >= 10 * (16 + len(sizes.SERVICE))
+    assert twenty - ten >= 10 * (16 + len(specimen.SERVICE))

@@ -11,34 +11,16 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from numpy.typing import NDArray
 
-from sealcore import messages, seal, sealwriter
-from triseal import certificate
-from triseal.certificate import Validity
-from triseal.signer import KeySigner, generate
+from sealcore import messages
 from triseal.sim import handshake
 from triseal.sim.parameters import Parameters
-from triseal.site import authority
+from triseal.sim.specimen import FILES, NODE, NOW, SERVICE, authority, site_seal
 from triseal.site.ledger import Place, serial_octets
 from triseal.site.link import plans, sealed
 
 Integers = NDArray[np.int64]
-
-SITE, NODE, SERVICE, VERSION = "site", "node-07", "service-23", "1.2.0"
-"""Names of usual length: they travel in every message."""
-
-FILES: tuple[plans.File, ...] = (
-    ("app.mpy", 20_000, bytes(32)),
-    (plans.METADATA, 400, bytes(32)),
-    (plans.DEVELOPER_SEAL, 800, bytes(32)),
-    (plans.STORE_SEAL, 900, bytes(32)),
-)
-"""What a package of usual size comes to; only how many digits the sizes have matters."""
-
-_NOW = 1795363200
-_VALIDITY = Validity(_NOW, _NOW + 5000)
 
 
 def tls_record(octets: int, version: str = "1.2") -> int:
@@ -49,65 +31,6 @@ def tls_record(octets: int, version: str = "1.2") -> int:
     MicroPython's mbedTLS speaks 1.2.
     """
     return octets + {"1.2": 5 + 8 + 16, "1.3": 5 + 1 + 16}[version]
-
-
-@cache
-def _signer(_: str) -> KeySigner:
-    """An RSA-2048 key for each party."""
-    return KeySigner(generate("rsa2048"))
-
-
-@cache
-def _authority() -> authority.Authority:
-    signer = _signer("site")
-    return authority.Authority(
-        signer, authority.Issuer(authority.self_signed(signer, SITE, _NOW), SITE)
-    )
-
-
-@cache
-def _subject_key(kind: str) -> bytes:
-    public = generate(kind).public_key()
-    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-@cache
-def _store_seal() -> seal.Seal:
-    """The Store seal that all site seals here build on."""
-    signer = _signer("store")
-    core = sealwriter.core(bytes(32), FILES[0][1], bytes(32), VERSION, 3)
-    der = certificate.issue(
-        signer,
-        sealwriter.name("Store"),
-        sealwriter.name(SERVICE),
-        _signer("developer").spki,
-        _VALIDITY,
-        certificate.new_serial(),
-        certificate.code_seal_extensions(
-            signer.spki, sealwriter.service_seal(core, bytes(range(32)))
-        ),
-    )
-    return seal.parse(der, seal.STORE)
-
-
-def _grants(octets: int) -> list[str]:
-    """Grants that hold this many octets of text together, the longest first."""
-    return ["g" * min(seal.MAX_GRANT, octets - at) for at in range(0, octets, seal.MAX_GRANT)]
-
-
-@cache
-def site_seal(payload: int, subject_key: str = "p256") -> authority.SignedSeal:
-    """A site seal as the SLCA issues it, signed with RSA-2048.
-
-    Args:
-        payload: octets of grants in it.
-        subject_key: the node's kind of key; "rsa2048" is the paper's.
-    """
-    issuer = _authority()
-    prepared = issuer.issuer.prepare(
-        NODE, _subject_key(subject_key), _store_seal(), bytes(range(32)), _grants(payload)
-    )
-    return issuer.seal(prepared, _VALIDITY)
 
 
 def _sent(*frames: bytes) -> int:
@@ -144,7 +67,7 @@ def reconnect(services: int) -> int:
     nonce = bytes(16)
     held = [(SERVICE, serial, state)] * services
     hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, held)
-    welcome = messages.write(messages.WELCOME, _authority().sign_time(nonce, _NOW), b"")
+    welcome = messages.write(messages.WELCOME, authority().sign_time(nonce, NOW), b"")
     return handshake.octets() + _sent(messages.frame(hello), messages.frame(welcome))
 
 

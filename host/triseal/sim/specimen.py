@@ -1,0 +1,91 @@
+"""A small site in memory, whose seals, messages and connections are real and get measured."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sealcore import seal, sealwriter
+from triseal import certificate
+from triseal.certificate import Validity
+from triseal.signer import KeySigner, PrivateKey, generate
+from triseal.site.authority import Authority, Issuer, SignedSeal, self_signed
+from triseal.site.link import plans
+
+SITE, NODE, SERVICE, VERSION = "site", "node-07", "service-23", "1.2.0"
+"""Names of usual length: they travel in every message."""
+
+FILES: tuple[plans.File, ...] = (
+    ("app.mpy", 20_000, bytes(32)),
+    (plans.METADATA, 400, bytes(32)),
+    (plans.DEVELOPER_SEAL, 800, bytes(32)),
+    (plans.STORE_SEAL, 900, bytes(32)),
+)
+"""What a package of usual size comes to; only how many digits the sizes have matters."""
+
+NOW = 1795363200
+VALIDITY = Validity(NOW, NOW + 5000)
+
+
+@cache
+def signer(_: str) -> KeySigner:
+    """An RSA-2048 key for each party, by its name."""
+    return KeySigner(generate("rsa2048"))
+
+
+@cache
+def authority() -> Authority:
+    """The site's SLCA, with an RSA-2048 key."""
+    key = signer("site")
+    return Authority(key, Issuer(self_signed(key, SITE, NOW), SITE))
+
+
+@cache
+def _subject_key(kind: str) -> bytes:
+    return spki(generate(kind))
+
+
+def spki(key: PrivateKey) -> bytes:
+    """SubjectPublicKeyInfo of a key, DER."""
+    public = key.public_key()
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@cache
+def _store_seal() -> seal.Seal:
+    """The Store seal that all site seals here build on."""
+    store = signer("store")
+    core = sealwriter.core(bytes(32), FILES[0][1], bytes(32), VERSION, 3)
+    der = certificate.issue(
+        store,
+        sealwriter.name("Store"),
+        sealwriter.name(SERVICE),
+        signer("developer").spki,
+        VALIDITY,
+        certificate.new_serial(),
+        certificate.code_seal_extensions(
+            store.spki, sealwriter.service_seal(core, bytes(range(32)))
+        ),
+    )
+    return seal.parse(der, seal.STORE)
+
+
+def _grants(octets: int) -> list[str]:
+    """Grants that hold this many octets of text together, the longest first."""
+    return ["g" * min(seal.MAX_GRANT, octets - at) for at in range(0, octets, seal.MAX_GRANT)]
+
+
+@cache
+def site_seal(payload: int, subject_key: str = "p256") -> SignedSeal:
+    """A site seal as the SLCA issues it, signed with RSA-2048.
+
+    Args:
+        payload: octets of grants in it.
+        subject_key: the node's kind of key; "rsa2048" is the paper's.
+    """
+    slca = authority()
+    prepared = slca.issuer.prepare(
+        NODE, _subject_key(subject_key), _store_seal(), bytes(range(32)), _grants(payload)
+    )
+    return slca.seal(prepared, VALIDITY)
