@@ -45,7 +45,9 @@ def init(
     )
 )
 def sign(  # noqa: PLR0913, PLR0917 - an option each
-    file: Annotated[Path, typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE")
+    ],
     name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
     version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
     security_version: Annotated[
