@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,7 @@ from matplotlib.cbook import boxplot_stats
 
 from triseal.sim import (
     boxes,
+    figure3,
     paper,
     statements,
 )
@@ -73,3 +77,14 @@ def test_a_result_that_contradicts_the_paper_is_called_so(small_result: paper.Re
     swapped = paper.Result(points, growth, small_result.readings, small_result.without_churn)
     verdicts = [s.verdict for s in statements.check(swapped)]
     assert verdicts.count("fails") >= 5
+
+
+def test_the_figure_and_its_numbers_are_files(small_result: paper.Result, tmp_path: Path) -> None:
+    png, svg = figure3.draw(small_result, tmp_path / "made" / "fig3.png")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert svg.read_text().rstrip().endswith("</svg>")
+    again = figure3.draw(small_result, tmp_path / "again.png")[1]
+    assert again.read_bytes() == svg.read_bytes()
+    held = json.loads(json.dumps(small_result.as_dict()))
+    assert [p["services"] for p in held["points"][paper.OURS_WITH]] == [30, 180, 330, 600]
+    assert set(held["growth"][paper.PAPER_WITH]) == set(paper.GROWING)

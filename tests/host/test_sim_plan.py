@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from triseal.sim import (
     plan,
     recovery,
     study,
+    study_plots,
     traffic,
 )
 from triseal.sim.errors import ParameterError
@@ -133,3 +135,15 @@ def test_rules_are_compared_on_the_same_outages() -> None:
     assert by_name["step-ca"].expiring < by_name["triseal 25 %"].expiring
     assert by_name["triseal 25 %"].renewals < by_name["step-ca"].renewals
     assert by_name["triseal 0 %"].first_peak == 1000
+
+
+def test_the_study_is_told_drawn_and_kept(tmp_path: Path) -> None:
+    found = study.run(Parameters(nodes=3, services=4, runs=2, duration=30_000))
+    assert json.loads(json.dumps(found.as_dict()))["spreads"] == list(study.SPREADS)
+    assert [row.lifetime for row in found.lifetimes] == list(study.LIFETIMES)
+    assert all(len(line) < 100 for line in study.tell(found))
+    written = study_plots.draw(found, tmp_path / "study.png")
+    assert all(path.stat().st_size > 10_000 for path in written)
+    for row in found.recoveries.values():
+        peaks = [one.peak_signatures for one in row]
+        assert peaks == sorted(peaks, reverse=True), "the wider the spread, the lower the peak"

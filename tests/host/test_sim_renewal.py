@@ -1,0 +1,73 @@
+"""What `sealcore.renewal` promises, for any times and any random bits."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sealcore import renewal
+
+times = st.integers(0, 2**40)
+lifetimes = st.integers(0, 10**9)
+words = st.integers(0, 2**32 - 1)
+
+
+@given(times, lifetimes, words, st.integers(1, 1000))
+def test_a_renewal_is_due_within_its_window(
+    begin: int, lifetime: int, bits: int, share: int
+) -> None:
+    end = begin + lifetime
+    due = renewal.draw(begin, end, bits, share)
+    assert end - -(-lifetime * share // 1000) <= due <= end
+    if lifetime >= 2:
+        assert begin < due < end
+
+
+@given(times, lifetimes, words, words)
+def test_a_higher_word_is_never_due_later(begin: int, lifetime: int, one: int, two: int) -> None:
+    low, high = sorted((one, two))
+    end = begin + lifetime
+    assert renewal.draw(begin, end, high) <= renewal.draw(begin, end, low)
+
+
+@given(st.integers(0, 10**6), words, times, st.none() | times)
+def test_a_retry_waits_a_bounded_time_and_a_second_at_least(
+    attempt: int, bits: int, now: int, not_after: int | None
+) -> None:
+    delay = renewal.retry_delay(attempt, bits, now, not_after)
+    assert 1 <= delay <= min(renewal.RETRY_CAP, 2 << min(attempt, 10))
+    if not_after is not None and now < not_after - 1:
+        assert now + delay < not_after
+
+
+@given(times, st.integers(2, 5000), st.lists(words, min_size=50, max_size=50))
+def test_failing_until_expiry_includes_a_try_in_the_last_second(
+    begin: int, lifetime: int, bits: list[int]
+) -> None:
+    end = begin + lifetime
+    now, tries = renewal.draw(begin, end, bits[0]), []
+    for attempt, word in enumerate(bits):
+        tries.append(now)
+        if now > end:
+            break
+        now += renewal.retry_delay(attempt, word, now, end)
+    assume(tries[-1] > end)
+    assert end - 1 in tries
+    assert end in tries
+
+
+seals = st.lists(st.tuples(st.text(max_size=3), times, times), max_size=20)
+
+
+@given(seals, times)
+def test_what_is_due_comes_in_the_order_of_its_expiry(
+    held: list[tuple[str, int, int]], now: int
+) -> None:
+    names = renewal.pending(held, now)
+    due = [(end, name) for name, at, end in held if at <= now]
+    assert names == [name for _, name in sorted(due)]
+
+
+@given(words, st.integers(0, 10**6))
+def test_a_first_connect_falls_into_its_spread(bits: int, spread: int) -> None:
+    assert 0 <= renewal.connect_delay(bits, spread) < max(1, spread)
