@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from boards import names
+from boards import lock, names
 from boards.errors import AlreadyRunning, BadName, NotRunning
 from boards.link import Board
 from boards.virtual import VirtualBoard, serve
@@ -89,6 +90,20 @@ def test_a_killed_process_leaves_nothing_in_the_way(servers: Servers) -> None:
         assert process.wait(10) == 0
     with pytest.raises(NotRunning):
         Board("virtual:kitchen")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="terminals hang up sessions on Linux only")
+def test_an_interpreter_ends_with_its_holder_whatever_it_runs(servers: Servers) -> None:
+    process, _ = servers.start("kitchen")
+    with Board("virtual:kitchen") as board:
+        board.write("/main.py", b"import micropython\nmicropython.kbd_intr(-1)\nwhile True: pass\n")
+        board.soft_reset()
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 10
+    while lock.is_held(names.directory("kitchen") / "lock"):
+        assert time.monotonic() < end, "the interpreter goes on"
+        time.sleep(0.005)
 
 
 def test_the_same_name_twice_is_one_error(servers: Servers) -> None:

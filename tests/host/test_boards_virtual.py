@@ -443,3 +443,15 @@ def test_what_is_no_size_is_refused(tmp_path: Path) -> None:
     for size in (0, 4096, 40000):
         with pytest.raises(ValueError, match="flash"):
             VirtualBoard(tmp_path, flash_size=size)
+
+
+def test_a_board_that_failed_starts_again_once_it_can(tmp_path: Path) -> None:
+    with VirtualBoard(tmp_path) as virtual:
+        (tmp_path / "flash").rename(tmp_path / "away")
+        with pytest.raises(WontStart, match="OSError"):
+            virtual.reset()
+        assert virtual.failure is not None
+        (tmp_path / "away").rename(tmp_path / "flash")
+        virtual.power_on()
+        with Board(virtual.port) as board:
+            assert board.exec("print('repaired')") == "repaired\n"

@@ -1,26 +1,19 @@
 """A virtual board: a real MicroPython behind a port that mpremote takes for a board's."""
 
-import contextlib
-import os
-import re
-import secrets
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from boards import micropython, mpy, names, state
+from boards import names, state
 from boards.errors import BoardTimeout, WontStart
-from boards.holder import Holder, Launch
-from boards.lock import Lock
-from boards.process import Process
+from boards.firmware import Filesystem, Firmware
+from boards.holder import Holder
 
-Filesystem = Literal["posix", "littlefs"]
+__all__ = ["Filesystem", "VirtualBoard", "serve"]
 
-_SHIM = Path(__file__).parent / "shim"
-_HEAP = re.compile(r"[1-9][0-9]*[kKmM]?")
 _START_TIMEOUT = 30.0
 
 
@@ -32,6 +25,7 @@ class VirtualBoard:
 
     Attributes:
         directory: where its state is kept.
+        flash: the folder or LittleFS image that is its flash.
     """
 
     def __init__(
@@ -55,16 +49,9 @@ class VirtualBoard:
         Raises:
             ValueError: the heap or the size is not one.
         """
-        if not _HEAP.fullmatch(heap):
-            raise ValueError(f"not a heap size: {heap}")
-        if flash_size % 4096 or flash_size < 8 * 4096:
-            raise ValueError("the flash size must be a multiple of 4096, at least 32768")
         self.directory = Path(directory).absolute()
-        self._heap = heap
-        self._filesystem = filesystem
-        self._flash_size = flash_size
-        self._read_only = read_only
-        self._lock = Lock(self.directory / "lock")
+        self._firmware = Firmware(self.directory, heap, filesystem, flash_size, read_only)
+        self.flash = self._firmware.flash
         self._holder: Holder | None = None
         self._thread: threading.Thread | None = None
 
@@ -76,14 +63,12 @@ class VirtualBoard:
             AlreadyRunning: another process runs a board in this directory.
             WontStart: the interpreter ends before it is ready.
         """
-        self._interpreter = micropython.find()
-        self._lock.acquire()
+        self._firmware.lock.acquire()
         try:
-            self._prepare()
-            self._holder = Holder(self._start)
-            self._thread = threading.Thread(
-                target=self._holder.run, name="virtual-board", daemon=True
-            )
+            self._firmware.prepare()
+            holder = Holder(lambda launch: self._firmware.start(launch, holder.terminal.leash))
+            self._holder = holder
+            self._thread = threading.Thread(target=holder.run, name="virtual-board", daemon=True)
             self._thread.start()
             self.power_on()
         except BaseException:
@@ -106,48 +91,44 @@ class VirtualBoard:
             self._running.submit(self._running.end)
             self._thread.join()
         self._holder = self._thread = None
-        self._lock.release()
+        self._firmware.lock.release()
 
     @property
     def port(self) -> str:
         """The path of its port, for example /dev/pts/3."""
-        return self._running.port
-
-    @property
-    def flash(self) -> Path:
-        """Its flash: a folder, or the file of a LittleFS image."""
-        return self.directory / ("flash" if self._filesystem == "posix" else "flash.img")
+        return self._running.terminal.port
 
     @property
     def starts(self) -> int:
         """How often it has started so far: power-on, hard and soft resets."""
-        return self._running.starts
+        return self._running.power.starts.count
 
     @property
     def failure(self) -> str | None:
         """Why its interpreter does not start any more, or None."""
-        return self._running.failure
+        return self._running.power.starts.failure
 
     def reset(self) -> None:
         """Press its reset button; return when it takes input again."""
-        self._restart(self._running.reset)
+        self._restart(self._running.power.reset)
 
     def power_on(self) -> None:
         """Give it power, unless it has; return when it takes input."""
-        if not self._running.is_on:
-            self._restart(self._running.power_on)
+        if not self._running.power.is_on:
+            self._running.power.starts.expect()
+            self._restart(self._running.power.on)
 
     def power_cut(self) -> None:
         """Take its power away: memory is lost, the flash stays as it is, the port stays."""
-        self._running.submit(self._running.power_cut)
+        self._running.submit(self._running.power.cut)
 
     def freeze(self) -> None:
         """Stop its clockwork: it answers nothing, and loses nothing."""
-        self._running.submit(self._running.freeze)
+        self._running.submit(self._running.power.freeze)
 
     def thaw(self) -> None:
         """Let it go on after `freeze`."""
-        self._running.submit(self._running.thaw)
+        self._running.submit(self._running.power.thaw)
 
     def pin(self, number: int | str) -> tuple[int, int]:
         """What a pin shows.
@@ -182,54 +163,13 @@ class VirtualBoard:
         return self._holder
 
     def _restart(self, job: Callable[[], None]) -> None:
-        number = self._running.starts + 1
+        starts = self._running.power.starts
+        number = starts.count + 1
         self._running.submit(job)
-        if not self._running.await_start(number, _START_TIMEOUT):
+        if not starts.wait(number, _START_TIMEOUT):
             raise BoardTimeout(f"the virtual board did not start in {_START_TIMEOUT:.0f} s")
-        if self._running.failure is not None:
-            raise WontStart(self._running.failure)
-
-    def _prepare(self) -> None:
-        (self.directory / "pins").mkdir(parents=True, exist_ok=True)
-        if self._filesystem == "posix":
-            (self.flash / "lib").mkdir(parents=True, exist_ok=True)
-        elif not self.flash.exists():
-            with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
-                image.truncate(self._flash_size)
-        for name, source in mpy.read_sources(_SHIM).items():
-            # Compiled, so that it takes as little as can be of the board's heap.
-            compiled = self.directory / "shim" / name.replace(".py", ".mpy")
-            state.write(compiled, mpy.compile_source(source, name, level=3))
-        identity = self.directory / "unique_id"
-        if not identity.exists():
-            state.write(identity, secrets.token_hex(8).encode())
-
-    def _start(self, launch: Launch) -> Process:
-        settings = {
-            "filesystem": self._filesystem,
-            "place": str(self.flash),
-            "read_only": self._read_only,
-            "pins": str(self.directory / "pins"),
-            "id": (self.directory / "unique_id").read_text(),
-            "cause": launch.cause,
-            "token": launch.token,
-            "raw": launch.raw,
-            "interrupted": launch.interrupted,
-            "leash": launch.leash,
-        }
-        code = f'__import__("virtual_board").boot({settings!r}, globals())'
-        # A board has no environment; and a service that runs here must not see this computer's.
-        environment = {
-            "MICROPYPATH": str(self.directory / "shim"),
-            "HOME": str(self.directory),
-            "PATH": os.defpath,
-        }
-        command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
-        process = Process(
-            command, launch.stdin, self.directory, environment, self._lock.descriptors
-        )
-        self._lock.note(f"{os.getpid()} {process.pid}")
-        return process
+        if starts.failure is not None:
+            raise WontStart(starts.failure)
 
 
 def serve(

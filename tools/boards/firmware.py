@@ -1,0 +1,111 @@
+"""What a virtual board is made of: its folder, and the command that is its chip."""
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from boards import micropython, mpy, state
+from boards.lock import Lock
+from boards.power import Launch
+from boards.process import Process
+
+Filesystem = Literal["posix", "littlefs"]
+
+_SHIM = Path(__file__).parent / "shim"
+_HEAP = re.compile(r"[1-9][0-9]*[kKmM]?")
+_BLOCK = 4096
+_SMALLEST = 8 * _BLOCK
+
+
+class Firmware:
+    """One board's folder and settings.
+
+    Attributes:
+        directory: the folder.
+        flash: in it, the folder or image that is the board's flash.
+        lock: held while it runs, also by its interpreter.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        heap: str,
+        filesystem: Filesystem,
+        flash_size: int,
+        read_only: bool,
+    ) -> None:
+        """Arguments: as for `VirtualBoard`.
+
+        Raises:
+            ValueError: the heap or the flash size is not one.
+        """
+        if not _HEAP.fullmatch(heap):
+            raise ValueError(f"not a heap size: {heap}")
+        if flash_size % _BLOCK or flash_size < _SMALLEST:
+            raise ValueError(f"the flash size must be a multiple of {_BLOCK}, at least {_SMALLEST}")
+        self.directory = directory
+        self.flash = directory / ("flash" if filesystem == "posix" else "flash.img")
+        self.lock = Lock(directory / "lock")
+        self._heap = heap
+        self._filesystem = filesystem
+        self._flash_size = flash_size
+        self._read_only = read_only
+        self._interpreter = ""
+
+    def prepare(self) -> None:
+        """Find the interpreter and make what is missing in the folder.
+
+        Raises:
+            NoMicroPython: there is no interpreter to run.
+        """
+        self._interpreter = micropython.find()
+        (self.directory / "pins").mkdir(parents=True, exist_ok=True)
+        self._make_flash()
+        for name, source in mpy.read_sources(_SHIM).items():
+            # Compiled, so that it takes as little as can be of the board's heap.
+            compiled = self.directory / "shim" / name.replace(".py", ".mpy")
+            state.write(compiled, mpy.compile_source(source, name, level=3))
+        identity = self.directory / "unique_id"
+        if not identity.exists():
+            state.write(identity, secrets.token_hex(8).encode())
+
+    def start(self, launch: Launch, leash: str) -> Process:
+        """Start an interpreter.
+
+        Args:
+            launch: how.
+            leash: the terminal that it opens, to end with this process.
+        """
+        settings = {
+            "filesystem": self._filesystem,
+            "place": str(self.flash),
+            "read_only": self._read_only,
+            "pins": str(self.directory / "pins"),
+            "id": (self.directory / "unique_id").read_text(),
+            "cause": launch.cause,
+            "token": launch.token,
+            "raw": launch.raw,
+            "interrupted": launch.interrupted,
+            "leash": leash,
+        }
+        code = f'__import__("virtual_board").boot({settings!r}, globals())'
+        command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
+        # A board has no environment; and a service that runs here must not see this computer's.
+        environment = {
+            "MICROPYPATH": str(self.directory / "shim"),
+            "HOME": str(self.directory),
+            "PATH": os.defpath,
+        }
+        process = Process(command, launch.stdin, self.directory, environment, self.lock.descriptors)
+        self.lock.note(f"{os.getpid()} {process.pid}")
+        return process
+
+    def _make_flash(self) -> None:
+        if self._filesystem == "posix":
+            (self.flash / "lib").mkdir(parents=True, exist_ok=True)
+        else:
+            with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
+                image.truncate(self._flash_size)

@@ -1,0 +1,190 @@
+"""The interpreter of a virtual board: started, interrupted, reset, cut off, started again."""
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from boards.console import Console
+from boards.inlet import Inlet
+from boards.jobs import Starts
+from boards.outlet import Outlet
+from boards.process import Process
+
+# Causes of a reset, numbered as `machine.reset_cause()` on the ESP32 port.
+POWER_ON, HARD_RESET, SOFT_RESET = 1, 2, 5
+
+# Seconds before the next start of a board that never came to a prompt: one that resets for ever
+# must not use up a core.
+_PAUSE = 0.1
+_MAX_FAILURES = 3  # starts that never reach the file system
+
+
+class Launch(NamedTuple):
+    """How one interpreter is to start.
+
+    Attributes:
+        cause: of the reset that it follows.
+        token: what its shim prints when ready.
+        raw: whether it shall come back in the raw REPL, without main.py.
+        interrupted: whether it shall run neither boot.py nor main.py.
+        stdin: the descriptor that it reads.
+    """
+
+    cause: int
+    token: str
+    raw: bool
+    interrupted: bool
+    stdin: int
+
+
+Start = Callable[[Launch], Process]
+
+
+class Power:
+    """Everything about the interpreter but the moving of bytes; used by one thread.
+
+    Attributes:
+        process: the interpreter that runs, or None.
+        due: when the next one must be started (`time.monotonic()`), or None.
+        starts: what other threads learn of it.
+    """
+
+    def __init__(
+        self, start: Start, inlet: Inlet, outlet: Outlet, forget: Callable[[int], None]
+    ) -> None:
+        """A board that is off.
+
+        Args:
+            start: makes an interpreter.
+            inlet, outlet: its ways in and out.
+            forget: called with an interpreter's output before that is closed.
+        """
+        self._start_process = start
+        self._inlet = inlet
+        self._outlet = outlet
+        self._forget = forget
+        self._console = Console()
+        self._cause = POWER_ON
+        self._failures = 0
+        self._interrupt_due = False
+        self.process: Process | None = None
+        self.due: float | None = None
+        self.starts = Starts()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether an interpreter runs, or is about to."""
+        return self.process is not None or self.due is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an interpreter runs that takes input."""
+        return self.process is not None and self._console.ready
+
+    def on(self) -> None:
+        """Start the first interpreter."""
+        self._console.raw = False
+        self._failures = 0
+        self._cause = POWER_ON
+        self.start()
+
+    def start(self) -> None:
+        """Start the interpreter that is due."""
+        self.due = None
+        token = secrets.token_hex(8)
+        self._console.expect(token.encode())
+        launch = Launch(
+            self._cause, token, self._console.raw, self._interrupt_due, self._inlet.read_end
+        )
+        try:
+            self.process = self._start_process(launch)
+        except OSError as error:
+            self.starts.failed(f"the interpreter can't be started: {error}")
+
+    def cut(self) -> None:
+        """End the interpreter at once and leave it off."""
+        self.due = None
+        self._interrupt_due = False
+        if self.process is not None:
+            self.process.kill()
+            self._retire(self.process)
+        self._inlet.empty()
+
+    def reset(self) -> None:
+        """End the interpreter at once; `take_output` will find that and have it started again."""
+        if self.process is not None:
+            self.process.kill()
+
+    def freeze(self) -> None:
+        """Stop the interpreter where it is."""
+        if self.process is not None:
+            self.process.freeze()
+
+    def thaw(self) -> None:
+        """Let a frozen interpreter go on."""
+        if self.process is not None:
+            self.process.thaw()
+
+    def interrupt(self) -> bool:
+        """Do what Ctrl-C does.
+
+        Returns:
+            False if it is a plain byte for the program that runs.
+        """
+        if self.process is not None and self._console.ready:
+            return self.process.interrupt()
+        # Kept until there is a prompt: a board that resets for ever could else never be reached.
+        self._interrupt_due = self.is_on
+        return self._interrupt_due
+
+    def take_output(self) -> None:
+        """Pass on what the interpreter printed, or take note of its end."""
+        if self.process is None:
+            return
+        data = os.read(self.process.output, 4096)
+        if not data:
+            self._on_exit(self.process)
+            return
+        was_ready = self._console.ready
+        self._outlet.send(self._console.feed(data))
+        self._interrupt_due = self._interrupt_due and not self._console.at_prompt
+        if self._console.stuck:
+            self.process.kill()
+        if self._console.ready and not was_ready:
+            self._on_ready(self.process)
+
+    def _on_ready(self, process: Process) -> None:
+        self._failures = 0
+        if self._interrupt_due:
+            process.interrupt()
+        self.starts.succeeded()
+
+    def _retire(self, process: Process) -> int:
+        self.process = None
+        self._forget(process.output)
+        return process.wait()
+
+    def _on_exit(self, process: Process) -> None:
+        status = self._retire(process)
+        if not self._console.ready and self._gave_up(status):
+            return
+        if status >= 0 or status == -signal.SIGTERM:
+            self._cause = SOFT_RESET
+            self._outlet.send(b"MPY: soft reboot\r\n")
+            # Every interpreter starts with the friendly REPL; Ctrl-A brings the raw one back.
+            self._inlet.keep_unread(b"\x01" if self._console.raw else b"")
+        else:
+            self._cause = HARD_RESET
+            self._console.raw = False
+            self._inlet.empty()
+        self.due = time.monotonic() + (0.0 if self._console.at_prompt else _PAUSE)
+
+    def _gave_up(self, status: int) -> bool:
+        self._failures += 1
+        if self._failures < _MAX_FAILURES:
+            return False
+        self.starts.failed(self._console.complaint or f"MicroPython ended with status {status}")
+        return True
