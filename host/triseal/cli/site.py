@@ -13,13 +13,15 @@ from typing import Annotated
 import typer
 
 from triseal import database, files, package, request
-from triseal.cli import options, output
+from triseal.cli import options, output, site_serve
 from triseal.site import home, inputs, overview, state
 from triseal.site.guarantee import Guarantee
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
 
 app = typer.Typer(help="Site: trust, nodes, services, grants, deployments.", no_args_is_help=True)
+
+app.command(epilog=site_serve.EPILOG)(site_serve.serve)
 
 _WHO = "the site's key"
 
@@ -232,6 +234,35 @@ def revoke(
     """Take grants from a service; tells by when no node can use them any more."""
     with open_site(home_dir) as site:
         show_guarantee(site.revoke(service, grants, node or ()), as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "site deploy kitchen thermo", "site deploy kitchen thermo --port /dev/ttyACM0"
+    )
+)
+def deploy(
+    node: NodeName,
+    service: ServiceName,
+    port: Annotated[
+        str | None,
+        typer.Option("--port", help="The node is at this port: put it there now.", metavar="PORT"),
+    ] = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Assign a service to a node; without --port the site's server brings it there."""
+    if port is not None:
+        from triseal.cli import node as cable_commands
+
+        cable_commands.deploy_by_cable(
+            node, service, port, passphrase_file, home_dir, as_json=as_json
+        )
+        return
+    with open_site(home_dir, passphrase_file) as site:
+        site.assign(node, service)
+    output.facts({"node": node, "service": service, "state": "assigned"}, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site undeploy kitchen thermo"))

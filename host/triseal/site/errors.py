@@ -117,3 +117,17 @@ class UnknownKey(Failure):
 
     code = "unknown-key"
     advice = "See `triseal site status` for whom it trusts."
+
+
+class NoAgent(Failure):
+    """Nothing answers as the agent of a node does."""
+
+    code = "no-agent"
+    advice = "Provision the board, or restart it: triseal node restart --port PORT."
+
+
+class OtherBoard(Failure):
+    """The board at the port is another node, or none."""
+
+    code = "other-board"
+    advice = "Check the port, or provision the board: triseal node provision."

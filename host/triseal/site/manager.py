@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -91,6 +91,21 @@ class Manager:
         if self._authority is None:
             self._authority = home.unlock(self._folder, self.issuer, self._ask)
         return self._authority
+
+    def unlock(self) -> None:
+        """Ask for the passphrase now rather than in the middle. Raises: see keyfile.load."""
+        _ = self.authority
+
+    def check_node(self, node: str) -> None:
+        """Raises UnknownNode or NodeRetired."""
+        with database.reading(self.engine) as connection:
+            nodes.get(connection, node)
+
+    def assigned(self, node: str) -> list[str]:
+        """The services of a node, by name. Raises: UnknownNode, NodeRetired."""
+        with database.reading(self.engine) as connection:
+            nodes.get(connection, node)
+            return services.assigned(connection, node)
 
     def bundle(self) -> TrustBundle:
         """The newest trust bundle."""
@@ -203,13 +218,22 @@ class Manager:
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 
-    def confirm(self, deployment: Deployment, service_state: str) -> None:
-        """The node has taken a deployment."""
-        held = ledger.serial_octets(deployment.seal.serial)
+    def heard(self, node: str, told: Mapping[str, tuple[bytes, str]], bundle_version: int) -> None:
+        """A node said what it holds: all of it, so what it did not name, it does not have.
+
+        Args:
+            node: its name.
+            told: serial of the seal (16 octets) and state, by service.
+            bundle_version: of its trust bundle.
+        """
         with database.writing(self.engine) as connection:
             moment = self._clock()
-            holdings.confirm(connection, deployment.place, held, service_state, moment)
-            nodes.heard(connection, deployment.place.node, moment)
+            nodes.heard(connection, node, moment, bundle_version)
+            for place in guarantee.places_of(connection, node=node):
+                if place.service not in told:
+                    holdings.gone(connection, place)
+            for service, (serial, became) in told.items():
+                holdings.confirm(connection, Place(node, service), serial, became, moment)
 
     def sign_time(self, nonce: bytes) -> bytes:
         """The time, signed for a node's nonce (16 octets)."""

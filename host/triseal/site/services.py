@@ -128,6 +128,13 @@ def unassign(connection: Connection, place: Place) -> None:
         raise NotAssigned(f"{place.service} to {place.node}")
 
 
+def assigned(connection: Connection, node: str) -> list[str]:
+    """The services of a node, by name."""
+    table = state.assignments.c
+    query = select(table.service).where(table.node == node).order_by(table.service)
+    return list(connection.scalars(query))
+
+
 def is_assigned(connection: Connection, place: Place) -> bool:
     """Whether a service is assigned to a node."""
     query = select(state.assignments.c.node).where(_at(place))

@@ -1,0 +1,251 @@
+"""`triseal node`: boards at a cable, real or virtual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import typer
+
+from boards import names, virtual
+from boards.link import Board
+from boards.port import Port
+from triseal import ports
+from triseal.cli import options, output, progress
+from triseal.cli.site import NodeName, ServiceName, open_site
+from triseal.site import cable, console
+from triseal.site.console import NodeStatus
+
+app = typer.Typer(
+    help="Node: provision boards, deploy to them, look at them.", no_args_is_help=True
+)
+
+_MAX_GRACE = 7 * 86400
+
+PortName = Annotated[
+    str,
+    typer.Option(
+        "--port", help="/dev/ttyACM0, virtual:NAME, socket://HOST:PORT, ...", metavar="PORT"
+    ),
+]
+
+
+@app.command(
+    "virtual", epilog=options.examples("node virtual kitchen", "node virtual hall --heap 64k")
+)
+def virtual_(
+    name: Annotated[str, typer.Argument(help="The virtual board's name.", metavar="NAME")],
+    heap: Annotated[str, typer.Option("--heap", help="Its heap, such as 64k.")] = "256k",
+    filesystem: Annotated[
+        str, typer.Option("--filesystem", help="posix, or littlefs as on a board.")
+    ] = "posix",
+) -> None:
+    """Run a virtual board until Ctrl-C: a real MicroPython behind a port of its own."""
+    if filesystem not in ("posix", "littlefs"):
+        raise typer.BadParameter("posix or littlefs", param_hint="--filesystem")
+
+    def ready(port: str, link: Path) -> None:
+        typer.echo(f"virtual board {name} at {port}")
+        typer.echo(f"also {names.PREFIX}{name} and {link}; Ctrl-C ends it")
+
+    kind = cast(Literal["posix", "littlefs"], filesystem)
+    virtual.serve(name, ready, heap=heap, filesystem=kind)
+
+
+@app.command(
+    epilog=options.examples(
+        "node provision --port /dev/ttyACM0 --node kitchen",
+        "node provision --port virtual:kitchen --node kitchen --grace 600",
+    )
+)
+def provision(
+    port: PortName,
+    node: Annotated[
+        str, typer.Option("--node", help="The node that it becomes; see `triseal site add-node`.")
+    ],
+    grace: Annotated[
+        int,
+        typer.Option(
+            "--grace",
+            min=0,
+            max=_MAX_GRACE,
+            help="Seconds that services may run after power loss before the time is known; "
+            "0 is the strict policy.",
+        ),
+    ] = 0,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", help="For services with a grant for it.", metavar="KEY=VALUE"),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The board was wiped or exchanged: take its new key.")
+    ] = False,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make a board a node: its code, a key that it makes itself, certificate, trust bundle."""
+    settings = {"grace": grace, "config": _config(config or ())}
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        site.check_node(node)
+        with Board(port) as board, progress.shown() as report:
+            done, status = cable.enrol(site, board, node, settings, report, replace=replace)
+    facts = {
+        "node": node,
+        "port": port,
+        "board": done.facts.machine,
+        "micropython": ".".join(map(str, done.facts.version)),
+        "files_copied": len(done.code.copied),
+        "files_kept": len(done.code.kept),
+        "bundle_version": status.bundle_version,
+        "heap_free": status.heap_free,
+        "time": output.time(status.time),
+    }
+    output.facts(facts, as_json=as_json)
+
+
+@app.command(epilog=options.examples("node deploy kitchen thermo --port virtual:kitchen"))
+def deploy(
+    node: NodeName,
+    service: ServiceName,
+    port: PortName,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Seal a service for the node at this port; the board checks all of it and runs it."""
+    deploy_by_cable(node, service, port, passphrase_file, home_dir, as_json=as_json)
+
+
+@app.command(epilog=options.examples("node remove kitchen thermo --port /dev/ttyACM0"))
+def remove(
+    node: NodeName,
+    service: ServiceName,
+    port: PortName,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Remove a service from the node at this port, now; see also `triseal site undeploy`."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        with Board(port) as board, progress.shown() as report:
+            status = cable.remove(site, board, node, [service], report)
+    _show(status, as_json=as_json)
+
+
+@app.command(epilog=options.examples("node renew --port /dev/ttyACM0"))
+def renew(
+    node: NodeName,
+    port: PortName,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Renew all that the site assigns to the node at this port, and remove the rest."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        with Board(port) as board, progress.shown() as report:
+            status = cable.renew(site, board, node, report)
+    _show(status, as_json=as_json)
+
+
+@app.command(epilog=options.examples("node status --port virtual:kitchen --json"))
+def status(port: PortName, as_json: options.Json = False) -> None:
+    """Show services, states, expiry and reasons, read from the board; nothing stops meanwhile."""
+    with Port(port) as line:
+        _show(console.ask(line), as_json=as_json)
+
+
+@app.command(epilog=options.examples("node restart --port /dev/ttyACM0"))
+def restart(
+    port: PortName,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Restart a node's agent and tell it the time, as a node without a network needs it."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        with Board(port) as board, progress.shown() as report:
+            report("restart", 0, 0)
+            board.soft_reset()
+            found = cable.tell_time(site, board)
+    _show(found, as_json=as_json)
+
+
+@app.command("list", epilog=options.examples("node list", "node list --json"))
+def list_(as_json: options.Json = False) -> None:
+    """List the ports where boards may be, virtual ones included."""
+    rows = [{"port": port, "description": what} for port, what in ports.found()]
+    output.table(rows, ("port", "description"), as_json=as_json, empty="no ports")
+
+
+def deploy_by_cable(
+    node: str,
+    service: str,
+    port: str,
+    passphrase_file: Path | None,
+    home_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """What `node deploy` and `site deploy --port` do."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        with Board(port) as board, progress.shown() as report:
+            cable.check_is(board, node)
+            site.assign(node, service)
+            (done,), status = cable.deploy(site, board, node, [service], report)
+    (became,) = [one for one in status.services if one.name == service]
+    facts = {
+        "node": node,
+        "service": service,
+        "version": became.version,
+        "state": became.state,
+        "code": became.code or None,
+        "not_after": output.time(became.not_after),
+        "grants": became.grants,
+        "check_ms": done.check_ms,
+        "check_heap": done.heap,
+    }
+    output.facts(facts, as_json=as_json)
+
+
+def _config(pairs: list[str] | tuple[()]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--config")
+        found[key] = value
+    return found
+
+
+def _show(found: NodeStatus, *, as_json: bool) -> None:
+    services = [
+        {
+            "service": one.name,
+            "state": one.state,
+            "code": one.code or None,
+            "detail": one.detail or None,
+            "version": one.version or None,
+            "not_after": output.time(one.not_after or None),
+            "grants": one.grants,
+        }
+        for one in found.services
+    ]
+    facts: dict[str, object] = {
+        "node": found.node,
+        "time": output.time(found.time or None),
+        "bundle_version": found.bundle_version,
+        "heap_free": found.heap_free,
+    }
+    if as_json:
+        output.facts(facts | {"services": services}, as_json=True)
+        return
+    output.facts(facts, as_json=False)
+    typer.echo()
+    columns = ("service", "state", "code", "version", "not_after", "grants", "detail")
+    output.table(services, columns, as_json=False, empty="no services")

@@ -1,0 +1,65 @@
+"""Progress of long work with a board: a bar for people at a terminal, nothing for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from boards.provision import Report
+
+_WORDS = {
+    "look": "Looking at the board",
+    "compile": "Compiling the agent",
+    "copy": "Copying the agent",
+    "key": "The board makes its key",
+    "issue": "The site issues",
+    "write": "Writing",
+    "activate": "The board checks and activates",
+    "trust": "Bringing its trust up to date",
+    "time": "Telling the time",
+    "seal": "The site seals",
+    "check": "The board checks three seals",
+    "remove": "Removing",
+    "restart": "Restarting the agent",
+}
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[Report]:
+    """What to report to while the block runs; on standard error."""
+    if not sys.stderr.isatty():
+        yield _silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar for each step."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._step = ""
+        self._task: TaskID | None = None
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step != self._step:
+            self._finish()
+            self._step = step
+            self._task = self._bars.add_task(_WORDS.get(step, step), total=total or None)
+        if self._task is not None and total:
+            self._bars.update(self._task, completed=done, total=total)
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, completed=1, total=1)
+            self._bars.stop_task(self._task)
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Programs read the result, not the way there."""

@@ -1,0 +1,18 @@
+"""The ports of this computer behind which there may be a board."""
+
+from __future__ import annotations
+
+from serial.tools import list_ports
+
+from boards import lock, names, state
+
+
+def found() -> list[tuple[str, str]]:
+    """(port, description) of every serial port, and of every virtual board that runs."""
+    real = [(one.device, one.description) for one in list_ports.comports()]
+    return sorted(real) + [(names.PREFIX + name, "virtual board") for name in _virtual()]
+
+
+def _virtual() -> list[str]:
+    folders = sorted((state.root() / "virtual").glob("*/lock"))
+    return [path.parent.name for path in folders if lock.is_held(path)]

@@ -1,0 +1,200 @@
+"""What a site does with a board at the end of a cable: enrol it, deploy to it, tell it the time.
+
+The board checks whatever it gets by itself; this side only carries, and says what became of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from boards import provision
+from boards.errors import DeviceFailed, FileMissing
+from boards.link import Board
+from boards.provision import Provisioned, Report
+from sealcore import bundle, errors, identity, names
+from triseal.site import console
+from triseal.site.console import NodeStatus
+from triseal.site.deployment import Deployment
+from triseal.site.errors import OtherBoard
+from triseal.site.ledger import Place
+from triseal.site.manager import Manager
+
+_CERTIFICATE = "/triseal/node.crt"
+_BUNDLE = "/triseal/bundle.der"
+_SERVICES = "/triseal/services"
+_INSTALL = "nlsm.install"
+_SECONDS = 120.0  # three RSA checks and a large executable on a slow board
+_REFUSAL = re.compile(r"(?:sealcore\.)?(?:errors\.)?([A-Z][A-Za-z]+)(?:: (.*))?")
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A deployment that a board has checked and installed.
+
+    Attributes:
+        deployment: what was put on the board.
+        check_ms, heap: what the check took there: milliseconds, octets in use.
+    """
+
+    deployment: Deployment
+    check_ms: int
+    heap: int
+
+
+def enrol(
+    site: Manager,
+    board: Board,
+    node: str,
+    settings: Mapping[str, object],
+    report: Report,
+    *,
+    replace: bool = False,
+) -> tuple[Provisioned, NodeStatus]:
+    """Make a board a node of the site: code, its own key, certificate, trust bundle, time.
+
+    Args:
+        site: it has a node of this name.
+        board: which.
+        node: the name.
+        settings: what the agent reads of settings.json.
+        report: told of each step and piece.
+        replace: the node may come with another key.
+
+    Raises: see boards.provision, nodes.enrol, and what the board itself refuses.
+    """
+
+    def issue(request: bytes) -> dict[str, bytes]:
+        issued = site.enrol(node, request, replace=replace)
+        chosen = json.dumps({"node": node, **settings}).encode()
+        return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
+
+    with _refusals():
+        done = provision.provision(board, node, issue, report)
+    return done, tell_time(site, board)
+
+
+def deploy(
+    site: Manager, board: Board, node: str, services: Sequence[str], report: Report
+) -> tuple[list[Accepted], NodeStatus]:
+    """Seal services for the node at the cable, put them there and see them checked and started.
+
+    Args:
+        site: the services are assigned to the node.
+        board: the node itself.
+        node, services: names.
+        report: told of each step and piece.
+
+    Returns: what the board accepted, and what it says after its restart.
+    Raises:
+        OtherBoard: the board is another node.
+        SealError: what the site or the board refuses; that service is then as before.
+    """
+    check_is(board, node)
+    try:
+        with _refusals():
+            _update_bundle(site, board, report)
+            report("time", 0, 0)
+            nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
+            board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
+            accepted = [_install(site, board, Place(node, one), report) for one in services]
+    finally:
+        status = _restart(site, board, report)
+    return accepted, status
+
+
+def remove(
+    site: Manager, board: Board, node: str, services: Sequence[str], report: Report
+) -> NodeStatus:
+    """Remove services from the node at the cable. Raises: OtherBoard."""
+    check_is(board, node)
+    with _refusals():
+        for one in services:
+            report("remove", 0, 0)
+            board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
+    return _restart(site, board, report)
+
+
+def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
+    """Bring the node at the cable to what the site assigns to it: all renewed, the rest removed."""
+    check_is(board, node)
+    assigned = site.assigned(node)
+    there = board.tree(_SERVICES)
+    held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
+    with _refusals():
+        for one in sorted(held - set(assigned)):
+            board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
+    return deploy(site, board, node, assigned, report)[1]
+
+
+def _install(site: Manager, board: Board, place: Place, report: Report) -> Accepted:
+    report("seal", 0, 0)
+    made = site.deployment(place.node, place.service)
+    folder = f"{provision.INCOMING}/{place.service}"
+    board.remove_tree(folder)  # what a cut left of an earlier try
+    contents = [(f"{folder}/{name}", data) for name, data in made.files().items()]
+    provision.deliver(board, contents, report)
+    report("check", 0, 0)
+    facts = board.call(f"{_INSTALL}.accept", place.service, timeout=_SECONDS)
+    return Accepted(made, facts["ms"], facts["heap"])
+
+
+def _restart(site: Manager, board: Board, report: Report) -> NodeStatus:
+    report("restart", 0, 0)
+    board.soft_reset()
+    status = tell_time(site, board)
+    note(site, status)
+    return status
+
+
+def tell_time(site: Manager, board: Board) -> NodeStatus:
+    """Give a running agent the time, so that it starts what waits for it; what it says then.
+
+    Raises: NoAgent.
+    """
+    return console.set_time(board, site.sign_time(console.ask(board).nonce))
+
+
+def note(site: Manager, status: NodeStatus) -> None:
+    """Keep what a node said of itself."""
+    states = {one.name: one.state for one in status.services}
+    told = {name: (serial, states[name]) for name, serial in status.serials.items() if serial}
+    site.heard(status.node, told, status.bundle_version)
+
+
+def check_is(board: Board, node: str) -> None:
+    """Raises OtherBoard unless the board was provisioned as this node."""
+    try:
+        certificate = identity.parse(board.read(_CERTIFICATE))
+    except FileMissing:
+        raise OtherBoard(f"the board at {board.port} is no node yet") from None
+    except errors.SealError as error:
+        raise OtherBoard(f"the board's certificate is damaged: {error.code}") from None
+    found = names.common_name(certificate.subject)
+    if found != node:
+        raise OtherBoard(f"the board at {board.port} is {found}, not {node}")
+
+
+def _update_bundle(site: Manager, board: Board, report: Report) -> None:
+    newest = site.bundle()
+    if bundle.parse(board.read(_BUNDLE)).version < newest.version:
+        report("trust", 0, 0)
+        provision.deliver(board, [(f"{provision.INCOMING}/bundle.der", newest.der)])
+        board.exec("import nlsm.enrol\nnlsm.enrol.accept()", _SECONDS)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Makes of a refusal that a board raised the same refusal here, with its code."""
+    try:
+        yield
+    except DeviceFailed as error:
+        found = _REFUSAL.fullmatch(error.detail)
+        refusal = getattr(errors, found.group(1), None) if found else None
+        if found is None or refusal is None:
+            raise
+        said = found.group(2)
+        raise refusal(f"says the board: {said}" if said else "says the board") from None

@@ -1,0 +1,171 @@
+"""Talks to the agent on a board over its serial line, while its services run on.
+
+A line `~` and the base64 of a message of `sealcore.messages`; all other lines are for people, and
+a service may print such a line too. So an answer counts only with the nonce that was asked with.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from boards.errors import BoardTimeout
+from boards.port import Port
+from sealcore import errors, messages
+from triseal.advice import REFUSALS
+from triseal.site.errors import NoAgent
+
+PATIENCE = 30.0
+_AGAIN = 1.5
+_UNSETTLED = ("installing", "waiting-for-time")
+_REFUSED = b"triseal: "
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service as its node sees it; `not_after` in Unix seconds, 0 if it has no seal."""
+
+    name: str
+    state: str
+    code: str
+    detail: str
+    version: str
+    not_after: int
+    grants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What an agent says of itself.
+
+    Attributes:
+        node: its name.
+        time: Unix seconds; 0 as long as it knows no time that it trusts.
+        bundle_version: of its trust bundle; 0 if it refused that.
+        heap_free: octets.
+        services: all that it has.
+        serials: the serial numbers of the seals that it holds, by service.
+        nonce: to sign the time for, within 30 s.
+    """
+
+    node: str
+    time: int
+    bundle_version: int
+    heap_free: int
+    services: tuple[ServiceStatus, ...]
+    serials: dict[str, bytes]
+    nonce: bytes
+
+
+def ask(port: Port, patience: float = PATIENCE) -> NodeStatus:
+    """The state of a node, read without stopping anything on it.
+
+    Args:
+        port: where its agent runs, or is just being started.
+        patience: seconds that the agent may take until it answers.
+
+    Raises:
+        NoAgent: nothing there answers as an agent does.
+        BoardGone: the port vanished.
+    """
+    return _ask(port, time.monotonic() + patience)
+
+
+def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatus:
+    """Give the agent the time, signed for the nonce of its last answer.
+
+    Returns: the node's state once all that waited for the time was checked.
+
+    Raises:
+        SealError: it refuses.
+        NoAgent: it does not answer.
+        BoardGone: the port vanished.
+    """
+    end = time.monotonic() + patience
+    _send(port, messages.write(messages.TIME, signed))
+    while True:
+        found = _ask(port, end, refusals=True)
+        if not found.time:
+            raise errors.NoTrustedTime("says the node, which has just been told")
+        if not any(one.state in _UNSETTLED for one in found.services):
+            return found
+        if time.monotonic() >= end:
+            raise NoAgent("the node's agent does not come to an end with its services")
+
+
+def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
+    while True:
+        # What comes before the agent listens is lost: so it is asked again, with another nonce, for
+        # each answer makes the nonce of the one before void.
+        nonce = secrets.token_bytes(16)
+        _send(port, messages.write(messages.ASK, nonce))
+        try:
+            soon = min(end, time.monotonic() + _AGAIN)
+            status = _status(port, nonce, soon, refusals=refusals)
+            return _joined(status, _answer(port, messages.HELLO, end))
+        except BoardTimeout:
+            if time.monotonic() >= end:
+                raise NoAgent("nothing at the port answers as a node's agent does") from None
+
+
+def _send(port: Port, message: bytes) -> None:
+    # The newline in front ends whatever somebody typed before.
+    port.send(b"\n~" + base64.b64encode(message) + b"\n")
+
+
+def _status(port: Port, nonce: bytes, end: float, *, refusals: bool) -> tuple[Any, ...]:
+    while True:
+        values = _answer(port, messages.STATUS, end, refusals=refusals)
+        if values[0] == nonce:
+            return values
+
+
+def _answer(port: Port, wanted: int, end: float, *, refusals: bool = False) -> tuple[Any, ...]:
+    """The next message of a kind; `end` by time.monotonic(). Raises BoardTimeout."""
+    while True:
+        if time.monotonic() >= end:
+            raise BoardTimeout("no answer among all that the board prints")
+        line = port.read_line(end - time.monotonic())
+        if refusals:
+            _check_refusal(line)
+        if not line.startswith(b"~"):
+            continue
+        try:
+            kind, values = messages.parse(base64.b64decode(line[1:], validate=True))
+        except (binascii.Error, errors.SealError):
+            continue
+        if kind == wanted:
+            return tuple(values)
+
+
+def _check_refusal(line: bytes) -> None:
+    """Raise what the agent refused by a line `triseal: CODE: detail`."""
+    if line.startswith(_REFUSED):
+        code, _, detail = line.removeprefix(_REFUSED).decode(errors="replace").partition(": ")
+        if code in REFUSALS:
+            name = "".join(word.capitalize() for word in code.split("-")).replace("Der", "DER")
+            raise getattr(errors, name)(f"says the node: {detail}")
+
+
+def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
+    _, node, now, bundle_version, heap_free, listed = status
+    _, _, nonce, _, held = hello
+    return NodeStatus(
+        node=node,
+        time=now,
+        bundle_version=bundle_version,
+        heap_free=heap_free,
+        services=tuple(_service(*one) for one in listed),
+        serials={name: serial for name, serial, _ in held},
+        nonce=nonce,
+    )
+
+
+def _service(name: str, number: int, *more: Any) -> ServiceStatus:
+    code, detail, version, not_after, grants = more
+    state = messages.STATES[number]
+    return ServiceStatus(name, state, code, detail, version, not_after, tuple(grants))
