@@ -81,13 +81,7 @@ def flash() -> tuple:
     return found[1] * found[2], found[1] * found[4]
 
 
-def feed() -> None:
-    """Tell the watchdog that the agent's loop still runs."""
-    if _watchdog:
-        _watchdog.feed()
-
-
-_watchdog = None
+_watchdog = []
 
 
 def watch(seconds: int) -> None:
@@ -95,8 +89,13 @@ def watch(seconds: int) -> None:
 
     A started watchdog can't be stopped, not even by a soft reset.
     """
-    global _watchdog
     try:
-        _watchdog = machine.WDT(timeout=seconds * 1000)
-    except AttributeError:
-        _watchdog = None
+        _watchdog.append(machine.WDT(timeout=seconds * 1000))
+    except AttributeError:  # the port has none
+        pass
+
+
+def feed() -> None:
+    """Tell the watchdog that the agent's loop still runs."""
+    for one in _watchdog:
+        one.feed()

@@ -2,6 +2,8 @@
 
 from sealcore import errors, grants
 
+from . import board
+
 
 class Context:
     """A service's way to the node.
@@ -9,15 +11,17 @@ class Context:
     name    the service's name
     """
 
-    def __init__(self, service, node):
+    def __init__(self, service, node, bus):
         """
         Args:
-            service: its runner.Service, whose grants may change or end.
-            node: what it all is about: `bus`, `config` (dict), `log(service, text)`, `pin(n)`.
+            service: its service.Service, whose grants may change or end.
+            node: the Agent.
+            bus: the bus of the node.
         """
         self.name = service.name
         self._service = service
         self._node = node
+        self._bus = bus
 
     def _require(self, kind: str, what: str) -> None:
         try:
@@ -29,17 +33,17 @@ class Context:
     def publish(self, topic: str, value) -> None:
         """Send a value (str, bytes, int, float, bool or None) to all that subscribe to a topic."""
         self._require(grants.PUBLISH, topic)
-        self._node.bus.publish(topic, value)
+        self._bus.publish(topic, value)
 
     def subscribe(self, pattern: str):
         """`async for topic, value in ctx.subscribe("home/+/temperature")`."""
         self._require(grants.SUBSCRIBE, pattern)
-        return self._node.bus.subscribe(pattern, self.name)
+        return self._bus.subscribe(pattern, self.name)
 
     def pin(self, number: int):
         """A `machine.Pin`."""
         self._require(grants.PIN, str(number))
-        return self._node.pin(number)
+        return board.pin(number)
 
     def config(self, key: str):
         """A value of the node's configuration; None if it has no such key."""

@@ -7,9 +7,9 @@ network link; not while services run on a board with little memory.
 import json
 import os
 
-from sealcore import errors, names
+from sealcore import errors
 
-from . import keystore, trust
+from . import keystore, memory, recovery
 
 _KEY = "/node.key"
 _FILES = ("node.key", "node.crt", "bundle.der", "settings.json")
@@ -22,22 +22,23 @@ def request(node: str, fresh: bool = False) -> None:
     which takes the old one's place once `accept` has seen a certificate for it.
     """
     print(make_request(node, fresh).hex())
+    memory.free()
 
 
 def make_request(node: str, fresh: bool = False) -> bytes:
     """The same, DER."""
-    from sealcore import csr, p256_sign, sealwriter
-
-    keystore.recover()
-    names.check_label(node)
+    recovery.recover()
     known = keystore.read(_current(node)) if not fresh else b""
+    memory.free()
+    from sealcore import csr, p256_sign
+
     if known:
         key = p256_sign.from_sec1(known)
     else:
         key = p256_sign.generate(os.urandom)
-        keystore.make(keystore.INCOMING)
+        recovery.make(keystore.INCOMING)
         keystore.write(keystore.INCOMING + _KEY, key.sec1())
-    return csr.build(sealwriter.name(node), key.public_key().point(), key.sign)
+    return csr.build(node, key.public_key().point(), key.sign)
 
 
 def _current(node: str) -> str:
@@ -50,7 +51,7 @@ def _current(node: str) -> str:
 
 def _name() -> str:
     """The name in the certificate at hand; empty if there is none."""
-    from sealcore import identity
+    from sealcore import identity, names
 
     der = keystore.read(keystore.ROOT + "/node.crt")
     return names.common_name(identity.parse(der).subject) if der else ""
@@ -63,21 +64,23 @@ def accept() -> None:
     for this node's key, by a site key of the bundle; the bundle follows the one at hand, if any.
     Validity is checked by who has the time. Raises SealError; then nothing has changed.
     """
-    keystore.recover()
+    from . import trust
+
+    recovery.recover()
     try:
         fresh = trust.Trust(keystore.INCOMING)
         fresh.check_key(_either(_KEY))
         _check_update(fresh.bundle)
         _check_settings(_either("/settings.json"))
     except errors.SealError:
-        keystore.remove(keystore.INCOMING)
+        recovery.remove(keystore.INCOMING)
         raise
     for name in keystore.names(keystore.INCOMING):
         if name not in _FILES:
-            keystore.remove(keystore.INCOMING + "/" + name)
-    keystore.make(keystore.SERVICES)
-    os.rename(keystore.INCOMING, keystore.ACCEPTED)
-    keystore.enact()
+            recovery.remove(keystore.INCOMING + "/" + name)
+    recovery.make(keystore.SERVICES)
+    recovery.take()
+    trust.changed()
 
 
 def _either(name: str) -> bytes:

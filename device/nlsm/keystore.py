@@ -11,7 +11,7 @@
     /triseal/old/NAME/        a service that is being replaced
 
 A file is written beside its place and renamed; a folder is checked where it arrived and renamed.
-Whatever a cut leaves half done, `recover` ends: as it was, or as it should become.
+Whatever a cut leaves half done, `recovery` ends: as it was, or as it should become.
 """
 
 import os
@@ -21,11 +21,7 @@ from . import board
 ROOT = "/triseal"
 SERVICES = "/triseal/services"
 INCOMING = "/triseal/incoming"
-ACCEPTED = "/triseal/accepted"
-OLD = "/triseal/old"
-
-_TEMPORARY = ".new"
-_FOLDER = 0x4000
+TEMPORARY = ".new"
 
 
 def read(path: str, limit: int = 8192) -> bytes:
@@ -34,15 +30,16 @@ def read(path: str, limit: int = 8192) -> bytes:
     A missing file reads as empty: nothing that is sealed is, so every check refuses it.
     """
     try:
+        size = min(os.stat(path)[6], limit + 1)  # read(n) takes a buffer of n octets at once
         with open(path, "rb") as file:
-            return file.read(limit + 1)
+            return file.read(size)
     except OSError:
         return b""
 
 
 def write(path: str, data) -> None:
     """Write a file whole or not at all."""
-    fresh = path + _TEMPORARY
+    fresh = path + TEMPORARY
     with open(fresh, "wb") as file:
         file.write(data)
         board.sync(file)
@@ -63,76 +60,3 @@ def exists(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def make(folder: str) -> None:
-    """Make a folder of /triseal, unless it is there."""
-    for path in (ROOT, folder):
-        if not exists(path):
-            os.mkdir(path)
-
-
-def remove(path: str) -> None:
-    """Remove a file, or a folder with all in it; what is missing is no error."""
-    try:
-        kind = os.stat(path)[0]
-    except OSError:
-        return
-    if kind & _FOLDER:
-        for name in os.listdir(path):
-            remove(path + "/" + name)
-        os.rmdir(path)
-    else:
-        os.remove(path)
-
-
-def swap(name: str) -> None:
-    """Put the checked folder incoming/NAME in the place of the service NAME, or of nothing."""
-    place = SERVICES + "/" + name
-    make(SERVICES)
-    make(OLD)
-    if exists(place):
-        os.rename(place, OLD + "/" + name)
-    os.rename(INCOMING + "/" + name, place)
-    remove(OLD + "/" + name)
-
-
-def drop(name: str) -> None:
-    """Remove a service: gone in one step, then its room is freed."""
-    make(INCOMING)
-    remove(INCOMING + "/" + name)
-    if exists(SERVICES + "/" + name):
-        os.rename(SERVICES + "/" + name, INCOMING + "/" + name)
-    remove(INCOMING + "/" + name)
-
-
-def enact() -> None:
-    """Move what was accepted to its place; ends also what a cut has interrupted."""
-    for name in names(ACCEPTED):
-        board.replace(ACCEPTED + "/" + name, ROOT + "/" + name)
-    remove(ACCEPTED)
-
-
-def recover() -> None:
-    """Undo or complete what a power cut interrupted; call it before anything is read."""
-    _finish(ROOT)
-    enact()
-    for name in names(OLD):
-        # Cut between the two renames of `swap` the service is in no place but here.
-        if exists(SERVICES + "/" + name):
-            remove(OLD + "/" + name)
-        else:
-            os.rename(OLD + "/" + name, SERVICES + "/" + name)
-    for name in names(SERVICES):
-        _finish(SERVICES + "/" + name)
-
-
-def _finish(folder: str) -> None:
-    for name in names(folder):
-        path = folder + "/" + name
-        if os.stat(path)[0] & _FOLDER:
-            continue
-        if name.endswith(board.COMPLETE):
-            board.replace(path, path[: -len(board.COMPLETE)])
-        elif name.endswith(_TEMPORARY):
-            os.remove(path)

@@ -23,9 +23,8 @@ class Trust:
         Raises: a leaf of SealError.
         """
         self.bundle = bundle.parse(_read(folder, "bundle.der"))
-        self.bundle.check_signed_by(self.bundle.site_keys)
-        self.certificate = _read(folder, "node.crt")
-        own = identity.parse(self.certificate)
+        self.bundle.check_signed(self.bundle.site_keys)
+        own = identity.parse(_read(folder, "node.crt"))
         self.node = names.common_name(own.subject)
         uri = identity.node(self.bundle.site, self.node)
         identity.check(own, self.bundle.site_keys, uri, own.not_before)
@@ -37,6 +36,23 @@ class Trust:
         # The key says its public half itself, at its end; to compute it takes seconds on a board.
         if len(sec1) < 65 or sec1[-65:] != self.spki[-65:]:
             raise errors.WrongKey("node certificate")
+
+
+_loaded = []
+
+
+def load() -> Trust:
+    """The node's own; checked when it is first asked for, as long as this module stays loaded."""
+    if not _loaded:
+        own = Trust()
+        own.check_key(keystore.read(keystore.ROOT + "/node.key"))
+        _loaded.append(own)
+    return _loaded[0]
+
+
+def changed() -> None:
+    """Its files were replaced."""
+    _loaded.clear()
 
 
 def _read(folder: str, name: str) -> bytes:

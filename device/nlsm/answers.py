@@ -1,0 +1,93 @@
+"""What the node answers on its console.
+
+One line each way holds one message of `sealcore.messages`: `~`, base64 of the DER, newline. Lines
+that don't begin with `~` are for people: the node prints logs and state changes so, and ignores
+them on input.
+
+    host sends           node answers
+    ASK nonce            STATUS with that nonce, then HELLO with a nonce of its own
+    TIME signed time     STATUS with a nonce of zeros, once what waited for the time was checked and
+                         started; `triseal: CODE: detail` if it is refused
+    FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
+
+The signed time is for the nonce of the last HELLO, and comes within 30 s. Whatever else comes is
+answered by a line `triseal: bad-message: ...`. A service that prints on its own could print such
+lines too: ASK's nonce, which nobody has seen before, tells the node's answer from that.
+"""
+
+import binascii
+import gc
+import sys
+
+from sealcore import errors, messages
+from sealcore.compat import const
+
+_DETAIL = const(128)
+_NONCE_OCTETS = const(16)
+
+
+def take(node, text):
+    """Answer one line; returns the signed time that it holds, if any. Raises SealError."""
+    try:
+        kind, values = messages.parse(binascii.a2b_base64(memoryview(text)[1:]))
+    except ValueError:
+        raise errors.BadMessage("base64")
+    if kind == messages.TIME:
+        return values[0]
+    if kind == messages.ASK:
+        send(status(node, values[0]))
+        send(hello(node))
+    elif kind == messages.FOLLOW:
+        node.followers = [_log] if values[0] else []
+    else:
+        raise errors.BadMessage("kind %d on the console" % kind)
+
+
+def started(node) -> None:
+    """Say that the time was taken, and what became of what waited for it."""
+    send(status(node, bytes(_NONCE_OCTETS)))
+
+
+def send(message: bytes) -> None:
+    """Print a message on a line of its own, wherever the last print has ended."""
+    sys.stdout.write("\n~" + binascii.b2a_base64(message).decode())
+
+
+def _log(source: str, text: str) -> None:
+    send(messages.write(messages.LOG, source, text[:_DETAIL]))
+
+
+def hello(node) -> bytes:
+    """A Hello with a fresh nonce."""
+    held = [(one.name, one.serial, one.state) for one in node.services.values()]
+    return messages.write(
+        messages.HELLO, messages.PROTOCOL, node.name, node.clock.ask(), node.bundle, held
+    )
+
+
+def status(node, nonce: bytes) -> bytes:
+    """All that there is to say about the node; without the grants if they make it too long."""
+    gc.collect()
+    free = gc.mem_free()
+    try:
+        now = node.clock.now()
+    except errors.NoTrustedTime:
+        now = 0
+    for grants in (True, False):
+        found = [_facts(one, grants) for one in node.services.values()]
+        message = messages.write(messages.STATUS, nonce, node.name, now, node.bundle, free, found)
+        if len(message) <= messages.MAX_FRAME:
+            break
+    return message
+
+
+def _facts(one, grants: bool) -> tuple:
+    return (
+        one.name,
+        one.state,
+        one.code[:32],
+        one.detail[:_DETAIL],
+        one.version,
+        one.not_after,
+        list(one.grants) if grants else [],
+    )

@@ -1,0 +1,55 @@
+"""Gives memory back: what is needed now and then is loaded for its turn and forgotten after it.
+
+Where the heap is large, all stays loaded and nothing is read from flash twice.
+"""
+
+import gc
+import sys
+
+from sealcore.compat import const
+
+# Held by what runs all the time. All else is imported inside functions only, or by such modules:
+# otherwise a second copy would be loaded beside the one that is held.
+RESIDENT = (
+    " errors compat grants memory board agent service clock console runner context bus link frames "
+)
+_SEALCORE = "sealcore."
+_PLENTY = const(65536)
+
+# What a check needs, in the order of dependence.
+CHECK = "der rsa keys utctime certificate profile names bundle identity seal custody"
+
+# Memory from which code runs in place. A constant of that code may be held by whoever was handed
+# it, and the collector does not see that it points in here: so it stays until the next start.
+_held = []
+
+
+def load(names: str) -> None:
+    """Load modules of sealcore one by one: what each leaves behind makes room for the next, so
+    that a small heap keeps long free pieces."""
+    for name in names.split():
+        gc.collect()
+        __import__(_SEALCORE + name)
+    gc.collect()
+
+
+def free() -> None:
+    """Forget the modules that nothing holds, unless there is plenty of memory."""
+    gc.collect()
+    if gc.mem_free() >= _PLENTY:
+        return
+    for name in list(sys.modules):
+        package, _, module = name.partition(".")
+        if package in ("sealcore", "nlsm") and module and " %s " % module not in RESIDENT:
+            del sys.modules[name]
+            delattr(sys.modules[package], module)
+    gc.collect()
+
+
+def hold(data: bytes) -> bytes:
+    """Keep these octets for good; returns them, or equal ones that are kept already."""
+    for known in _held:
+        if known == data:
+            return known
+    _held.append(data)
+    return data

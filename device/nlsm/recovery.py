@@ -1,0 +1,89 @@
+"""Folders that change in one step, and what a power cut leaves of that, mended."""
+
+import os
+
+from sealcore.compat import const
+
+from . import board, keystore
+
+_ACCEPTED = "/triseal/accepted"
+_OLD = "/triseal/old"
+_FOLDER = const(0x4000)
+
+
+def make(folder: str) -> None:
+    """Make a folder of /triseal, unless it is there."""
+    for path in (keystore.ROOT, folder):
+        if not keystore.exists(path):
+            os.mkdir(path)
+
+
+def remove(path: str) -> None:
+    """Remove a file, or a folder with all in it; what is missing is no error."""
+    try:
+        kind = os.stat(path)[0]
+    except OSError:
+        return
+    if kind & _FOLDER:
+        for name in os.listdir(path):
+            remove(path + "/" + name)
+        os.rmdir(path)
+    else:
+        os.remove(path)
+
+
+def swap(name: str) -> None:
+    """Put the checked folder incoming/NAME in the place of the service NAME, or of nothing."""
+    place = keystore.SERVICES + "/" + name
+    make(keystore.SERVICES)
+    make(_OLD)
+    if keystore.exists(place):
+        os.rename(place, _OLD + "/" + name)
+    os.rename(keystore.INCOMING + "/" + name, place)
+    remove(_OLD + "/" + name)
+
+
+def drop(name: str) -> None:
+    """Remove a service: gone in one step, then its room is freed."""
+    make(keystore.INCOMING)
+    remove(keystore.INCOMING + "/" + name)
+    if keystore.exists(keystore.SERVICES + "/" + name):
+        os.rename(keystore.SERVICES + "/" + name, keystore.INCOMING + "/" + name)
+    remove(keystore.INCOMING + "/" + name)
+
+
+def take() -> None:
+    """Make the checked files of incoming the node's own: all of them, from one rename on."""
+    os.rename(keystore.INCOMING, _ACCEPTED)
+    _enact()
+
+
+def _enact() -> None:
+    for name in keystore.names(_ACCEPTED):
+        board.replace(_ACCEPTED + "/" + name, keystore.ROOT + "/" + name)
+    remove(_ACCEPTED)
+
+
+def recover() -> None:
+    """Undo or complete what a power cut interrupted; call it before anything is read."""
+    _finish(keystore.ROOT)
+    _enact()
+    for name in keystore.names(_OLD):
+        # Cut between the two renames of `swap` the service is in no place but here.
+        if keystore.exists(keystore.SERVICES + "/" + name):
+            remove(_OLD + "/" + name)
+        else:
+            os.rename(_OLD + "/" + name, keystore.SERVICES + "/" + name)
+    for name in keystore.names(keystore.SERVICES):
+        _finish(keystore.SERVICES + "/" + name)
+
+
+def _finish(folder: str) -> None:
+    for name in keystore.names(folder):
+        path = folder + "/" + name
+        if os.stat(path)[0] & _FOLDER:
+            continue
+        if name.endswith(board.COMPLETE):
+            board.replace(path, path[: -len(board.COMPLETE)])
+        elif name.endswith(keystore.TEMPORARY):
+            os.remove(path)
