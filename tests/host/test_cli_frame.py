@@ -1,0 +1,216 @@
+"""The command line's frame: one exit status per outcome, one line per failure, no traceback."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+import boards.errors
+import triseal.errors
+from boards.errors import BoardError
+from sealcore import errors
+from triseal.advice import REFUSALS
+from triseal.cli import output
+from triseal.cli.main import app, main
+from triseal.database import DatabaseUnusable
+from triseal.errors import Failure
+
+Capture = pytest.CaptureFixture[str]
+
+
+def codes() -> list[str]:
+    """Every leaf that `sealcore.errors` has, as its docstring lists them."""
+    lines = str(errors.__doc__).splitlines()
+    words = [line.split()[0] for line in lines if line and not line.startswith(" ")]
+    names = [word for word in words if word.isalpha() and word in errors._LEAVES.split()]
+    assert set(names) == set(errors._LEAVES.split()), "the docstring tells all leaves"
+    return [getattr(errors, name).code for name in names]
+
+
+@pytest.mark.parametrize("code", codes())
+def test_every_refusal_has_a_sentence_and_an_advice(code: str) -> None:
+    sentence, advice = REFUSALS[code]
+    assert len(sentence) > 10
+    assert len(advice) > 10
+    assert "\n" not in sentence + advice
+
+
+def test_no_refusal_is_explained_that_there_is_not() -> None:
+    assert set(REFUSALS) == set(codes())
+
+
+def leaves(root: type[Exception]) -> Iterator[type[Exception]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from leaves(kind)
+
+
+OWN = [*leaves(Failure), *leaves(BoardError)]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_every_failure_says_what_to_do_in_one_line(kind: type[Exception]) -> None:
+    line = output.failure(kind("what was seen"))
+    assert line.startswith(f"triseal: {kind.code}: what was seen; ")  # type: ignore[attr-defined]
+    assert not line.endswith(".")
+    assert "\n" not in line
+
+
+def test_one_code_has_one_meaning() -> None:
+    own = [kind for kind in OWN if kind.__module__ == "triseal.errors"]
+    own_codes = [kind.code for kind in own]  # type: ignore[attr-defined]
+    assert triseal.errors.NotAFile in own
+    assert boards.errors.NoPort in OWN
+    assert len(own_codes) == len(set(own_codes))
+    assert not set(own_codes) & set(REFUSALS)
+
+
+LINES: tuple[tuple[str, BaseException, str], ...] = (
+    ("a refusal", errors.HashMismatch(), "hash-mismatch: the executable is not what"),
+    ("a refusal with a detail", errors.Rollback("1, had 2"), "accepted before (1, had 2); raise"),
+    ("a file that is not there", FileNotFoundError(2, "No such file", "x"), "file-not-found: x: "),
+    ("no permission", PermissionError(13, "Permission denied", "x"), "permission-denied: x: "),
+    ("a full disk", OSError(28, "No space left on device", "x"), "system-failed: x: No space left"),
+    ("an error without a number", OSError("odd"), "system-failed: odd; solve"),
+    ("a database", DatabaseUnusable("locked"), "database-unusable: locked; check"),
+    ("a constraint", IntegrityError("INSERT", {}, Exception("twice")), "database-failed: "),
+    ("a board", boards.errors.NoPort("COM7"), "no-port: COM7; plug the board in"),
+    ("a defect", KeyError("x"), "defect: KeyError: 'x'; report it"),
+    ("letters that steer a terminal", Failure("\x1b[2J\u202e\nx"), r"failed: \x1b[2J\u202e\nx; "),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "error", "text"), LINES)
+def test_the_line(sentence: str, error: BaseException, text: str) -> None:
+    line = output.failure(error)
+    assert text in line, sentence
+    assert line.startswith("triseal: ")
+    assert len(line.splitlines()) == 1
+
+
+# Usage and help.
+
+
+def commands() -> list[list[str]]:
+    """Every command, as the words that call it."""
+    found = [
+        [str(one.name or one.callback.__name__)] for one in app.registered_commands if one.callback
+    ]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for one in group.typer_instance.registered_commands:
+            assert one.callback is not None
+            name = one.name or one.callback.__name__.replace("_", "-")
+            found.append([str(group.name), name])
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_has_examples_that_name_the_command(words: list[str], capsys: Capture) -> None:
+    assert main([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Examples:" in text
+    assert f"  triseal {' '.join(words)}" in text.split("Examples:")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["none"], ["dev", "none"], ["dev", "sign"], ["inspect"], ["inspect", "a", "b"],
+     ["dev", "init", "--name", "A", "--algorithm", "rsa512"], ["dev", "init", "--nam"],
+     ["store", "init", "--name", "A", "--years", "0"],
+     ["store", "init", "--name", "A", "--years", "x"],
+     ["evidence", "make", "a"]],
+)  # fmt: skip
+def test_wrong_usage_is_status_2(words: list[str], capsys: Capture) -> None:
+    assert main(words) == 2
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert "Usage: triseal" in seen.err
+
+
+def test_the_version_is_told(capsys: Capture) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_an_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("triseal.cli.output.facts", interrupt)
+    assert main(["dev", "init", "--name", "A", "--algorithm", "p256", "--no-passphrase",
+                 "--home", str(tmp_path)]) == 130  # fmt: skip
+
+
+def test_a_defect_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("triseal.files.read", broken)
+    assert main(["inspect", "x"]) == 1
+    assert capsys.readouterr().err.startswith("triseal: defect: ZeroDivisionError")
+
+
+def test_as_a_process_of_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "triseal.cli.main", "inspect", str(tmp_path / "none")]
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("triseal: file-not-found: ")
+    assert done.stderr.count("\n") == 1
+
+
+# What is printed.
+
+
+def test_facts_for_people(capsys: Capture) -> None:
+    inner = {"a": 1, "long_name": None}
+    output.facts({"x": True, "y": [], "z": inner, "list": [inner]}, as_json=False)
+    assert capsys.readouterr().out == (
+        "x:    yes\ny:    -\nz:\n  a:         1\n  long name: -\nlist:\n  a:         1\n"
+        "  long name: -\n"
+    )
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(capsys: Capture) -> None:
+    evil = "\x1b[31m\r\n\u202e\u200b\x9b"
+    output.facts({evil: evil, "list": [evil], "inner": {evil: evil}}, as_json=False)
+    output.facts({evil: evil}, as_json=True)
+    output.table([{"a": evil}], ("a",), as_json=False, empty="")
+    assert all(letter == "\n" or letter.isprintable() for letter in capsys.readouterr().out)
+
+
+def test_tables(capsys: Capture) -> None:
+    rows: list[output.Facts] = [{"a": 1, "b": None}, {"a": "x", "b": ["y", "z"]}]
+    output.table(rows, ("a", "b"), as_json=False, empty="none")
+    assert capsys.readouterr().out == "a\tb\n1\t-\nx\ty, z\n"
+    output.table([], ("a",), as_json=False, empty="none")
+    assert capsys.readouterr().out == "none\n"
+    output.table(rows, ("a",), as_json=True, empty="none")
+    assert json.loads(capsys.readouterr().out) == rows
+    output.table([], ("a",), as_json=True, empty="none")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_at_a_terminal_markup_in_a_table_is_shown_as_it_is() -> None:
+    program = (
+        "from triseal.cli import output\n"
+        "output.table([{'a': '[red]x[/red]'}], ('a',), as_json=False, empty='')"
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    ours, theirs = pty.openpty()
+    try:
+        environment = {**os.environ, "PYTHONPATH": path}
+        subprocess.run([sys.executable, "-c", program], stdout=theirs, check=True, env=environment)
+        assert b"[red]x[/red]" in os.read(ours, 4096)
+    finally:
+        os.close(ours)
+        os.close(theirs)
