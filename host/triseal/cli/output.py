@@ -90,8 +90,7 @@ def failure(error: BaseException) -> str:
 
 def _explained(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, SealError):
-        sentence, advice = REFUSALS[error.code]
-        return error.code, f"{sentence} ({error})" if str(error) else sentence, advice
+        return _refusal(error.code, str(error))
     if hasattr(error, "code") and hasattr(error, "advice"):
         detail = str(error).removeprefix(f"{error.code}: ")
         return error.code, detail or "it failed", error.advice
@@ -102,6 +101,13 @@ def _explained(error: BaseException) -> tuple[str, str, str]:
         return "database-failed", lines[0] if lines else "database", "Check the database"
     kind = type(error).__name__
     return "defect", f"{kind}: {error}", "Report it, with TRISEAL_DEBUG=1 for the traceback"
+
+
+def _refusal(code: str, detail: str) -> tuple[str, str, str]:
+    if code not in REFUSALS:  # a newer release on the other side may have codes of its own
+        return code, detail or "refused", "Update Triseal"
+    sentence, advice = REFUSALS[code]
+    return code, f"{sentence} ({detail})" if detail else sentence, advice
 
 
 def _os_error(error: OSError) -> tuple[str, str, str]:
