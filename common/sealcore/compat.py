@@ -2,20 +2,25 @@
 
 import hashlib
 
-Sha256 = hashlib.sha256
-
+# `collect` empties a board's small heap before something large; CPython has no need of it.
 try:
     from micropython import const
-except ImportError:  # CPython
+
+    from gc import collect  # isort: skip
+except ImportError:
     const = int
+
+    def collect() -> None:
+        """Nothing."""
+
 
 try:
     pow(2, 3, 5)
     modpow = pow
 except (TypeError, NotImplementedError):  # ESP8266
-    from .ladder import modpow
+    from .ladder import modpow  # noqa: F401
 
 
 def sha256(data) -> bytes:
     """SHA-256 of bytes or a memoryview."""
-    return Sha256(data).digest()
+    return hashlib.sha256(data).digest()

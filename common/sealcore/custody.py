@@ -25,8 +25,10 @@ A package is anything with these attributes:
     store_seal       DER
 """
 
-from . import errors, keys, seal
-from .compat import Sha256, const, sha256
+import hashlib
+
+from . import errors, seal
+from .compat import collect, const, sha256
 
 _MAX_METADATA = const(8192)
 _BLOCK = const(512)
@@ -47,74 +49,81 @@ def verify(package, site_seal, trust, node, service, node_key, now, floor=0) -> 
     Returns: the site seal. Raises: a leaf of SealError.
     """
     site = seal.parse(site_seal, seal.SITE)  # 1
-    store = seal.parse(package.store_seal, seal.STORE)  # 1
-    developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    check_signed(site, trust.site_keys, now)  # 2
-    _check_place(site, (trust.site, "node", node, "service", service))  # 3
+    site.check_signed(trust.site_keys, now)  # 2
+    _check_place(site, trust.site, node, service)  # 3
     if site.spki != node_key:  # 3
         raise errors.WrongKey
-    if site.predecessor != sha256(package.store_seal):  # 4
-        raise errors.PredecessorMismatch("site seal")
-    check_package(package, store, developer, trust, site.not_before)  # 5-8
-    if site.service != store.service or site.core != store.core:  # 8
-        raise errors.SealMismatch("site seal")
+    check_package(package, site, trust, site.not_before)  # 4-8
     check_content(site, package, floor)  # 9-10
     return site
 
 
-def check_signed(one: seal.Seal, entries, when: int) -> None:
-    """A key in `entries` of the name that the seal gives as its issuer signed it; it is valid."""
-    known = [entry for entry in entries if entry[0] == one.issuer]
-    if not known:
-        raise errors.UntrustedSigner(seal.ROLES[one.role])
-    keys.verify_any(known, one.algorithm, one.tbs, one.signature)
-    one.check_time(when)
-
-
-def _check_place(site: seal.Seal, place) -> None:
+def _check_place(cert: seal.Seal, site: str, node: str, service: str) -> None:
     """Step 3: the SPIFFE ID is this service's on this node of this site."""
-    named = site.uri.split("/")
-    if named[:2] != ["spiffe:", ""] or named[2:3] != [place[0]]:
-        raise errors.WrongSite(site.uri)
-    if tuple(named[2:6]) != place[:4]:
-        raise errors.WrongNode(site.uri)
-    if tuple(named[2:]) != place or site.service != place[4]:
-        raise errors.WrongService(site.uri)
+    due = ["spiffe:", "", site, "node", node, "service", service]
+    found = cert.uri.split("/")
+    if found[:3] != due[:3]:
+        raise errors.WrongSite(cert.uri)
+    if found[:5] != due[:5]:
+        raise errors.WrongNode(cert.uri)
+    if found != due or cert.service != service:
+        raise errors.WrongService(cert.uri)
 
 
-def check_package(package, store: seal.Seal, developer: seal.Seal, trust, begin: int) -> None:
-    """Steps 5 to 8 for the Store and developer seals; `begin` is the time that counts."""
-    check_signed(store, trust.store_keys, begin)  # 5
-    if store.predecessor != sha256(package.developer_seal):  # 6
-        raise errors.PredecessorMismatch("Store seal")
-    check_developer(developer, store.spki, trust.developers, begin)  # 7
-    if developer.service != store.service or developer.core != store.core:  # 8
-        raise errors.SealMismatch("Store seal")
-    if developer.spki != store.spki:  # 8
-        raise errors.SealMismatch("developer key")
+def check_package(package, cert: seal.Seal, trust, now: int) -> None:
+    """Steps 4 to 8, by one seal after the other: a board need not hold all of them.
+
+    Args:
+        package, trust: as above.
+        cert: the site seal; where there is none yet, the Store seal.
+        now: the time that counts.
+    """
+    der = package.store_seal
+    if cert.role == seal.SITE and cert.predecessor != sha256(der):  # 4
+        raise errors.PredecessorMismatch(seal.ROLES[cert.role])
+    collect()
+    other = seal.parse(der, seal.STORE)  # 1
+    other.check_signed(trust.store_keys, now)  # 5
+    if cert.service != other.service or cert.core != other.core:  # 8
+        raise errors.SealMismatch(seal.ROLES[other.role])
+    der = package.developer_seal
+    if other.predecessor != sha256(der):  # 6
+        raise errors.PredecessorMismatch(seal.ROLES[seal.STORE])
+    spki = bytes(other.spki)
+    other = None
+    collect()
+    other = seal.parse(der, seal.DEVELOPER)  # 1
+    check_developer(other, spki, trust.developers, now)  # 7
+    if cert.service != other.service or cert.core != other.core:  # 8
+        raise errors.SealMismatch(seal.ROLES[other.role])
 
 
-def check_developer(developer: seal.Seal, spki, entries, begin: int) -> None:
+def check_developer(cert: seal.Seal, spki, entries, now: int) -> None:
     """Step 7. The trusted copy of the key came from the site, not from the Store: so a Store that
     swaps the developer or the content is caught."""
-    check_signed(developer, [entry for entry in entries if entry[1] == spki], begin)
+    if cert.spki != spki:  # 8
+        raise errors.SealMismatch(seal.ROLES[seal.DEVELOPER])
+    entry = cert.issuer, spki
+    cert.check_signed((entry,) if entry in entries else (), now)
 
 
-def check_content(one: seal.Seal, package, floor: int) -> None:
+def check_content(cert: seal.Seal, package, floor: int) -> None:
     """Steps 9 and 10. At most a block is read beyond the sealed size."""
-    if one.security_version < floor:  # 9
-        raise errors.Rollback("security version %d, had %d" % (one.security_version, floor))
-    if len(package.metadata) > _MAX_METADATA:  # 1
-        raise errors.TooLarge("metadata")
-    if sha256(package.metadata) != one.metadata_hash:  # 10
+    if cert.security_version < floor:  # 9
+        raise errors.Rollback
+    metadata = package.metadata
+    if len(metadata) > _MAX_METADATA:  # 1
+        raise errors.TooLarge
+    if sha256(metadata) != cert.metadata_hash:  # 10
         raise errors.MetadataMismatch
-    digest = Sha256()
+    stream = package.executable
+    digest = hashlib.sha256()
     block = memoryview(bytearray(_BLOCK))
-    left = one.executable_size
+    left = cert.executable_size
     count = 1
     while count and left >= 0:
-        count = package.executable.readinto(block)
+        count = stream.readinto(block)
         digest.update(block[:count])
         left -= count
-    if left or digest.digest() != one.executable_hash:  # 10
+    if left or digest.digest() != cert.executable_hash:  # 10
         raise errors.HashMismatch

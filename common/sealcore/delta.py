@@ -30,16 +30,16 @@ def apply(seal, serial: bytes, not_before: int, not_after: int, signature: bytes
     old = single(outer.element(_SEQUENCE))
     algorithm = outer.element(_SEQUENCE)
     old.value()  # version
-    head = old.data[: old.at]
+    head = old.data[: old.pos]
     old.value(_INTEGER)
-    start = old.at
+    start = old.pos
     old.value(_SEQUENCE)  # signature algorithm
     old.value(_SEQUENCE)  # issuer
-    middle = old.data[start : old.at]
+    middle = old.data[start : old.pos]
     old.value(_SEQUENCE)  # validity
     validity = encode.sequence(timetext.der(not_before), timetext.der(not_after))
     new = encode.sequence(
-        head, encode.element(_INTEGER, serial), middle, validity, old.data[old.at :]
+        head, encode.element(_INTEGER, serial), middle, validity, old.data[old.pos :]
     )
     return encode.sequence(new, algorithm, encode.bits(signature))
 

@@ -15,28 +15,28 @@ _SEQUENCE = const(0x30)
 
 
 class Reader:
-    """Reads the elements of `data[at:]` in order; the caller says which tag is due.
+    """Reads the elements of `data[pos:]` in order; the caller says which tag is due.
 
     Values come back as memoryviews into `data`: nothing is copied but integers and text.
     """
 
     def __init__(self, data):
         self.data = memoryview(data)
-        self.at = 0
+        self.pos = 0
 
     def peek(self) -> int:
         """Tag of the next element, or -1 at the end."""
-        return self.data[self.at] if self.at < len(self.data) else -1
+        return self.data[self.pos] if self.pos < len(self.data) else -1
 
     def end(self) -> None:
         """Nothing may follow."""
-        if self.at != len(self.data):
+        if self.pos != len(self.data):
             raise errors.MalformedDER
 
     def value(self, tag: int = -1):
         """The value of the next element: of this tag, or of any."""
         data = self.data
-        at = self.at + 2
+        at = self.pos + 2
         left = len(data) - at
         if left < 0:
             raise errors.MalformedDER
@@ -44,7 +44,8 @@ class Reader:
         if tag >= 0 and found != tag:
             raise errors.MalformedDER
         # Low tag numbers only; of the universal ones, SEQUENCE and SET are constructed, no other.
-        if found & 0x1F == 0x1F or (found < 0x40 and found not in (0x30, 0x31) and found - 1 & 0x20):
+        low = found & 0x1F
+        if low == 0x1F or not found or (found < 0x40 and (found >= 0x20) != (low in (16, 17))):
             raise errors.MalformedDER
         length = data[at - 1]
         if length & 0x80:
@@ -58,14 +59,14 @@ class Reader:
                 raise errors.MalformedDER
         if length > left:
             raise errors.MalformedDER
-        self.at = at + length
-        return data[at : self.at]
+        self.pos = at + length
+        return data[at : self.pos]
 
     def element(self, tag: int = -1):
         """The next element whole, header included: of this tag, or of any."""
-        start = self.at
+        start = self.pos
         self.value(tag)
-        return self.data[start : self.at]
+        return self.data[start : self.pos]
 
     def enter(self, tag: int = _SEQUENCE) -> "Reader":
         """A reader over the inside of the next element."""
@@ -75,7 +76,7 @@ class Reader:
         """A signed integer of any size (X.690 8.3.2: the first nine bits are not all the same)."""
         value = self.value(tag)
         size = len(value)
-        if not size or size > 1 and (value[0] << 1 | value[1] >> 7) in (0, 0x1FF):
+        if not size or (size > 1 and (value[0] << 1 | value[1] >> 7) in (0, 0x1FF)):
             raise errors.MalformedDER
         number = int.from_bytes(value, "big")
         # MicroPython's from_bytes ignores `signed`.
@@ -133,6 +134,8 @@ def check_utf8(value) -> None:
 def single(data, tag: int = _SEQUENCE) -> Reader:
     """A reader over the inside of the one element that `data` is."""
     reader = Reader(data)
-    inner = reader.enter(tag)
-    reader.end()
-    return inner
+    reader.data = reader.value(tag)
+    if reader.pos != len(data):
+        raise errors.MalformedDER
+    reader.pos = 0
+    return reader

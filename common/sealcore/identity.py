@@ -3,10 +3,23 @@
     spiffe://SITE/slsm                          the site's manager
     spiffe://SITE/node/NODE                     a node
     spiffe://SITE/node/NODE/service/SERVICE     a service on a node: a site seal
+
+Each name between the slashes is a label (`names.check_label`).
 """
 
-from . import errors, keys, names
-from .profile import TLS_BOTH_SIDES, ProfileCertificate
+from . import errors, names, profile
+from .certificate import Certificate
+
+
+class Identity(Certificate):
+    """The TLS certificate of a node or of the SLSM: a Certificate with
+
+    uri    its SPIFFE ID
+    """
+
+    def read(self, reader) -> None:
+        kind = profile.SUBJECT_ALT_NAME
+        self.uri = profile.uri(profile.read(reader, profile.TLS_BOTH_SIDES, (kind,))[kind])
 
 
 def slsm(site: str) -> str:
@@ -21,15 +34,10 @@ def service(site: str, node_name: str, name: str) -> str:
     return node(site, node_name) + "/service/" + names.check_label(name)
 
 
-def parse(der) -> ProfileCertificate:
-    """Parse the TLS certificate of a node or of the SLSM.
-
-    Raises MalformedDER, UnsupportedCertificate or ProfileViolation.
-    """
-    return ProfileCertificate(der, TLS_BOTH_SIDES, {b"\x55\x1d\x11": None})
+parse = Identity
 
 
-def check(peer: ProfileCertificate, site_keys, uri: str, now: int) -> None:
+def check(peer: Identity, site_keys, uri: str, now: int) -> None:
     """Raise unless a site key issued this certificate to `uri` and it is valid.
 
     Args:
@@ -38,10 +46,6 @@ def check(peer: ProfileCertificate, site_keys, uri: str, now: int) -> None:
         uri: the SPIFFE ID that the peer must have.
         now: trusted time, Unix seconds.
     """
-    known = [entry for entry in site_keys if entry[0] == peer.issuer]
-    if not known:
-        raise errors.UntrustedSigner("of the peer's certificate")
-    keys.verify_any(known, peer.algorithm, peer.tbs, peer.signature)
-    peer.check_time(now)
+    peer.check_signed(site_keys, now)
     if peer.uri != uri:
         raise errors.WrongNode(peer.uri)

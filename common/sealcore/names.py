@@ -2,26 +2,27 @@
 
 from . import errors
 from .compat import const
-from .der import single
+from .der import Reader
 
-_SET = const(0x31)
-_OID = const(0x06)
-_COMMON_NAME = b"\x55\x04\x03"
 _MAX_COMMON_NAME = const(64)  # ub-common-name, RFC 5280 appendix A.1
 _MAX_LABEL = const(63)
 
 
 def common_name(name) -> str:
-    """The text of a Name (DER) that is one UTF8String common name and nothing else."""
-    rdns = single(name)
-    rdn = rdns.enter(_SET)
-    rdns.end()
-    attribute = rdn.enter()
-    rdn.end()
-    if attribute.value(_OID) != _COMMON_NAME:
-        raise errors.ProfileViolation("a name is one common name")
-    text = attribute.text(1, _MAX_COMMON_NAME)
-    attribute.end()
+    """The text of a Name (DER) that is one UTF8String common name and nothing else.
+
+    Raises ProfileViolation for any other name, well-formed or not.
+    """
+    size = len(name)
+    if not 13 < size <= 13 + _MAX_COMMON_NAME:
+        raise errors.ProfileViolation
+    # SEQUENCE { SET { SEQUENCE { type, text } } }, each as long as what is left
+    head = bytes((0x30, size - 2, 0x31, size - 4, 0x30, size - 6, 0x06, 3, 0x55, 0x04, 3))
+    if name[:11] != head:
+        raise errors.ProfileViolation
+    reader = Reader(name[11:])
+    text = reader.text(1, _MAX_COMMON_NAME)
+    reader.end()
     return text
 
 
@@ -31,9 +32,12 @@ def check_label(text: str) -> str:
     So it is one path segment of a SPIFFE ID and one file name on every file system that boards
     have, on FAT (which folds case) too. Raises ProfileViolation.
     """
-    for letter in text:
-        if not ("a" <= letter <= "z" or "0" <= letter <= "9" or letter in ".-_"):
-            raise errors.ProfileViolation("a name has only a-z 0-9 . - _")
-    if not 1 <= len(text) <= _MAX_LABEL or text[0] in ".-_":
-        raise errors.ProfileViolation("a name has 1 to 63 letters, no sign in front")
+    sign = True
+    for octet in text.encode():
+        if 0x61 <= octet <= 0x7A or 0x30 <= octet <= 0x39:
+            sign = False
+        elif sign or octet not in b".-_":
+            raise errors.ProfileViolation
+    if not 1 <= len(text) <= _MAX_LABEL:
+        raise errors.ProfileViolation
     return text

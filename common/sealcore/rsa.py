@@ -1,14 +1,11 @@
 """RSA signatures: PKCS #1 v1.5 with SHA-256 (RFC 8017 section 8.2.2), 2048 to 4096 bits."""
 
 from . import errors
-from .compat import const, modpow, sha256
+from .compat import collect, const, modpow, sha256
 
 _MIN_BITS = const(2048)
 _MAX_BITS = const(4096)
 _MAX_EXPONENT_BITS = const(256)  # FIPS 186-5 section A.1.1
-
-# DigestInfo of a SHA-256 hash up to the hash itself (RFC 8017 section 9.2, note 1).
-_DIGEST_INFO = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
 
 
 class PublicKey:
@@ -16,9 +13,9 @@ class PublicKey:
 
     def __init__(self, n: int, e: int):
         if n < 0 or not n >> _MIN_BITS - 1 or n >> _MAX_BITS or not n & 1:
-            raise errors.UnsupportedKey("RSA modulus")
+            raise errors.UnsupportedKey
         if e < 3 or not e & 1 or e >> _MAX_EXPONENT_BITS:
-            raise errors.UnsupportedKey("RSA exponent")
+            raise errors.UnsupportedKey
         self.n = n
         self.e = e
 
@@ -33,9 +30,12 @@ class PublicKey:
             size += 1
         number = int.from_bytes(signature, "big")
         if len(signature) != size or number >= self.n:
-            raise errors.BadSignature("length or range")
-        # 00 01 ff .. ff 00 DigestInfo, as a number: building the octets would need a KiB of heap.
-        info = _DIGEST_INFO + sha256(message)
-        expected = (1 << 8 * size - 15) - (1 << 8 * len(info) + 8) + int.from_bytes(info, "big")
-        if modpow(number, self.e, self.n) != expected:
-            raise errors.BadSignature("RSA")
+            raise errors.BadSignature
+        collect()
+        number = modpow(number, self.e, self.n)  # first, while the heap is emptiest
+        # DigestInfo of a SHA-256 hash (RFC 8017 section 9.2, note 1)
+        info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
+        info += sha256(message)
+        # 00 01 ff .. ff 00 info, as a number: building the octets would need a KiB of heap.
+        if number != (1 << 8 * size - 15) - (1 << 8 * len(info) + 8) + int.from_bytes(info, "big"):
+            raise errors.BadSignature

@@ -1,7 +1,6 @@
 """What `seal` and `bundle` read, written: for those who issue."""
 
-from . import encode, seal, timetext
-from .bundle import LABEL
+from . import encode, limits, timetext
 
 _COMMON_NAME = b"\x55\x04\x03"
 
@@ -42,9 +41,9 @@ def service_seal(core, predecessor: bytes = b"", grants=None) -> bytes:
     """
     parts = [core]
     if predecessor:
-        parts.append(encode.octets(predecessor, seal.PREDECESSOR))
+        parts.append(encode.octets(predecessor, limits.PREDECESSOR))
     if grants is not None:
-        parts.append(encode.element(seal.GRANTS, *[encode.text(grant) for grant in grants]))
+        parts.append(encode.element(limits.GRANTS, *[encode.text(grant) for grant in grants]))
     return encode.sequence(*parts)
 
 
@@ -56,7 +55,7 @@ def uri_name(uri: str) -> bytes:
 def bundle_tbs(version: int, site: str, issued_at: int, site_keys, store_keys, developers) -> bytes:
     """The part of a trust bundle that is signed; the lists hold (name, SubjectPublicKeyInfo)."""
     return encode.sequence(
-        encode.text(LABEL),
+        encode.text(limits.BUNDLE_LABEL),
         encode.integer(version),
         encode.text(site),
         timetext.der(issued_at),

@@ -12,7 +12,6 @@ from .der import single
 
 LABEL = "triseal time v1"
 
-_SEQUENCE = const(0x30)
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 
 
@@ -26,14 +25,10 @@ def tbs(site: str, nonce: bytes, now: int) -> bytes:
 def read(der, site_keys, site: str, nonce) -> int:
     """The time, in Unix seconds, that one of the site's keys signed for this nonce.
 
-    Raises MalformedDER, UnsupportedCertificate (of the algorithm), BadSignature, WrongSite, or
+    Raises MalformedDER, BadSignature, WrongSite, or
     BadMessage where the nonce is another: somebody plays back an old answer.
     """
-    outer = single(der)
-    body = outer.element(_SEQUENCE)
-    algorithm = keys.read_algorithm(outer)
-    signature = outer.bits()
-    outer.end()
+    body, algorithm, signature = keys.split(der)
     keys.verify_any(site_keys, algorithm, body, signature)
     reader = single(body)
     if reader.text(1, 63) != LABEL:

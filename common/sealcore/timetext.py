@@ -13,14 +13,11 @@ def fields(seconds: int):
     """(year, month, day, hour, minute, second) of a Unix time."""
     days = seconds // _DAY
     rest = seconds % _DAY
-    year = 1969 + days // 366  # never too late
-    while days_before(year + 1) <= days:
-        year += 1
-    month = 1
-    while days_before(year, month + 1) <= days:
-        month += 1
-    day = days - days_before(year, month) + 1
-    return year, month, day, rest // 3600, rest % 3600 // 60, rest % 60
+    count = 12 * (1969 + days // 366)  # never too late
+    while days_before(count + 1) <= days:
+        count += 1
+    day = days - days_before(count) + 1
+    return count // 12, count % 12 + 1, day, rest // 3600, rest % 3600 // 60, rest % 60
 
 
 def der(seconds: int) -> bytes:

@@ -8,16 +8,17 @@ from .compat import const
 
 _UTC_TIME = const(0x17)
 _GENERALIZED_TIME = const(0x18)
-_FEBRUARY = const(2)
 
 
-def days_before(year: int, month: int = 1) -> int:
-    """Days from 1970-01-01 to the first of a month, 1..13, where 13 is the next January."""
-    days = 365 * (year - 1970) + 28 * (month - 1)
-    # What the months so far have beyond 28 days; two bits for each would say the same.
-    for extra in b"\x03\x00\x03\x02\x03\x02\x03\x03\x02\x03\x02\x03"[: month - 1]:
+def days_before(count: int) -> int:
+    """Days from 1970-01-01 to the first of a month; `count` is 12 * year + month - 1."""
+    year = count // 12
+    month = count % 12
+    days = 365 * (year - 1970) + 28 * month
+    # What the months so far have beyond 28 days.
+    for extra in b"\x03\x00\x03\x02\x03\x02\x03\x03\x02\x03\x02"[:month]:
         days += extra
-    if month <= _FEBRUARY:
+    if month < 2:  # the leap day is yet to come
         year -= 1
     return days + year // 4 - year // 100 + year // 400 - 477
 
@@ -46,7 +47,8 @@ def read(reader) -> int:
     _, month, day, hour, minute, second = pairs
     if not 1 <= month <= 12 or hour > 23 or minute > 59 or second > 59:
         raise errors.MalformedDER
-    days = days_before(year, month) + day - 1
-    if not (1 <= day and days < days_before(year, month + 1)):
+    count = 12 * year + month - 1
+    days = days_before(count) + day - 1
+    if not day or days >= days_before(count + 1):
         raise errors.MalformedDER
     return days * 86400 + hour * 3600 + minute * 60 + second

@@ -4,10 +4,12 @@ from . import errors
 from .compat import const
 from .der import check_utf8, single
 
+_BIT_STRING = const(0x03)
 _OID = const(0x06)
 _UTF8_STRING = const(0x0C)
 _NUMERIC_STRING = const(0x12)
 _PRINTABLE_STRING = const(0x13)
+_TELETEX_STRING = const(0x14)
 _IA5_STRING = const(0x16)
 _VISIBLE_STRING = const(0x1A)
 _UNIVERSAL_STRING = const(0x1C)

@@ -1,11 +1,20 @@
 """Any X.509 certificate (RFC 5280): strict parsing, and the check under its direct issuer."""
 
-from . import certificate, errors, extensions, keys, x501
+from . import certificate, eckeys, errors, extensions, keys, x501
 from .compat import const
+from .der import single
 
 MAX_SIZE = const(16384)
 
+_BOOLEAN = const(0x01)
+_OCTET_STRING = const(0x04)
+_OID = const(0x06)
+_ISSUER_ID = const(0x81)
+_SUBJECT_ID = const(0x82)
+_EXTENSIONS = const(0xA3)
+_V3 = const(3)
 _MAX_EXTENSIONS = const(32)
+_BEYOND_SERIAL = 1 << 159  # 20 octets (RFC 5280 section 4.1.2.2)
 
 # Critical extensions that check_issued weighs or hands on as parsed; any other is refused.
 _UNDERSTOOD = (
@@ -27,6 +36,11 @@ class Certificate(certificate.Certificate):
     def __init__(self, der):
         self.extensions = {}
         certificate.Certificate.__init__(self, der)
+        if self.algorithm not in (keys.RSA_SHA256, eckeys.ECDSA_SHA256):
+            single(self.algorithm).value(_OID)  # malformed, or merely another one?
+            raise errors.UnsupportedCertificate("signature algorithm")
+        if not -_BEYOND_SERIAL <= self.serial < _BEYOND_SERIAL:
+            raise errors.UnsupportedCertificate("serial number")
         self.issuer = bytes(self.issuer)
         self.subject = bytes(self.subject)
         x501.check(self.issuer)
@@ -38,7 +52,25 @@ class Certificate(certificate.Certificate):
         except errors.UnsupportedKey as error:
             raise errors.UnsupportedCertificate(*error.args)
 
-    def on_extension(self, kind: bytes, critical: bool, value) -> None:
+    def read(self, reader) -> None:
+        if reader.peek() in (_ISSUER_ID, _SUBJECT_ID):  # RFC 5280 4.1.2.8: no CA may use them
+            raise errors.UnsupportedCertificate("unique identifiers")
+        if self.version == _V3 and reader.peek() >= 0:
+            explicit = reader.enter(_EXTENSIONS)
+            items = explicit.enter()
+            explicit.end()
+            self._read_extension(items)  # there is one at least
+            while items.peek() >= 0:
+                self._read_extension(items)
+
+    def _read_extension(self, items) -> None:
+        item = items.enter()
+        kind = bytes(item.value(_OID))
+        critical = item.peek() == _BOOLEAN
+        if critical and item.value() != b"\xff":  # FALSE is the DEFAULT, which is never written
+            raise errors.MalformedDER
+        value = item.value(_OCTET_STRING)
+        item.end()
         extensions.check(kind, value)
         if kind in self.extensions:
             raise errors.MalformedDER

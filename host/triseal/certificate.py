@@ -20,6 +20,15 @@ _V3 = encode.explicit(0, encode.integer(2))
 _CA_USAGE = bytes.fromhex("03020204")  # keyCertSign alone
 _CA_NO_INTERMEDIATE = encode.sequence(bytes.fromhex("0101ff"), encode.integer(0))
 _SUBJECT_KEY_ID = bytes.fromhex("551d0e")
+_KEY_USAGE = bytes.fromhex("551d0f")
+_BASIC_CONSTRAINTS = bytes.fromhex("551d13")
+_AUTHORITY_KEY_ID = bytes.fromhex("551d23")
+_EXT_KEY_USAGE = bytes.fromhex("551d25")
+_NO_REV_AVAIL = bytes.fromhex("551d38")  # RFC 9608
+_DIGITAL_SIGNATURE = bytes.fromhex("03020780")
+_NOT_A_CA = bytes.fromhex("3000")
+_CODE_SIGNING = bytes.fromhex("300a06082b06010505070303")
+_NULL = 0x05
 _TRUE = bytes.fromhex("0101ff")
 
 
@@ -100,20 +109,21 @@ def issue(
 
 
 def _end_entity(purposes: bytes, issuer_spki: bytes) -> list[bytes]:
-    """The extensions that all end-entity certificates of the profile begin with."""
+    """The extensions that all end-entity certificates of the profile begin with; `purposes` is the
+    whole extension that says them."""
     authority = encode.sequence(encode.octets(key_id(issuer_spki), 0x80))
     return [
-        extension(profile.KEY_USAGE, profile.DIGITAL_SIGNATURE, critical=True),
-        extension(profile.EXT_KEY_USAGE, purposes),
-        extension(profile.BASIC_CONSTRAINTS, profile.NOT_A_CA, critical=True),
-        extension(profile.AUTHORITY_KEY_ID, authority),
+        extension(_KEY_USAGE, _DIGITAL_SIGNATURE, critical=True),
+        purposes,
+        extension(_BASIC_CONSTRAINTS, _NOT_A_CA, critical=True),
+        extension(_AUTHORITY_KEY_ID, authority),
     ]
 
 
 def code_seal_extensions(issuer_spki: bytes, service_seal: bytes) -> list[bytes]:
     """Extensions of a developer or Store seal; `service_seal` from sealwriter.service_seal."""
     return [
-        *_end_entity(seal.CODE_SIGNING, issuer_spki),
+        *_end_entity(extension(_EXT_KEY_USAGE, _CODE_SIGNING), issuer_spki),
         extension(seal.SERVICE_SEAL, service_seal),
     ]
 
@@ -123,7 +133,7 @@ def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> l
     return [
         *_end_entity(profile.TLS_BOTH_SIDES, issuer_spki),
         extension(profile.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
-        extension(seal.NO_REV_AVAIL, seal.NO_REVOCATION),
+        extension(_NO_REV_AVAIL, encode.element(_NULL)),
         extension(seal.SERVICE_SEAL, service_seal),
     ]
 
@@ -140,8 +150,8 @@ def self_signed_ca(signer: Signer, name: str, validity: Validity) -> bytes:
     """The self-signed certificate of a Store or SLCA: CA, keyCertSign, path length 0."""
     subject = sealwriter.name(name)
     found = [
-        extension(profile.KEY_USAGE, _CA_USAGE, critical=True),
-        extension(profile.BASIC_CONSTRAINTS, _CA_NO_INTERMEDIATE, critical=True),
+        extension(_KEY_USAGE, _CA_USAGE, critical=True),
+        extension(_BASIC_CONSTRAINTS, _CA_NO_INTERMEDIATE, critical=True),
         extension(_SUBJECT_KEY_ID, encode.octets(key_id(signer.spki))),
     ]
     return issue(signer, subject, subject, signer.spki, validity, new_serial(), found)

@@ -4,7 +4,9 @@
         label    UTF8String ("triseal evidence v1"),
         earlier  SealInRole,
         later    SealInRole }
-    SealInRole ::= SEQUENCE { role INTEGER (0..2), seal Certificate }   -- as sealcore.seal.ROLES
+    SealInRole ::= SEQUENCE {
+        role     INTEGER (0..2),            -- developer, Store, site
+        seal     Certificate }
 
 There are two ways to contradict:
 
@@ -23,12 +25,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sealcore import custody, der, encode, errors, names, seal
+from sealcore import der, encode, errors, limits, names, seal
 from sealcore.compat import sha256
+from triseal.describe import SEALS
 from triseal.errors import NoContradiction
 
 LABEL = "triseal evidence v1"
-MAX_SIZE = 2 * seal.MAX_SIZE + 64
+MAX_SIZE = 2 * limits.MAX_SEAL + 64
 ALTERED = "altered"
 TWO_FACED = "two-faced"
 
@@ -69,7 +72,7 @@ class Finding:
 
     Attributes:
         kind: ALTERED or TWO_FACED.
-        role: of the signer against whom it stands, as sealcore.seal.ROLES.
+        role: of the signer against whom it stands, one of describe.SEALS.
         signer: that signer's name.
         service: as the later seal names it.
         differences: names of the fields that contradict.
@@ -161,7 +164,7 @@ def contradiction(earlier: seal.Seal, later: seal.Seal) -> Finding:
     if not differences:
         raise NoContradiction("they agree in all that may not change")
     signer = str(names.common_name(later.issuer))
-    return Finding(kind, seal.ROLES[later.role], signer, str(later.service), differences)
+    return Finding(kind, SEALS[later.role], signer, str(later.service), differences)
 
 
 def role_of(data: bytes) -> seal.Seal:
@@ -195,7 +198,7 @@ def _differences(one: seal.Seal, other: seal.Seal) -> tuple[str, ...]:
 
 
 def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:
-    custody.check_signed(one, entries, one.not_before)
+    one.check_signed(entries, one.not_before)
 
 
 def _check_one_signer(one: seal.Seal, other: seal.Seal, entries: Sequence[Entry]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sealcore import bundle, der, encode, errors, timetext
+from sealcore import bundle, der, encode, errors, limits, timetext
 from sealcore.compat import sha256
 from triseal import describe, evidence, files, metadata, package, pem, request
 from triseal.describe import Facts
@@ -45,14 +45,14 @@ def inspect(data: bytes) -> Facts:
 def _reader(content: bytes) -> Callable[[bytes], Facts]:
     """Which of the SEQUENCEs it is, by how it begins."""
     outer = der.single(content)
-    labels = {package.LABEL: _package, evidence.LABEL: _evidence, bundle.LABEL: _bundle}
+    labels = {package.LABEL: _package, evidence.LABEL: _evidence, limits.BUNDLE_LABEL: _bundle}
     if outer.peek() == encode.SEQUENCE:
         tbs = outer.enter()
         # A certificate begins with [0] and its version, a request (RFC 2986) with INTEGER 0.
         if tbs.peek() == encode.INTEGER and bytes(tbs.element()) == encode.integer(0):
             return _request
         found = tbs.text(1, 63) if tbs.peek() == encode.UTF8_STRING else ""
-        return _bundle if found == bundle.LABEL else describe.any_certificate
+        return _bundle if found == limits.BUNDLE_LABEL else describe.any_certificate
     found = outer.text(1, 63) if outer.peek() == encode.UTF8_STRING else ""
     if found not in labels:
         raise NotRecognised("DER, but nothing that Triseal writes")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from sealcore import der, encode, errors, seal
+from sealcore import der, encode, errors, limits
 from triseal import files
 
 LABEL = "triseal package v1"
@@ -25,7 +25,7 @@ SUFFIX = ".triseal"
 NAMES = ("app.py", "app.mpy", "app.romfs")
 MAX_METADATA = 8192
 # The two seals, the metadata, the label, the name and all headers stay far below the rest.
-MAX_SIZE = seal.MAX_EXECUTABLE + 32768
+MAX_SIZE = limits.MAX_EXECUTABLE + 32768
 
 _STORE_SEAL = 0xA0
 
@@ -94,14 +94,14 @@ def parse(data: bytes) -> Package:
         inner = fields.enter(_STORE_SEAL)
         store_seal = _seal(inner)
         inner.end()
-    executable = bytes(fields.octets(1, seal.MAX_EXECUTABLE))
+    executable = bytes(fields.octets(1, limits.MAX_EXECUTABLE))
     fields.end()
     return Package(name, executable, metadata, developer_seal, store_seal)
 
 
 def _seal(fields: der.Reader) -> bytes:
     element = bytes(fields.element(encode.SEQUENCE))
-    if len(element) > seal.MAX_SIZE:
+    if len(element) > limits.MAX_SEAL:
         raise errors.TooLarge("seal")
     return element
 

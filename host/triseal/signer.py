@@ -11,7 +11,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from sealcore import keys
+from sealcore import eckeys, keys
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ALGORITHMS = ("rsa2048", "rsa3072", "rsa4096", "p256")
@@ -48,7 +48,7 @@ class KeySigner:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self.algorithm: bytes = (
-            keys.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else keys.ECDSA_SHA256
+            keys.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else eckeys.ECDSA_SHA256
         )
 
     def sign(self, message: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from sealcore import seal
+from sealcore import limits
 from triseal.errors import BadVersion
 
 _NUMBERS = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){0,7}", re.ASCII)
@@ -22,8 +22,8 @@ def parse(text: str) -> tuple[int, ...]:
     Raises:
         BadVersion: it is not written as a version is.
     """
-    if len(text) > seal.MAX_VERSION_TEXT or not _NUMBERS.fullmatch(text):
-        raise BadVersion(f"{text[: seal.MAX_VERSION_TEXT]!r} is no version")
+    if len(text) > limits.MAX_VERSION_TEXT or not _NUMBERS.fullmatch(text):
+        raise BadVersion(f"{text[: limits.MAX_VERSION_TEXT]!r} is no version")
     numbers = [int(number) for number in text.split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boards.errors import BadFolder
-from sealcore import errors, seal, sealwriter, timetext, upstream
+from sealcore import errors, limits, sealwriter, timetext, upstream
 from tests.host import seals
 from triseal import pem, request, signer, version
 from triseal.developer import executable, home
@@ -159,7 +159,7 @@ def test_folders_missing_and_huge_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         executable.read(tmp_path / "b.py")
     with (tmp_path / "c.mpy").open("wb") as stream:
-        stream.truncate(seal.MAX_EXECUTABLE + 1)
+        stream.truncate(limits.MAX_EXECUTABLE + 1)
     with pytest.raises(FileTooLarge):
         executable.read(tmp_path / "c.mpy")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sealcore import seal, x509
+from sealcore import limits, x509
 from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Evidence: seals that contradict each other, for anyone to verify.", no_args_is_help=True
 )
 
-_MAX_SEAL_TEXT = 2 * seal.MAX_SIZE
+_MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 
 Keys = Annotated[
     list[Path] | None,

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from boards import romfs
-from sealcore import seal
+from sealcore import limits
 from triseal import files
 from triseal.errors import BadExecutable, FileTooLarge
 
@@ -35,7 +35,7 @@ def read(path: Path) -> tuple[str, bytes]:
         return _image(path)
     if path.suffix not in (".py", ".mpy"):
         raise BadExecutable(f"{path} ends neither in .py nor in .mpy")
-    data = files.read(path, seal.MAX_EXECUTABLE)
+    data = files.read(path, limits.MAX_EXECUTABLE)
     if not data:
         raise BadExecutable(f"{path} is empty")
     if path.suffix == ".mpy":
@@ -48,10 +48,10 @@ def read(path: Path) -> tuple[str, bytes]:
 def _image(folder: Path) -> tuple[str, bytes]:
     """The image of a folder; sources are looked at first, for errors in words and not codes."""
     for source in sorted(folder.rglob("*.py")):
-        _check_source(source, files.read(source, seal.MAX_EXECUTABLE))
+        _check_source(source, files.read(source, limits.MAX_EXECUTABLE))
     data = romfs.build(folder)
-    if len(data) > seal.MAX_EXECUTABLE:
-        raise FileTooLarge(f"the image of {folder} has more than {seal.MAX_EXECUTABLE} octets")
+    if len(data) > limits.MAX_EXECUTABLE:
+        raise FileTooLarge(f"the image of {folder} has more than {limits.MAX_EXECUTABLE} octets")
     return "app.romfs", data
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sealcore import seal, sealwriter, timetext
+from sealcore import limits, seal, sealwriter, timetext
 from sealcore.compat import sha256
 from sealcore.names import check_label
 from sealcore.utctime import days_before
@@ -66,7 +66,7 @@ def check(release: Release, name: str) -> bytes:
     """Raise as `sign` does, without a key; returns the metadata as it will be sealed."""
     check_label(release.service)
     version.parse(release.version)
-    if not 0 <= release.security_version <= seal.MAX_SECURITY_VERSION:
+    if not 0 <= release.security_version <= limits.MAX_SECURITY_VERSION:
         raise BadVersion(f"security version {release.security_version}")
     return metadata.complete(release.metadata, release.service, name)
 
@@ -90,10 +90,7 @@ def years(begin: int, count: int) -> Validity:
     """From `begin` (Unix seconds) to the same moment `count` years later, less one second."""
     year, month, day, *time = timetext.fields(begin)
     # A 29 February ends with the February of a year that has none.
-    days = days_before(year + count, month) + min(day, _length(year + count, month)) - 1
+    months = 12 * (year + count) + month - 1
+    days = days_before(months) + min(day, days_before(months + 1) - days_before(months)) - 1
     end = days * 86400 + time[0] * 3600 + time[1] * 60 + time[2]
     return Validity(begin, end - 1)
-
-
-def _length(year: int, month: int) -> int:
-    return int(days_before(year, month + 1) - days_before(year, month))

@@ -6,7 +6,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealcore import seal, sealwriter
+from sealcore import limits, seal, sealwriter
 from triseal import certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, PrivateKey, generate
@@ -73,7 +73,7 @@ def _store_seal() -> seal.Seal:
 
 def _grants(octets: int) -> list[str]:
     """Grants that hold this many octets of text together, the longest first."""
-    return ["g" * min(seal.MAX_GRANT, octets - at) for at in range(0, octets, seal.MAX_GRANT)]
+    return ["g" * min(limits.MAX_GRANT, octets - at) for at in range(0, octets, limits.MAX_GRANT)]
 
 
 @cache

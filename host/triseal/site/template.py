@@ -7,6 +7,7 @@ into place and signing. The result is what `certificate.issue` makes of the same
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class SealTemplate:
         Raises:
             ValueError: a serial or time of another length.
         """
-        times = timetext.der(validity.not_before) + timetext.der(validity.not_after)
+        times = _times(validity)
         if len(times) != _TIMES_OCTETS or serial >> (8 * SERIAL_OCTETS - 8) not in range(1, 128):
             raise ValueError("serial or validity does not fit the template")
         tbs = bytearray(self.tbs)
@@ -70,7 +71,13 @@ class SealTemplate:
         return signer.sign(self.fill(serial, validity))
 
 
-_TIMES_OCTETS = len(timetext.der(VALIDITY.not_before) + timetext.der(VALIDITY.not_after))
+@functools.lru_cache(maxsize=64)
+def _times(validity: Validity) -> bytes:
+    """Both times, DER; seals that are issued in one second have them in common."""
+    return timetext.der(validity.not_before) + timetext.der(validity.not_after)
+
+
+_TIMES_OCTETS = len(_times(VALIDITY))
 
 
 def from_tbs(tbs: bytes) -> SealTemplate:
@@ -79,9 +86,9 @@ def from_tbs(tbs: bytes) -> SealTemplate:
     reader = Reader(memoryview(tbs)[header:])
     reader.element()  # version
     reader.integer()
-    serial_end = header + reader.at
+    serial_end = header + reader.pos
     algorithm = bytes(reader.element(_SEQUENCE))
     reader.element(_SEQUENCE)  # issuer
     reader.element(_SEQUENCE)  # validity
-    times_at = header + reader.at - _TIMES_OCTETS
+    times_at = header + reader.pos - _TIMES_OCTETS
     return SealTemplate(tbs, algorithm, serial_end - SERIAL_OCTETS, times_at)

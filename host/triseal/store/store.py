@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from boards import state
 from sealcore import x509
-from sealcore.seal import MAX_EXECUTABLE
+from sealcore.limits import MAX_EXECUTABLE
 from triseal import request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing

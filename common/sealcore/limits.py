@@ -1,0 +1,20 @@
+"""Bounds, tags and labels that `seal` and `bundle` keep to themselves, for those who write.
+
+A public constant takes 50 octets of a board's heap, so the readers have them folded in; a test
+holds the two against each other.
+"""
+
+MAX_SEAL = 4096
+MAX_EXECUTABLE = 16777216
+MAX_METADATA = 8192
+MAX_VERSION_TEXT = 32
+MAX_SECURITY_VERSION = 2147483647
+MAX_GRANTS = 64
+MAX_GRANT = 128
+MAX_BUNDLE = 8192
+MAX_BUNDLE_KEYS = 64
+
+PREDECESSOR = 0x80
+GRANTS = 0xA1
+BUNDLE_LABEL = "triseal bundle v1"
+ROLES = ("developer seal", "Store seal", "site seal")  # for people, by role
