@@ -17,7 +17,7 @@ from sealcore import renewal
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
 from triseal.site import ledger, state
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 
 SECONDS = 86400
 

@@ -7,7 +7,7 @@ from triseal import request
 from triseal.certificate import Validity
 from triseal.site import ledger
 from triseal.site.errors import OtherKey, OtherNode
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.manager import NODE_SECONDS
 
 

@@ -9,7 +9,7 @@ from sealcore.errors import SealError
 from triseal.site import holdings, nodes, state
 from triseal.site.ledger import Place
 from triseal.site.link import sealed
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.plans import NodePlan, Plan
 
 NONE = b""
@@ -28,12 +28,12 @@ def welcome(look: Look, node: str, nonce: bytes, bundle_version: int, told: Told
 
     Raises: UnknownNode, NodeRetired, NotEnrolled.
     """
-    look.known.forget(node)
     plan = look.plans.of(look.connection, node, look.now)
     newest = look.plans.bundle
     bundle = newest.der if newest.version > bundle_version else b""
     time = look.authority.sign_time(nonce, look.now)
     draft = Draft([messages.frame(messages.write(messages.WELCOME, time, bundle))])
+    draft.gave_up = node
     draft.writes.append(lambda connection: nodes.heard(connection, node, look.now, bundle_version))
     assigned = set(plan.services)
     draft.writes.append(lambda connection: _take_down(connection, node, told, assigned, look.now))

@@ -15,7 +15,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, func, select
 
 from triseal.site import state
-from triseal.site.link.desk import Desk, Draft, Look
+from triseal.site.link.desk import Desk
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.registry import Registry
 

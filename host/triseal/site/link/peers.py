@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sealcore import errors, identity
 from triseal.site.errors import OtherKey
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 
 
 def name_of(certificate: bytes, site: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sealcore.errors import SealError
 from triseal.site.errors import NotAssigned
 from triseal.site.link import sealed
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.plans import NodePlan
 
 Held = tuple[str, bytes]  # service and serial; an empty serial for none

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sealcore import encode, messages
 from triseal.site import holdings, nodes, state
 from triseal.site.ledger import Place
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 
 # What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
 refusals = Table(
@@ -53,7 +53,7 @@ def report(look: Look, node: str, told: Report) -> Draft:
         return Draft(counts={"report-ignored": 1})  # a name that the site never gave this node
     draft = Draft(held={service: serial or None}, counts={"report": 1})
     if not serial:
-        look.known.forget(node)
+        draft.gave_up = node
         draft.writes.append(lambda connection: holdings.gone(connection, place))
     else:
         became = messages.STATES[number]

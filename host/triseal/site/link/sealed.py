@@ -5,7 +5,7 @@ from __future__ import annotations
 from sealcore import messages
 from triseal.site.authority import SignedSeal
 from triseal.site.ledger import serial_octets
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.plans import Plan
 
 # What a RENEWED message has around its deltas: two headers of up to 4 octets each.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sealcore import errors, messages
 from triseal.site.link import enrolment, greeting, peers, renewals, reports, transfers
-from triseal.site.link.desk import Draft, Look, Task
+from triseal.site.link.drafts import Draft, Look, Task
 
 Ask = Callable[[Task], Awaitable[Draft]]
 Send = Callable[[list[bytes]], None]
@@ -30,6 +30,7 @@ class Session:
     Attributes:
         held: serials by service, as the node told, or will hold once it took what was sent.
         greeted: whether it has said HELLO.
+        revision: of the database, of which the node has been told all.
         following: whether it has been asked for its log.
     """
 
@@ -39,6 +40,7 @@ class Session:
         self.node = node
         self.held: dict[str, bytes] = {}
         self.greeted = False
+        self.revision = 0
         self.following = False
         self._ask = ask
         self._send = send
@@ -62,14 +64,18 @@ class Session:
         task = self._task(kind, values)
         await self._pace(_units(kind, values))
         draft = await self._ask(task)
-        self.greeted = True
+        if kind == messages.HELLO:
+            self.greeted = True
+            self.revision = draft.revision
         return self._answer(draft)
 
     async def refresh(self) -> dict[str, int]:
         """Tell the node what has changed in the site. Raises: as `receive`."""
         if not self.greeted:
             return {}
-        return self._answer(await self._ask(self._changes))
+        draft = await self._ask(self._changes)
+        self.revision = draft.revision
+        return self._answer(draft)
 
     def _changes(self, look: Look) -> Draft:
         peers.admit(look, self.node, self._certificate)

@@ -7,7 +7,7 @@ from sqlalchemy import Column, func, select
 from sealcore import errors, messages
 from triseal.site import state
 from triseal.site.errors import NotAssigned
-from triseal.site.link.desk import Draft, Look
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.plans import DEVELOPER_SEAL, METADATA, STORE_SEAL, NodePlan, Plan
 
 _COLUMNS: dict[str, Column[bytes]] = {

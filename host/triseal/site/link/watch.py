@@ -12,7 +12,8 @@ from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site import nodes
 from triseal.site.link.contexts import Identity
-from triseal.site.link.desk import Desk, Draft, Look
+from triseal.site.link.desk import Desk
+from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.registry import Registry
 
 EVERY = 0.3  # seconds between looks at the revision
@@ -23,15 +24,13 @@ _log = logging.getLogger(__name__)
 
 async def watch(desk: Desk, identity: Identity, registry: Registry) -> None:
     """Look for changes until cancelled; every process of a site does so for its own nodes."""
-    seen = desk.revision
     noted = time.monotonic()
     while True:
         await asyncio.sleep(EVERY)
         try:
             await desk.ask(_look)
-            if desk.revision != seen:
-                seen = desk.revision
-                for connection in registry:
+            for connection in registry:
+                if connection.session.revision != desk.revision:
                     connection.touch()
             if time.time() >= identity.renew_at:
                 await desk.ask(identity.issue)

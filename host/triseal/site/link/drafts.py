@@ -1,0 +1,65 @@
+"""What is asked at the desk, what may be seen for it, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from triseal.site.authority import Authority, SignedSeal
+from triseal.site.ledger import Place
+from triseal.site.link.known import Known
+from triseal.site.link.plans import Plans
+
+Write = Callable[[Connection], None]
+
+
+@dataclass
+class Draft:
+    """An answer, and what must be recorded before it leaves.
+
+    Attributes:
+        frames: to be sent, in order.
+        seals: issued for it.
+        writes: anything else to record.
+        held: what the node will hold once it has taken the answer: serials by service, None for
+            nothing.
+        counts: outcomes, for the metrics.
+        gave_up: name of a node that says it holds less than before; "" for none.
+        revision: of the database that it was made from.
+    """
+
+    frames: list[bytes] = field(default_factory=list)
+    seals: list[tuple[Place, SignedSeal]] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    held: dict[str, bytes | None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    gave_up: str = ""
+    revision: int = 0
+
+    def count(self, outcome: str) -> None:
+        """Note one outcome."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a task may see and use.
+
+    Attributes:
+        connection: a reading transaction.
+        plans: what nodes should hold.
+        known: what was issued last.
+        authority: the SLCA.
+        now: the time, Unix seconds.
+    """
+
+    connection: Connection
+    plans: Plans
+    known: Known
+    authority: Authority
+    now: int
+
+
+Task = Callable[[Look], Draft]

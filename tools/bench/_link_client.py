@@ -1,0 +1,93 @@
+"""The node's side of the link, as far as a bench needs it: cheap, so that the server is measured."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import ssl
+
+from sealcore import messages
+
+_SECONDS = 30.0
+_SERIAL_HEAD = 2  # tag and length
+
+
+class Client:
+    """A connected node.
+
+    Args:
+        port: of the server, on the loopback address.
+        context: its side of TLS.
+        node: its name.
+        held: what it says that it holds: serials by service.
+
+    Attributes:
+        serials: of the seals that it holds, by service.
+        seal_octets: size of the last whole seal that came.
+    """
+
+    def __init__(
+        self, port: int, context: ssl.SSLContext, node: str, held: dict[str, bytes] | None = None
+    ) -> None:
+        self.serials = dict(held or {})
+        self.seal_octets = 0
+        self._data = b""
+        raw = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.tls = context.wrap_socket(raw)
+        told = [(service, serial, 2) for service, serial in self.serials.items()]
+        nonce = secrets.token_bytes(16)
+        self.send(messages.write(messages.HELLO, messages.PROTOCOL, node, nonce, 0, told))
+        kind, _ = messages.parse(self.read())
+        if kind != messages.WELCOME:
+            raise RuntimeError(f"message {kind} instead of WELCOME")
+
+    def take_seals(self, count: int) -> None:
+        """Read so many ASSIGNs."""
+        for _ in range(count):
+            kind, values = messages.parse(self.read())
+            if kind != messages.ASSIGN:
+                raise RuntimeError(f"message {kind} instead of ASSIGN")
+            service, seal, _files = values
+            self.seal_octets = len(seal)
+            self.serials[service] = _serial_of(seal)
+
+    def ask(self, service: str) -> None:
+        """Send RENEW for one service."""
+        self.send(messages.write(messages.RENEW, [(service, self.serials[service])]))
+
+    def renewed(self, service: str) -> None:
+        """Read its RENEWED.
+
+        Only the serial is looked for, by its place: the rest of the answer is the tests' matter.
+        """
+        message = self.read()
+        if message[0] != 0xA0 | messages.RENEWED:
+            raise RuntimeError(f"{messages.parse(message)} instead of RENEWED")
+        at = message.index(service.encode()) + len(service) + _SERIAL_HEAD
+        self.serials[service] = message[at : at + 16]
+
+    def send(self, message: bytes) -> None:
+        """Send one frame."""
+        self.tls.sendall(messages.frame(message))
+
+    def read(self) -> bytes:
+        """The next frame's message."""
+        data = self._data
+        while len(data) < 4 or len(data) < 4 + messages.frame_size(data[:4]):
+            part = self.tls.recv(2 * messages.MAX_FRAME)
+            if not part:
+                raise EOFError("the server has closed")
+            data += part
+        size = 4 + messages.frame_size(data[:4])
+        self._data = data[size:]
+        return data[4:size]
+
+    def close(self) -> None:
+        """Leave."""
+        self.tls.close()
+
+
+def _serial_of(seal: bytes) -> bytes:
+    """Header of the certificate, of its signed part, and the version come before."""
+    return seal[4 + 4 + 5 + 2 :][:16]

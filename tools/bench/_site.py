@@ -1,0 +1,199 @@
+"""A site in a temporary folder, as large as a bench wants it, and a server process for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from sealcore import seal, sealwriter
+from sealcore.compat import sha256
+from triseal import certificate
+from triseal.certificate import Validity
+from triseal.developer.home import Developer
+from triseal.developer.sign import Release, sign
+from triseal.package import Package
+from triseal.signer import KeySigner, PrivateKey, generate
+from triseal.site import home
+from triseal.site.authority import Authority, Issuer, self_signed
+from triseal.site.home import Founding
+from triseal.site.manager import Manager
+from triseal.site.template import SealTemplate
+
+_YEAR = 365 * 86400
+_METADATA = b'{"capabilities": ["bus.publish:home/#", "log"]}'
+
+
+class Site:
+    """A site with nodes, all of which have all of its services.
+
+    Args:
+        folder: where it is made.
+        algorithm: of the site's key.
+        database: URL; "" for SQLite in the folder.
+        lifetime: of its seals, seconds.
+    """
+
+    def __init__(
+        self, folder: Path, algorithm: str, database: str = "", lifetime: int = 5000
+    ) -> None:
+        self.folder = folder
+        self.home = folder / "site"
+        self.now = int(time.time())
+        founding = Founding("house", algorithm, lifetime, database)
+        home.init(self.home, founding, None, self.now)
+        self.manager = Manager(self.home, lambda: b"")
+        self._developer = Developer("Ada", KeySigner(generate(algorithm)))
+        self._store = KeySigner(generate(algorithm))
+        self.manager.trust_developer("Ada", self._developer.signer.spki)
+        validity = Validity(self.now - 90, self.now + _YEAR)
+        self.manager.trust_store(certificate.self_signed_ca(self._store, "Store", validity))
+        self.nodes: dict[str, tuple[bytes, PrivateKey]] = {}
+
+    def add_service(self, name: str, source: bytes, metadata: bytes = _METADATA) -> None:
+        """Sign, countersign and take in a service."""
+        release = Release(name, "1.0", 1, metadata)
+        validity = Validity(self.now - 80, self.now + _YEAR)
+        made = sign(self._developer, release, "app.py", source, validity)
+        self.manager.add_service(self._countersign(made))
+
+    def add_node(self, name: str, services: list[str], algorithm: str = "p256") -> None:
+        """A node with a key and a certificate, to which these services are assigned."""
+        key = generate(algorithm)
+        self.manager.add_node(name)
+        der = self.manager.enrol(name, _request(key, name)).der
+        for service in services:
+            self.manager.assign(name, service)
+        self.nodes[name] = der, key
+
+    def context(self, node: str, version: ssl.TLSVersion) -> ssl.SSLContext:
+        """A node's side of TLS, of one version."""
+        der, key = self.nodes[node]
+        path = self.folder / f"{node}.pem"
+        if not path.exists():
+            pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+            secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            path.touch(0o600)
+            path.write_bytes(pem + secret)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = context.maximum_version = version
+        context.check_hostname = False
+        context.load_verify_locations(self.home / home.CERTIFICATE)
+        context.load_cert_chain(path)
+        return context
+
+    def _countersign(self, package: Package) -> Package:
+        developer = seal.parse(package.developer_seal, seal.DEVELOPER)
+        value = sealwriter.service_seal(developer.core, sha256(package.developer_seal))
+        der = certificate.issue(
+            self._store,
+            sealwriter.name("Store"),
+            bytes(developer.subject),
+            bytes(developer.spki),
+            Validity(self.now - 60, self.now + _YEAR),
+            certificate.new_serial(),
+            certificate.code_seal_extensions(self._store.spki, value),
+        )
+        return Package(
+            package.name, package.executable, package.metadata, package.developer_seal, der
+        )
+
+    @staticmethod
+    def one_template(signer: KeySigner) -> tuple[Authority, SealTemplate]:
+        """An authority over a key, and what the seals of one of its services have in common."""
+        now = int(time.time())
+        issuer = Issuer(self_signed(signer, "house", now), "house")
+        core = sealwriter.core(bytes(32), 20480, bytes(32), "1.0", 1)
+        value = sealwriter.service_seal(core, bytes(32))
+        store = seal.parse(
+            certificate.issue(
+                signer,
+                sealwriter.name("Store"),
+                sealwriter.name("thermo"),
+                signer.spki,
+                Validity(now, now + _YEAR),
+                certificate.new_serial(),
+                certificate.code_seal_extensions(signer.spki, value),
+            ),
+            seal.STORE,
+        )
+        node = KeySigner(generate("p256")).spki
+        grants = ("bus.publish:home/kitchen/#", "log")
+        return Authority(signer, issuer), issuer.prepare("kitchen", node, store, bytes(32), grants)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Of a server process: for nodes, and for its pages."""
+
+    nodes: int
+    pages: int
+
+
+@contextmanager
+def server(site_home: Path, log: Path, *options: str, port: int = 0) -> Iterator[tuple[Ports, int]]:
+    """A server process: its ports and its process id; told to stop at the end.
+
+    Args:
+        site_home: the site's folder.
+        log: where its log goes, appended.
+        options: of `triseal site serve`.
+        port: where nodes connect; 0: any.
+    """
+    process = start_server(site_home, log, *options, port=port)
+    try:
+        yield ready(process), process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def start_server(
+    site_home: Path, log: Path, *options: str, port: int = 0
+) -> subprocess.Popen[bytes]:
+    """Start a server process; `ready` waits for it."""
+    command = [sys.executable, "-m", "triseal.cli.main", "site", "serve", "--home", str(site_home)]
+    where = ["--listen", f"127.0.0.1:{port}", "--pages", "0", *options]
+    path = os.pathsep.join(part for part in sys.path if part)
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            [*command, *where],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+
+
+def ready(process: subprocess.Popen[bytes]) -> Ports:
+    """Wait until nodes can connect.
+
+    Raises:
+        RuntimeError: it ended before.
+    """
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the server ended with status {process.wait()}; see its log")
+    found = json.loads(line)
+    return Ports(found["port"], found["pages"])
+
+
+def _request(key: PrivateKey, name: str) -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)

@@ -1,0 +1,78 @@
+"""How many seals one server process renews per second: TLS, database and all."""
+
+import ssl
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import Figure
+from bench._link_client import Client
+from bench._site import Site, server
+from bench.slca_issue import per_second
+from triseal import keyfile
+from triseal.signer import KeySigner
+from triseal.site import home
+
+_NODES = 48
+_SERVICES = 4
+_WARM = 1.0
+_SECONDS = 6.0
+
+
+def measure() -> Iterator[Figure]:
+    """`slsm.renew.*`: RENEW of one service in each message, every node one at a time; SQLite.
+
+    The load comes from this process. The baseline is signatures alone with the same key on one
+    core, measured just before and after.
+    """
+    for algorithm in ("rsa2048", "p256"):
+        with tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder:
+            site = _make(Path(folder), algorithm)
+            signer = KeySigner(keyfile.load(site.home / home.KEY, lambda: b""))
+            raw = per_second(lambda signer=signer: signer.sign(bytes(800)))
+            with server(site.home, Path(folder) / "log", "--log-level", "warning") as (ports, _):
+                renewed = _load(site, ports.nodes)
+            raw = max(raw, per_second(lambda signer=signer: signer.sign(bytes(800))))
+            site.manager.engine.dispose()
+        yield Figure(f"slsm.renew.{algorithm}", renewed, "1/s", raw)
+
+
+def _make(folder: Path, algorithm: str) -> Site:
+    site = Site(folder, algorithm)
+    services = [f"service{number}" for number in range(_SERVICES)]
+    for name in services:
+        site.add_service(name, b"async def main(ctx):\n    pass\n")
+    for number in range(_NODES):
+        site.add_node(f"node{number}", services)
+    return site
+
+
+def _load(site: Site, port: int) -> float:
+    """Renewals per second with all nodes at it."""
+    clients = []
+    for node in site.nodes:
+        client = Client(port, site.context(node, ssl.TLSVersion.TLSv1_2), node)
+        client.take_seals(_SERVICES)
+        clients.append(client)
+    services = sorted(clients[0].serials)
+    for client in clients:
+        client.ask(services[0])
+    _rounds(clients, services, _WARM)
+    rate = _rounds(clients, services, _SECONDS)
+    for client in clients:
+        client.close()
+    return rate
+
+
+def _rounds(clients: list[Client], services: list[str], seconds: float) -> float:
+    """Each node asks again as soon as its answer has been read; the last asks stay open."""
+    count = 0
+    start = time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds:
+        for number in range(len(services)):
+            for client in clients:
+                client.renewed(services[number])
+                client.ask(services[(number + 1) % len(services)])
+            count += len(clients)
+    return count / spent
