@@ -16,6 +16,8 @@ _UNIVERSAL_STRING = const(0x1C)
 _BMP_STRING = const(0x1E)
 _SET = const(0x31)
 _PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
+# Octets of a character of the types whose characters are not looked at.
+_WIDTHS = {_TELETEX_STRING: 1, _BMP_STRING: 2, _UNIVERSAL_STRING: 4}
 
 
 def check_oid(value) -> None:
@@ -30,7 +32,7 @@ def check_oid(value) -> None:
 
 
 def check_string(tag: int, value) -> None:
-    """The octets of a string value fit its type; raises MalformedDER."""
+    """The octets of a string value fit its type; raises MalformedDER, for other types too."""
     if tag == _UTF8_STRING:
         check_utf8(value)
     elif tag == _PRINTABLE_STRING:
@@ -42,7 +44,17 @@ def check_string(tag: int, value) -> None:
         for octet in value:
             if not low <= octet <= high:
                 raise errors.MalformedDER
-    elif (tag == _BMP_STRING and len(value) % 2) or (tag == _UNIVERSAL_STRING and len(value) % 4):
+    elif tag == _BIT_STRING:  # x500UniqueIdentifier
+        _check_bits(value)
+    elif tag not in _WIDTHS or len(value) % _WIDTHS[tag]:
+        raise errors.MalformedDER
+
+
+def _check_bits(value) -> None:
+    """X.690 8.6.2, 11.2.1: there are as many unused bits as the first octet says, all zero."""
+    if not value or value[0] > 7 or value[-1] & (1 << value[0]) - 1:
+        raise errors.MalformedDER
+    if value[0] and len(value) == 1:
         raise errors.MalformedDER
 
 

@@ -47,3 +47,86 @@ PKITS_UNUSED = {
     "indirectCRLCA3cRLIssuerCert",
     "indirectCRLCA4cRLIssuerCert",
 }
+
+# Files of cryptography's x509 vectors, those of PKITS among them, that `cryptography` accepts and
+# sealcore refuses: {reason: (code, files)}.
+VECTORS_REFUSED = {
+    "signed with other than RSA PKCS #1 v1.5 or P-256 and SHA-256": (
+        "unsupported-certificate",
+        """
+        PKITS_data/certs/ValidDSASignaturesTest4EE.crt accvraiz1.pem ecdsa_root.pem
+        ee-pss-sha1-cert.pem ed25519/root-ed25519.pem ed448/root-ed448.pem
+        custom/aia_ca_issuers.pem custom/aia_ocsp.pem custom/aia_ocsp_ca_issuers.pem
+        custom/all_key_usages.pem custom/all_supported_names.pem
+        custom/authority_key_identifier.pem custom/authority_key_identifier_no_keyid.pem
+        custom/bad_country.pem custom/basic_constraints_not_critical.pem
+        custom/bc_path_length_zero.pem custom/ca/rsae_ca.pem custom/cdp_all_reasons.pem
+        custom/cdp_crl_issuer.pem custom/cdp_fullname_reasons_crl_issuer.pem
+        custom/cdp_reason_aa_compromise.pem custom/cp_cps_uri.pem
+        custom/cp_user_notice_no_explicit_text.pem custom/cp_user_notice_with_explicit_text.pem
+        custom/cp_user_notice_with_notice_reference.pem custom/dsa_selfsigned_ca.pem
+        custom/extended_key_usage.pem custom/ian_uri.pem custom/inhibit_any_policy_5.pem
+        custom/policy_constraints_explicit.pem custom/post2000utctime.pem custom/rsa_pss.pem
+        custom/rsa_pss_cert.pem custom/rsa_pss_sha256_no_null.pem custom/san_dirname.pem
+        custom/san_email_dns_ip_dirname_uri.pem custom/san_idna2003_dnsname.pem
+        custom/san_idna_names.pem custom/san_ipaddr.pem custom/san_other_name.pem
+        custom/san_rfc822_idna.pem custom/san_rfc822_names.pem custom/san_uri_with_port.pem
+        custom/unsupported_extension.pem custom/unsupported_extension_2.pem
+        custom/unsupported_extension_critical.pem custom/unsupported_subject_name.pem
+        custom/utf8_common_name.pem
+        """,
+    ),
+    "a public key that is neither RSA nor P-256": (
+        "unsupported-certificate",
+        "PKITS_data/certs/DSACACert.crt custom/ec_no_named_curve.pem "
+        "ed25519/server-ed25519-cert.pem ed448/server-ed448-cert.pem",
+    ),
+    "an RSA key of less than 2048 bits": (
+        "unsupported-certificate",
+        "custom/san_registered_id.pem",
+    ),
+    "unique identifiers: RFC 5280 section 4.1.2.8 lets no CA issue them": (
+        "unsupported-certificate",
+        "PKITS_data/certs/UIDCACert.crt PKITS_data/certs/ValidNameUIDsTest6EE.crt",
+    ),
+    "a signature that is not of whole octets": (
+        "malformed-der",
+        "PKITS_data/certs/BadSignedCACert.crt PKITS_data/certs/InvalidDSASignatureTest6EE.crt",
+    ),
+    "a GeneralizedTime before 2050: RFC 5280 section 4.1.2.5 wants UTCTime": (
+        "malformed-der",
+        "PKITS_data/certs/Invalidpre2000UTCEEnotAfterDateTest7EE.crt "
+        "PKITS_data/certs/ValidGeneralizedTimenotBeforeDateTest4EE.crt",
+    ),
+    "the algorithm inside the signed part and the one outside differ": (
+        "malformed-der",
+        "custom/mismatch_inner_outer_sig_algorithm.der custom/rsa_pss_cert_invalid_mgf.der "
+        "custom/rsa_pss_cert_unsupported_mgf_hash.der",
+    ),
+    "a key usage without any bit: RFC 5280 section 4.2.1.3 wants one at least": (
+        "malformed-der",
+        "custom/alternate-rsa-sha1-oid.der",
+    ),
+    "an octet beyond ASCII in an IA5String": ("malformed-der", "utf8-dnsname.pem"),
+}
+
+# Accepted by sealcore, refused by `cryptography`, by `asn1crypto` or by both. What is inside an
+# extension that sealcore has no use for stays unread; where one is critical, check_issued refuses.
+VECTORS_ACCEPTED = {
+    "signed certificate timestamps (1.3.6.1.4.1.11129.2.4.2)": """
+        badssl-sct-anonymous-sig.der badssl-sct-none-hash.der custom/invalid-sct-length.der
+        custom/invalid-sct-version.der
+        """,
+    "nameConstraints, critical": """
+        custom/nc_invalid_ip4_netmask.der custom/nc_invalid_ip_netmask.pem
+        custom/nc_ip_invalid_length.pem
+        """,
+    "cRLDistributionPoints: an empty host name, which asn1crypto writes in another way": (
+        "custom/cdp_empty_hostname.pem"
+    ),
+    "Admission (1.3.36.8.3.3), for which asn1crypto lacks an alternative": (
+        "custom/admissions_extension_optional_data_not_provided.pem"
+    ),
+    "certificatePolicies: a number beyond 28 bits in an identifier, which asn1crypto writes in "
+    "another way": "bigoid.pem",
+}
