@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509 as cx509
 from cryptography.hazmat.primitives import hashes
@@ -116,9 +117,9 @@ class World:
         self.manager.enrol(name, make_request(key, name))
         return KeySigner(key).spki
 
-    def package(self, service: str = "thermo", **fields: object) -> Package:
+    def package(self, service: str = "thermo", **fields: Any) -> Package:
         """A package as the Store gives it out."""
-        return self.store.countersign(signed_package(self.developer, service, **fields))  # type: ignore[arg-type]
+        return self.store.countersign(signed_package(self.developer, service, **fields))
 
     def check(
         self, deployment: Deployment, node: str | None = None, now: int | None = None
