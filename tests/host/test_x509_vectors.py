@@ -9,6 +9,7 @@ from asn1crypto import pem
 
 from sealcore import errors, x509
 from tests.host import differences, referees
+from tests.vectors import make_x509
 
 FOLDER = Path(cryptography_vectors.__file__).parent / "x509"
 SUFFIXES = (".pem", ".der", ".crt", ".crl")
@@ -88,3 +89,7 @@ def test_hundreds_are_accepted_by_all_three(
 ) -> None:
     agreed = [n for n, c in OURS.items() if not (c or by_cryptography[n] or by_asn1crypto[n])]
     assert len(agreed) >= 400
+
+
+def test_the_part_for_both_interpreters_is_what_its_script_writes() -> None:
+    assert Path(make_x509.__file__).with_name("x509.txt").read_text() == make_x509.text()
