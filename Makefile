@@ -25,6 +25,11 @@ demo: micropython ## One service from its developer to a board, then every tampe
 test: micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: hil
+hil: BOARD ?= virtual
+hil: micropython ## The tests of a board; BOARD=/dev/ttyACM0, rp2040:FIRMWARE.uf2, ...
+	$(PY) -m pytest tests/hil --board $(BOARD) $(ARGS)
+
 .PHONY: lint
 lint: environment ## Style, format and types
 	$(PY) -m ruff check

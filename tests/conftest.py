@@ -2,6 +2,9 @@
 
 import pytest
 
+# Installed, the distribution names them itself; in a checkout that is not, this does.
+pytest_plugins = ("boards.plugin", "triseal.testing")
+
 COMMON = "tests/common/"
 
 

@@ -2,8 +2,6 @@
 
 from sealcore import errors, grants
 
-from . import board
-
 
 class Context:
     """A service's way to the node.
@@ -43,12 +41,14 @@ class Context:
     def pin(self, number: int):
         """A `machine.Pin`."""
         self._require(grants.PIN, str(number))
+        from . import board
+
         return board.pin(number)
 
     def config(self, key: str):
         """A value of the node's configuration; None if it has no such key."""
         self._require(grants.CONFIG, key)
-        return self._node.config.get(key)
+        return self._node.settings.get("config", {}).get(key)
 
     def log(self, text) -> None:
         """Write a line to the node's log."""

@@ -165,6 +165,72 @@ class SourcesMissing(BoardError):
     advice = "Install the whole distribution: `pip install triseal`."
 
 
+# Firmware.
+
+
+class UnknownChip(BoardError):
+    """There is no chip of this name."""
+
+    code = "unknown-chip"
+    advice = "Name one of those that `triseal node flash --help` lists."
+
+
+class NoFirmware(BoardError):
+    """The firmware's file is not there."""
+
+    code = "no-firmware"
+    advice = "Download it from micropython.org/download and give its path."
+
+
+class BadFirmware(BoardError):
+    """A file is no firmware for such a board."""
+
+    code = "bad-firmware"
+    advice = "Download it again from micropython.org/download."
+
+
+class WrongHash(BoardError):
+    """The firmware is not the file whose hash was given."""
+
+    code = "wrong-hash"
+    advice = "Download it again, or compare the hash with the one that its maker gives."
+
+
+class WrongChip(BoardError):
+    """Firmware, board and what was asked for are not for the same chip."""
+
+    code = "wrong-chip"
+    advice = "Take the firmware for this board; nothing was written."
+
+
+class DoesNotFit(BoardError):
+    """What shall go to the flash is larger than the room for it."""
+
+    code = "does-not-fit"
+    advice = "Take a board with more flash, or leave services out."
+
+
+class NoBootloader(BoardError):
+    """The board did not come into its bootloader."""
+
+    code = "no-bootloader"
+    advice = "Hold BOOT (BOOTSEL on a Pico) while you plug it in, and repeat."
+
+
+class FlashFailed(BoardError):
+    """Writing the firmware ended before its end."""
+
+    code = "flash-failed"
+    advice = "Repeat the command; it begins from the start."
+
+
+class NoEmulator(BoardError):
+    """The emulator is not installed."""
+
+    code = "no-emulator"
+    advice = "Install it: pip install 'triseal[rp2040]'."
+
+
 # Virtual boards.
 
 

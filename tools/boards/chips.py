@@ -1,0 +1,83 @@
+"""The chips whose boards can be flashed: what tells their firmware, and where their flash goes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from boards.errors import UnknownChip
+from boards.mpy import Target
+
+BLOCK = 4096  # octets that all of them erase at once
+_MPY = (6, 3)  # bytecode and native code of MicroPython 1.23 and later
+
+
+class Region(NamedTuple):
+    """A part of the flash.
+
+    Attributes:
+        start: octets from the begin of the flash.
+        size: octets.
+    """
+
+    start: int
+    size: int
+
+
+class Chip(NamedTuple):
+    """A chip.
+
+    Attributes:
+        name: as a person names it.
+        architecture: as `mpy-cross -march` names it.
+        image_id: of its images in esptool's extended header; None where it has none.
+        begin: where its firmware file goes, octets from the begin of the flash.
+        families: its numbers in UF2 files; the first is what is written.
+        program: octets that its MicroPython writes at once.
+    """
+
+    name: str
+    architecture: str
+    image_id: int | None = None
+    begin: int = 0
+    families: tuple[int, ...] = ()
+    program: int = 32
+
+    @property
+    def target(self) -> Target:
+        """What its MicroPython loads."""
+        return Target(*_MPY, self.architecture)
+
+    @property
+    def is_uf2(self) -> bool:
+        """Whether it is flashed by copying a UF2 file."""
+        return bool(self.families)
+
+
+# Image ids and begins: esptool's targets/. Families: the registry of microsoft/uf2.
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("esp32", "xtensawin", image_id=0, begin=0x1000),
+        Chip("esp32s3", "xtensawin", image_id=9),
+        Chip("esp32c3", "rv32imc", image_id=5),
+        Chip("esp8266", "xtensa"),
+        Chip("rp2040", "armv6m", families=(0xE48BFF56,), program=256),
+        Chip("rp2350", "armv7emsp", families=(0xE48BFF59, 0xE48BFF5A), program=256),
+    )
+}
+
+# MICROPY_HW_FLASH_STORAGE_BYTES of MicroPython's boards: the file system is the flash's end.
+RP2_LAYOUTS = {
+    "rp2040": Region(0xA0000, 1408 << 10),  # RPI_PICO
+    "rp2040-w": Region(0x12C000, 848 << 10),  # RPI_PICO_W
+    "rp2350": Region(0x100000, 3072 << 10),  # RPI_PICO2
+    "rp2350-w": Region(0x180000, 2560 << 10),  # RPI_PICO2_W
+}
+
+
+def named(name: str) -> Chip:
+    """The chip of this name. Raises: UnknownChip."""
+    try:
+        return CHIPS[name]
+    except KeyError:
+        raise UnknownChip(f"{name!r}; known: {', '.join(CHIPS)}") from None

@@ -1,0 +1,47 @@
+"""LittleFS images with the geometry of a board, in the format that its MicroPython mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from littlefs import LittleFS
+from littlefs.errors import LittleFSError
+
+from boards.chips import BLOCK
+from boards.errors import DoesNotFit
+
+# What every MicroPython with LittleFS reads; 2.1 is refused by those before 1.22.
+_DISK_VERSION = 0x00020000
+
+
+def build(files: Mapping[str, bytes], size: int, program: int = 32) -> bytes:
+    """An image of these files.
+
+    Args:
+        files: contents by path; folders are made.
+        size: octets, a multiple of 4096.
+        program: octets that the board writes at once.
+
+    Raises:
+        DoesNotFit: the files need more.
+    """
+    image = LittleFS(
+        block_size=BLOCK,
+        block_count=size // BLOCK,
+        read_size=program,
+        prog_size=program,
+        cache_size=max(program, 256),
+        lookahead_size=32,
+        disk_version=_DISK_VERSION,
+    )
+    try:
+        for path, data in files.items():
+            folder = path.rpartition("/")[0]
+            if folder:
+                image.makedirs(folder, exist_ok=True)
+            with image.open(path, "wb") as file:
+                file.write(data)
+    except LittleFSError as error:
+        total = sum(map(len, files.values()))
+        raise DoesNotFit(f"{total} octets into a file system of {size}: {error}") from None
+    return bytes(image.context.buffer)

@@ -1,0 +1,80 @@
+r"""pytest on boards: `--board virtual|/dev/ttyACM0|socket://HOST:PORT|rp2040:FIRMWARE.uf2`.
+
+A test that asks for the fixture `board` runs once on each board that was named; without a name, on
+a virtual one. The same test serves all of them.
+
+    def test_adds(board):
+        assert board.exec("print(1 + 1)") == "2\n"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from boards.link import Board
+    from boards.targets import Power, Target
+
+# What a node keeps. A test begins without it, and with the code that is there already.
+STATE = "/triseal"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a run."""
+    group = parser.getgroup("boards")
+    group.addoption(
+        "--board",
+        action="append",
+        metavar="BOARD",
+        help="virtual (default), a serial port, socket://HOST:PORT, virtual:NAME or "
+        "rp2040:FIRMWARE.uf2; may be repeated. What is on the board is lost.",
+    )
+    group.addoption(
+        "--board-power",
+        default="",
+        metavar="COMMAND",
+        help="switches a real board's power: run with `off` or `on` as its last word",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Once for each board that was named."""
+    if "target" in metafunc.fixturenames:
+        named = metafunc.config.getoption("board") or ["virtual"]
+        metafunc.parametrize("target", named, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """The board of this run, and what can be done to it from outside."""
+    from boards import targets
+
+    directory = tmp_path_factory.mktemp("board")
+    switch = request.config.getoption("board_power")
+    with targets.open_target(request.param, directory, switch) as found:
+        yield found
+
+
+@pytest.fixture
+def board(target: Target) -> Iterator[Board]:
+    """The board, reached and without anything that a node keeps."""
+    from boards.link import Board
+
+    if target.power is not None:
+        target.power.power_on()  # the test before may have left it off
+    with Board(target.port, patience=target.patience) as found:
+        found.remove_tree(STATE)
+        yield found
+
+
+@pytest.fixture
+def power(target: Target) -> Power:
+    """The switch of the board's power; a test that needs it is skipped where there is none."""
+    if target.power is None:
+        pytest.skip("nobody can switch this board's power; see --board-power")
+    return target.power
