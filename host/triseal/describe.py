@@ -19,6 +19,9 @@ from triseal import request
 
 Facts = dict[str, object]
 
+# What people call the seals, by role: sealcore.seal's DEVELOPER, STORE and SITE.
+SEALS = ("developer seal", "Store seal", "site seal")
+
 
 def key(spki: bytes) -> Facts:
     """Kind and fingerprint of a SubjectPublicKeyInfo."""
@@ -57,7 +60,7 @@ def any_certificate(der: bytes) -> Facts:
 
 def of_seal(one: seal.Seal) -> Facts:
     """Facts about a parsed seal."""
-    facts = _frame(one, seal.ROLES[one.role]) | {
+    facts = _frame(one, SEALS[one.role]) | {
         "service": one.service,
         "service_version": one.service_version,
         "security_version": one.security_version,

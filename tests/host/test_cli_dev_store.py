@@ -1,9 +1,13 @@
 """`triseal dev` and `triseal store`: from a key to a countersigned package, and ways to fail."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,6 +152,70 @@ def test_a_passphrase_file_that_is_none(shell: Shell, content: str | None, code:
     words = ("init", "--name", "A", "--algorithm", "p256", "--passphrase-file", "secret")
     assert shell.fails("dev", *words)[0] == code
     assert shell.fails("store", *words)[0] == code
+
+
+# A terminal of its own, so that Ctrl-C in it interrupts.
+IN_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from triseal.cli.main import main
+sys.exit(main())
+"""
+
+
+class Typist:
+    """Runs a command in a terminal and answers its prompts."""
+
+    def __init__(self, *words: str) -> None:
+        self._ours, theirs = pty.openpty()
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", IN_A_TERMINAL, *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.seen = b""
+
+    def answer(self, prompt: bytes, typed: bytes) -> None:
+        """Type once the prompt is there: what is typed before is thrown away, echo off or not."""
+        while prompt not in self.seen:
+            self.seen += os.read(self._ours, 4096)
+        os.write(self._ours, typed)
+
+    def status(self) -> int:
+        """Read to the end."""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while data := os.read(self._ours, 4096):
+                self.seen += data
+        os.close(self._ours)
+        return self._process.wait()
+
+
+@pytest.mark.parametrize(
+    ("again", "status", "text"),
+    [
+        (b"horse\n", 0, b"fingerprint:"),
+        (b"house\n", 1, b"triseal: wrong-passphrase: the two differ"),
+        (b"\n", 1, b"triseal: no-passphrase: none was typed"),
+        (b"\x04", 1, b"triseal: no-passphrase: none was typed"),
+        (b"\x03", 130, b""),
+    ],
+)
+@pytest.mark.usefixtures("shell")
+def test_at_a_terminal_a_new_passphrase_is_asked_for_twice(
+    again: bytes, status: int, text: bytes
+) -> None:
+    person = Typist("dev", "init", "--name", "Ada", "--algorithm", "p256", "--home", "ada")
+    person.answer(b"New passphrase of the developer's key: ", b"horse\n")
+    person.answer(b"The same again: ", again)
+    assert person.status() == status, person.seen
+    assert text in person.seen
+    assert b"horse" not in person.seen
+    assert Path("ada", home.KEY).exists() == (status == 0)
 
 
 # What people get wrong.

@@ -7,14 +7,13 @@ interrupted.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from triseal.cli import dev, evidence, inspect, options, output, store
+from triseal.cli import dev, evidence, inspect, node, options, output, sim, site, store
 
 app = typer.Typer(
     name="triseal",
@@ -30,11 +29,11 @@ app = typer.Typer(
 )
 app.add_typer(dev.app, name="dev")
 app.add_typer(store.app, name="store")
+app.add_typer(site.app, name="site")
+app.add_typer(node.app, name="node")
+app.add_typer(sim.app, name="sim")
 app.add_typer(evidence.app, name="evidence")
 app.command("inspect", epilog=inspect.EPILOG)(inspect.inspect)
-for _group in ("site", "node", "sim"):
-    if importlib.util.find_spec(f"triseal.cli.{_group}"):
-        app.add_typer(importlib.import_module(f"triseal.cli.{_group}").app, name=_group)
 
 
 @app.command(epilog=options.examples("version"))

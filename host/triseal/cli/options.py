@@ -97,7 +97,10 @@ def _given(file: Path | None) -> bytes:
 def _asked(prompt: str) -> bytes:
     if not sys.stdin.isatty():
         raise NoPassphrase("there is no terminal to ask on")
-    typed = getpass.getpass(prompt).encode()
+    try:
+        typed = getpass.getpass(prompt).encode()
+    except EOFError:
+        typed = b""
     if not typed:
         raise NoPassphrase("none was typed")
     return typed
