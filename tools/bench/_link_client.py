@@ -1,4 +1,4 @@
-"""The node's side of the link, as far as a bench needs it: cheap, so that the server is measured."""
+"""The node's side of the link, as cheap as can be: it is the server that is measured."""
 
 from __future__ import annotations
 

@@ -185,8 +185,7 @@ def ready(process: subprocess.Popen[bytes]) -> Ports:
     Raises:
         RuntimeError: it ended before.
     """
-    assert process.stdout is not None
-    line = process.stdout.readline()
+    line = process.stdout.readline() if process.stdout else b""
     if not line:
         raise RuntimeError(f"the server ended with status {process.wait()}; see its log")
     found = json.loads(line)

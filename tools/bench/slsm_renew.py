@@ -14,8 +14,8 @@ from triseal import keyfile
 from triseal.signer import KeySigner
 from triseal.site import home
 
-_NODES = 48
-_SERVICES = 4
+_NODES = 128
+_SERVICES = 2
 _WARM = 1.0
 _SECONDS = 6.0
 
@@ -28,14 +28,18 @@ def measure() -> Iterator[Figure]:
     """
     for algorithm in ("rsa2048", "p256"):
         with tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder:
-            site = _make(Path(folder), algorithm)
-            signer = KeySigner(keyfile.load(site.home / home.KEY, lambda: b""))
-            raw = per_second(lambda signer=signer: signer.sign(bytes(800)))
-            with server(site.home, Path(folder) / "log", "--log-level", "warning") as (ports, _):
-                renewed = _load(site, ports.nodes)
-            raw = max(raw, per_second(lambda signer=signer: signer.sign(bytes(800))))
-            site.manager.engine.dispose()
-        yield Figure(f"slsm.renew.{algorithm}", renewed, "1/s", raw)
+            yield _measure(Path(folder), algorithm)
+
+
+def _measure(folder: Path, algorithm: str) -> Figure:
+    site = _make(folder, algorithm)
+    signer = KeySigner(keyfile.load(site.home / home.KEY, lambda: b""))
+    raw = per_second(lambda: signer.sign(bytes(800)))
+    with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+        renewed = _load(site, ports.nodes)
+    raw = max(raw, per_second(lambda: signer.sign(bytes(800))))
+    site.manager.engine.dispose()
+    return Figure(f"slsm.renew.{algorithm}", renewed, "1/s", raw)
 
 
 def _make(folder: Path, algorithm: str) -> Site:

@@ -10,8 +10,8 @@ from sealcore import messages
 from sealcore.errors import SealError
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
-from triseal.site.link import frames
 from triseal.site.link.desk import Desk
+from triseal.site.link.frames import Frames
 from triseal.site.link.limits import Allowance, Limits
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.session import Session
@@ -25,7 +25,7 @@ class Connection:
     """A connection whose other end has proved to be a node's.
 
     Args:
-        streams: reader and writer.
+        frames: the frames that come and go.
         peer: the node's name and its certificate (DER).
         desk: answers.
         limits, metrics, allowance: see there.
@@ -37,14 +37,14 @@ class Connection:
 
     def __init__(
         self,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        frames: Frames,
         peer: tuple[str, bytes],
         desk: Desk,
         limits: Limits,
         metrics: Metrics,
         allowance: Allowance,
     ) -> None:
-        self._reader, self._writer = streams
+        self._frames = frames
         self.node = peer[0]
         self._limits = limits
         self._metrics = metrics
@@ -54,7 +54,6 @@ class Connection:
         self._code = ""
         self._followers: set[Follower] = set()
         self.session = Session(desk.ask, self.send, self._pace, self._log_line, *peer)
-        self._writer.transport.set_write_buffer_limits(limits.write_octets)
 
     async def serve(self, greeted: Callable[[], None], heard: Callable[[], None]) -> str:
         """Converse until the end; returns the code that tells why it ended.
@@ -77,13 +76,13 @@ class Connection:
             pushing.cancel()
             for follower in self._followers:
                 _offer(follower, None)
-            self._writer.transport.abort()
+            self._frames.transport.abort()
         return self._code
 
     def end(self, code: str) -> None:
         """End it, whoever is in the middle of what; the first code counts."""
         self._code = self._code or code
-        self._writer.transport.abort()
+        self._frames.transport.abort()
 
     def touch(self) -> None:
         """Something has changed in the site: look whether this node must be told."""
@@ -93,13 +92,13 @@ class Connection:
         """Send frames; who produces them waits in between for the other end to take them."""
         octets = b"".join(out)
         self._metrics.octets_out.inc(len(octets))
-        self._writer.write(octets)
+        self._frames.transport.write(octets)
 
     async def _one(self) -> None:
-        message = await frames.read(self._reader, self._limits.frame_seconds)
+        message = await self._frames.next()
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
-        await frames.drain(self._writer, self._limits.write_seconds)
+        await self._frames.drain()
 
     async def _push(self) -> None:
         try:
@@ -108,7 +107,7 @@ class Connection:
                 self._stale.clear()
                 async with self._turn:
                     self._metrics.count(await self.session.refresh())
-                await frames.drain(self._writer, self._limits.write_seconds)
+                await self._frames.drain()
         except Ended as error:
             self.end(code_of(error))
 
@@ -129,7 +128,7 @@ class Connection:
 
     def _ask_for_log(self) -> None:
         wanted = bool(self._followers)
-        if wanted != self.session.following and not self._writer.is_closing():
+        if wanted != self.session.following and not self._frames.transport.is_closing():
             self.session.following = wanted
             self.send([messages.frame(messages.write(messages.FOLLOW, int(wanted)))])
 

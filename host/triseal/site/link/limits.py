@@ -21,7 +21,6 @@ class Limits:
         stop_seconds: for connections to end when the server stops.
         burst: units of work that a node may ask for at once; a renewal or a frame is one.
         rate: units per second in the long run.
-        read_octets: received but not looked at, beyond twice which TCP holds a node up.
         write_octets: sent but not taken, beyond which nothing more is produced for a node.
     """
 
@@ -34,7 +33,6 @@ class Limits:
     stop_seconds: float = 5.0
     burst: int = 256
     rate: float = 64.0
-    read_octets: int = messages.MAX_FRAME
     write_octets: int = 2 * messages.MAX_FRAME
 
 

@@ -11,6 +11,7 @@ from triseal.site.link import peers
 from triseal.site.link.connection import Connection, Ended, code_of
 from triseal.site.link.contexts import Identity
 from triseal.site.link.desk import Desk
+from triseal.site.link.frames import Frames
 from triseal.site.link.handshakes import Handshakes
 from triseal.site.link.limits import Limits
 from triseal.site.link.metrics import Metrics
@@ -80,49 +81,42 @@ class Server:
         node, code = "", "evicted"
         try:
             _keep_alive(accepted)
-            reader, writer = await self._shake_hands(accepted)
+            frames = await self._shake_hands(accepted)
             try:
-                certificate = writer.get_extra_info("ssl_object").getpeercert(True)
+                certificate = frames.transport.get_extra_info("ssl_object").getpeercert(True)
                 node = peers.name_of(certificate, self._site)
-                code = await self._converse((reader, writer), node, certificate, address)
+                code = await self._converse(frames, node, certificate, address)
             finally:
-                writer.transport.abort()
+                frames.transport.abort()
         except ssl.SSLError as error:
             code = "tls"
             _log.info("no handshake", extra={"address": address, "detail": error.reason})
         except Ended as error:
             code = code_of(error)
+        except Exception:  # a defect costs this connection, not the server
+            code = "defect"
+            _log.exception("defect", extra={"address": address, "node": node})
         finally:
             self._metrics.closed.labels(code).inc()
             _log.info("ended", extra={"address": address, "node": node, "code": code})
 
-    async def _shake_hands(
-        self, accepted: socket.socket
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=self._limits.read_octets)
-        protocol = asyncio.StreamReaderProtocol(reader)
+    async def _shake_hands(self, accepted: socket.socket) -> Frames:
+        limits = self._limits
         try:
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol,
+            _, frames = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Frames(limits.frame_seconds, limits.write_seconds, limits.write_octets),
                 accepted,
                 ssl=self._identity.context,
-                ssl_handshake_timeout=self._limits.handshake_seconds,
+                ssl_handshake_timeout=limits.handshake_seconds,
             )
         except BaseException:
             accepted.close()
             raise
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        return frames
 
-    async def _converse(
-        self,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        node: str,
-        certificate: bytes,
-        address: str,
-    ) -> str:
+    async def _converse(self, frames: Frames, node: str, certificate: bytes, address: str) -> str:
         connection = Connection(
-            streams,
+            frames,
             (node, certificate),
             self._desk,
             self._limits,
