@@ -1,0 +1,130 @@
+"""Databases: opened, refused, and used by several processes at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy.exc import IntegrityError
+
+from triseal.database import DatabaseUnusable, open_database, reading, writing
+
+METADATA = MetaData()
+NUMBERS = Table("numbers", METADATA, Column("number", Integer, primary_key=True))
+NEIGHBOURS = Table(
+    "neighbours", METADATA, Column("of", ForeignKey("numbers.number"), primary_key=True)
+)
+PROCESSES = 4
+EACH = 15
+
+
+def not_a_database(folder: Path) -> str | Path:
+    (folder / "text.db").write_bytes(b"this is no database. " * 500)
+    return folder / "text.db"
+
+
+def damaged(folder: Path) -> str | Path:
+    path = folder / "damaged.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[100:] = bytes(len(data) - 100)
+    path.write_bytes(data)
+    return path
+
+
+UNUSABLE: tuple[tuple[str, Callable[[Path], str | Path]], ...] = (
+    ("a file that is no database", not_a_database),
+    ("a database whose first page is damaged", damaged),
+    ("a folder", lambda folder: folder),
+    ("a path through a file", lambda folder: Path(__file__) / "x.db"),
+    ("another kind of server", lambda folder: "mysql://localhost/x"),
+    ("no URL", lambda folder: "postgresql://a:b@@:x/"),
+    ("an unknown scheme", lambda folder: "nonsense:x"),
+    ("a server that isn't there", lambda folder: "postgresql://127.0.0.1:1/x?connect_timeout=2"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "where"), UNUSABLE, ids=[row[0] for row in UNUSABLE])
+def test_refused_in_one_line(
+    tmp_path: Path, sentence: str, where: Callable[[Path], str | Path]
+) -> None:
+    with pytest.raises(DatabaseUnusable) as caught:
+        open_database(where(tmp_path), METADATA)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_is_in_no_message() -> None:
+    with pytest.raises(DatabaseUnusable) as caught:
+        open_database("postgresql://user:hunter2@[::1", METADATA)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_failed_block_wrote_is_gone(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "new" / "a.db", METADATA)
+
+    def write_and_fail() -> None:
+        with writing(engine) as connection:
+            connection.execute(NUMBERS.insert().values(number=1))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    with reading(engine) as connection:
+        assert connection.execute(select(NUMBERS)).all() == []
+    engine.dispose()
+
+
+def test_constraints_hold_and_say_so(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "a.db", METADATA)
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(NEIGHBOURS.insert().values(of=7))
+    engine.dispose()
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "a.db", METADATA)
+    with writing(engine) as connection:
+        connection.execute(NUMBERS.insert().values(number=1))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+    engine.dispose()
+
+
+def test_a_reader_waits_for_no_writer(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "a.db", METADATA)
+    with writing(engine) as writer:
+        writer.execute(NUMBERS.insert().values(number=1))
+        with reading(engine) as reader:
+            assert reader.execute(select(func.count()).select_from(NUMBERS)).scalar_one() == 0
+    engine.dispose()
+
+
+def count_up(path: Path) -> None:
+    """Read the highest number, write the next: wrong at once if two do it at the same time."""
+    engine = open_database(path, METADATA)
+    for _ in range(EACH):
+        with writing(engine) as connection:
+            highest = connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() or 0
+            connection.execute(NUMBERS.insert().values(number=highest + 1))
+    engine.dispose()
+
+
+def test_processes_that_open_and_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+        for done in [pool.submit(count_up, path) for _ in range(PROCESSES)]:
+            done.result(timeout=60)
+    engine = open_database(path, METADATA)
+    with reading(engine) as connection:
+        assert connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() == (
+            PROCESSES * EACH
+        )
+    engine.dispose()

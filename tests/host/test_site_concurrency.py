@@ -1,0 +1,107 @@
+"""Several processes on one site: nothing lost, and no seal that a finished change forbids."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from sealcore import seal
+from tests.host.site_world import NOW, PASSPHRASE, World
+from triseal import database
+from triseal.site import state
+from triseal.site.errors import Changed, NotAssigned
+from triseal.site.manager import Manager
+
+PROCESSES = 3
+EACH = 12
+
+
+def opened(folder: Path) -> Manager:
+    return Manager(folder, lambda: PASSPHRASE, lambda: NOW)
+
+
+def issue(folder: Path, node: str) -> list[bytes]:
+    """Seals for a node as fast as they come; those that a change overtook are left out."""
+    found = []
+    with opened(folder) as site:
+        for _ in range(EACH):
+            try:
+                found.append(site.deployment(node, "thermo").seal.der)
+            except Changed:
+                continue
+    return found
+
+
+def toggle(folder: Path) -> None:
+    """Give and take a grant, again and again."""
+    with opened(folder) as site:
+        for _ in range(EACH):
+            site.grant("thermo", ["log"])
+            site.revoke("thermo", ["log"])
+
+
+def issue_until_refused(folder: Path, node: str) -> list[int]:
+    """Serials of seals until the service is taken away."""
+    serials = []
+    with opened(folder) as site:
+        while True:
+            try:
+                serials.append(site.deployment(node, "thermo").seal.serial)
+            except (Changed, NotAssigned):
+                return serials
+
+
+def undeploy(folder: Path, node: str) -> list[bytes]:
+    """Serials that the ledger has as soon as the change is answered."""
+    with opened(folder) as site:
+        site.undeploy(node, "thermo")
+        with database.reading(site.engine) as connection:
+            return list(connection.scalars(select(state.seals.c.serial)))
+
+
+def prepared(tmp_path: Path) -> World:
+    world = World(tmp_path / "site")
+    world.manager.add_service(world.package())
+    for number in range(PROCESSES):
+        world.add_node(f"node-{number}")
+        world.manager.assign(f"node-{number}", "thermo")
+    return world
+
+
+def pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(PROCESSES + 1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def test_deployments_and_changes_at_once(tmp_path: Path) -> None:
+    world = prepared(tmp_path)
+    with pool() as workers:
+        changes = workers.submit(toggle, world.folder)
+        issuing = [
+            workers.submit(issue, world.folder, f"node-{number}") for number in range(PROCESSES)
+        ]
+        changes.result(timeout=120)
+        seals = [der for one in issuing for der in one.result(timeout=120)]
+    assert seals
+    with database.reading(world.manager.engine) as connection:
+        count = connection.execute(select(func.count()).select_from(state.seals)).scalar_one()
+    assert count == len(seals)
+    assert len({seal.parse(der, seal.SITE).serial for der in seals}) == len(seals)
+
+
+def test_after_the_answer_to_a_change_no_seal_follows(tmp_path: Path) -> None:
+    world = prepared(tmp_path)
+    with pool() as workers:
+        issuing = workers.submit(issue_until_refused, world.folder, "node-0")
+        while not issued(world):
+            assert not issuing.done()
+        known = workers.submit(undeploy, world.folder, "node-0").result(timeout=120)
+        serials = issuing.result(timeout=120)
+    assert {serial.to_bytes(16, "big") for serial in serials} == set(known)
+
+
+def issued(world: World) -> int:
+    with database.reading(world.manager.engine) as connection:
+        return int(connection.execute(select(func.count()).select_from(state.seals)).scalar_one())
