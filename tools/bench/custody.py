@@ -1,0 +1,229 @@
+"""The check of custody: three RSA-2048 seals over 100 KB, on MicroPython and here."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bench import Figure
+from bench._device import Failed
+from boards import micropython, mpy, stage
+from sealcore import bundle, custody, identity, keys, sealwriter
+from sealcore.compat import sha256
+from triseal import certificate
+from triseal.certificate import Validity
+from triseal.signer import KeySigner, generate
+
+EXECUTABLE_OCTETS = 100_000
+SEALS = ("developer_seal", "store_seal", "site_seal")
+METADATA = b'{"entry": "app.mpy"}'
+SITE, NODE, SERVICE = "site", "node", "service"
+NOW = 1_795_363_200
+VALIDITY = Validity(NOW - 100, NOW + 5000)
+HEAP_KIB = 128  # about what an ESP32 has
+LARGEST_HEAP_KIB = 64
+ROUNDS = 41
+HOST_S = 1.0
+MODULES = ("_custody_check", "_custody_bare", "_custody_times")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a node holds of one service, and who signed it.
+
+    Attributes:
+        files: by the names that `_custody_check` opens.
+        signers: of developer, Store and site seal.
+    """
+
+    files: dict[str, bytes]
+    signers: tuple[KeySigner, KeySigner, KeySigner]
+
+
+def measure() -> Iterator[Figure]:
+    """Yield time and heap on MicroPython, the size of the node's code, and checks here.
+
+    Raises:
+        bench._device.Failed: MicroPython did not run it to its end.
+    """
+    deployment = deploy()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        code = write(deployment, folder)
+        printed = run(
+            folder, f"from bench._custody_times import compare; compare({ROUNDS})", HEAP_KIB
+        )
+        bare, check = (min(column) / 1000 for column in columns(printed))
+        yield Figure("node.custody.rsa2048", check, "ms", bare)
+        heap, least = (least_heap(folder, module) for module in ("_custody_check", "_custody_bare"))
+        yield Figure("node.custody.heap", heap, "KiB", least)
+        yield Figure("node.code.bytes", code, "bytes")
+    yield Figure(
+        "host.custody", per_second(check_here(deployment)), "1/s", per_second(raw(deployment))
+    )
+
+
+def deploy() -> Deployment:
+    """A service with an RSA-2048 key for everyone."""
+    developer, store, site, node = (KeySigner(generate("rsa2048")) for _ in range(4))
+    executable = os.urandom(EXECUTABLE_OCTETS)
+    core = sealwriter.core(sha256(executable), len(executable), sha256(METADATA), "1.0.0", 3)
+    ada, shop, home = (sealwriter.name(text) for text in ("Ada", "The Store", "SLCA"))
+
+    def issue(by: KeySigner, issuer: bytes, spki: bytes, extensions: list[bytes]) -> bytes:
+        subject = sealwriter.name(SERVICE)
+        serial = certificate.new_serial()
+        return certificate.issue(by, issuer, subject, spki, VALIDITY, serial, extensions)
+
+    value = sealwriter.service_seal(core)
+    extensions = certificate.code_seal_extensions(developer.spki, value)
+    developer_seal = issue(developer, ada, developer.spki, extensions)
+    value = sealwriter.service_seal(core, sha256(developer_seal))
+    extensions = certificate.code_seal_extensions(store.spki, value)
+    store_seal = issue(store, shop, developer.spki, extensions)
+    grants = ("bus.publish:home/kitchen/#", "log")
+    value = sealwriter.service_seal(core, sha256(store_seal), grants)
+    uri = identity.service(SITE, NODE, SERVICE)
+    extensions = certificate.site_seal_extensions(site.spki, value, uri)
+    keys = [(home, site.spki)], [(shop, store.spki)], [(ada, developer.spki)]
+    tbs = sealwriter.bundle_tbs(1, SITE, NOW, *keys)
+    files = {
+        "executable": executable,
+        "metadata": METADATA,
+        "developer_seal": developer_seal,
+        "store_seal": store_seal,
+        "site_seal": issue(site, home, node.spki, extensions),
+        "trust": sealwriter.signed(tbs, site.algorithm, site.sign(tbs)),
+        "node_key": node.spki,
+        "now": str(NOW).encode(),
+    }
+    return Deployment(files, (developer, store, site))
+
+
+def pairs(deployment: Deployment) -> list[tuple[bytes, int]]:
+    """Signature and modulus of each seal."""
+    moduli = [keys.parse(signer.spki).n for signer in deployment.signers]
+    return [(deployment.files[name][-256:], n) for name, n in zip(SEALS, moduli, strict=True)]
+
+
+def write(deployment: Deployment, folder: Path) -> int:
+    """Write the node's code as a board gets it, this bench's, and the deployment.
+
+    Returns: octets of the node's code.
+    """
+    planned = [file for file in stage.plan(mpy.Target(6, 3, "")) if file.path != stage.MAIN]
+    for file in planned:
+        place(folder / file.path.removeprefix("/lib/"), file.data)
+    for name in MODULES:
+        source = Path(__file__).with_name(name + ".py").read_bytes()
+        place(folder / "bench" / (name + ".mpy"), mpy.compile_source(source, name))
+    for name, data in deployment.files.items():
+        place(folder / name, data)
+    numbers = [signature + n.to_bytes(256, "big") for signature, n in pairs(deployment)]
+    place(folder / "numbers", b"".join(numbers))
+    return sum(len(file.data) for file in planned)
+
+
+def place(path: Path, data: bytes) -> None:
+    """Write one file, with the folder that it is in."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+def run(folder: Path, code: str, heap_kib: int) -> str:
+    """What `code` prints in a heap of so many KiB.
+
+    Raises:
+        Failed: it did not run to its end.
+    """
+    done = micropython.run(
+        ["-X", f"heapsize={heap_kib}k", "-c", f"import os; os.chdir({str(folder)!r}); {code}"],
+        environment={"MICROPYPATH": f"{folder}:.frozen"},
+    )
+    if done.returncode:
+        raise Failed(f"status {done.returncode} with {heap_kib} KiB of heap: {done.stderr}")
+    return done.stdout
+
+
+def least_heap(folder: Path, module: str) -> int:
+    """The smallest heap, in KiB, from which on what a module prepares runs in every larger one.
+
+    All are tried, from above: how a small heap falls into pieces is a matter of luck.
+
+    Raises:
+        Failed: it does not even run in LARGEST_HEAP_KIB.
+    """
+    code = f"from bench.{module} import prepare; prepare()()"
+    run(folder, code, LARGEST_HEAP_KIB)
+    for heap in range(LARGEST_HEAP_KIB - 1, 0, -1):
+        try:
+            run(folder, code, heap)
+        except Failed:
+            return heap + 1
+    return 1
+
+
+def columns(printed: str) -> Iterator[tuple[int, ...]]:
+    """The columns of numbers that were printed."""
+    rows = [map(int, line.split()) for line in printed.splitlines()]
+    return zip(*rows, strict=True)
+
+
+def check_here(deployment: Deployment) -> Callable[[], object]:
+    """A function that checks the deployment once, on this interpreter."""
+
+    @dataclass
+    class Package:
+        executable: io.BytesIO
+        metadata: bytes
+        developer_seal: bytes
+        store_seal: bytes
+
+    files = deployment.files
+    trust = bundle.parse(files["trust"])
+
+    def check() -> object:
+        executable = io.BytesIO(files["executable"])
+        package = Package(
+            executable, files["metadata"], files["developer_seal"], files["store_seal"]
+        )
+        place = NODE, SERVICE, files["node_key"]
+        return custody.verify(package, files["site_seal"], trust, *place, NOW)
+
+    return check
+
+
+def raw(deployment: Deployment) -> Callable[[], object]:
+    """A function for the bare minimum: three verifications by `cryptography`, and the hash."""
+    message = b"as long as the signed part of a seal".ljust(600)
+    signed = []
+    for signer in deployment.signers:
+        key = cast(rsa.RSAPublicKey, serialization.load_der_public_key(signer.spki))
+        signed.append((key, signer.sign(message)))
+
+    def verify() -> object:
+        for key, signature in signed:
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        return sha256(deployment.files["executable"])
+
+    return verify
+
+
+def per_second(action: Callable[[], object]) -> float:
+    """How often it runs in a second."""
+    action()
+    begin = time.perf_counter()
+    count = 0
+    while (passed := time.perf_counter() - begin) < HOST_S:
+        action()
+        count += 1
+    return count / passed
