@@ -84,7 +84,8 @@ def plan(target: mpy.Target) -> list[StagedFile]:
     for package in PACKAGES:
         for name, source in mpy.read_sources(package_folder(package)).items():
             if (package, name) != ("nlsm", "main.py"):
-                compiled = mpy.compile_source(source, f"{package}/{name}", target)
+                # A name that the module has anyway: any other takes heap on the board.
+                compiled = mpy.compile_source(source, name[:-3], target)
                 files.append(StagedFile(f"{_LIBRARY}/{package}/{name[:-3]}.mpy", compiled))
     # MicroPython looks for main.py only, never for main.mpy.
     files.append(StagedFile(MAIN, main.read_bytes()))
