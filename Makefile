@@ -19,6 +19,11 @@ NO_PYTHON = no Python 3.11 or newer with venv: "apt install python3-venv", "brew
 demo: micropython ## One service from its developer to a board, then every tampering refused
 	@$(PY) -m triseal.demo
 
+.PHONY: flash
+flash: environment ## MicroPython onto a board; BOARD=esp32 PORT=/dev/ttyUSB0 FIRMWARE=FILE, NODE= to provision
+	$(PY) -m triseal.cli.main node flash --board "$(BOARD)" --port "$(PORT)" --firmware "$(FIRMWARE)" \
+	  $(if $(SHA256),--sha256 "$(SHA256)") $(if $(NODE),--node "$(NODE)") $(ARGS)
+
 ##@ Check
 
 .PHONY: test

@@ -50,7 +50,8 @@ def test_services_reach_each_other_by_what_they_are_granted(
     )
     speaker = (
         "import asyncio\nasync def main(ctx):\n    while True:\n"
-        "        ctx.publish('house/door', ctx.config('door'))\n        await asyncio.sleep_ms(50)\n"
+        "        ctx.publish('house/door', ctx.config('door'))\n"
+        "        await asyncio.sleep_ms(50)\n"
     )
     node = deployed_service(
         listener, "listener", grants=["log", "bus.subscribe:house/#"], config={"door": "open"}

@@ -11,7 +11,7 @@ from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
 from triseal import ports
-from triseal.cli import options, output, progress
+from triseal.cli import node_flash, options, output, progress
 from triseal.cli.site import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
@@ -19,6 +19,8 @@ from triseal.site.console import NodeStatus
 app = typer.Typer(
     help="Node: provision boards, deploy to them, look at them.", no_args_is_help=True
 )
+
+app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
 
 _MAX_GRACE = 7 * 86400
 

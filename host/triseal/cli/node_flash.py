@@ -1,0 +1,189 @@
+"""`triseal node flash`: MicroPython onto boards, several at once, and then the agent."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from boards import chips, imagefile
+from boards import flash as flashing
+from boards.chips import Chip
+from boards.link import Board
+from boards.provision import Report
+from triseal.cli import options, output
+from triseal.cli.site import open_site
+from triseal.site import cable
+from triseal.site.manager import Manager
+
+EPILOG = options.examples(
+    "node flash --board esp32 --port /dev/ttyUSB0 --firmware ESP32_GENERIC.bin --node kitchen",
+    "node flash --board rp2040 --port /media/$USER/RPI-RP2 --firmware RPI_PICO.uf2",
+    "node flash --board esp32c3 --port /dev/ttyACM0 --port /dev/ttyACM1 --firmware C3.bin",
+)
+_WORDS = {
+    "port": "looking at the port",
+    "connect": "connecting",
+    "bootloader": "into the bootloader",
+    "write": "writing",
+    "repl": "waiting for MicroPython",
+}
+
+BoardName = Annotated[
+    str,
+    typer.Option("--board", help=f"One of {', '.join(chips.CHIPS)}.", metavar="BOARD"),
+]
+FirmwareFile = Annotated[
+    Path, typer.Option("--firmware", help="MicroPython for this board.", metavar="FILE")
+]
+Sha256 = Annotated[
+    str, typer.Option("--sha256", help="The file's hash; another file is refused.", metavar="HEX")
+]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One board; `node` is "" if it shall not be provisioned."""
+
+    chip: Chip
+    port: str
+    data: bytes
+    node: str
+
+
+def flash(
+    board: BoardName,
+    port: Annotated[
+        list[str],
+        typer.Option(
+            "--port",
+            help="Serial port, or the folder of an RP2's volume; may be repeated.",
+            metavar="PORT",
+        ),
+    ],
+    firmware_file: FirmwareFile,
+    sha256: Sha256 = "",
+    node: Annotated[
+        list[str] | None,
+        typer.Option("--node", help="Provision it as this node; one for each port."),
+    ] = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Erase boards and write MicroPython, wait until it answers, and provision."""
+    if len(set(port)) < len(port):
+        raise typer.BadParameter("the same port twice", param_hint="--port")
+    if node and len(node) != len(port):
+        raise typer.BadParameter("as many as ports, in their order", param_hint="--node")
+    chip = chips.named(board)
+    data = imagefile.load(firmware_file, chip, sha256)
+    names = node or [""] * len(port)
+    jobs = [_Job(chip, one, data, name) for one, name in zip(port, names, strict=True)]
+    with contextlib.ExitStack() as stack:
+        site = None
+        if node:
+            site = stack.enter_context(open_site(home_dir, passphrase_file))
+            site.unlock()
+            for name in node:
+                site.check_node(name)
+        results = _all(jobs, site, stack.enter_context(_lines(port)))
+    _report(results, as_json=as_json)
+
+
+def _all(
+    jobs: Sequence[_Job], site: Manager | None, reports: dict[str, Report]
+) -> dict[str, output.Facts | Exception]:
+    """Every board at the same time; what fails on one is no other's failure."""
+    with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
+        running = {job.port: pool.submit(_one, job, site, reports[job.port]) for job in jobs}
+    found: dict[str, output.Facts | Exception] = {}
+    for port, future in running.items():
+        error = future.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        found[port] = error if error is not None else future.result()
+    return found
+
+
+def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
+    before = flashing.serial_ports()
+    flashing.flash(job.chip, job.port, job.data, report)
+    # A board that was given as a volume has its port only now.
+    port = flashing.new_port(before) if Path(job.port).is_dir() else job.port
+    found = flashing.await_repl(port, report)
+    facts: dict[str, object] = {
+        "port": port,
+        "board": found.machine,
+        "micropython": ".".join(map(str, found.version)),
+    }
+    if site is not None:
+        with Board(port) as board:
+            _, status = cable.enrol(site, board, job.node, {}, report)
+        facts |= {"node": job.node, "bundle_version": status.bundle_version}
+    return facts
+
+
+def _report(results: dict[str, output.Facts | Exception], *, as_json: bool) -> None:
+    done = [one for one in results.values() if not isinstance(one, Exception)]
+    failed = {port: one for port, one in results.items() if isinstance(one, Exception)}
+    if len(results) == 1 and failed:
+        raise next(iter(failed.values()))  # the command's one line
+    if len(results) == 1:
+        output.facts(done[0], as_json=as_json)
+        return
+    columns = ("port", "board", "micropython")
+    output.table(done, columns, as_json=as_json, empty="no board was flashed")
+    for port, error in failed.items():
+        typer.echo(f"{port}: {output.failure(error)}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _lines(ports: Sequence[str]) -> Iterator[dict[str, Report]]:
+    """What each port reports to: a bar for people, a line for each step for logs."""
+    if not sys.stderr.isatty():
+        yield {port: _Steps(port) for port in ports}
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield {port: _Bar(bars, port) for port in ports}
+
+
+class _Steps:
+    """One printed line for each step."""
+
+    _lock = threading.Lock()
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+        self._step = ""
+
+    def __call__(self, step: str, _done: int, _total: int) -> None:
+        if step != self._step:
+            self._step = step
+            with self._lock:
+                typer.echo(f"{self._port}: {_WORDS.get(step, step)}", err=True)
+
+
+class _Bar:
+    """One line that changes."""
+
+    def __init__(self, bars: Progress, port: str) -> None:
+        self._bars = bars
+        self._port = port
+        self._task = bars.add_task(port, total=None)
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        words = f"{self._port}: {_WORDS.get(step, step)}"
+        self._bars.update(self._task, description=words, completed=done, total=total or None)

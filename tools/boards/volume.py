@@ -1,0 +1,86 @@
+"""The volume as which an RP2 board shows itself while it waits for firmware."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from boards.chips import CHIPS, Chip
+from boards.errors import FlashFailed, NoBootloader, WrongChip
+
+INFO = "INFO_UF2.TXT"
+# What the boot ROMs write into it (RP2040 and RP2350 datasheets, mass storage).
+_BOARD_IDS = {"RPI-RP2": "rp2040", "RP2350": "rp2350"}
+ROOTS = (Path("/media"), Path("/run/media"), Path("/Volumes"), Path("/mnt"))
+_DEPTH = 2  # /media/USER/VOLUME
+_STEP = 0.1
+_PIECE = 64 << 10
+_WAIT = 20.0
+
+
+def find(roots: Sequence[Path] = ROOTS) -> list[Path]:
+    """All such volumes that are mounted."""
+    found = []
+    for root in roots:
+        for depth in range(_DEPTH + 1):
+            with contextlib.suppress(OSError):
+                found += [path.parent for path in root.glob("*/" * depth + INFO)]
+    return sorted(set(found))
+
+
+def chip_of(volume: Path) -> str:
+    """The chip behind a volume. Raises: NoBootloader."""
+    try:
+        text = (volume / INFO).read_text(errors="replace")
+    except OSError:
+        raise NoBootloader(f"{volume} is no board that waits for firmware") from None
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key == "Board-ID":
+            return _BOARD_IDS.get(value.strip(), value.strip())
+    raise NoBootloader(f"{volume / INFO} names no board")
+
+
+def wait(before: Sequence[Path], roots: Sequence[Path] = ROOTS, seconds: float = _WAIT) -> Path:
+    """The volume that is there now and was not before. Raises: NoBootloader."""
+    end = time.monotonic() + seconds
+    while True:
+        fresh = [volume for volume in find(roots) if volume not in before]
+        if fresh:
+            return fresh[0]
+        if time.monotonic() >= end:
+            raise NoBootloader("the board's volume was not mounted")
+        time.sleep(_STEP)
+
+
+def check(volume: Path, chip: Chip) -> None:
+    """Raises WrongChip or NoBootloader unless the board behind the volume has this chip."""
+    found = chip_of(volume)
+    if found != chip.name:
+        known = found if found in CHIPS else f"board {found}"
+        raise WrongChip(f"{volume} is {known}, not {chip.name}")
+
+
+def copy(volume: Path, data: bytes, progress: Callable[[int, int], None]) -> None:
+    """Copy firmware to a board. It restarts by itself when the last block has come.
+
+    Raises:
+        FlashFailed: the board vanished before that, or can't be written.
+    """
+    done = 0
+    try:
+        # Unbuffered and synchronous: what is done has reached the board.
+        descriptor = os.open(
+            volume / "firmware.uf2", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DSYNC, 0o644
+        )
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            while done < len(data):
+                done += file.write(data[done : done + _PIECE])
+                progress(done, len(data))
+    except OSError as error:
+        if done < len(data):
+            reason = error.strerror or type(error).__name__
+            raise FlashFailed(f"{volume} after {done} of {len(data)} octets: {reason}") from None
