@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from boards import provision
 from boards.errors import DeviceFailed, FileMissing
@@ -28,7 +28,6 @@ _BUNDLE = "/triseal/bundle.der"
 _SERVICES = "/triseal/services"
 _INSTALL = "nlsm.install"
 _SECONDS = 120.0  # three RSA checks and a large executable on a slow board
-_REFUSAL = re.compile(r"(?:sealcore\.)?(?:errors\.)?([A-Z][A-Za-z]+)(?:: (.*))?")
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,8 @@ def deploy(
     """
     check_is(board, node)
     try:
-        with _refusals():
-            _update_bundle(site, board, report)
-            report("time", 0, 0)
-            nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
-            board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
-            accepted = [_install(site, board, Place(node, one), report) for one in services]
+        prepare(site, board, report)
+        accepted = [_install(site, board, Place(node, one), report) for one in services]
     finally:
         status = _restart(site, board, report)
     return accepted, status
@@ -130,15 +125,38 @@ def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
     return deploy(site, board, node, assigned, report)[1]
 
 
+def prepare(site: Manager, board: Board, report: Report) -> None:
+    """Bring a node's trust up to date and tell it the time, so that it can check what comes."""
+    with _refusals():
+        _update_bundle(site, board, report)
+        report("time", 0, 0)
+        nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
+        board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
+
+
+def offer(
+    board: Board, service: str, contents: Mapping[str, bytes], report: Report
+) -> dict[str, Any]:
+    """Put a service's files on a node that `prepare` has prepared, and have it check them.
+
+    Returns: what nlsm.install.accept says: `ms` and `heap` among it.
+    Raises:
+        SealError: the node refuses; what it had of this service stays.
+    """
+    folder = f"{provision.INCOMING}/{service}"
+    with _refusals():
+        board.remove_tree(folder)  # what a cut left of an earlier try
+        files = [(f"{folder}/{name}", data) for name, data in contents.items()]
+        provision.deliver(board, files, report)
+        report("check", 0, 0)
+        facts: dict[str, Any] = board.call(f"{_INSTALL}.accept", service, timeout=_SECONDS)
+    return facts
+
+
 def _install(site: Manager, board: Board, place: Place, report: Report) -> Accepted:
     report("seal", 0, 0)
     made = site.deployment(place.node, place.service)
-    folder = f"{provision.INCOMING}/{place.service}"
-    board.remove_tree(folder)  # what a cut left of an earlier try
-    contents = [(f"{folder}/{name}", data) for name, data in made.files().items()]
-    provision.deliver(board, contents, report)
-    report("check", 0, 0)
-    facts = board.call(f"{_INSTALL}.accept", place.service, timeout=_SECONDS)
+    facts = offer(board, place.service, made.files(), report)
     return Accepted(made, facts["ms"], facts["heap"])
 
 
@@ -192,9 +210,9 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except DeviceFailed as error:
-        found = _REFUSAL.fullmatch(error.detail)
-        refusal = getattr(errors, found.group(1), None) if found else None
-        if found is None or refusal is None:
+        kind, _, said = error.detail.partition(":")
+        refusal = getattr(errors, kind, None)
+        if not (isinstance(refusal, type) and issubclass(refusal, errors.SealError)):
             raise
-        said = found.group(2)
+        said = said.strip()
         raise refusal(f"says the board: {said}" if said else "says the board") from None

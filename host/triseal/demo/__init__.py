@@ -1,0 +1,1 @@
+"""`make demo`: one service from its developer to a board, then every tampering refused."""

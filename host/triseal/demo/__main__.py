@@ -1,0 +1,47 @@
+"""Plays the demo; exit status 1 if any station behaves otherwise than it should."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from sealcore.errors import SealError
+from triseal.cli import output
+from triseal.demo import scene
+from triseal.demo.scene import Scene
+from triseal.demo.stations import STATIONS, silent
+from triseal.demo.tamperings import TAMPERINGS, Tampering
+from triseal.site import cable
+
+
+def main() -> int:
+    """Play all of it. Returns: the exit status."""
+    begin = time.monotonic()
+    try:
+        with scene.staged() as played:
+            for name, station in STATIONS:
+                print(f"{name:<12} {station(played)}", flush=True)
+            cable.prepare(played.site, played.board, silent)
+            as_due = [_refused(played, one) for one in TAMPERINGS]
+    except Exception as error:
+        print(output.failure(error), file=sys.stderr)
+        return 1
+    seconds = time.monotonic() - begin
+    print(f"{sum(as_due)} of {len(as_due)} tamperings refused as they should be; {seconds:.0f} s")
+    return 0 if all(as_due) else 1
+
+
+def _refused(played: Scene, one: Tampering) -> bool:
+    code = "nothing refused it"
+    try:
+        one.act(played)
+    except SealError as refusal:
+        code = refusal.code
+    due = code == one.code
+    verdict = f"refused by {one.by}: {code}" if due else f"FAILED, {one.code} was due: {code}"
+    print(f"{'tampering':<12} {one.what:<42} {verdict}", flush=True)
+    return due
+
+
+if __name__ == "__main__":
+    sys.exit(main())

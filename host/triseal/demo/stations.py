@@ -1,0 +1,94 @@
+"""The way of a service, one station after the other; each says what it did in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sealcore import timetext
+from triseal.demo import services
+from triseal.demo.scene import NODE, Scene
+from triseal.developer import home as desk
+from triseal.site import cable
+
+
+def seal(scene: Scene) -> str:
+    """The developer seals two services."""
+    scene.signed["thermo"] = scene.sign("thermo", services.THERMO, [services.PUBLISH])
+    capabilities = [services.SUBSCRIBE, services.LOG]
+    scene.signed["display"] = scene.sign("display", services.DISPLAY, capabilities)
+    return f"{scene.developer.name} signs thermo 1.0 and display 1.0"
+
+
+def countersign(scene: Scene) -> str:
+    """The Store registers the developer, a person approves, the Store checks and countersigns."""
+    found = scene.store.register(desk.request_pem(scene.folder / "dev"))
+    scene.store.approve(found.fingerprint)
+    for service, package in scene.signed.items():
+        scene.sealed[service] = scene.store.submit(package)[1]
+    return "the Store approves Ada, checks both and countersigns"
+
+
+def grant(scene: Scene) -> str:
+    """The site checks all of it for itself, and says what the services may do."""
+    scene.site.trust_store(bytes(scene.store.certificate.der))
+    scene.site.trust_developer(scene.developer.name, scene.developer.signer.spki)
+    for package in scene.sealed.values():
+        scene.site.add_service(package)
+    scene.site.grant("thermo", [services.PUBLISH])
+    scene.site.grant("display", [services.SUBSCRIBE, services.LOG])
+    return f"the site takes both in and grants {services.PUBLISH}, {services.SUBSCRIBE}, log"
+
+
+def provision(scene: Scene) -> str:
+    """The board becomes a node."""
+    scene.site.add_node(NODE)
+    done, status = cable.enrol(scene.site, scene.board, NODE, {}, silent)
+    version = ".".join(map(str, done.facts.version))
+    return (
+        f"{NODE} (MicroPython {version}) makes its own key; {len(done.code.copied)} files, "
+        f"{status.heap_free // 1024} KiB heap free"
+    )
+
+
+def issue(scene: Scene) -> str:
+    """The SLCA issues site seals for this node."""
+    for service in scene.sealed:
+        scene.site.assign(NODE, service)
+        scene.deployed[service] = scene.site.deployment(NODE, service)
+    until = scene.deployed["thermo"].seal.validity.not_after
+    return f"the SLCA seals both for {NODE} alone, until {timetext.iso(until)}"
+
+
+def verify(scene: Scene) -> str:
+    """The node checks all three seals, the executable and the time."""
+    cable.prepare(scene.site, scene.board, silent)
+    facts = [
+        cable.offer(scene.board, service, made.files(), silent)
+        for service, made in scene.deployed.items()
+    ]
+    slowest, heap = (max(one[key] for one in facts) for key in ("ms", "heap"))
+    return f"{NODE} runs the ten steps for both: {slowest} ms each, {heap // 1024} KiB heap in use"
+
+
+def run(scene: Scene) -> str:
+    """The services run, and one hears the other on the node's bus."""
+    scene.board.soft_reset()
+    cable.tell_time(scene.site, scene.board)
+    scene.board.wait_for(services.SHOWN)
+    value = scene.board.wait_for("\n").strip()
+    return f"display logs what thermo publishes: {services.TOPIC} is {value}"
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """The demo's lines say enough."""
+
+
+STATIONS: tuple[tuple[str, Callable[[Scene], str]], ...] = (
+    ("seal", seal),
+    ("countersign", countersign),
+    ("grant", grant),
+    ("provision", provision),
+    ("issue", issue),
+    ("verify", verify),
+    ("run", run),
+)
