@@ -5,7 +5,7 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import board, clock, console, memory, service
+from . import clock, console, memory, service
 
 _TICK_MS = const(250)
 
@@ -13,23 +13,26 @@ _TICK_MS = const(250)
 class Agent:
     """The node: its time and its services.
 
-    name        of the node
-    bundle      version of its trust bundle; 0 if its own files were refused, and then
-    failure     is the SealError, and nothing runs
-    settings    dict, as provisioning wrote it
+    name, bundle, settings, failure    as boot.look() has found them
     services    {name: service.Service}
     clock       clock.Clock
+    followers   called with (service, text) for each line of a service's log
     """
 
-    def __init__(self, name: str, settings: dict):
-        self.name = name
-        self.settings = settings
-        self.bundle = 0
-        self.failure = None
-        self.services = {}
-        self.clock = clock.Clock(0)
+    def __init__(self, found: dict):
+        """`found` is what boot.look() returns."""
+        self.name = found["name"]
+        self.bundle = found["bundle"]
+        self.settings = found["settings"]
+        self.failure = found["failure"]
+        self.clock = clock.Clock(found["floor"], self.settings.get("grace", 0))
         self.runner = None
         self.followers = []
+        self.services = {}
+        for name in found["services"]:
+            one = self.services[name] = service.Service(name)
+            if self.failure:
+                one.set("refused", self.failure.code, str(self.failure))
 
     def log(self, source: str, text: str) -> None:
         """A line of a service for whoever reads the console; one line, whatever the text."""
@@ -41,7 +44,7 @@ class Agent:
     def start(self) -> None:
         """Check, import and run all that waits for it."""
         for one in self.services.values():
-            if one.state in (service.INSTALLING, service.WAITING, service.EXPIRED) and one.ended():
+            if one.state in ("installing", "waiting-for-time", "expired") and one.ended():
                 self._load(one)
         memory.free()
         if not self.runner and any(one.main for one in self.services.values()):
@@ -53,24 +56,27 @@ class Agent:
                 self.runner.start(one)
 
     def _load(self, one) -> None:
+        # Nothing awaits between the check and the import, so nothing else runs.
         memory.load(memory.CHECK)
         from . import starter
 
-        # Nothing awaits between the check and the import, so that nothing else runs.
         admitted = starter.admit(self, one)
         del starter
         memory.free()
         if admitted:
-            one.load()
+            from . import loader
+
+            loader.load(one)
 
     def set_time(self, signed) -> None:
         """Take the site's answer to `clock.ask`; raises SealError. What waited is started."""
-        from . import starter
-
         if self.failure:
             raise self.failure
-        starter.set_time(self, signed)
-        del starter
+        memory.load(memory.CHECK)
+        from . import timing
+
+        timing.take(self.clock, signed)
+        del timing
         self.start()
 
     def watch(self) -> None:
@@ -80,10 +86,12 @@ class Agent:
         except errors.NoTrustedTime:
             now = None
         for one in self.services.values():
-            if one.state == service.RUNNING:
+            if one.state == "running":
                 self._watch(one, now)
             elif one.stuck():
                 print("triseal: %s does not stop, so the board is reset" % one.name)
+                from . import board
+
                 board.reset()
             if one.changed:
                 one.changed = False
@@ -91,31 +99,35 @@ class Agent:
 
     def _watch(self, one, now) -> None:
         if now is None:
-            one.stop(service.WAITING, "no-trusted-time")
+            one.stop("waiting-for-time", "no-trusted-time")
         elif now > one.not_after:
-            one.stop(service.EXPIRED, "expired", "valid to %d" % one.not_after)
+            one.stop("expired", "expired", "valid to %d" % one.not_after)
         elif one.ended():
-            one.stop(service.STOPPED)
-        if one.state != service.RUNNING:
+            one.stop("stopped")
+        if one.state != "running":
             self.runner.bus.leave(one.name)
 
 
-async def _main() -> None:
-    from . import boot
+async def _main(node: Agent) -> None:
+    from . import board
 
-    node = boot.node()
-    del boot
+    feed = node.settings.get("watchdog") and board.watch(node.settings["watchdog"])
+    del board
     node.start()
     answering = asyncio.create_task(console.serve(node))
     while not answering.done() or node.services:
-        board.feed()
+        if feed:
+            feed()
         node.watch()
         await asyncio.sleep_ms(_TICK_MS)
 
 
-def run() -> None:
-    """Run until the power goes, or Ctrl-C comes."""
+def run(found: dict) -> None:
+    """Run with what boot.look() has found, until the power goes or Ctrl-C comes."""
+    node = Agent(found)
+    if node.failure:
+        print("triseal: %s: %s" % (node.failure.code, node.failure))
     try:
-        asyncio.run(_main())
+        asyncio.run(_main(node))
     finally:
         asyncio.new_event_loop()

@@ -6,8 +6,8 @@ them on input.
 
     host sends           node answers
     ASK nonce            STATUS with that nonce, then HELLO with a nonce of its own
-    TIME signed time     STATUS with a nonce of zeros, once what waited for the time was checked and
-                         started; `triseal: CODE: detail` if it is refused
+    TIME signed time     nothing; `triseal: CODE: detail` if it is refused. What waited for it is
+                         checked and started before the next line is answered
     FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
 
 The signed time is for the nonce of the last HELLO, and comes within 30 s. Whatever else comes is
@@ -23,7 +23,6 @@ from sealcore import errors, messages
 from sealcore.compat import const
 
 _DETAIL = const(128)
-_NONCE_OCTETS = const(16)
 
 
 def take(node, text):
@@ -43,11 +42,6 @@ def take(node, text):
         raise errors.BadMessage("kind %d on the console" % kind)
 
 
-def started(node) -> None:
-    """Say that the time was taken, and what became of what waited for it."""
-    send(status(node, bytes(_NONCE_OCTETS)))
-
-
 def send(message: bytes) -> None:
     """Print a message on a line of its own, wherever the last print has ended."""
     sys.stdout.write("\n~" + binascii.b2a_base64(message).decode())
@@ -59,7 +53,7 @@ def _log(source: str, text: str) -> None:
 
 def hello(node) -> bytes:
     """A Hello with a fresh nonce."""
-    held = [(one.name, one.serial, one.state) for one in node.services.values()]
+    held = [(one.name, one.serial, _state(one)) for one in node.services.values()]
     return messages.write(
         messages.HELLO, messages.PROTOCOL, node.name, node.clock.ask(), node.bundle, held
     )
@@ -84,10 +78,14 @@ def status(node, nonce: bytes) -> bytes:
 def _facts(one, grants: bool) -> tuple:
     return (
         one.name,
-        one.state,
+        _state(one),
         one.code[:32],
         one.detail[:_DETAIL],
         one.version,
         one.not_after,
         list(one.grants) if grants else [],
     )
+
+
+def _state(one) -> int:
+    return messages.STATES.index(one.state)

@@ -4,37 +4,56 @@ import json
 
 from sealcore import errors
 
-from . import agent, clock, floors, keystore, memory, recovery, service
+from . import keystore, memory, recovery
 
 
-def node() -> agent.Agent:
-    """The node of this board; none of its services runs yet.
+def look() -> dict:
+    """Mend, read and check, and give back the memory that it took. Returns:
 
-    Where its own files are refused, `failure` says so, and so does every service's state.
+    settings    dict, as provisioning wrote it
+    services    names of what is installed
+    name        of the node
+    bundle      version of its trust bundle
+    floor       Unix seconds: it is not earlier
+    failure     the SealError for which nothing may run, or None
     """
     recovery.recover()
     recovery.remove(keystore.INCOMING)
-    settings = json.loads(keystore.read(keystore.ROOT + "/settings.json") or b"{}")
-    found = agent.Agent(settings.get("node", "unknown"), settings)
-    for name in sorted(keystore.names(keystore.SERVICES)):
-        found.services[name] = service.Service(name)
+    found = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
+    found["services"] = sorted(keystore.names(keystore.SERVICES))
     try:
-        _believe(found)
+        _read(found)
     except errors.SealError as error:
-        found.failure = error
-        print("triseal: %s: %s" % (error.code, error))
-        for one in found.services.values():
-            one.set(service.REFUSED, error.code, str(error))
+        found["failure"] = error
+    memory.free()
     return found
 
 
-def _believe(found: agent.Agent) -> None:
+def _read(found: dict) -> None:
+    try:
+        found["settings"] = dict(json.loads(keystore.read(keystore.ROOT + "/settings.json")))
+    except (ValueError, TypeError):
+        raise errors.BadMessage("settings.json")
     memory.load(memory.CHECK)
-    from . import trust
+    from . import floors, trust
 
     own = trust.load()
-    found.name = own.node
-    kept = floors.Floors()
-    kept.raise_time(own.signed)
-    found.clock = clock.Clock(kept.time, found.settings.get("grace", 0))
-    found.bundle = own.bundle.version
+    floors.rise(own.signed)
+    found["name"] = own.node
+    found["bundle"] = own.bundle.version
+    found["floor"] = max(own.signed, floors.read()[floors.TIME])
+    if found["settings"].get("grace"):
+        for name in found["services"]:
+            _look_at_seal(found, name, own.bundle.site_keys)
+
+
+def _look_at_seal(found: dict, name: str, site_keys) -> None:
+    """Where services run before the time is known, it is at least that of the newest seal."""
+    from sealcore import seal
+
+    try:
+        one = seal.parse(keystore.read(keystore.SERVICES + "/" + name + "/site.der"), seal.SITE)
+        one.check_signed(site_keys, one.not_before)
+        found["floor"] = max(found["floor"], one.not_before)
+    except errors.SealError:  # the check of the service will say so
+        pass

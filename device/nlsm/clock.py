@@ -18,6 +18,10 @@ _NONCE_OCTETS = const(16)
 _ANSWER_MS = const(30000)
 
 
+# The clock of an installation over the USB line, between its calls.
+of_line = None
+
+
 class Clock:
     """The node's time.
 
@@ -64,28 +68,26 @@ class Clock:
         self._asked = time.ticks_ms()
         return self._nonce
 
-    def answer(self, der, trust) -> None:
-        """Set the time.
+    def answered(self) -> tuple:
+        """(nonce, ms since it was drawn) for an answer that has come; it serves once.
 
-        Args:
-            der: signed time for the nonce that was asked last.
-            trust: the node's TrustBundle.
-
-        Raises: Rollback if it lies before the floor, BadMessage if it comes unasked or late, and
-            what signedtime.read raises.
+        Raises BadMessage if nobody has asked, or long ago.
         """
-        from sealcore import signedtime
-
         nonce, self._nonce = self._nonce, None
         passed = time.ticks_diff(time.ticks_ms(), self._asked)
         if nonce is None or not 0 <= passed <= _ANSWER_MS:
             raise errors.BadMessage("time was not asked for just now")
-        said = signedtime.read(der, trust.site_keys, trust.site, nonce)
-        if said < self.floor:
-            raise errors.Rollback("time %d, had %d" % (said, self.floor))
-        self.floor = said
-        # The site signed after the question, in some part of the second that it named. Taking the
-        # latest moment that this can mean, no seal lives longer than it should.
-        self._seconds = said + (passed + 999) // 1000
+        return nonce, passed
+
+    def set(self, seconds: int, passed: int) -> None:
+        """The site has signed this time, in some part of that second, up to `passed` ms ago.
+
+        Taking the latest moment that this can mean, no seal lives longer than it should. Raises
+        Rollback if it lies before the floor.
+        """
+        if seconds < self.floor:
+            raise errors.Rollback("time %d, had %d" % (seconds, self.floor))
+        self.floor = seconds
+        self._seconds = seconds + (passed + 999) // 1000
         self._ticks = time.ticks_ms()
         self.trusted = True

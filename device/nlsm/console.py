@@ -51,9 +51,6 @@ def _take(node, text) -> None:
             del answers
             memory.free()
             node.set_time(then)
-            from . import answers
-
-            answers.started(node)
     except errors.SealError as error:
         print("triseal: %s: %s" % (error.code, error))
     memory.free()

@@ -81,6 +81,7 @@ def accept() -> None:
     recovery.make(keystore.SERVICES)
     recovery.take()
     trust.changed()
+    memory.free()
 
 
 def _either(name: str) -> bytes:

@@ -1,8 +1,7 @@
 """What must never go down on a node: time, and each service's security version.
 
-One small text file, `NAME NUMBER` a line, `time` for the time (no service's name has a `=` in
-front). It is written when a security version rises, and for the time at most once an hour: flash
-wears, and the seals on it say the time as well.
+One small text file, `NAME NUMBER` a line; `=time`, which no service is called, for the time. It is
+written when a security version rises, and for the time alone at most once an hour: flash wears.
 """
 
 from sealcore import errors
@@ -10,43 +9,35 @@ from sealcore.compat import const
 
 from . import keystore
 
+TIME = "=time"
 _FILE = keystore.ROOT + "/floors"
-_TIME = "=time"
 _STEP = const(3600)
 _LIMIT = const(16384)
 
 
-class Floors:
-    """The floors as they are on flash, and the time's as it is known."""
+def read() -> dict:
+    """{TIME: Unix seconds, service: the highest security version accepted so far}.
 
-    def __init__(self):
-        """Read them; raises Rollback where the file is damaged: nobody knows how low they were."""
-        self._kept = {}
-        for line in keystore.read(_FILE, _LIMIT).decode().split("\n"):
-            if line:
-                name, _, number = line.partition(" ")
-                if not number.isdigit():
-                    raise errors.Rollback("the floors are damaged")
-                self._kept[name] = int(number)
-        self.time = self._kept.get(_TIME, 0)
+    Raises Rollback where the file is damaged: nobody knows then how high they were.
+    """
+    found = {TIME: 0}
+    for line in keystore.read(_FILE, _LIMIT).split(b"\n"):
+        name, _, number = line.partition(b" ")
+        if number.isdigit():
+            found[str(name, "utf-8")] = int(number)
+        elif line:
+            raise errors.Rollback("the floors are damaged")
+    return found
 
-    def version(self, service: str) -> int:
-        """The highest security version accepted for this service so far."""
-        return self._kept.get(service, 0)
 
-    def raise_version(self, service: str, version: int) -> None:
-        """Remember an accepted security version."""
-        if version > self._kept.get(service, -1):
-            self._kept[service] = version
-            self._write()
-
-    def raise_time(self, seconds: int) -> None:
-        """Remember a time that a trusted party has signed; Unix seconds."""
-        self.time = max(self.time, seconds)
-        if self.time >= self._kept.get(_TIME, 0) + _STEP:
-            self._write()
-
-    def _write(self) -> None:
-        self._kept[_TIME] = self.time
-        lines = ["%s %d\n" % item for item in self._kept.items()]
-        keystore.write(_FILE, "".join(lines).encode())
+def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
+    """Remember a time that a trusted party has signed and a security version that was accepted;
+    what is lower than before is left as it is."""
+    found = read()
+    if version > found.get(service, -1):
+        found[service] = version
+    elif seconds < found[TIME] + _STEP:
+        return
+    found[TIME] = max(seconds, found[TIME])
+    lines = ["%s %d\n" % item for item in found.items()]
+    keystore.write(_FILE, "".join(lines).encode())

@@ -14,26 +14,23 @@ import time
 
 from sealcore import errors, names
 
-from . import clock, floors, keystore, recovery, trust, verifier
-
-_state = {}
+from . import clock, floors, keystore, memory, recovery, timing, trust, verifier
 
 
 def challenge() -> bytes:
     """A nonce of 16 octets; the one before is void."""
-    kept = floors.Floors()
-    known = trust.load()
-    kept.raise_time(known.signed)
-    _state["clock"] = clock.Clock(kept.time)
-    return _state["clock"].ask()
+    clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
+    memory.free()
+    return clock.of_line.ask()
 
 
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
-    if "clock" not in _state:
+    if not clock.of_line:
         raise errors.NoTrustedTime
-    _state["clock"].answer(signed, trust.load().bundle)
-    return _state["clock"].now()
+    timing.take(clock.of_line, signed)
+    memory.free()
+    return clock.of_line.now()
 
 
 def accept(name: str) -> dict:
@@ -47,26 +44,19 @@ def accept(name: str) -> dict:
     folder = keystore.INCOMING + "/" + name
     started = time.ticks_ms()
     try:
-        if "clock" not in _state:
+        if not clock.of_line:
             raise errors.NoTrustedTime
-        kept = floors.Floors()
-        seal = verifier.check(
-            folder,
-            keystore.read(folder + "/site.der"),
-            trust.load(),
-            name,
-            _state["clock"].now(),
-            kept.version(name),
-        )
+        site_seal = keystore.read(folder + "/site.der")
+        seal = verifier.check(folder, site_seal, name, clock.of_line.now())
         took = time.ticks_diff(time.ticks_ms(), started)
         gc.collect()
         used = gc.mem_alloc()
         recovery.swap(name)
         # After the swap: a cut in between must not outlaw what is still installed.
-        kept.raise_version(name, seal.security_version)
-        kept.raise_time(seal.not_before)
+        floors.rise(seal.not_before, name, seal.security_version)
     finally:
         recovery.remove(keystore.INCOMING)
+        memory.free()
     return {
         "version": seal.service_version,
         "not_after": seal.not_after,

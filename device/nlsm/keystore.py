@@ -16,8 +16,6 @@ Whatever a cut leaves half done, `recovery` ends: as it was, or as it should bec
 
 import os
 
-from . import board
-
 ROOT = "/triseal"
 SERVICES = "/triseal/services"
 INCOMING = "/triseal/incoming"
@@ -39,6 +37,8 @@ def read(path: str, limit: int = 8192) -> bytes:
 
 def write(path: str, data) -> None:
     """Write a file whole or not at all."""
+    from . import board
+
     fresh = path + TEMPORARY
     with open(fresh, "wb") as file:
         file.write(data)

@@ -10,14 +10,15 @@ from sealcore.compat import const
 
 # Held by what runs all the time. All else is imported inside functions only, or by such modules:
 # otherwise a second copy would be loaded beside the one that is held.
-RESIDENT = (
-    " errors compat grants memory board agent service clock console runner context bus link frames "
-)
-_SEALCORE = "sealcore."
+RESIDENT = " errors compat grants memory agent service clock console runner context bus link "
 _PLENTY = const(65536)
 
 # What a check needs, in the order of dependence.
-CHECK = "der rsa keys utctime certificate profile names bundle identity seal custody"
+CHECK = (
+    "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
+    " sealcore.names sealcore.bundle sealcore.identity sealcore.seal sealcore.custody"
+    " nlsm.keystore nlsm.floors nlsm.trust nlsm.verifier nlsm.starter"
+)
 
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
@@ -25,11 +26,11 @@ _held = []
 
 
 def load(names: str) -> None:
-    """Load modules of sealcore one by one: what each leaves behind makes room for the next, so
-    that a small heap keeps long free pieces."""
+    """Load modules one by one: where each clears up after itself, a small heap keeps long free
+    pieces."""
     for name in names.split():
         gc.collect()
-        __import__(_SEALCORE + name)
+        __import__(name)
     gc.collect()
 
 

@@ -6,7 +6,7 @@ cancelled and its grants are gone, and if it still goes on, only a reset of the 
 
 import asyncio
 
-from . import bus, context, service
+from . import bus, context
 
 
 class Runner:
@@ -22,18 +22,18 @@ class Runner:
 
     def start(self, one) -> None:
         """Run the `main(ctx)` of a service that was checked and imported."""
-        main, one.main, one.stopped_at = one.main, None, None
-        one.set(service.RUNNING)
+        main, one.main = one.main, None
+        one.set("running")
         one.tasks.append(self._create(self._run(one, main)))
 
     async def _run(self, one, main) -> None:
-        result = (service.STOPPED,)
+        result = ("stopped",)
         try:
             await main(context.Context(one, self._node, self.bus))
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            result = service.FAILED, type(error).__name__, str(error)
+            result = "failed", type(error).__name__, str(error)
         one.tasks.remove(asyncio.current_task())
         one.stop(*result)
 

@@ -4,33 +4,8 @@ Everything is checked anew each time; nothing is believed because it was believe
 """
 
 from sealcore import errors
-from sealcore.compat import const
 
-from . import floors, keystore, service, trust, verifier
-
-_IMAGE = "app.romfs"
-_SEAL = const(4096)
-
-
-def check(node, name: str, folder: str, site_seal):
-    """The ten steps now. The floors rise with what passes.
-
-    Args:
-        node: the Agent.
-        name: of the service.
-        folder: where its files lie.
-        site_seal: DER.
-
-    Returns: the seal. Raises: a leaf of SealError.
-    """
-    kept = floors.Floors()
-    found = verifier.check(
-        folder, site_seal, trust.load(), name, node.clock.now(), kept.version(name)
-    )
-    kept.raise_version(name, found.security_version)
-    kept.raise_time(found.not_before)
-    node.clock.raise_floor(found.not_before)
-    return found
+from . import floors, keystore, verifier
 
 
 def admit(node, one) -> bool:
@@ -40,26 +15,27 @@ def admit(node, one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name
     try:
-        take(one, check(node, one.name, folder, keystore.read(folder + "/site.der", _SEAL)))
+        accept(node, one, verifier.check(folder, site_seal(one), one.name, node.clock.now()))
         return True
     except errors.NoTrustedTime:
-        one.set(service.WAITING, "no-trusted-time")
+        one.set("waiting-for-time", "no-trusted-time")
     except errors.SealError as error:
-        state = service.EXPIRED if error.code == "expired" else service.REFUSED
+        state = "expired" if error.code == "expired" else "refused"
         one.set(state, error.code, str(error))
     return False
 
 
-def take(one, found) -> None:
-    """Remember what an accepted seal says; not the seal itself, which is large."""
-    one.version = found.service_version
-    one.serial = found.serial.to_bytes(16, "big")
-    one.not_before = found.not_before
-    one.not_after = found.not_after
-    one.grants = found.grants
+def site_seal(one) -> bytes:
+    """The site seal of a service as it lies on flash."""
+    return keystore.read(keystore.SERVICES + "/" + one.name + "/site.der")
 
 
-def set_time(node, signed) -> None:
-    """Take the site's answer to `clock.ask`; raises SealError."""
-    node.clock.answer(signed, trust.load().bundle)
-    floors.Floors().raise_time(node.clock.floor)
+def accept(node, one, seal) -> None:
+    """The floors rise with a seal that has passed; what it says is kept, not the seal itself."""
+    floors.rise(seal.not_before, one.name, seal.security_version)
+    node.clock.raise_floor(seal.not_before)
+    one.version = seal.service_version
+    one.serial = seal.serial.to_bytes(16, "big")
+    one.not_before = seal.not_before
+    one.not_after = seal.not_after
+    one.grants = seal.grants

@@ -5,51 +5,62 @@ import io
 from sealcore import custody, errors
 from sealcore.compat import const
 
-from . import keystore
+from . import floors, keystore, trust
 
 EXECUTABLES = ("app.py", "app.mpy", "app.romfs")
-FILES = ("metadata.json", "developer.der", "store.der", "site.der")
-
-_SEAL = const(4096)
+_SITE_SEAL = "site.der"
+# What custody asks for, and where it lies.
+_FILES = {
+    "metadata": "metadata.json",
+    "developer_seal": "developer.der",
+    "store_seal": "store.der",
+}
+_LIMIT = const(8192)
 
 
 class Package:
-    """A service's folder as `custody` wants it; `close` it."""
+    """A service's folder as `custody` wants it: each file is read when it is asked for.
+
+    executable    an open file, for the caller to close
+    """
 
     def __init__(self, folder: str):
         """Raises HashMismatch if there is more in the folder than the seals speak of: `import`
         might prefer it to what they do."""
+        self._folder = folder + "/"
         found = ""
         for name in keystore.names(folder):
             if name in EXECUTABLES and not found:
                 found = name
-            elif name not in FILES:
+            elif name != _SITE_SEAL and name not in _FILES.values():
                 raise errors.HashMismatch("not sealed: " + name)
-        self.metadata = keystore.read(folder + "/metadata.json")
-        self.developer_seal = keystore.read(folder + "/developer.der", _SEAL)
-        self.store_seal = keystore.read(folder + "/store.der", _SEAL)
         self.executable = io.BytesIO(b"")
         if found:
             self.executable = open(folder + "/" + found, "rb")  # noqa: SIM115 - `check` closes it
 
+    def __getattr__(self, name: str):
+        if name not in _FILES:
+            raise AttributeError(name)
+        return keystore.read(self._folder + _FILES[name], _LIMIT)
 
-def check(folder: str, site_seal, trust, service: str, now: int, floor: int):
-    """All ten steps over the files of a folder.
+
+def check(folder: str, site_seal, service: str, now: int):
+    """All ten steps over the files of a folder, for this node.
 
     Args:
         folder: of the service.
         site_seal: DER; perhaps not the one in the folder.
-        trust: the node's Trust.
         service: its name.
         now: trusted time, Unix seconds.
-        floor: the highest security version accepted so far.
 
     Returns: the site seal, a seal.Seal. Raises: a leaf of SealError.
     """
+    own = trust.load()
+    floor = floors.read().get(service, 0)
     package = Package(folder)
     try:
         return custody.verify(
-            package, site_seal, trust.bundle, trust.node, service, trust.spki, now, floor
+            package, site_seal, own.bundle, own.node, service, own.spki, now, floor
         )
     finally:
         package.executable.close()

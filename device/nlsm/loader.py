@@ -1,0 +1,38 @@
+"""Imports the executable of a service that was checked just before."""
+
+import os
+import sys
+
+from . import keystore
+
+_IMAGE = "app.romfs"
+_MODULE = "app"
+
+
+def load(one) -> None:
+    """Give a service its `main`; what fails is its own failure.
+
+    Args:
+        one: a service.Service that may run.
+    """
+    folder = keystore.SERVICES + "/" + one.name
+    try:
+        if _IMAGE in os.listdir(folder):
+            from . import romfs
+
+            one.main = romfs.load(folder + "/" + _IMAGE).main
+        else:
+            one.main = _import(folder).main
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of the service's own code
+        one.set("failed", type(error).__name__, str(error))
+
+
+def _import(folder: str):
+    sys.path.insert(0, folder)
+    try:
+        return __import__(_MODULE)
+    finally:
+        sys.path.pop(0)
+        sys.modules.pop(_MODULE, None)
