@@ -210,6 +210,13 @@ class DoesNotFit(BoardError):
     advice = "Take a board with more flash, or leave services out."
 
 
+class UnknownLayout(BoardError):
+    """Nobody knows where the file system of this firmware lies."""
+
+    code = "unknown-layout"
+    advice = "Ask a board that runs it (see tools/README.md) and give --filesystem START:SIZE."
+
+
 class NoBootloader(BoardError):
     """The board did not come into its bootloader."""
 

@@ -11,7 +11,7 @@ from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
 from triseal import ports
-from triseal.cli import node_flash, options, output, progress
+from triseal.cli import node_flash, node_image, options, output, progress
 from triseal.cli.site import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
+app.command("image", epilog=node_image.EPILOG)(node_image.image_)
 
 _MAX_GRACE = 7 * 86400
 

@@ -1,0 +1,132 @@
+"""One file for a production line: MicroPython, and a file system that makes it a node.
+
+The board makes its own key at its first start: no image holds a private key, and a thousand boards
+may be flashed from one template with nothing but name and token changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from boards import imagefile, littlefs_image, stage, uf2
+from boards.chips import BLOCK, RP2_LAYOUTS, Chip, Region
+from boards.errors import DoesNotFit, UnknownLayout
+from boards.romfs import pack
+
+_PARTITION = "vfs"  # as MicroPython's partition tables call it
+# How MicroPython's firmware names the board that it is for (MICROPY_HW_BOARD_NAME).
+_RP2_BOARDS = {
+    b"Raspberry Pi Pico with RP2040": "rp2040",
+    b"Raspberry Pi Pico W with RP2040": "rp2040-w",
+    b"Raspberry Pi Pico 2 with RP2350": "rp2350",
+    b"Raspberry Pi Pico2 with RP2350": "rp2350",
+    b"Raspberry Pi Pico 2 W with RP2350": "rp2350-w",
+    b"Raspberry Pi Pico2 W with RP2350": "rp2350-w",
+}
+_ERASED = b"\xff"
+
+
+class Image(NamedTuple):
+    """What `build` made.
+
+    Attributes:
+        data: the file to flash: an image for esptool, or a UF2.
+        region: where in the flash its file system lies.
+        filesystem: the LittleFS by itself.
+    """
+
+    data: bytes
+    region: Region
+    filesystem: bytes
+
+
+def agent(chip: Chip) -> dict[str, bytes]:
+    """The agent's files, compiled for a chip, by path on the board."""
+    return {file.path: file.data for file in stage.plan(chip.target)}
+
+
+def build(
+    chip: Chip, firmware: bytes, files: Mapping[str, bytes], region: Region | None = None
+) -> Image:
+    """Firmware and file system in one.
+
+    Args:
+        chip: of the board.
+        firmware: what `imagefile.load` has accepted.
+        files: of the file system, by path.
+        region: where the file system goes; by default where the firmware looks for it.
+
+    Raises:
+        UnknownLayout: the firmware does not tell where it looks.
+        DoesNotFit: the files, or the firmware itself, need more room.
+    """
+    place = region or layout(chip, firmware)
+    if place.start % BLOCK or place.size % BLOCK or place.size < 8 * BLOCK:
+        raise UnknownLayout(f"a file system of {place.size} octets at {place.start:#x}")
+    filesystem = littlefs_image.build(files, place.size, chip.program)
+    make = _joined_uf2 if chip.is_uf2 else _joined
+    return Image(make(chip, firmware, place, filesystem), place, filesystem)
+
+
+def layout(chip: Chip, firmware: bytes) -> Region:
+    """Where this firmware looks for its file system. Raises: UnknownLayout."""
+    if chip.is_uf2:
+        return _rp2_layout(firmware)
+    if chip.image_id is None:
+        # It depends on the build and on the size of the flash that the board finds.
+        raise UnknownLayout(f"{chip.name} firmware does not tell where its file system lies")
+    found = imagefile.partitions(firmware, chip)
+    if _PARTITION not in found:
+        raise UnknownLayout(f"no partition {_PARTITION!r} among {', '.join(found)}")
+    return found[_PARTITION]
+
+
+def romfs(chip: Chip) -> bytes:
+    """The agent's packages as a ROMFS image, for firmware with a ROMFS partition.
+
+    `main.py` is not in it: MicroPython looks for that in the file system at `/` only.
+    """
+    prefix = "/lib/"
+    files = agent(chip)
+    return pack(
+        {path.removeprefix(prefix): data for path, data in files.items() if path.startswith(prefix)}
+    )
+
+
+def manifest(sources: Mapping[str, str]) -> str:
+    """A `manifest.py` for people who build MicroPython and freeze the agent into it.
+
+    Args:
+        sources: folder that holds it, by package.
+    """
+    lines = ["# The agent of a Triseal node, frozen: FROZEN_MANIFEST=.../manifest.py"]
+    lines += ['include("$(PORT_DIR)/boards/manifest.py")']
+    lines += [f"package({name!r}, base_path={base!r}, opt=2)" for name, base in sources.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _joined(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -> bytes:
+    room = place.start - chip.begin
+    if len(firmware) > room:
+        raise DoesNotFit(f"firmware of {len(firmware)} octets before a file system at {room}")
+    return firmware.ljust(room, _ERASED) + filesystem
+
+
+def _joined_uf2(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -> bytes:
+    parsed = uf2.parse(firmware)
+    start = uf2.XIP + place.start
+    if parsed.end() > start:
+        raise DoesNotFit(f"{chip.name} firmware up to {parsed.end():#x}, file system at {start:#x}")
+    # Every block of it, the erased ones too: what an older file system left there could be newer
+    # than ours by its own count, and win.
+    added = tuple(uf2.blocks(start, filesystem, parsed.family))
+    return uf2.write(uf2.Firmware(parsed.blocks + added, parsed.preamble))
+
+
+def _rp2_layout(firmware: bytes) -> Region:
+    memory = b"".join(block.data for block in uf2.parse(firmware).blocks)
+    found = {RP2_LAYOUTS[name] for text, name in _RP2_BOARDS.items() if text in memory}
+    if len(found) != 1:
+        raise UnknownLayout("the firmware names no board whose flash layout is known")
+    return found.pop()
