@@ -10,10 +10,8 @@ import typer
 
 from triseal.cli import options
 from triseal.site import home
-from triseal.site.link import jsonlog, service
 from triseal.site.link.contexts import SECONDS
 from triseal.site.link.limits import Limits
-from triseal.site.link.service import Options
 from triseal.site.manager import Manager
 
 DEFAULT_PORT = 7443
@@ -57,9 +55,13 @@ def serve(
 
     Prints one line of JSON with its ports once nodes can connect, then logs to standard error.
     """
+    from triseal.site.link import jsonlog, service  # a web server: too slow to load to print help
+
     host, port = _address(listen)
     jsonlog.set_up(log_level)
-    chosen = Options(host, port, pages, certificate_seconds, Limits(connections=connections))
+    chosen = service.Options(
+        host, port, pages, certificate_seconds, Limits(connections=connections)
+    )
     ask = options.passphrase(passphrase_file, "the site's key")
     with Manager(home_dir or home.default(), ask) as site:
         asyncio.run(service.serve(site, chosen, _ready))
