@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from boards import chips, image, imagefile, stage
-from boards.chips import Region
+from boards.chips import Chip, Region
+from sealcore.bundle import TrustBundle
 from triseal import files
 from triseal.cli import options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
@@ -53,17 +54,10 @@ def image_(  # noqa: PLR0913, PLR0917 - an option each
     """Make one file to flash: MicroPython, agent, trust bundle, settings and a one-time token."""
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
-    token = secrets.token_bytes(16)
     with open_site(home_dir, passphrase_file) as site:
         site.check_node(node)
         bundle = site.bundle()
-    settings = {"node": node, "site": bundle.site, "token": token.hex()}
-    contents = {
-        **image.agent(chip),
-        "/triseal/bundle.der": bytes(bundle.der),
-        "/triseal/settings.json": json.dumps(settings).encode(),
-    }
-    made = image.build(chip, data, contents, _place(filesystem))
+    made = image.build(chip, data, _contents(chip, node, bundle), _place(filesystem))
     files.write(out, made.data, 0o600)  # it holds the token
     if romfs is not None:
         files.write(romfs, image.romfs(chip))
@@ -79,6 +73,15 @@ def image_(  # noqa: PLR0913, PLR0917 - an option each
         "begin": f"{chip.begin:#x}",
     }
     output.facts(facts, as_json=as_json)
+
+
+def _contents(chip: Chip, node: str, bundle: TrustBundle) -> dict[str, bytes]:
+    settings = {"node": node, "site": bundle.site, "token": secrets.token_hex(16)}
+    return {
+        **image.agent(chip),
+        "/triseal/bundle.der": bytes(bundle.der),
+        "/triseal/settings.json": json.dumps(settings).encode(),
+    }
 
 
 def _place(text: str) -> Region | None:
