@@ -14,3 +14,11 @@ def raises(expected, function, *args):
             raise
         return error
     raise AssertionError("expected %s, got the result %r" % (expected, result))
+
+
+def row(sentence, code, function, *args):
+    """`raises` for one row of a table: what fails says which one."""
+    try:
+        return raises(code, function, *args)
+    except Exception as error:
+        raise AssertionError("%s: expected %s, got %r" % (sentence, code, error))
