@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sealcore import encode, profile, seal, sealwriter, timetext
 from triseal.signer import Signer
 
+# What lasts for years begins this many seconds ago: the next party's clock may be behind ours.
+CLOCK_SKEW = 300
 SERIAL_BITS = 127
 
 _V3 = encode.explicit(0, encode.integer(2))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from triseal import files, metadata, package, request
+from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
 from triseal.developer import executable, home
 from triseal.developer import sign as signing
@@ -70,7 +71,7 @@ def sign(  # noqa: PLR0913, PLR0917 - an option each
     release = signing.Release(name, version, security_version, text)
     signing.check(release, entry)  # before anybody types a passphrase
     developer = home.unlock(home_dir or home.default(), options.passphrase(passphrase_file, _WHO))
-    validity = signing.years(int(time.time()), years)
+    validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
     made = signing.sign(developer, release, entry, content, validity)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     package.write(target, made)

@@ -12,6 +12,7 @@ import typer
 
 from sealcore import names
 from triseal import files, package, pem, request
+from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
 from triseal.developer.sign import MAX_YEARS, years
 from triseal.store import authority, records
@@ -52,7 +53,7 @@ def init(
     """Make a Store: its key and its certificate."""
     secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
     folder = home_dir or stores.default()
-    stores.init(folder, name, algorithm, secret, years(int(time.time()), valid_years))
+    stores.init(folder, name, algorithm, secret, years(int(time.time()) - CLOCK_SKEW, valid_years))
     with _open(folder, None, None) as store:
         output.facts(_about(store), as_json=as_json)
 

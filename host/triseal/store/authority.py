@@ -81,7 +81,7 @@ def countersign(key: Signer, own: x509.Certificate, developer: seal.Seal, now: i
         developer: the developer seal.
         now: Unix seconds.
 
-    Returns: the Store seal, valid from now to the end of the Store's own certificate.
+    Returns: the Store seal, valid from a little ago to the end of the Store's own certificate.
 
     Raises:
         NotYetValid, Expired: the Store's own certificate is not valid now.
@@ -93,7 +93,7 @@ def countersign(key: Signer, own: x509.Certificate, developer: seal.Seal, now: i
         bytes(own.subject),
         bytes(developer.subject),
         bytes(developer.spki),
-        Validity(now, own.not_after),
+        Validity(max(now - certificate.CLOCK_SKEW, own.not_before), own.not_after),
         certificate.new_serial(),
         certificate.code_seal_extensions(
             key.spki, sealwriter.service_seal(developer.core, predecessor)
