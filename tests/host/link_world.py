@@ -30,15 +30,18 @@ from triseal.site.link.watch import watch
 from triseal.site.manager import Manager
 
 SECONDS = 20.0  # for anything that a test waits for
+_RECEIVE_OCTETS = 8192  # as little as a board has
 
 
 class Serving:
     """A server process of a site, as a thread."""
 
-    def __init__(self, manager: Manager, limits: Limits | None = None) -> None:
+    def __init__(
+        self, manager: Manager, limits: Limits | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self.metrics = Metrics()
         self.identity = Identity()
-        self.desk = Desk(manager.engine, manager.authority)
+        self.desk = Desk(manager.engine, manager.authority, clock)
         self.server = Server(
             manager.name, self.desk, self.identity, limits or Limits(), self.metrics
         )
@@ -118,15 +121,26 @@ class Node:
     seals: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, list[tuple[str, int, bytes]]] = field(default_factory=dict)
     now: int = 0
+    tls: ssl.SSLSocket = None  # type: ignore[assignment] # until it is connected
 
     def connect(self) -> ssl.SSLSocket:
         """A TLS connection; also kept as `tls`."""
-        raw = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
-        self.tls = self.context.wrap_socket(raw)
+        self.close()
+        _opened.append(self)
+        raw = socket.socket()
+        raw.settimeout(SECONDS)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_OCTETS)
+        raw.connect(("127.0.0.1", self.port))
+        try:
+            self.tls = self.context.wrap_socket(raw)
+        finally:
+            raw.close()  # it has been detached, or is of no use
         return self.tls
 
     def close(self) -> None:
-        self.tls.close()
+        """Leave; nothing if there is no connection."""
+        if self.tls is not None:
+            self.tls.close()
 
     def send(self, kind: int, *values: Any) -> None:
         self.tls.sendall(messages.frame(messages.write(kind, *values)))
@@ -161,12 +175,16 @@ class Node:
         return parsed(self.seals[service]).serial.to_bytes(16, "big")
 
     def closed(self) -> bool:
-        """Read on until the site has closed; whether it did."""
+        """Read on until the site has closed; whether it did, and not merely fell silent."""
         try:
             while True:
                 self.read()
+        except TimeoutError:
+            return False
         except (EOFError, OSError):
             return True
+        finally:
+            self.close()
 
     def _take(self, kind: int, values: tuple[Any, ...]) -> None:
         if kind == messages.ASSIGN:
@@ -187,6 +205,15 @@ class Node:
         return data
 
 
+_opened: list[Node] = []
+
+
+def close_nodes() -> None:
+    """All that a test has opened."""
+    while _opened:
+        _opened.pop().close()
+
+
 def parsed(der: bytes) -> seal.Seal:
     return seal.parse(der, seal.SITE)
 
@@ -197,6 +224,7 @@ class LinkWorld(World):
     def __init__(self, folder: Path, algorithm: str = "p256") -> None:
         super().__init__(folder / "site", algorithm, int(time.time()))
         self.known: set[str] = set()
+        self.contexts: dict[str, ssl.SSLContext] = {}
         self.scratch = folder / "nodes"
 
     def deploy(self, node: str, *services: str) -> None:
@@ -211,9 +239,10 @@ class LinkWorld(World):
 
     def node(self, name: str, port: int) -> Node:
         """The node's side of the link."""
-        der = self.certificate(name)
-        context = client_context(self, self.scratch, der, self.node_keys[name])
-        return Node(self, name, port, context)
+        if name not in self.contexts:
+            der = self.certificate(name)
+            self.contexts[name] = client_context(self, self.scratch, der, self.node_keys[name])
+        return Node(self, name, port, self.contexts[name])
 
     def certificate(self, name: str) -> bytes:
         """A fresh certificate of a node."""
@@ -221,7 +250,9 @@ class LinkWorld(World):
 
 
 @contextmanager
-def serving(world: World, limits: Limits | None = None) -> Iterator[Serving]:
+def serving(
+    world: World, limits: Limits | None = None, clock: Callable[[], float] = time.time
+) -> Iterator[Serving]:
     """A server of its own over the world's database."""
-    with world.open() as manager, Serving(manager, limits) as running:
+    with world.open() as manager, Serving(manager, limits, clock) as running:
         yield running

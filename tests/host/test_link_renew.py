@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from sqlalchemy import select
 
 from sealcore import bundle, messages
-from tests.host.link_world import LinkWorld, Node, Serving, parsed, serving
+from tests.host.link_world import (
+    LinkWorld,
+    Node,
+    Serving,
+    close_nodes,
+    parsed,
+    serving,
+    until,
+)
 from triseal import database
+from triseal.site import trust
+from triseal.site.guarantee import Guarantee, of, places_of
 from triseal.site.ledger import find_seal
+from triseal.site.link import reports
+
+RUNNING = messages.STATES.index("running")
+STOPPED = messages.STATES.index("stopped")
+REFUSED = messages.STATES.index("refused")
+
+
+@pytest.fixture(autouse=True)
+def _leave() -> Iterator[None]:
+    yield
+    close_nodes()
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +51,8 @@ def site(world: LinkWorld) -> Iterator[Serving]:
 
 
 @pytest.fixture
-def kitchen(world: LinkWorld, site: Serving) -> Iterator[Node]:
-    node = world.node("kitchen", site.port)
-    yield node
-    node.close()
+def kitchen(world: LinkWorld, site: Serving) -> Node:
+    return world.node("kitchen", site.port)
 
 
 def holding(node: Node) -> Node:
@@ -71,3 +93,119 @@ def test_files_come_in_chunks(world: LinkWorld, kitchen: Node) -> None:
         assert len(octets) == size
         if name == "app.py":
             assert octets == package.executable
+
+
+def test_a_grant_reaches_a_connected_node(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    world.manager.grant("thermo", ["pin:4"], ["kitchen"])
+    assert kitchen.expect(messages.RENEWNOW) == (["thermo"],)
+    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.expect(messages.ASSIGN)
+    assert parsed(kitchen.seals["thermo"]).grants == ("pin:4",)
+    confirm(kitchen, "thermo")
+    until(lambda: "kitchen" in guarantee(world, "thermo").confirmed, "confirmed")
+
+
+def test_a_revocation_is_confirmed_or_bounded(world: LinkWorld, site: Serving) -> None:
+    hall = world.node("hall", site.port)
+    world.manager.grant("thermo", ["log"])
+    hall.hello()
+    hall.expect(messages.ASSIGN)
+    until_seconds = parsed(hall.seals["thermo"]).not_after
+    found = world.manager.revoke("thermo", ["log"])
+    assert found.waiting["hall"] == until_seconds
+    hall.hello(thermo=hall.serial("thermo"))
+    hall.expect(messages.ASSIGN)
+    assert parsed(hall.seals["thermo"]).grants == ()
+    confirm(hall, "thermo")
+    until(lambda: "hall" in guarantee(world, "thermo").confirmed, "confirmed")
+
+
+def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    world.manager.undeploy("kitchen", "light")
+    assert kitchen.expect(messages.REMOVE) == (["light"],)
+    kitchen.send(messages.REPORT, "light", b"", STOPPED, "", "", [])
+    until(lambda: guarantee(world, "light").by is None, "stopped everywhere")
+    kitchen.send(messages.RENEW, [("light", kitchen.serial("light"))])
+    assert kitchen.expect(messages.REFUSED) == ("light", "not-assigned")
+    world.manager.assign("kitchen", "light")
+    assert kitchen.expect(messages.ASSIGN)[0] == "light"
+
+
+def test_what_a_node_held_back_is_removed_when_it_says_so(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.hello(relic=bytes(16))
+    kinds = [kitchen.read() for _ in range(3)]
+    assert (messages.REMOVE, (["relic"],)) in kinds
+
+
+def test_an_expired_seal_comes_anew_with_the_welcome(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    world.now -= world.manager.lifetime + 1
+    old = world.manager.deployment("kitchen", "thermo").seal.der
+    serial = parsed(old).serial.to_bytes(16, "big")
+    with serving(world) as site:
+        node = world.node("kitchen", site.port)
+        node.hello(thermo=serial)
+        node.expect(messages.ASSIGN)
+        assert parsed(node.seals["thermo"]).not_before == node.now
+
+
+def test_a_seal_that_lives_is_left_alone(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    held = {service: kitchen.serial(service) for service in kitchen.seals}
+    kitchen.hello(**held)
+    kitchen.send(messages.RENEW, [("thermo", held["thermo"])])
+    kitchen.expect(messages.RENEWED)  # and nothing before
+
+
+def test_a_batch_of_thirty(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path, "rsa2048")
+    services = [f"service{number}" for number in range(30)]
+    world.deploy("kitchen", *services)
+    with serving(world) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        for _ in services:
+            node.expect(messages.ASSIGN)
+        node.send(messages.RENEW, [(service, node.serial(service)) for service in services])
+        renewed: list[str] = []
+        while len(renewed) < 30:
+            renewed += [one[0] for one in node.expect(messages.RENEWED)[0]]
+        assert sorted(renewed) == sorted(services)
+        authority = x509.load_der_x509_certificate(signing_certificate(world))
+        for service in services:
+            seal = x509.load_der_x509_certificate(node.seals[service])
+            seal.verify_directly_issued_by(authority)
+
+
+def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    serial = kitchen.serial("thermo")
+    for number in range(reports.MOST_REFUSALS + 10):
+        detail = f"refusal {number}"
+        evidence = [b"one seal", b"another"]
+        kitchen.send(messages.REPORT, "thermo", serial, REFUSED, "seal-mismatch", detail, evidence)
+    kitchen.send(messages.RENEW, [("thermo", serial)])
+    kitchen.expect(messages.RENEWED)
+    with database.reading(world.manager.engine) as connection:
+        rows = connection.execute(select(reports.refusals)).all()
+    assert len(rows) == reports.MOST_REFUSALS
+    assert rows[-1].detail == f"refusal {reports.MOST_REFUSALS + 9}"
+    assert b"another" in rows[-1].evidence
+
+
+def confirm(node: Node, service: str) -> None:
+    node.send(messages.REPORT, service, node.serial(service), RUNNING, "", "", [])
+
+
+def signing_certificate(world: LinkWorld) -> bytes:
+    with database.reading(world.manager.engine) as connection:
+        return trust.signing_certificate(connection)
+
+
+def guarantee(world: LinkWorld, service: str) -> Guarantee:
+    with database.reading(world.manager.engine) as connection:
+        places = places_of(connection, service=service)
+        return of(connection, world.manager.preparer, places, world.now)

@@ -20,6 +20,7 @@ from triseal.site.link.registry import Registry
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_SEND_OCTETS = 65536
 _ACCEPT_PAUSE = 0.2  # seconds, where the process has no file descriptor left
 # TCP finds out within two minutes that a silent node is gone.
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -76,11 +77,13 @@ class Server:
         task = self._strangers.begin(address[0], self._serve(accepted, address[0]))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        # A full backlog is accepted without a pause: who has been let in comes to its turn here.
+        await asyncio.sleep(0)
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
         node, code = "", "evicted"
         try:
-            _keep_alive(accepted)
+            _set_up(accepted)
             frames = await self._shake_hands(accepted)
             try:
                 certificate = frames.transport.get_extra_info("ssl_object").getpeercert(True)
@@ -143,7 +146,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _keep_alive(accepted: socket.socket) -> None:
+def _set_up(accepted: socket.socket) -> None:
+    """What a slow node leaves with the kernel is bounded too; a silent one is found out."""
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_OCTETS)
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
         if hasattr(socket, name):  # not on every system

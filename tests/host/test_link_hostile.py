@@ -1,0 +1,386 @@
+"""What a hostile, broken or lying node gets: its connection closed with a code, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from sealcore import encode, messages
+from tests.host.link_world import (
+    LinkWorld,
+    Node,
+    Serving,
+    client_context,
+    close_nodes,
+    parsed,
+    serving,
+    until,
+)
+from tests.host.site_world import make_request
+from triseal import database, signer
+from triseal.certificate import Validity
+from triseal.signer import KeySigner
+from triseal.site import state
+from triseal.site.authority import Authority, Issuer, self_signed
+from triseal.site.link.limits import Allowance, Limits
+
+NONCE = bytes(16)
+DIGEST = bytes(32)
+
+
+@pytest.fixture(autouse=True)
+def _leave() -> Iterator[None]:
+    yield
+    close_nodes()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
+    made = LinkWorld(tmp_path_factory.mktemp("hostile"))
+    made.deploy("kitchen", "thermo")
+    made.deploy("hall", "thermo", "lock")
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(world: LinkWorld) -> Iterator[Serving]:
+    with serving(world) as running:
+        yield running
+
+
+@pytest.fixture
+def kitchen(world: LinkWorld, site: Serving) -> Node:
+    return world.node("kitchen", site.port)
+
+
+def message(kind: int, *values: Any) -> bytes:
+    return messages.frame(messages.write(kind, *values))
+
+
+def hello(node: str = "kitchen", protocol: int = 1) -> bytes:
+    return message(messages.HELLO, protocol, node, NONCE, 0, [])
+
+
+def raw(kind: int, *parts: bytes) -> bytes:
+    return messages.frame(encode.explicit(kind, *parts))
+
+
+def many(count: int) -> bytes:
+    record = encode.sequence(encode.text("thermo"), encode.octets(b""))
+    return encode.sequence(*[record] * count)
+
+
+def file_of(service: str) -> Callable[[LinkWorld], bytes]:
+    def fetch(world: LinkWorld) -> bytes:
+        with database.reading(world.manager.engine) as connection:
+            which = state.packages.c.service == service
+            der = connection.execute(select(state.packages.c.store_seal).where(which)).scalar_one()
+        return message(messages.FETCH, hashlib.sha256(der).digest(), 0, 100)
+
+    return fetch
+
+
+# What is said, whether a right HELLO goes before, and the code with which the connection ends.
+SAID: tuple[tuple[str, bytes, bool, str], ...] = (
+    ("a frame of no octets", bytes(4), True, "bad-message"),
+    ("a frame of one octet", b"\0\0\0\1\xa4", True, "bad-message"),
+    ("a frame that is too long", b"\0\0\x20\x01", True, "bad-message"),
+    ("a length of 4 GiB", b"\xff\xff\xff\xff", True, "bad-message"),
+    ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n", False, "bad-message"),
+    ("noise in a frame", messages.frame(bytes(range(200))), True, "bad-message"),
+    ("a kind that does not exist", raw(30, b""), True, "bad-message"),
+    ("a message with octets behind it", messages.frame(b"\xa0\x00\x00"), True, "malformed-der"),
+    ("a message that ends in the middle", messages.frame(b"\xa4\x10"), True, "malformed-der"),
+    ("RENEW before HELLO", message(messages.RENEW, [("thermo", b"")]), False, "bad-message"),
+    ("LOG before HELLO", message(messages.LOG, "thermo", "x"), False, "bad-message"),
+    ("HELLO twice", hello(), True, "bad-message"),
+    ("HELLO in another's name", hello("hall"), False, "wrong-node"),
+    ("HELLO of another protocol", hello(protocol=2), False, "bad-message"),
+    ("what only a site says", message(messages.REMOVE, ["thermo"]), True, "bad-message"),
+    ("a seal for the site", message(messages.ASSIGN, "thermo", b"0", []), True, "bad-message"),
+    ("RENEW of 65 services", raw(messages.RENEW, many(65)), True, "bad-message"),
+    (
+        "a serial of 17 octets",
+        message(messages.RENEW, [("thermo", bytes(17))]),
+        True,
+        "malformed-der",
+    ),
+    (
+        "a state that does not exist",
+        message(messages.REPORT, "thermo", b"", 99, "", "", []),
+        True,
+        "malformed-der",
+    ),
+    ("a file of nobody", message(messages.FETCH, DIGEST, 0, 100), True, "not-assigned"),
+    ("ENROL with a token", message(messages.ENROL, b"0", b"token"), True, "bad-message"),
+    ("ENROL of nothing", message(messages.ENROL, b"0", b""), True, "bad-request"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "octets", "greets", "code"), SAID)
+def test_the_connection_ends_with_a_code(
+    sentence: str,
+    octets: bytes,
+    greets: bool,
+    code: str,
+    site: Serving,
+    world: LinkWorld,
+    kitchen: Node,
+) -> None:
+    before = closed(site, code)
+    if greets:
+        kitchen.hello()
+        kitchen.expect(messages.ASSIGN)
+    else:
+        kitchen.connect()
+    issued = seals(world)
+    kitchen.tls.sendall(octets)
+    assert kitchen.closed(), sentence
+    until(lambda: closed(site, code) == before + 1, f"closed with {code}: {sentence}")
+    assert seals(world) == issued
+
+
+def test_what_is_another_nodes_stays_there(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    kitchen.tls.sendall(file_of("lock")(world))
+    assert kitchen.closed()
+
+
+def test_a_service_that_is_not_assigned_is_refused(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    for service in ("lock", "no-such-service"):
+        kitchen.send(messages.RENEW, [(service, b"")])
+        assert kitchen.expect(messages.REFUSED) == (service, "not-assigned")
+
+
+def test_another_nodes_serial_gets_only_ones_own_seal(
+    world: LinkWorld, site: Serving, kitchen: Node
+) -> None:
+    hall = world.node("hall", site.port)
+    hall.hello()
+    hall.expect(messages.ASSIGN)
+    hall.expect(messages.ASSIGN)
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.RENEW, [("thermo", hall.serial("thermo"))])
+    kitchen.expect(messages.ASSIGN)
+    assert parsed(kitchen.seals["thermo"]).uri == "spiffe://house/node/kitchen/service/thermo"
+
+
+def test_a_name_that_the_site_never_gave_takes_no_room(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.REPORT, "invented", bytes(16), 2, "", "", [])
+    kitchen.send(messages.RENEW, [("thermo", b"")])
+    kitchen.expect(messages.ASSIGN)
+    with database.reading(world.manager.engine) as connection:
+        found = connection.scalars(select(state.holdings.c.service).distinct()).all()
+    assert "invented" not in found
+
+
+def strangers(world: LinkWorld) -> dict[str, tuple[bytes, signer.PrivateKey]]:
+    """Certificates that let nobody in, with their keys."""
+    key = signer.generate("p256")
+    spki = KeySigner(key).spki
+    validity = Validity(world.now - 10, world.now + 1000)
+    mallory = KeySigner(signer.generate("p256"))
+    issuer = Issuer(self_signed(mallory, "house", world.now), "house")
+    old = (world.certificate("kitchen"), world.node_keys["kitchen"])
+    seal = world.manager.deployment("kitchen", "thermo").seal.der
+    slca = world.manager.authority
+    return {
+        "another authority's": (
+            Authority(mallory, issuer).certify_node("kitchen", spki, validity).der,
+            key,
+        ),
+        "expired": (
+            slca.certify_node("kitchen", spki, Validity(world.now - 99, world.now - 9)).der,
+            key,
+        ),
+        "of another key than the site knows": (
+            slca.certify_node("kitchen", spki, validity).der,
+            key,
+        ),
+        "of a node that the site does not know": (
+            slca.certify_node("cellar", spki, validity).der,
+            key,
+        ),
+        "of the site's manager": (slca.certify_slsm(spki, validity).der, key),
+        "a site seal": (seal, old[1]),
+    }
+
+
+def test_certificates_that_let_nobody_in(world: LinkWorld, site: Serving, tmp_path: Path) -> None:
+    for sentence, (der, key) in strangers(world).items():
+        node = Node(world, "kitchen", site.port, client_context(world, tmp_path, der, key))
+        issued = seals(world)
+        try:
+            node.connect()
+            node.tls.sendall(hello("cellar" if "know" in sentence[-10:] else "kitchen"))
+        except OSError:
+            continue  # TLS itself has refused it
+        assert node.closed(), sentence
+        assert not node.seals, sentence
+        assert seals(world) == issued, sentence
+
+
+def test_no_certificate_no_connection(world: LinkWorld, site: Serving) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(world.folder / "site.crt")
+    answer = b""
+    plain = socket.create_connection(("127.0.0.1", site.port))
+    with plain, suppress(OSError), context.wrap_socket(plain) as tls:
+        tls.sendall(hello())
+        answer = tls.recv(1)  # with TLS 1.3 the refusal comes here
+    assert answer == b""
+
+
+def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("attic", "thermo")
+    with serving(world) as site:
+        attic = world.node("attic", site.port)
+        attic.hello()
+        attic.expect(messages.ASSIGN)
+        world.manager.retire("attic")
+        assert attic.closed()
+        until(lambda: closed(site, "node-retired") == 1, "cut off")
+        again = world.node("attic", site.port)
+        again.connect()
+        again.tls.sendall(hello("attic"))
+        assert again.closed()
+
+
+def test_slow_and_half_open_connections_give_way(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    limits = Limits(handshakes=8, handshake_seconds=30, hello_seconds=0.5, frame_seconds=0.5)
+    with serving(world, limits) as site:
+        flood = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(40)]
+        kitchen = world.node("kitchen", site.port)
+        kitchen.hello()
+        kitchen.expect(messages.ASSIGN)
+        kitchen.tls.sendall(b"\0\0\1")
+        assert kitchen.closed()
+        until(lambda: closed(site, "too-slow") == 1, "a frame that does not end")
+        kitchen.connect()
+        assert kitchen.closed()
+        until(lambda: closed(site, "too-slow") == 2, "no HELLO")
+        until(lambda: closed(site, "evicted") >= 32, "half-open ones")
+        for one in flood:
+            one.close()
+
+
+def test_a_node_that_does_not_read_is_dropped(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    limits = Limits(write_seconds=0.5, write_octets=1024, burst=100000, rate=1e6)
+    with serving(world, limits) as site:
+        kitchen = world.node("kitchen", site.port)
+        kitchen.hello()
+        kitchen.expect(messages.ASSIGN)
+        kitchen.tls.setblocking(False)
+        request = message(messages.RENEW, [("thermo", b"")])
+        end = time.monotonic() + 20
+        while closed(site, "too-slow") == 0 and time.monotonic() < end:
+            try:
+                kitchen.tls.send(request)
+            except ssl.SSLWantWriteError:
+                time.sleep(0.01)
+            except OSError:
+                break
+        until(lambda: closed(site, "too-slow") == 1, "dropped")
+
+
+def test_a_newer_connection_replaces_the_older(world: LinkWorld, site: Serving) -> None:
+    first, second = world.node("kitchen", site.port), world.node("kitchen", site.port)
+    first.hello()
+    first.expect(messages.ASSIGN)
+    second.hello()
+    second.expect(messages.ASSIGN)
+    assert first.closed()
+    second.send(messages.RENEW, [("thermo", second.serial("thermo"))])
+    second.expect(messages.RENEWED)
+
+
+def test_no_more_nodes_than_allowed(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    world.deploy("hall", "thermo")
+    with serving(world, Limits(connections=1)) as site:
+        kitchen, hall = world.node("kitchen", site.port), world.node("hall", site.port)
+        kitchen.hello()
+        hall.connect()
+        hall.tls.sendall(hello("hall"))
+        assert hall.closed()
+        until(lambda: closed(site, "server-full") == 1, "full")
+        kitchen.expect(messages.ASSIGN)
+
+
+def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    world.deploy("hall", "thermo")
+    with serving(world, Limits(burst=20, rate=5)) as site:
+        kitchen, hall = world.node("kitchen", site.port), world.node("hall", site.port)
+        kitchen.hello()
+        kitchen.expect(messages.ASSIGN)
+        for _ in range(200):
+            kitchen.send(messages.RENEW, [("thermo", b"")])
+        hall.hello()
+        hall.expect(messages.ASSIGN)
+        start = time.monotonic()
+        hall.send(messages.RENEW, [("thermo", hall.serial("thermo"))])
+        hall.expect(messages.RENEWED)
+        assert time.monotonic() - start < 2
+        assert seals(world) < 60
+        hall.close()
+
+
+def test_an_allowance_comes_back_with_time() -> None:
+    allowance = Allowance(10, 2.0, 100.0)
+    assert [allowance.wait(5, 100.0) for _ in range(3)] == [0, 0, 2.5]
+    assert allowance.wait(1, 110.0) == 0
+    assert allowance.wait(1000, 120.0) == pytest.approx(495.0)
+
+
+def test_enrolment_over_the_link(world: LinkWorld, site: Serving, kitchen: Node) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.ENROL, make_request(world.node_keys["kitchen"], "kitchen"), b"")
+    (der,) = kitchen.expect(messages.ENROLLED)
+    kitchen.close()
+    kitchen.context = client_context(world, world.scratch, der, world.node_keys["kitchen"])
+    kitchen.hello()
+    for key, name, code in (
+        (signer.generate("p256"), "kitchen", "other-node-key"),
+        (world.node_keys["kitchen"], "hall", "other-node"),
+    ):
+        before = closed(site, code)
+        node = world.node("kitchen", site.port)
+        node.hello()
+        node.expect(messages.ASSIGN)
+        node.send(messages.ENROL, make_request(key, name), b"")
+        assert node.closed()
+        until(lambda c=code, b=before: closed(site, c) == b + 1, code)  # type: ignore[misc]
+
+
+def closed(site: Serving, code: str) -> float:
+    return site.counted("triseal_closed_connections_total", code=code)
+
+
+def seals(world: LinkWorld) -> int:
+    with database.reading(world.manager.engine) as connection:
+        return int(connection.execute(select(func.count()).select_from(state.seals)).scalar_one())
