@@ -99,7 +99,11 @@ def _general_name(reader: Reader) -> None:
     if tag < 0 or number > 8 or tag != _CONTEXT | constructed | number:
         raise errors.MalformedDER
     value = reader.value(tag)
-    if number in (1, 2, 6):
+    if number == 0:
+        _other_name(Reader(value))
+    elif number in (3, 5):  # x400Address, ediPartyName
+        raise errors.UnsupportedCertificate("general name")
+    elif number in (1, 2, 6):
         x501.check_string(_IA5_STRING, value)
     elif number == 4:
         x501.check(value)
@@ -107,6 +111,15 @@ def _general_name(reader: Reader) -> None:
         raise errors.MalformedDER
     elif number == 8:
         check_oid(value)
+
+
+def _other_name(reader: Reader) -> None:
+    """A type and, in an explicit tag, one element of that type."""
+    check_oid(reader.value(_OID))
+    explicit = reader.enter(_CONTEXT | _CONSTRUCTED)
+    reader.end()
+    explicit.value()
+    explicit.end()
 
 
 def _null(value) -> None:

@@ -71,4 +71,6 @@ def uri(value) -> str:
     names = single(value)
     text = names.text(1, _MAX_URI, _URI)
     names.end()
+    if len(text.encode()) != len(text):  # an IA5String is ASCII
+        raise errors.MalformedDER
     return text

@@ -16,8 +16,7 @@ _UNIVERSAL_STRING = const(0x1C)
 _BMP_STRING = const(0x1E)
 _SET = const(0x31)
 _PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
-# Octets of a character of the types whose characters are not looked at.
-_WIDTHS = {_TELETEX_STRING: 1, _BMP_STRING: 2, _UNIVERSAL_STRING: 4}
+_WIDTHS = {_BMP_STRING: 2, _UNIVERSAL_STRING: 4}  # octets of a character
 
 
 def check_oid(value) -> None:
@@ -39,14 +38,17 @@ def check_string(tag: int, value) -> None:
         _only(value, _PRINTABLE)
     elif tag == _NUMERIC_STRING:
         _only(value, b"0123456789 ")
-    elif tag in (_IA5_STRING, _VISIBLE_STRING):
-        low, high = (0x00, 0x7F) if tag == _IA5_STRING else (0x20, 0x7E)
+    elif tag in (_IA5_STRING, _VISIBLE_STRING, _TELETEX_STRING):
+        # No two readers agree on the characters of a TeletexString beyond ASCII.
+        low, high = (0x20, 0x7E) if tag == _VISIBLE_STRING else (0x00, 0x7F)
         for octet in value:
             if not low <= octet <= high:
                 raise errors.MalformedDER
     elif tag == _BIT_STRING:  # x500UniqueIdentifier
         _check_bits(value)
-    elif tag not in _WIDTHS or len(value) % _WIDTHS[tag]:
+    elif tag in _WIDTHS:
+        _check_characters(value, _WIDTHS[tag])
+    else:
         raise errors.MalformedDER
 
 
@@ -56,6 +58,16 @@ def _check_bits(value) -> None:
         raise errors.MalformedDER
     if value[0] and len(value) == 1:
         raise errors.MalformedDER
+
+
+def _check_characters(value, width: int) -> None:
+    """Whole characters that Unicode has: surrogates and what lies beyond are none."""
+    if len(value) % width:
+        raise errors.MalformedDER
+    for i in range(0, len(value), width):
+        point = int.from_bytes(value[i : i + width], "big")
+        if point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
+            raise errors.MalformedDER
 
 
 def _only(value, allowed: bytes) -> None:

@@ -4,6 +4,9 @@ PKITS is NIST's suite for whole certification paths. sealcore checks a certifica
 issuer, because a seal has no more above it than a key of the trust bundle.
 """
 
+import re
+from typing import NamedTuple
+
 # Accepted, although the path is invalid: what would refuse it is not part of a direct check.
 PKITS_ACCEPTED = {
     "a certificate is revoked, or no CRL says that it is not: seals are short-lived, and no CRL is "
@@ -124,9 +127,80 @@ VECTORS_ACCEPTED = {
     "cRLDistributionPoints: an empty host name, which asn1crypto writes in another way": (
         "custom/cdp_empty_hostname.pem"
     ),
-    "Admission (1.3.36.8.3.3), for which asn1crypto lacks an alternative": (
-        "custom/admissions_extension_optional_data_not_provided.pem"
-    ),
     "certificatePolicies: a number beyond 28 bits in an identifier, which asn1crypto writes in "
     "another way": "bigoid.pem",
 }
+
+
+class Difference(NamedTuple):
+    """Where sealcore may accept what one referee refuses.
+
+    Attributes:
+        reason: why.
+        referee: its name.
+        refusal: what it says, a regular expression.
+        octets: what the certificate then holds, a regular expression.
+    """
+
+    reason: str
+    referee: str
+    refusal: str
+    octets: bytes
+
+    def covers(self, referee: str, refusal: str, der: bytes) -> bool:
+        """Whether this refusal of this certificate is of this kind."""
+        return (
+            self.referee == referee
+            and re.search(self.refusal, refusal, re.DOTALL) is not None
+            and re.search(self.octets, der, re.DOTALL) is not None
+        )
+
+
+# What the fuzzer may see sealcore accept. Each concerns one referee: the other one stays on guard.
+FUZZ = (
+    Difference(
+        "cryptography reads no object identifier with a number beyond 128 bits",
+        "by_cryptography",
+        "InvalidValue",
+        rb"\x06.[^\x30]*[\x80-\xff]{18}",
+    ),
+    Difference(
+        "sealcore leaves unread what is in an extension that it has no use for; where it is "
+        "critical, check_issued refuses",
+        "by_cryptography",
+        "",
+        rb"\x06\x03\x55\x1d(?![\x0e\x0f\x11\x13\x23\x25\x38])"
+        rb"|\x06.\x2b\x06\x01\x05\x05\x07\x01|\x06.\x2b\x06\x01\x04\x01\xd6\x79",
+    ),
+    Difference(
+        "as above",
+        "by_asn1crypto",
+        "",
+        rb"\x06\x03\x55\x1d(?![\x0e\x0f\x11\x13\x23\x25\x38])|\x06.\x2b\x06\x01\x05\x05\x07\x01",
+    ),
+    Difference(
+        "asn1crypto knows the string types of some attributes of a name and takes no other; "
+        "sealcore takes each string type of X.520, as certificates in the wild have them",
+        "by_asn1crypto",
+        "NameTypeAndValue",
+        b"",
+    ),
+    Difference(
+        "asn1crypto writes mail addresses, host names and URIs in another way than it read them",
+        "by_asn1crypto",
+        "the value of an extension is not in DER|Unicode(Encode)?Error",
+        rb"[\x81\x82\x86]",
+    ),
+    Difference(
+        "asn1crypto reads no element of a class of its own where any type may be: in an otherName",
+        "by_asn1crypto",
+        "Unknown element - (context|application|private) class.*AnotherName",
+        b"",
+    ),
+    Difference(
+        "asn1crypto reads the value of an otherName; sealcore sees that it is one element",
+        "by_asn1crypto",
+        "^UnicodeDecodeError: 'utf-8'",
+        rb"\xa0.\x0c",
+    ),
+)

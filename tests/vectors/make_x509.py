@@ -32,7 +32,7 @@ PARSED = (
     ("custom/ecdsa_null_alg.pem", "unsupported-certificate"),
     ("custom/empty-eku.pem", "malformed-der"),
     ("custom/invalid_version.pem", "malformed-der"),
-    ("custom/malformed-san.pem", "unsupported-certificate"),
+    ("custom/malformed-san.pem", "malformed-der"),
     ("custom/mismatch_inner_outer_sig_algorithm.der", "malformed-der"),
     ("custom/ms-certificate-template.pem", "-"),
     ("custom/name_attribute_unsupported_tag.pem", "malformed-der"),
