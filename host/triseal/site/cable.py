@@ -16,7 +16,7 @@ from boards.errors import DeviceFailed, FileMissing
 from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import bundle, errors, identity, names
-from triseal.site import console
+from triseal.site import console, refusals
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
 from triseal.site.errors import OtherBoard
@@ -210,9 +210,9 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except DeviceFailed as error:
-        kind, _, said = error.detail.partition(":")
-        refusal = getattr(errors, kind, None)
-        if not (isinstance(refusal, type) and issubclass(refusal, errors.SealError)):
+        name, _, said = error.detail.partition(":")
+        refusal = refusals.named(name)
+        if refusal is None:
             raise
         said = said.strip()
         raise refusal(f"says the board: {said}" if said else "says the board") from None

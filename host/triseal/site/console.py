@@ -16,7 +16,7 @@ from typing import Any
 from boards.errors import BoardTimeout
 from boards.port import Port
 from sealcore import errors, messages
-from triseal.advice import REFUSALS
+from triseal.site import refusals
 from triseal.site.errors import NoAgent
 
 PATIENCE = 30.0
@@ -146,9 +146,9 @@ def _check_refusal(line: bytes) -> None:
     """Raise what the agent refused by a line `triseal: CODE: detail`."""
     if line.startswith(_REFUSED):
         code, _, detail = line.removeprefix(_REFUSED).decode(errors="replace").partition(": ")
-        if code in REFUSALS:
-            name = "".join(word.capitalize() for word in code.split("-")).replace("Der", "DER")
-            raise getattr(errors, name)(f"says the node: {detail}")
+        refusal = refusals.coded(code)
+        if refusal is not None:
+            raise refusal(f"says the node: {detail}")
 
 
 def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
