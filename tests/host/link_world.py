@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -106,6 +106,13 @@ def client_context(world: World, folder: Path, der: bytes, key: PrivateKey) -> s
     return context
 
 
+class HasManager(Protocol):
+    """A site, however it was made."""
+
+    @property
+    def manager(self) -> Manager: ...
+
+
 @dataclass
 class Node:
     """The node's side, as obedient or as hostile as a test wants it.
@@ -114,7 +121,7 @@ class Node:
         seals: DER by service, as they came.
     """
 
-    world: World
+    world: HasManager
     name: str
     port: int
     context: ssl.SSLContext
