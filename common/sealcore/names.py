@@ -11,14 +11,14 @@ _MAX_LABEL = const(63)
 def common_name(name) -> str:
     """The text of a Name (DER) that is one UTF8String common name and nothing else.
 
-    Raises ProfileViolation for any other name, well-formed or not.
+    Raises ProfileViolation for any other name, or MalformedDER for what its text is.
     """
     size = len(name)
     if not 13 < size <= 13 + _MAX_COMMON_NAME:
         raise errors.ProfileViolation
     # SEQUENCE { SET { SEQUENCE { type, text } } }, each as long as what is left
-    head = bytes((0x30, size - 2, 0x31, size - 4, 0x30, size - 6, 0x06, 3, 0x55, 0x04, 3))
-    if name[:11] != head:
+    head = (0x30, size - 2, 0x31, size - 4, 0x30, size - 6, 0x06, 3, 0x55, 0x04, 3, 0x0C)
+    if name[:12] != bytes(head):
         raise errors.ProfileViolation
     reader = Reader(name[11:])
     text = reader.text(1, _MAX_COMMON_NAME)

@@ -57,7 +57,7 @@ def read(reader, der: bytes, keys: tuple) -> dict:
         else:
             item = single(extension)
             kind = bytes(item.value(_OID))
-            if kind not in keys or kind in found:
+            if kind not in keys or kind in found or item.peek() != _OCTET_STRING:
                 raise errors.ProfileViolation(kind.hex())
             found[kind] = item.value(_OCTET_STRING)
             item.end()
