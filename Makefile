@@ -47,6 +47,11 @@ coverage: micropython ## Branches of sealcore that the tests reach, on CPython
 	$(PY) -m coverage run -m pytest -q tests/common tests/host
 	$(PY) -m coverage report
 
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz: micropython ## Seals changed in structure and signed again; SECONDS=60
+	$(PY) -m tests.host.fuzz --seconds $(SECONDS)
+
 ##@ Measure
 
 .PHONY: bench

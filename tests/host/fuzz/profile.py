@@ -52,7 +52,9 @@ def check(seal: Any) -> None:
         "times",
     )
     _check_extensions(cert, seal.role)
-    _check_service_seal(cert.extensions.get_extension_for_oid(SERVICE_SEAL).value.value, seal)
+    service_seal = cert.extensions.get_extension_for_oid(SERVICE_SEAL).value
+    assert isinstance(service_seal, pyca.UnrecognizedExtension)
+    _check_service_seal(service_seal.value, seal)
 
 
 def _check_names(cert: pyca.Certificate) -> None:
