@@ -108,14 +108,23 @@ def test_what_the_board_refuses_is_said_with_its_code(commands: Commands) -> Non
         assert (service["state"], service["code"]) == ("refused", "rollback")
 
 
+def states(commands: Commands) -> list[str]:
+    return [one["state"] for one in commands.json("node", "status", *PORT)["services"]]
+
+
 def test_a_board_is_the_node_that_it_is(commands: Commands) -> None:
     commands.run("site", "add-node", "hall")
+    commands.run("site", "grant", "thermo", "log")
     with virtual():
         commands.run("node", "provision", *NODE, *PORT)
-        assert commands.fails("node", "deploy", "hall", "thermo", *PORT) == "other-board"
-        assert commands.fails("node", "remove", "hall", "thermo", *PORT) == "other-board"
+        commands.run("node", "deploy", "kitchen", "thermo", *PORT)
+        for act in ("deploy", "remove"):
+            assert commands.fails("node", act, "hall", "thermo", *PORT) == "other-board"
+            assert states(commands) == ["running"], "a mix-up stops nothing for good"
+        assert {one["node"] for one in commands.json("site", "status")["services"]} == {"kitchen"}
         again = commands.json("node", "provision", *NODE, *PORT)
         assert again["files_copied"] == 0
+        assert states(commands) == ["running"]
     with virtual("spare"):
         spare = ("--port", "virtual:spare")
         assert commands.fails("node", "provision", *NODE, *spare) == "other-node-key"

@@ -198,8 +198,6 @@ def deploy_by_cable(
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         with Board(port) as board, progress.shown() as report:
-            cable.check_is(board, node)
-            site.assign(node, service)
             (done,), status = cable.deploy(site, board, node, [service], report)
     (became,) = [one for one in status.services if one.name == service]
     facts = {

@@ -12,14 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from boards import provision
-from boards.errors import DeviceFailed, FileMissing
+from boards.errors import (
+    BoardError,
+    BoardGone,
+    BoardTimeout,
+    DeviceFailed,
+    FileMissing,
+    NoAnswer,
+)
 from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import bundle, errors, identity, names
 from triseal.site import console, refusals
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
-from triseal.site.errors import OtherBoard
+from triseal.site.errors import NoAgent, OtherBoard
 from triseal.site.ledger import Place
 from triseal.site.manager import Manager
 
@@ -27,6 +34,7 @@ _CERTIFICATE = "/triseal/node.crt"
 _BUNDLE = "/triseal/bundle.der"
 _SERVICES = "/triseal/services"
 _INSTALL = "nlsm.install"
+_SOON = 5.0  # for an agent that was there before
 _SECONDS = 120.0  # three RSA checks and a large executable on a slow board
 
 
@@ -71,7 +79,7 @@ def enrol(
         chosen = json.dumps({"node": node, **settings}).encode()
         return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
 
-    with _refusals():
+    with _back_to_work(site, board), _refusals():
         done = provision.provision(board, node, issue, report)
     return done, tell_time(site, board)
 
@@ -82,7 +90,7 @@ def deploy(
     """Seal services for the node at the cable, put them there and see them checked and started.
 
     Args:
-        site: the services are assigned to the node.
+        site: assigns the services to the node, unless it has.
         board: the node itself.
         node, services: names.
         report: told of each step and piece.
@@ -92,21 +100,21 @@ def deploy(
         OtherBoard: the board is another node.
         SealError: what the site or the board refuses; that service is then as before.
     """
-    check_is(board, node)
-    try:
+    with _back_to_work(site, board):
+        check_is(board, node)
+        for one in services:
+            site.assign(node, one)
         prepare(site, board, report)
         accepted = [_install(site, board, Place(node, one), report) for one in services]
-    finally:
-        status = _restart(site, board, report)
-    return accepted, status
+    return accepted, _restart(site, board, report)
 
 
 def remove(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> NodeStatus:
     """Remove services from the node at the cable. Raises: OtherBoard."""
-    check_is(board, node)
-    with _refusals():
+    with _back_to_work(site, board), _refusals():
+        check_is(board, node)
         for one in services:
             report("remove", 0, 0)
             board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
@@ -115,11 +123,11 @@ def remove(
 
 def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
     """Bring the node at the cable to what the site assigns to it: all renewed, the rest removed."""
-    check_is(board, node)
     assigned = site.assigned(node)
-    there = board.tree(_SERVICES)
-    held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
-    with _refusals():
+    with _back_to_work(site, board), _refusals():
+        check_is(board, node)
+        there = board.tree(_SERVICES)
+        held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
         for one in sorted(held - set(assigned)):
             board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
     return deploy(site, board, node, assigned, report)[1]
@@ -202,6 +210,20 @@ def _update_bundle(site: Manager, board: Board, report: Report) -> None:
         report("trust", 0, 0)
         provision.deliver(board, [(f"{provision.INCOMING}/bundle.der", newest.der)])
         board.exec("import nlsm.enrol\nnlsm.enrol.accept()", _SECONDS)
+
+
+@contextlib.contextmanager
+def _back_to_work(site: Manager, board: Board) -> Iterator[None]:
+    """After a failure, let the node run again what it ran before: work at its line stops it."""
+    try:
+        yield
+    except (BoardGone, BoardTimeout, NoAnswer):
+        raise
+    except BaseException:
+        with contextlib.suppress(BoardError, errors.SealError, NoAgent):
+            board.soft_reset()
+            console.set_time(board, site.sign_time(console.ask(board, _SOON).nonce), _SOON)
+        raise
 
 
 @contextlib.contextmanager
