@@ -95,12 +95,15 @@ class World:
     folder: Path
     algorithm: str = "p256"
     now: int = NOW
+    database: str = ""
     store: Store = field(default_factory=make_store)
     developer: Developer = field(default_factory=make_developer)
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        home.init(self.folder, Founding("house", self.algorithm), None, self.now)
+        home.init(
+            self.folder, Founding("house", self.algorithm, database=self.database), None, self.now
+        )
         self.manager = self.open()
         self.manager.trust_store(self.store.certificate)
         self.manager.trust_developer(self.developer.name, self.developer.signer.spki)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from sealcore import seal
+from tests.host import postgres
 from tests.host.site_world import NOW, PASSPHRASE, World
 from triseal import database
-from triseal.site import state
+from triseal.errors import AlreadyExists
+from triseal.site import home, state
 from triseal.site.errors import Changed, NotAssigned
+from triseal.site.home import Founding
 from triseal.site.manager import Manager
 
-PROCESSES = 3
-EACH = 12
+PROCESSES = 2
+EACH = 8
 
 
 def opened(folder: Path) -> Manager:
@@ -62,21 +67,35 @@ def undeploy(folder: Path, node: str) -> list[bytes]:
             return list(connection.scalars(select(state.seals.c.serial)))
 
 
-def prepared(tmp_path: Path) -> World:
-    world = World(tmp_path / "site")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of the database; "" for the file in the site's folder."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    reason = postgres.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres.running() as found:
+        yield found
+
+
+@pytest.fixture
+def world(tmp_path: Path, url: str) -> Iterator[World]:
+    world = World(tmp_path / "site", database=url)
     world.manager.add_service(world.package())
     for number in range(PROCESSES):
         world.add_node(f"node-{number}")
         world.manager.assign(f"node-{number}", "thermo")
-    return world
+    yield world
+    world.manager.engine.dispose()
 
 
 def pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(PROCESSES + 1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def test_deployments_and_changes_at_once(tmp_path: Path) -> None:
-    world = prepared(tmp_path)
+def test_deployments_and_changes_at_once(world: World) -> None:
     with pool() as workers:
         changes = workers.submit(toggle, world.folder)
         issuing = [
@@ -91,8 +110,16 @@ def test_deployments_and_changes_at_once(tmp_path: Path) -> None:
     assert len({seal.parse(der, seal.SITE).serial for der in seals}) == len(seals)
 
 
-def test_after_the_answer_to_a_change_no_seal_follows(tmp_path: Path) -> None:
-    world = prepared(tmp_path)
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_server_holds_one_site(world: World, url: str, tmp_path: Path) -> None:
+    with pytest.raises(AlreadyExists):
+        home.init(tmp_path / "other", Founding("other", "p256", database=url), None, NOW)
+    assert not (tmp_path / "other").exists()
+    with opened(world.folder) as site:
+        assert site.name == "house"
+
+
+def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
     with pool() as workers:
         issuing = workers.submit(issue_until_refused, world.folder, "node-0")
         while not issued(world):
