@@ -16,6 +16,8 @@ class Agent:
     name, bundle, settings, failure    as boot.look() has found them
     services    {name: service.Service}
     clock       clock.Clock
+    question    clock.Question that was put on the console
+    link        link.Link; None without a network
     followers   called with (service, text) for each line of a service's log
     """
 
@@ -26,7 +28,8 @@ class Agent:
         self.settings = found["settings"]
         self.failure = found["failure"]
         self.clock = clock.Clock(found["floor"], self.settings.get("grace", 0))
-        self.runner = None
+        self.runner = self.link = None
+        self.question = clock.Question()
         self.followers = []
         self.services = {}
         for name in found["services"]:
@@ -44,7 +47,8 @@ class Agent:
     def start(self) -> None:
         """Check, import and run all that waits for it."""
         for one in self.services.values():
-            if one.state in ("installing", "waiting-for-time", "expired") and one.ended():
+            waits = one.state in ("installing", "waiting-for-time", "expired")
+            if waits and not one.then and one.ended():
                 self._load(one)
         memory.free()
         if not self.runner and any(one.main for one in self.services.values()):
@@ -69,13 +73,13 @@ class Agent:
             loader.load(one)
 
     def set_time(self, signed) -> None:
-        """Take the site's answer to `clock.ask`; raises SealError. What waited is started."""
+        """Take the site's answer on the console; raises SealError. What waited is started."""
         if self.failure:
             raise self.failure
         memory.load(memory.CHECK)
         from . import timing
 
-        timing.take(self.clock, signed)
+        timing.take(self.clock, self.question, signed)
         del timing
         self.start()
 
@@ -96,6 +100,12 @@ class Agent:
             if one.changed:
                 one.changed = False
                 print("triseal: " + str(one))
+                if self.link:
+                    self.link.report(one)
+        if any(one.then and one.ended() for one in self.services.values()):
+            from . import installer
+
+            installer.finish(self)
 
     def _watch(self, one, now) -> None:
         if now is None:
@@ -114,11 +124,19 @@ async def _main(node: Agent) -> None:
     feed = node.settings.get("watchdog") and board.watch(node.settings["watchdog"])
     del board
     node.start()
+    linking = None
+    if "server" in node.settings:
+        from . import link
+
+        node.link = link.Link(node)
+        linking = asyncio.create_task(node.link.run())
     answering = asyncio.create_task(console.serve(node))
-    while not answering.done() or node.services:
+    while not (answering.done() and linking is None) or node.services:
         if feed:
             feed()
         node.watch()
+        if node.link:
+            node.link.tick()
         await asyncio.sleep_ms(_TICK_MS)
 
 

@@ -22,6 +22,8 @@ import sys
 from sealcore import errors, messages
 from sealcore.compat import const
 
+from . import clock
+
 _DETAIL = const(128)
 
 
@@ -35,7 +37,8 @@ def take(node, text):
         return values[0]
     if kind == messages.ASK:
         send(status(node, values[0]))
-        send(hello(node))
+        node.question = clock.Question()
+        send(hello(node, node.question))
     elif kind == messages.FOLLOW:
         node.followers = [_log] if values[0] else []
     else:
@@ -51,11 +54,11 @@ def _log(source: str, text: str) -> None:
     send(messages.write(messages.LOG, source, text[:_DETAIL]))
 
 
-def hello(node) -> bytes:
-    """A Hello with a fresh nonce."""
+def hello(node, question) -> bytes:
+    """A Hello with the nonce of a clock.Question."""
     held = [(one.name, one.serial, _state(one)) for one in node.services.values()]
     return messages.write(
-        messages.HELLO, messages.PROTOCOL, node.name, node.clock.ask(), node.bundle, held
+        messages.HELLO, messages.PROTOCOL, node.name, question.nonce, node.bundle, held
     )
 
 

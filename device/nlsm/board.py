@@ -13,6 +13,8 @@ except ImportError:  # a port without hardware
 
 # Complete, and about to take the place of the file that it is named after.
 COMPLETE = ".go"
+_WIFI_TRIES = 150
+_WIFI_PAUSE_MS = 100
 
 
 def reset() -> None:
@@ -26,6 +28,26 @@ def reset() -> None:
 def pin(number: int):
     """A pin of the board; its user sets its direction."""
     return machine.Pin(number)
+
+
+async def network(settings: dict) -> None:
+    """Join the Wi-Fi of the settings, if they name one. Raises OSError where that fails."""
+    wifi = settings.get("wifi")
+    if not wifi:
+        return
+    import asyncio
+
+    import network
+
+    station = network.WLAN(network.STA_IF)
+    station.active(True)
+    if not station.isconnected():
+        station.connect(*wifi)
+    for _ in range(_WIFI_TRIES):
+        if station.isconnected():
+            return
+        await asyncio.sleep_ms(_WIFI_PAUSE_MS)
+    raise OSError("no Wi-Fi")
 
 
 def replace(new: str, path: str) -> None:

@@ -18,8 +18,8 @@ _NONCE_OCTETS = const(16)
 _ANSWER_MS = const(30000)
 
 
-# The clock of an installation over the USB line, between its calls.
-of_line = None
+# The clock of an installation over the USB line, and its question, between its calls.
+of_line = asked_by_line = None
 
 
 class Clock:
@@ -34,8 +34,6 @@ class Clock:
         self.floor = floor
         self.trusted = False
         self._grace = grace
-        self._nonce = None
-        self._asked = 0
         self._seconds = floor
         self._ticks = time.ticks_ms()
 
@@ -62,23 +60,6 @@ class Clock:
         """Somebody trusted has signed this time: it is now, or was."""
         self.floor = max(self.floor, seconds)
 
-    def ask(self) -> bytes:
-        """A fresh nonce for the site to sign; the one before is void."""
-        self._nonce = os.urandom(_NONCE_OCTETS)
-        self._asked = time.ticks_ms()
-        return self._nonce
-
-    def answered(self) -> tuple:
-        """(nonce, ms since it was drawn) for an answer that has come; it serves once.
-
-        Raises BadMessage if nobody has asked, or long ago.
-        """
-        nonce, self._nonce = self._nonce, None
-        passed = time.ticks_diff(time.ticks_ms(), self._asked)
-        if nonce is None or not 0 <= passed <= _ANSWER_MS:
-            raise errors.BadMessage("time was not asked for just now")
-        return nonce, passed
-
     def set(self, seconds: int, passed: int) -> None:
         """The site has signed this time, in some part of that second, up to `passed` ms ago.
 
@@ -91,3 +72,23 @@ class Clock:
         self._seconds = seconds + (passed + 999) // 1000
         self._ticks = time.ticks_ms()
         self.trusted = True
+
+
+class Question:
+    """What the site is asked to sign the time for. Each way to the site has its own.
+
+    nonce    16 octets
+    """
+
+    def __init__(self):
+        self.nonce = os.urandom(_NONCE_OCTETS)
+        self._asked = time.ticks_ms()
+
+    def answered(self) -> tuple:
+        """(nonce, ms since it was drawn); it serves once. Raises BadMessage the second time, or if
+        it was drawn long ago."""
+        nonce, self.nonce = self.nonce, None
+        passed = time.ticks_diff(time.ticks_ms(), self._asked)
+        if nonce is None or not 0 <= passed <= _ANSWER_MS:
+            raise errors.BadMessage("time was not asked for just now")
+        return nonce, passed

@@ -20,15 +20,16 @@ from . import clock, floors, keystore, memory, recovery, timing, trust, verifier
 def challenge() -> bytes:
     """A nonce of 16 octets; the one before is void."""
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
+    clock.asked_by_line = clock.Question()
     memory.free()
-    return clock.of_line.ask()
+    return clock.asked_by_line.nonce
 
 
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
     if not clock.of_line:
         raise errors.NoTrustedTime
-    timing.take(clock.of_line, signed)
+    timing.take(clock.of_line, clock.asked_by_line, signed)
     memory.free()
     return clock.of_line.now()
 

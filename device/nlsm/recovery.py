@@ -66,6 +66,7 @@ def _enact() -> None:
 
 def recover() -> None:
     """Undo or complete what a power cut interrupted; call it before anything is read."""
+    _end_moves()
     _finish(keystore.ROOT)
     _enact()
     for name in keystore.names(_OLD):
@@ -76,6 +77,16 @@ def recover() -> None:
             os.rename(_OLD + "/" + name, keystore.SERVICES + "/" + name)
     for name in keystore.names(keystore.SERVICES):
         _finish(keystore.SERVICES + "/" + name)
+
+
+def _end_moves() -> None:
+    # Cut within a rename from folder to folder, LittleFS shows the file in its new place, and hides
+    # the one that follows in the old folder too (lfs.c, "synthetic moves": seen with 2.9), until
+    # something is to be changed. Then it ends the move first: also for this, which changes nothing.
+    try:
+        os.remove(keystore.ROOT + "/none")
+    except OSError:
+        pass
 
 
 def _finish(folder: str) -> None:

@@ -15,6 +15,8 @@ class Service:
     code, detail    why: the code of a refusal or the name of an error, and a word about it
     main       its coroutine function, from the import to the start
     tasks      all that it has started and that may still run
+    due        when to renew its seal, Unix seconds; None until that is drawn
+    then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     denied     how often it used what no grant gives
     """
 
@@ -25,7 +27,8 @@ class Service:
         self.not_before = self.not_after = self.denied = 0
         self.grants = ()
         self.tasks = []
-        self.main = self.stopped_at = None
+        self.main = self.stopped_at = self.due = None
+        self.then = ""
         self.set("installing")
 
     def set(self, state: str, code: str = "", detail: str = "") -> None:
@@ -48,6 +51,11 @@ class Service:
         self.stopped_at = time.ticks_ms()
         for task in self.tasks:
             task.cancel()
+
+    def finish(self, then: str, state: str, code: str = "") -> None:
+        """Stop it, if it runs, in order to do something with it."""
+        self.stop(state, code)
+        self.then = then
 
     def ended(self) -> bool:
         """Whether nothing of it is left that could run."""

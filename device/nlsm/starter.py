@@ -39,3 +39,4 @@ def accept(node, one, seal) -> None:
     one.not_before = seal.not_before
     one.not_after = seal.not_after
     one.grants = seal.grants
+    one.due = None

@@ -5,16 +5,17 @@ from sealcore import signedtime
 from . import floors, trust
 
 
-def take(clock, signed) -> None:
-    """Set a clock.Clock by the site's answer to the nonce that it asked with.
+def take(clock, question, signed) -> None:
+    """Set a clock.Clock by the site's answer to a question.
 
     Args:
         clock: the node's.
+        question: the clock.Question that was put.
         signed: DER.
 
     Raises: a leaf of SealError.
     """
-    nonce, passed = clock.answered()
+    nonce, passed = question.answered()
     bundle = trust.load().bundle
     clock.set(signedtime.read(signed, bundle.site_keys, bundle.site, nonce), passed)
     floors.rise(clock.floor)

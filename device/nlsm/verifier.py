@@ -9,12 +9,9 @@ from . import floors, keystore, trust
 
 EXECUTABLES = ("app.py", "app.mpy", "app.romfs")
 _SITE_SEAL = "site.der"
-# What custody asks for, and where it lies.
-_FILES = {
-    "metadata": "metadata.json",
-    "developer_seal": "developer.der",
-    "store_seal": "store.der",
-}
+FILES = ("metadata.json", "developer.der", "store.der")
+# What custody calls them.
+_ATTRIBUTES = ("metadata", "developer_seal", "store_seal")
 _LIMIT = const(8192)
 
 
@@ -32,16 +29,16 @@ class Package:
         for name in keystore.names(folder):
             if name in EXECUTABLES and not found:
                 found = name
-            elif name != _SITE_SEAL and name not in _FILES.values():
+            elif name != _SITE_SEAL and name not in FILES:
                 raise errors.HashMismatch("not sealed: " + name)
         self.executable = io.BytesIO(b"")
         if found:
             self.executable = open(folder + "/" + found, "rb")  # noqa: SIM115 - `check` closes it
 
     def __getattr__(self, name: str):
-        if name not in _FILES:
+        if name not in _ATTRIBUTES:
             raise AttributeError(name)
-        return keystore.read(self._folder + _FILES[name], _LIMIT)
+        return keystore.read(self._folder + FILES[_ATTRIBUTES.index(name)], _LIMIT)
 
 
 def check(folder: str, site_seal, service: str, now: int):

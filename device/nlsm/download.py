@@ -1,0 +1,145 @@
+"""Fetches the files of a service from the site, straight to flash, and goes on where it stopped.
+
+They gather in incoming/NAME: a file that is not whole is called by its hash and `.part`. When all
+have come they are checked as one, and only then does anything that runs make way.
+"""
+
+import hashlib
+import os
+
+from sealcore import errors, messages
+from sealcore.compat import const
+
+from . import installer, keystore, recovery, verifier
+
+_BLOCK = const(512)
+_LARGEST = const(16777216)
+
+
+class Download:
+    """One service after the other.
+
+    queue    list of (service, site seal, files) that wait; the first one is under way
+    """
+
+    def __init__(self, link):
+        self.queue = []
+        self._link = link
+        self._file = None
+        self._left = []
+        self._done = 0
+
+    def close(self) -> None:
+        """Keep what has come so far."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def add(self, name: str, seal: bytes, files) -> None:
+        """Fetch a service, unless it is being fetched already."""
+        if [one for one in self.queue if one[0] == name]:
+            return
+        self.queue.append((name, seal, files))
+        if len(self.queue) == 1:
+            self._begin()
+
+    def _folder(self) -> str:
+        return keystore.INCOMING + "/" + self.queue[0][0]
+
+    def _begin(self) -> None:
+        _, seal, files = self.queue[0]
+        folder = self._folder()
+        recovery.make(keystore.INCOMING)
+        recovery.make(folder)
+        wanted = [one[0] for one in files] + [_part(one[2]) for one in files]
+        for found in keystore.names(folder):
+            if found not in wanted:
+                os.remove(folder + "/" + found)
+        keystore.write(folder + "/site.der", seal)
+        self._left = [one for one in files if digest(folder + "/" + one[0]) != one[2]]
+        self._next()
+
+    def _next(self) -> None:
+        """Open the next file that is missing, or end with the service."""
+        while self._left:
+            _, size, wanted = self._left[0]
+            path = self._folder() + "/" + _part(wanted)
+            self._done = os.stat(path)[6] if keystore.exists(path) else 0
+            if self._done < size:
+                self._file = open(path, "ab")  # noqa: SIM115 - open until it is whole
+                self._ask()
+                return
+            self._whole()
+        name = self.queue[0][0]
+        installer.offer(self._link.node, name)
+        self.queue.pop(0)
+        if self.queue:
+            self._begin()
+
+    def _ask(self) -> None:
+        _, size, wanted = self._left[0]
+        length = min(messages.MAX_CHUNK, size - self._done)
+        self._link.expect()
+        self._link.send(messages.write(messages.FETCH, wanted, self._done, length))
+
+    def take(self, wanted: bytes, offset: int, octets: bytes) -> None:
+        """A piece has come. Raises BadMessage if it is not the one that was asked for."""
+        if not self._file or (wanted, offset) != (self._left[0][2], self._done) or not octets:
+            raise errors.BadMessage("chunk")
+        size = self._left[0][1]
+        if len(octets) > size - offset:
+            raise errors.BadMessage("chunk")
+        self._link.answered()
+        self._file.write(octets)
+        self._done += len(octets)
+        if self._done < size:
+            self._ask()
+            return
+        self.close()
+        self._whole()
+        self._next()
+
+    def _whole(self) -> None:
+        """The first of what is left has come: give it its name. A part of something else is
+        thrown away, and the connection with it."""
+        name, _, wanted = self._left.pop(0)
+        part = self._folder() + "/" + _part(wanted)
+        if digest(part) != wanted:
+            os.remove(part)
+            raise errors.HashMismatch(name)
+        os.rename(part, self._folder() + "/" + name)
+
+
+def _part(wanted: bytes) -> str:
+    return wanted[:8].hex() + ".part"
+
+
+def digest(path: str) -> bytes:
+    """SHA-256 of a file; empty if there is none."""
+    made = hashlib.sha256()
+    block = memoryview(bytearray(_BLOCK))
+    try:
+        with open(path, "rb") as file:
+            count = file.readinto(block)
+            while count:
+                made.update(block[:count])
+                count = file.readinto(block)
+    except OSError:
+        return b""
+    return made.digest()
+
+
+def check_files(files) -> None:
+    """Raises BadMessage unless these are the files of a service."""
+    due = list(verifier.FILES)
+    for name, size, _ in files:
+        if name in due:
+            due.remove(name)
+        elif name not in verifier.EXECUTABLES or None in due:
+            raise errors.BadMessage("file " + name)
+        else:
+            due.append(None)  # there is one executable
+        if not 1 <= size <= _LARGEST:
+            raise errors.BadMessage("size of " + name)
+    if due != [None]:
+        raise errors.BadMessage("files")

@@ -1,0 +1,159 @@
+"""What the node does about each message of its site."""
+
+import tls
+
+from sealcore import errors, identity, messages, names
+
+from . import installer, keystore, starter, trust
+
+_RETRY_S = 60
+
+
+def context(seen: list):
+    """TLS as the node, with a peer that `check_peer` judges: the port does not know the SLCA, and
+    checks no validity.
+
+    Args:
+        seen: takes the peer's certificate, DER, during the handshake.
+    """
+
+    def take_certificate(der, depth) -> int:
+        if depth == 0:
+            seen.append(bytes(der))
+        return 0
+
+    made = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    made.verify_mode = tls.CERT_OPTIONAL
+    made.verify_callback = take_certificate
+    made.load_cert_chain(
+        keystore.read(keystore.ROOT + "/node.crt"), keystore.read(keystore.ROOT + "/node.key")
+    )
+    return made
+
+
+def check_peer(node, der) -> identity.Identity:
+    """The server's certificate is the SLSM's of this site, and valid if the time is known.
+
+    TLS has made sure that the server has its key.
+    """
+    own = trust.load().bundle
+    peer = identity.parse(der)
+    now = node.clock.now() if node.clock.trusted else peer.not_before
+    identity.check(peer, own.site_keys, identity.slsm(own.site), now)
+    return peer
+
+
+def take(link, kind: int, values) -> None:
+    """Do what a message says. Raises SealError where the connection must end."""
+    if kind not in _DUTIES or (kind == messages.WELCOME) == link.greeted:
+        raise errors.BadMessage("kind %d now" % kind)
+    _DUTIES[kind](link, *values)
+
+
+def _welcome(link, signed, newer) -> None:
+    node = link.node
+    if node.failure:
+        raise node.failure
+    from . import timing
+
+    timing.take(node.clock, link.question, signed)
+    link.peer.check_time(node.clock.now())
+    link.greeted = True
+    if newer:
+        _believe(node, newer)
+    for one in node.services.values():
+        if one.code:  # HELLO has no room for reasons
+            link.report(one)
+    node.start()
+
+
+def _believe(node, newer: bytes) -> None:
+    """Take a newer trust bundle; what it does not bear out any longer ends."""
+    from . import enrol, recovery
+
+    recovery.make(keystore.INCOMING)
+    keystore.write(keystore.INCOMING + "/bundle.der", newer)
+    enrol.accept()
+    node.bundle = trust.load().bundle.version
+    for one in node.services.values():
+        if one.state == "running":
+            installer.recheck(node, one)
+        elif one.state == "refused":
+            one.set("installing")
+
+
+def _assign(link, name, seal, files) -> None:
+    """A whole seal: for what is installed if its files are the same, else with all its files."""
+    from . import download
+
+    link.answered(name)
+    names.check_label(name)
+    download.check_files(files)
+    one = link.node.services.get(name)
+    folder = keystore.SERVICES + "/" + name + "/"
+    for file, _, wanted in files:
+        if one is None or download.digest(folder + file) != wanted:
+            if not link.download:
+                link.download = download.Download(link)
+            link.download.add(name, seal, files)
+            return
+    try:
+        installer.renew(link.node, one, seal)
+        link.report(one)
+    except errors.SealError as error:
+        installer.refuse(link.node, one, "", error)
+
+
+def _chunk(link, digest, offset, octets) -> None:
+    if not link.download:
+        raise errors.BadMessage("chunk")
+    link.download.take(digest, offset, octets)
+
+
+def _remove(link, gone) -> None:
+    for name in gone:
+        one = link.node.services.get(name)
+        if one:
+            one.finish("remove", "stopped", "removed")
+
+
+def _renewed(link, deltas) -> None:
+    from sealcore import delta
+
+    for name, *changes in deltas:
+        one = link.node.services.get(name)
+        if not one:
+            continue
+        link.answered(name)
+        try:
+            installer.renew(link.node, one, delta.apply(starter.site_seal(one), *changes))
+        except errors.SealError as error:
+            # The copy at hand may be what is wrong: ask for the whole seal, after a while.
+            print("triseal: %s: renewal: %s: %s" % (name, error.code, error))
+            one.serial = b""
+            link.answered(name, link.node.clock.now() + 1)
+
+
+def _refused(link, name, code) -> None:
+    print("triseal: %s: the site refuses: %s" % (name, code))
+    link.answered(name, link.node.clock.now() + _RETRY_S)
+
+
+def _renew_now(link, changed) -> None:
+    link.ask([name for name in changed if name in link.node.services])
+
+
+def _follow(link, wanted) -> None:
+    link.node.followers = [link.log] if wanted else []
+
+
+_DUTIES = {
+    messages.WELCOME: _welcome,
+    messages.ASSIGN: _assign,
+    messages.REMOVE: _remove,
+    messages.RENEWED: _renewed,
+    messages.REFUSED: _refused,
+    messages.RENEWNOW: _renew_now,
+    messages.CHUNK: _chunk,
+    messages.FOLLOW: _follow,
+}

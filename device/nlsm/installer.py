@@ -1,0 +1,79 @@
+"""Puts in place what has come over the link, once nothing of the old runs any more."""
+
+from sealcore import errors
+
+from . import keystore, recovery, service, starter, verifier
+
+
+def offer(node, name: str) -> None:
+    """Check incoming/NAME; if it passes, what runs of the service makes way for it."""
+    folder = keystore.INCOMING + "/" + name
+    one = node.services.get(name)
+    if not one:
+        one = node.services[name] = service.Service(name)
+    try:
+        seal = keystore.read(folder + "/site.der")
+        verifier.check(folder, seal, name, node.clock.now())
+    except errors.SealError as error:
+        refuse(node, one, folder, error)
+        return
+    one.finish("replace", "installing")
+
+
+def refuse(node, one, folder: str, error) -> None:
+    """Report what was refused, with the seals as evidence where they contradict each other; what
+    was there before stays as it is."""
+    evidence = []
+    if error.code in ("predecessor-mismatch", "seal-mismatch"):
+        evidence = [
+            keystore.read(folder + "/" + name)
+            for name in ("site.der", "store.der", "developer.der")
+        ]
+    before = one.state, one.code, one.detail
+    one.set("refused", error.code, str(error))
+    if node.link:
+        node.link.report(one, evidence)
+    print("triseal: " + str(one))
+    if before[0] == "running":
+        one.set(*before)
+    recovery.remove(folder)
+
+
+def renew(node, one, seal: bytes) -> None:
+    """Take a new site seal for what is installed. Raises SealError, and nothing has changed.
+
+    Where grants change, the service starts anew: nobody can take back from it what it holds.
+    """
+    folder = keystore.SERVICES + "/" + one.name
+    found = verifier.check(folder, seal, one.name, node.clock.now())
+    keystore.write(folder + "/site.der", seal)
+    if one.state == "running" and one.grants == found.grants:
+        starter.accept(node, one, found)
+    else:
+        one.finish("start", "installing")
+
+
+def recheck(node, one) -> None:
+    """Stop a service that does not pass any longer, because the trust bundle has changed."""
+    folder = keystore.SERVICES + "/" + one.name
+    try:
+        verifier.check(folder, starter.site_seal(one), one.name, node.clock.now())
+    except errors.SealError as error:
+        one.stop("refused", error.code, str(error))
+
+
+def finish(node) -> None:
+    """Do with each service that has come to its end what it ended for."""
+    for one in list(node.services.values()):
+        if not one.then or not one.ended():
+            continue
+        then, one.then = one.then, ""
+        if then == "remove":
+            recovery.drop(one.name)
+            one.serial = b""
+            del node.services[one.name]
+            if node.link:
+                node.link.report(one)
+        elif then == "replace":
+            recovery.swap(one.name)
+    node.start()
