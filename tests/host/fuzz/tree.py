@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 CONSTRUCTED = 0x20
 BIT_STRING = 0x03
@@ -111,8 +111,10 @@ def _node(tag: bytes, value: bytes) -> Node:
 
 def clone(node: Node) -> Node:
     """A copy that shares nothing that can change."""
-    inside = node.children
-    return replace(node, children=None if inside is None else [clone(one) for one in inside])
+    inside = None if node.children is None else [clone(one) for one in node.children]
+    made = Node(node.tag, node.value, inside, node.lead, node.tail)
+    made.form, made.slack, made.behind = node.form, node.slack, node.behind
+    return made
 
 
 def walk(node: Node) -> Iterator[Node]:
