@@ -1,0 +1,158 @@
+"""Looks on from outside, and writes down what must not be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from tests.lifecycle.parameters import Parameters
+from triseal import database
+from triseal.site import state
+from triseal.site.manager import Manager
+
+Place = tuple[str, str]  # node and service
+
+
+@dataclass
+class Wish:
+    """What a service shall be on a node, and from when on anything else is a violation."""
+
+    assigned: bool = True
+    granted: bool = True
+    by: float = 0.0
+
+
+@dataclass
+class Health:
+    """What is known of a node.
+
+    Attributes:
+        disturbed: whether a fault holds it now.
+        calm_from: since when none does.
+        thawed: when it last went on after standing still.
+        away_until: by when it must be connected.
+        connected_from: since when it is; None if it is not.
+    """
+
+    disturbed: bool = False
+    calm_from: float = 0.0
+    thawed: float = 0.0
+    away_until: float = float("inf")
+    connected_from: float | None = None
+
+
+@dataclass
+class Observer:
+    """All checks of a soak.
+
+    Attributes:
+        parameters: what is allowed for.
+        manager: the site, for its ledger.
+        violations: what must not be, a sentence each.
+        ticks: signs of life.
+        checked: seals on nodes that were found in the ledger.
+        health, wishes: by node, and by place.
+        last: when each service last showed that it runs.
+        kinds: how many violations there are of each kind.
+        words: what a node has printed of a service.
+    """
+
+    parameters: Parameters
+    manager: Manager
+    violations: list[str] = field(default_factory=list)
+    ticks: int = 0
+    checked: int = 0
+    health: dict[str, Health] = field(default_factory=dict)
+    wishes: dict[Place, Wish] = field(default_factory=dict)
+    last: dict[Place, float] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    words: Callable[[str, str], str] = field(default=lambda _node, _service: "")
+    _ends: dict[Place, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def violation(self, kind: str, text: str) -> None:
+        """Write one down; of each kind, only the first few with all their words."""
+        with self._lock:
+            self.kinds[kind] += 1
+            if self.kinds[kind] <= 10:
+                self.violations.append(f"{time.time():.1f} {kind}: {text}")
+
+    def tick(self, node: str, service: str, granted: bool, now: float) -> None:
+        """A service has shown that it runs, and whether it has its grant."""
+        place = (node, service)
+        self.ticks += 1
+        self.last[place] = now
+        health = self.health[node]
+        if now - health.thawed < self.parameters.slack:
+            return  # whoever stood still has to notice first that it is late
+        self._check_expiry(place, now)
+        wish = self.wishes[place]
+        if now > wish.by:
+            if not wish.assigned:
+                self.violation("late-change", f"{node} {service} runs, not assigned")
+            elif granted != wish.granted:
+                self.violation("late-change", f"{node} {service} granted: {granted}")
+
+    def held(self, node: str, serials: dict[str, bytes]) -> None:
+        """A node has told which seals it holds: each must be in the ledger, for this place."""
+        table = state.seals.c
+        with database.reading(self.manager.engine) as connection:
+            query = select(table.serial, table.service).where(table.node == node)
+            known = {
+                (row.service, row.serial)
+                for row in connection.execute(query.where(table.serial.in_(serials.values())))
+            }
+        for service, serial in serials.items():
+            if serial and (service, serial) not in known:
+                self.violation("not-recorded", f"{node} {service} {serial.hex()}")
+            self.checked += bool(serial)
+
+    def look(self, now: float, connected: set[str] | None) -> None:
+        """Check what does not announce itself.
+
+        Args:
+            now: Unix seconds.
+            connected: nodes that the server has; None if it can't be asked.
+        """
+        for node, health in self.health.items():
+            if connected is None or node not in connected:
+                health.connected_from = None
+            elif health.connected_from is None:
+                health.connected_from = now
+            if health.disturbed or connected is None:
+                continue
+            if health.connected_from is None:
+                if now > health.away_until:
+                    self.violation("stays-away", f"{node}, back since {health.calm_from:.1f}")
+                    health.away_until = float("inf")
+                continue
+            self._check_alive(node, max(health.connected_from, health.calm_from), now)
+
+    def _check_alive(self, node: str, since: float, now: float) -> None:
+        for place, wish in self.wishes.items():
+            if place[0] != node or not wish.assigned:
+                continue
+            if now < max(since, wish.by) + self.parameters.settle:
+                continue
+            silent = now - self.last.get(place, 0.0)
+            if silent > self.parameters.silence:
+                said = self.words(node, place[1])
+                self.violation("stopped", f"{place} silent for {silent:.1f} s, connected: {said}")
+                self.last[place] = now
+
+    def _check_expiry(self, place: Place, now: float) -> None:
+        late = now - self.parameters.slack - 1
+        if late <= self._ends.get(place, 0):
+            return
+        with database.reading(self.manager.engine) as connection:
+            table = state.seals.c
+            which = (table.node == place[0]) & (table.service == place[1])
+            newest = connection.execute(select(func.max(table.not_after)).where(which)).scalar()
+        self._ends[place] = int(newest or 0)
+        if late > self._ends[place]:
+            self.violation("ran-past-expiry", f"{place} at {now:.1f}, seal ended {newest}")

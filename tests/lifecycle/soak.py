@@ -1,0 +1,161 @@
+"""A site under load and faults: `python -m tests.lifecycle.soak [--seconds 300]`.
+
+MicroPython nodes with real seals against one real server, while processes are killed, networks cut
+and grants changed. Checked from outside all the while (`observer`); exit status 1 on a violation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from tests.lifecycle import outcome
+from tests.lifecycle.faults import Faults
+from tests.lifecycle.parameters import Parameters
+from tests.lifecycle.stage import Stage
+from triseal import database
+from triseal.site import state
+
+_LOOK = 1.0  # seconds between looks
+_STEP = 0.1
+_ASK_EVERY = 5
+_START_SECONDS = 240.0
+
+
+@dataclass
+class Result:
+    """What came of a soak.
+
+    Attributes:
+        violations: a sentence each; more of a kind are only counted in `kinds`.
+        kinds: of violations.
+        faults: how often each was done.
+        figures: for the summary.
+        traffic: octets in each second from the begin on.
+    """
+
+    violations: list[str]
+    kinds: Counter[str]
+    faults: Counter[str]
+    figures: dict[str, float]
+    traffic: list[int]
+
+
+def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
+    """One soak, from the making of the site to the last check."""
+    stage = Stage(folder, parameters, verbose=verbose)
+    with stage:
+        _wait_for_all(stage)
+        begin = time.time()
+        memory = [stage.server.memory()]
+        faults = Faults(stage, parameters.seed)
+        stage.say("all services run")
+        _play(stage, faults, memory)
+        faults.make_good(all_of_it=True)
+        faults.join()
+        _settle(stage, parameters)
+        renewals = _renewals(stage, begin)
+        _check_end(stage, renewals, memory)
+    seconds = range(int(begin), int(begin + parameters.seconds))
+    observer = stage.observer
+    figures = {
+        "signs of life": observer.ticks,
+        "seals held and found in the ledger": observer.checked,
+        "seals issued": sum(renewals),
+        "fewest for one service": min(renewals),
+        "hostile connections": faults.attacks,
+        "server MiB, at the begin": memory[0],
+        "server MiB, most": max(memory),
+    }
+    traffic = [stage.network.octets[second] for second in seconds]
+    return Result(observer.violations, observer.kinds, faults.counts, figures, traffic)
+
+
+def _wait_for_all(stage: Stage) -> None:
+    end = time.monotonic() + _START_SECONDS
+    wanted = len(stage.observer.wishes)
+    while len(stage.observer.last) < wanted:
+        if time.monotonic() > end:
+            words = {node: board.lines[-3:] for node, board in stage.boards.items()}
+            raise RuntimeError(f"{len(stage.observer.last)} of {wanted} services run: {words}")
+        time.sleep(_STEP)
+
+
+def _play(stage: Stage, faults: Faults, memory: list[float]) -> None:
+    """Faults until the calm at the end, each kind once at least; looks all the while."""
+    parameters = stage.observer.parameters
+    start = time.monotonic()
+    first = faults.everything_once()
+    due = start + parameters.every
+    looked = 0
+    while (passed := time.monotonic() - start) < parameters.seconds:
+        faults.make_good()
+        if time.monotonic() >= due and passed < parameters.seconds - parameters.calm:
+            faults.do(first.pop() if first else faults.any())
+            due = time.monotonic() + parameters.every
+        if passed >= looked * _LOOK:
+            looked += 1
+            stage.look()
+            memory.append(stage.server.memory())
+            if looked % _ASK_EVERY == 0:
+                for node, board in stage.boards.items():
+                    if not stage.observer.health[node].disturbed:
+                        board.ask()
+        time.sleep(_STEP)
+    if first:
+        stage.observer.violation("too-short", f"never done: {', '.join(first)}")
+
+
+def _settle(stage: Stage, parameters: Parameters) -> None:
+    """The last look: everything is there again."""
+    stage.look()
+    connected = stage.server.connected() or set()
+    for node in stage.boards.keys() - connected:
+        if time.time() > stage.observer.health[node].away_until:
+            stage.observer.violation("stays-away", f"{node} at the end")
+    stage.say(f"{len(connected)} of {parameters.nodes} nodes connected at the end")
+
+
+def _renewals(stage: Stage, begin: float) -> list[int]:
+    """How many seals each service was issued since the begin."""
+    table = state.seals.c
+    with database.reading(stage.site.manager.engine) as connection:
+        query = select(table.node, table.service, func.count()).where(table.not_before >= begin)
+        rows = connection.execute(query.group_by(table.node, table.service)).all()
+    counted = {(node, service): int(count) for node, service, count in rows}
+    return [counted.get(place, 0) for place in stage.observer.wishes]
+
+
+def _check_end(stage: Stage, renewals: list[int], memory: list[float]) -> None:
+    parameters = stage.observer.parameters
+    if min(renewals) < parameters.renewals:
+        stage.observer.violation("too-few-renewals", f"{min(renewals)} for one service")
+    grown = max(memory) - max(memory[: max(1, len(memory) // 5)])
+    if grown > parameters.growth:
+        stage.observer.violation("memory", f"the server has grown by {grown:.0f} MiB")
+
+
+def main(arguments: list[str]) -> int:
+    """Run as a command; see the module's text."""
+    parser = argparse.ArgumentParser(description="A site under load and faults.")
+    default = Parameters()
+    for one in fields(Parameters):
+        value = getattr(default, one.name)
+        parser.add_argument(f"--{one.name}", type=type(value), default=value)
+    parameters = replace(default, **vars(parser.parse_args(arguments)))
+    with tempfile.TemporaryDirectory(prefix="triseal-soak-") as folder:
+        result = run(parameters, Path(folder), verbose=True)
+    outcome.write(result.traffic, parameters)
+    outcome.show(result)
+    return 1 if result.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

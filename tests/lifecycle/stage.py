@@ -1,0 +1,253 @@
+"""The site, its server and its nodes: all that a soak plays with."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench._site import Ports, Site, ready, start_server
+from tests.lifecycle.board import Board, code
+from tests.lifecycle.observer import Health, Observer, Wish
+from tests.lifecycle.parameters import Parameters
+from tests.lifecycle.relay import Network
+
+GRANT = "bus.publish:soak/#"
+_METADATA = json.dumps({"capabilities": [GRANT]}).encode()
+_SERVICE = b"""\
+import asyncio
+async def main(ctx):
+    while True:
+        try:
+            ctx.publish("soak/" + ctx.name, 1)
+            granted = 1
+        except Exception:
+            granted = 0
+        print("!%s %d" % (ctx.name, granted))
+        await asyncio.sleep_ms(500)
+"""
+_RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it
+_LONGEST_WAIT = 256
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Server:
+    """The server process, which is killed and started again on the same port."""
+
+    def __init__(self, home: Path, log: Path) -> None:
+        self._home, self._log = home, log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        self._ports: Ports | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it, and wait until nodes can connect."""
+        self._process = start_server(self._home, self._log, port=self.port)
+        self._ports = ready(self._process)
+        self.port = self._ports.nodes
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._end()
+
+    def stop(self) -> int:
+        """Tell it to stop; returns its exit status."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        return self._end()
+
+    def connected(self) -> set[str] | None:
+        """The nodes that it has; None if it is down or just starting."""
+        if self._process is None or self._ports is None:
+            return None
+        try:
+            url = f"http://127.0.0.1:{self._ports.pages}/nodes"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return set(json.load(answer))
+        except OSError:
+            return None
+
+    def memory(self) -> float:
+        """MiB that it has in memory; 0 if it is down."""
+        if self._process is None:
+            return 0.0
+        fields = Path(f"/proc/{self._process.pid}/statm").read_text().split()
+        return int(fields[1]) * _PAGE / 2**20
+
+    def _end(self) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        status = process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+        return status
+
+
+class Stage:
+    """A context manager: inside, the server and all nodes run.
+
+    Args:
+        folder: for everything.
+        parameters: how many.
+        verbose: whether to say what happens.
+    """
+
+    def __init__(self, folder: Path, parameters: Parameters, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._began = time.monotonic()
+        self.site = Site(folder, "rsa2048", lifetime=parameters.lifetime)
+        self.services = [f"s{number:02}" for number in range(parameters.services)]
+        self.observer = Observer(parameters, self.site.manager)
+        self.server = Server(self.site.home, folder / "server.log")
+        nodes = [f"node{number:02}" for number in range(parameters.nodes)]
+        self._make(nodes)
+        self.server.start()
+        self.network = Network(nodes, self.server.port)
+        self.boards = {
+            node: Board(node, folder / "boards", self.observer.tick, self.observer.held)
+            for node in nodes
+        }
+        self.observer.words = lambda node, service: self.boards[node].words(service)
+
+    def __enter__(self) -> Self:
+        self.network.__enter__()
+        files = code()
+        bundle = self.site.manager.bundle().der
+        for node, board in self.boards.items():
+            der, key = self.site.nodes[node]
+            own = {"/triseal/node.crt": der, "/triseal/bundle.der": bytes(bundle)}
+            settings = {"server": ["127.0.0.1", self.network.ports[node]], "spread": 3}
+            board.make({**files, **own}, key, settings)
+            board.start()
+            self.calm(node)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for board in self.boards.values():
+            board.cut()
+        status = self.server.stop()
+        if status:
+            self.observer.violation("server", f"ended with status {status}")
+        self.network.__exit__(kind, error, trace)
+        self.site.manager.engine.dispose()
+
+    def _make(self, nodes: list[str]) -> None:
+        for service in self.services:
+            self.site.add_service(service, _SERVICE, _METADATA)
+            self.site.manager.grant(service, [GRANT])
+        for node in nodes:
+            self.site.add_node(node, self.services)
+            self.observer.health[node] = Health()
+            for service in self.services:
+                self.observer.wishes[node, service] = Wish()
+
+    def say(self, text: str) -> None:
+        """For whoever watches."""
+        if self._verbose:
+            print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
+
+    def disturb(self, node: str) -> None:
+        """A fault holds this node from now on."""
+        self.observer.health[node].disturbed = True
+
+    def calm(self, node: str) -> None:
+        """No longer; from now on the node has a time to come back within."""
+        health = self.observer.health[node]
+        wait = min(_LONGEST_WAIT, 2 << self.boards[node].failures)
+        health.calm_from = time.time()
+        health.away_until = health.calm_from + wait + _RECONNECT
+        health.disturbed = False
+
+    def disturb_all(self) -> None:
+        """The server is gone: that is no fault of the nodes."""
+        for health in self.observer.health.values():
+            health.connected_from = None
+
+    def calm_all(self) -> None:
+        """It is back."""
+        for node, health in self.observer.health.items():
+            if not health.disturbed:
+                self.calm(node)
+
+    def look(self) -> None:
+        """Check all that does not announce itself."""
+        connected = self.server.connected()
+        for node in connected or ():
+            self.boards[node].failures = 0
+        for node, board in self.boards.items():
+            if board.ended() is not None and not self.observer.health[node].disturbed:
+                words = " | ".join(board.lines[-8:])
+                self.observer.violation("agent-ended", f"{node}: {words}")
+                board.cut()
+                board.start()
+        self.observer.look(time.time(), connected)
+
+    def change_grant(self, service: str) -> None:
+        """Take the service's grant on all nodes, or give it back."""
+        places = [place for place in self.observer.wishes if place[1] == service]
+        granted = not self.observer.wishes[places[0]].granted
+        for place in places:
+            self.observer.wishes[place].by = float("inf")
+        found = self._triseal("grant" if granted else "revoke", service, GRANT)
+        for place in places:
+            wish = self.observer.wishes[place]
+            wish.granted = granted
+            wish.by = self._by(place[0], found)
+
+    def undeploy(self, node: str, service: str) -> None:
+        """Take a service from a node."""
+        wish = self.observer.wishes[node, service]
+        wish.by = float("inf")
+        found = self._triseal("undeploy", node, service)
+        wish.assigned = False
+        wish.by = self._by(node, found)
+
+    def deploy(self, node: str, service: str) -> None:
+        """Give it back."""
+        wish = self.observer.wishes[node, service]
+        wish.assigned = True
+        wish.by = max(wish.by, time.time())
+        self.site.manager.assign(node, service)
+
+    def _by(self, node: str, found: dict[str, dict[str, str]]) -> float:
+        """From when on a change is in force on a node, by what the command printed."""
+        until = found["waiting"].get(node)
+        end = float(_seconds(until)) + 1 if until else time.time()
+        return end + self.observer.parameters.slack
+
+    def _triseal(self, *arguments: str) -> dict[str, dict[str, str]]:
+        command = [sys.executable, "-m", "triseal.cli.main", "site", *arguments]
+        done = subprocess.run(
+            [*command, "--home", str(self.site.home), "--json"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
+        )
+        found: dict[str, dict[str, str]] = json.loads(done.stdout)
+        return found
+
+
+def _seconds(text: str) -> int:
+    """Unix seconds of a time that a command printed."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
