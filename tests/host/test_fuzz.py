@@ -28,12 +28,11 @@ def test_trees_are_the_octets_that_they_were_read_from() -> None:
         assert tree.encode(tree.decode(thing.der)) == thing.der
 
 
-def test_equal_plans_make_equal_structures() -> None:
+def test_equal_plans_make_equal_inputs() -> None:
+    """But for the signature, so it is left as it was."""
     for number in range(200):
-        one = plan.at_random(Random(number))
-        first, second = plan.carry_out(one)[1], plan.carry_out(one)[1]
-        signature = all_seeds()[one.seed].signer.sign
-        assert len(first) == pytest.approx(len(second), abs=4), signature
+        one = plan.at_random(Random(number))._replace(sign_first=True)
+        assert plan.carry_out(one) == plan.carry_out(one)
 
 
 def test_every_mutation_changes_something() -> None:
