@@ -1,0 +1,66 @@
+"""A flash in memory whose power goes at any operation; what it wrote so far stays, also in part."""
+
+BLOCK = 4096
+PROGRAM = 32  # octets that the port writes at once
+
+BEFORE, TORN, AFTER = range(3)
+WORDS = ("before", "during", "after")
+
+
+class PowerCut(BaseException):
+    """The power is gone; nothing that ran goes on."""
+
+
+class Flash:
+    """A block device as `vfs.VfsLfs2` wants it.
+
+    data      what is on it
+    count     writes and erases so far
+    erases    erases so far, by block
+    dead      whether the power is gone
+    """
+
+    def __init__(self, data):
+        self.data = bytearray(data)
+        self.count = 0
+        self.erases = [0] * (len(data) // BLOCK)
+        self._cut_at = -1
+        self._how = BEFORE
+        self.dead = False
+
+    def cut(self, at: int, how: int) -> None:
+        """Have the power go at the `at`th write or erase from now on, counted from 0."""
+        self._cut_at = self.count + at
+        self._how = how
+
+    def readblocks(self, block, buffer, offset=0):
+        if self.dead:
+            return
+        at = block * BLOCK + offset
+        buffer[:] = memoryview(self.data)[at : at + len(buffer)]
+
+    def writeblocks(self, block, buffer, offset=0):
+        self._change(block * BLOCK + offset, buffer)
+
+    def ioctl(self, operation, argument):
+        if operation == 4:
+            return len(self.data) // BLOCK
+        if operation == 5:
+            return BLOCK
+        if operation == 6:
+            self._change(argument * BLOCK, b"\xff" * BLOCK)
+            self.erases[argument] += 1
+        return 0
+
+    def _change(self, at, new):
+        # What still tries, like the end of a `with`, changes nothing any more.
+        if self.dead:
+            return
+        size = len(new)
+        if self.count == self._cut_at:
+            self.dead = True
+            size = (0, size // 2, size)[self._how]
+        self.count += 1
+        self.data[at : at + size] = memoryview(new)[:size]
+        if self.dead:
+            raise PowerCut

@@ -1,0 +1,224 @@
+"""Cuts the power at every write and erase of a change, restarts, and looks what is left.
+
+    micropython power_cuts.py FILES.json
+
+Runs the node's own code over a real LittleFS in memory. After every cut the node must hold the old
+state or the new one, whole and accepted by all checks; no floor is lower; nothing else is left
+lying about; and the same change, made again, completes.
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+import flash
+import vfs
+
+from nlsm import (
+    boot,
+    clock,
+    enrol,
+    floors,
+    install,
+    keystore,
+    memory,
+    recovery,
+    trust,
+    verifier,
+)  # fmt: skip
+
+_SERVICE = "service"
+_FOLDER = "/triseal/services/service"
+_FLOORS = "/triseal/floors"
+_BLOCKS = 64
+
+
+class Cuts:
+    """The changes of one node.
+
+    given    contents by name, see the test that makes them
+    now      Unix seconds
+    """
+
+    def __init__(self, given: dict):
+        self._given = given
+        self.now = given["now"]
+
+    def files(self, name: str) -> dict:
+        return {key: bytes.fromhex(text) for key, text in self._given[name].items()}
+
+    def base(self) -> None:
+        """A node without services."""
+        os.mkdir("/triseal")
+        os.mkdir("/triseal/services")
+        put("/triseal", self.files("node"))
+        floors.rise(self.now - 7200)
+
+    def installed(self) -> None:
+        """A node with a service."""
+        self.base()
+        self.install("old")
+
+    def install(self, which: str) -> None:
+        """As it comes over the line: its files, then the check."""
+        folder = keystore.INCOMING + "/" + _SERVICE
+        recovery.remove(folder)
+        recovery.make(keystore.INCOMING)
+        recovery.make(folder)
+        put(folder, self.files(which))
+        clock.of_line = clock.Clock(self.now, 1000000)
+        install.accept(_SERVICE)
+
+    def renew(self) -> None:
+        """A fresh seal for what is there."""
+        keystore.write(_FOLDER + "/site.der", self.files("renewed")["site.der"])
+
+    def trust(self) -> None:
+        """A newer bundle, certificate and settings."""
+        recovery.recover()
+        recovery.remove(keystore.INCOMING)
+        recovery.make(keystore.INCOMING)
+        put(keystore.INCOMING, self.files("trust"))
+        enrol.accept()
+
+
+def put(folder: str, files: dict) -> None:
+    """Files as `boards.files` writes them: beside, then renamed."""
+    for name, data in files.items():
+        with open(folder + "/" + name + ".new", "wb") as file:
+            file.write(data)
+        os.rename(folder + "/" + name + ".new", folder + "/" + name)
+
+
+def mount(data) -> flash.Flash:
+    """A board that starts with this on its flash."""
+    device = flash.Flash(data)
+    system = vfs.VfsLfs2(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
+    vfs.umount("/")
+    vfs.mount(system, "/")
+    trust.changed()
+    clock.of_line = None
+    return device
+
+
+def tree(path: str, found: dict) -> dict:
+    """Hash by path of all that is there, the floors left out."""
+    for name, kind, *_ in os.ilistdir(path or "/"):
+        inner = path + "/" + name
+        if kind == 0x4000:
+            found[inner] = ""
+            tree(inner, found)
+        elif inner != _FLOORS:
+            with open(inner, "rb") as file:
+                found[inner] = hashlib.sha256(file.read()).digest().hex()
+    return found
+
+
+def settle(cuts: Cuts) -> tuple:
+    """A restart, and what the node is then: (files, floors). All that it holds must be accepted."""
+    found = boot.look()
+    if found["failure"]:
+        raise AssertionError("own files refused: " + str(found["failure"]))
+    for name in found["services"]:
+        folder = keystore.SERVICES + "/" + name
+        one = verifier.check(folder, keystore.read(folder + "/site.der"), name, cuts.now)
+        # What has just passed raised the floors before it could be cut again.
+        floors.rise(one.not_before, name, one.security_version)
+    for empty in ("/triseal/old", "/triseal/incoming"):
+        if keystore.exists(empty) and not os.listdir(empty):
+            os.rmdir(empty)
+    return tree("", {}), floors.read()
+
+
+def formatted() -> bytes:
+    device = flash.Flash(b"\xff" * (_BLOCKS * flash.BLOCK))
+    vfs.VfsLfs2.mkfs(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
+    return device.data
+
+
+def state(cuts: Cuts, data) -> tuple:
+    mount(data)
+    return settle(cuts)
+
+
+def run(cuts: Cuts, sentence: str, before, change) -> int:
+    """All cuts of one change; the number of cut points."""
+    device = mount(formatted())
+    before()
+    start = bytes(device.data)
+    old = state(cuts, start)
+    device = mount(start)
+    change()
+    new = state(cuts, device.data)
+    if old == new:
+        raise AssertionError(sentence + ": changes nothing")
+    count = device.count
+    judged = set()
+    for at in range(count):
+        for how in (flash.BEFORE, flash.TORN, flash.AFTER):
+            device = mount(start)
+            device.cut(at, how)
+            try:
+                change()
+            except BaseException:  # a file that is closed on the way out may have its own error
+                if not device.dead:
+                    raise
+            where = "%s: cut %s operation %d" % (sentence, flash.WORDS[how], at)
+            # After one operation the flash is as before the next: judged once.
+            digest = hashlib.sha256(device.data).digest()
+            if digest not in judged:
+                judged.add(digest)
+                judge(cuts, where, device.data, old, new)
+            if how == flash.TORN:
+                complete(cuts, where, device.data, change, new)
+    print("%s: %d operations, %d cut points" % (sentence, count, 3 * count))
+    return 3 * count
+
+
+def complete(cuts: Cuts, where: str, data, change, new: tuple) -> None:
+    """After the restart, the same change once more."""
+    device = mount(data)
+    settle(cuts)
+    change()
+    if state(cuts, device.data)[0] != new[0]:
+        raise AssertionError(where + ": the same again does not complete")
+
+
+def judge(cuts: Cuts, where: str, data, old: tuple, new: tuple) -> None:
+    try:
+        files, kept = state(cuts, data)
+    except Exception as error:
+        sys.print_exception(error)
+        raise AssertionError(where + ": " + repr(error))
+    if files not in (old[0], new[0]):
+        raise AssertionError(where + ": neither old nor new: " + repr(files))
+    for name, number in old[1].items():
+        if kept.get(name, 0) < number:
+            raise AssertionError(where + ": a floor is lower: " + name)
+    for name, number in kept.items():
+        if number > new[1].get(name, 0):
+            raise AssertionError(where + ": a floor is too high: " + name)
+
+
+def main(path: str) -> None:
+    with open(path) as file:
+        cuts = Cuts(json.load(file))
+    # While its file can still be read.
+    memory.load(memory.CHECK + " nlsm.board")
+
+    total = 0
+    for sentence, before, change in (
+        ("install a service", cuts.base, lambda: cuts.install("old")),
+        ("replace a service", cuts.installed, lambda: cuts.install("new")),
+        ("install it with a fresh seal", cuts.installed, lambda: cuts.install("renewed")),
+        ("renew a seal", cuts.installed, cuts.renew),
+        ("remove a service", cuts.installed, lambda: install.remove(_SERVICE)),
+        ("change trust, certificate and settings", cuts.installed, cuts.trust),
+        ("raise the time's floor", cuts.installed, lambda: floors.rise(cuts.now + 7200)),
+    ):
+        total += run(cuts, sentence, before, change)
+    print("all: %d cut points" % total)
+
+
+main(sys.argv[1])

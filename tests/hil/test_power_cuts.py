@@ -1,0 +1,105 @@
+"""Power cuts at every operation of the flash, and how much the flash wears."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from boards import micropython
+from sealcore import identity, seal, sealwriter
+from tests.device.site import Site
+from triseal import certificate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ON_BOARD = Path(__file__).resolve().parent / "on_board"
+NODE = "kitchen"
+APP = b"async def main(ctx):\n    ctx.log('hello')\n" + b"# so that it has blocks\n" * 300
+
+
+def contents() -> dict[str, object]:
+    """What the device's side of the test puts on the flash, in hexadecimal."""
+    site = Site()
+    key = ec.generate_private_key(ec.SECP256R1())
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    sec1 = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    node = {
+        "node.key": sec1,
+        "node.crt": site.node(NODE, spki),
+        "bundle.der": site.bundle(),
+        "settings.json": json.dumps({"node": NODE}).encode(),
+    }
+    old = site.deploy("service", APP, NODE, spki, grants=("log",)).files
+    # The same package, with a seal that begins later.
+    renewed = {**old, "site.der": reseal(site, old, spki)}
+    new = site.deploy("service", APP + b"# new\n", NODE, spki, version="1.1.0", security=2).files
+    site.version = 2
+    settings = json.dumps({"node": NODE, "grace": 60}).encode()
+    trust = {
+        "node.crt": site.node(NODE, spki, site.now - 10),
+        "bundle.der": site.bundle(),
+        "settings.json": settings,
+    }
+    parts = {"node": node, "old": old, "new": new, "renewed": renewed}
+    found: dict[str, object] = {"now": site.now}
+    for name, files in {**parts, "trust": trust}.items():
+        found[name] = {path: data.hex() for path, data in files.items()}
+    return found
+
+
+def reseal(site: Site, files: dict[str, bytes], spki: bytes) -> bytes:
+    """A site seal for the same package that begins later."""
+    core = bytes(seal.parse(files["site.der"], seal.SITE).core)
+    sealed = sealwriter.service_seal(core, hashlib.sha256(files["store.der"]).digest(), ("log",))
+    extensions = certificate.site_seal_extensions(
+        site.authority.spki, sealed, identity.service(site.name, NODE, "service")
+    )
+    return site._issue("service", spki, site.now - 10, site.now + 4990, extensions)
+
+
+def run(script: str, argument: str) -> str:
+    """What a script of `on_board` prints on a real MicroPython."""
+    done = micropython.run(
+        ["-X", "heapsize=16M", str(ON_BOARD / script), argument],
+        environment={"MICROPYPATH": f"{ON_BOARD}:{ROOT}/common:{ROOT}/device:.frozen"},
+        timeout=600,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
+
+
+def test_every_cut_leaves_the_old_state_or_the_new(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "files.json").write_text(json.dumps(contents()))
+    printed = run("power_cuts.py", str(tmp_path / "files.json"))
+    counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
+    with capsys.disabled():
+        print("\n" + "\n".join(counts))
+    assert int(counts[-1].removeprefix("all: ").split()[0]) > 1000
+
+
+@pytest.mark.parametrize("blocks", [352, 512], ids=["Pico, 1408 KiB", "ESP32, 2 MiB"])
+def test_a_day_of_renewals_wears_the_flash_little(
+    blocks: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = run("wear.py", str(blocks))
+    renewals, erases, most, of_blocks = map(int, printed.split())
+    years = 100_000 * of_blocks / erases / 365
+    with capsys.disabled():
+        print(f"\n{blocks} blocks: {renewals} renewals a day, {erases} erases, at most {most} of a")
+        print(
+            f"block; 100000 erases of each block last {years:.0f} years if they are spread evenly"
+        )
+    assert of_blocks == blocks
+    assert erases <= 4 * renewals
+    assert years > 20
