@@ -28,19 +28,19 @@ def apply(seal, serial: bytes, not_before: int, not_after: int, signature: bytes
         raise errors.BadMessage("serial number")
     outer = single(seal)
     old = single(outer.element(_SEQUENCE))
-    algorithm = outer.element(_SEQUENCE)
+    # Copied, since MicroPython does not join memoryviews.
+    algorithm = bytes(outer.element(_SEQUENCE))
     old.value()  # version
-    head = old.data[: old.pos]
+    head = bytes(old.data[: old.pos])
     old.value(_INTEGER)
     start = old.pos
     old.value(_SEQUENCE)  # signature algorithm
     old.value(_SEQUENCE)  # issuer
-    middle = old.data[start : old.pos]
+    middle = bytes(old.data[start : old.pos])
     old.value(_SEQUENCE)  # validity
+    rest = bytes(old.data[old.pos :])
     validity = encode.sequence(timetext.der(not_before), timetext.der(not_after))
-    new = encode.sequence(
-        head, encode.element(_INTEGER, serial), middle, validity, old.data[old.pos :]
-    )
+    new = encode.sequence(head, encode.element(_INTEGER, serial), middle, validity, rest)
     return encode.sequence(new, algorithm, encode.bits(signature))
 
 

@@ -13,8 +13,8 @@ EXPLICIT = const(0xA0)
 
 
 def element(tag: int, *parts) -> bytes:
-    """One element; `parts` are bytes or memoryviews that make up its value."""
-    value = b"".join(parts)
+    """One element; `parts` are the bytes that make up its value."""
+    value = b"".join([bytes(part) for part in parts])  # MicroPython joins no memoryviews
     length = len(value)
     if length < 0x80:
         return bytes((tag, length)) + value
