@@ -63,7 +63,7 @@ def test_services_reach_each_other_by_what_they_are_granted(
 def test_what_is_not_granted_is_denied(deployed_service: DeployedService) -> None:
     node = deployed_service("async def main(ctx):\n    ctx.publish('house/door', 1)\n")
     found = node.await_state("failed")
-    assert found.code == "NotGranted"
+    assert found.code == "not-granted"
 
 
 def test_a_service_of_several_modules(deployed_service: DeployedService, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ copy it over the port would take minutes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import signal
 import socket
 import subprocess
@@ -110,10 +112,11 @@ class Emulation:
 
         def read() -> None:
             # To its end, or a full pipe would stop it.
-            for line in process.stdout or ():
-                said.append(line.strip())
-                if _LISTENING in line:
-                    ready.set()
+            with contextlib.closing(process.stdout or io.StringIO()) as output:
+                for line in output:
+                    said.append(line.strip())
+                    if _LISTENING in line:
+                        ready.set()
             ready.set()
 
         threading.Thread(target=read, daemon=True).start()

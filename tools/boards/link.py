@@ -128,6 +128,15 @@ class Board(Port, Files):
         except BoardGone:
             self._reopen()
 
+    def reconnect(self) -> None:
+        """Find a board again whose power was away: its port may have been, too.
+
+        Raises:
+            BoardGone: its port does not come back.
+        """
+        self._in_raw_repl = False
+        self._reopen()
+
     def _enter(self) -> None:
         if self._in_raw_repl:
             return

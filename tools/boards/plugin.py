@@ -73,8 +73,23 @@ def board(target: Target) -> Iterator[Board]:
 
 
 @pytest.fixture
-def power(target: Target) -> Power:
+def power(target: Target, board: Board) -> Power:
     """The switch of the board's power; a test that needs it is skipped where there is none."""
     if target.power is None:
         pytest.skip("nobody can switch this board's power; see --board-power")
-    return target.power
+    return _Switched(target.power, board)
+
+
+class _Switched:
+    """A switch that has `board` find its port again."""
+
+    def __init__(self, power: Power, board: Board) -> None:
+        self._power = power
+        self._board = board
+
+    def power_cut(self) -> None:
+        self._power.power_cut()
+
+    def power_on(self) -> None:
+        self._power.power_on()
+        self._board.reconnect()
