@@ -70,20 +70,23 @@ def _check_place(cert: seal.Seal, site: str, node: str, service: str) -> None:
         raise errors.WrongService(cert.uri)
 
 
-def check_package(package, cert: seal.Seal, trust, now: int) -> None:
+def check_package(package, cert: seal.Seal, trust, now: int) -> seal.Seal:
     """Steps 4 to 8, by one seal after the other: a board need not hold all of them.
 
     Args:
-        package, trust: as above.
-        cert: the site seal; where there is none yet, the Store seal.
+        package, trust: as above; each part is read once.
+        cert: the site seal; None where there is none yet.
         now: the time that counts.
+
+    Returns: the last seal, which is the Store seal where there is no site seal.
     """
     der = package.store_seal
-    if cert.role == seal.SITE and cert.predecessor != sha256(der):  # 4
+    if cert and cert.predecessor != sha256(der):  # 4
         raise errors.PredecessorMismatch(seal.ROLES[cert.role])
     collect()
     other = seal.parse(der, seal.STORE)  # 1
     other.check_signed(trust.store_keys, now)  # 5
+    cert = cert or other
     if cert.service != other.service or cert.core != other.core:  # 8
         raise errors.SealMismatch(seal.ROLES[other.role])
     der = package.developer_seal
@@ -96,6 +99,7 @@ def check_package(package, cert: seal.Seal, trust, now: int) -> None:
     check_developer(other, spki, trust.developers, now)  # 7
     if cert.service != other.service or cert.core != other.core:  # 8
         raise errors.SealMismatch(seal.ROLES[other.role])
+    return cert
 
 
 def check_developer(cert: seal.Seal, spki, entries, now: int) -> None:

@@ -15,8 +15,7 @@ def verify_package(package, trust, now, floor=0) -> seal.Seal:
 
     Returns: the Store seal. Raises: a leaf of SealError.
     """
-    store = seal.parse(package.store_seal, seal.STORE)  # 1
-    check_package(package, store, trust, now)  # 5-8
+    store = check_package(package, None, trust, now)  # 1, 5-8
     check_content(store, package, floor)  # 9-10
     return store
 
