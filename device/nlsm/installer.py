@@ -42,14 +42,15 @@ def refuse(node, one, folder: str, error) -> None:
 def renew(node, one, seal: bytes) -> None:
     """Take a new site seal for what is installed. Raises SealError, and nothing has changed.
 
-    Where grants change, the service starts anew: nobody can take back from it what it holds.
+    Where grants change, the service starts anew: nobody can take back from it what it holds. So
+    does one that has failed; one that came to its end does not.
     """
     folder = keystore.SERVICES + "/" + one.name
     found = verifier.check(folder, seal, one.name, node.clock.now())
     keystore.write(folder + "/site.der", seal)
-    if one.state == "running" and one.grants == found.grants:
-        starter.accept(node, one, found)
-    else:
+    same = one.granted == found.grants
+    starter.accept(node, one, found)
+    if not same or one.state not in ("running", "stopped"):
         one.finish("start", "installing")
 
 

@@ -54,10 +54,11 @@ class Link:
                 await board.network(self.node.settings)
                 self._session = asyncio.create_task(self._serve())
                 await self._session
-            except (OSError, EOFError, asyncio.TimeoutError, asyncio.CancelledError) as error:
-                self._say(type(error).__name__, error)
             except errors.SealError as error:
                 self._say(error.code, error)
+            except (Exception, asyncio.CancelledError) as error:
+                # Whatever it is, it ends this connection only: running out of memory, say.
+                self._say(type(error).__name__, error)
             attempt = 0 if self.greeted else attempt + 1
             memory.free()
             await asyncio.sleep(self._draw("retry_delay", attempt, *self._stakes()))

@@ -6,6 +6,8 @@ cancelled and its grants are gone, and if it still goes on, only a reset of the 
 
 import asyncio
 
+from sealcore import errors
+
 from . import bus, context
 
 
@@ -33,7 +35,8 @@ class Runner:
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            result = "failed", type(error).__name__, str(error)
+            code = error.code if isinstance(error, errors.SealError) else type(error).__name__
+            result = "failed", code, str(error)
         one.tasks.remove(asyncio.current_task())
         one.stop(*result)
 

@@ -10,7 +10,8 @@ _STOP_MS = const(5000)
 class Service:
     """One service.
 
-    name, version, serial, not_before, not_after, grants    of its seal, once that was accepted
+    name, version, serial, not_before, not_after, granted    of its seal, once that was accepted
+    grants     what of it is in force: nothing once it was stopped
     state      one of messages.STATES
     code, detail    why: the code of a refusal or the name of an error, and a word about it
     main       its coroutine function, from the import to the start
@@ -25,7 +26,7 @@ class Service:
         self.version = ""
         self.serial = b""
         self.not_before = self.not_after = self.denied = 0
-        self.grants = ()
+        self.grants = self.granted = ()
         self.tasks = []
         self.main = self.stopped_at = self.due = None
         self.then = ""

@@ -38,5 +38,5 @@ def accept(node, one, seal) -> None:
     one.serial = seal.serial.to_bytes(16, "big")
     one.not_before = seal.not_before
     one.not_after = seal.not_after
-    one.grants = seal.grants
+    one.grants = one.granted = seal.grants
     one.due = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,11 @@ from boards.port import Port
 from boards.provision import provision
 from boards.virtual import VirtualBoard
 from tests.device.node import Node as Watched
-from tests.device.node import by_name
-from tests.host.link_world import LinkWorld, Serving, serving
+from tests.host.link_world import LinkWorld, serving
 from tests.host.site_world import signed_package
 from triseal.package import Package
+from triseal.site import state
+from triseal.site.console import NodeStatus
 
 NODE = "kitchen"
 TICKING = b"""\
@@ -82,25 +83,142 @@ def connect(world: LinkWorld, enrolled: Path, tmp_path: Path) -> Iterator[Connec
         yield run
 
 
-@contextmanager
-def site(world: LinkWorld, lifetime: int = 5000) -> Iterator[Serving]:
-    """The server, with seals of this lifetime."""
-    with serving(world) as running:
-        yield running
+def lifetime(world: LinkWorld, seconds: int) -> None:
+    """From now on seals live so long."""
+    with world.manager._changing() as connection:
+        connection.execute(state.site.update().values(lifetime=seconds))
 
 
-def add(world: LinkWorld, *packages: Package) -> None:
+@pytest.fixture(autouse=True)
+def _clean(world: LinkWorld) -> Iterator[None]:
+    yield
+    lifetime(world, 5000)
+    for service in world.manager.assigned(NODE):
+        world.manager.undeploy(NODE, service)
+
+
+def deploy(world: LinkWorld, *packages: Package) -> None:
+    """Take packages in, let them log, assign them to the node."""
     for one in packages:
-        world.manager.add_service(one)
+        service = world.manager.add_service(one).service
+        world.manager.grant(service, ["log"])
+        world.manager.assign(NODE, service)
 
 
-def test_a_node_gets_its_services_and_runs_them(world: LinkWorld, connect: Connect) -> None:
-    add(world, package(world, "thermo", pad=9000), package(world, "lamp"))
-    world.manager.assign(NODE, "thermo")
-    world.manager.assign(NODE, "lamp")
-    world.manager.grant("thermo", ["log"])
-    with site(world) as server:
+def states(status: NodeStatus) -> set[str]:
+    return {one.state for one in status.services}
+
+
+def all_run(count: int) -> Callable[[NodeStatus], bool]:
+    return lambda status: len(status.services) == count and states(status) == {"running"}
+
+
+def serials(status: NodeStatus) -> set[bytes]:
+    return set(status.serials.values())
+
+
+def test_services_come_and_run(world: LinkWorld, connect: Connect) -> None:
+    deploy(world, package(world, "thermo", pad=9000), package(world, "lamp"))
+    with serving(world) as server:
         node = connect(server.port)
-        status = node.until(lambda now: list(by_name(now).values()) == ["running"] * 2)
+        status = node.until(all_run(2))
         assert status.time
         node.until_line("thermo: tick of 1.0")
+        node.virtual.reset()
+        assert serials(node.until(all_run(2))) == serials(status), "what was installed is kept"
+        assert server.counted("triseal_answers_total", outcome="assigned") == 2
+
+
+def test_seals_are_renewed_by_deltas_while_the_service_runs_on(
+    world: LinkWorld, connect: Connect
+) -> None:
+    deploy(world, package(world, "clock"))
+    lifetime(world, 8)
+    with serving(world) as server:
+        node = connect(server.port)
+        seen = serials(node.until(all_run(1)))
+        while len(seen) < 4:
+            status = node.ask()
+            assert states(status) == {"running"}, status
+            seen |= serials(status)
+        assert server.counted("triseal_answers_total", outcome="delta") >= 3
+        assert server.counted("triseal_answers_total", outcome="assigned") == 1
+
+
+def test_what_the_site_takes_away_stops(world: LinkWorld, connect: Connect) -> None:
+    deploy(world, package(world, "radio"))
+    with serving(world) as server:
+        node = connect(server.port)
+        node.until(all_run(1))
+        world.manager.revoke("radio", ["log"])
+        status = node.until(lambda now: states(now) == {"failed"})
+        assert status.services[0].code == "not-granted"
+        world.manager.grant("radio", ["log"])
+        node.until(all_run(1))
+        world.manager.undeploy(NODE, "radio")
+        node.until(lambda now: not now.services)
+        assert not (node.root / "triseal/services/radio").exists()
+
+
+def test_a_new_version_takes_the_place_of_the_old_one(world: LinkWorld, connect: Connect) -> None:
+    deploy(world, package(world, "meter"))
+    with serving(world) as server:
+        node = connect(server.port)
+        node.until(all_run(1))
+        world.manager.add_service(package(world, "meter", "2.0", pad=5000))
+        node.until(lambda now: now.services[0].version == "2.0" and states(now) == {"running"})
+        node.until_line("meter: tick of 2.0")
+
+
+def test_without_the_site_services_live_as_long_as_their_seals(
+    world: LinkWorld, connect: Connect
+) -> None:
+    deploy(world, package(world, "lone"))
+    lifetime(world, 6)
+    with serving(world) as server:
+        node = connect(server.port)
+        status = node.until(all_run(1))
+    end = max(one.not_after for one in status.services)
+    status = node.until(lambda now: states(now) != {"running"})
+    assert states(status) == {"expired"}
+    assert end < status.time
+    with serving(world) as server:
+        settings(node, server.port)
+        node.virtual.reset()
+        node.until(all_run(1))
+
+
+def test_a_newer_trust_bundle_reaches_the_node_and_ends_what_it_does_not_bear_out(
+    world: LinkWorld, connect: Connect
+) -> None:
+    deploy(world, package(world, "gone"))
+    with serving(world) as server:
+        node = connect(server.port)
+        before = node.until(all_run(1))
+    developer = world.developer
+    world.manager.distrust_developer(developer.name)
+    try:
+        with serving(world) as server:
+            settings(node, server.port)
+            node.virtual.reset()
+            status = node.until(lambda now: states(now) == {"refused"})
+            assert status.services[0].code == "untrusted-signer"
+            assert status.bundle_version > before.bundle_version
+    finally:
+        world.manager.trust_developer(developer.name, developer.signer.spki)
+
+
+def test_a_server_of_another_site_hears_nothing(
+    world: LinkWorld, connect: Connect, tmp_path: Path
+) -> None:
+    stranger = LinkWorld(tmp_path / "other", "rsa2048")
+    stranger.manager.add_node(NODE)
+    with serving(stranger) as server:
+        node = connect(server.port)
+        node.until_line("triseal: link: ")
+        assert not node.ask().time
+
+
+def settings(node: Watched, port: int) -> None:
+    path = node.root / "triseal/settings.json"
+    path.write_text(json.dumps({"server": ["127.0.0.1", port], "spread": 1}))
