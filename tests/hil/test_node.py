@@ -71,7 +71,8 @@ def test_a_service_of_several_modules(deployed_service: DeployedService, tmp_pat
     (tmp_path / "kit" / "__init__.py").write_text("from .deep import WORD\n")
     (tmp_path / "kit" / "deep.py").write_text("WORD = 'packed'\n")
     (tmp_path / "main.py").write_text(
-        "import kit\nasync def main(ctx):\n    ctx.log('all is ' + kit.WORD)\n"
+        "import asyncio\nimport kit\nasync def main(ctx):\n    while True:\n"
+        "        ctx.log('all is ' + kit.WORD)\n        await asyncio.sleep_ms(50)\n"
     )
     node = deployed_service(tmp_path, grants=["log"])
     assert "app.romfs" in node.board.listdir(FOLDER)
@@ -191,8 +192,8 @@ def test_a_full_flash_changes_nothing(deployed_service: DeployedService) -> None
         assert {path: node.board.hash(path) for path in before} == before
     finally:
         node.board.remove_tree("/ballast")
-    deployed_service(HELLO + "# " + "x" * 40000, grants=["log"])
-    node.wait_for("service: hello")
+    deployed_service(TICKS + "# " + "x" * 40000, grants=["log"])
+    node.wait_for("service: tick")
 
 
 def fill(board: Board) -> None:
