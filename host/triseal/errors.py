@@ -116,6 +116,13 @@ class BadVersion(Failure):
     advice = "Write it as numbers between dots, for example 1.2.0."
 
 
+class AlreadySigned(Failure):
+    """This version of the service was sealed before, with other content."""
+
+    code = "already-signed"
+    advice = "Raise the version, or give --again if the other package never left this computer."
+
+
 class BadRequest(Failure):
     """A request is none, or does not prove possession of its key."""
 

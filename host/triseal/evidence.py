@@ -27,8 +27,9 @@ from typing import Protocol
 
 from sealcore import der, encode, errors, limits, names, seal
 from sealcore.compat import sha256
+from triseal import version
 from triseal.describe import SEALS
-from triseal.errors import NoContradiction
+from triseal.errors import BadVersion, NoContradiction
 
 LABEL = "triseal evidence v1"
 MAX_SIZE = 2 * limits.MAX_SEAL + 64
@@ -184,8 +185,7 @@ def _check_comparable(one: seal.Seal, other: seal.Seal) -> None:
     if one.predecessor is not None and one.predecessor == other.predecessor:
         return
     # Nodes may run different releases, so the sites' versions say nothing about the site.
-    same = one.service == other.service and one.service_version == other.service_version
-    if not same or one.role == seal.SITE:
+    if one.service != other.service or not _same_version(one, other) or one.role == seal.SITE:
         raise NoContradiction("they speak of different things")
 
 
@@ -194,7 +194,22 @@ def _differences(one: seal.Seal, other: seal.Seal) -> tuple[str, ...]:
     fields += ["service_version", "security_version"]
     if other.role == seal.STORE:  # a site seal's key is the node's, a developer's is the signer's
         fields.append("spki")
-    return tuple(name for name in fields if getattr(one, name) != getattr(other, name))
+    found = [name for name in fields if getattr(one, name) != getattr(other, name)]
+    if found == ["service_version"] and one.role == other.role and _same_version(one, other):
+        return ()  # 1.2 and 1.2.0 of the same content: a spelling, no contradiction
+    return tuple(found)
+
+
+def _same_version(one: seal.Seal, other: seal.Seal) -> bool:
+    return _version(one) == _version(other)
+
+
+def _version(one: seal.Seal) -> object:
+    text = str(one.service_version)
+    try:
+        return version.parse(text)
+    except BadVersion:
+        return text  # the profile lets a seal say anything; then only the same text is the same
 
 
 def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:

@@ -53,11 +53,12 @@ class Shell:
         return code, rest
 
     def files(self) -> dict[str, bytes]:
-        """All files but the database, whose journal moves when it is read."""
+        """All files but the database, whose journal moves when it is read, and the notes of what
+        was signed, which stay where it could not be written."""
         return {
             str(path): path.read_bytes()
             for path in self.folder.rglob("*")
-            if path.is_file() and ".sqlite" not in path.name
+            if path.is_file() and ".sqlite" not in path.name and path.parent.name != "signed"
         }
 
 
@@ -320,10 +321,22 @@ def test_evidence_needs_two_seals_that_contradict(settled: Shell) -> None:
     assert main(["evidence", "make", "a", "b", "c", "--out", "e"]) == 1
 
 
+def test_nobody_seals_a_version_twice_by_mistake(settled: Shell) -> None:
+    settled.run(*SIGN, "--version", "1.0.0")  # the same once more says nothing new
+    Path("blink.py").write_text("x = 1\n", encoding="utf-8")
+    for spelling in ("1.0", "1", "1.0.0"):
+        code, rest = settled.fails(*SIGN, "--version", spelling, "--out", "again.triseal")
+        assert code == "already-signed"
+        assert "raise the version" in rest
+    settled.run(*SIGN, "--version", "1.0.1")
+    settled.run(*SIGN, "--version", "1.0", "--again")
+    settled.run(*SIGN, "--version", "1.0")  # what was signed last is what counts now
+
+
 def test_a_developer_who_seals_a_version_twice_is_proven_to(settled: Shell) -> None:
     first = package.read(Path("blink.triseal"))
     Path("blink.py").write_text("x = 1\n", encoding="utf-8")
-    settled.run(*SIGN, "--version", "1.0", "--out", "again.triseal")
+    settled.run(*SIGN, "--version", "1.0", "--again", "--out", "again.triseal")
     for name, made in (("a", first), ("b", package.read(Path("again.triseal")))):
         Path(name).write_bytes(made.developer_seal)
     settled.run("evidence", "make", "a", "b", "--out", "case")

@@ -21,6 +21,8 @@ ONE = seals.package(ADA)
 OTHER = seals.package(ADA, executable=b"import os\n")  # the same version, again
 NEXT = seals.package(ADA, version="1.0.1", security_version=2)
 STRANGE = seals.package(BOB)
+SAME_SPELT = seals.package(ADA, version="1.0")
+OTHER_SPELT = seals.package(ADA, version="1.0", executable=b"import os\n")
 RELATED = seals.package(ADA, "related", executable=b"x")
 HONEST = SHOP.countersign(ONE)
 SWAPPED = SHOP.swap(ONE, OTHER)
@@ -54,6 +56,8 @@ PROVEN: tuple[tuple[str, bytes, bytes, str, str, str], ...] = (
      "altered", "site seal", "service"),
     ("the developer sealed one version twice", ONE.developer_seal, OTHER.developer_seal,
      "two-faced", "developer seal", "executable_hash"),
+    ("the developer sealed one version twice in two spellings", ONE.developer_seal,
+     OTHER_SPELT.developer_seal, "two-faced", "developer seal", "executable_hash"),
     ("the Store sealed one version twice", HONEST, SHOP.countersign(OTHER),
      "two-faced", "Store seal", "executable_hash"),
     ("the Store sealed one version for two developers", HONEST, SHOP.countersign(STRANGE),
@@ -70,6 +74,8 @@ NO_CONTRADICTION: tuple[tuple[str, bytes, bytes], ...] = (
     ("the Store sealed the same once more", HONEST, SHOP.countersign(ONE)),
     ("the developer sealed the same once more", ONE.developer_seal,
      seals.package(ADA).developer_seal),
+    ("one content in two spellings of its version", ONE.developer_seal,
+     SAME_SPELT.developer_seal),
     ("two versions", ONE.developer_seal, NEXT.developer_seal),
     ("two services", ONE.developer_seal, RELATED.developer_seal),
     ("two developers with one service name", ONE.developer_seal, STRANGE.developer_seal),

@@ -11,7 +11,7 @@ import typer
 from triseal import files, metadata, package, request
 from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
-from triseal.developer import executable, home
+from triseal.developer import executable, home, signed
 from triseal.developer import sign as signing
 
 app = typer.Typer(help="Developer: make a key, sign services.", no_args_is_help=True)
@@ -60,6 +60,10 @@ def sign(  # noqa: PLR0913, PLR0917 - an option each
     years: Annotated[
         int, typer.Option("--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.")
     ] = signing.DEFAULT_YEARS,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also if this version was signed with other content before."),
+    ] = False,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
@@ -70,9 +74,11 @@ def sign(  # noqa: PLR0913, PLR0917 - an option each
     text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
     release = signing.Release(name, version, security_version, text)
     signing.check(release, entry)  # before anybody types a passphrase
-    developer = home.unlock(home_dir or home.default(), options.passphrase(passphrase_file, _WHO))
+    folder = home_dir or home.default()
+    developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
     made = signing.sign(developer, release, entry, content, validity)
+    signed.remember(folder, made, again=again)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     package.write(target, made)
     output.facts(
