@@ -27,7 +27,7 @@ class Agent:
         self.bundle = found["bundle"]
         self.settings = found["settings"]
         self.failure = found["failure"]
-        self.clock = clock.Clock(found["floor"], self.settings.get("grace", 0))
+        self.clock = clock.Clock(found["floor"], found["grace"])
         self.runner = self.link = None
         self.question = clock.Question()
         self.followers = []

@@ -15,11 +15,13 @@ def look() -> dict:
     name        of the node
     bundle      version of its trust bundle
     floor       Unix seconds: it is not earlier
+    grace       seconds that services may run before the time is known
     failure     the SealError for which nothing may run, or None
     """
     recovery.recover()
     recovery.remove(keystore.INCOMING)
     found = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
+    found["grace"] = 0
     found["services"] = sorted(keystore.names(keystore.SERVICES))
     try:
         _read(found)
@@ -43,6 +45,7 @@ def _read(found: dict) -> None:
     found["bundle"] = own.bundle.version
     found["floor"] = max(own.signed, floors.read()[floors.TIME])
     if found["settings"].get("grace"):
+        found["grace"] = floors.spend(found["settings"]["grace"])
         for name in found["services"]:
             _look_at_seal(found, name, own.bundle.site_keys)
 

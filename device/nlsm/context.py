@@ -21,9 +21,12 @@ class Context:
         self._node = node
         self._bus = bus
 
-    def _require(self, kind: str, what: str) -> None:
+    def _require(self, kind: str, what) -> None:
+        # A subclass could be one thing when it is looked at and another when it is used.
+        if type(what) not in (str, int):
+            raise TypeError("str, or int for a pin")
         try:
-            grants.require(self._service.grants, kind, what)
+            grants.require(self._service.grants, kind, str(what))
         except errors.NotGranted as error:
             self._service.deny(str(error))
             raise
@@ -40,7 +43,7 @@ class Context:
 
     def pin(self, number: int):
         """A `machine.Pin`."""
-        self._require(grants.PIN, str(number))
+        self._require(grants.PIN, number)
         from . import board
 
         return board.pin(number)

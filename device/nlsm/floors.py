@@ -1,18 +1,21 @@
 """What must never go down on a node: time, and each service's security version.
 
-One small text file, `NAME NUMBER` a line; `=time`, which no service is called, for the time. It is
+One small text file, `NAME NUMBER` a line; `=time`, which no service is called, for the time, and
+`=grace` for the seconds that services were allowed to run since somebody told the time. It is
 written when a security version rises, and for the time alone at most once an hour: flash wears.
 """
 
 from sealcore import errors
-from sealcore.compat import const
+from sealcore.compat import const, sha256
 
 from . import keystore
 
 TIME = "=time"
+GRACE = "=grace"
 _FILE = keystore.ROOT + "/floors"
 _STEP = const(3600)
 _LIMIT = const(16384)
+_SUM = const(16)
 
 
 def read() -> dict:
@@ -21,13 +24,18 @@ def read() -> dict:
     Raises Rollback where the file is damaged: nobody knows then how high they were.
     """
     found = {TIME: 0}
-    for line in keystore.read(_FILE, _LIMIT).split(b"\n"):
-        name, _, number = line.partition(b" ")
-        if number.isdigit():
-            found[str(name, "utf-8")] = int(number)
-        elif line:
-            raise errors.Rollback("the floors are damaged")
+    data = keystore.read(_FILE, _LIMIT)
+    lines = data[_SUM:]
+    if data and data[:_SUM] != _sum(lines):
+        raise errors.Rollback("the floors are damaged")
+    for line in lines.decode().split("\n")[:-1]:
+        name, _, number = line.partition(" ")
+        found[name] = int(number)
     return found
+
+
+def _sum(lines: bytes) -> bytes:
+    return sha256(lines).hex()[:_SUM].encode()
 
 
 def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
@@ -39,5 +47,29 @@ def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
     elif seconds < found[TIME] + _STEP:
         return
     found[TIME] = max(seconds, found[TIME])
-    lines = ["%s %d\n" % item for item in found.items()]
-    keystore.write(_FILE, "".join(lines).encode())
+    _write(found)
+
+
+def spend(grace: int) -> int:
+    """Take what is left of `grace` seconds, all of it: how many that are.
+
+    It is written before it is used, so no number of power cuts makes it more.
+    """
+    found = read()
+    left = max(0, grace - found.get(GRACE, 0))
+    if left:
+        found[GRACE] = grace
+        _write(found)
+    return left
+
+
+def restore_grace() -> None:
+    """The time is known: the next power loss has its grace again."""
+    found = read()
+    if found.pop(GRACE, 0):
+        _write(found)
+
+
+def _write(found: dict) -> None:
+    lines = "".join(["%s %d\n" % item for item in found.items()]).encode()
+    keystore.write(_FILE, _sum(lines) + lines)

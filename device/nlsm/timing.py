@@ -19,3 +19,4 @@ def take(clock, question, signed) -> None:
     bundle = trust.load().bundle
     clock.set(signedtime.read(signed, bundle.site_keys, bundle.site, nonce), passed)
     floors.rise(clock.floor)
+    floors.restore_grace()

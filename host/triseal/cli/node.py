@@ -11,7 +11,7 @@ from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
 from triseal import ports
-from triseal.cli import node_flash, node_image, options, output, progress
+from triseal.cli import node_flash, node_image, node_settings, options, output, progress
 from triseal.cli.site import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
@@ -22,8 +22,6 @@ app = typer.Typer(
 
 app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
 app.command("image", epilog=node_image.EPILOG)(node_image.image_)
-
-_MAX_GRACE = 7 * 86400
 
 PortName = Annotated[
     str,
@@ -58,7 +56,7 @@ def virtual_(
 @app.command(
     epilog=options.examples(
         "node provision --port /dev/ttyACM0 --node kitchen",
-        "node provision --port virtual:kitchen --node kitchen --grace 600",
+        "node provision --port virtual:kitchen --node kitchen --server 127.0.0.1:7443",
     )
 )
 def provision(
@@ -66,20 +64,11 @@ def provision(
     node: Annotated[
         str, typer.Option("--node", help="The node that it becomes; see `triseal site add-node`.")
     ],
-    grace: Annotated[
-        int,
-        typer.Option(
-            "--grace",
-            min=0,
-            max=_MAX_GRACE,
-            help="Seconds that services may run after power loss before the time is known; "
-            "0 is the strict policy.",
-        ),
-    ] = 0,
-    config: Annotated[
-        list[str] | None,
-        typer.Option("--config", help="For services with a grant for it.", metavar="KEY=VALUE"),
-    ] = None,
+    server: node_settings.Server = None,
+    wifi: node_settings.Wifi = None,
+    grace: node_settings.Grace = 0,
+    watchdog: node_settings.Watchdog = 0,
+    config: node_settings.Config = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="The board was wiped or exchanged: take its new key.")
     ] = False,
@@ -88,7 +77,7 @@ def provision(
     as_json: options.Json = False,
 ) -> None:
     """Make a board a node: its code, a key that it makes itself, certificate, trust bundle."""
-    settings = {"grace": grace, "config": _config(config or ())}
+    settings = node_settings.of(grace, config, server, wifi, watchdog)
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         site.check_node(node)
@@ -212,16 +201,6 @@ def deploy_by_cable(
         "check_heap": done.heap,
     }
     output.facts(facts, as_json=as_json)
-
-
-def _config(pairs: list[str] | tuple[()]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--config")
-        found[key] = value
-    return found
 
 
 def _show(found: NodeStatus, *, as_json: bool) -> None:

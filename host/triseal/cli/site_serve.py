@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from triseal.cli import options
+from triseal.cli.node_settings import address
 from triseal.site import home
 from triseal.site.link.contexts import SECONDS
 from triseal.site.link.limits import Limits
@@ -57,7 +58,7 @@ def serve(
     """
     from triseal.site.link import jsonlog, service  # a web server: too slow to load to print help
 
-    host, port = _address(listen)
+    host, port = address(listen, "--listen")
     jsonlog.set_up(log_level)
     chosen = service.Options(
         host, port, pages, certificate_seconds, Limits(connections=connections)
@@ -69,10 +70,3 @@ def serve(
 
 def _ready(port: int, pages_port: int) -> None:
     typer.echo(json.dumps({"port": port, "pages": pages_port}))
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise typer.BadParameter("HOST:PORT", param_hint="--listen")
-    return host.strip("[]"), int(port)
