@@ -52,6 +52,10 @@ fuzz: SECONDS ?= 60
 fuzz: micropython ## Seals changed in structure and signed again; SECONDS=60
 	$(PY) -m tests.host.fuzz --seconds $(SECONDS)
 
+.PHONY: soak
+soak: micropython ## 15 nodes with 30 services each under faults, 5 minutes; ARGS="--seconds 60"
+	$(PY) -m tests.lifecycle.soak $(ARGS)
+
 ##@ Measure
 
 .PHONY: bench

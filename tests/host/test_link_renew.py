@@ -180,6 +180,14 @@ def test_a_batch_of_thirty(tmp_path: Path) -> None:
             seal.verify_directly_issued_by(authority)
 
 
+def test_a_seal_that_expired_on_its_way_comes_anew(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    before = kitchen.seals["thermo"]
+    kitchen.send(messages.REPORT, "thermo", b"", REFUSED, "expired", "", [])
+    assert kitchen.expect(messages.ASSIGN)[0] == "thermo"
+    assert kitchen.seals["thermo"] != before
+
+
 def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     serial = kitchen.serial("thermo")

@@ -86,6 +86,13 @@ def change(look: Look, draft: Draft, node: str, held: Held, *, now_due: bool) ->
         draft.held[service] = None
 
 
+def assign(look: Look, draft: Draft, plan: NodePlan, service: str) -> None:
+    """Add a new seal for one service to a draft, or the refusal if it can't be sealed now."""
+    one = _allowed(look, draft, plan, service)
+    if one is not None:
+        _assign(look, draft, one)
+
+
 def _allowed(look: Look, draft: Draft, plan: NodePlan, service: str) -> Plan | None:
     """The plan of a service; None, and a refusal in the draft, if it can't be sealed now."""
     try:

@@ -14,9 +14,10 @@ from sqlalchemy import (
     select,
 )
 
-from sealcore import encode, messages
+from sealcore import encode, errors, messages
 from triseal.site import holdings, nodes, state
 from triseal.site.ledger import Place
+from triseal.site.link import greeting
 from triseal.site.link.drafts import Draft, Look
 
 # What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
@@ -38,7 +39,7 @@ Report = tuple[str, bytes, int, str, str, list[bytes]]
 
 
 def report(look: Look, node: str, told: Report) -> Draft:
-    """Record a report; there is no answer.
+    """Record a report. The answer is a new seal where one has expired on its way, else nothing.
 
     Args:
         node: as its certificate names it.
@@ -48,7 +49,8 @@ def report(look: Look, node: str, told: Report) -> Draft:
     """
     service, serial, number, code, detail, evidence = told
     place = Place(node, service)
-    assigned = service in look.plans.of(look.connection, node, look.now).services
+    plan = look.plans.of(look.connection, node, look.now)
+    assigned = service in plan.services
     if not assigned and holdings.serial(look.connection, place) is None:
         return Draft(counts={"report-ignored": 1})  # a name that the site never gave this node
     draft = Draft(held={service: serial or None}, counts={"report": 1})
@@ -61,6 +63,8 @@ def report(look: Look, node: str, told: Report) -> Draft:
             lambda connection: holdings.confirm(connection, place, serial, became, look.now)
         )
     draft.writes.append(lambda connection: nodes.heard(connection, node, look.now))
+    if not serial and code == errors.Expired.code and assigned:
+        greeting.assign(look, draft, plan, service)
     if code:
         seals = encode.sequence(*[encode.octets(one) for one in evidence])
         draft.writes.append(

@@ -1,0 +1,84 @@
+"""The soak at a small scale: every fault once, every check of the large one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lifecycle import outcome, soak
+from tests.lifecycle.observer import Health, Observer, Wish
+from tests.lifecycle.parameters import SMALL, Parameters
+from triseal.site import home
+from triseal.site.home import Founding
+from triseal.site.manager import Manager
+
+
+def test_a_small_site_bears_every_fault(tmp_path: Path) -> None:
+    result = soak.run(SMALL, tmp_path, verbose=False)
+    assert result.violations == []
+    assert len(result.faults) == 8
+    assert result.figures["hostile connections"] > 0
+    assert result.figures["seals held and found in the ledger"] > 0
+    assert sum(result.traffic) > 0
+
+
+@pytest.fixture
+def observer(tmp_path: Path) -> Iterator[Observer]:
+    home.init(tmp_path / "site", Founding("house", "p256"), None, 1000)
+    with Manager(tmp_path / "site", lambda: b"") as manager:
+        watching = Observer(Parameters(), manager)
+        watching.health["kitchen"] = Health()
+        watching.wishes["kitchen", "thermo"] = Wish()
+        yield watching
+
+
+def test_a_service_past_its_seal_is_seen(observer: Observer) -> None:
+    observer.tick("kitchen", "thermo", True, 5000.0)
+    assert dict(observer.kinds) == {"ran-past-expiry": 1}
+
+
+def test_a_change_that_comes_late_is_seen(observer: Observer) -> None:
+    observer.wishes["kitchen", "thermo"] = Wish(granted=False, by=2000.0)
+    observer._ends["kitchen", "thermo"] = 9000
+    observer.tick("kitchen", "thermo", True, 1999.0)
+    assert not observer.kinds
+    observer.tick("kitchen", "thermo", True, 2001.0)
+    assert dict(observer.kinds) == {"late-change": 1}
+    observer.wishes["kitchen", "thermo"] = Wish(assigned=False, by=2000.0)
+    observer.tick("kitchen", "thermo", False, 2001.0)
+    assert dict(observer.kinds) == {"late-change": 2}
+
+
+def test_a_seal_that_nobody_recorded_is_seen(observer: Observer) -> None:
+    observer.held("kitchen", {"thermo": bytes(16), "lamp": b""})
+    assert dict(observer.kinds) == {"not-recorded": 1}
+
+
+def test_a_service_that_stopped_is_seen(observer: Observer) -> None:
+    observer.look(1000.0, {"kitchen"})
+    observer.last["kitchen", "thermo"] = 1020.0
+    observer.look(1026.0, {"kitchen"})
+    assert not observer.kinds
+    observer.look(1029.0, {"kitchen"})
+    assert dict(observer.kinds) == {"stopped": 1}
+
+
+def test_a_node_that_stays_away_is_seen(observer: Observer) -> None:
+    observer.health["kitchen"].away_until = 1100.0
+    observer.look(1099.0, set())
+    observer.look(1200.0, None)
+    assert not observer.kinds
+    observer.look(1101.0, set())
+    assert dict(observer.kinds) == {"stays-away": 1}
+
+
+def test_what_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome.write([10, 20, 0], SMALL)
+    written = json.loads(outcome.DATA.read_text())
+    assert (written["seconds"], written["bytes"]) == ([0, 1, 2], [10, 20, 0])
+    assert written["parameters"]["nodes"] == SMALL.nodes
+    assert outcome.PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
