@@ -45,7 +45,7 @@ def init(
         "dev sign blink/ --name blink --version 1.2 --security-version 1",
     )
 )
-def sign(  # noqa: PLR0913, PLR0917 - an option each
+def sign(
     file: Annotated[
         Path, typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE")
     ],

@@ -25,7 +25,7 @@ EPILOG = options.examples(
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
 
-def image_(  # noqa: PLR0913, PLR0917 - an option each
+def image_(
     board: BoardName,
     firmware_file: FirmwareFile,
     node: Annotated[str, typer.Option("--node", help="The node that the board becomes.")],

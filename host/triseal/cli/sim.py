@@ -205,7 +205,7 @@ def study(out: Folder = Path("build"), as_json: options.Json = False) -> None:
     )
 )
 @_command
-def plan(  # noqa: PLR0913, PLR0917 - an option each
+def plan(
     nodes: Annotated[int, typer.Option(help=_HELP["nodes"])],
     services: Annotated[int, typer.Option(help=_HELP["services"])],
     change_within: Annotated[
