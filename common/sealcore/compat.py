@@ -6,7 +6,7 @@ import hashlib
 try:
     from micropython import const
 
-    from gc import collect  # isort: skip
+    from gc import collect  # isort: skip  # pragma: no cover - MicroPython
 except ImportError:
     const = int
 
@@ -17,7 +17,7 @@ except ImportError:
 try:
     pow(2, 3, 5)
     modpow = pow
-except (TypeError, NotImplementedError):  # ESP8266
+except (TypeError, NotImplementedError):  # pragma: no cover - ESP8266
     from .ladder import modpow  # noqa: F401
 
 

@@ -38,7 +38,7 @@ class PrivateKey:
             x, _, zz, _ = combine(((columns(k), BASE),))
             r = x * modpow(zz, P - 2, P) % P % N
             s = modpow(k, N - 2, N) * (int.from_bytes(digest, "big") + r * self._d) % N
-            if r and s:
+            if r and s:  # pragma: no branch - else with a chance of 2^-255
                 return encode.sequence(encode.integer(r), encode.integer(s))
 
     def sec1(self) -> bytes:
@@ -86,7 +86,7 @@ def _nonces(d: int, digest: bytes):
     while True:
         v = _hmac(key, v)
         k = int.from_bytes(v, "big")
-        if 1 <= k < N:
+        if 1 <= k < N:  # pragma: no branch - else with a chance of 2^-32
             yield k
         key = _hmac(key, v + b"\x00")
         v = _hmac(key, v)

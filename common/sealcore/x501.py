@@ -54,9 +54,8 @@ def check_string(tag: int, value) -> None:
 
 def _check_bits(value) -> None:
     """X.690 8.6.2, 11.2.1: there are as many unused bits as the first octet says, all zero."""
+    # Without any bits the last octet is the first: a count of unused ones other than 0 fails too.
     if not value or value[0] > 7 or value[-1] & (1 << value[0]) - 1:
-        raise errors.MalformedDER
-    if value[0] and len(value) == 1:
         raise errors.MalformedDER
 
 
