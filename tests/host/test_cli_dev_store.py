@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -298,6 +299,26 @@ def test_a_store_without_its_key_seals_nothing(settled: Shell) -> None:
     (settled.home / "store" / authority.KEY).unlink()
     assert settled.fails("store", "submit", "blink.triseal")[0] == "file-not-found"
     assert json.loads(settled.run("store", "list", "--json")) == []
+
+
+KILLED = """
+import os, signal, sys
+from triseal import files
+from triseal.cli.main import main
+files.write = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("words", [("dev", "--name", "A"), ("store", "--name", "A")])
+def test_a_kill_in_the_middle_leaves_nothing_in_the_way(shell: Shell, words: list[str]) -> None:
+    role, *rest = words
+    command = [role, "init", *rest, "--algorithm", "p256", "--no-passphrase"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *command], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert shell.fails(role, "show")[0] == "not-initialised"
+    shell.run(*command)
+    assert "fingerprint" in shell.run(role, "show")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")

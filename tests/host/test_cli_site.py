@@ -92,6 +92,20 @@ def test_a_node_is_added_with_its_request(settled: Commands) -> None:
     assert [one["node"] for one in settled.json("site", "nodes")] == ["hall"]
 
 
+def test_a_certificate_that_could_not_be_written_is_to_be_had_again(settled: Commands) -> None:
+    key = signer.generate("p256")
+    Path("hall.csr").write_bytes(make_request(key, "hall"))
+    words = ("site", "add-node", "hall", "--request", "hall.csr", "--out")
+    assert settled.fails(*words, "hall.csr/hall.crt") == "not-a-folder"
+    settled.run(*words, "hall.crt")
+    assert identity.parse(Path("hall.crt").read_bytes()).uri == "spiffe://house/node/hall"
+    Path("hall.csr").write_bytes(make_request(signer.generate("p256"), "hall"))
+    assert settled.fails(*words, "hall.crt") == "name-taken"
+    settled.run("site", "retire", "hall")
+    Path("hall.csr").write_bytes(make_request(key, "hall"))
+    assert settled.fails(*words, "hall.crt") == "node-retired"
+
+
 def test_keys_and_certificates_come_as_pem_or_der(settled: Commands) -> None:
     pem = x509.load_pem_x509_certificate(Path("store.pem").read_bytes())
     Path("store.der").write_bytes(pem.public_bytes(Encoding.DER))

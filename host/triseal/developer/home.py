@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards import state
-from triseal import files, keyfile, request, signer
+from triseal import files, folder, keyfile, request, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
 
@@ -36,22 +36,25 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> req
     """Make a developer's key and request.
 
     Args:
-        home: folder, made if need be.
+        home: folder; must not exist, or be empty.
         name: the developer's, 1 to 64 octets.
         algorithm: one of signer.ALGORITHMS.
         passphrase: encrypts the key; None leaves it in the clear.
 
     Raises:
-        AlreadyExists: there is a developer's key; it stays as it is.
+        AlreadyExists: there is a developer's key, or something else; it stays as it is.
         BadName: the name can't be one.
     """
     request.check_name(name)
-    if (home / KEY).exists():  # before the work; `create` below decides
+    if (home / KEY).exists():  # the likely case, in plain words
         raise AlreadyExists(f"there is a key at {home / KEY}")
+    folder.check_vacant(home)
     key = signer.generate(algorithm)
     pem = request.make(key, name)
-    keyfile.create(home / KEY, key, passphrase)
-    files.write(home / REQUEST, pem)
+    with folder.fresh(home) as fresh:
+        keyfile.create(fresh / KEY, key, passphrase)
+        files.write(fresh / REQUEST, pem)
+        folder.settle(fresh, home)
     return request.parse(pem)
 
 

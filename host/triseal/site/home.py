@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from boards import state as places
 from sealcore import names
-from triseal import database, files, keyfile, signer
+from triseal import database, files, folder, keyfile, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
 from triseal.site import authority, state, trust
@@ -70,19 +68,14 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     names.check_label(founding.name)
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
-    _check_vacant(home)
-    fresh = home.with_name(f".{home.name}.{secrets.token_hex(8)}.tmp")
-    fresh.mkdir(parents=True, mode=0o700)
-    try:
+    with folder.fresh(home) as fresh:
         engine = database.open_database(founding.database or fresh / DATABASE, state.metadata)
         try:
             _found(fresh, home, engine, founding, passphrase, now)
         finally:
             engine.dispose()
         if not founding.database:
-            _move(fresh, home)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            folder.settle(fresh, home)
 
 
 def _found(
@@ -107,7 +100,7 @@ def _found(
             now,
         )
         if founding.database:
-            _move(fresh, home)
+            folder.settle(fresh, home)
 
 
 def _fill(
@@ -120,19 +113,6 @@ def _fill(
     )
     connection.execute(state.authorities.insert().values(certificate=certificate))
     trust.publish(connection, slca, now)
-
-
-def _check_vacant(home: Path) -> None:
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
-        raise AlreadyExists(f"{home} is there and not empty")
-
-
-def _move(fresh: Path, home: Path) -> None:
-    try:
-        fresh.rename(home)  # takes the place of an empty folder, of nothing else
-    except OSError:
-        _check_vacant(home)
-        raise
 
 
 def _pem(der: bytes) -> bytes:

@@ -34,7 +34,7 @@ from triseal.site.authority import Authority, Certified
 from triseal.site.deployment import Deployment
 from triseal.site.guarantee import Guarantee
 from triseal.site.ledger import Place
-from triseal.site.sealing import Preparer, Sealer
+from triseal.site.sealing import Preparer, Sealer, check_fits
 
 NODE_SECONDS = 365 * 86400
 
@@ -149,10 +149,14 @@ class Manager:
             nodes.add(connection, node, self._clock())
 
     def add_enrolled(self, node: str, csr: bytes) -> Certified:
-        """Add a node with its request, and its certificate: both or neither."""
+        """Add a node with its request, and its certificate: both or neither.
+
+        Who lost the certificate repeats it with a request of the same key.
+        """
         slca = self.authority
         with self._changing() as connection:
-            nodes.add(connection, node, self._clock())
+            if not nodes.is_known(connection, node, csr):
+                nodes.add(connection, node, self._clock())
             return self._enrol(connection, slca, node, csr, replace=False)
 
     def enrol(self, node: str, csr: bytes, *, replace: bool = False) -> Certified:
@@ -168,20 +172,29 @@ class Manager:
         return self._guarantee(node=node)
 
     def add_service(self, package: Package, *, other_developer: bool = False) -> Seal:
-        """Take in a package; returns its Store seal. Raises: see services.add."""
+        """Take in a package; returns its Store seal.
+
+        Raises: see services.add; TooLarge if it could not be sealed where it is assigned.
+        """
         with self._changing() as connection:
-            return services.add(connection, package, self._clock(), other_developer=other_developer)
+            taken = services.add(
+                connection, package, self._clock(), other_developer=other_developer
+            )
+            self._check_fits(connection, taken.service)
+            return taken
 
     def grant(
         self, service: str, wanted: Sequence[str], on: Sequence[str] = (), *, force: bool = False
     ) -> Guarantee:
         """Give grants on these nodes, or on all; and where they are in force by when.
 
-        Raises: see policy.grant; the guarantee holds all the same if a node can't be told.
+        Raises: see policy.grant; TooLarge if a node's seal can't hold them all. The guarantee holds
+            all the same if a node can't be told.
         """
         with self._changing() as connection:
             for node in on or (state.EVERY_NODE,):
                 policy.grant(connection, service, wanted, node, force=force)
+            self._check_fits(connection, service)
         return self._guarantee(service=service)
 
     def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
@@ -194,12 +207,15 @@ class Manager:
     def assign(self, node: str, service: str) -> None:
         """Assign a service to a node: from now on the node may have seals for it.
 
-        Raises: UnknownNode, NodeRetired, UnknownService.
+        Raises: UnknownNode, NodeRetired, UnknownService; TooLarge for more services than a node can
+            have, or more grants than its seal can hold.
         """
+        place = Place(node, service)
         with self._changing() as connection:
             nodes.get(connection, node)
             services.get(connection, service)
-            services.assign(connection, Place(node, service), self._clock())
+            services.assign(connection, place, self._clock())
+            check_fits(connection, self.preparer, [place])
 
     def undeploy(self, node: str, service: str) -> Guarantee:
         """Take a service from a node, and by when it has stopped there. Raises: NotAssigned."""
@@ -244,6 +260,10 @@ class Manager:
         with database.writing(self.engine) as connection:
             state.lock(connection)
             yield connection
+
+    def _check_fits(self, connection: Connection, service: str) -> None:
+        places = [Place(node, service) for node in services.nodes_of(connection, service)]
+        check_fits(connection, self.preparer, places)
 
     def _enrol(
         self, connection: Connection, slca: Authority, node: str, csr: bytes, *, replace: bool

@@ -32,6 +32,15 @@ def add(connection: Connection, name: str, now: int) -> None:
     connection.execute(state.nodes.insert().values(name=name, added_at=now))
 
 
+def is_known(connection: Connection, name: str, csr: bytes) -> bool:
+    """Whether there is, or was, a node of this name with the key of this request.
+
+    Raises: see triseal.request.parse.
+    """
+    row = _find(connection, name)
+    return row is not None and row.spki == request.parse(csr).spki
+
+
 def get(connection: Connection, name: str) -> Row[Any]:
     """A node that is not retired.
 

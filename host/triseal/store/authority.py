@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sealcore import errors, seal, sealwriter, x509
 from sealcore.compat import sha256
-from triseal import certificate, files, keyfile, pem, request, signer
+from triseal import certificate, files, folder, keyfile, pem, request, signer
 from triseal.certificate import Validity
 from triseal.errors import AlreadyExists, DamagedStore, NotAKey, NotInitialised, NotRecognised
 from triseal.signer import KeySigner, Signer
@@ -21,7 +21,7 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
     """Make the Store's key and self-signed certificate.
 
     Args:
-        home: folder, made if need be.
+        home: folder; must not exist, or be empty.
         name: the Store's, 1 to 64 octets.
         algorithm: one of signer.ALGORITHMS.
         passphrase: encrypts the key; None leaves it in the clear.
@@ -30,16 +30,19 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
     Returns: the certificate, DER.
 
     Raises:
-        AlreadyExists: there is a Store's key; it stays as it is.
+        AlreadyExists: there is a Store's key, or something else; it stays as it is.
         BadName: the name can't be one.
     """
     request.check_name(name)
-    if (home / KEY).exists():  # before the work; `create` below decides
+    if (home / KEY).exists():  # the likely case, in plain words
         raise AlreadyExists(f"there is a key at {home / KEY}")
+    folder.check_vacant(home)
     key = signer.generate(algorithm)
     der = certificate.self_signed_ca(KeySigner(key), name, valid)
-    keyfile.create(home / KEY, key, passphrase)
-    files.write(home / CERTIFICATE, pem.encode(pem.CERTIFICATE, der))
+    with folder.fresh(home) as fresh:
+        keyfile.create(fresh / KEY, key, passphrase)
+        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, der))
+        folder.settle(fresh, home)
     return der
 
 
