@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from boards.link import Board
 from boards.port import Port
 from boards.provision import INCOMING, deliver, provision
 from boards.virtual import VirtualBoard
-from sealcore import identity
+from sealcore import identity, messages
 from tests.device.site import Deployment, Site
 from triseal.site import console
 from triseal.site.console import NodeStatus, ServiceStatus
@@ -47,6 +48,11 @@ class Node:
         """Give it the time, and its state once what waited for it was started."""
         console.set_time(self.port, self.site.time(self.ask().nonce, now), PATIENCE)
         return self.ask()
+
+    def start(self) -> None:
+        """Give it the time, and read nothing of what it prints from then on."""
+        message = messages.write(messages.TIME, self.site.time(self.ask().nonce))
+        self.port.send(b"~" + base64.b64encode(message) + b"\n")
 
     def state(self, service: str) -> ServiceStatus:
         """The state of one service now."""
@@ -86,7 +92,9 @@ def spki(root: Path) -> bytes:
 def make(site: Site, directory: Path, **settings: object) -> None:
     """Provision a node on a new virtual board; its state stays in `directory`."""
     with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
-        provision(board, NAME, lambda request: site.enrol(request, **settings))
+        provision(board, NAME, lambda request: site.enrol(request, settings=settings))
+    with running(site, directory) as node:
+        node.ask()  # it has started once: so its floors are written
 
 
 def put(root: Path, deployment: Deployment) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -85,7 +86,9 @@ class Site:
         extensions = certificate.identity_extensions(self.authority.spki, identity.slsm(self.name))
         return self._issue("slsm", spki, self.now - 60, self.now + 3600, extensions)
 
-    def enrol(self, request: bytes, node: str = "", **settings: object) -> dict[str, bytes]:
+    def enrol(
+        self, request: bytes, node: str = "", settings: Mapping[str, object] | None = None
+    ) -> dict[str, bytes]:
         """What a site answers to a request: the files for /triseal/incoming."""
         csr = x509.load_der_x509_csr(request)
         assert csr.is_signature_valid
@@ -96,7 +99,7 @@ class Site:
         return {
             "node.crt": self.node(node or asked, spki),
             "bundle.der": self.bundle(),
-            "settings.json": json.dumps({"node": asked, **settings}).encode(),
+            "settings.json": json.dumps({"node": asked, **(settings or {})}).encode(),
         }
 
     def deploy(

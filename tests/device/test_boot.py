@@ -1,9 +1,11 @@
 """From power-on to expiry: nothing runs before it was checked, nothing longer than its seal."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sealcore import errors
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
 from tests.device.site import Deployment, Site
@@ -78,10 +80,15 @@ WRONG_TIMES = (
 
 @pytest.mark.parametrize(("sentence", "made", "code"), WRONG_TIMES)
 def test_a_wrong_time_starts_nothing(
-    sentence, made, code, start: Start, site: Site, ticker
-) -> None:  # type: ignore[no-untyped-def]
+    sentence: str,
+    made: Callable[[Site, bytes], bytes],
+    code: str,
+    start: Start,
+    site: Site,
+    ticker: Deployment,
+) -> None:
     node = start(ticker)
-    with pytest.raises(Exception, match="says the node") as caught:
+    with pytest.raises(errors.SealError) as caught:
         console.set_time(node.port, made(site, node.ask().nonce))
     assert caught.value.code == code, sentence
     assert by_name(node.ask()) == {"ticker": "waiting-for-time"}
@@ -91,7 +98,7 @@ def test_a_nonce_serves_once(start: Start, site: Site, ticker: Deployment) -> No
     node = start(ticker)
     signed = site.time(node.ask().nonce)
     console.set_time(node.port, signed)
-    with pytest.raises(Exception, match="says the node") as caught:
+    with pytest.raises(errors.SealError) as caught:
         console.set_time(node.port, signed)
     assert caught.value.code == "bad-message"
     assert by_name(node.ask()) == {"ticker": "running"}

@@ -1,0 +1,173 @@
+"""What a running service can and can't do, and what happens to it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.device.conftest import ECHO, Start
+from tests.device.node import NAME, Node, by_name
+from tests.device.site import Deployment, Site
+
+# Each row: what the service does, what it would need, and what no grant of these gives.
+DENIED = (
+    ("ctx.publish('home/hall/t', 1)", "bus.publish:home/hall/t", ("bus.publish:home/kitchen/#",)),
+    ("ctx.publish('home/hall/t', 1)", "bus.publish:home/hall/t", ("bus.subscribe:home/#",)),
+    ("ctx.subscribe('#')", "bus.subscribe:#", ("bus.subscribe:home/#",)),
+    ("ctx.pin(5)", "pin:5", ("pin:4",)),
+    ("ctx.config('password')", "config:password", ("config:pass",)),
+    ("ctx.log('x')", "log", ()),
+)
+
+
+def run(start: Start, site: Site, spki: bytes, body: str, *grants: str, more: str = "") -> Node:
+    """A node that runs `async def main(ctx): body`, and tells what it logs."""
+    lines = "".join(f"    {line}\n" for line in body.split("\n"))
+    app = f"import asyncio\n{more}\nasync def main(ctx):\n{lines}".encode()
+    node = start(site.deploy("one", app, NAME, spki, grants=grants))
+    node.tell_time()
+    return node
+
+
+@pytest.mark.parametrize(("call", "needed", "grants"), DENIED, ids=[row[1] for row in DENIED])
+def test_what_is_not_granted_is_denied(
+    call: str, needed: str, grants: tuple[str, ...], start: Start, site: Site, spki: bytes
+) -> None:
+    node = run(start, site, spki, call, *grants)
+    one = node.until(lambda now: by_name(now)["one"] != "running").services[0]
+    assert (one.state, one.code, one.detail) == ("failed", "not-granted", needed)
+
+
+def test_a_denial_that_the_service_survives_is_told_all_the_same(
+    start: Start, site: Site, spki: bytes
+) -> None:
+    body = "try:\n    ctx.pin(9)\nexcept Exception:\n    await asyncio.sleep(60)"
+    one = run(start, site, spki, body).state("one")
+    assert (one.state, one.code, one.detail) == ("running", "not-granted", "pin:9")
+
+
+def test_a_granted_pin_is_the_boards(start: Start, site: Site, spki: bytes) -> None:
+    body = "pin = ctx.pin(4)\npin.init(1)\npin.value(1)\nawait asyncio.sleep(60)"
+    node = run(start, site, spki, body, "pin:4")
+    assert by_name(node.ask()) == {"one": "running"}
+    assert node.virtual.pin(4)[0] == 1
+
+
+def test_configuration_is_read_key_by_key(
+    start: Start, site: Site, spki: bytes, directory: Path
+) -> None:
+    path = directory / "flash/triseal/settings.json"
+    path.write_text('{"config": {"unit": "K", "other": 1}}')
+    body = "ctx.log(repr((ctx.config('unit'), ctx.config('none'))))"
+    grants = ("config:unit", "config:none", "log")
+    app = f"async def main(ctx):\n    {body}\n".encode()
+    node = start(site.deploy("one", app, NAME, spki, grants=grants))
+    node.start()
+    assert node.until_line("one: (") == "one: ('K', None)"
+
+
+CRASHES = (
+    ("1 / 0", "ZeroDivisionError"),
+    ("raise SystemExit", "SystemExit"),
+    ("raise asyncio.TimeoutError", "TimeoutError"),
+    ("bytearray(1 << 30)", "MemoryError"),
+    ("raise BaseException", "BaseException"),
+    ("ctx.publish('home/a', [])", "TypeError"),
+    ("ctx.publish('home/a', 'x' * 1025)", "too-large"),
+    ("ctx.publish('home//a', 1)", "bad-grant"),
+)
+
+
+@pytest.mark.parametrize(("body", "code"), CRASHES, ids=[row[1] for row in CRASHES])
+def test_a_service_that_fails_fails_alone(
+    body: str,
+    code: str,
+    start: Start,
+    site: Site,
+    spki: bytes,
+    echo: Deployment,
+    ticker: Deployment,
+) -> None:
+    app = f"import asyncio\nasync def main(ctx):\n    {body}\n".encode()
+    node = start(site.deploy("one", app, NAME, spki, grants=("bus.publish:home/#",)), echo, ticker)
+    node.tell_time()
+    status = node.until(lambda now: by_name(now)["one"] == "failed")
+    assert by_name(status) == {"one": "failed", "echo": "running", "ticker": "running"}
+    assert node.state("one").code == code
+    node.until_line("echo: home/kitchen/n=")
+
+
+@pytest.mark.parametrize("source", [b"1 / 0", b"import nothing_like_it", b"main = (", b"x = 1"])
+def test_an_executable_that_does_not_import_fails_alone(
+    source: bytes, start: Start, site: Site, spki: bytes, echo: Deployment
+) -> None:
+    node = start(site.deploy("one", source, NAME, spki), echo)
+    assert by_name(node.tell_time()) == {"one": "failed", "echo": "running"}
+
+
+def test_a_slow_reader_loses_the_oldest(start: Start, site: Site, spki: bytes) -> None:
+    body = (
+        "seen = ctx.subscribe('n')\nfor n in range(20):\n    ctx.publish('n', n)\n"
+        "got = []\nwhile len(got) < 8:\n    got.append((await seen.__anext__())[1])\n"
+        "ctx.log(repr((got, seen.dropped)))"
+    )
+    app = "".join(f"    {line}\n" for line in body.split("\n"))
+    grants = ("bus.publish:n", "bus.subscribe:n", "log")
+    node = start(
+        site.deploy("one", f"async def main(ctx):\n{app}".encode(), NAME, spki, grants=grants)
+    )
+    node.start()
+    assert node.until_line("one: (") == "one: ([12, 13, 14, 15, 16, 17, 18, 19], 12)"
+
+
+def test_all_tasks_of_a_service_end_with_it(start: Start, site: Site, spki: bytes) -> None:
+    more = (
+        "async def beat(ctx):\n"
+        "    while True:\n        ctx.pin(1).value(1)\n        ctx.pin(1).value(0)\n"
+        "        await asyncio.sleep_ms(10)\n"
+    )
+    app = f"""\
+import asyncio
+{more}
+async def main(ctx):
+    asyncio.create_task(beat(ctx))
+    await asyncio.sleep(60)
+"""
+    node = start(site.deploy("one", app.encode(), NAME, spki, grants=("pin:1",), life=(-10, 2)))
+    assert by_name(node.tell_time()) == {"one": "running"}
+    node.until(lambda now: by_name(now)["one"] == "expired")
+    count = node.virtual.pin(1)[1]
+    assert count > 0
+    node.ask()
+    assert node.virtual.pin(1)[1] == count
+
+
+def test_a_service_that_will_not_end_costs_a_reset(start: Start, site: Site, spki: bytes) -> None:
+    app = b"""\
+import asyncio
+async def main(ctx):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+"""
+    node = start(site.deploy("one", app, NAME, spki, life=(-10, 2)))
+    starts = node.virtual.starts
+    assert by_name(node.tell_time()) == {"one": "running"}
+    node.until_line("triseal: one does not stop, so the board is reset")
+    end = time.monotonic() + 30
+    while node.virtual.starts == starts:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert by_name(node.ask()) == {"one": "waiting-for-time"}
+
+
+def test_two_services_share_nothing_but_the_bus(start: Start, site: Site, spki: bytes) -> None:
+    app = b"N = []\nasync def main(ctx):\n    N.append(1)\n    ctx.log('n=' + str(len(N)))\n"
+    two = [site.deploy(name, app, NAME, spki, grants=("log",)) for name in ("a", "b")]
+    node = start(*two, site.deploy("echo", ECHO, NAME, spki, grants=("bus.subscribe:home/#",)))
+    node.start()
+    assert sorted([node.until_line("n="), node.until_line("n=")]) == ["a: n=1", "b: n=1"]
