@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from sealcore import bundle, messages
+from sealcore import bundle, errors, messages
 from tests.host.link_world import (
     LinkWorld,
     Node,
@@ -19,11 +19,13 @@ from tests.host.link_world import (
     serving,
     until,
 )
+from tests.host.site_world import NOW, YEAR, World
 from triseal import database
-from triseal.site import trust
+from triseal.site import state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
 from triseal.site.ledger import find_seal
 from triseal.site.link import reports
+from triseal.site.link.plans import Plan, Plans
 
 RUNNING = messages.STATES.index("running")
 STOPPED = messages.STATES.index("stopped")
@@ -217,3 +219,39 @@ def guarantee(world: LinkWorld, service: str) -> Guarantee:
     with database.reading(world.manager.engine) as connection:
         places = places_of(connection, service=service)
         return of(connection, world.manager.preparer, places, world.now)
+
+
+def test_a_service_that_cannot_be_sealed_is_refused_alone(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo", "light")
+    rows = [{"service": "light", "node": "", "grant": f"bus.publish:{n}"} for n in range(65)]
+    with database.writing(world.manager.engine) as connection:
+        connection.execute(state.grants.insert(), rows)
+    with serving(world) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        got = dict(node.read() for _ in range(2))
+        assert got[messages.REFUSED] == ("light", "too-large")
+        assert got[messages.ASSIGN][0] == "thermo"
+
+
+def test_a_refusal_for_the_time_ends_with_the_time(tmp_path: Path) -> None:
+    world = World(tmp_path / "site")
+    world.manager.add_service(world.package())
+    world.add_node("kitchen")
+    world.manager.assign("kitchen", "thermo")
+    plans = Plans(world.manager.preparer)
+    with database.reading(world.manager.engine) as connection:
+        plans.refresh(connection)
+        for moment, code in ((NOW - 9999, "not-yet-valid"), (NOW, ""), (NOW + 2 * YEAR, "expired")):
+            plan = plans.of(connection, "kitchen", moment).get("thermo")
+            assert plan is not None
+            assert validity_code(plan, moment) == code
+
+
+def validity_code(plan: Plan, moment: int) -> str:
+    try:
+        plan.validity(moment, 5000)
+    except errors.SealError as refusal:
+        return refusal.code
+    return ""

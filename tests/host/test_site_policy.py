@@ -9,7 +9,8 @@ import pytest
 
 from sealcore import errors
 from tests.host.site_world import NOW, World
-from triseal.site import ledger
+from triseal import database
+from triseal.site import ledger, policy, services, state
 from triseal.site.guarantee import Guarantee
 
 LIFETIME = 5000
@@ -244,3 +245,92 @@ def test_a_new_package_counts_as_a_change(world: World) -> None:
     assert found.by is None
     assert world.manager.grant("thermo", ["log"]).waiting == {"hall": NOW + LIFETIME}
     assert world.check(world.manager.deployment("hall", "thermo")).service_version == "2.0"
+
+
+OVERFULL: tuple[tuple[str, Act, Act], ...] = (
+    (
+        "to one node, and then more to all",
+        lambda w: w.manager.grant("thermo", bus("a", 40), ["hall"]),
+        lambda w: w.manager.grant("thermo", bus("b", 40)),
+    ),
+    (
+        "to all, and then more to one node",
+        lambda w: w.manager.grant("thermo", bus("a", 40)),
+        lambda w: w.manager.grant("thermo", bus("b", 40), ["hall"]),
+    ),
+    (
+        "fewer than 64, but more octets than a seal has",
+        lambda w: w.manager.grant("thermo", ["log"]),
+        lambda w: w.manager.grant("thermo", bus("x" * 90, 45)),
+    ),
+)
+
+
+def bus(topic: str, count: int) -> list[str]:
+    return [f"bus.publish:home/{topic}/{number:02}" for number in range(count)]
+
+
+@pytest.mark.parametrize(("sentence", "before", "act"), OVERFULL, ids=[row[0] for row in OVERFULL])
+def test_grants_that_no_seal_can_hold_are_not_kept(
+    world: World, sentence: str, before: Act, act: Act
+) -> None:
+    before(world)
+    had = granted(world, "hall"), granted(world, "kitchen")
+    assert code_of(world, act) == "too-large"
+    assert (granted(world, "hall"), granted(world, "kitchen")) == had
+
+
+def test_a_service_with_more_grants_than_a_node_can_hold_is_not_assigned(world: World) -> None:
+    world.add_node("attic")
+    world.manager.grant("thermo", bus("a", 40), ["attic"])
+    world.manager.grant("thermo", bus("b", 40))
+    assert code_of(world, lambda w: w.manager.assign("attic", "thermo")) == "too-large"
+    assert world.manager.assigned("attic") == []
+
+
+def test_a_package_that_leaves_no_room_for_the_grants_is_not_taken(world: World) -> None:
+    fill(world)
+    before = granted(world, "hall")
+    update = world.package(version="9" * 9 + ".999999999" * 2 + ".9")
+    assert code_of(world, lambda w: w.manager.add_service(update)) == "too-large"
+    assert granted(world, "hall") == before
+    assert world.check(world.manager.deployment("hall", "thermo")).service_version == "1.0"
+
+
+def fill(world: World) -> None:
+    """Grant until the seals have no room for another topic."""
+    for size in [100] * 40 + list(range(99, 0, -1)):
+        one = f"bus.publish:home/{len(granted_rows(world)):02}{'y' * (size - 1)}"
+        code_of(world, lambda w, one=one: w.manager.grant("thermo", [one]))  # type: ignore[misc]
+
+
+def granted_rows(world: World) -> tuple[str, ...]:
+    with database.reading(world.manager.engine) as connection:
+        return policy.effective(connection, "thermo", "hall")
+
+
+def test_what_was_granted_too_much_long_ago_can_still_be_taken(world: World) -> None:
+    told(world, "hall")
+    overfill(world, "thermo")
+    found = world.manager.revoke("thermo", ["bus.publish:home/a/00"])
+    assert found.waiting == {"hall": NOW + LIFETIME}
+
+
+def overfill(world: World, service: str) -> None:
+    """Grants as they could be stored before anybody looked at the whole."""
+    rows = [{"service": service, "node": "", "grant": one} for one in bus("a", 70)]
+    with database.writing(world.manager.engine) as connection:
+        connection.execute(state.grants.insert(), rows)
+
+
+def test_a_node_has_as_many_services_as_it_can_name(world: World) -> None:
+    with database.writing(world.manager.engine) as connection:
+        package = services.get(connection, "thermo")
+        for number in range(64):
+            values = {**package._mapping, "name": f"s{number}"}
+            connection.execute(state.services.insert().values(values))
+    for number in range(63):
+        world.manager.assign("hall", f"s{number}")
+    assert code_of(world, lambda w: w.manager.assign("hall", "s63")) == "too-large"
+    world.manager.assign("hall", "s0")
+    assert len(world.manager.assigned("hall")) == 64

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, union
 
+from sealcore import errors
 from triseal.site import holdings, ledger, state
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
@@ -80,4 +81,7 @@ def _current(connection: Connection, preparer: Preparer, place: Place) -> bytes 
         one = wanted(connection, place)
     except (NodeRetired, NotAssigned, NotEnrolled):
         return None
-    return preparer.prepare(connection, one).template.digest
+    try:
+        return preparer.prepare(connection, one).template.digest
+    except errors.SealError:  # it gets no seal, so what it holds is of something else
+        return None

@@ -34,7 +34,8 @@ def grant(
             a slip of the pen.
 
     Raises:
-        UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested, TooLarge.
+        UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested, TooLarge. The last one not
+        for all that a seal can't hold: `sealing.check_fits` knows the places that this concerns.
     """
     package = services.load(connection, services.get(connection, service).package)
     if node != state.EVERY_NODE:

@@ -8,7 +8,7 @@ that still says the old thing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -20,7 +20,7 @@ from triseal import database
 from triseal.certificate import Validity
 from triseal.site import holdings, ledger, nodes, policy, services, state
 from triseal.site.authority import Authority, Issuer, SignedSeal
-from triseal.site.errors import Changed, NotAssigned
+from triseal.site.errors import Changed, NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
 from triseal.site.template import SealTemplate
 
@@ -104,6 +104,29 @@ class Preparer:
         developer = seal.parse(package.developer_seal, seal.DEVELOPER)
         prepared = self._issuer.prepare(one.place.node, one.spki, store, one.package, one.grants)
         return Prepared(prepared, _common(store, developer))
+
+
+def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Place]) -> None:
+    """Look, before a change is kept, whether all places that it concerns can still be sealed.
+
+    Else it would be found out when a node asks for its seals, and nobody is there to be told.
+
+    Args:
+        places: assigned; those without a key have no seals yet.
+
+    Raises: TooLarge.
+    """
+    seen = set()
+    for place in places:
+        try:
+            one = wanted(connection, place)
+        except (NodeRetired, NotEnrolled):
+            continue
+        # Nothing else decides how large a seal gets, and there may be many nodes.
+        form = (len(place.node), len(one.spki), one.package, one.grants)
+        if form not in seen:
+            preparer.prepare(connection, one)
+            seen.add(form)
 
 
 class Sealer:

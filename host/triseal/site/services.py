@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from sealcore import errors, names, seal, upstream
+from sealcore import errors, messages, names, seal, upstream
 from sealcore.compat import sha256
 from sealcore.seal import Seal
 from triseal import metadata, version
@@ -114,12 +114,19 @@ def _row(connection: Connection, name: str) -> Row[Any] | None:
 
 
 def assign(connection: Connection, place: Place, now: int) -> None:
-    """Assign a service to a node; nothing happens if it is already."""
+    """Assign a service to a node; nothing happens if it is already.
+
+    Raises:
+        TooLarge: the node has as many services as it can name in one message.
+    """
     table = state.assignments
-    if not is_assigned(connection, place):
-        connection.execute(
-            table.insert().values(node=place.node, service=place.service, assigned_at=now)
-        )
+    if is_assigned(connection, place):
+        return
+    if len(assigned(connection, place.node)) >= messages.MAX_LIST:
+        raise errors.TooLarge(f"more than {messages.MAX_LIST} services on {place.node}")
+    connection.execute(
+        table.insert().values(node=place.node, service=place.service, assigned_at=now)
+    )
 
 
 def unassign(connection: Connection, place: Place) -> None:
@@ -132,6 +139,13 @@ def assigned(connection: Connection, node: str) -> list[str]:
     """The services of a node, by name."""
     table = state.assignments.c
     query = select(table.service).where(table.node == node).order_by(table.service)
+    return list(connection.scalars(query))
+
+
+def nodes_of(connection: Connection, service: str) -> list[str]:
+    """The nodes that a service is assigned to, by name."""
+    table = state.assignments.c
+    query = select(table.node).where(table.service == service).order_by(table.node)
     return list(connection.scalars(query))
 
 

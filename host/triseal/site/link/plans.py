@@ -61,7 +61,8 @@ class Plan:
 class NodePlan:
     """A node: its key (SubjectPublicKeyInfo), and its services by name.
 
-    A service whose package isn't trusted any more stands there as the refusal.
+    A service whose package isn't trusted any more, or whose seal can't hold all its grants, stands
+    there as the refusal: the node's other services don't suffer for it.
     """
 
     spki: bytes
@@ -70,7 +71,7 @@ class NodePlan:
     def get(self, service: str) -> Plan | None:
         """The plan of a service that may be sealed; None if it is not assigned.
 
-        Raises: the refusal of a package that is not trusted any more.
+        Raises: the refusal of a service that can't be sealed.
         """
         found = self.services.get(service)
         if isinstance(found, errors.SealError):
@@ -110,7 +111,8 @@ class Plans:
         found = self._nodes.get(node)
         if found is None:
             spki = nodes.key_of(connection, node)
-            found = self._nodes[node] = NodePlan(spki, self._load(connection, node, spki, now))
+            found = NodePlan(spki, self._load(connection, node, spki, now))
+            self._nodes[node] = found
         return found
 
     def _load(
@@ -123,32 +125,41 @@ class Plans:
         )
         plans: dict[str, Plan | errors.SealError] = {}
         for row in connection.execute(query).all():
-            files = self._files(connection, row.package, now)
-            if isinstance(files, errors.SealError):
-                plans[row.name] = files
-                continue
-            place = Place(node, row.name)
             grants = policy.effective(connection, row.name, node)
-            made = self._preparer.prepare(connection, Wanted(place, spki, row.package, grants))
-            plans[row.name] = Plan(
-                place, made.template, made.template.digest, made.usable, row.package, files
-            )
+            one = Wanted(Place(node, row.name), spki, row.package, grants)
+            try:
+                plans[row.name] = self._plan(connection, one, now)
+            except errors.SealError as refusal:
+                plans[row.name] = refusal
         return plans
 
-    def _files(
-        self, connection: Connection, digest: bytes, now: int
-    ) -> tuple[File, ...] | errors.SealError:
-        """The files of a package; the refusal if the trust bundle no longer bears its seals out."""
+    def _plan(self, connection: Connection, one: Wanted, now: int) -> Plan:
+        made = self._preparer.prepare(connection, one)
+        files = self._files(connection, one.package, _during(made.usable, now))
+        return Plan(one.place, made.template, made.template.digest, made.usable, one.package, files)
+
+    def _files(self, connection: Connection, digest: bytes, moment: int) -> tuple[File, ...]:
+        """The files of a package; raises if the trust bundle no longer bears its seals out."""
         found = self._contents.get(digest)
         if found is None:
             package = services.load(connection, digest)
             try:
-                upstream.verify_package(package.opened(), self.bundle, now)
+                upstream.verify_package(package.opened(), self.bundle, moment)
                 found = files_of(package)
             except errors.SealError as refusal:
                 found = refusal
             self._contents[digest] = found
+        if isinstance(found, errors.SealError):
+            raise found
         return found
+
+
+def _during(usable: Validity, now: int) -> int:
+    """The moment nearest to now at which a package's seals are valid.
+
+    What is read once per revision must not depend on when: `Plan.validity` asks for the time.
+    """
+    return min(max(now, usable.not_before), usable.not_after)
 
 
 def files_of(package: Package) -> tuple[File, ...]:
