@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -10,10 +12,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from sealcore import errors, keys, names, sealwriter
-from triseal.errors import BadName, BadRequest
+from triseal.errors import BadName, BadRequest, OtherFingerprint
 from triseal.signer import PrivateKey
 
 MAX_SIZE = 8192
+
+# Blank or default-ignorable (Unicode's DerivedCoreProperties) though letters or marks: joiners and
+# fillers, variation selectors, Braille blank, a null note head. And spaces that no eye counts.
+_UNSEEN = re.compile(
+    "^ | $|  |"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\ufffc\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True)
@@ -37,15 +47,25 @@ class Request:
 def check_name(name: str) -> str:
     """Returns a person's or an authority's name; raises BadName unless it can be one.
 
-    It is shown to people who decide by it, so nothing in it may be invisible.
+    It is shown to people who decide by it, so nothing in it may be invisible, and there is one way
+    to write it (NFC). Letters of two scripts may still look the same: fingerprints decide.
     """
     try:
         octets = len(name.encode())
     except UnicodeEncodeError:
         raise BadName("no text") from None
-    if not 1 <= octets <= 64 or not name.isprintable() or name != name.strip():
-        raise BadName(repr(name[:64]))
+    # isprintable: no control, no format character (Cf), no space but U+0020.
+    if not 1 <= octets <= 64 or not name.isprintable() or _UNSEEN.search(name):
+        raise BadName(ascii(name[:64]))
+    if not unicodedata.is_normalized("NFC", name):
+        raise BadName(f"{ascii(name)} is not in the normal form NFC")
     return name
+
+
+def likeness(name: str) -> str:
+    """What names that people take for the same have in common (NFKC, without case)."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)
 
 
 def make(key: PrivateKey, name: str) -> bytes:
@@ -81,7 +101,7 @@ def parse(data: bytes) -> Request:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         name = names.common_name(found.subject.public_bytes())
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
         raise BadRequest("it can't be read as PKCS #10") from None
     except (errors.MalformedDER, errors.ProfileViolation):
         raise BadRequest("its name is not one common name in UTF-8") from None
@@ -89,6 +109,25 @@ def parse(data: bytes) -> Request:
         raise BadRequest("its signature is not of the key that it names")
     keys.parse(spki)
     return Request(check_name(name), spki)
+
+
+def check_fingerprint(spki: bytes, wanted: str | None) -> None:
+    """Compare the fingerprint of a key with the one that a person was told.
+
+    Args:
+        spki: SubjectPublicKeyInfo, DER.
+        wanted: in hex as `plain` takes it; None compares nothing.
+
+    Raises:
+        OtherFingerprint: it is another key's.
+    """
+    if wanted is not None and plain(wanted) != fingerprint(spki):
+        raise OtherFingerprint(f"it is {fingerprint(spki)}")
+
+
+def plain(text: str) -> str:
+    """A fingerprint without the colons, spaces and capitals with which other tools print it."""
+    return "".join(text.replace(":", " ").split()).lower()
 
 
 def fingerprint(spki: bytes) -> str:

@@ -24,7 +24,7 @@ from tests.host.site_world import (
 from triseal import database, signer
 from triseal.package import Package
 from triseal.signer import KeySigner
-from triseal.site import ledger
+from triseal.site import inputs, ledger
 
 
 @pytest.fixture
@@ -294,6 +294,12 @@ def damaged(csr: bytes) -> bytes:
     return csr[:-1] + bytes([csr[-1] ^ 1])
 
 
+def of_version(der: bytes, number: int) -> bytes:
+    """A request or certificate with another version, the first integer of one octet in it."""
+    at = der.index(b"\x02\x01") + 2
+    return der[:at] + bytes([number]) + der[at + 1 :]
+
+
 REQUESTS: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
     ("the node's own, once more", lambda own: own, ""),
     ("with a signature that isn't its key's", damaged, "bad-request"),
@@ -305,6 +311,7 @@ REQUESTS: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
     ),
     ("empty", lambda own: b"", "bad-request"),
     ("cut short", lambda own: own[:-2], "bad-request"),
+    ("of a version that does not exist", lambda own: of_version(own, 7), "bad-request"),
     ("followed by something", lambda own: own + b"\x00", "bad-request"),
 )
 
@@ -384,3 +391,10 @@ def test_undeployed_is_no_longer_assigned(world: World) -> None:
     world.manager.undeploy("kitchen", "thermo")
     assert world.manager.assigned("kitchen") == []
     assert code_of(lambda: world.manager.undeploy("kitchen", "thermo")) == "not-assigned"
+
+
+def test_files_of_a_version_that_does_not_exist_are_refused(world: World) -> None:
+    certificate = of_version(world.store.certificate, 7)
+    assert code_of(lambda: inputs.certificate(certificate)) == "bad-authority"
+    request = of_version(make_request(signer.generate("p256"), "Ada"), 7)
+    assert code_of(lambda: inputs.developer(request, None)) == "bad-request"

@@ -25,8 +25,17 @@ def certificate(data: bytes) -> bytes:
     load = cx509.load_pem_x509_certificate if _is_pem(data) else cx509.load_der_x509_certificate
     try:
         return load(data).public_bytes(Encoding.DER)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, cx509.InvalidVersion):
         raise BadAuthority("it can't be read as a certificate") from None
+
+
+def key_of(der: bytes) -> bytes:
+    """The SubjectPublicKeyInfo (DER) of a certificate (DER); raises BadAuthority."""
+    try:
+        key = cx509.load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadAuthority("a key of a kind that can't be used") from None
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def developer(data: bytes, name: str | None) -> Request:
