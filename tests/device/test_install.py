@@ -1,0 +1,205 @@
+"""Enrolment and installation over the USB line: what is refused changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from boards.errors import DeviceFailed
+from boards.link import Board
+from boards.provision import INCOMING, deliver, request_certificate
+from boards.virtual import VirtualBoard
+from tests.device.conftest import TICKER
+from tests.device.node import NAME, SERVICES, stage
+from tests.device.site import Deployment, Site
+
+
+@pytest.fixture
+def board(directory: Path) -> Iterator[Board]:
+    """A provisioned board, its agent stopped."""
+    with VirtualBoard(directory) as virtual, Board(virtual.port) as found:
+        yield found
+
+
+def tell_time(board: Board, site: Site) -> None:
+    board.call("nlsm.install.set_time", site.time(board.call("nlsm.install.challenge")))
+
+
+def install(board: Board, deployment: Deployment) -> dict[str, object]:
+    stage(board, deployment)
+    return dict(board.call("nlsm.install.accept", deployment.name))
+
+
+def refused(action: Callable[[], object]) -> str:
+    """The last line of the board's traceback: class and detail of what it refused."""
+    with pytest.raises(DeviceFailed) as caught:
+        action()
+    return caught.value.detail
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """All that the node keeps."""
+    root = directory / "flash/triseal"
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_what_passes_is_installed_and_said(
+    board: Board, site: Site, ticker: Deployment, directory: Path
+) -> None:
+    tell_time(board, site)
+    facts = install(board, ticker)
+    assert facts["version"] == "1.0.0"
+    assert facts["not_after"] == site.now + 4900
+    assert facts["grants"] == ("bus.publish:home/kitchen/#",)
+    kept = files(directory)
+    for name, data in ticker.files.items():
+        assert kept[f"services/ticker/{name}"] == data
+    assert not any(name.startswith(("incoming", "old")) for name in kept)
+
+
+def test_a_wrong_one_is_refused_and_the_old_one_stays(
+    board: Board, site: Site, ticker: Deployment, directory: Path
+) -> None:
+    tell_time(board, site)
+    install(board, ticker)
+    before = files(directory)
+    wrong = ticker.with_file("app.py", TICKER + b" ")
+    assert refused(lambda: install(board, wrong)) .startswith("HashMismatch")
+    assert files(directory) == before
+
+
+def test_an_older_security_version_is_refused(
+    board: Board, site: Site, spki: bytes, directory: Path
+) -> None:
+    tell_time(board, site)
+    install(board, site.deploy("meter", TICKER, NAME, spki, security=3))
+    before = files(directory)
+    older = site.deploy("meter", TICKER, NAME, spki, security=2)
+    assert refused(lambda: install(board, older)).startswith("Rollback")
+    assert files(directory) == before
+    # Nor after the service was removed: the floor is the node's, not the service's.
+    board.call("nlsm.install.remove", "meter")
+    tell_time(board, site)
+    assert refused(lambda: install(board, older)).startswith("Rollback")
+
+
+def test_without_the_time_nothing_is_installed(
+    board: Board, ticker: Deployment, directory: Path
+) -> None:
+    assert refused(lambda: install(board, ticker)).startswith("NoTrustedTime")
+    assert not (directory / "flash" / SERVICES / "ticker").exists()
+
+
+def test_a_name_that_is_none_reaches_nothing(board: Board, site: Site, directory: Path) -> None:
+    tell_time(board, site)
+    before = files(directory)
+    for name in ("", "..", "a/b", ".", "A"):
+        for call in ("accept", "remove"):
+            what = refused(lambda c=call, n=name: board.call(f"nlsm.install.{c}", n))  # type: ignore[misc]
+            assert what.startswith("ProfileViolation"), (name, call)
+    assert files(directory) == before
+
+
+def test_removing_leaves_nothing_but_the_floor(
+    board: Board, site: Site, ticker: Deployment, directory: Path
+) -> None:
+    before = set(files(directory))
+    tell_time(board, site)
+    install(board, ticker)
+    board.call("nlsm.install.remove", "ticker")
+    board.call("nlsm.install.remove", "ticker")
+    assert set(files(directory)) == before
+    assert b"ticker 1\n" in files(directory)["floors"]
+
+
+def enrol(board: Board, issued: dict[str, bytes]) -> None:
+    deliver(board, [(f"{INCOMING}/{name}", data) for name, data in issued.items()])
+    board.exec("import nlsm.enrol\nnlsm.enrol.accept()")
+
+
+def changed(site: Site, issued: dict[str, bytes], what: str) -> dict[str, bytes]:
+    """What a site would never issue."""
+    if what == "another site's":
+        farm = Site("farm", version=9)
+        return {**issued, "bundle.der": farm.bundle()}
+    if what == "an older bundle":
+        return {**issued, "bundle.der": Site(**{**vars(site), "version": 1, "now": 5}).bundle()}
+    if what == "another key's certificate":
+        return {**issued, "node.crt": site.node(NAME, site.store.spki)}
+    if what == "the site's manager's":
+        return {**issued, "node.crt": site.slsm(site.store.spki)}
+    if what == "settings that are none":
+        return {**issued, "settings.json": b"[1"}
+    return {**issued, "bundle.der": issued["bundle.der"][:-1] + b"\0"}
+
+
+REFUSED = (
+    ("another site's", "WrongSite"),
+    ("an older bundle", "Rollback"),
+    ("another key's certificate", "WrongKey"),
+    ("the site's manager's", "WrongNode"),
+    ("settings that are none", "BadMessage"),
+    ("a damaged bundle", "BadSignature"),
+)
+
+
+@pytest.mark.parametrize(("what", "leaf"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_a_node_cannot_believe_leaves_it_as_it_was(
+    what: str, leaf: str, board: Board, site: Site, directory: Path
+) -> None:
+    issued = changed(site, site.enrol(request_certificate(board, NAME)), what)
+    if what == "another site's":
+        # Its certificate must be the same site's for the bundle to come into question at all.
+        farm = Site("farm", version=9)
+        issued = farm.enrol(request_certificate(board, NAME))
+    before = files(directory)
+    assert refused(lambda: enrol(board, issued)).startswith(leaf)
+    assert files(directory) == before
+
+
+def test_the_key_stays_until_a_certificate_for_another_one_is_accepted(
+    board: Board, site: Site, directory: Path
+) -> None:
+    key = directory / "flash/triseal/node.key"
+    before = key.read_bytes()
+    again = request_certificate(board, NAME)
+    assert key.read_bytes() == before
+    other = request_certificate(board, "hall-2")
+    assert key.read_bytes() == before
+    assert again[-200:-80] != other[-200:-80]
+    enrol(board, site.enrol(other))
+    assert key.read_bytes() != before
+    assert board.read("/triseal/settings.json") == b'{"node": "hall-2"}'
+
+
+def test_a_newer_bundle_alone_is_taken(board: Board, site: Site, directory: Path) -> None:
+    newer = Site(**{**vars(site), "version": 2})
+    enrol(board, {"bundle.der": newer.bundle()})
+    assert files(directory)["bundle.der"] == newer.bundle()
+
+
+def test_the_private_key_is_in_no_answer(board: Board) -> None:
+    key = board.read("/triseal/node.key")
+    secret = key[7:39]
+    assert secret not in request_certificate(board, NAME)
+
+
+def test_an_installed_service_is_there_after_the_board_was_cut_off_while_sending_another(
+    board: Board, site: Site, ticker: Deployment, spki: bytes, directory: Path
+) -> None:
+    tell_time(board, site)
+    install(board, ticker)
+    other = site.deploy("ticker", TICKER + b"#2", NAME, spki, grants=("log",))
+    part = Deployment("ticker", {name: other.files[name] for name in ("app.py", "site.der")})
+    stage(board, part)
+    board.soft_reset()
+    board.wait_for("ticker waiting-for-time")
+    kept = files(directory)
+    assert kept["services/ticker/app.py"] == ticker.files["app.py"]
+    assert not any(name.startswith("incoming") for name in kept)
