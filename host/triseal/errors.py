@@ -92,7 +92,7 @@ class BadName(Failure):
     """A person's or an authority's name is not one common name."""
 
     code = "bad-name"
-    advice = "Give 1 to 64 octets of printable text."
+    advice = "Give 1 to 64 octets of visible text, words apart by one space."
 
 
 class BadMetadata(Failure):
@@ -130,6 +130,13 @@ class BadRequest(Failure):
     advice = "Make it again with `triseal dev request`."
 
 
+class OtherFingerprint(Failure):
+    """A key is not the one whose fingerprint was given."""
+
+    code = "other-fingerprint"
+    advice = "Trust nobody: get the file and the fingerprint again, each from the owner itself."
+
+
 # What a Store refuses.
 
 
@@ -141,7 +148,7 @@ class UnknownDeveloper(Failure):
 
 
 class NameTaken(Failure):
-    """An approved developer has this name already, with another key."""
+    """An approved developer has this name, or one like it, already, with another key."""
 
     code = "name-taken"
     advice = "Ask the developer to register under another name."

@@ -58,7 +58,7 @@ def check_name(name: str) -> str:
     if not 1 <= octets <= 64 or not name.isprintable() or _UNSEEN.search(name):
         raise BadName(ascii(name[:64]))
     if not unicodedata.is_normalized("NFC", name):
-        raise BadName(f"{ascii(name)} is not in the normal form NFC")
+        raise BadName(f"{name!a} is not in the normal form NFC")
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,24 @@ def test_a_certificate_that_could_not_be_written_is_to_be_had_again(settled: Com
     settled.run("site", "retire", "hall")
     Path("hall.csr").write_bytes(make_request(key, "hall"))
     assert settled.fails(*words, "hall.crt") == "node-retired"
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [("store", ("trust-store", "store.pem")), ("dev", ("trust-developer", "ada.pem"))],
+)
+def test_trust_is_for_the_key_whose_fingerprint_was_told(
+    settled: Commands, role: str, words: tuple[str, str]
+) -> None:
+    right = str(settled.json(role, "show")["fingerprint"])
+    settled.run("dev", "request", "--out", "ada.pem")
+    settled.run("site", "init", "other", *KEY, "--home", "other")
+    command = ("site", *words, "--home", "other", "--fingerprint")
+    for wrong in (right[:-1], right[:-1] + "g", "", "0" * 64):
+        assert settled.fails(*command, wrong) == "other-fingerprint"
+    assert settled.json("site", "status", "--home", "other")["trusted"] == []
+    settled.run(*command, ":".join(re.findall("..", right.upper())))
+    assert len(settled.json("site", "status", "--home", "other")["trusted"]) == 1
 
 
 def test_keys_and_certificates_come_as_pem_or_der(settled: Commands) -> None:

@@ -155,8 +155,9 @@ def test_registering_and_approving_again_changes_nothing(world: World) -> None:
     assert world.store.developers() == before
 
 
-def test_two_keys_under_one_name_are_not_both_approved(world: World) -> None:
-    false = world.store.register(request.make(signer.generate("p256"), "Ada"))
+@pytest.mark.parametrize("name", ["Ada", "ada", "ADA", "\uff21da", "A\u1d48a"])
+def test_two_keys_under_one_name_are_not_both_approved(world: World, name: str) -> None:
+    false = world.store.register(request.make(signer.generate("p256"), name))
     with pytest.raises(NameTaken):
         world.store.approve(false.fingerprint)
     approved = [one.spki for one in world.store.developers() if one.approved_at]

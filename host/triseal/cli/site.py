@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from triseal import database, files, package, request
-from triseal.cli import options, output, site_serve
+from triseal.cli import options, output, site_serve, waiting
 from triseal.site import home, inputs, overview, state
 from triseal.site.guarantee import Guarantee
 from triseal.site.home import Founding
@@ -26,6 +26,14 @@ app.command(epilog=site_serve.EPILOG)(site_serve.serve)
 _WHO = "the site's key"
 
 NodeName = Annotated[str, typer.Argument(help="The node's name.", metavar="NODE")]
+Fingerprint = Annotated[
+    str | None,
+    typer.Option(
+        "--fingerprint",
+        help="As the owner told you: refuse another key. Use it.",
+        metavar="HEX",
+    ),
+]
 ServiceName = Annotated[str, typer.Argument(help="The service's name.", metavar="SERVICE")]
 Grants = Annotated[
     list[str],
@@ -84,17 +92,19 @@ def init(
     output.facts(facts, as_json=as_json)
 
 
-@app.command(epilog=options.examples("site trust-store store.pem"))
+@app.command(epilog=options.examples("site trust-store store.pem --fingerprint 6f1c..."))
 def trust_store(
     file: Annotated[
         Path, typer.Argument(help="The Store's CA certificate, PEM or DER.", metavar="CERT")
     ],
+    fingerprint: Fingerprint = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a Store: compare its fingerprint with the Store's own first."""
+    """Trust a Store: give the fingerprint that its own `triseal store show` tells."""
     certificate = inputs.certificate(files.read(file, inputs.MAX_SIZE))
+    request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
         name, bundle = site.trust_store(certificate)
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
@@ -102,7 +112,8 @@ def trust_store(
 
 @app.command(
     epilog=options.examples(
-        "site trust-developer ada.request.pem", "site trust-developer ada.pub.pem --name Ada"
+        "site trust-developer ada.request.pem --fingerprint 6f1c...",
+        "site trust-developer ada.pub.pem --name Ada",
     )
 )
 def trust_developer(
@@ -113,12 +124,14 @@ def trust_developer(
     name: Annotated[
         str | None, typer.Option("--name", help="The developer's name, as its seals show it.")
     ] = None,
+    fingerprint: Fingerprint = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a developer: compare the fingerprint with the developer's own first."""
+    """Trust a developer: give the fingerprint that the developer's own `triseal dev show` tells."""
     found = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
+    request.check_fingerprint(found.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
         bundle = site.trust_developer(found.name, found.spki)
         _show_trust(site, found.name, "developer", bundle.version, as_json=as_json)
@@ -213,12 +226,16 @@ def grant(
     force: Annotated[
         bool, typer.Option("--force", help="Also grant what its metadata does not ask for.")
     ] = False,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Give grants to a service, on all nodes or on some; tells when that is in force."""
     with open_site(home_dir) as site:
-        show_guarantee(site.grant(service, grants, node or (), force=force), as_json=as_json)
+        found = waiting.confirmations(
+            site, site.grant(service, grants, node or (), force=force), wait, service=service
+        )
+    show_guarantee(found, as_json=as_json)
 
 
 @app.command(
@@ -228,12 +245,16 @@ def revoke(
     service: ServiceName,
     grants: Grants,
     node: OnNodes = None,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Take grants from a service; tells by when no node can use them any more."""
     with open_site(home_dir) as site:
-        show_guarantee(site.revoke(service, grants, node or ()), as_json=as_json)
+        found = waiting.confirmations(
+            site, site.revoke(service, grants, node or ()), wait, service=service
+        )
+    show_guarantee(found, as_json=as_json)
 
 
 @app.command(
@@ -269,19 +290,29 @@ def deploy(
 def undeploy(
     node: NodeName,
     service: ServiceName,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Take a service from a node; tells by when it has stopped there."""
     with open_site(home_dir) as site:
-        show_guarantee(site.undeploy(node, service), as_json=as_json)
+        found = waiting.confirmations(
+            site, site.undeploy(node, service), wait, service=service, node=node
+        )
+    show_guarantee(found, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site retire kitchen"))
-def retire(node: NodeName, home_dir: options.Home = None, as_json: options.Json = False) -> None:
+def retire(
+    node: NodeName,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
     """Cut a node off for ever; tells by when it runs nothing any more."""
     with open_site(home_dir) as site:
-        show_guarantee(site.retire(node), as_json=as_json)
+        found = waiting.confirmations(site, site.retire(node), wait, node=node)
+    show_guarantee(found, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site nodes", "site nodes --json"))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from sealcore import names, seal, sealwriter
 from triseal.errors import NameTaken, UnknownDeveloper
-from triseal.request import Request, fingerprint
+from triseal.request import Request, fingerprint, likeness, plain
 from triseal.store.intake import Newest
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
 
@@ -78,14 +78,15 @@ def register(connection: Connection, found: Request, request: bytes, now: int) -
 
 def approve(connection: Connection, mark: str, now: int) -> Developer:
     """Approve a developer; once approved, it stays with the first time."""
-    mark = "".join(mark.replace(":", " ").split()).lower()  # as other tools print fingerprints
+    mark = plain(mark)
     known = _developer(connection, mark)
     if known is None:
         raise UnknownDeveloper(mark)
     if known.approved_at is not None:
         return known
-    # People go by names: two keys of one name would be one developer to them.
-    if any(one.name == known.name for one in approved(connection)):
+    # People go by names: two keys of names that look the same would be one developer to them.
+    alike = likeness(known.name)
+    if any(likeness(one.name) == alike for one in approved(connection)):
         raise NameTaken(known.name)
     row = DEVELOPERS.c.fingerprint == mark
     connection.execute(update(DEVELOPERS).where(row).values(approved_at=now))
