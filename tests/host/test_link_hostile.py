@@ -349,6 +349,23 @@ def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
         hall.close()
 
 
+def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", *(f"s{number}" for number in range(8)))
+    with serving(world, Limits(burst=64, rate=20)) as site:
+        node = world.node("kitchen", site.port)
+        start = time.monotonic()
+        for _ in range(10):  # 9 units each, so that 26 are still to come back
+            node.hello()
+        assert time.monotonic() - start > 1
+        for _ in range(8):
+            node.expect(messages.ASSIGN)
+        start = time.monotonic()
+        node.send(messages.ENROL, make_request(world.node_keys["kitchen"], "kitchen"), b"")
+        node.expect(messages.ENROLLED)
+        assert time.monotonic() - start > 1.5
+
+
 def test_an_allowance_comes_back_with_time() -> None:
     allowance = Allowance(10, 2.0, 100.0)
     assert [allowance.wait(5, 100.0) for _ in range(3)] == [0, 0, 2.5]

@@ -19,7 +19,8 @@ class Limits:
         frame_seconds: from a frame's first octet to its last.
         write_seconds: for the other end to take what was sent.
         stop_seconds: for connections to end when the server stops.
-        burst: units of work that a node may ask for at once; a renewal or a frame is one.
+        burst: units of work that a node may ask for at once; a seal or a frame is one, a
+            certificate many.
         rate: units per second in the long run.
         write_octets: sent but not taken, beyond which nothing more is produced for a node.
     """

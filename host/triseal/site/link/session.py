@@ -15,6 +15,9 @@ Send = Callable[[list[bytes]], None]
 Log = Callable[[str, str], None]
 Pace = Callable[[int], Awaitable[None]]
 
+# A node needs a certificate once a year, and each one is kept for ever.
+_ENROL_UNITS = 64
+
 
 class Session:
     """What a site knows of one connected node.
@@ -65,6 +68,7 @@ class Session:
         await self._pace(_units(kind, values))
         draft = await self._ask(task)
         if kind == messages.HELLO:
+            await self._pace(len(draft.seals))  # only now it is known how many it lacked
             self.greeted = True
             self.revision = draft.revision
         return self._answer(draft)
@@ -117,5 +121,10 @@ class Session:
 
 
 def _units(kind: int, values: tuple[Any, ...]) -> int:
-    """What a message costs its node of its allowance: of a RENEW one unit for each service."""
+    """What a message costs its node of its allowance: of a RENEW one unit for each service.
+
+    A HELLO costs one more for each seal that is signed for it.
+    """
+    if kind == messages.ENROL:
+        return _ENROL_UNITS
     return 1 + (len(values[0]) if kind == messages.RENEW else 0)
