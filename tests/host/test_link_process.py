@@ -6,6 +6,7 @@ import json
 import signal
 import ssl
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +55,10 @@ def renew_for_ever(one: Node, got: list[bytes]) -> None:
         got.append(one.seals["thermo"])
 
 
-def page(ports: Ports, path: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{ports.pages}{path}", timeout=20) as answer:
+def page(ports: Ports, path: str, host: str = "127.0.0.1") -> bytes:
+    url = f"http://127.0.0.1:{ports.pages}{path}"
+    request = urllib.request.Request(url, headers={"Host": host})
+    with urllib.request.urlopen(request, timeout=20) as answer:
         found: bytes = answer.read()
         return found
 
@@ -123,6 +126,11 @@ def test_its_pages(tmp_path: Path) -> None:
         assert 0 <= float(values['triseal_node_silent_seconds{node="node0"}']) < 20
         assert 0 < float(values["triseal_next_expiry_seconds"]) <= site.manager.lifetime
         assert json.loads(page(ports, "/nodes")) == ["node0"]
+        for host in ("localhost", "[::1]", f"127.0.0.1:{ports.pages}", f"[::1]:{ports.pages}"):
+            assert page(ports, "/nodes", host)
+        for host in ("site.example", "127.0.0.1.site.example:80", "[::2]", "", "[::1"):
+            with pytest.raises(urllib.error.HTTPError, match="421"):
+                page(ports, "/nodes", host)
     site.manager.engine.dispose()
 
 

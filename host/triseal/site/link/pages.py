@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, func, select
 
@@ -22,15 +22,23 @@ from triseal.site.link.registry import Registry
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _FOLLOWER_LINES = 256
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 def app(desk: Desk, registry: Registry, metrics: Metrics) -> FastAPI:
     """The pages of one server process.
 
     `/health` says whether the database answers, `/metrics` is for Prometheus, `/nodes` lists who is
-    connected here, `/nodes/NODE/log` follows a connected node's log as lines of JSON.
+    connected here, `/nodes/NODE/log` follows a connected node's log as lines of JSON. All of them
+    only for who asks for them by a loopback name.
     """
-    pages = FastAPI(title="Triseal site", docs_url=None, redoc_url=None)
+    pages = FastAPI(
+        title="Triseal site",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(_check_host)],
+    )
 
     @pages.get("/health")
     async def health() -> dict[str, Any]:
@@ -55,6 +63,14 @@ def app(desk: Desk, registry: Registry, metrics: Metrics) -> FastAPI:
         return StreamingResponse(_lines(registry, node), media_type="application/x-ndjson")
 
     return pages
+
+
+async def _check_host(request: Request) -> None:
+    """Refuse what a browser asks for a page of elsewhere whose name was made to mean here."""
+    host = request.headers.get("host", "")
+    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    if name.lower() not in _LOOPBACK:
+        raise HTTPException(421, "not a name of this server")
 
 
 async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
