@@ -106,7 +106,7 @@ def deploy(
             site.assign(node, one)
         prepare(site, board, report)
         accepted = [_install(site, board, Place(node, one), report) for one in services]
-    return accepted, _restart(site, board, report)
+    return accepted, _restart(site, board, node, report)
 
 
 def remove(
@@ -118,7 +118,7 @@ def remove(
         for one in services:
             report("remove", 0, 0)
             board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
-    return _restart(site, board, report)
+    return _restart(site, board, node, report)
 
 
 def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
@@ -168,11 +168,11 @@ def _install(site: Manager, board: Board, place: Place, report: Report) -> Accep
     return Accepted(made, facts["ms"], facts["heap"])
 
 
-def _restart(site: Manager, board: Board, report: Report) -> NodeStatus:
+def _restart(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
     report("restart", 0, 0)
     board.soft_reset()
     status = tell_time(site, board)
-    note(site, status)
+    note(site, node, status)
     return status
 
 
@@ -184,11 +184,17 @@ def tell_time(site: Manager, board: Board) -> NodeStatus:
     return console.set_time(board, site.sign_time(console.ask(board).nonce))
 
 
-def note(site: Manager, status: NodeStatus) -> None:
-    """Keep what a node said of itself."""
+def note(site: Manager, node: str, status: NodeStatus) -> None:
+    """Keep what a node said of itself.
+
+    Raises:
+        OtherBoard: it calls itself otherwise; nobody may speak for another node.
+    """
+    if status.node != node:
+        raise OtherBoard(f"the agent says that it is {status.node!r}, not {node}")
     states = {one.name: one.state for one in status.services}
     told = {name: (serial, states[name]) for name, serial in status.serials.items() if serial}
-    site.heard(status.node, told, status.bundle_version)
+    site.heard(node, told, status.bundle_version)
 
 
 def check_is(board: Board, node: str) -> None:
