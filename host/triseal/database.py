@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, Program
 
 from triseal.errors import Failure
 
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
 _TABLES_LOCK = 0x7472697365616C  # any number, the same in every process: "triseal"
@@ -95,6 +96,8 @@ def _url(where: str | Path) -> URL:
         raise DatabaseUnusable("not a database URL") from None  # it may hold a password
     if backend not in ("sqlite", "postgresql"):
         raise DatabaseUnusable(f"{backend}: neither sqlite nor postgresql")
+    if url.drivername not in _DRIVERS:
+        raise DatabaseUnusable(f"{url.drivername}: a driver that is not used here")
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 

@@ -20,6 +20,7 @@ from triseal.advice import REFUSALS
 from triseal.cli import output
 from triseal.cli.main import app, main
 from triseal.database import DatabaseUnusable
+from triseal.developer import home
 from triseal.errors import Failure
 
 Capture = pytest.CaptureFixture[str]
@@ -133,6 +134,36 @@ def test_wrong_usage_is_status_2(words: list[str], capsys: Capture) -> None:
     seen = capsys.readouterr()
     assert seen.out == ""
     assert "Usage: triseal" in seen.err
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage(capsys: Capture) -> None:
+    assert main(["store", "get", "a\udcff"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_passphrase_may_have_any_octets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    monkeypatch.setenv("TRISEAL_PASSPHRASE", "geh\udcffeim")
+    words = ["dev", "init", "--name", "A", "--algorithm", "p256", "--home", str(tmp_path / "d")]
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""
+    home.unlock(tmp_path / "d", lambda: b"geh\xffeim")
+
+
+@pytest.mark.parametrize("heap", ["99999999999g", "99999999999", "0k", "x"])
+def test_a_heap_that_is_none_is_wrong_usage(heap: str, capsys: Capture) -> None:
+    assert main(["node", "virtual", "x", "--heap", heap]) == 2
+    assert "--heap" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("driver", ["sqlite+pysqlcipher", "sqlite+none", "postgresql+none"])
+def test_a_driver_that_is_not_used(driver: str, capsys: Capture, tmp_path: Path) -> None:
+    words = ["site", "init", "x", "--no-passphrase", "--home", str(tmp_path / "s")]
+    assert main([*words, "--database", f"{driver}://:geheim@/x"]) == 1
+    seen = capsys.readouterr().err
+    assert seen.startswith("triseal: database-unusable: ")
+    assert "geheim" not in seen
 
 
 def test_the_version_is_told(capsys: Capture) -> None:

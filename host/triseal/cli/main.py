@@ -53,8 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns: the exit status.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if not _is_text(words):
+        typer.echo("triseal: wrong-usage: an argument is no UTF-8; correct it", err=True)
+        return 2
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="triseal")
+        app(args=words, prog_name="triseal")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -66,6 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         typer.echo(output.failure(error), err=True)
         return 1
     return 0
+
+
+def _is_text(words: Sequence[str]) -> bool:
+    """Whether all is UTF-8: what is not comes as lone surrogates, which nothing can encode."""
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -31,6 +32,9 @@ PortName = Annotated[
 ]
 
 
+_HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
+
+
 @app.command(
     "virtual", epilog=options.examples("node virtual kitchen", "node virtual hall --heap 64k")
 )
@@ -42,6 +46,8 @@ def virtual_(
     ] = "posix",
 ) -> None:
     """Run a virtual board until Ctrl-C: a real MicroPython behind a port of its own."""
+    if not _HEAP.fullmatch(heap):
+        raise typer.BadParameter("such as 64k or 1m, or octets", param_hint="--heap")
     if filesystem not in ("posix", "littlefs"):
         raise typer.BadParameter("posix or littlefs", param_hint="--filesystem")
 

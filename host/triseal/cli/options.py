@@ -87,7 +87,7 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
 
 def _given(file: Path | None) -> bytes:
     if file is None:
-        return os.environ.get(ENVIRONMENT, "").encode()
+        return os.fsencode(os.environ.get(ENVIRONMENT, ""))  # its very octets, whatever they are
     lines = files.read(file, MAX_PASSPHRASE).splitlines()
     if not lines or not lines[0]:
         raise NoPassphrase(f"{file} has no first line")
@@ -98,7 +98,7 @@ def _asked(prompt: str) -> bytes:
     if not sys.stdin.isatty():
         raise NoPassphrase("there is no terminal to ask on")
     try:
-        typed = getpass.getpass(prompt).encode()
+        typed = os.fsencode(getpass.getpass(prompt))
     except EOFError:
         typed = b""
     if not typed:
