@@ -1,0 +1,63 @@
+"""Waiting, with progress, until nodes have confirmed a change."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from triseal import database
+from triseal.site import guarantee
+from triseal.site.guarantee import Guarantee
+from triseal.site.manager import Manager
+
+DEFAULT_SECONDS = 5.0
+_LOOK_EVERY = 0.2
+
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, help="Seconds to wait for nodes to confirm.", metavar="SECONDS"),
+]
+
+
+def confirmations(
+    site: Manager, found: Guarantee, seconds: float, *, service: str = "", node: str = ""
+) -> Guarantee:
+    """Wait until all nodes have confirmed, until the bound is past, or as long as was asked for.
+
+    Args:
+        site: the site.
+        found: what the change guaranteed when it was made.
+        seconds: to wait at most.
+        service, node: what was changed.
+
+    Returns: how far it is.
+    """
+    end = time.monotonic() + seconds
+    if not found.waiting or not seconds:
+        return found
+    total = len(found.confirmed) + len(found.waiting)
+    with _progress() as progress:
+        bar = progress.add_task("nodes", total=total, completed=len(found.confirmed))
+        while found.waiting and time.monotonic() < end:
+            time.sleep(_LOOK_EVERY)
+            found = _now(site, service, node)
+            progress.update(bar, completed=total - len(found.waiting))
+    return found
+
+
+def _progress() -> Progress:
+    """On the terminal only: what is printed for programs stays as it is."""
+    columns = (TextColumn("confirmed by"), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _now(site: Manager, service: str, node: str) -> Guarantee:
+    with database.reading(site.engine) as connection:
+        places = guarantee.places_of(connection, service=service, node=node)
+        return guarantee.of(connection, site.preparer, places, int(time.time()))
