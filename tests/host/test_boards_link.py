@@ -70,6 +70,8 @@ def test_functions_are_called_with_values(virtual: VirtualBoard) -> None:
         assert board.call("time.sleep_ms", 1) is None
         with pytest.raises(DeviceFailed, match="no module named"):
             board.call("nothing.there")
+        with pytest.raises(DeviceFailed, match="no value"):
+            board.call("builtins.iter", [])
 
 
 def test_facts_are_those_of_the_board(virtual: VirtualBoard) -> None:
@@ -191,6 +193,28 @@ def echo(data: bytes) -> bytes:
 def chatty(_: bytes) -> bytes:
     """A device that speaks another protocol, at length."""
     return b"$GPGGA,123519,4807.038,N,01131.000,E,1,08*47\r\n" * 20
+
+
+def test_a_board_that_never_stops_talking_holds_nobody_up() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    ended = threading.Event()
+
+    def flood() -> None:
+        while not ended.is_set():
+            if select.select([], [master], [], 0.05)[1]:
+                os.write(master, b"x" * 500)
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    try:
+        with Port(os.ttyname(slave)) as port, pytest.raises(BoardTimeout):
+            port.wait_for("nothing of the kind", 0.5)
+    finally:
+        ended.set()
+        thread.join()
+        os.close(slave)
+        os.close(master)
 
 
 @pytest.mark.parametrize("device", [silent, echo, chatty])

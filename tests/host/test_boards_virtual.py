@@ -1,6 +1,7 @@
 """A virtual board behaves as a board: for mpremote's command line, and octet by octet."""
 
 import hashlib
+import stat
 import subprocess
 import sys
 import time
@@ -30,6 +31,11 @@ def shared(
     filesystem: Filesystem = request.param
     with VirtualBoard(tmp_path_factory.mktemp("board"), filesystem=filesystem) as board:
         yield board
+
+
+def test_its_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with VirtualBoard(tmp_path / "boards" / "one") as board:
+        assert stat.S_IMODE(board.directory.stat().st_mode) == 0o700
 
 
 def mpremote(port: str, *arguments: str) -> subprocess.CompletedProcess[str]:

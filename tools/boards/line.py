@@ -8,6 +8,7 @@ from typing import Any
 
 from boards.errors import BoardGone, BoardTimeout
 
+_MAX_WAITING = 1 << 20  # octets kept for a reader: no answer of a board is as long
 _TICK = 0.05  # seconds that one read of the port may block
 
 
@@ -86,12 +87,15 @@ class Line:
     def _await(self) -> None:
         while True:
             with _gone():
-                data = self._serial.read(max(1, self._serial.in_waiting))
+                data = self._serial.read(min(_MAX_WAITING, max(1, self._serial.in_waiting)))
+            # Also where octets come: a board that never stops talking must not hold anybody up.
+            if time.monotonic() >= self.deadline:
+                raise BoardTimeout("the board did not answer in time")
+            if len(self._buffer) + len(data) > _MAX_WAITING:
+                raise BoardTimeout("the board sends without end")
             if data:
                 self._buffer += data
                 return
-            if time.monotonic() >= self.deadline:
-                raise BoardTimeout("the board did not answer in time")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from boards import device_errors, facts
-from boards.errors import BoardError, BoardGone, BoardTimeout, NoAnswer
+from boards.errors import BoardError, BoardGone, BoardTimeout, DeviceFailed, NoAnswer
 from boards.files import Files
 from boards.port import Port
 
@@ -86,7 +86,10 @@ class Board(Port, Files):
         module, _, name = function.rpartition(".")
         values = ", ".join(repr(value) for value in arguments)
         printed = self.exec(f"import {module}\nprint(repr({module}.{name}({values})))", timeout)
-        return ast.literal_eval(printed.strip().splitlines()[-1])
+        try:
+            return ast.literal_eval(printed.strip().splitlines()[-1])
+        except (ValueError, SyntaxError, IndexError, MemoryError, RecursionError):
+            raise DeviceFailed("the board's answer is no value") from None
 
     def facts(self) -> facts.Facts:
         """What the board is, and what it has left.

@@ -29,7 +29,8 @@ class Lock:
         Raises:
             AlreadyRunning: another process holds it; the detail names it.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Its owner's alone: the flash of a board holds the key of a node.
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _PATIENCE
         while not _try_lock(fd, fcntl.LOCK_EX):
