@@ -146,57 +146,36 @@ def test_a_peer_is_who_its_certificate_says():
         row(sentence, code, identity.check, peer, SITE_KEYS, uri, now)
 
 
+def with_names(*names):
+    """A peer's extensions with these in the place of its name."""
+    return listed(USAGE, TLS_BOTH_SIDES, NO_CA, *names)
+
+
 def test_a_peer_has_the_profile():
     san = uri_names(NODE_URI)
     for code, sentence, rest in (
         ("malformed-der", "no extensions", b""),
         ("profile-violation", "no name", listed(USAGE, TLS_BOTH_SIDES, NO_CA)),
         ("profile-violation", "no purposes", listed(USAGE, NO_CA, san)),
+        ("profile-violation", "something else", with_names(san, extension(b"\x2a\x03", b""))),
         (
             "profile-violation",
             "a critical name",
-            listed(USAGE, TLS_BOTH_SIDES, NO_CA, extension(b"\x55\x1d\x11", b"", CRITICAL)),
-        ),
-        (
-            "profile-violation",
-            "something else",
-            listed(USAGE, TLS_BOTH_SIDES, NO_CA, san, extension(b"\x2a\x03", b"")),
-        ),
-        (
-            "malformed-der",
-            "a host name",
-            listed(USAGE, TLS_BOTH_SIDES, NO_CA, extension(b"\x55\x1d\x11", b"\x30\x03\x82\x01a")),
-        ),
-        (
-            "malformed-der",
-            "two names",
-            listed(
-                USAGE,
-                TLS_BOTH_SIDES,
-                NO_CA,
-                extension(b"\x55\x1d\x11", b"\x30\x06\x86\x01a\x86\x01b"),
-            ),
-        ),
-        (
-            "malformed-der",
-            "a URI beyond ASCII",
-            listed(
-                USAGE,
-                TLS_BOTH_SIDES,
-                NO_CA,
-                extension(b"\x55\x1d\x11", b"\x30\x04\x86\x02\xc3\xa4"),
-            ),
-        ),
-        (
-            "malformed-der",
-            "an empty URI",
-            listed(USAGE, TLS_BOTH_SIDES, NO_CA, extension(b"\x55\x1d\x11", b"\x30\x02\x86\x00")),
-        ),
-        (
-            "malformed-der",
-            "a URI of 257 octets",
-            listed(USAGE, TLS_BOTH_SIDES, NO_CA, uri_names("a" * 257)),
+            with_names(extension(b"\x55\x1d\x11", b"", CRITICAL)),
         ),
     ):
         row(sentence, code, lambda rest: node(rest=rest), rest)
+
+
+def test_a_peer_has_one_uri():
+    for sentence, value in (
+        ("a host name", b"\x30\x03\x82\x01a"),
+        ("two names", b"\x30\x06\x86\x01a\x86\x01b"),
+        ("a URI beyond ASCII", b"\x30\x04\x86\x02\xc3\xa4"),
+        ("an empty URI", b"\x30\x02\x86\x00"),
+    ):
+        rest = with_names(extension(b"\x55\x1d\x11", value))
+        row(sentence, "malformed-der", lambda rest: node(rest=rest), rest)
+    long = with_names(uri_names("a" * 257))
+    row("a URI of 257 octets", "malformed-der", lambda rest: node(rest=rest), long)
     assert node(uri="a" * 256).uri == "a" * 256
