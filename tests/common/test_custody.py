@@ -123,6 +123,28 @@ def test_each_step_has_its_refusal():
         row(sentence, code, lambda arguments: check(**arguments), arguments)
 
 
+def test_each_seal_says_the_same():
+    """Whichever of the three differs, and in which of the two ways: the service or its content."""
+    odd = core(version="2.0.0")
+    for sentence, of_developer, of_store, of_site in (
+        ("the developer's", odd, core(), core()),
+        ("the Store's", core(), odd, core()),
+        ("the site's", core(), core(), odd),
+    ):
+        developer = developer_seal(value=sealwriter.service_seal(of_developer))
+        store = store_seal(developer, value=sealwriter.service_seal(of_store, sha256(developer)))
+        value = sealwriter.service_seal(of_site, sha256(store), GRANTS)
+        package = Package(developer, store)
+        row(sentence, "seal-mismatch", check, site_seal(store, value=value), package)
+    other = name("other")
+    store = store_seal(DEVELOPER, subject=other)
+    row("the Store's service", "seal-mismatch", check, site_seal(store), Package(store=store))
+    developer = developer_seal(subject=other)
+    store = store_seal(developer)
+    package = Package(developer, store)
+    row("the developer's service", "seal-mismatch", check, site_seal(store), package)
+
+
 def test_the_place_is_this_one():
     for code, uri in (
         ("wrong-site", "spiffe://house/node/kitchen-1/service/thermo"),
