@@ -18,7 +18,7 @@ Grace = Annotated[
         min=0,
         max=_MAX_GRACE,
         help="Seconds in all that services may run after power loss, until the site is heard "
-        "again; 0 is the strict policy. A change may take so much longer on this node.",
+        "again, past the bound of a change too; 0 is the strict policy.",
     ),
 ]
 Config = Annotated[
