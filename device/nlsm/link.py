@@ -38,6 +38,7 @@ class Link:
         self.peer = self.question = None
         self.download = None
         self._asked = {}
+        self._untold = {}
         self._out = []
         self._session = None
         self._wake = asyncio.Event()
@@ -96,6 +97,7 @@ class Link:
         host, port = self.node.settings["server"]
         self._out = []
         self._asked = {}
+        self._untold = {}
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection(host, port, ssl=context), _CONNECT_S
         )
@@ -190,6 +192,8 @@ class Link:
                 self.drop()
                 return
         self.ask(self._due())
+        while self._untold and len(self._out) < _MOST_OUT // 2:
+            self.report(self._untold.popitem()[1])
 
     def _due(self) -> list:
         try:
@@ -232,6 +236,9 @@ class Link:
     def report(self, one, evidence=()) -> None:
         """Tell the site what has become of a service."""
         if not self.greeted:
+            return
+        if len(self._out) >= _MOST_OUT // 2 and not evidence:
+            self._untold[one.name] = one  # all services at once are more than there is room for
             return
         from sealcore import messages
 
