@@ -50,6 +50,7 @@ class Board:
 
     Attributes:
         failures: times that it has failed to connect since it last was connected.
+        free: octets of its heap that were free when there were fewest.
         lines: the last that it printed for people.
     """
 
@@ -57,6 +58,7 @@ class Board:
         self.name = name
         self.flash = folder / name
         self.failures = 0
+        self.free = float("inf")
         self.lines: list[str] = []
         self._on_tick = on_tick
         self._on_held = on_held
@@ -128,7 +130,9 @@ class Board:
 
     def words(self, service: str) -> str:
         """What it printed of late about a service, and about the link."""
-        return " | ".join(line for line in self.lines if service in line or " link: " in line)
+        return " | ".join(
+            line for line in self.lines if service in line or " link: " in line or " free: " in line
+        )
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
@@ -158,5 +162,8 @@ class Board:
         except (errors.SealError, ValueError):
             self._note(f"unreadable: {line!r}")
             return
+        if kind == messages.STATUS:
+            self.free = min(self.free, values[4])
+            self._note(f"free: {values[4]}")
         if kind == messages.HELLO:
             self._on_held(self.name, {service: serial for service, serial, _ in values[4]})

@@ -239,7 +239,7 @@ class Stage:
     def _triseal(self, *arguments: str) -> dict[str, dict[str, str]]:
         command = [sys.executable, "-m", "triseal.cli.main", "site", *arguments]
         done = subprocess.run(
-            [*command, "--home", str(self.site.home), "--json"],
+            [*command, "--wait", "0", "--home", str(self.site.home), "--json"],
             check=True,
             capture_output=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
