@@ -67,7 +67,7 @@ MALFORMED = (
     ("an empty entry", made(lists=lists(sequence(sequence())))),
     (
         "an entry with something behind",
-        made(lists=lists(sequence(sequence(ENTRY[3:], b"\x05\x00")))),
+        made(lists=lists(sequence(sequence(ENTRY[2:], b"\x05\x00")))),
     ),
     ("a key that is no SEQUENCE", made(lists=lists(sequence(sequence(name("Ada"), b"\x04\x00"))))),
     ("something behind it", FIRST + b"\x00"),

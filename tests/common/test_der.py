@@ -174,6 +174,11 @@ def test_nesting_as_deep_as_one_likes_needs_no_recursion():
     assert depth == 2000
 
 
+def test_a_length_beyond_the_end_is_refused_at_once():
+    for data in (b"\x04\x02\xaa", b"\x04\x81\x80\xaa", b"\x30\x01"):
+        raises("malformed-der", der.Reader(data).value)
+
+
 def test_a_huge_length_allocates_nothing():
     raises("malformed-der", read_any, b"\x04\x84\xff\xff\xff\xff" + b"a")
 

@@ -12,6 +12,7 @@ WRITTEN = (
     "bus.subscribe:home/#",
     "bus.subscribe:+/+/#",
     "bus.subscribe:k\u00fcche",
+    "bus.publish:!~",
     "pin:0",
     "pin:4",
     "pin:255",

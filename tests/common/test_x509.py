@@ -169,6 +169,7 @@ ACCEPTED = (
     ("version 3 without extensions", {}),
     ("version 3 with extensions", {"rest": PARSED}),
     ("a serial number of 20 octets", {"serial": integer((1 << 159) - 1)}),
+    ("the lowest of 20 octets", {"serial": b"\x02\x14\x80" + bytes(19)}),
     ("a negative serial number", {"serial": b"\x02\x01\x80"}),
     ("a serial number of zero", {"serial": b"\x02\x01\x00"}),
     ("a subject without name", {"subject": b"\x30\x00"}),
@@ -188,10 +189,11 @@ ACCEPTED = (
                 rdn(attribute(CN, 19, b"Aa0 '()+,-./:=?")),
                 rdn(attribute(CN, 20, b"a")),
                 rdn(attribute(CN, 3, b"\x04\xf0")),
+                rdn(attribute(CN, 3, b"\x07\x80")),
                 rdn(attribute(CN, 3, b"\x00")),
                 rdn(attribute(CN, 22, b"a@b\x00")),
                 rdn(attribute(CN, 26, b" ~")),
-                rdn(attribute(CN, 28, b"\x00\x00\x00a")),
+                rdn(attribute(CN, 28, b"\x00\x00\x00a\x00\x10\xff\xff")),
                 rdn(attribute(CN, 30, b"\x00a")),
             )
         },
@@ -215,6 +217,20 @@ def test_what_is_well_formed_is_read():
             x509.parse(certificate(**parts))
         except Exception as error:
             raise AssertionError("%s: %r" % (sentence, error))
+
+
+def test_sizes_are_bounded():
+    # Signatures differ in length by some octets: what is over is tried out.
+    length = 16000 + x509.MAX_SIZE - len(certificate(**rest_of(extension(UNKNOWN, bytes(16000)))))
+    sizes = []
+    for over in range(-4, 5):
+        made = certificate(**rest_of(extension(UNKNOWN, bytes(length + over))))
+        sizes.append(len(made))
+        if len(made) <= x509.MAX_SIZE:
+            x509.parse(made)
+        else:
+            row("%d octets" % len(made), "unsupported-certificate", x509.parse, made)
+    assert x509.MAX_SIZE in sizes
 
 
 def test_the_frame_is_exact():
