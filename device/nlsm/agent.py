@@ -60,7 +60,13 @@ class Agent:
                 self.runner.start(one)
 
     def _load(self, one) -> None:
-        # Nothing awaits between the check and the import, so nothing else runs.
+        try:
+            self._check_and_import(one)
+        except MemoryError as error:  # the others may be smaller
+            one.set("failed", "MemoryError", str(error))
+
+    def _check_and_import(self, one) -> None:
+        # Nothing awaits between the two, so nothing else runs.
         memory.load(memory.CHECK)
         from . import starter
 

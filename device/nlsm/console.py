@@ -53,4 +53,6 @@ def _take(node, text) -> None:
             node.set_time(then)
     except errors.SealError as error:
         print("triseal: %s: %s" % (error.code, error))
+    except MemoryError as error:
+        print("triseal: out-of-memory: %s" % error)
     memory.free()

@@ -64,6 +64,7 @@ def accept() -> None:
     for this node's key, by a site key of the bundle; the bundle follows the one at hand, if any.
     Validity is checked by who has the time. Raises SealError; then nothing has changed.
     """
+    memory.load(memory.CHECK)
     from . import trust
 
     recovery.recover()

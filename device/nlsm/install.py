@@ -12,13 +12,16 @@ the SealError that is raised, and what was installed before stays as it was.
 import gc
 import time
 
-from sealcore import errors, names
+from sealcore import errors
 
-from . import clock, floors, keystore, memory, recovery, timing, trust, verifier
+from . import clock, memory
 
 
 def challenge() -> bytes:
     """A nonce of 16 octets; the one before is void."""
+    memory.load(memory.CHECK)
+    from . import floors, trust
+
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
     clock.asked_by_line = clock.Question()
     memory.free()
@@ -27,11 +30,18 @@ def challenge() -> bytes:
 
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
-    if not clock.of_line:
-        raise errors.NoTrustedTime
+    _check_clock()
+    memory.load(memory.CHECK)
+    from . import timing
+
     timing.take(clock.of_line, clock.asked_by_line, signed)
     memory.free()
     return clock.of_line.now()
+
+
+def _check_clock() -> None:
+    if not clock.of_line:
+        raise errors.NoTrustedTime
 
 
 def accept(name: str) -> dict:
@@ -40,34 +50,49 @@ def accept(name: str) -> dict:
     Returns: what a person wants to know: version, not_after, grants, how many ms the check took and
     the heap in use at its end, code included. Raises: a leaf of SealError.
     """
-    names.check_label(name)
-    recovery.recover()
-    folder = keystore.INCOMING + "/" + name
-    started = time.ticks_ms()
+    memory.load(memory.CHECK)
     try:
-        if not clock.of_line:
-            raise errors.NoTrustedTime
-        site_seal = keystore.read(folder + "/site.der")
-        seal = verifier.check(folder, site_seal, name, clock.of_line.now())
-        took = time.ticks_diff(time.ticks_ms(), started)
-        gc.collect()
-        used = gc.mem_alloc()
-        recovery.swap(name)
-        # After the swap: a cut in between must not outlaw what is still installed.
-        floors.rise(seal.not_before, name, seal.security_version)
+        _check_clock()
+        return _accept(name)
     finally:
+        from . import keystore, recovery
+
         recovery.remove(keystore.INCOMING)
         memory.free()
-    return {
+
+
+def _accept(name: str) -> dict:
+    from sealcore import names
+
+    from . import floors, keystore, verifier
+
+    folder = keystore.INCOMING + "/" + names.check_label(name)
+    started = time.ticks_ms()
+    seal = verifier.check(folder, keystore.read(folder + "/site.der"), name, clock.of_line.now())
+    took = time.ticks_diff(time.ticks_ms(), started)
+    gc.collect()
+    found = {
         "version": seal.service_version,
         "not_after": seal.not_after,
         "grants": seal.grants,
         "ms": took,
-        "heap": used,
+        "heap": gc.mem_alloc(),
     }
+    from . import recovery
+
+    recovery.recover()
+    recovery.swap(name)
+    # After the swap: a cut in between must not outlaw what is still installed.
+    floors.rise(seal.not_before, name, seal.security_version)
+    return found
 
 
 def remove(name: str) -> None:
     """Remove a service; none is no error. Its security version's floor stays."""
+    from sealcore import names
+
+    from . import recovery
+
     recovery.recover()
     recovery.drop(names.check_label(name))
+    memory.free()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from sealcore import encode, identity, sealwriter, signedtime
+from sealcore import encode, identity, seal, sealwriter, signedtime
 from triseal import certificate, signer
 
 NOW = 1795363200
@@ -126,21 +126,33 @@ class Site:
         )
         developer = self._code_seal(self.developer, DEVELOPER, service, core, b"")
         store = self._code_seal(self.store, STORE, service, core, developer)
+        files = {
+            entry: executable,
+            "metadata.json": metadata,
+            "developer.der": developer,
+            "store.der": store,
+        }
+        made = Deployment(service, files)
+        return made.with_file("site.der", self.reseal(made, node, spki, grants=grants, life=life))
+
+    def reseal(
+        self,
+        deployment: Deployment,
+        node: str,
+        spki: bytes,
+        *,
+        grants: tuple[str, ...] = (),
+        life: tuple[int, int] = (-100, 4900),
+    ) -> bytes:
+        """A new site seal for what the Store has sealed."""
+        service, store = deployment.name, deployment.files["store.der"]
+        core = bytes(seal.parse(store, seal.STORE).core)
         sealed = sealwriter.service_seal(core, hashlib.sha256(store).digest(), grants)
         extensions = certificate.site_seal_extensions(
             self.authority.spki, sealed, identity.service(self.name, node, service)
         )
         begin, end = self.now + life[0], self.now + life[1]
-        return Deployment(
-            service,
-            {
-                entry: executable,
-                "metadata.json": metadata,
-                "developer.der": developer,
-                "store.der": store,
-                "site.der": self._issue(service, spki, begin, end, extensions),
-            },
-        )
+        return self._issue(service, spki, begin, end, extensions)
 
     def _code_seal(
         self, by: signer.KeySigner, issuer: bytes, service: str, core: bytes, before: bytes

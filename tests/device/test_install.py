@@ -70,7 +70,7 @@ def test_a_wrong_one_is_refused_and_the_old_one_stays(
     install(board, ticker)
     before = files(directory)
     wrong = ticker.with_file("app.py", TICKER + b" ")
-    assert refused(lambda: install(board, wrong)) .startswith("HashMismatch")
+    assert refused(lambda: install(board, wrong)).startswith("HashMismatch")
     assert files(directory) == before
 
 
