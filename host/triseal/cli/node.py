@@ -12,7 +12,15 @@ from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
 from triseal import ports
-from triseal.cli import node_flash, node_image, node_settings, options, output, progress
+from triseal.cli import (
+    node_console,
+    node_flash,
+    node_image,
+    node_settings,
+    options,
+    output,
+    progress,
+)
 from triseal.cli.site import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
@@ -22,6 +30,7 @@ app = typer.Typer(
 )
 
 app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
+app.command("console", epilog=node_console.EPILOG)(node_console.console_)
 app.command("image", epilog=node_image.EPILOG)(node_image.image_)
 
 PortName = Annotated[
