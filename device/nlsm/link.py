@@ -120,7 +120,7 @@ class Link:
             if sending:
                 sending.cancel()
             self._end_download()
-            writer.close()
+            reader.s.close()  # at once, with its buffers; a stream itself would leave it to chance
             gc.collect()
 
     async def _greet(self, first, seen) -> None:
