@@ -4,9 +4,13 @@ try:
     import nlsm.boot
 
     start = nlsm.boot.look()
+    import nlsm.node
+
+    node = nlsm.node.Node(start)
+    node.wait_for_time()
     import nlsm.agent
 
-    nlsm.agent.run(start)
+    nlsm.agent.run(node)
 except KeyboardInterrupt:
     print("triseal: interrupted")
 except Exception as error:

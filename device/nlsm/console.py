@@ -4,7 +4,6 @@ Only what begins with `~` is for the node; see `answers` for what it means. Base
 character, so Ctrl-C still interrupts.
 """
 
-import asyncio
 import select
 import sys
 
@@ -14,45 +13,47 @@ from sealcore.compat import const
 from . import memory
 
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
-_PAUSE_MS = const(50)
-_AT_ONCE = const(512)  # octets, then the services have their turn
+_AT_ONCE = const(512)  # octets, then others have their turn
 
 
-async def serve(node) -> None:
-    """Answer until the other end is closed, which on a board it never is."""
-    poll = select.poll()
-    poll.register(sys.stdin, select.POLLIN)
-    stdin = sys.stdin.buffer
-    text = bytearray()
-    while True:
+class Console:
+    """Standard input, read without waiting for it."""
+
+    def __init__(self, node):
+        self._node = node
+        self._text = bytearray()
+        self._poll = select.poll()
+        self._poll.register(sys.stdin, select.POLLIN)
+
+    def turn(self) -> bool:
+        """Take what has come; false once the other end is closed, which on a board it never is."""
         for _ in range(_AT_ONCE):
-            if not poll.poll(0):
-                await asyncio.sleep_ms(_PAUSE_MS)
+            if not self._poll.poll(0):
                 break
-            octet = stdin.read(1)
+            octet = sys.stdin.buffer.read(1)
             if not octet:
-                return
+                return False
             if octet not in b"\r\n":
-                if len(text) <= _LONGEST:
-                    text.extend(octet)
+                if len(self._text) <= _LONGEST:
+                    self._text.extend(octet)
                 continue
-            if text[:1] == b"~":
-                _take(node, text)
-            text = bytearray()
-        await asyncio.sleep_ms(0)
+            if self._text[:1] == b"~":
+                self._take()
+            self._text = bytearray()
+        return True
 
+    def _take(self) -> None:
+        try:
+            from . import answers
 
-def _take(node, text) -> None:
-    from . import answers
-
-    try:
-        then = answers.take(node, text)
-        if then:  # what the site says the time is
+            then = answers.take(self._node, self._text)
             del answers
+            self._text = None  # its room is wanted
             memory.free()
-            node.set_time(then)
-    except errors.SealError as error:
-        print("triseal: %s: %s" % (error.code, error))
-    except MemoryError as error:
-        print("triseal: out-of-memory: %s" % error)
-    memory.free()
+            if then:  # what the site says the time is
+                self._node.set_time(then)
+        except errors.SealError as error:
+            print("triseal: %s: %s" % (error.code, error))
+        except MemoryError as error:
+            print("triseal: out-of-memory: %s" % error)
+        memory.free()

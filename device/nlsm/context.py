@@ -13,7 +13,7 @@ class Context:
         """
         Args:
             service: its service.Service, whose grants may change or end.
-            node: the Agent.
+            node: the node.Node.
             bus: the bus of the node.
         """
         self.name = service.name

@@ -64,7 +64,7 @@ def _welcome(link, signed, newer) -> None:
     for one in node.services.values():
         if one.code:  # HELLO has no room for reasons
             link.report(one)
-    node.start()
+    node.check()
 
 
 def _believe(node, newer: bytes) -> None:

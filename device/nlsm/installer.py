@@ -77,4 +77,4 @@ def finish(node) -> None:
                 node.link.report(one)
         elif then == "replace":
             recovery.swap(one.name)
-    node.start()
+    node.check()

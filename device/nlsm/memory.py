@@ -10,7 +10,7 @@ from sealcore.compat import const
 
 # Held by what runs all the time. All else is imported inside functions only, or by such modules:
 # otherwise a second copy would be loaded beside the one that is held.
-RESIDENT = " errors compat grants memory agent service clock console runner context bus link "
+RESIDENT = " errors compat grants memory node agent service clock console runner context bus link "
 _PLENTY = const(65536)
 
 # What a check needs, in the order of dependence.

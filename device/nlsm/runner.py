@@ -15,18 +15,20 @@ class Runner:
     """What running services share: the bus, and the record of who started which task."""
 
     def __init__(self, node):
-        """`node` is the Agent."""
+        """`node` is the node.Node."""
         self.bus = bus.Bus()
         self._node = node
         self._create = asyncio.core.create_task
         # A task that a service starts is the service's, to be stopped with it.
         asyncio.core.create_task = asyncio.create_task = self._adopt
 
-    def start(self, one) -> None:
-        """Run the `main(ctx)` of a service that was checked and imported."""
-        main, one.main = one.main, None
-        one.set("running")
-        one.tasks.append(self._create(self._run(one, main)))
+    def begin(self) -> None:
+        """Run the `main(ctx)` of each service that was checked and imported."""
+        for one in self._node.services.values():
+            main, one.main = one.main, None
+            if main:
+                one.set("running")
+                one.tasks.append(self._create(self._run(one, main)))
 
     async def _run(self, one, main) -> None:
         result = ("stopped",)

@@ -17,8 +17,6 @@ def admit(node, one) -> bool:
     try:
         accept(node, one, verifier.check(folder, site_seal(one), one.name, node.clock.now()))
         return True
-    except errors.NoTrustedTime:
-        one.set("waiting-for-time", "no-trusted-time")
     except errors.SealError as error:
         state = "expired" if error.code == "expired" else "refused"
         one.set(state, error.code, str(error))

@@ -1,0 +1,117 @@
+"""The node: who it is, what time it has, its services; and which of them may run.
+
+Nothing here needs an event loop: at boot, services are checked and imported before the rest of the
+agent is loaded, since a small heap has no room for both.
+"""
+
+import time
+
+from sealcore import errors
+from sealcore.compat import const
+
+from . import clock, console, memory, service
+
+_PAUSE_MS = const(50)
+
+
+class Node:
+    """The node.
+
+    name, bundle, settings, failure    as boot.look() has found them
+    waits       whether nothing can run before the time is known by the console
+    services    {name: service.Service}
+    clock       clock.Clock
+    question    clock.Question that was put on the console
+    runner      runner.Runner; None before the event loop runs
+    link        link.Link; None without a network
+    followers   called with (service, text) for each line of a service's log
+    """
+
+    def __init__(self, found: dict):
+        """`found` is what boot.look() returns."""
+        self.name = found["name"]
+        self.bundle = found["bundle"]
+        self.settings = found["settings"]
+        self.failure = found["failure"]
+        self.clock = clock.Clock(found["floor"], found["grace"])
+        self.waits = not (found["grace"] or "server" in self.settings)
+        self.question = clock.Question()
+        self.runner = self.link = None
+        self.followers = []
+        self.services = {}
+        for name in found["services"]:
+            one = self.services[name] = service.Service(name)
+            if self.failure:
+                one.set("refused", self.failure.code, str(self.failure))
+
+    def log(self, source: str, text: str) -> None:
+        """A line of a service for whoever reads the console; one line, whatever the text."""
+        text = text.replace("\n", " ").replace("\r", " ")
+        print(source + ": " + text)
+        for follower in self.followers:
+            follower(source, text)
+
+    def tell(self) -> None:
+        """Tell what has changed since the last time."""
+        for one in self.services.values():
+            if one.changed:
+                one.changed = False
+                print("triseal: " + str(one))
+                if self.link:
+                    self.link.report(one)
+
+    def check(self) -> None:
+        """Check and import all that waits for it; then run it, once the event loop runs."""
+        for one in self.services.values():
+            waits = one.state in ("installing", "waiting-for-time", "expired")
+            if waits and not one.then and one.ended():
+                self._check(one)
+        memory.free()
+        if self.runner:
+            self.runner.begin()
+
+    def _check(self, one) -> None:
+        try:
+            self.clock.now()
+            self._check_and_import(one)
+        except errors.NoTrustedTime:
+            one.set("waiting-for-time", "no-trusted-time")
+        except MemoryError as error:  # the others may be smaller
+            one.set("failed", "MemoryError", str(error))
+
+    def _check_and_import(self, one) -> None:
+        # Nothing awaits between the two, so nothing else runs.
+        memory.load(memory.CHECK)
+        from . import starter
+
+        admitted = starter.admit(self, one)
+        del starter
+        memory.free()
+        if admitted:
+            from . import loader
+
+            loader.load(one)
+
+    def set_time(self, signed) -> None:
+        """Take the site's answer on the console; raises SealError. What waited is started."""
+        if self.failure:
+            raise self.failure
+        memory.load(memory.CHECK)
+        from . import timing
+
+        timing.take(self.clock, self.question, signed)
+        del timing
+        self.check()
+
+    def wait_for_time(self) -> None:
+        """Check what can be checked; where nothing can before the time is known, answer on the
+        console until it is."""
+        if self.failure:
+            print("triseal: %s: %s" % (self.failure.code, self.failure))
+        self.check()
+        line = console.Console(self)
+        while self.waits and not self.clock.trusted:
+            self.tell()
+            if not line.turn():
+                return
+            time.sleep_ms(_PAUSE_MS)
