@@ -69,8 +69,9 @@ class Clock:
         if seconds < self.floor:
             raise errors.Rollback("time %d, had %d" % (seconds, self.floor))
         self.floor = seconds
-        self._seconds = seconds + (passed + 999) // 1000
-        self._ticks = time.ticks_ms()
+        latest = passed + 999  # ms after the begin of that second
+        self._seconds = seconds + latest // 1000
+        self._ticks = time.ticks_add(time.ticks_ms(), -(latest % 1000))
         self.trusted = True
 
 
