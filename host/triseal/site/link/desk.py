@@ -3,16 +3,18 @@
 One thread reads and signs, outside of any lock; another records. While one batch is written, the
 next one is signed and a third one gathers: under load a commit serves many renewals, and without
 load nobody waits. What has not been recorded is never sent.
+
+The threads take their work themselves: the event loop, busy with sending, would keep them waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import queue
+import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -49,6 +51,10 @@ class _Job:
             self.future.set_exception(result)
 
 
+_Settled = list[tuple[_Job, Draft | Exception]]
+_Drafted = list[tuple[_Job, Draft]]
+
+
 class Desk:
     """Two threads and what they work on.
 
@@ -67,9 +73,9 @@ class Desk:
         self._plans = Plans(Preparer(authority.issuer))
         self._known = Known()
         self._recorder = Recorder(engine, self._known)
-        self._queue: deque[_Job] = deque()
-        self._wake = asyncio.Event()
-        self._drafted: asyncio.Queue[list[tuple[_Job, Draft]]] = asyncio.Queue(1)
+        self._asked: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._drafted: queue.Queue[_Drafted | None] = queue.Queue(1)
+        self._loop: asyncio.AbstractEventLoop
 
     @property
     def revision(self) -> int:
@@ -82,54 +88,61 @@ class Desk:
         Raises: what the task raises; DatabaseUnusable; Changed.
         """
         future: asyncio.Future[Draft] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Job(task, future))
-        self._wake.set()
+        self._asked.put(_Job(task, future))
         return await future
 
     async def run(self) -> None:
         """Work until cancelled; a transaction that has begun is finished."""
-        with ThreadPoolExecutor(1, "draft") as drafting, ThreadPoolExecutor(1, "record") as writing:
-            recording = asyncio.create_task(self._record(writing))
-            try:
-                await self._draft(drafting)
-            finally:
-                recording.cancel()
+        self._loop = asyncio.get_running_loop()
+        threads = [
+            threading.Thread(target=self._draft_all, name="draft"),
+            threading.Thread(target=self._record_all, name="record"),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            await self._loop.create_future()
+        finally:
+            self._asked.put(None)
+            for thread in threads:
+                thread.join()
 
-    async def _draft(self, thread: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                jobs = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_AT_ONCE))]
-                results = await loop.run_in_executor(thread, self._look, [job.task for job in jobs])
-                drafted = []
-                for job, result in zip(jobs, results, strict=True):
-                    if isinstance(result, Draft):
-                        drafted.append((job, result))
-                    else:
-                        job.settle(result)
-                await self._drafted.put(drafted)
+    def _draft_all(self) -> None:
+        while (jobs := self._gather()) is not None:
+            results = list(zip(jobs, self._look([job.task for job in jobs]), strict=True))
+            self._settle([(job, one) for job, one in results if isinstance(one, Exception)])
+            self._drafted.put([(job, one) for job, one in results if isinstance(one, Draft)])
+        self._drafted.put(None)
 
-    async def _record(self, thread: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            batch = await self._drafted.get()
-            drafts = [draft for _, draft in batch]
-            results = await loop.run_in_executor(thread, self._recorder.record, drafts)
+    def _gather(self) -> list[_Job] | None:
+        """All that has been asked meanwhile, up to a bound; None at the end."""
+        jobs = []
+        job = self._asked.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == _MOST_AT_ONCE or self._asked.empty():
+                return jobs
+            job = self._asked.get()
+        return None
+
+    def _record_all(self) -> None:
+        while (batch := self._drafted.get()) is not None:
+            results = self._recorder.record([draft for _, draft in batch])
+            settled: _Settled = []
             for (job, draft), error in zip(batch, results, strict=True):
-                if isinstance(error, Stale):
-                    self._again(job)
+                if not isinstance(error, Stale):
+                    settled.append((job, error or draft))
+                elif job.tries > 1:
+                    job.tries -= 1
+                    self._asked.put(job)
                 else:
-                    job.settle(error or draft)
+                    settled.append((job, Changed("again and again while it was being answered")))
+            self._settle(settled)
 
-    def _again(self, job: _Job) -> None:
-        job.tries -= 1
-        if not job.tries:
-            job.settle(Changed("again and again while it was being answered"))
-            return
-        self._queue.append(job)
-        self._wake.set()
+    def _settle(self, results: _Settled) -> None:
+        """Answer a batch, in the event loop."""
+        if results:
+            self._loop.call_soon_threadsafe(_settle_all, results)
 
     def _look(self, tasks: list[Task]) -> list[Draft | Exception]:
         """Draft all tasks from one look at the database."""
@@ -141,6 +154,14 @@ class Desk:
                 return [_run(task, look) for task in tasks]
         except DatabaseUnusable as error:
             return [error] * len(tasks)
+        except Exception as error:  # a defect must not end the thread that all depend on
+            _log.exception("no look at the database", exc_info=error)
+            return [error] * len(tasks)
+
+
+def _settle_all(results: _Settled) -> None:
+    for job, result in results:
+        job.settle(result)
 
 
 def _run(task: Task, look: Look) -> Draft | Exception:
