@@ -36,18 +36,20 @@ def _read(found: dict) -> None:
         found["settings"] = dict(json.loads(keystore.read(keystore.ROOT + "/settings.json")))
     except (ValueError, TypeError):
         raise errors.BadMessage("settings.json")
-    memory.load(memory.CHECK)
+    memory.load(memory.TRUST)
     from . import floors, trust
 
     own = trust.load()
     floors.rise(own.signed)
     found["name"] = own.node
-    found["bundle"] = own.bundle.version
+    found["bundle"] = own.version
     found["floor"] = max(own.signed, floors.read()[floors.TIME])
     if found["settings"].get("grace"):
-        found["grace"] = floors.spend(found["settings"]["grace"])
+        from . import grace
+
+        found["grace"] = grace.spend(found["settings"]["grace"])
         for name in found["services"]:
-            _look_at_seal(found, name, own.bundle.site_keys)
+            _look_at_seal(found, name, own.site_keys)
 
 
 def _look_at_seal(found: dict, name: str, site_keys) -> None:

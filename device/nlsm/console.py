@@ -37,13 +37,17 @@ class Console:
                 if len(self._text) <= _LONGEST:
                     self._text.extend(octet)
                 continue
-            if self._text[:1] == b"~":
+            message = self._text[:1] == b"~"
+            if message:
                 self._take()
             self._text = bytearray()
+            if message:  # one at a time: what follows from it comes first
+                break
         return True
 
     def _take(self) -> None:
         try:
+            memory.load(memory.TALK)
             from . import answers
 
             then = answers.take(self._node, self._text)

@@ -36,7 +36,7 @@ def check_peer(node, der) -> identity.Identity:
 
     TLS has made sure that the server has its key.
     """
-    own = trust.load().bundle
+    own = trust.load()
     peer = identity.parse(der)
     now = node.clock.now() if node.clock.trusted else peer.not_before
     identity.check(peer, own.site_keys, identity.slsm(own.site), now)
@@ -74,7 +74,7 @@ def _believe(node, newer: bytes) -> None:
     recovery.make(keystore.INCOMING)
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
     enrol.accept()
-    node.bundle = trust.load().bundle.version
+    node.bundle = trust.load().version
     for one in node.services.values():
         if one.state == "running":
             installer.recheck(node, one)

@@ -64,15 +64,14 @@ def accept() -> None:
     for this node's key, by a site key of the bundle; the bundle follows the one at hand, if any.
     Validity is checked by who has the time. Raises SealError; then nothing has changed.
     """
-    memory.load(memory.CHECK)
-    from . import trust
+    memory.load(memory.TRUST)
+    from . import identify, trust
 
     recovery.recover()
     try:
-        fresh = trust.Trust(keystore.INCOMING)
-        fresh.check_key(_either(_KEY))
-        _check_update(fresh.bundle)
-        _check_settings(_either("/settings.json"))
+        identify.read(keystore.INCOMING)
+        _check_update(identify.file(keystore.INCOMING, "bundle.der"))
+        _check_settings(identify.file(keystore.INCOMING, "settings.json"))
     except errors.SealError:
         recovery.remove(keystore.INCOMING)
         raise
@@ -85,16 +84,12 @@ def accept() -> None:
     memory.free()
 
 
-def _either(name: str) -> bytes:
-    return keystore.read(keystore.INCOMING + name) or keystore.read(keystore.ROOT + name)
-
-
-def _check_update(fresh) -> None:
+def _check_update(der: bytes) -> None:
     from sealcore import bundle
 
     current = keystore.read(keystore.ROOT + "/bundle.der")
-    if current and current != fresh.der:
-        fresh.check_update(bundle.parse(current))
+    if current and current != der:
+        bundle.parse(der).check_update(bundle.parse(current))
 
 
 def _check_settings(text: bytes) -> None:

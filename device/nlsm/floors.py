@@ -11,7 +11,6 @@ from sealcore.compat import const, sha256
 from . import keystore
 
 TIME = "=time"
-GRACE = "=grace"
 _FILE = keystore.ROOT + "/floors"
 _STEP = const(3600)
 _LIMIT = const(16384)
@@ -47,29 +46,10 @@ def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
     elif seconds < found[TIME] + _STEP:
         return
     found[TIME] = max(seconds, found[TIME])
-    _write(found)
+    write(found)
 
 
-def spend(grace: int) -> int:
-    """Take what is left of `grace` seconds, all of it: how many that are.
-
-    It is written before it is used, so no number of power cuts makes it more.
-    """
-    found = read()
-    left = max(0, grace - found.get(GRACE, 0))
-    if left:
-        found[GRACE] = grace
-        _write(found)
-    return left
-
-
-def restore_grace() -> None:
-    """The time is known: the next power loss has its grace again."""
-    found = read()
-    if found.pop(GRACE, 0):
-        _write(found)
-
-
-def _write(found: dict) -> None:
+def write(found: dict) -> None:
+    """Replace them all."""
     lines = "".join(["%s %d\n" % item for item in found.items()]).encode()
     keystore.write(_FILE, _sum(lines) + lines)

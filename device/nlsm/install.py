@@ -19,7 +19,7 @@ from . import clock, memory
 
 def challenge() -> bytes:
     """A nonce of 16 octets; the one before is void."""
-    memory.load(memory.CHECK)
+    memory.check()
     from . import floors, trust
 
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
@@ -31,7 +31,7 @@ def challenge() -> bytes:
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
     _check_clock()
-    memory.load(memory.CHECK)
+    memory.check()
     from . import timing
 
     timing.take(clock.of_line, clock.asked_by_line, signed)
@@ -50,7 +50,7 @@ def accept(name: str) -> dict:
     Returns: what a person wants to know: version, not_after, grants, how many ms the check took and
     the heap in use at its end, code included. Raises: a leaf of SealError.
     """
-    memory.load(memory.CHECK)
+    memory.check()
     try:
         _check_clock()
         return _accept(name)

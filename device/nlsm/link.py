@@ -28,7 +28,7 @@ _MOST_OUT = const(32)  # frames that wait to be sent; beyond it the connection i
 class Link:
     """The link, whether there is a connection at the moment or not.
 
-    node       the Agent
+    node       the node.Node
     greeted    whether the site has said WELCOME on this connection
     """
 

@@ -13,12 +13,13 @@ from sealcore.compat import const
 RESIDENT = " errors compat grants memory node agent service clock console runner context bus link "
 _PLENTY = const(65536)
 
-# What a check needs, in the order of dependence.
-CHECK = (
+# What it takes to know whom to trust, to talk, and to check a service: in the order of dependence.
+TRUST = (
     "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
-    " sealcore.names sealcore.bundle sealcore.identity sealcore.seal sealcore.custody"
-    " nlsm.keystore nlsm.floors nlsm.trust nlsm.verifier nlsm.starter"
+    " sealcore.names nlsm.keystore nlsm.trust"
 )
+TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.keystore nlsm.answers"
+CHECK = "sealcore.seal sealcore.custody nlsm.floors nlsm.verifier nlsm.starter"
 
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
@@ -34,14 +35,33 @@ def load(names: str) -> None:
     gc.collect()
 
 
+def check() -> None:
+    """Load what a check needs."""
+    load(TRUST)
+    from . import trust
+
+    trust.load()
+    load(CHECK)
+
+
 def free() -> None:
     """Forget the modules that nothing holds, unless there is plenty of memory."""
+    names = ""
+    for name in sys.modules:
+        package, _, module = name.partition(".")
+        if package in ("sealcore", "nlsm") and module and " %s " % module not in RESIDENT:
+            names += " " + name
+    forget(names)
+
+
+def forget(names: str) -> None:
+    """Forget these modules, unless there is plenty of memory."""
     gc.collect()
     if gc.mem_free() >= _PLENTY:
         return
-    for name in list(sys.modules):
-        package, _, module = name.partition(".")
-        if package in ("sealcore", "nlsm") and module and " %s " % module not in RESIDENT:
+    for name in names.split():
+        if name in sys.modules:
+            package, _, module = name.partition(".")
             del sys.modules[name]
             delattr(sys.modules[package], module)
     gc.collect()

@@ -2,7 +2,7 @@
 
 from sealcore import signedtime
 
-from . import floors, trust
+from . import floors, grace, trust
 
 
 def take(clock, question, signed) -> None:
@@ -16,7 +16,7 @@ def take(clock, question, signed) -> None:
     Raises: a leaf of SealError.
     """
     nonce, passed = question.answered()
-    bundle = trust.load().bundle
-    clock.set(signedtime.read(signed, bundle.site_keys, bundle.site, nonce), passed)
+    own = trust.load()
+    clock.set(signedtime.read(signed, own.site_keys, own.site, nonce), passed)
     floors.rise(clock.floor)
-    floors.restore_grace()
+    grace.restore()

@@ -56,8 +56,6 @@ def check(folder: str, site_seal, service: str, now: int):
     floor = floors.read().get(service, 0)
     package = Package(folder)
     try:
-        return custody.verify(
-            package, site_seal, own.bundle, own.node, service, own.spki, now, floor
-        )
+        return custody.verify(package, site_seal, own, own.node, service, own.spki, now, floor)
     finally:
         package.executable.close()

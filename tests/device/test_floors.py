@@ -33,11 +33,12 @@ def on_micropython(code: str, root: Path) -> str:
 
 def test_grace_is_spent_once_until_the_time_is_told(tmp_path: Path) -> None:
     code = """
-print(floors.spend(600), floors.spend(600), floors.spend(900), floors.spend(600))
+from nlsm import grace
+print(grace.spend(600), grace.spend(600), grace.spend(900), grace.spend(600))
 floors.rise(1795363200, "thermo", 3)
-print(floors.spend(600))
-floors.restore_grace()
-print(floors.spend(600), floors.read()["thermo"], floors.read()[floors.TIME])
+print(grace.spend(600))
+grace.restore()
+print(grace.spend(600), floors.read()["thermo"], floors.read()[floors.TIME])
 """
     assert on_micropython(code, tmp_path).split() == [
         *("600", "0", "300", "0"),

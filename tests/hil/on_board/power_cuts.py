@@ -20,6 +20,8 @@ from nlsm import (
     clock,
     enrol,
     floors,
+    grace,  # noqa: F401 - loaded late, when the flash is in the way
+    identify,  # noqa: F401
     install,
     keystore,
     memory,
@@ -205,7 +207,7 @@ def main(path: str) -> None:
     with open(path) as file:
         cuts = Cuts(json.load(file))
     # While its file can still be read.
-    memory.load(memory.CHECK + " nlsm.board")
+    memory.load(memory.TRUST + " " + memory.CHECK + " nlsm.board")
 
     total = 0
     for sentence, before, change in (

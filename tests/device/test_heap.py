@@ -1,0 +1,106 @@
+"""A board with a 64 KiB heap: the agent, two services, and an answer on the console."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from boards import micropython, mpy
+from sealcore import messages
+from tests.device.conftest import ECHO, TICKER
+from tests.device.node import NAME, put
+from tests.device.site import Site
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# What firmware would have done before main.py; the virtual board's own part would take 5 KiB.
+MOUNT = "import vfs;vfs.mount(vfs.VfsPosix({flash!r}),'/triseal')\nexecfile({main!r})\n"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """sealcore and nlsm as .mpy files, named in tracebacks as on a board."""
+    folder = tmp_path_factory.mktemp("lib")
+    for package in ("common/sealcore", "device/nlsm"):
+        place = folder / Path(package).name
+        place.mkdir()
+        for name, source in mpy.read_sources(ROOT / package).items():
+            (place / name).with_suffix(".mpy").write_bytes(mpy.compile_source(source, name[:-3]))
+    return folder
+
+
+class Board:
+    """The agent in a plain MicroPython, its console a pair of pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.printed: list[str] = []
+
+    def send(self, kind: int, *values: object) -> None:
+        assert self._process.stdin
+        line = b"~" + base64.b64encode(messages.write(kind, *values)) + b"\n"
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def read(self, kind: int) -> tuple[object, ...]:
+        """The next message of this kind."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith(b"~"):
+                found, values = messages.parse(base64.b64decode(line[1:]))
+                if found == kind:
+                    return tuple(values)
+            else:
+                self.printed.append(line.decode())
+        raise AssertionError("".join(self.printed))
+
+    def ask(self) -> tuple[object, ...]:
+        """STATUS."""
+        nonce = secrets.token_bytes(16)
+        self.send(messages.ASK, nonce)
+        status = self.read(messages.STATUS)
+        assert status[0] == nonce
+        return status
+
+
+@contextmanager
+def started(flash: Path, library: Path, heap: str, tmp_path: Path) -> Iterator[Board]:
+    """The agent on a heap of this size."""
+    script = tmp_path / "firmware.py"
+    script.write_text(MOUNT.format(flash=str(flash), main=str(ROOT / "device/main.py")))
+    with subprocess.Popen(
+        [micropython.find(), "-X", f"heapsize={heap}", str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "MICROPYPATH": f"{library}:.frozen"},
+    ) as process:
+        try:
+            yield Board(process)
+        finally:
+            process.kill()
+
+
+def test_two_services_run_on_64_kib(
+    site: Site, spki: bytes, directory: Path, library: Path, tmp_path: Path
+) -> None:
+    grants = ("log", "bus.publish:home/#", "bus.subscribe:home/#")
+    for name, source in (("ticker", TICKER), ("echo", ECHO)):
+        code = mpy.compile_source(source, "app")
+        put(
+            directory / "flash", site.deploy(name, code, NAME, spki, entry="app.mpy", grants=grants)
+        )
+    with started(directory / "flash/triseal", library, "64k", tmp_path) as board:
+        board.ask()
+        hello = board.read(messages.HELLO)
+        board.send(messages.TIME, site.time(bytes(hello[2])))  # type: ignore[call-overload]
+        status = board.ask()
+        states = {one[0]: messages.STATES[one[1]] for one in status[5]}  # type: ignore[attr-defined]
+        assert states == {"ticker": "running", "echo": "running"}, (board.printed, status)
+        print(f"free with two services: {status[4]} octets")
