@@ -42,9 +42,10 @@ def virtual(tmp_path: Path) -> Iterator[VirtualBoard]:
 
 
 def install_main(virtual: VirtualBoard, text: str) -> None:
-    """Let the board run a program."""
+    """Let the board run a program, from its next start on: what runs now could still find it."""
+    virtual.power_cut()
     (virtual.flash / "main.py").write_text(text)
-    virtual.reset()
+    virtual.power_on()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -316,7 +317,8 @@ def test_a_port_that_vanishes_is_one_error(virtual: VirtualBoard) -> None:
                 attempt()
 
 
-def test_a_port_that_comes_back_after_a_reset_is_found_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["at once", "late"])
+def test_a_port_that_comes_back_after_a_reset_is_found_again(tmp_path: Path, when: str) -> None:
     link = tmp_path / "port"
     with VirtualBoard(tmp_path / "old") as old, VirtualBoard(tmp_path / "new") as new:
         link.symlink_to(old.port)
@@ -331,8 +333,11 @@ def test_a_port_that_comes_back_after_a_reset_is_found_again(tmp_path: Path) -> 
                 link.symlink_to(new.port)
 
             unplugged = threading.Thread(target=unplug)
-            unplugged.start()
+            if when == "at once":
+                unplugged.start()
             board.reset()
+            if when == "late":
+                unplugged.start()
             unplugged.join()
             assert board.facts().unique_id == (new.directory / "unique_id").read_text()
 

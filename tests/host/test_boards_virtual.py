@@ -64,6 +64,9 @@ class Wire:
         assert data.endswith(ending), f"{ending!r} did not come, but {data!r}"
         return data
 
+    def drain(self) -> None:
+        self._serial.reset_input_buffer()
+
     def close(self) -> None:
         self._serial.close()
 
@@ -83,8 +86,10 @@ def wired(tmp_path: Path) -> Iterator[Callable[..., tuple[VirtualBoard, Wire]]]:
         wire = Wire(board.port)
         opened.append(wire)
         if files:
-            # Whoever opens a port misses what was printed before.
-            board.reset()
+            # Whoever opens a port misses some of what was printed before: so all of it is missed.
+            board.power_cut()
+            wire.drain()
+            board.power_on()
         return board, wire
 
     yield connect

@@ -113,7 +113,7 @@ small_sites = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(small_sites)
 def test_it_agrees_with_the_obvious_model_renewal_by_renewal(p: Parameters) -> None:
     drawn, words = recorded(engine.draws(p))
@@ -125,7 +125,7 @@ def test_it_agrees_with_the_obvious_model_renewal_by_renewal(p: Parameters) -> N
     assert past_expiry <= 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(small_sites, st.sampled_from(RULES))
 def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
     p = replace(p, rule=rule, lifetime=p.lifetime + 20, share=min(p.share, 400))
@@ -136,7 +136,7 @@ def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
         assert ((g.stopped == 0) | (running_until == g.issued + p.lifetime)).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, 10**9),
     st.integers(0, 1000),

@@ -23,7 +23,7 @@ from triseal.sim.parameters import Parameters
 octet_rows = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 5000))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(octet_rows)
 def test_a_box_is_the_box_that_matplotlib_would_draw(row: np.ndarray) -> None:
     found = boxes.box(row)

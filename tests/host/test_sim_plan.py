@@ -56,7 +56,7 @@ def slow_queue(arrivals: list[int], capacity: int) -> list[int]:
     return served
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 30),
     st.integers(1, 5),

@@ -30,7 +30,7 @@ def test_distances_of_known_distributions() -> None:
     assert (half.wasserstein, half.kolmogorov_smirnov) == (0.5, 0.25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(octet_rows, octet_rows)
 def test_the_wasserstein_distance_is_the_mean_move_between_sorted_samples(
     first: np.ndarray, second: np.ndarray

@@ -36,6 +36,7 @@ class Board(Port, Files):
         super().__init__(port)
         self._patience = patience
         self._in_raw_repl = False
+        self._resetting = False
 
     def close(self) -> None:
         """Give the port up; a board in its raw REPL is left at its friendly prompt."""
@@ -122,6 +123,7 @@ class Board(Port, Files):
         """
         self._enter()
         self._in_raw_repl = False
+        self._resetting = True
         try:
             self._hand_over("import machine\nmachine.reset()", self._patience)
             self._line.allow(_SETTLE)
@@ -143,6 +145,18 @@ class Board(Port, Files):
     def _enter(self) -> None:
         if self._in_raw_repl:
             return
+        try:
+            self._knock()
+        except BoardGone:
+            if not self._resetting:
+                raise
+            # A port that takes its time to go away for a reset was still there in `reset`.
+            self._reopen()
+            self._knock()
+        self._in_raw_repl = True
+        self._resetting = False
+
+    def _knock(self) -> None:
         end = time.monotonic() + self._patience
         for share in (0.1, 0.3, 1.0):
             # A board that is just starting loses what comes too early: so it is asked again.
@@ -151,7 +165,6 @@ class Board(Port, Files):
                 self._interrupt()
                 self._line.deadline = end
                 self._restart_in_raw_repl()
-                self._in_raw_repl = True
                 return
         raise NoAnswer(f"nothing at {self.port} answers as MicroPython does")
 
