@@ -90,9 +90,9 @@ def _assign(link, name, seal, files) -> None:
     names.check_label(name)
     download.check_files(files)
     one = link.node.services.get(name)
-    folder = keystore.SERVICES + "/" + name + "/"
+    folder = keystore.SERVICES + "/" + name
     for file, _, wanted in files:
-        if one is None or download.digest(folder + file) != wanted:
+        if one is None or download.digest(folder + "/" + file) != wanted:
             if not link.download:
                 link.download = download.Download(link)
             link.download.add(name, seal, files)
@@ -101,7 +101,7 @@ def _assign(link, name, seal, files) -> None:
         installer.renew(link.node, one, seal)
         link.report(one)
     except errors.SealError as error:
-        installer.refuse(link.node, one, "", error)
+        installer.refuse(link.node, one, error, seal, folder)
 
 
 def _chunk(link, digest, offset, octets) -> None:

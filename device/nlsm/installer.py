@@ -15,20 +15,24 @@ def offer(node, name: str) -> None:
         seal = keystore.read(folder + "/site.der")
         verifier.check(folder, seal, name, node.clock.now())
     except errors.SealError as error:
-        refuse(node, one, folder, error)
+        refuse(node, one, error, seal, folder)
+        recovery.remove(folder)
         return
     one.finish("replace", "installing")
 
 
-def refuse(node, one, folder: str, error) -> None:
+def refuse(node, one, error, seal: bytes, folder: str) -> None:
     """Report what was refused, with the seals as evidence where they contradict each other; what
-    was there before stays as it is."""
+    was there before stays as it is.
+
+    Args:
+        seal: the site seal that was offered.
+        folder: where the other two lie.
+    """
     evidence = []
     if error.code in ("predecessor-mismatch", "seal-mismatch"):
-        evidence = [
-            keystore.read(folder + "/" + name)
-            for name in ("site.der", "store.der", "developer.der")
-        ]
+        evidence = [seal]
+        evidence += [keystore.read(folder + "/" + name) for name in ("store.der", "developer.der")]
     before = one.state, one.code, one.detail
     one.set("refused", error.code, str(error))
     if node.link:
@@ -36,7 +40,6 @@ def refuse(node, one, folder: str, error) -> None:
     print("triseal: " + str(one))
     if before[0] == "running":
         one.set(*before)
-    recovery.remove(folder)
 
 
 def renew(node, one, seal: bytes) -> None:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from boards.link import Board
 from boards.port import Port
 from boards.provision import provision
 from boards.virtual import VirtualBoard
+from sealcore import encode, messages, seal
 from tests.device.node import Node as Watched
-from tests.host.link_world import LinkWorld, serving
+from tests.device.node import spki
+from tests.host.link_world import LinkWorld, serving, until
 from tests.host.site_world import signed_package
+from triseal import database
+from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site import state
 from triseal.site.console import NodeStatus
+from triseal.site.link.plans import files_of
+from triseal.site.link.reports import refusals
 
 NODE = "kitchen"
 TICKING = b"""\
@@ -206,6 +214,39 @@ def test_a_newer_trust_bundle_reaches_the_node_and_ends_what_it_does_not_bear_ou
             assert status.bundle_version > before.bundle_version
     finally:
         world.manager.trust_developer(developer.name, developer.signer.spki)
+
+
+def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(
+    world: LinkWorld, connect: Connect
+) -> None:
+    made = package(world, "tuner")
+    deploy(world, made)
+    with serving(world) as server:
+        node = connect(server.port)
+        before = node.until(all_run(1))
+        foreign = seal_on_another_store_seal(world, made, spki(node.root))
+        server.tell(NODE, messages.ASSIGN, "tuner", foreign, files_of(made))
+        node.until_line("triseal: tuner refused: predecessor-mismatch")
+        assert serials(node.until(all_run(1))) == serials(before)
+        for name in ("main.py", "triseal/node.key", "triseal/services/tuner/site.der"):
+            assert (node.root / name).exists(), name
+        seals = [foreign, made.store_seal, made.developer_seal]
+        evidence = encode.sequence(*[encode.octets(one) for one in seals])
+        until(lambda: ("predecessor-mismatch", evidence) in kept(world), "evidence")
+
+
+def kept(world: LinkWorld) -> set[tuple[str, bytes]]:
+    with database.reading(world.manager.engine) as connection:
+        rows = connection.execute(select(refusals.c.code, refusals.c.evidence)).all()
+    return {(row.code, bytes(row.evidence)) for row in rows}
+
+
+def seal_on_another_store_seal(world: LinkWorld, made: Package, key: bytes) -> bytes:
+    slca = world.manager.authority
+    store = seal.parse(made.store_seal, seal.STORE)
+    prepared = slca.issuer.prepare(NODE, key, store, bytes(32), ["log"])
+    now = int(time.time())
+    return slca.seal(prepared, Validity(now - 10, now + 1000)).der
 
 
 def test_a_server_of_another_site_hears_nothing(

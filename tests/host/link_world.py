@@ -79,6 +79,13 @@ class Serving:
             task.cancel()
             await asyncio.wait([task])
 
+    def tell(self, node: str, kind: int, *values: Any) -> None:
+        """Send a connected node a message, whatever the site itself would say."""
+        connection = self.server.registry.get(node)
+        assert connection is not None
+        out = [messages.frame(messages.write(kind, *values))]
+        self._loop.call_soon_threadsafe(connection.send, out)
+
     def counted(self, name: str, **labels: str) -> float:
         """A metric's value."""
         return self.metrics.value(name, labels)
