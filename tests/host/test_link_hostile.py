@@ -35,6 +35,7 @@ from triseal.site.link.limits import Allowance, Limits
 
 NONCE = bytes(16)
 DIGEST = bytes(32)
+FLOOD = 64 << 20  # octets: far more than sockets hold
 
 
 @pytest.fixture(autouse=True)
@@ -347,6 +348,37 @@ def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
         assert time.monotonic() - start < 2
         assert seals(world) < 60
         hall.close()
+
+
+def test_what_follows_a_broken_frame_is_not_kept(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    with serving(world, Limits(burst=2, rate=0.01)) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        node.expect(messages.ASSIGN)
+        allowance = site.server.registry.allowance("kitchen")
+        node.send(messages.RENEW, [("thermo", b"")])
+        until(lambda: allowance._left < 0, "the site holds the node up")
+        node.tls.sendall(bytes(4))
+        node.tls.settimeout(1)
+        taken = 0
+        with suppress(OSError):
+            while taken < FLOOD:
+                taken += node.tls.send(bytes(65536))
+        assert taken < FLOOD
+
+
+def test_what_came_before_a_broken_frame_is_answered_once(
+    world: LinkWorld, site: Serving, kitchen: Node
+) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    before = seals(world), closed(site, "bad-message")
+    kitchen.tls.sendall(message(messages.RENEW, [("thermo", b"")]) + bytes(4) + bytes(9))
+    assert kitchen.closed()
+    until(lambda: closed(site, "bad-message") > before[1], "closed")
+    assert seals(world) == before[0] + 1
 
 
 def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class Frames(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's: octets have arrived."""
+        if self._end is not None:
+            return
         self._data += data
         if not self._paused:
             self._cut()
@@ -118,6 +120,7 @@ class Frames(asyncio.Protocol):
                     self._paused = True
                     self.transport.pause_reading()
         except errors.BadMessage as error:
+            data.clear()
             self._fail(error)
             return
         del data[:begun]
@@ -134,9 +137,11 @@ class Frames(asyncio.Protocol):
             self._deadline = self._loop.call_later(self._frame_seconds, self._fail, late)
 
     def _fail(self, error: Exception) -> None:
-        """What has come whole is still answered; then `next` raises this."""
+        """What has come whole is still answered; then `next` raises this. Nothing more is read:
+        whoever is to call `next` may be busy for long."""
         if self._end is None:
             self._end = error
+            self.transport.pause_reading()
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
