@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from sealcore import encode, messages
 from tests.host.link_world import (
+    SECONDS,
     LinkWorld,
     Node,
     Serving,
@@ -246,6 +247,24 @@ def test_no_certificate_no_connection(world: LinkWorld, site: Serving) -> None:
         tls.sendall(hello())
         answer = tls.recv(1)  # with TLS 1.3 the refusal comes here
     assert answer == b""
+
+
+def test_a_resumed_session_proves_nothing(world: LinkWorld, site: Serving, kitchen: Node) -> None:
+    kitchen.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    session = kitchen.tls.session
+    before = closed(site, "bad-message")
+    plain = socket.create_connection(("127.0.0.1", site.port), SECONDS)
+    again = world.node("kitchen", site.port)
+    again.tls = kitchen.context.wrap_socket(plain, session=session)
+    assert again.tls.session_reused
+    with suppress(OSError):
+        again.tls.sendall(hello())
+    assert again.closed()
+    assert not again.seals
+    until(lambda: closed(site, "bad-message") == before + 1, "refused")
+    assert site.identity.context.options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def _context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
-    # A resumed session would skip the look at the node's certificate.
-    context.options |= ssl.OP_NO_TICKET
+    # A resumed session would prove no key (`Server` refuses those that TLS 1.2 resumes without a
+    # ticket, which this module can't switch off), a second handshake might prove another one.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED
     for one in authorities:

@@ -29,9 +29,18 @@ def admit(look: Look, node: str, certificate: bytes) -> Draft:
         NotEnrolled; OtherKey where the node has another key by now.
     """
     peer = identity.parse(certificate)
-    plan = look.plans.of(look.connection, node, look.now)
     expected = identity.node(look.plans.bundle.site, node)
     identity.check(peer, look.plans.bundle.site_keys, expected, look.now)
-    if bytes(peer.spki) != plan.spki:
-        raise OtherKey(f"node {node}")
+    recheck(look, node, peer)
     return Draft()
+
+
+def recheck(look: Look, node: str, peer: identity.Identity) -> None:
+    """What can change for a node that was admitted: for each message, since it may be the last that
+    the holder of a certificate gets an answer to.
+
+    Raises: Expired, NotYetValid, UnknownNode, NodeRetired, NotEnrolled, OtherKey.
+    """
+    peer.check_time(look.now)
+    if bytes(peer.spki) != look.plans.of(look.connection, node, look.now).spki:
+        raise OtherKey(f"node {node}")

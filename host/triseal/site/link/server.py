@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 
+from sealcore import errors
 from triseal.site.link import peers
 from triseal.site.link.connection import Connection, Ended, code_of
 from triseal.site.link.contexts import Identity
@@ -86,7 +87,10 @@ class Server:
             _set_up(accepted)
             frames = await self._shake_hands(accepted)
             try:
-                certificate = frames.transport.get_extra_info("ssl_object").getpeercert(True)
+                tls = frames.transport.get_extra_info("ssl_object")
+                if tls.session_reused:
+                    raise errors.BadMessage("a resumed session")
+                certificate = tls.getpeercert(True)
                 node = peers.name_of(certificate, self._site)
                 code = await self._converse(frames, node, certificate, address)
             finally:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from sealcore import errors, messages
+from sealcore import errors, identity, messages
 from triseal.site.link import enrolment, greeting, peers, renewals, reports, transfers
 from triseal.site.link.drafts import Draft, Look, Task
 
@@ -49,6 +49,7 @@ class Session:
         self._send = send
         self._pace = pace
         self._certificate = certificate
+        self._peer = identity.parse(certificate)
         self._on_log = on_log
 
     async def receive(self, message: bytes) -> dict[str, int]:
@@ -71,7 +72,7 @@ class Session:
             await self._pace(len(draft.seals))  # only now it is known how many it lacked
             self.greeted = True
             self.revision = draft.revision
-        return self._answer(draft)
+        return self._tell(draft)
 
     async def refresh(self) -> dict[str, int]:
         """Tell the node what has changed in the site. Raises: as `receive`."""
@@ -79,7 +80,7 @@ class Session:
             return {}
         draft = await self._ask(self._changes)
         self.revision = draft.revision
-        return self._answer(draft)
+        return self._tell(draft)
 
     def _changes(self, look: Look) -> Draft:
         peers.admit(look, self.node, self._certificate)
@@ -88,6 +89,15 @@ class Session:
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.HELLO:
             return partial(self._hello, values=values)
+        answer = self._answer_to(kind, values)
+
+        def task(look: Look) -> Draft:
+            peers.recheck(look, self.node, self._peer)
+            return answer(look)
+
+        return task
+
+    def _answer_to(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.RENEW:
             return partial(renewals.renew, node=self.node, wanted=values[0])
         if kind == messages.FETCH:
@@ -110,7 +120,7 @@ class Session:
         peers.admit(look, self.node, self._certificate)
         return greeting.welcome(look, self.node, nonce, bundle_version, told)
 
-    def _answer(self, draft: Draft) -> dict[str, int]:
+    def _tell(self, draft: Draft) -> dict[str, int]:
         for service, serial in draft.held.items():
             if serial is None:
                 self.held.pop(service, None)
