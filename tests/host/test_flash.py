@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import pty
+import random
 import struct
 import tty
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from boards.errors import (
 from boards.link import Board
 from boards.provision import Report
 from boards.virtual import VirtualBoard
+from tests.host.esp_chip import EspChip
 from triseal.cli import main
 
 ENTRIES = {"esp32": 0x40080400, "esp32s3": 0x403C9000, "esp32c3": 0x403C0000, "esp8266": 0x40100004}
@@ -42,16 +45,17 @@ def partition(label: str, start: int, size: int) -> bytes:
     return struct.pack("<2sBBII16sI", b"\xaa\x50", 1, 0x81, start, size, name, 0)
 
 
-def esp_image(name: str, *, table: bool = True, size: int = 0x20000) -> bytes:
-    """A whole firmware as MicroPython's: boot loader first, the partition table in its place."""
+def esp_image(name: str, *, table: bool = True, size: int = 0x40000) -> bytes:
+    """A whole firmware as MicroPython's: boot loader first, the partition table in its place; the
+    rest is noise, which no compression makes small."""
     chip = chips.named(name)
     head = struct.pack("<BBBBI", 0xE9, 1, 2, 0x20, ENTRIES[name])
     head += struct.pack("<BBBBHB", 0xEE, 0, 0, 0, NUMBERS[name], 0).ljust(16, b"\0")
-    image = bytearray(head.ljust(size, b"\xff"))
+    image = bytearray(head + random.Random(name).randbytes(size - len(head)))
     if table:
         at = 0x8000 - chip.begin
         entries = partition("nvs", 0x9000, 0x6000) + partition("factory", 0x10000, 0x1F0000)
-        entries += partition("vfs", 0x200000, 0x200000)
+        entries += partition("vfs", 0x200000, 0x200000) + b"\xff" * 32
         image[at : at + len(entries)] = entries
     return bytes(image)
 
@@ -148,7 +152,7 @@ def test_a_port_without_a_chip_is_one_line(silent: str) -> None:
     with pytest.raises(NoBootloader, match="Failed to connect to ESP32") as caught:
         flash.flash(chips.named("esp32"), silent, esp_image("esp32"), report)
     assert "\n" not in str(caught.value)
-    assert "write" not in seen
+    assert "flash" not in seen
 
 
 def test_a_port_that_is_not_there_or_in_use(silent: str, tmp_path: Path) -> None:
@@ -158,6 +162,43 @@ def test_a_port_that_is_not_there_or_in_use(silent: str, tmp_path: Path) -> None
             flash.flash(chips.named(name), "/dev/ttyNONE9", whole(name), report)
     with VirtualBoard(tmp_path) as board, Board(board.port), pytest.raises(PortBusy):
         flash.flash(chips.named("esp32"), board.port, esp_image("esp32"), report)
+
+
+ESPRESSIF = tuple(name for name, chip in chips.CHIPS.items() if not chip.is_uf2)
+
+
+@pytest.mark.parametrize("name", ESPRESSIF)
+def test_a_chip_is_erased_and_written(name: str) -> None:
+    chip = chips.named(name)
+    image = esp_image(name)
+    with EspChip(name) as board:
+        seen, report = steps()
+        flash.flash(chip, board.port, image, report)
+        assert board.erased == 1
+        assert board.flash == (b"\xff" * chip.begin + image).ljust(len(board.flash), b"\xff")
+        assert seen[0] == "port"
+        assert seen[-1] == "flash"
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32s3"])
+def test_another_chip_behind_the_port_is_left_alone(name: str) -> None:
+    other = "esp32" if name != "esp32" else "esp32c3"
+    with EspChip(other) as board:
+        with pytest.raises(WrongChip, match=f"is not {name}: This chip is"):
+            flash.flash(chips.named(name), board.port, esp_image(name), steps()[1])
+        assert (board.erased, set(board.flash)) == (0, {0xFF})
+
+
+def test_a_board_unplugged_while_it_is_written() -> None:
+    def unplug(written: int) -> str:
+        with EspChip("esp32", cut_after=written) as board, pytest.raises(BoardGone) as caught:
+            flash.flash(chips.named("esp32"), board.port, esp_image("esp32"), steps()[1])
+        return str(caught.value)
+
+    with ThreadPoolExecutor() as pool:  # esptool tries for some seconds
+        for said in pool.map(unplug, [0, 1, 100_000, 0x3FFFF]):
+            assert "vanished" in said
+            assert "\n" not in said
 
 
 SAID: tuple[tuple[str, str, type[Exception]], ...] = (
@@ -210,7 +251,7 @@ def test_a_pico_is_flashed_by_copying(tmp_path: Path) -> None:
     data = uf2_image("rp2040", 1000)
     flash.flash(chips.named("rp2040"), str(place), data, lambda *all_: told.append(all_))
     assert (place / "firmware.uf2").read_bytes() == data
-    assert told[-1] == ("write", len(data), len(data))
+    assert told[-1] == ("flash", len(data), len(data))
 
 
 def test_another_board_or_no_board_behind_a_folder(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def _run(command: list[str], report: Report) -> str | None:
                 said += piece.decode(errors="replace")
                 shares = _PERCENT.findall(said[-400:])
                 if shares:
-                    report("write", int(float(shares[-1])), 100)
+                    report("flash", int(float(shares[-1])), 100)
         except BaseException:
             process.kill()  # Ctrl-C: no writer may stay behind
             raise
@@ -148,7 +148,7 @@ def _flash_volume(chip: Chip, port: str, data: bytes, report: Report) -> None:
     else:
         place = _bootloader(port, report)
     volume.check(place, chip)
-    volume.copy(place, data, lambda done, total: report("write", done, total))
+    volume.copy(place, data, lambda done, total: report("flash", done, total))
 
 
 def _bootloader(port: str, report: Report) -> Path:

@@ -1,6 +1,7 @@
 """Where things that outlive a command are kept on this computer."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -25,6 +26,11 @@ def write(path: Path, data: bytes) -> None:
         data: all of its bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    # A name of its own: threads of one process may write the same file, each for its board.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

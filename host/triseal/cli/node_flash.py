@@ -20,7 +20,7 @@ from boards import flash as flashing
 from boards.chips import Chip
 from boards.link import Board
 from boards.provision import Report
-from triseal.cli import options, output
+from triseal.cli import options, output, progress
 from triseal.cli.site import open_site
 from triseal.site import cable
 from triseal.site.manager import Manager
@@ -30,14 +30,6 @@ EPILOG = options.examples(
     "node flash --board rp2040 --port /media/$USER/RPI-RP2 --firmware RPI_PICO.uf2",
     "node flash --board esp32c3 --port /dev/ttyACM0 --port /dev/ttyACM1 --firmware C3.bin",
 )
-_WORDS = {
-    "port": "looking at the port",
-    "connect": "connecting",
-    "bootloader": "into the bootloader",
-    "write": "writing",
-    "repl": "waiting for MicroPython",
-}
-
 BoardName = Annotated[
     str,
     typer.Option("--board", help=f"One of {', '.join(chips.CHIPS)}.", metavar="BOARD"),
@@ -173,7 +165,7 @@ class _Steps:
         if step != self._step:
             self._step = step
             with self._lock:
-                typer.echo(f"{self._port}: {_WORDS.get(step, step)}", err=True)
+                typer.echo(f"{self._port}: {progress.words(step)}", err=True)
 
 
 class _Bar:
@@ -185,5 +177,5 @@ class _Bar:
         self._task = bars.add_task(port, total=None)
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        words = f"{self._port}: {_WORDS.get(step, step)}"
+        words = f"{self._port}: {progress.words(step)}"
         self._bars.update(self._task, description=words, completed=done, total=total or None)

@@ -12,6 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from boards.provision import Report
 
 _WORDS = {
+    "port": "Looking at the port",
+    "connect": "Connecting",
+    "bootloader": "Into the boot loader",
+    "flash": "Writing MicroPython",
+    "repl": "Waiting for MicroPython",
     "look": "Looking at the board",
     "compile": "Compiling the agent",
     "copy": "Copying the agent",
@@ -26,6 +31,11 @@ _WORDS = {
     "remove": "Removing",
     "restart": "Restarting the agent",
 }
+
+
+def words(step: str) -> str:
+    """What a person reads for a step."""
+    return _WORDS.get(step, step)
 
 
 @contextlib.contextmanager
@@ -51,7 +61,7 @@ class _Bars:
         if step != self._step:
             self._finish()
             self._step = step
-            self._task = self._bars.add_task(_WORDS.get(step, step), total=total or None)
+            self._task = self._bars.add_task(words(step), total=total or None)
         if self._task is not None and total:
             self._bars.update(self._task, completed=done, total=total)
 

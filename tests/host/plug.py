@@ -1,0 +1,102 @@
+"""A plug between a board and this computer, to be pulled at any octet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import threading
+import tty
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+
+class Plug:
+    """A port behind which another one is seen, until so many octets have passed.
+
+    A context manager. Pulled, the port vanishes as that of a USB board does; the board stays on.
+
+    Attributes:
+        port: the path of its port.
+        passed: octets that the computer has sent so far.
+    """
+
+    def __init__(self, board: str, pull_after: int = -1) -> None:
+        """Describe it.
+
+        Args:
+            board: the path of the board's port.
+            pull_after: octets from the computer after which it is pulled; -1 for never.
+        """
+        self.passed = 0
+        self._board = board
+        self._left = pull_after
+
+    def __enter__(self) -> Self:
+        self._stop, self._stopped = os.pipe()
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.write(self._stopped, b"!")
+        self._thread.join()
+        for fd in (self._stop, self._stopped):
+            os.close(fd)
+
+    def _run(self) -> None:
+        try:
+            relay(self._master, self._board, self._stop, self._left, self._count)
+        finally:
+            os.close(self._slave)
+            os.close(self._master)
+
+    def _count(self, size: int) -> None:
+        self.passed += size
+
+
+def relay(
+    master: int, board: str, stop: int, limit: int = -1, passed: Callable[[int], object] = id
+) -> None:
+    """Move octets between a terminal and a board, until `stop` is readable or `limit` is reached.
+
+    Args:
+        master: descriptor of the terminal.
+        board: the path of the board's port.
+        stop: descriptor.
+        limit: octets that may pass from the terminal to the board; -1 for any.
+        passed: told of each piece of these.
+    """
+    wire = os.open(board, os.O_RDWR | os.O_NOCTTY)
+    try:
+        while limit:
+            ready = select.select([master, wire, stop], [], [])[0]
+            if stop in ready:
+                return
+            if wire in ready:
+                _give(master, os.read(wire, 1024), stop)
+            if master in ready:
+                data = os.read(master, min(1024, limit) if limit > 0 else 1024)
+                _give(wire, data, stop)
+                limit -= len(data) if limit > 0 else 0
+                passed(len(data))
+    finally:
+        os.close(wire)
+
+
+def _give(fd: int, data: bytes, stop: int) -> None:
+    # Where nobody reads, it waits, but not for ever.
+    os.set_blocking(fd, False)
+    while data and stop not in select.select([stop], [fd], [])[0]:
+        with contextlib.suppress(BlockingIOError):
+            data = data[os.write(fd, data) :]

@@ -1,0 +1,103 @@
+"""Boards unplugged at any moment: one line, and the same command again completes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from boards.virtual import VirtualBoard
+from tests.host.commands import Commands, settle
+from tests.host.esp_chip import EspChip
+from tests.host.plug import Plug
+from tests.host.test_flash import esp_image
+from triseal.cli.main import main
+
+GONE = ("board-gone", "no-port", "no-answer")
+# Shares of what a command sends, after which the plug is pulled: many where much happens in few
+# octets, at the begin and after the code was copied.
+SHARES = (0, 0.01, 0.5, 0.93, 0.95, 0.97, 0.985)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    settle(folder)
+    return folder
+
+
+@pytest.fixture
+def commands(
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Commands:
+    """A site with a package and two nodes that no board is yet."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
+    made = Commands(tmp_path, capsys)
+    made.run("site", "add-service", made.release("1.0"))
+    made.run("site", "grant", "thermo", "log")
+    for name in ("kitchen", "hall"):
+        made.run("site", "add-node", name)
+    return made
+
+
+def octets_of(commands: Commands, board: VirtualBoard, *words: str) -> int:
+    """How much a command sends that nobody interrupts."""
+    with Plug(board.port) as plug:
+        commands.run(*words, "--port", plug.port)
+        return plug.passed
+
+
+def test_a_board_unplugged_while_it_is_provisioned(commands: Commands, tmp_path: Path) -> None:
+    with VirtualBoard(tmp_path / "measured") as board:
+        whole = octets_of(commands, board, "node", "provision", "--node", "kitchen")
+    for share in SHARES:
+        node = f"node-{share}"
+        commands.run("site", "add-node", node)
+        words = ("node", "provision", "--node", node)
+        with VirtualBoard(tmp_path / node) as board:
+            with Plug(board.port, 1 + int(share * whole)) as plug:
+                assert commands.fails(*words, "--port", plug.port) in GONE, share
+            commands.run(*words, "--port", board.port)
+            status = commands.json("node", "status", "--port", board.port)
+            assert (status["node"], status["services"]) == (node, []), share
+
+
+def test_a_board_unplugged_while_it_gets_a_service(commands: Commands, tmp_path: Path) -> None:
+    words = ("node", "deploy", "kitchen", "thermo")
+    with VirtualBoard(tmp_path / "board") as board:
+        commands.run("node", "provision", "--node", "kitchen", "--port", board.port)
+        whole = octets_of(commands, board, *words)
+        for share in SHARES:
+            commands.run("node", "remove", "kitchen", "thermo", "--port", board.port)
+            with Plug(board.port, 1 + int(share * whole)) as plug:
+                assert commands.fails(*words, "--port", plug.port) in GONE, share
+            done = commands.json(*words, "--port", board.port)
+            assert done["state"] == "running", share
+
+
+def test_boards_are_flashed_and_provisioned_side_by_side(
+    commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("firmware.bin").write_bytes(esp_image("esp32"))
+    words = ["node", "flash", "--board", "esp32", "--firmware", "firmware.bin"]
+    with (
+        VirtualBoard(tmp_path / "one") as one,
+        VirtualBoard(tmp_path / "two") as two,
+        EspChip("esp32", one.port) as first,
+        EspChip("esp32", two.port) as second,
+    ):
+        ports = ("--port", first.port, "--port", second.port)
+        nodes = ("--node", "kitchen", "--node", "hall")
+        assert main([*words, *ports, *nodes, "--json"]) == 0
+        seen = capsys.readouterr()
+        assert [one["node"] for one in json.loads(seen.out)] == ["kitchen", "hall"]
+        for name, chip in (("kitchen", first), ("hall", second)):
+            assert f"{chip.port}: Writing MicroPython\n" in seen.err
+            assert commands.json("node", "status", "--port", chip.port)["node"] == name
