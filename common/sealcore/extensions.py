@@ -1,14 +1,14 @@
-"""The certificate extensions that `x509` knows (RFC 5280 section 4.2), strictly read."""
+"""The certificate extensions that `x509` makes use of (RFC 5280 section 4.2), strictly read."""
 
-from . import errors, x501
+from . import errors, generalnames
 from .compat import const
 from .der import Reader, single
 from .x501 import check_oid
 
 _BOOLEAN = const(0x01)
 _BIT_STRING = const(0x03)
+_OCTET_STRING = const(0x04)
 _OID = const(0x06)
-_IA5_STRING = const(0x16)
 _CONTEXT = const(0x80)
 _CONSTRUCTED = const(0x20)
 
@@ -21,24 +21,37 @@ _AUTHORITY_KEY_ID = b"\x55\x1d\x23"
 _NO_REV_AVAIL = b"\x55\x1d\x38"
 
 KEY_CERT_SIGN = const(1 << 5)  # bit 5 of keyUsage
-NO_PATH_LENGTH = const(256)
-
-_MAX_KEY_ID = const(64)
+NO_PATH_LENGTH = const(256)  # longer than any path
 
 
 def basic_constraints(value) -> int:
-    """-1 for no CA; else the path length, or NO_PATH_LENGTH where there is no constraint."""
+    """-1 for no CA; else the path length, at most NO_PATH_LENGTH, which is for no constraint."""
     sequence = single(value)
     authority = sequence.peek() == _BOOLEAN
     if authority and sequence.value() != b"\xff":  # FALSE is the DEFAULT, which is never written
         raise errors.MalformedDER
     if sequence.peek() < 0:
         return NO_PATH_LENGTH if authority else -1
-    length = sequence.unsigned(0, NO_PATH_LENGTH - 1)
+    length = sequence.integer()
     sequence.end()
-    if not authority:  # RFC 5280 section 4.2.1.9
-        raise errors.UnsupportedCertificate("path length without CA")
-    return length
+    if length < 0:
+        raise errors.MalformedDER
+    if not authority or length >> 31:  # RFC 5280 section 4.2.1.9 for the first
+        raise errors.UnsupportedCertificate("path length")
+    return min(length, NO_PATH_LENGTH)
+
+
+def named_bits(octets) -> None:
+    """X.690 11.2.2: the last bit in use is one, and all behind it are zero.
+
+    `octets` are those of a BIT STRING, one at least. Raises MalformedDER.
+    """
+    unused = octets[0]
+    if len(octets) == 1:
+        if unused:
+            raise errors.MalformedDER
+    elif unused > 7 or octets[-1] & (2 << unused) - 1 != 1 << unused:
+        raise errors.MalformedDER
 
 
 def key_usage(value) -> int:
@@ -46,10 +59,7 @@ def key_usage(value) -> int:
     reader = Reader(value)
     octets = reader.octets(2, 3, _BIT_STRING)
     reader.end()
-    # X.690 11.2.2: the last bit in use is one, and all behind it are zero.
-    unused = octets[0]
-    if unused > 7 or octets[-1] & (2 << unused) - 1 != 1 << unused:
-        raise errors.MalformedDER
+    named_bits(octets)
     usage = 0
     for i in range(8 * (len(octets) - 1)):
         if octets[1 + i // 8] & 0x80 >> i % 8:
@@ -66,7 +76,7 @@ def _ext_key_usage(value) -> None:
 
 def _key_id(value) -> None:
     reader = Reader(value)
-    reader.octets(1, _MAX_KEY_ID)
+    reader.value(_OCTET_STRING)
     reader.end()
 
 
@@ -74,52 +84,15 @@ def _authority_key_id(value) -> None:
     """[0] keyIdentifier, [1] authorityCertIssuer, [2] authorityCertSerialNumber, all optional."""
     sequence = single(value)
     if sequence.peek() == _CONTEXT:
-        sequence.octets(1, _MAX_KEY_ID, _CONTEXT)
+        sequence.value(_CONTEXT)
     if sequence.peek() == _CONTEXT | _CONSTRUCTED | 1:
-        _general_names(sequence.enter(_CONTEXT | _CONSTRUCTED | 1))
+        generalnames.read_all(sequence.enter(_CONTEXT | _CONSTRUCTED | 1))
         sequence.integer(_CONTEXT | 2)
     sequence.end()
 
 
 def _subject_alt_name(value) -> None:
-    _general_names(single(value))
-
-
-def _general_names(reader: Reader) -> None:
-    _general_name(reader)
-    while reader.peek() >= 0:
-        _general_name(reader)
-
-
-def _general_name(reader: Reader) -> None:
-    """One GeneralName (RFC 5280 section 4.2.1.6): the right form for its tag."""
-    tag = reader.peek()
-    number = tag & 0x1F
-    constructed = _CONSTRUCTED if number in (0, 3, 4, 5) else 0
-    if tag < 0 or number > 8 or tag != _CONTEXT | constructed | number:
-        raise errors.MalformedDER
-    value = reader.value(tag)
-    if number == 0:
-        _other_name(Reader(value))
-    elif number in (3, 5):  # x400Address, ediPartyName
-        raise errors.UnsupportedCertificate("general name")
-    elif number in (1, 2, 6):
-        x501.check_string(_IA5_STRING, value)
-    elif number == 4:
-        x501.check(value)
-    elif number == 7 and len(value) not in (4, 16):
-        raise errors.MalformedDER
-    elif number == 8:
-        check_oid(value)
-
-
-def _other_name(reader: Reader) -> None:
-    """A type and, in an explicit tag, one element of that type."""
-    check_oid(reader.value(_OID))
-    explicit = reader.enter(_CONTEXT | _CONSTRUCTED)
-    reader.end()
-    explicit.value()
-    explicit.end()
+    generalnames.read_all(single(value))
 
 
 def _null(value) -> None:
@@ -143,3 +116,7 @@ def check(kind: bytes, value) -> None:
     check_oid(kind)
     if kind in _KNOWN:
         _KNOWN[kind](value)
+    else:
+        from . import otherextensions  # which asks this module for `named_bits`
+
+        otherextensions.check(kind, value)

@@ -28,8 +28,10 @@ class PublicKey:
         size = _MIN_BITS // 8
         while self.n >> 8 * size:
             size += 1
+        if len(signature) != size:  # before a number is made of whatever came
+            raise errors.BadSignature
         number = int.from_bytes(signature, "big")
-        if len(signature) != size or number >= self.n:
+        if number >= self.n:
             raise errors.BadSignature
         collect()
         number = modpow(number, self.e, self.n)  # first, while the heap is emptiest

@@ -79,14 +79,18 @@ def check(name) -> None:
     """`name` is one well-formed Name: a SEQUENCE of non-empty, ordered SETs of attributes."""
     rdns = single(name)
     while rdns.peek() >= 0:
-        rdn = rdns.enter(_SET)
-        previous = b""
-        while not previous or rdn.peek() >= 0:
-            element = bytes(rdn.element())
-            _check_attribute(element)
-            if element <= previous:  # SET OF: ascending, and no attribute twice
-                raise errors.MalformedDER
-            previous = element
+        check_rdn(rdns.enter(_SET))
+
+
+def check_rdn(rdn) -> None:
+    """Raise unless the reader holds attributes of a SET: one at least, in order."""
+    previous = b""
+    while not previous or rdn.peek() >= 0:
+        element = bytes(rdn.element())
+        _check_attribute(element)
+        if element <= previous:  # SET OF: ascending, and no attribute twice
+            raise errors.MalformedDER
+        previous = element
 
 
 def _check_attribute(element) -> None:

@@ -7,6 +7,7 @@ from .der import single
 MAX_SIZE = const(16384)
 
 _BOOLEAN = const(0x01)
+_BIT_STRING = const(0x03)
 _OCTET_STRING = const(0x04)
 _OID = const(0x06)
 _ISSUER_ID = const(0x81)
@@ -14,6 +15,7 @@ _SUBJECT_ID = const(0x82)
 _EXTENSIONS = const(0xA3)
 _V3 = const(3)
 _MAX_EXTENSIONS = const(32)
+_NAME_CONSTRAINTS = b"\x55\x1d\x1e"
 _BEYOND_SERIAL = 1 << 159  # 20 octets (RFC 5280 section 4.1.2.2)
 
 # Critical extensions that check_issued weighs or hands on as parsed; any other is refused.
@@ -53,8 +55,10 @@ class Certificate(certificate.Certificate):
             raise errors.UnsupportedCertificate(*error.args)
 
     def read(self, reader) -> None:
-        if reader.peek() in (_ISSUER_ID, _SUBJECT_ID):  # RFC 5280 4.1.2.8: no CA may use them
-            raise errors.UnsupportedCertificate("unique identifiers")
+        for tag in (_ISSUER_ID, _SUBJECT_ID):
+            # RFC 5280 section 4.1.2.8: to be parsed, and nothing else to be done with them.
+            if self.version > 1 and reader.peek() == tag:
+                x501.check_string(_BIT_STRING, reader.value(tag))
         if self.version == _V3 and reader.peek() >= 0:
             explicit = reader.enter(_EXTENSIONS)
             items = explicit.enter()
@@ -89,7 +93,7 @@ def parse(der) -> Certificate:
 def check_issued(cert: Certificate, issuer: Certificate, now: int) -> None:
     """Raise unless `issuer`, a CA, issued `cert` and both are valid at `now` (Unix seconds).
 
-    RFC 5280 section 6.1.3 (a) and 6.1.4 (a, k, n, o) for a direct issuer: names, signature, both
+    RFC 5280 section 6.1.3 (a) and 6.1.4 (a, g, k, n, o) for a direct issuer: names, signature, both
     validity periods, CA flag and key usage, unknown critical extensions. A path length bounds
     intermediate certificates, of which there is none here. Extended key usage and subject
     alternative names are parsed for the caller, who knows what it needs them for.
@@ -99,6 +103,7 @@ def check_issued(cert: Certificate, issuer: Certificate, now: int) -> None:
         one.check_time(now)
         _check_critical(one)
     _check_authority(issuer)
+    _check_subject(cert)
     keys.verify(issuer.public_key, cert.algorithm, cert.tbs, cert.signature)
 
 
@@ -108,11 +113,33 @@ def _check_critical(cert: Certificate) -> None:
             raise errors.UnknownCriticalExtension(kind.hex())
 
 
+def _is_authority(cert: Certificate) -> bool:
+    found = cert.extensions.get(extensions.BASIC_CONSTRAINTS)
+    return found is not None and extensions.basic_constraints(found[1]) >= 0
+
+
+def _signs_certificates(cert: Certificate, default: bool) -> bool:
+    """What keyUsage says of it, or the default where there is none."""
+    found = cert.extensions.get(extensions.KEY_USAGE)
+    if found is None:
+        return default
+    return extensions.key_usage(found[1]) & extensions.KEY_CERT_SIGN != 0
+
+
 def _check_authority(issuer: Certificate) -> None:
-    found = issuer.extensions
-    constraints = found.get(extensions.BASIC_CONSTRAINTS)
-    if constraints is None or extensions.basic_constraints(constraints[1]) < 0:
+    if not _is_authority(issuer):
         raise errors.NotAuthority("the CA flag is not set")
-    usage = found.get(extensions.KEY_USAGE)
-    if usage and not extensions.key_usage(usage[1]) & extensions.KEY_CERT_SIGN:
+    if not _signs_certificates(issuer, True):
         raise errors.NotAuthority("the key may not sign certificates")
+    # They have to be critical. Where they are not, they bind all the same (6.1.4 g).
+    if _NAME_CONSTRAINTS in issuer.extensions:
+        raise errors.UnsupportedCertificate("name constraints")
+
+
+def _check_subject(cert: Certificate) -> None:
+    """Two things that a certificate must not claim, and that would be seen here or never."""
+    if _signs_certificates(cert, False) and not _is_authority(cert):  # section 4.2.1.3
+        raise errors.NotAuthority("a key that signs certificates, and no CA flag")
+    names = cert.extensions.get(extensions.SUBJECT_ALT_NAME, (False, b""))
+    if len(cert.subject) == 2 and not names[0]:  # sections 4.1.2.6 and 4.2.1.6
+        raise errors.UnsupportedCertificate("no subject, and no critical subjectAltName")

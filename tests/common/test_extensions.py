@@ -29,7 +29,6 @@ MALFORMED = (
     ("constraints of no octets", BASIC_CONSTRAINTS, ""),
     ("a negative path length", BASIC_CONSTRAINTS, "30060101ff0201ff"),
     ("a path length with a leading zero", BASIC_CONSTRAINTS, "30070101ff02020001"),
-    ("a path length of 256", BASIC_CONSTRAINTS, "30070101ff02020100"),
     ("an empty path length", BASIC_CONSTRAINTS, "30050101ff0200"),
     ("usage without a bit", KEY_USAGE, "030100"),
     ("usage without an octet", KEY_USAGE, "0300"),
@@ -70,11 +69,8 @@ MALFORMED = (
     ("another name with something behind", SUBJECT_ALT_NAME, "300ca00a" + "06025503a00205000500"),
     ("a second name that is none", SUBJECT_ALT_NAME, "30058201618700"),
     ("names with something behind", SUBJECT_ALT_NAME, "300382016100"),
-    ("a key identifier of no octets", SUBJECT_KEY_ID, "0400"),
-    ("a key identifier of 65 octets", SUBJECT_KEY_ID, "0441" + "aa" * 65),
     ("a key identifier in bits", SUBJECT_KEY_ID, "030200aa"),
     ("a key identifier with something behind", SUBJECT_KEY_ID, "0401aa00"),
-    ("an authority's empty key identifier", AUTHORITY_KEY_ID, "30028000"),
     ("an authority's key identifier, constructed", AUTHORITY_KEY_ID, "3004a0020401"),
     ("an authority's name without serial", AUTHORITY_KEY_ID, "3005a103820161"),
     ("an authority's serial without name", AUTHORITY_KEY_ID, "3003820101"),
@@ -90,6 +86,7 @@ MALFORMED = (
 
 UNSUPPORTED = (
     ("a path length where there is no CA", BASIC_CONSTRAINTS, "3003020100"),
+    ("a path length of 2^31", BASIC_CONSTRAINTS, "300a0101ff02050080000000"),
     ("an X.400 address", SUBJECT_ALT_NAME, "3002a300"),
     ("an EDI party", SUBJECT_ALT_NAME, "3006a504a1020c00"),
 )
@@ -97,7 +94,8 @@ UNSUPPORTED = (
 ACCEPTED = (
     ("no CA", BASIC_CONSTRAINTS, "3000"),
     ("a CA", BASIC_CONSTRAINTS, "30030101ff"),
-    ("a CA with path length 255", BASIC_CONSTRAINTS, "30070101ff020200ff"),
+    ("a CA with path length 0", BASIC_CONSTRAINTS, "30060101ff020100"),
+    ("a CA with path length 2^31 - 1", BASIC_CONSTRAINTS, "30090101ff02047fffffff"),
     ("the first usage", KEY_USAGE, "03020780"),
     ("the last usage", KEY_USAGE, "0303070080"),
     ("all usages", KEY_USAGE, "030307ff80"),
@@ -114,9 +112,11 @@ ACCEPTED = (
     ("a registered identifier", SUBJECT_ALT_NAME, "300488025503"),
     ("another name", SUBJECT_ALT_NAME, "300aa00806025503a0020500"),
     ("three names", SUBJECT_ALT_NAME, "3009820161810162860163"),
-    ("a key identifier of 64 octets", SUBJECT_KEY_ID, "0440" + "aa" * 64),
+    ("a key identifier of 65 octets", SUBJECT_KEY_ID, "0441" + "aa" * 65),
+    ("a key identifier of no octets", SUBJECT_KEY_ID, "0400"),
     ("an authority of which nothing is said", AUTHORITY_KEY_ID, "3000"),
     ("an authority's key identifier", AUTHORITY_KEY_ID, "30038001aa"),
+    ("an authority's empty key identifier", AUTHORITY_KEY_ID, "30028000"),
     ("an authority's name and serial", AUTHORITY_KEY_ID, "3008a103820161820101"),
     ("all of an authority", AUTHORITY_KEY_ID, "300b8001aaa103820161820101"),
     ("no revocation", NO_REV_AVAIL, "0500"),
@@ -153,6 +153,8 @@ def test_basic_constraints_say_how_long_a_path_is():
         ("3000", -1),
         ("30030101ff", extensions.NO_PATH_LENGTH),
         ("30060101ff020105", 5),
+        ("30070101ff020200ff", 255),
+        ("30090101ff02047fffffff", extensions.NO_PATH_LENGTH),
     ):
         assert extensions.basic_constraints(unhexlify(value)) == length
 

@@ -27,6 +27,7 @@ from specimens import (
 )
 
 PARSED = listed(extension(b"\x55\x1d\x0e", b"\x04\x01\xaa"))
+UNIQUE = b"\x81\x02\x00\xaa\x82\x02\x01\xfe"
 UNKNOWN = b"\x2a\x03\x04"
 SOME = extension(UNKNOWN, b"\x05\x00")
 RSA = Rsa()
@@ -122,6 +123,13 @@ MALFORMED = (
     ("a subject's key with something behind", {"spki": sequence(ADA.spki[2:], b"\x05\x00")}),
     ("an RSA modulus with a leading zero", {"spki": rsa_spki(b"\x02\x02\x00\x01", integer(3))}),
     ("nothing for the subject's key", {"spki": b""}),
+    ("unique identifiers in a version 1", {"version": b"", "rest": UNIQUE}),
+    ("unique identifiers out of order", {"rest": UNIQUE[4:] + UNIQUE[:4]}),
+    ("a unique identifier twice", {"rest": UNIQUE[:4] + UNIQUE[:4]}),
+    ("a unique identifier behind the extensions", {"rest": PARSED + UNIQUE[4:]}),
+    ("a unique identifier, constructed", {"rest": b"\xa1\x04\x03\x02\x00\xaa"}),
+    ("a unique identifier of no octets", {"rest": b"\x82\x00"}),
+    ("a unique identifier with ones among the unused bits", {"rest": b"\x82\x02\x01\xff"}),
     ("extensions in a version 1", {"version": b"", "rest": PARSED}),
     ("extensions in a version 2", {"version": b"\xa0\x03\x02\x01\x01", "rest": PARSED}),
     ("an empty list of extensions", {"rest": listed()}),
@@ -155,8 +163,6 @@ UNSUPPORTED = (
     ("RSA without NULL", both(BARE_RSA)),
     ("Ed25519", both(b"\x30\x05\x06\x03\x2b\x65\x70")),
     ("an issuer without name", {"issuer": b"\x30\x00"}),
-    ("the issuer's unique identifier", {"rest": b"\x81\x02\x00\xaa"}),
-    ("the subject's unique identifier", {"rest": b"\x82\x02\x00\xaa"}),
     ("a small RSA key", {"spki": rsa_spki(integer((1 << 1024) - 105), integer(3))}),
     ("no point", {"spki": ec_spki(b"\x04" + bytes(64))}),
     ("33 extensions", rest_of(*[extension(bytes((42, i)), b"") for i in range(33)])),
@@ -167,6 +173,10 @@ ACCEPTED = (
     ("version 1", {"version": b""}),
     ("version 2", {"version": b"\xa0\x03\x02\x01\x01"}),
     ("version 3 without extensions", {}),
+    ("unique identifiers in a version 2", {"version": b"\xa0\x03\x02\x01\x01", "rest": UNIQUE}),
+    ("unique identifiers in a version 3", {"rest": UNIQUE + PARSED}),
+    ("the issuer's unique identifier alone", {"rest": UNIQUE[:4]}),
+    ("the subject's unique identifier alone", {"rest": UNIQUE[4:]}),
     ("version 3 with extensions", {"rest": PARSED}),
     ("a serial number of 20 octets", {"serial": integer((1 << 159) - 1)}),
     ("the lowest of 20 octets", {"serial": b"\x02\x14\x80" + bytes(19)}),
@@ -306,6 +316,8 @@ def ca_with(*extensions):
 
 IS_CA = extension(BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\xff", CRITICAL)
 SIGNS = extension(KEY_USAGE, b"\x03\x02\x02\x04", CRITICAL)
+NO_EXAMPLE = b"\x30\x07\xa1\x05\x30\x03\x82\x01\x61"  # nameConstraints: no host in a
+HOST = b"\x30\x03\x82\x01\x61"
 STRANGE = extension(UNKNOWN, b"\x05\x00", CRITICAL)
 
 NOT_ISSUED = (
@@ -352,7 +364,32 @@ NOT_ISSUED = (
         "unknown-critical-extension",
         "critical name constraints above",
         CERTIFICATE,
-        ca_with(IS_CA, SIGNS, extension(b"\x55\x1d\x1e", b"\x30\x00", CRITICAL)),
+        ca_with(IS_CA, SIGNS, extension(b"\x55\x1d\x1e", NO_EXAMPLE, CRITICAL)),
+    ),
+    (
+        "unsupported-certificate",
+        "name constraints above that are not critical",
+        CERTIFICATE,
+        ca_with(IS_CA, SIGNS, extension(b"\x55\x1d\x1e", NO_EXAMPLE)),
+    ),
+    (
+        "not-authority",
+        "a key for signatures on certificates, the CA flag not set",
+        issued(rest=listed(SIGNS, extension(BASIC_CONSTRAINTS, b"\x30\x00", CRITICAL))),
+        CA,
+    ),
+    (
+        "not-authority",
+        "a key for signatures on certificates, no constraints",
+        issued(rest=listed(SIGNS)),
+        CA,
+    ),
+    ("unsupported-certificate", "no name at all", issued(subject=b"\x30\x00"), CA),
+    (
+        "unsupported-certificate",
+        "no name but one that may be passed over",
+        issued(subject=b"\x30\x00", rest=listed(extension(b"\x55\x1d\x11", HOST))),
+        CA,
     ),
     (
         "unknown-critical-extension",
@@ -375,6 +412,17 @@ ISSUED = (
         "a path length of zero",
         CERTIFICATE,
         ca_with(extension(BASIC_CONSTRAINTS, b"\x30\x06\x01\x01\xff\x02\x01\x00", CRITICAL)),
+    ),
+    (
+        "no name but a critical one for a host",
+        issued(subject=b"\x30\x00", rest=listed(extension(b"\x55\x1d\x11", HOST, CRITICAL))),
+        CA,
+    ),
+    ("another authority", issued(rest=AUTHORITY), CA),
+    (
+        "name constraints below, which are for a next one",
+        issued(rest=listed(extension(b"\x55\x1d\x1e", NO_EXAMPLE))),
+        CA,
     ),
     ("something strange that is not critical", issued(rest=listed(SOME)), ca_with(IS_CA, SOME)),
     (

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from cryptography import x509 as pyca
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+)
 
 from sealcore import identity, sealwriter
 from triseal import certificate
@@ -125,6 +129,42 @@ def _rich(signer: KeySigner) -> Seed:
     return Seed("rich CA", "x509", made.public_bytes(serialization.Encoding.DER), signer)
 
 
+def _constrained(signer: KeySigner) -> Seed:
+    """A CA with the standard extensions that sealcore reads for their form alone."""
+    oid = pyca.ObjectIdentifier("1.3.6.1.4.1.55555.1")
+    name = pyca.Name([pyca.NameAttribute(NameOID.COMMON_NAME, "CA")])
+    names = [pyca.DNSName("a.example"), pyca.DirectoryName(name)]
+    place = pyca.UniformResourceIdentifier("http://a.example/")
+    net = pyca.IPAddress(ipaddress.ip_network("192.0.2.0/24"))
+    reasons = frozenset([pyca.ReasonFlags.key_compromise])
+    points = [
+        pyca.DistributionPoint([place], None, reasons, [pyca.DirectoryName(name)]),
+        pyca.DistributionPoint(None, name.rdns[0], None, None),
+    ]
+    access = [pyca.AccessDescription(AuthorityInformationAccessOID.OCSP, place)]
+    policies = [pyca.PolicyInformation(oid, ["http://a.example/cps"])]
+    mapping = b"\x30\x0a\x30\x08\x06\x02\x2a\x03\x06\x02\x2a\x04"
+    builder = (
+        pyca.CertificateBuilder(name, name, signer._key.public_key(), SERIAL)
+        .not_valid_before(datetime.datetime.fromtimestamp(NOW - 86400, datetime.UTC))
+        .not_valid_after(datetime.datetime.fromtimestamp(NOW + 86400, datetime.UTC))
+        .add_extension(pyca.IssuerAlternativeName(names), critical=False)
+        .add_extension(pyca.NameConstraints([*names, net], [names[0]]), critical=True)
+        .add_extension(pyca.CRLDistributionPoints(points), critical=False)
+        .add_extension(pyca.FreshestCRL(points[:1]), critical=False)
+        .add_extension(pyca.CertificatePolicies(policies), critical=False)
+        .add_extension(
+            pyca.UnrecognizedExtension(pyca.ObjectIdentifier("2.5.29.33"), mapping), critical=False
+        )
+        .add_extension(pyca.PolicyConstraints(0, 1), critical=True)
+        .add_extension(pyca.InhibitAnyPolicy(0), critical=True)
+        .add_extension(pyca.AuthorityInformationAccess(access), critical=False)
+    )
+    made = builder.sign(signer._key, hashes.SHA256())
+    der = made.public_bytes(serialization.Encoding.DER)
+    return Seed("constrained CA", "x509", der, signer)
+
+
 def _others() -> list[Seed]:
     ca = p256(3)
     uri = identity.node(SITE, "n1")
@@ -135,6 +175,7 @@ def _others() -> list[Seed]:
         Seed("node", "x509", node, ca),
         _rich(p256(5)),
         _rich(rsa2048()),
+        _constrained(p256(5)),
         _bundle(p256(3), rsa2048(), p256(6)),
         _bundle(rsa2048(), p256(3)),
     ]

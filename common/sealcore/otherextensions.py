@@ -1,0 +1,128 @@
+"""The standard extensions that `x509` makes no use of (RFC 5280 section 4.2): their form alone.
+
+Nothing here is weighed. Where one of them is critical, `x509.check_issued` refuses.
+"""
+
+from . import errors, extensions, generalnames, x501
+from .compat import const
+from .der import Reader, single
+
+_INTEGER = const(0x02)
+_OID = const(0x06)
+_CONTEXT = const(0x80)
+_TAGGED = const(0xA0)  # context-specific and constructed
+
+
+def _each(reader: Reader, read) -> None:
+    """SEQUENCE SIZE (1..MAX) OF SEQUENCE: `read` takes what is in one of those."""
+    more = True
+    while more:
+        item = reader.enter()
+        read(item)
+        item.end()
+        more = reader.peek() >= 0
+
+
+def _count(reader: Reader, tag: int = _INTEGER) -> None:
+    """SkipCerts: an integer that is not negative."""
+    if reader.integer(tag) < 0:
+        raise errors.MalformedDER
+
+
+def _identifier(reader: Reader) -> None:
+    x501.check_oid(reader.value(_OID))
+
+
+def _policy(item: Reader) -> None:
+    _identifier(item)
+    if item.peek() >= 0:
+        _each(item.enter(), _qualifier)
+
+
+def _qualifier(item: Reader) -> None:
+    _identifier(item)
+    item.value()  # of whatever type the identifier says
+
+
+def _mapping(item: Reader) -> None:
+    _identifier(item)
+    _identifier(item)
+
+
+def _description(item: Reader) -> None:
+    _identifier(item)
+    generalnames.read(item)
+
+
+def _subtree(item: Reader) -> None:
+    """A base alone: section 4.2.1.10 wants the minimum to be the DEFAULT, and no maximum."""
+    generalnames.read(item, 2)
+    if item.peek() in (_CONTEXT, _CONTEXT | 1):
+        raise errors.UnsupportedCertificate("bounds of a subtree")
+
+
+def _distribution_point(item: Reader) -> None:
+    """[0] distributionPoint, [1] reasons, [2] cRLIssuer: the first or the last at least."""
+    named = item.peek() == _TAGGED
+    if named:
+        name = item.enter(_TAGGED)
+        if name.peek() == _TAGGED | 1:
+            x501.check_rdn(name.enter(_TAGGED | 1))
+        else:
+            generalnames.read_all(name.enter(_TAGGED))
+        name.end()
+    if item.peek() == _CONTEXT | 1:
+        extensions.named_bits(item.octets(1, 3, _CONTEXT | 1))
+    if item.peek() >= 0 or not named:
+        generalnames.read_all(item.enter(_TAGGED | 2))
+
+
+def _policy_constraints(reader: Reader) -> None:
+    """[0] requireExplicitPolicy, [1] inhibitPolicyMapping: one of the two at least."""
+    if reader.peek() != _CONTEXT | 1:
+        _count(reader, _CONTEXT)
+    if reader.peek() >= 0:
+        _count(reader, _CONTEXT | 1)
+
+
+def _name_constraints(reader: Reader) -> None:
+    """[0] permittedSubtrees, [1] excludedSubtrees: one of the two at least."""
+    if reader.peek() != _TAGGED | 1:
+        _each(reader.enter(_TAGGED), _subtree)
+    if reader.peek() >= 0:
+        _each(reader.enter(_TAGGED | 1), _subtree)
+
+
+_CE = b"\x55\x1d"  # id-ce
+_PE = b"\x2b\x06\x01\x05\x05\x07\x01"  # id-pe
+
+# What is in the SEQUENCE that all of these are.
+_IN_SEQUENCE = {
+    _CE + b"\x12": generalnames.read_all,  # issuerAltName
+    _CE + b"\x1e": _name_constraints,
+    _CE + b"\x24": _policy_constraints,
+}
+# What is in each SEQUENCE of such a SEQUENCE.
+_IN_EACH = {
+    _CE + b"\x1f": _distribution_point,  # cRLDistributionPoints
+    _CE + b"\x20": _policy,  # certificatePolicies
+    _CE + b"\x21": _mapping,  # policyMappings
+    _CE + b"\x2e": _distribution_point,  # freshestCRL
+    _PE + b"\x01": _description,  # authorityInfoAccess
+    _PE + b"\x0b": _description,  # subjectInfoAccess
+}
+_INHIBIT_ANY_POLICY = _CE + b"\x36"
+
+
+def check(kind: bytes, value) -> None:
+    """Raise unless the value of an extension, if it is one of these, is well-formed."""
+    if kind in _IN_SEQUENCE:
+        reader = single(value)
+        _IN_SEQUENCE[kind](reader)
+        reader.end()
+    elif kind in _IN_EACH:
+        _each(single(value), _IN_EACH[kind])
+    elif kind == _INHIBIT_ANY_POLICY:
+        reader = Reader(value)
+        _count(reader)
+        reader.end()
