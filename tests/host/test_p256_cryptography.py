@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sealcore import errors, p256, p256_sign
+from sealcore.compat import sha256
 from sealcore.p256_curve import N, P
 
 CURVE = ec.SECP256R1()
@@ -107,6 +108,41 @@ def test_a_changed_signature_gets_the_same_verdict(
 def test_numbers_at_their_bounds_get_the_same_verdict(
     d: int, message: bytes, r: int, s: int
 ) -> None:
+    assert not both_accept(d, message, encode_dss_signature(r, s))
+
+
+@given(numbers, numbers, messages)
+@example(1, 1, b"")
+@example(N - 1, 1, b"")
+@example(1 << 52, 1 << 208, b"")
+def test_signatures_of_any_nonce_get_the_same_verdict(d: int, k: int, message: bytes) -> None:
+    """Both multiples that a verifier adds are then what they like, tiny and huge ones too."""
+    r = theirs(k).public_key().public_numbers().x % N
+    s = (int.from_bytes(sha256(message)) + r * d) * pow(k, -1, N) % N
+    assert both_accept(d, message, encode_dss_signature(r, s))
+    assert both_accept(d, message, encode_dss_signature(r, N - s))
+    assert not both_accept(d, message, encode_dss_signature(r, s + 1))
+    assert not both_accept(N - d, message, encode_dss_signature(r, s))
+
+
+@given(numbers, numbers, st.one_of(numbers, st.just(1)), messages)
+def test_keys_made_for_a_sum_get_the_same_verdict(k: int, a: int, s: int, message: bytes) -> None:
+    """The key is chosen last: for any sum, u1 * G + u2 * Q = k * G, and with any s.
+
+    Where k is twice u1, both terms are the same point; where it is 0, they are opposite.
+    """
+    e = int.from_bytes(sha256(message)) % N
+    u1 = e * pow(s, -1, N) % N
+    for due in (k, 2 * u1 % N, (u1 + a) % N, N - u1):
+        r = theirs(due).public_key().public_numbers().x % N
+        d = (due - u1) * s * pow(r, -1, N) % N
+        if d:
+            assert both_accept(d, message, encode_dss_signature(r, s))
+
+
+@given(st.integers(1, N - 1), numbers, messages)
+def test_sums_at_infinity_are_refused_by_both(r: int, s: int, message: bytes) -> None:
+    d = -int.from_bytes(sha256(message)) * pow(r, -1, N) % N
     assert not both_accept(d, message, encode_dss_signature(r, s))
 
 
