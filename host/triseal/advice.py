@@ -1,11 +1,15 @@
-"""For people: what each refusal of `sealcore` means and what to do about it."""
+"""For people: what went wrong and what to do about it, in one line."""
 
 from __future__ import annotations
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from sealcore.errors import SealError
 
 _FILE = "Get the file again from where it came"
 _ISSUE = "Ask whoever issued it for one by Triseal's profile"
 
-# For each code a sentence and an advice.
+# For each code of `sealcore` a sentence and an advice.
 REFUSALS: dict[str, tuple[str, str]] = {
     "malformed-der": ("the bytes are not strict DER, or not the structure that is due", _FILE),
     "unsupported-certificate": ("the certificate uses what no verifier here accepts", _ISSUE),
@@ -75,3 +79,64 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "Check that both ends have the same release of Triseal",
     ),
 }
+
+_OS_ERRORS: dict[type[OSError], tuple[str, str]] = {
+    FileNotFoundError: ("file-not-found", "Check the path"),
+    IsADirectoryError: ("not-a-file", "Name one file, not a folder"),
+    NotADirectoryError: ("not-a-folder", "Check the path"),
+    PermissionError: ("permission-denied", "Check who owns it and who you are"),
+    ConnectionError: ("no-connection", "Check that the other side runs"),
+    TimeoutError: ("timed-out", "Repeat the command"),
+}
+
+
+def line(error: BaseException) -> str:
+    """A failure in one line: code, what, and what to do.
+
+    Args:
+        error: a SealError, an OSError, a database's error, or anything with `code` and `advice`
+            as all of Triseal's own errors have; else a defect of Triseal.
+    """
+    code, what, advice = _explained(error)
+    if advice[:1].isupper() and advice[1:2].islower():
+        advice = advice[0].lower() + advice[1:]
+    return printable(f"{code}: {what}; {advice.rstrip('.')}")
+
+
+def printable(value: object) -> str:
+    """Text of a value that steers no terminal: what others wrote is shown, not obeyed."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
+        for letter in str(value)
+    )
+
+
+def _explained(error: BaseException) -> tuple[str, str, str]:
+    if isinstance(error, SealError):
+        return _refusal(error.code, str(error))
+    if hasattr(error, "code") and hasattr(error, "advice"):
+        detail = str(error).removeprefix(f"{error.code}: ")
+        return error.code, detail or "it failed", error.advice
+    if isinstance(error, OSError):
+        return _os_error(error)
+    if isinstance(error, SQLAlchemyError):
+        lines = str(error).splitlines()
+        return "database-failed", lines[0] if lines else "database", "Check the database"
+    kind = type(error).__name__
+    return "defect", f"{kind}: {error}", "Report it, with TRISEAL_DEBUG=1 for the traceback"
+
+
+def _refusal(code: str, detail: str) -> tuple[str, str, str]:
+    if code not in REFUSALS:  # a newer release on the other side may have codes of its own
+        return code, detail or "refused", "Update Triseal"
+    sentence, advice = REFUSALS[code]
+    return code, f"{sentence} ({detail})" if detail else sentence, advice
+
+
+def _os_error(error: OSError) -> tuple[str, str, str]:
+    code, advice = "system-failed", "Solve that and repeat the command"
+    for kind, known in _OS_ERRORS.items():
+        if isinstance(error, kind):
+            code, advice = known
+    where = f"{error.filename}: " if error.filename else ""
+    return code, f"{where}{error.strerror or error}", advice

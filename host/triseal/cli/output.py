@@ -10,30 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
 from sealcore import timetext
-from sealcore.errors import SealError
-from triseal.advice import REFUSALS
+from triseal import advice
+from triseal.advice import printable
+
+__all__ = ["facts", "failure", "printable", "table", "time"]
 
 Facts = Mapping[str, object]
-
-_OS_ERRORS: dict[type[OSError], tuple[str, str]] = {
-    FileNotFoundError: ("file-not-found", "Check the path"),
-    IsADirectoryError: ("not-a-file", "Name one file, not a folder"),
-    NotADirectoryError: ("not-a-folder", "Check the path"),
-    PermissionError: ("permission-denied", "Check who owns it and who you are"),
-    ConnectionError: ("no-connection", "Check that the other side runs"),
-    TimeoutError: ("timed-out", "Repeat the command"),
-}
-
-
-def printable(value: object) -> str:
-    """Text of a value that steers no terminal: what others wrote is shown, not obeyed."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
-        for letter in str(value)
-    )
 
 
 def facts(values: Facts, *, as_json: bool) -> None:
@@ -76,47 +60,8 @@ def time(seconds: int | None) -> str | None:
 
 
 def failure(error: BaseException) -> str:
-    """The line for a failure: code, what, and what to do.
-
-    Args:
-        error: a SealError, an OSError, a database's error, or anything with `code` and `advice`
-            as all of Triseal's own errors have; else a defect of Triseal.
-    """
-    code, what, advice = _explained(error)
-    if advice[:1].isupper() and advice[1:2].islower():
-        advice = advice[0].lower() + advice[1:]
-    return printable(f"triseal: {code}: {what}; {advice.rstrip('.')}")
-
-
-def _explained(error: BaseException) -> tuple[str, str, str]:
-    if isinstance(error, SealError):
-        return _refusal(error.code, str(error))
-    if hasattr(error, "code") and hasattr(error, "advice"):
-        detail = str(error).removeprefix(f"{error.code}: ")
-        return error.code, detail or "it failed", error.advice
-    if isinstance(error, OSError):
-        return _os_error(error)
-    if isinstance(error, SQLAlchemyError):
-        lines = str(error).splitlines()
-        return "database-failed", lines[0] if lines else "database", "Check the database"
-    kind = type(error).__name__
-    return "defect", f"{kind}: {error}", "Report it, with TRISEAL_DEBUG=1 for the traceback"
-
-
-def _refusal(code: str, detail: str) -> tuple[str, str, str]:
-    if code not in REFUSALS:  # a newer release on the other side may have codes of its own
-        return code, detail or "refused", "Update Triseal"
-    sentence, advice = REFUSALS[code]
-    return code, f"{sentence} ({detail})" if detail else sentence, advice
-
-
-def _os_error(error: OSError) -> tuple[str, str, str]:
-    code, advice = "system-failed", "Solve that and repeat the command"
-    for kind, known in _OS_ERRORS.items():
-        if isinstance(error, kind):
-            code, advice = known
-    where = f"{error.filename}: " if error.filename else ""
-    return code, f"{where}{error.strerror or error}", advice
+    """The line for a failure: code, what, and what to do; see `advice.line`."""
+    return f"triseal: {advice.line(error)}"
 
 
 def _json(value: object) -> None:
