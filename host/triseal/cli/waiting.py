@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from triseal import database
-from triseal.site import guarantee
 from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
 
@@ -45,7 +43,7 @@ def confirmations(
         bar = progress.add_task("nodes", total=total, completed=len(found.confirmed))
         while found.waiting and time.monotonic() < end:
             time.sleep(_LOOK_EVERY)
-            found = _now(site, service, node)
+            found = site.guarantee(service=service, node=node)
             progress.update(bar, completed=total - len(found.waiting))
     return found
 
@@ -55,9 +53,3 @@ def _progress() -> Progress:
     columns = (TextColumn("confirmed by"), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
-
-
-def _now(site: Manager, service: str, node: str) -> Guarantee:
-    with database.reading(site.engine) as connection:
-        places = guarantee.places_of(connection, service=service, node=node)
-        return guarantee.of(connection, site.preparer, places, int(time.time()))

@@ -131,3 +131,10 @@ class OtherBoard(Failure):
 
     code = "other-board"
     advice = "Check the port, or provision the board: triseal node provision."
+
+
+class NotConfirmed(Failure):
+    """Nodes have not said in time that they run what they shall."""
+
+    code = "not-confirmed"
+    advice = "Look at the node: triseal node status --port PORT, or the server's log."

@@ -169,7 +169,7 @@ class Manager:
         """Cut a node off for ever, and by when it runs nothing any more."""
         with self._changing() as connection:
             nodes.retire(connection, node, self._clock())
-        return self._guarantee(node=node)
+        return self.guarantee(node=node)
 
     def add_service(self, package: Package, *, other_developer: bool = False) -> Seal:
         """Take in a package; returns its Store seal.
@@ -195,14 +195,14 @@ class Manager:
             for node in on or (state.EVERY_NODE,):
                 policy.grant(connection, service, wanted, node, force=force)
             self._check_fits(connection, service)
-        return self._guarantee(service=service)
+        return self.guarantee(service=service)
 
     def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
         """Take grants on these nodes, or everywhere; as `grant`. Raises: see policy.revoke."""
         with self._changing() as connection:
             for node in on or (state.EVERY_NODE,):
                 policy.revoke(connection, service, unwanted, node)
-        return self._guarantee(service=service)
+        return self.guarantee(service=service)
 
     def assign(self, node: str, service: str) -> None:
         """Assign a service to a node: from now on the node may have seals for it.
@@ -221,7 +221,7 @@ class Manager:
         """Take a service from a node, and by when it has stopped there. Raises: NotAssigned."""
         with self._changing() as connection:
             services.unassign(connection, Place(node, service))
-        return self._guarantee(node=node, service=service)
+        return self.guarantee(node=node, service=service)
 
     def deployment(self, node: str, service: str) -> Deployment:
         """A fresh seal for an assigned service, recorded, with the package that it seals.
@@ -251,6 +251,12 @@ class Manager:
             for service, (serial, became) in told.items():
                 holdings.confirm(connection, Place(node, service), serial, became, moment)
 
+    def guarantee(self, *, service: str = "", node: str = "") -> Guarantee:
+        """Where what the site wishes is in force, for a service, on a node, or at one place."""
+        with database.reading(self.engine) as connection:
+            places = guarantee.places_of(connection, service=service, node=node)
+            return guarantee.of(connection, self.preparer, places, self._clock())
+
     def sign_time(self, nonce: bytes) -> bytes:
         """The time, signed for a node's nonce (16 octets)."""
         return self.authority.sign_time(nonce, self._clock())
@@ -278,8 +284,3 @@ class Manager:
         if not fresh:
             return trust.current(connection)
         return trust.publish(connection, slca, self._clock())
-
-    def _guarantee(self, *, service: str = "", node: str = "") -> Guarantee:
-        with database.reading(self.engine) as connection:
-            places = guarantee.places_of(connection, service=service, node=node)
-            return guarantee.of(connection, self.preparer, places, self._clock())

@@ -1,0 +1,161 @@
+"""The scripts of host/README.md, as a reader would save and run them, with virtual boards."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bench._site import Ports, server
+from boards import lock
+from boards.errors import NoPort
+from triseal import package
+from triseal.site.errors import NodeRetired, NotConfirmed
+from triseal.site.fleet import Fleet
+from triseal.testing import Site
+
+_SCRIPT = re.compile(r'^```python\n("""python (\w+\.py).*?)^```$', re.MULTILINE | re.DOTALL)
+README = Path(__file__).resolve().parent.parent.parent / "host" / "README.md"
+BOARDS = ("shelf-1", "shelf-2")
+_SECONDS = 90.0
+GOOD = "import asyncio\n\nasync def main(ctx):\n    while True:\n        await asyncio.sleep(1)\n"
+BAD = "async def main(ctx):\n    raise ValueError\n"
+
+
+def save_scripts(folder: Path) -> list[str]:
+    """Each under the name that its first line gives it.
+
+    Boards spread their first connects over half a minute; here over two seconds.
+    """
+    found = _SCRIPT.findall(README.read_text())
+    for text, name in found:
+        quick = text.replace('settings = {"server"', 'settings = {"spread": 2, "server"')
+        assert (quick != text) == (name == "provision.py")
+        (folder / name).write_text(quick)
+    return [name for _, name in found]
+
+
+class Desk:
+    """Where somebody works with a site: a home, boards on a hub, the site's server."""
+
+    def __init__(self, folder: Path, made: Site) -> None:
+        self.folder, self.made = folder, made
+        self.environment = {
+            **os.environ,
+            "TRISEAL_HOME": str(folder / "state"),
+            "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
+        }
+        self._boards: list[subprocess.Popen[bytes]] = []
+        self.ports: Ports | None = None
+
+    def plug_in(self, name: str) -> None:
+        command = [sys.executable, "-m", "triseal.cli.main", "node", "virtual", name]
+        board = subprocess.Popen(
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._boards.append(board)
+        held = self.folder / "state" / "virtual" / name / "lock"
+        end = time.monotonic() + _SECONDS
+        while not (held.exists() and lock.is_held(held)):
+            assert time.monotonic() < end, name
+            time.sleep(0.05)
+
+    def unplug_all(self) -> None:
+        for board in self._boards:
+            board.terminate()
+        for board in self._boards:
+            board.wait(_SECONDS)
+
+    def run(self, *words: str, status: int = 0) -> str:
+        """What a script prints, both ways; it ends with this status."""
+        done = subprocess.run(
+            [sys.executable, *words],
+            check=False,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+        printed = done.stdout + done.stderr
+        assert done.returncode == status, printed
+        assert "Traceback" not in printed
+        return printed
+
+    def sealed(self, name: str, source: str) -> str:
+        made = self.made.package(source, name, capabilities=["log"])
+        package.write(self.folder / f"{name}.triseal", made)
+        return f"{name}.triseal"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    with closing(Site(folder / "state")) as made:
+        desk = Desk(folder, made)
+        try:
+            for name in BOARDS:
+                desk.plug_in(name)
+            with server(folder / "state" / "site", folder / "log") as (ports, _):
+                desk.ports = ports
+                yield desk
+        finally:
+            desk.unplug_all()
+
+
+def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
+    assert save_scripts(desk.folder) == ["provision.py", "rollout.py", "inventory.py", "revoke.py"]
+    assert desk.ports is not None
+    address = f"127.0.0.1:{desk.ports.nodes}"
+    printed = desk.run("provision.py", address)
+    nodes = sorted(re.findall(r"^virtual:shelf-[12]: is (node-[0-9a-f]{8}),", printed, re.M))
+    assert len(nodes) == 2, printed
+    assert sorted(re.findall(r": is (\S+),", desk.run("provision.py", address))) == nodes
+
+    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD), "log")
+    assert re.findall(r"^thermo runs on (\S+)$", printed, re.M) == nodes
+    printed = desk.run("rollout.py", desk.sealed("broken", BAD), "log", status=1)
+    assert "stopped, 1 nodes never got it: not-confirmed: broken on " + nodes[0] in printed
+
+    rows = list(csv.DictReader(desk.run("inventory.py").splitlines()))
+    running = [row for row in rows if row["state"] == "running"]
+    assert [(row["node"], row["service"], row["grants"]) for row in running] == [
+        (node, "thermo", "log") for node in nodes
+    ]
+    assert all(row["sealed until"] > row["heard"] > "2026" for row in running)
+    assert desk.run("revoke.py", "thermo", "log").startswith("gone on 2 nodes")
+
+
+def test_waiting_ends_with_what_is_missing(tmp_path: Path) -> None:
+    with closing(Site(tmp_path)) as made, Fleet(tmp_path / "site") as fleet:
+        made.manager.add_service(made.package(GOOD, "thermo"))
+        fleet.add_node("kitchen")
+        fleet.assign("kitchen", "thermo")
+        with pytest.raises(NotConfirmed, match="thermo on kitchen: not sent"):
+            fleet.await_running("thermo", ["kitchen"], 0)
+        assert fleet.await_confirmed(0, service="thermo").confirmed == ("kitchen",)
+        assert [one.services for one in fleet.nodes()] == [("thermo",)]
+
+
+def test_a_retired_node_is_refused_before_its_board_is_touched(tmp_path: Path) -> None:
+    with closing(Site(tmp_path)), Fleet(tmp_path / "site") as fleet:
+        fleet.add_node("attic")
+        fleet.retire("attic")
+        with pytest.raises(NodeRetired):
+            fleet.provision("/dev/nothing-there", "attic")
+        with pytest.raises(NoPort):
+            fleet.provision("/dev/nothing-there", "hall")
+        assert [one.name for one in fleet.nodes()] == ["attic"]
