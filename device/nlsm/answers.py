@@ -25,7 +25,7 @@ from sealcore.der import single
 
 from . import clock, keystore
 
-_DETAIL = const(128)
+_LINE = const(128)
 _INTEGER = const(0x02)
 
 
@@ -53,7 +53,7 @@ def send(message: bytes) -> None:
 
 
 def _log(source: str, text: str) -> None:
-    send(messages.write(messages.LOG, source, text[:_DETAIL]))
+    send(messages.write(messages.LOG, source, text[:_LINE]))
 
 
 def hello(node, question) -> bytes:
@@ -97,8 +97,8 @@ def _facts(one, grants: bool) -> tuple:
     return (
         one.name,
         _state(one),
-        one.code[:32],
-        one.detail[:_DETAIL],
+        one.code,
+        one.detail,
         one.version,
         one.not_after,
         list(one.granted) if grants else [],

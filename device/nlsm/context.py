@@ -1,5 +1,7 @@
 """What a service gets from the node: `async def main(ctx)`. All that no grant gives is denied."""
 
+import json
+
 from sealcore import errors, grants
 
 
@@ -39,7 +41,7 @@ class Context:
     def subscribe(self, pattern: str):
         """`async for topic, value in ctx.subscribe("home/+/temperature")`."""
         self._require(grants.SUBSCRIBE, pattern)
-        return self._bus.subscribe(pattern, self.name)
+        return self._bus.subscribe(pattern, self._service.name)
 
     def pin(self, number: int):
         """A `machine.Pin`."""
@@ -51,9 +53,11 @@ class Context:
     def config(self, key: str):
         """A value of the node's configuration; None if it has no such key."""
         self._require(grants.CONFIG, key)
-        return self._node.settings.get("config", {}).get(key)
+        value = self._node.settings.get("config", {}).get(key)
+        # A copy: what one service changes in it, no other one sees.
+        return json.loads(json.dumps(value)) if type(value) in (list, dict) else value
 
     def log(self, text) -> None:
         """Write a line to the node's log."""
         self._require(grants.LOG, "")
-        self._node.log(self.name, str(text))
+        self._node.log(self._service.name, str(text))

@@ -72,6 +72,7 @@ def _believe(node, newer: bytes) -> None:
     from . import enrol, recovery
 
     recovery.make(keystore.INCOMING)
+    recovery.remove(keystore.INCOMING + "/bundle.der")  # a service may be called so
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
     enrol.accept()
     node.bundle = trust.load().version

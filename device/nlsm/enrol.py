@@ -76,8 +76,10 @@ def accept() -> None:
         recovery.remove(keystore.INCOMING)
         raise
     for name in keystore.names(keystore.INCOMING):
-        if name not in _FILES:
-            recovery.remove(keystore.INCOMING + "/" + name)
+        path = keystore.INCOMING + "/" + name
+        # A service may be called as one of these files, and its folder be here too.
+        if name not in _FILES or os.stat(path)[0] & recovery.FOLDER:
+            recovery.remove(path)
     recovery.make(keystore.SERVICES)
     recovery.take()
     trust.changed()

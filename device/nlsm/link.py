@@ -243,7 +243,7 @@ class Link:
         from sealcore import messages
 
         state = messages.STATES.index(one.state)
-        told = one.name, one.serial, state, one.code[:32], one.detail[:128], evidence
+        told = one.name, one.serial, state, one.code, one.detail, evidence
         self.send(messages.write(messages.REPORT, *told))
 
     def log(self, source: str, text: str) -> None:

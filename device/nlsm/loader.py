@@ -3,7 +3,7 @@
 import os
 import sys
 
-from . import keystore
+from . import keystore, service
 
 _IMAGE = "app.romfs"
 _MODULE = "app"
@@ -26,7 +26,7 @@ def load(one) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # of the service's own code
-        one.set("failed", type(error).__name__, str(error))
+        one.set(*service.failure(error))
 
 
 def _import(folder: str):

@@ -12,6 +12,7 @@ from sealcore.compat import const
 from . import clock, console, memory, service
 
 _PAUSE_MS = const(50)
+_LINE = const(512)  # octets of a log line
 
 
 class Node:
@@ -46,7 +47,7 @@ class Node:
 
     def log(self, source: str, text: str) -> None:
         """A line of a service for whoever reads the console; one line, whatever the text."""
-        text = text.replace("\n", " ").replace("\r", " ")
+        text = service.plain(text, _LINE)
         print(source + ": " + text)
         for follower in self.followers:
             follower(source, text)

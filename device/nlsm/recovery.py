@@ -8,7 +8,7 @@ from . import board, keystore
 
 _ACCEPTED = "/triseal/accepted"
 _OLD = "/triseal/old"
-_FOLDER = const(0x4000)
+FOLDER = const(0x4000)
 
 
 def make(folder: str) -> None:
@@ -24,7 +24,7 @@ def remove(path: str) -> None:
         kind = os.stat(path)[0]
     except OSError:
         return
-    if kind & _FOLDER:
+    if kind & FOLDER:
         for name in os.listdir(path):
             remove(path + "/" + name)
         os.rmdir(path)
@@ -92,7 +92,7 @@ def _end_moves() -> None:
 def _finish(folder: str) -> None:
     for name in keystore.names(folder):
         path = folder + "/" + name
-        if os.stat(path)[0] & _FOLDER:
+        if os.stat(path)[0] & FOLDER:
             continue
         if name.endswith(board.COMPLETE):
             board.replace(path, path[: -len(board.COMPLETE)])

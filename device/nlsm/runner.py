@@ -6,9 +6,7 @@ cancelled and its grants are gone, and if it still goes on, only a reset of the 
 
 import asyncio
 
-from sealcore import errors
-
-from . import bus, context
+from . import bus, context, service
 
 
 class Runner:
@@ -37,8 +35,7 @@ class Runner:
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            code = error.code if isinstance(error, errors.SealError) else type(error).__name__
-            result = "failed", code, str(error)
+            result = service.failure(error)
         one.tasks.remove(asyncio.current_task())
         one.stop(*result)
 

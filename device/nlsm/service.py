@@ -2,9 +2,45 @@
 
 import time
 
+from sealcore import errors
 from sealcore.compat import const
 
 _STOP_MS = const(5000)
+_CODE = const(32)  # octets, as sealcore.messages has room for
+_DETAIL = const(128)
+
+
+def plain(text: str, most: int) -> str:
+    """What a service says, as one line of at most `most` octets of UTF-8 that steers no terminal:
+    what can't be sent would end the connection, and what can't be read the view of the node."""
+    text = text[:most]
+    for octet in text.encode():
+        if not 32 <= octet < 127:
+            break
+    else:
+        return text
+    # Written anew: MicroPython's own text may hold surrogates and overlong forms.
+    text = "".join([chr(code) if _shows(code) else " " for code in map(ord, text)])
+    while len(text.encode()) > most:
+        text = text[:-1]
+    return text
+
+
+def _shows(code: int) -> bool:
+    return 32 <= code < 127 or 160 <= code < 0xD800 or 0xE000 <= code < 0x110000
+
+
+def failure(error) -> tuple:
+    """The state of a service whose own code has raised this, for `Service.set`."""
+    name = type(error).__name__
+    try:
+        return (
+            "failed",
+            str(error.code if isinstance(error, errors.SealError) else name),
+            str(error),
+        )
+    except BaseException:  # it can't even say what it is
+        return "failed", name
 
 
 class Service:
@@ -35,8 +71,8 @@ class Service:
     def set(self, state: str, code: str = "", detail: str = "") -> None:
         """Its new state and why."""
         self.state = state
-        self.code = code
-        self.detail = detail
+        self.code = plain(code, _CODE)
+        self.detail = plain(detail, _DETAIL)
         self.changed = True
 
     def deny(self, what: str) -> None:

@@ -123,6 +123,18 @@ def enrol(board: Board, issued: dict[str, bytes]) -> None:
     board.exec("import nlsm.enrol\nnlsm.enrol.accept()")
 
 
+def test_a_service_may_be_called_as_a_file_of_the_nodes(board: Board, site: Site) -> None:
+    """What has come of such services must not take the place of those files."""
+    bundle = Site(**{**vars(site), "version": site.version + 1}).bundle()
+    folders = ("node.key", "node.crt", "settings.json")
+    for name in folders:
+        board.mkdirs(f"{INCOMING}/{name}")
+    before = [board.read(f"/triseal/{name}") for name in folders]
+    enrol(board, {"bundle.der": bundle})
+    assert board.read("/triseal/bundle.der") == bundle
+    assert [board.read(f"/triseal/{name}") for name in folders] == before
+
+
 def changed(site: Site, issued: dict[str, bytes], what: str) -> dict[str, bytes]:
     """What a site would never issue."""
     if what == "another site's":

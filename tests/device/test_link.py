@@ -235,6 +235,20 @@ def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(
         until(lambda: ("predecessor-mismatch", evidence) in kept(world), "evidence")
 
 
+def test_what_a_service_says_never_ends_the_connection(world: LinkWorld, connect: Connect) -> None:
+    raising = b"async def main(ctx):\n    raise Exception('\\ud800')\n"
+    odd = signed_package(
+        world.developer, "odd", "1", executable=raising, metadata=b'{"capabilities": ["log"]}'
+    )
+    deploy(world, world.store.countersign(odd), package(world, "even"))
+    with serving(world) as server:
+        node = connect(server.port)
+        node.until(lambda now: states(now) == {"failed", "running"})
+        until(lambda: ("Exception", encode.sequence()) in kept(world), "reported")
+        assert server.counted("triseal_connected_nodes") == 1
+        assert server.counted("triseal_closed_connections_total", code="malformed-der") == 0
+
+
 def kept(world: LinkWorld) -> set[tuple[str, bytes]]:
     with database.reading(world.manager.engine) as connection:
         rows = connection.execute(select(refusals.c.code, refusals.c.evidence)).all()

@@ -68,6 +68,19 @@ def test_configuration_is_read_key_by_key(
     assert node.until_line("one: (") == "one: ('K', None)"
 
 
+def test_what_a_service_changes_in_its_configuration_no_other_one_sees(
+    start: Start, site: Site, spki: bytes, directory: Path
+) -> None:
+    path = directory / "flash/triseal/settings.json"
+    path.write_text('{"config": {"peers": ["a"]}}')
+    body = "got = ctx.config('peers')\n    ctx.log(repr(got))\n    got.append('x')"
+    app = f"async def main(ctx):\n    {body}\n".encode()
+    grants = ("config:peers", "log")
+    node = start(*[site.deploy(name, app, NAME, spki, grants=grants) for name in ("one", "two")])
+    node.start()
+    assert {node.until_line(": ['a") for _ in range(2)} == {"one: ['a']", "two: ['a']"}
+
+
 CRASHES = (
     ("1 / 0", "ZeroDivisionError"),
     ("raise SystemExit", "SystemExit"),
@@ -97,6 +110,51 @@ def test_a_service_that_fails_fails_alone(
     assert by_name(status) == {"one": "failed", "echo": "running", "ticker": "running"}
     assert node.state("one").code == code
     node.until_line("echo: home/kitchen/n=")
+
+
+LONG = "\u00dc" * 20  # letters, and twice as many octets
+
+# Each row: what a service raises, how it has defined that, and what is told of it.
+SAID: tuple[tuple[str, str, tuple[str, str]], ...] = (
+    ("Exception('\\ud800\\x1b[2J\\u00b0')", "", ("Exception", "  [2J\u00b0")),
+    ("Exception(str(b'a\\xe0\\x80\\xafb', 'utf-8'))", "", ("Exception", "a/b")),
+    ("Exception('\\u20ac' * 300)", "", ("Exception", "\u20ac" * 42)),
+    (f"{LONG}()", f"class {LONG}(Exception): pass", (LONG[:16], "")),
+    ("Mute()", "class Mute(Exception):\n    def __str__(self): raise self", ("Mute", "")),
+    ("Odd()", "from sealcore.errors import SealError\nclass Odd(SealError): code = 5", ("5", "")),
+)
+
+
+@pytest.mark.parametrize("where", ["in main", "at import"])
+@pytest.mark.parametrize(("what", "defined", "told"), SAID, ids=[row[0][:9] for row in SAID])
+def test_whatever_a_service_says_can_be_told(
+    what: str,
+    defined: str,
+    told: tuple[str, str],
+    where: str,
+    start: Start,
+    site: Site,
+    spki: bytes,
+    echo: Deployment,
+) -> None:
+    main = f"async def main(ctx):\n    raise {what}" if where == "in main" else f"raise {what}"
+    app = f"{defined}\n{main}\n".encode()
+    node = start(site.deploy("one", app, NAME, spki), echo)
+    node.tell_time()
+    status = node.until(lambda now: by_name(now)["one"] != "running")
+    assert by_name(status) == {"one": "failed", "echo": "running"}
+    one = node.state("one")
+    assert (one.code, one.detail) == told
+
+
+def test_a_log_line_steers_no_terminal(start: Start, site: Site, spki: bytes) -> None:
+    body = "ctx.name = 'two'\nctx.log('\\x1b[2J 21 \\xb0C\\r\\n~\\x9b\\ud800.' + 'x' * 600)"
+    app = "async def main(ctx):\n" + "".join(f"    {line}\n" for line in body.split("\n"))
+    node = start(site.deploy("one", app.encode(), NAME, spki, grants=("log",)))
+    node.start()
+    line = node.until_line("one: ")
+    assert line.startswith("one:  [2J 21 \u00b0C  ~  .xxx")
+    assert len(line.encode()) <= 5 + 512
 
 
 @pytest.mark.parametrize("source", [b"1 / 0", b"import nothing_like_it", b"main = (", b"x = 1"])
