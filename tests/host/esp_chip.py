@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import pty
 import select
 import struct
-import threading
-import tty
 import zlib
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.host.plug import relay
+from tests.host.plug import Socket, relay
 
 _SYNC, _WRITE_REG, _READ_REG, _MEM_END = 0x08, 0x09, 0x0A, 0x06
 _BEGIN, _DATA, _DEFL_BEGIN, _DEFL_DATA = 0x02, 0x03, 0x10, 0x11
@@ -45,14 +43,16 @@ class EspChip:
         erased: how often all of it was erased.
     """
 
-    def __init__(self, chip: str, then: str = "", cut_after: int = -1) -> None:
+    def __init__(self, port: Path, chip: str, then: str = "", cut_after: int = -1) -> None:
         """Describe it.
 
         Args:
+            port: where its port shall be.
             chip: as `boards.chips` names it.
             then: the port that is seen behind its own, once it was flashed; "" for none.
             cut_after: octets written to flash after which it is unplugged; -1 for never.
         """
+        self.port = str(port)
         self.flash = bytearray(b"\xff" * _SIZE)
         self.erased = 0
         self._chip = chip
@@ -64,14 +64,10 @@ class EspChip:
         self._started = False
         self._packet = bytearray()
         self._registers: dict[int, int] = {}
-        self._stop, self._stopped = os.pipe()
 
     def __enter__(self) -> Self:
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.port = os.ttyname(self._slave)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._socket = Socket(Path(self.port))
+        self._socket.serve(self._run)
         return self
 
     def __exit__(
@@ -80,30 +76,23 @@ class EspChip:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.write(self._stopped, b"!")
-        self._thread.join()
-        for fd in (self._stop, self._stopped):
-            os.close(fd)
+        self._socket.close()
 
     def _run(self) -> None:
-        try:
-            while self._master in select.select([self._master, self._stop], [], [])[0]:
-                data = os.read(self._master, 4096)
+        master, stop = self._socket.master, self._socket.stop
+        with contextlib.suppress(_Unplugged):
+            while master in select.select([master, stop], [], [])[0]:
+                data = os.read(master, 4096)
                 if self._started and self._then and data[:1] != b"\xc0":
                     self._show_board(data)
                     return
                 self._take(data)
-        except _Unplugged:
-            pass
-        finally:
-            os.close(self._slave)
-            os.close(self._master)
 
     def _show_board(self, data: bytes) -> None:
         board = os.open(self._then, os.O_RDWR | os.O_NOCTTY)
         os.write(board, data)
         os.close(board)
-        relay(self._master, self._then, self._stop)
+        relay(self._socket.master, self._then, self._socket.stop)
 
     def _take(self, data: bytes) -> None:
         # SLIP (RFC 1055): each packet lies between two C0.
@@ -179,7 +168,7 @@ class EspChip:
 
     def _send(self, packet: bytes) -> None:
         packet = packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
-        os.write(self._master, b"\xc0" + packet + b"\xc0")
+        os.write(self._socket.master, b"\xc0" + packet + b"\xc0")
 
 
 class _Unplugged(Exception):

@@ -9,8 +9,48 @@ import select
 import threading
 import tty
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+
+class Socket:
+    """A port of this computer, as a link that is there while something is plugged in.
+
+    The terminal behind it has a number, and the next terminal of anybody may get the same one.
+
+    Attributes:
+        port: the path of the link.
+        master: descriptor of the terminal's other end.
+        stop: descriptor that is readable once `close` was called.
+    """
+
+    def __init__(self, port: Path) -> None:
+        self.master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        port.symlink_to(os.ttyname(self._slave))
+        self.port = str(port)
+        self.stop, self._stopped = os.pipe()
+
+    def serve(self, run: Callable[[], None]) -> None:
+        """Call `run` in a thread; when it returns the port vanishes."""
+        self._thread = threading.Thread(target=self._serve, args=(run,))
+        self._thread.start()
+
+    def _serve(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        finally:
+            Path(self.port).unlink()
+            os.close(self._slave)
+            os.close(self.master)
+
+    def close(self) -> None:
+        """Have `run` return, and wait for it."""
+        os.write(self._stopped, b"!")
+        self._thread.join()
+        for fd in (self.stop, self._stopped):
+            os.close(fd)
 
 
 class Plug:
@@ -23,24 +63,22 @@ class Plug:
         passed: octets that the computer has sent so far.
     """
 
-    def __init__(self, board: str, pull_after: int = -1) -> None:
+    def __init__(self, port: Path, board: str, pull_after: int = -1) -> None:
         """Describe it.
 
         Args:
-            board: the path of the board's port.
+            port: where the port shall be.
+            board: the path of the board's own port.
             pull_after: octets from the computer after which it is pulled; -1 for never.
         """
+        self.port = str(port)
         self.passed = 0
         self._board = board
         self._left = pull_after
 
     def __enter__(self) -> Self:
-        self._stop, self._stopped = os.pipe()
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.port = os.ttyname(self._slave)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._socket = Socket(Path(self.port))
+        self._socket.serve(self._run)
         return self
 
     def __exit__(
@@ -49,17 +87,10 @@ class Plug:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.write(self._stopped, b"!")
-        self._thread.join()
-        for fd in (self._stop, self._stopped):
-            os.close(fd)
+        self._socket.close()
 
     def _run(self) -> None:
-        try:
-            relay(self._master, self._board, self._stop, self._left, self._count)
-        finally:
-            os.close(self._slave)
-            os.close(self._master)
+        relay(self._socket.master, self._board, self._socket.stop, self._left, self._count)
 
     def _count(self, size: int) -> None:
         self.passed += size

@@ -167,11 +167,12 @@ def test_a_port_that_is_not_there_or_in_use(silent: str, tmp_path: Path) -> None
 ESPRESSIF = tuple(name for name, chip in chips.CHIPS.items() if not chip.is_uf2)
 
 
+@pytest.mark.usefixtures("patient_esptool")
 @pytest.mark.parametrize("name", ESPRESSIF)
-def test_a_chip_is_erased_and_written(name: str) -> None:
+def test_a_chip_is_erased_and_written(name: str, tmp_path: Path) -> None:
     chip = chips.named(name)
     image = esp_image(name)
-    with EspChip(name) as board:
+    with EspChip(tmp_path / "port", name) as board:
         seen, report = steps()
         flash.flash(chip, board.port, image, report)
         assert board.erased == 1
@@ -180,18 +181,21 @@ def test_a_chip_is_erased_and_written(name: str) -> None:
         assert seen[-1] == "flash"
 
 
+@pytest.mark.usefixtures("patient_esptool")
 @pytest.mark.parametrize("name", ["esp32", "esp32s3"])
-def test_another_chip_behind_the_port_is_left_alone(name: str) -> None:
+def test_another_chip_behind_the_port_is_left_alone(name: str, tmp_path: Path) -> None:
     other = "esp32" if name != "esp32" else "esp32c3"
-    with EspChip(other) as board:
+    with EspChip(tmp_path / "port", other) as board:
         with pytest.raises(WrongChip, match=f"is not {name}: This chip is"):
             flash.flash(chips.named(name), board.port, esp_image(name), steps()[1])
         assert (board.erased, set(board.flash)) == (0, {0xFF})
 
 
-def test_a_board_unplugged_while_it_is_written() -> None:
+@pytest.mark.usefixtures("patient_esptool")
+def test_a_board_unplugged_while_it_is_written(tmp_path: Path) -> None:
     def unplug(written: int) -> str:
-        with EspChip("esp32", cut_after=written) as board, pytest.raises(BoardGone) as caught:
+        chip = EspChip(tmp_path / f"port-{written}", "esp32", cut_after=written)
+        with chip as board, pytest.raises(BoardGone) as caught:
             flash.flash(chips.named("esp32"), board.port, esp_image("esp32"), steps()[1])
         return str(caught.value)
 

@@ -15,7 +15,7 @@ from tests.host.plug import Plug
 from tests.host.test_flash import esp_image
 from triseal.cli.main import main
 
-GONE = ("board-gone", "no-port", "no-answer")
+GONE = ("board-gone", "no-port", "no-answer", "board-timeout")
 # Shares of what a command sends, after which the plug is pulled: many where much happens in few
 # octets, at the begin and after the code was copied.
 SHARES = (0, 0.01, 0.5, 0.93, 0.95, 0.97, 0.985)
@@ -49,7 +49,7 @@ def commands(
 
 def octets_of(commands: Commands, board: VirtualBoard, *words: str) -> int:
     """How much a command sends that nobody interrupts."""
-    with Plug(board.port) as plug:
+    with Plug(Path("port"), board.port) as plug:
         commands.run(*words, "--port", plug.port)
         return plug.passed
 
@@ -62,7 +62,7 @@ def test_a_board_unplugged_while_it_is_provisioned(commands: Commands, tmp_path:
         commands.run("site", "add-node", node)
         words = ("node", "provision", "--node", node)
         with VirtualBoard(tmp_path / node) as board:
-            with Plug(board.port, 1 + int(share * whole)) as plug:
+            with Plug(Path("port"), board.port, 1 + int(share * whole)) as plug:
                 assert commands.fails(*words, "--port", plug.port) in GONE, share
             commands.run(*words, "--port", board.port)
             status = commands.json("node", "status", "--port", board.port)
@@ -76,12 +76,13 @@ def test_a_board_unplugged_while_it_gets_a_service(commands: Commands, tmp_path:
         whole = octets_of(commands, board, *words)
         for share in SHARES:
             commands.run("node", "remove", "kitchen", "thermo", "--port", board.port)
-            with Plug(board.port, 1 + int(share * whole)) as plug:
+            with Plug(Path("port"), board.port, 1 + int(share * whole)) as plug:
                 assert commands.fails(*words, "--port", plug.port) in GONE, share
             done = commands.json(*words, "--port", board.port)
             assert done["state"] == "running", share
 
 
+@pytest.mark.usefixtures("patient_esptool")
 def test_boards_are_flashed_and_provisioned_side_by_side(
     commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,8 +91,8 @@ def test_boards_are_flashed_and_provisioned_side_by_side(
     with (
         VirtualBoard(tmp_path / "one") as one,
         VirtualBoard(tmp_path / "two") as two,
-        EspChip("esp32", one.port) as first,
-        EspChip("esp32", two.port) as second,
+        EspChip(tmp_path / "first", "esp32", one.port) as first,
+        EspChip(tmp_path / "second", "esp32", two.port) as second,
     ):
         ports = ("--port", first.port, "--port", second.port)
         nodes = ("--node", "kitchen", "--node", "hall")
