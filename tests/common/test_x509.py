@@ -243,6 +243,42 @@ def test_sizes_are_bounded():
     assert x509.MAX_SIZE in sizes
 
 
+def nested(tag, depth=3500):
+    """Elements in elements, the innermost empty."""
+    heads = []
+    size = 0
+    for _ in range(depth):
+        length = b"" if size < 128 else b"\x81" if size < 256 else bytes((0x82, size >> 8))
+        heads.append(bytes((tag,)) + length + bytes((size & 0xFF,)))
+        size += len(heads[-1])
+    return b"".join(reversed(heads))
+
+
+def test_depth_is_of_no_consequence():
+    """An interpreter that recursed on it would end, and MicroPython's without an exception."""
+    names = b"\x55\x1d\x11"
+    policies = b"\x55\x1d\x20"
+    for sentence, parts in (
+        ("in the signed part", {"version": nested(0xA0)}),
+        ("in the issuer", {"issuer": nested(0x30)}),
+        ("in the subject", {"subject": nested(0x31)}),
+        ("in the key", {"spki": nested(0x30)}),
+        ("in the extensions", {"rest": nested(0xA3)}),
+        ("in a list of names", rest_of(extension(names, nested(0x30)))),
+        ("in a directory name", rest_of(extension(names, sequence(nested(0xA4))))),
+        ("in another name", rest_of(extension(names, sequence(nested(0xA0))))),
+        ("in a list of policies", rest_of(extension(policies, nested(0x30)))),
+    ):
+        row(sentence, "malformed-der", x509.parse, certificate(**parts))
+    x509.parse(certificate(**rest_of(extension(UNKNOWN, nested(0x30)))))
+
+
+def test_lengths_that_are_only_claimed_cost_nothing():
+    for count in (4, 8, 126):
+        raises("malformed-der", x509.parse, bytes((0x30, 0x80 | count)) + b"\xff" * count)
+    raises("unsupported-certificate", x509.parse, b"\x30\x83\x01\x00\x00" + bytes(1 << 16))
+
+
 def test_the_frame_is_exact():
     body = tbs({})
     bits = encode.bits(ADA.sign(body))

@@ -36,7 +36,8 @@ PKITS_REFUSED = {
         "4.10.1 4.10.3 4.10.5 4.10.6 4.10.9 4.10.11 4.10.12 4.10.13 4.10.14 4.11.2 4.11.4 4.11.7"
     ),
     "inhibitAnyPolicy is critical and not understood": "4.12.2 4.12.3 4.12.7 4.12.9",
-    "nameConstraints are critical and not understood": (
+    "nameConstraints are critical and not understood: they bind all that follows on a path, and a "
+    "direct check that weighed them would lose them one certificate later": (
         "4.13.1 4.13.4 4.13.5 4.13.6 4.13.11 4.13.14 4.13.18 4.13.19 4.13.21 4.13.23 4.13.25 "
         "4.13.27 4.13.30 4.13.32 4.13.34 4.13.36"
     ),
