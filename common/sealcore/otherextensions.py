@@ -55,10 +55,12 @@ def _description(item: Reader) -> None:
 
 
 def _subtree(item: Reader) -> None:
-    """A base alone: section 4.2.1.10 wants the minimum to be the DEFAULT, and no maximum."""
+    """The base, [0] minimum, [1] maximum; that nobody may use the last two is no matter here."""
     generalnames.read(item, 2)
-    if item.peek() in (_CONTEXT, _CONTEXT | 1):
-        raise errors.UnsupportedCertificate("bounds of a subtree")
+    if item.peek() == _CONTEXT and item.integer(_CONTEXT) < 1:  # 0 is the DEFAULT
+        raise errors.MalformedDER
+    if item.peek() >= 0:
+        _count(item, _CONTEXT | 1)
 
 
 def _distribution_point(item: Reader) -> None:

@@ -34,6 +34,14 @@ MALFORMED = (
     ("a third list of subtrees", NAME_CONSTRAINTS, "3007a205" + SUBTREE),
     ("a list in a tag too many", NAME_CONSTRAINTS, "3009a0073005" + SUBTREE),
     ("a subtree without base", NAME_CONSTRAINTS, "3004a0023000"),
+    (
+        "a subtree with a minimum of 0, the DEFAULT",
+        NAME_CONSTRAINTS,
+        "300aa0083006" + HOST + "800100",
+    ),
+    ("a subtree with a negative minimum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "8001ff"),
+    ("a subtree with a negative maximum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "8101ff"),
+    ("the bounds out of order", NAME_CONSTRAINTS, "300da00b3009" + HOST + "810102800101"),
     ("a subtree of two bases", NAME_CONSTRAINTS, "300aa0083006" + HOST + HOST),
     ("an address without mask", NAME_CONSTRAINTS, "300aa00830068704" + "01020304"),
     ("an address of nine octets", NAME_CONSTRAINTS, "300fa00d300b8709" + "00" * 9),
@@ -82,17 +90,16 @@ MALFORMED = (
     ("no information of the subject", SUBJECT_INFO, "3000"),
 )
 
-UNSUPPORTED = (
-    ("a subtree with a minimum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "800101"),
-    ("a subtree with a maximum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "810101"),
-    ("an EDI party's place", AUTHORITY_INFO, "300e300c06022a03a506a1040c026161"),
-)
+UNSUPPORTED = (("an EDI party's place", AUTHORITY_INFO, "300e300c06022a03a506a1040c026161"),)
 
 ACCEPTED = (
     ("a name", ISSUER_ALT_NAME, "3003" + HOST),
     ("a permitted subtree", NAME_CONSTRAINTS, "3007a005" + SUBTREE),
     ("an excluded subtree", NAME_CONSTRAINTS, "3007a105" + SUBTREE),
     ("both, and several", NAME_CONSTRAINTS, "3013a00a" + SUBTREE * 2 + "a105" + SUBTREE),
+    ("a subtree with a minimum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "800101"),
+    ("a subtree with a maximum", NAME_CONSTRAINTS, "300aa0083006" + HOST + "810163"),
+    ("both bounds", NAME_CONSTRAINTS, "300da00b3009" + HOST + "800101810102"),
     ("all hosts", NAME_CONSTRAINTS, "3006a00430028200"),
     ("an address and its mask", NAME_CONSTRAINTS, "300ea00c300a" + V4),
     ("all addresses", NAME_CONSTRAINTS, "300ea00c300a8708" + "00" * 8),
