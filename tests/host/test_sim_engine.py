@@ -240,20 +240,28 @@ def test_equal_seeds_give_equal_traffic_and_others_do_not() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_traffic_adds_up_every_renewal_in_its_second_of_its_run(form: str) -> None:
-    p = Parameters(nodes=2, services=3, runs=3, duration=30_000, churn=1e-4, format=form)
+    p = Parameters(nodes=2, services=3, runs=3, duration=30_000, churn=1e-4, format=form, share=20)
     seen, drawn, wire = traffic.simulate(p), engine.draws(p), sizes.wire(p)
     signatures = np.zeros((p.runs, p.duration), dtype=np.int64)
     octets = np.zeros_like(signatures)
+    asked: set[tuple[int, int]] = set()
+    together = 0
     for service, second, _, _, expired, _ in vectorised(p, drawn):
         signatures[service // 6, second] += 1
         table = wire.expired if expired else wire.renewal
         octets[service // 6, second] += table[drawn.payloads[service]]
+        if not expired and (service // 3, second) in asked:
+            octets[service // 6, second] -= wire.together
+            together += 1
+        if not expired:
+            asked.add((service // 3, second))
     for node, end in zip(drawn.outages.node, drawn.outages.end, strict=True):
         if end < p.duration:
             octets[node // p.nodes, end] += wire.reconnect
     assert (seen.signatures == signatures).all()
     assert (seen.octets == octets).all()
     assert seen.expired > 0
+    assert together > 0
     assert seen.renewals == signatures.sum()
 
 

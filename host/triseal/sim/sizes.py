@@ -52,6 +52,21 @@ def by_delta(payload: int) -> int:
 
 
 @cache
+def together(form: str) -> int:
+    """Octets that each further renewal saves which a node asks for in the same second.
+
+    One Renew names them all, and one Renewed carries all deltas; whole seals travel alone.
+    """
+    held = (SERVICE, serial_octets(site_seal(0).serial))
+    asked = _sent(messages.frame(messages.write(messages.RENEW, [held, held])))
+    saved = 2 * renew() - asked
+    if form == "delta":
+        one = sealed.delta(SERVICE, site_seal(0))
+        saved += 2 * by_delta(0) - _sent(*sealed.renewed([one, one]))
+    return saved
+
+
+@cache
 def by_seal(payload: int) -> int:
     """Assign with the whole seal and the files that it stands for."""
     one = site_seal(payload)
@@ -80,11 +95,13 @@ class Wire:
         expired: octets of a seal that the site replaces in its answer to a Hello, because it
             expired while the node was away; same shape.
         reconnect: octets when a node comes back, without its seals.
+        together: octets that each renewal saves for which its node has asked together with another.
     """
 
     renewal: Integers
     expired: Integers
     reconnect: int
+    together: int
 
 
 def _table(parameters: Parameters, size: Callable[[int], int]) -> Integers:
@@ -102,7 +119,9 @@ def wire(parameters: Parameters) -> Wire:
     """
     if parameters.format == "certificate":
         whole = _table(parameters, lambda payload: len(site_seal(payload, "rsa2048").der))
-        return Wire(whole, whole, 0)
+        return Wire(whole, whole, 0, 0)
     seals = _table(parameters, by_seal)
     answer = _table(parameters, by_delta) if parameters.format == "delta" else seals
-    return Wire(renew() + answer, seals, reconnect(parameters.services))
+    return Wire(
+        renew() + answer, seals, reconnect(parameters.services), together(parameters.format)
+    )

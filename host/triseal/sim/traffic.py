@@ -17,7 +17,10 @@ Progress = Callable[[float], None]
 """Told the share of the work that is done, 0 .. 1."""
 
 _NONE = np.zeros(0, dtype=np.int64)
-_BATCH = 4_000_000  # renewals that are added up at once: bounds memory, saves passes over the bins
+_UNASKED = -1  # the site sent the seal by itself, since it had expired
+_BATCH = 4_000_000
+"""Renewals that are added up at once: bounds memory, saves passes over the bins. What a node asks
+for in one second counts as two messages if it falls into two batches, which is rare."""
 
 
 @dataclass
@@ -55,31 +58,54 @@ class _Bins:
     """
 
     def __init__(self, parameters: Parameters, wire: sizes.Wire, payloads: Integers) -> None:
+        self._parameters, self._together = parameters, wire.together
         self._every = parameters.runs * parameters.duration
-        self._first = np.arange(payloads.size) // parameters.services_per_run * parameters.duration
+        place = np.arange(payloads.size)
+        self._first = place // parameters.services_per_run * parameters.duration
+        self._first_of_node = place // parameters.services * parameters.duration
         self._asked, self._expired = wire.renewal[payloads], wire.expired[payloads]
-        self._held: list[tuple[Integers, Integers]] = []
+        self._held: list[tuple[Integers, Integers, Integers]] = []
         self._size = 0
         self._octets: NDArray[np.floating[Any]] | float = 0.0
         self._count: Integers | int = 0
 
     def add(self, some: engine.Generation) -> None:
         octets = self._asked[some.service]
+        asked = self._first_of_node[some.service] + some.second if self._together else _NONE
         if some.expired.any():
             octets[some.expired] = self._expired[some.service[some.expired]]
-        self._held.append((some.second + self._first[some.service], octets))
+            if self._together:
+                asked[some.expired] = _UNASKED
+        self._held.append((some.second + self._first[some.service], octets, asked))
         self._size += some.service.size
         if self._size >= _BATCH:
             self._flush()
 
     def _flush(self) -> None:
-        bins = np.concatenate([_NONE, *(pair[0] for pair in self._held)])
-        octets = np.concatenate([_NONE, *(pair[1] for pair in self._held)])
+        bins, octets, asked = (
+            np.concatenate([_NONE, *(held[i] for held in self._held)]) for i in range(3)
+        )
+        count = np.bincount(bins, minlength=self._every)
         # Sums stay far below 2**53, so these floats count octets exactly.
         self._octets = self._octets + np.bincount(bins, octets, self._every)
-        self._count = self._count + np.bincount(bins, minlength=self._every)
+        if self._together:
+            more = self._more(asked[count[bins] > 1])  # alone in its second: alone on its node
+            self._octets -= self._together * np.bincount(more, minlength=self._every)
+        self._count = self._count + count
         self._held.clear()
         self._size = 0
+
+    def _more(self, asked: Integers) -> Integers:
+        """The bin of each renewal that isn't the first of its node in its second.
+
+        Args:
+            asked: second of each renewal, node after node end to end, or _UNASKED.
+        """
+        asked.sort()
+        more = asked[1:][(asked[1:] == asked[:-1]) & (asked[1:] != _UNASKED)]
+        node, second = np.divmod(more, self._parameters.duration)
+        bins: Integers = node // self._parameters.nodes * self._parameters.duration + second
+        return bins
 
     def total(self) -> tuple[Integers, Integers]:
         """Octets and renewals, for each bin."""
