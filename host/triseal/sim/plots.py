@@ -1,4 +1,4 @@
-"""Pictures, made for print: one width, one set of colours that also tell apart in grey."""
+"""Pictures, made for print: one width, one set of colours; strokes and markers for grey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from triseal import files
 
 WIDTH = 7.2  # inches: a page with margins
 DARK, LIGHT, ACCENT, FAINT = "#1b3a57", "#9ec3df", "#c8502d", "#8a8a8a"
-COLOURS = ("#1b3a57", "#c8502d", "#5b9b6b", "#8f6bb0", "#8a8a8a")
+COLOURS = ("#1b3a57", "#c8502d", "#79b58a", "#6f4a94", "#8a8a8a")
+MARKERS = ("o", "s", "^", "D", "v")
+"""For series side by side: colours for the screen, markers for a grey print."""
+GREY_TEXT = "#5c5c5c"
+FIRST: dict[str, Any] = {"color": ACCENT, "linewidth": 1.2}
+SECOND: dict[str, Any] = {"color": DARK, "linewidth": 1.2, "linestyle": (0, (4, 1.5))}
+"""Two lines that cross: told apart by their strokes as well."""
 _STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 9,
