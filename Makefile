@@ -66,6 +66,12 @@ bench: micropython ## Figures beside their baselines into build/bench.json; ARGS
 fig3: environment ## The paper's Fig. 3 from this code, its statements checked, into build/fig3.*
 	$(PY) -m triseal.sim.fig3
 
+.PHONY: compare
+compare: SECONDS ?= 300
+compare: micropython ## A live site without faults beside the simulation; SECONDS=300 ARGS="--nodes 5"
+	$(PY) -m tests.lifecycle.calm --seconds $(SECONDS) $(ARGS)
+	$(PY) -m triseal.cli.main sim compare build/calm.json
+
 ##@ Maintain
 
 .PHONY: lock

@@ -52,7 +52,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
     """One soak, from the making of the site to the last check."""
     stage = Stage(folder, parameters, verbose=verbose)
     with stage:
-        _wait_for_all(stage)
+        wait_for_all(stage)
         begin = time.time()
         memory = [stage.server.memory()]
         faults = Faults(stage, parameters.seed)
@@ -79,7 +79,8 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
     return Result(observer.violations, observer.kinds, faults.counts, figures, traffic)
 
 
-def _wait_for_all(stage: Stage) -> None:
+def wait_for_all(stage: Stage) -> None:
+    """Wait until every service has shown that it runs. Raises RuntimeError if one does not."""
     end = time.monotonic() + _START_SECONDS
     wanted = len(stage.observer.wishes)
     while len(stage.observer.last) < wanted:

@@ -112,7 +112,7 @@ class Stage:
         self._verbose = verbose
         self._began = time.monotonic()
         self.site = Site(folder, "rsa2048", lifetime=parameters.lifetime)
-        self.services = [f"s{number:02}" for number in range(parameters.services)]
+        self.services = [f"service-{number:02}" for number in range(parameters.services)]
         self.observer = Observer(parameters, self.site.manager)
         self.server = Server(self.site.home, folder / "server.log")
         nodes = [f"node{number:02}" for number in range(parameters.nodes)]

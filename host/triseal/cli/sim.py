@@ -261,6 +261,10 @@ def _print_plan(made: Plan) -> None:
         typer.echo(f"note: {note}")
 
 
+def _counted(renewals: int | None) -> str:
+    return "not counted" if renewals is None else str(renewals)
+
+
 @app.command(epilog=options.examples("sim compare build/soak-traffic.json"))
 @_command
 def compare(
@@ -285,6 +289,8 @@ def compare(
     output.facts(
         {
             "total": f"{found.live_total} octets live, {found.simulated_total:.0f} simulated",
+            "renewals": f"{_counted(found.live_renewals)} live, "
+            f"{found.simulated_renewals:.0f} simulated",
             "all seconds": f"Wasserstein {far.wasserstein:.3g} octets/s, {far.relative:.1%} of the "
             f"mean (chance alone {found.by_chance:.1%}); Kolmogorov-Smirnov "
             f"{far.kolmogorov_smirnov:.3f}",

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from triseal import files
@@ -29,10 +31,12 @@ class Live:
     Attributes:
         octets: for each second from the first to the last of the run, shape (duration,).
         parameters: of the simulation that it is held against.
+        renewals: of the live run; None if the file doesn't say.
     """
 
     octets: NDArray[np.int64]
     parameters: Parameters
+    renewals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Comparison:
             percentile of what chance alone does, relative as above.
         live, simulated: the boxes.
         live_total, simulated_total: octets of a run; of the simulation the mean.
+        live_renewals, simulated_renewals: of a run, in the same way; None if nobody counted.
     """
 
     all_seconds: Distance
@@ -71,6 +76,8 @@ class Comparison:
     simulated: boxes.Box
     live_total: int
     simulated_total: float
+    live_renewals: int | None
+    simulated_renewals: float
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -83,7 +90,8 @@ def load(path: Path) -> Live:
     `seconds` are whole; a second that isn't there had no traffic. `parameters` are names of
     Parameters; those that aren't there have its defaults, others are passed over, but for
     `start`: the second at which all services held fresh seals, where the simulation begins (0).
-    What came before it is left out. `duration` counts quiet seconds at the end as well.
+    What came before it is left out. `duration` counts quiet seconds at the end as well, and
+    `renewals` is how many the live run made.
 
     Raises:
         BadTraffic: the file isn't of this form, or a parameter is out of its range.
@@ -95,6 +103,7 @@ def load(path: Path) -> Live:
         octets = np.asarray(content["bytes"], dtype=np.int64)
         told = dict(content["parameters"])
         start, duration = int(told.get("start", 0)), int(told.get("duration", 0))
+        renewals = int(told["renewals"]) if "renewals" in told else None
     except (ValueError, KeyError, TypeError) as error:
         raise BadTraffic(f"{path}: {error!r}") from None
     row = _row(seconds - start, octets, duration)
@@ -102,7 +111,7 @@ def load(path: Path) -> Live:
     known = {f.name for f in fields(Parameters)}
     given = {name: value for name, value in told.items() if name in known}
     try:
-        return Live(row, Parameters(**(given | {"duration": duration, "runs": _RUNS})))
+        return Live(row, Parameters(**(given | {"duration": duration, "runs": _RUNS})), renewals)
     except (ParameterError, TypeError) as error:
         raise BadTraffic(f"{path}: {error}") from None
 
@@ -145,7 +154,8 @@ def compare(live: Live) -> tuple[Comparison, NDArray[np.int64]]:
     Raises:
         BadTraffic: one of the two had no traffic at all.
     """
-    simulated = simulate(live.parameters).octets
+    traffic = simulate(live.parameters)
+    simulated = traffic.octets
     if not live.octets.any() or not simulated.any():
         raise BadTraffic("the live run or its simulation has no traffic to compare")
     alone = [distance(run, simulated).relative for run in simulated]
@@ -157,6 +167,8 @@ def compare(live: Live) -> tuple[Comparison, NDArray[np.int64]]:
         boxes.box(simulated),
         int(live.octets.sum()),
         float(simulated.sum() / live.parameters.runs),
+        live.renewals,
+        traffic.renewals / live.parameters.runs,
     )
     return comparison, simulated
 
@@ -172,32 +184,65 @@ def _share_up_to(values: NDArray[np.int64]) -> tuple[Floats, Floats]:
 def draw(
     live: Live, simulated: NDArray[np.int64], comparison: Comparison, path: Path
 ) -> list[Path]:
-    """Both in one picture: cumulated traffic over time, and the distributions over seconds."""
+    """Both in one picture: traffic per second, its sum, and its distribution over seconds."""
     with plots.style():
-        figure, (left, right) = plots.grid(1, 2, 3.0)
-        sums = np.cumsum(simulated, axis=1) / 1000
-        step = max(1, live.octets.size // 2000)
-        time = np.arange(live.octets.size)[::step]
-        low, high = np.percentile(sums[:, ::step], (2.5, 97.5), axis=0)
-        left.fill_between(
-            time, low, high, color=plots.LIGHT, linewidth=0, label="95 % of simulated runs"
-        )
-        left.plot(time, np.cumsum(live.octets)[::step] / 1000, color=plots.ACCENT, label="live")
-        left.set(xlabel="seconds", ylabel="KB so far", title="Traffic over time")
-        left.legend(loc="upper left")
-        right.step(*_share_up_to(simulated), where="post", color=plots.DARK, label="simulated")
-        right.step(*_share_up_to(live.octets), where="post", color=plots.ACCENT, label="live")
-        right.set(xlabel="octets/s", ylabel="share of seconds up to it", title="Distribution")
-        right.set_xscale("symlog", linthresh=100)
-        plots.thousands(right, "x")
-        right.legend(loc="lower right")
-        right.text(
-            0.97,
-            0.42,
-            f"Wasserstein {comparison.all_seconds.relative:.1%} of the mean\n"
-            f"(chance alone: {comparison.by_chance:.1%})",
-            transform=right.transAxes,
-            ha="right",
-            fontsize=7.5,
-        )
+        figure = Figure(figsize=(plots.WIDTH, 5.2), layout="constrained")
+        axes = figure.subplot_mosaic("aa;bc")
+        _draw_seconds(axes["a"], live, simulated)
+        _draw_sums(axes["b"], live, simulated)
+        _draw_distributions(axes["c"], live, simulated, comparison)
         return plots.save(figure, path)
+
+
+def _band(axes: Axes, runs: Floats) -> None:
+    """Where the middle 95 % of the simulated runs are, in KB; shape (runs, seconds)."""
+    low, high = np.percentile(runs, (2.5, 97.5), axis=0)
+    seconds = np.arange(runs.shape[1])
+    axes.fill_between(
+        seconds,
+        low,
+        high,
+        color=plots.LIGHT,
+        linewidth=0,
+        step="post",
+        label="95 % of simulated runs",
+    )
+
+
+def _draw_seconds(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
+    p, seconds = live.parameters, np.arange(live.octets.size)
+    _band(axes, simulated / 1000)
+    mean = simulated.mean(axis=0) / 1000
+    axes.step(seconds, mean, where="post", label="their mean", **plots.SECOND)
+    axes.step(seconds, live.octets / 1000, where="post", label="live", **plots.FIRST)
+    axes.set(xlabel="seconds after all seals were fresh", ylabel="KB in each second")
+    axes.set(xlim=(0, live.octets.size), ylim=(0, 1.2 * axes.get_ylim()[1]))
+    away = f", churn {p.churn:g}/s" if p.churn else ""
+    axes.set_title(
+        f"{p.nodes} nodes with {p.services} services each, seals of {p.lifetime} s{away}"
+    )
+    axes.legend(loc="upper left", ncols=3)
+
+
+def _draw_sums(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
+    seconds = np.arange(live.octets.size)
+    _band(axes, np.cumsum(simulated, axis=1) / 1000)
+    axes.plot(seconds, np.cumsum(live.octets) / 1000, label="live", **plots.FIRST)
+    axes.set(xlabel="seconds", ylabel="KB so far", title="Summed up", ylim=(0, None))
+    axes.legend(loc="upper left")
+
+
+def _draw_distributions(
+    axes: Axes, live: Live, simulated: NDArray[np.int64], comparison: Comparison
+) -> None:
+    axes.step(*_share_up_to(simulated), where="post", label="simulated", **plots.SECOND)
+    axes.step(*_share_up_to(live.octets), where="post", label="live", **plots.FIRST)
+    axes.set(xlabel="octets in a second", ylabel="share of seconds up to it", ylim=(0, 1.02))
+    axes.set_title("Distribution over seconds")
+    axes.legend(
+        loc="lower right",
+        title=f"distance {comparison.all_seconds.relative:.1%} of the mean\n"
+        f"(95 % of simulated runs: up to {comparison.by_chance:.1%})",
+        title_fontsize=7.5,
+        alignment="right",
+    )
