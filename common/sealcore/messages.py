@@ -11,12 +11,13 @@
     REMOVE   site   services
     RENEW    node   held: (service, serial)
     RENEWED  site   deltas: (service, serial, not before, not after, signature)
-    REFUSED  site   service, code
+    REFUSED  site   service (or the node that would enrol), code
     RENEWNOW site   services
     FETCH    node   SHA-256, offset, length
     CHUNK    site   SHA-256, offset, octets
     REPORT   node   service, serial held, state, code, detail, evidence: seals
-    ENROL    node   PKCS #10 request for the node's certificate, one-time token or nothing
+    ENROL    node   PKCS #10 request for the node's certificate, proof of a one-time token
+                    (`onetime`) or nothing where a certificate names the node already
     ENROLLED site   the node's certificate
     FOLLOW   site   1 to be sent the node's log, 0 no longer
     LOG      node   service, text

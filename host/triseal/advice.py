@@ -70,6 +70,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "the service used what no grant gives it",
         "Grant it with `triseal site grant`, if the service should have it",
     ),
+    "not-enrolled": (
+        "the node has no certificate of its site yet",
+        "Enrol it: `triseal node enrol`, or `triseal node provision` where it has no token",
+    ),
     "no-trusted-time": (
         "the node does not know the time well enough to decide",
         "Connect it to its site once",

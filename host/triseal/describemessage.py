@@ -18,7 +18,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("fetch", "sha256 offset length", ""),
     ("chunk", "sha256 offset octets", ""),
     ("report", "service serial state code detail evidence", ""),
-    ("enrol", "request token", ""),
+    ("enrol", "request proof", ""),
     ("enrolled", "certificate", ""),
     ("follow", "on", ""),
     ("log", "service text", ""),
