@@ -43,7 +43,12 @@ class Serving:
         self.identity = Identity()
         self.desk = Desk(manager.engine, manager.authority, clock)
         self.server = Server(
-            manager.name, self.desk, self.identity, limits or Limits(), self.metrics
+            manager.name,
+            self.desk,
+            self.identity,
+            limits or Limits(),
+            self.metrics,
+            manager.redeem,
         )
         self.listener = listen("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]

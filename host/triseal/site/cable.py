@@ -84,6 +84,36 @@ def enrol(
     return done, tell_time(site, board)
 
 
+def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus]:
+    """Enrol a board that came from a production line: it proves by its one-time token who it is.
+
+    Args:
+        site: it awaits the board.
+        board: with the image that was made for it; one that is a node already is told the time.
+        report: told of each step and piece.
+
+    Returns: the node's name, and what it says of itself.
+    Raises: see tokens.check, and what the board itself refuses.
+    """
+    with _back_to_work(site, board), _refusals():
+        if _CERTIFICATE not in board.hashes([_CERTIFICATE]):
+            _redeem(site, board, report)
+        own = identity.parse(board.read(_CERTIFICATE))
+        report("restart", 0, 0)
+        board.soft_reset()
+    return names.common_name(own.subject), tell_time(site, board)
+
+
+def _redeem(site: Manager, board: Board, report: Report) -> None:
+    report("key", 0, 0)
+    csr, proof = board.call("nlsm.newcomer.request", timeout=provision.KEY_SECONDS)
+    report("issue", 0, 0)
+    issued = {"node.crt": site.redeem(csr, proof), "bundle.der": site.bundle().der}
+    files = [(f"{provision.INCOMING}/{name}", data) for name, data in issued.items()]
+    provision.deliver(board, files, report)
+    provision.activate(board, report)
+
+
 def deploy(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> tuple[list[Accepted], NodeStatus]:
@@ -215,7 +245,7 @@ def _update_bundle(site: Manager, board: Board, report: Report) -> None:
     if bundle.parse(board.read(_BUNDLE)).version < newest.version:
         report("trust", 0, 0)
         provision.deliver(board, [(f"{provision.INCOMING}/bundle.der", newest.der)])
-        board.exec("import nlsm.enrol\nnlsm.enrol.accept()", _SECONDS)
+        provision.activate(board)
 
 
 @contextlib.contextmanager

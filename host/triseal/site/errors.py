@@ -42,6 +42,29 @@ class OtherNode(Failure):
     advice = "Give the request that this node made."
 
 
+class BadToken(Failure):
+    """No board is awaited with such a one-time token."""
+
+    code = "bad-token"
+    advice = "Flash the newest image of the node: each one makes those before it void."
+
+
+class TokenExpired(Failure):
+    """A board comes too late with its one-time token."""
+
+    code = "token-expired"
+    advice = "Make a new image: triseal node image."
+
+
+class TokenUsed(Failure):
+    """Another key has used this one-time token up."""
+
+    code = "token-used"
+    advice = (
+        "If the board was flashed again, make a new image with --replace; else find out who did."
+    )
+
+
 class UnknownService(Failure):
     """The site has no package of this service."""
 

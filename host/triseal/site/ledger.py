@@ -38,6 +38,13 @@ def record_certificate(connection: Connection, issued: Certified) -> None:
     )
 
 
+def find_certificate(connection: Connection, serial: bytes, now: int) -> bytes | None:
+    """A certificate that was issued, DER; None if it has expired."""
+    table = state.certificates.c
+    which = (table.serial == serial) & (table.not_after >= now)
+    return connection.execute(select(table.der).where(which)).scalar_one_or_none()
+
+
 def record_seals(connection: Connection, issued: Iterable[tuple[Place, SignedSeal]]) -> None:
     """Record site seals, one or many."""
     rows = list(issued)

@@ -28,6 +28,7 @@ from triseal.site import (
     policy,
     services,
     state,
+    tokens,
     trust,
 )
 from triseal.site.authority import Authority, Certified
@@ -165,10 +166,39 @@ class Manager:
         with self._changing() as connection:
             return self._enrol(connection, slca, node, csr, replace=replace)
 
+    def check_free(self, node: str, *, replace: bool = False) -> None:
+        """Raises UnknownNode, NodeRetired or OtherKey: see tokens.check_free."""
+        with database.reading(self.engine) as connection:
+            tokens.check_free(connection, node, replace=replace)
+
+    def expect(self, node: str, token: bytes, seconds: int, *, replace: bool = False) -> None:
+        """Await a board that has this one-time token, for so many seconds; voids older tokens.
+
+        Raises: as `check_free`.
+        """
+        with self._changing() as connection:
+            tokens.check_free(connection, node, replace=replace)
+            tokens.expect(connection, node, token, self._clock() + seconds)
+
+    def redeem(self, csr: bytes, proof: bytes) -> bytes:
+        """The certificate (DER) of a board that proves its one-time token; the token is used up.
+
+        Who lost it repeats this with a request of the same key. Raises: see tokens.check.
+        """
+        with database.reading(self.engine) as connection:  # nobody is held up by who has no token
+            tokens.check(connection, csr, proof, self._clock())
+        slca = self.authority
+        with self._changing() as connection:
+            proven = tokens.check(connection, csr, proof, self._clock())
+            if proven.certificate is not None:
+                return proven.certificate
+            return self._enrol(connection, slca, proven.node, csr, replace=True).der
+
     def retire(self, node: str) -> Guarantee:
         """Cut a node off for ever, and by when it runs nothing any more."""
         with self._changing() as connection:
             nodes.retire(connection, node, self._clock())
+            tokens.void(connection, node)
         return self.guarantee(node=node)
 
     def add_service(self, package: Package, *, other_developer: bool = False) -> Seal:
@@ -278,6 +308,7 @@ class Manager:
         begin = self._clock()
         issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
         ledger.record_certificate(connection, issued)
+        tokens.use(connection, node, issued)
         return issued
 
     def _publish(self, connection: Connection, slca: Authority, *, fresh: bool) -> TrustBundle:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from triseal import request
 from triseal.site import guarantee, policy, services, state, trust
@@ -13,7 +14,12 @@ from triseal.site.ledger import Place
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """A node. `state` is "added", "enrolled" or "retired"; times are Unix seconds or None."""
+    """A node; times are Unix seconds or None.
+
+    Attributes:
+        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled" or
+            "retired".
+    """
 
     name: str
     state: str
@@ -63,11 +69,13 @@ class Trusted:
 def all_nodes(connection: Connection) -> list[NodeFacts]:
     """Every node, by name."""
     assigned = _grouped(connection, by_node=True)
+    unused = select(state.tokens.c.node).where(state.tokens.c.certificate.is_(None))
+    awaited = set(connection.scalars(unused))
     rows = connection.execute(select(state.nodes).order_by(state.nodes.c.name))
     return [
         NodeFacts(
             row.name,
-            "retired" if row.retired_at else "enrolled" if row.spki else "added",
+            _state(row, awaited),
             tuple(assigned.get(row.name, ())),
             row.heard_at,
             row.bundle_version,
@@ -125,6 +133,14 @@ def all_trusted(connection: Connection) -> list[Trusted]:
 def bundle_version(connection: Connection) -> int:
     """The version of the newest trust bundle."""
     return int(trust.current(connection).version)
+
+
+def _state(row: Row[Any], awaited: set[str]) -> str:
+    if row.retired_at:
+        return "retired"
+    if row.spki:
+        return "enrolled"
+    return "awaiting enrolment" if row.name in awaited else "added"
 
 
 def _newest(connection: Connection) -> dict[Place, int]:

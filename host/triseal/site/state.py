@@ -133,6 +133,16 @@ certificates = Table(
     Column("der", LargeBinary, nullable=False),
 )
 
+# One-time tokens of boards that are awaited: at most one for each node.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("node", ForeignKey("nodes.name"), primary_key=True),
+    Column("point", LargeBinary, nullable=False),  # public half of the key that the token makes
+    Column("expires_at", BigInteger, nullable=False),
+    Column("certificate", ForeignKey("certificates.serial")),  # that used it up; NULL until then
+)
+
 # ... site seals as what is fixed for long ...
 templates = Table(
     "templates",

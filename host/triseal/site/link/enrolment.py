@@ -11,7 +11,7 @@ from triseal.site.link.drafts import Draft, Look
 from triseal.site.manager import NODE_SECONDS
 
 
-def enrol(look: Look, node: str, csr: bytes, token: bytes) -> Draft:
+def enrol(look: Look, node: str, csr: bytes, proof: bytes) -> Draft:
     """ENROLLED, with the node's next certificate.
 
     Another key is for `triseal node provision`: whoever holds the old one must not be able to pass
@@ -20,12 +20,12 @@ def enrol(look: Look, node: str, csr: bytes, token: bytes) -> Draft:
     Args:
         node: as its certificate names it.
         csr: PKCS #10, DER.
-        token: empty; only a node without a certificate would need one.
+        proof: empty; only a board without a certificate has a token to prove, see `newcomers`.
 
     Raises: BadMessage, BadRequest, OtherNode, OtherKey, UnknownNode, NodeRetired, NotEnrolled.
     """
-    if token:
-        raise errors.BadMessage("token")
+    if proof:
+        raise errors.BadMessage("proof of a token")
     wanted = request.parse(csr)
     if wanted.name != node:
         raise OtherNode(f"the request is of {wanted.name!r}, not of {node}")

@@ -22,6 +22,8 @@ class Limits:
         burst: units of work that a node may ask for at once; a seal or a frame is one, a
             certificate many.
         rate: units per second in the long run.
+        enrol_burst, enrol_rate: the same, for all boards without a certificate together; an ENROL
+            is one unit.
         write_octets: sent but not taken, beyond which nothing more is produced for a node.
     """
 
@@ -34,6 +36,8 @@ class Limits:
     stop_seconds: float = 5.0
     burst: int = 256
     rate: float = 64.0
+    enrol_burst: int = 64
+    enrol_rate: float = 16.0
     write_octets: int = 2 * messages.MAX_FRAME
 
 

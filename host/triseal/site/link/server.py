@@ -16,6 +16,7 @@ from triseal.site.link.frames import Frames
 from triseal.site.link.handshakes import Handshakes
 from triseal.site.link.limits import Limits
 from triseal.site.link.metrics import Metrics
+from triseal.site.link.newcomers import Newcomers, Redeem
 from triseal.site.link.registry import Registry
 
 _log = logging.getLogger(__name__)
@@ -36,13 +37,20 @@ class Server:
         identity: the server's certificate; there has to be one.
         limits: what a connection may cost.
         metrics: counts.
+        redeem: enrols boards that have no certificate yet, see `newcomers`.
 
     Attributes:
         registry: who is connected.
     """
 
     def __init__(
-        self, site: str, desk: Desk, identity: Identity, limits: Limits, metrics: Metrics
+        self,
+        site: str,
+        desk: Desk,
+        identity: Identity,
+        limits: Limits,
+        metrics: Metrics,
+        redeem: Redeem,
     ) -> None:
         self._site = site
         self._desk = desk
@@ -50,6 +58,7 @@ class Server:
         self._limits = limits
         self._metrics = metrics
         self.registry = Registry(limits, metrics)
+        self._newcomers = Newcomers(redeem, limits)
         self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -91,8 +100,11 @@ class Server:
                 if tls.session_reused:
                     raise errors.BadMessage("a resumed session")
                 certificate = tls.getpeercert(True)
-                node = peers.name_of(certificate, self._site)
-                code = await self._converse(frames, node, certificate, address)
+                if certificate is None:
+                    code = await self._newcomers.serve(frames, address)
+                else:
+                    node = peers.name_of(certificate, self._site)
+                    code = await self._converse(frames, node, certificate, address)
             finally:
                 frames.transport.abort()
         except ssl.SSLError as error:

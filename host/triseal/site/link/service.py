@@ -75,7 +75,7 @@ async def _run(
     working = asyncio.create_task(desk.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     await desk.ask(identity.issue)
-    server = Server(manager.name, desk, identity, options.limits, metrics)
+    server = Server(manager.name, desk, identity, options.limits, metrics, manager.redeem)
     site = pages.server(pages.app(desk, server.registry, metrics))
     nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
     tasks = [

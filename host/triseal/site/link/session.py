@@ -108,7 +108,7 @@ class Session:
         if kind == messages.REPORT:
             return partial(reports.report, node=self.node, told=values)
         if kind == messages.ENROL:
-            return partial(enrolment.enrol, node=self.node, csr=values[0], token=values[1])
+            return partial(enrolment.enrol, node=self.node, csr=values[0], proof=values[1])
         raise errors.BadMessage("not from a node")
 
     def _hello(self, look: Look, values: tuple[Any, ...]) -> Draft:
