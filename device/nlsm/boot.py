@@ -39,6 +39,10 @@ def _read(found: dict) -> None:
     memory.load(memory.TRUST)
     from . import floors, trust
 
+    if not keystore.exists(keystore.ROOT + "/node.crt"):
+        from . import newcomer
+
+        newcomer.look(found)
     own = trust.load()
     floors.rise(own.signed)
     found["name"] = own.node

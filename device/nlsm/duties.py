@@ -10,8 +10,8 @@ _RETRY_S = 60
 
 
 def context(seen: list):
-    """TLS as the node, with a peer that `check_peer` judges: the port does not know the SLCA, and
-    checks no validity.
+    """TLS as the node, or as nobody before it is one, with a peer that `check_peer` judges: the
+    port does not know the SLCA, and checks no validity.
 
     Args:
         seen: takes the peer's certificate, DER, during the handshake.
@@ -25,26 +25,38 @@ def context(seen: list):
     made = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     made.verify_mode = tls.CERT_OPTIONAL
     made.verify_callback = take_certificate
-    made.load_cert_chain(
-        keystore.read(keystore.ROOT + "/node.crt"), keystore.read(keystore.ROOT + "/node.key")
-    )
+    certificate = keystore.read(keystore.ROOT + "/node.crt")
+    if certificate:
+        made.load_cert_chain(certificate, keystore.read(keystore.ROOT + "/node.key"))
     return made
 
 
 def check_peer(node, der) -> identity.Identity:
-    """The server's certificate is the SLSM's of this site, and valid if the time is known.
+    """The server's certificate is the SLSM's of this site, and valid if the time is known; before,
+    it must not have expired at the floor.
 
     TLS has made sure that the server has its key.
     """
-    own = trust.load()
+    own = _believed() if node.enrol else trust.load()
     peer = identity.parse(der)
-    now = node.clock.now() if node.clock.trusted else peer.not_before
+    now = node.clock.now() if node.clock.trusted else max(peer.not_before, node.clock.floor)
     identity.check(peer, own.site_keys, identity.slsm(own.site), now)
     return peer
 
 
+def _believed():
+    from . import identify
+
+    return identify.believed()
+
+
 def take(link, kind: int, values) -> None:
     """Do what a message says. Raises SealError where the connection must end."""
+    if link.node.enrol:
+        from . import newcomer
+
+        newcomer.take(kind, values)
+        return
     if kind not in _DUTIES or (kind == messages.WELCOME) == link.greeted:
         raise errors.BadMessage("kind %d now" % kind)
     _DUTIES[kind](link, *values)

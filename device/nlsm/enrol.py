@@ -12,6 +12,7 @@ from sealcore import errors
 from . import keystore, memory, recovery
 
 _KEY = "/node.key"
+_CERTIFICATE = keystore.ROOT + "/node.crt"
 _FILES = ("node.key", "node.crt", "bundle.der", "settings.json")
 
 
@@ -19,7 +20,8 @@ def request(node: str, fresh: bool = False) -> None:
     """Print a certificate request (PKCS #10) in hexadecimal.
 
     The key is the node's own, if it has one and keeps its name; else, or with `fresh`, a new one,
-    which takes the old one's place once `accept` has seen a certificate for it.
+    which takes the old one's place once `accept` has seen a certificate for it. Where no key has a
+    certificate yet it is in its place at once, and survives a power cut.
     """
     print(make_request(node, fresh).hex())
     memory.free()
@@ -36,8 +38,9 @@ def make_request(node: str, fresh: bool = False) -> bytes:
         key = p256_sign.from_sec1(known)
     else:
         key = p256_sign.generate(os.urandom)
-        recovery.make(keystore.INCOMING)
-        keystore.write(keystore.INCOMING + _KEY, key.sec1())
+        place = keystore.INCOMING if keystore.exists(_CERTIFICATE) else keystore.ROOT
+        recovery.make(place)
+        keystore.write(place + _KEY, key.sec1())
     return csr.build(node, key.public_key().point(), key.sign)
 
 
@@ -53,7 +56,7 @@ def _name() -> str:
     """The name in the certificate at hand; empty if there is none."""
     from sealcore import identity, names
 
-    der = keystore.read(keystore.ROOT + "/node.crt")
+    der = keystore.read(_CERTIFICATE)
     return names.common_name(identity.parse(der).subject) if der else ""
 
 
@@ -71,7 +74,7 @@ def accept() -> None:
     try:
         identify.read(keystore.INCOMING)
         _check_update(identify.file(keystore.INCOMING, "bundle.der"))
-        _check_settings(identify.file(keystore.INCOMING, "settings.json"))
+        _use_up_token(identify.file(keystore.INCOMING, "settings.json"))
     except errors.SealError:
         recovery.remove(keystore.INCOMING)
         raise
@@ -94,9 +97,13 @@ def _check_update(der: bytes) -> None:
         bundle.parse(der).check_update(bundle.parse(current))
 
 
-def _check_settings(text: bytes) -> None:
+def _use_up_token(text: bytes) -> None:
+    """Check the settings; a one-time token leaves them together with what it has served for."""
     try:
-        if not isinstance(json.loads(text or b"{}"), dict):
+        settings = json.loads(text or b"{}")
+        if not isinstance(settings, dict):
             raise ValueError
     except ValueError:
         raise errors.BadMessage("settings.json")
+    if settings.pop("token", None):
+        keystore.write(keystore.INCOMING + "/settings.json", json.dumps(settings).encode())

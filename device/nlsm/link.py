@@ -3,6 +3,8 @@
     connect, check the server's certificate, HELLO -> WELCOME (time, trust), then both ways:
     what is due is asked for in one RENEW, what comes is handed to `duties`.
 
+A board that is no node yet says ENROL in place of HELLO; see `newcomer`.
+
 Nothing that runs depends on it: without a site, services live as long as their seals. Waits after
 a failure, and the moment of each renewal, are drawn (`sealcore.renewal`), so that nodes which
 started together don't come together.
@@ -124,7 +126,7 @@ class Link:
             gc.collect()
 
     async def _greet(self, first, seen) -> None:
-        """Wait for the server's certificate, check it, say HELLO.
+        """Wait for the server's certificate, check it, say HELLO or ENROL.
 
         What is sent leaves after the handshake only, so to the owner of that certificate's key.
         """
@@ -135,6 +137,9 @@ class Link:
         from . import answers, clock, duties
 
         self.peer = duties.check_peer(self.node, seen[0])
+        if self.node.enrol:
+            self.send(self.node.enrol)
+            return
         self.question = clock.Question()
         self.send(answers.hello(self.node, self.question))
 

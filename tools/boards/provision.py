@@ -13,7 +13,7 @@ from boards.link import Board
 
 INCOMING = "/triseal/incoming"
 _OLDEST = (1, 22)  # MicroPython whose bytecode and modules the device code needs
-_KEY_SECONDS = 180.0  # a P-256 key made in pure Python on a slow board
+KEY_SECONDS = 180.0  # a P-256 key made in pure Python on a slow board
 
 # issue(request) answers a DER PKCS #10 request with the files for /triseal/incoming, by name.
 Issue = Callable[[bytes], Mapping[str, bytes]]
@@ -80,8 +80,7 @@ def provision(board: Board, node: str, issue: Issue, report: Report | None = Non
     tell("issue", 0, 0)
     issued = {f"{INCOMING}/{name}": data for name, data in issue(request).items()}
     deliver(board, list(issued.items()), report)
-    tell("activate", 0, 0)
-    board.exec("import nlsm.enrol\nnlsm.enrol.accept()", _KEY_SECONDS)
+    activate(board, report)
     tell("restart", 0, 0)
     board.soft_reset()
     return Provisioned(facts, code, {path: len(data) for path, data in issued.items()})
@@ -96,12 +95,18 @@ def request_certificate(board: Board, node: str) -> bytes:
     Raises:
         VerifyFailed: what came is not even hexadecimal.
     """
-    printed = board.exec(f"import nlsm.enrol\nnlsm.enrol.request({node!r})", _KEY_SECONDS)
+    printed = board.exec(f"import nlsm.enrol\nnlsm.enrol.request({node!r})", KEY_SECONDS)
     lines = printed.split()
     try:
         return bytes.fromhex(lines[-1])
     except (IndexError, ValueError):
         raise VerifyFailed("the board's certificate request did not arrive whole") from None
+
+
+def activate(board: Board, report: Report | None = None) -> None:
+    """Have the board check what was delivered to INCOMING, and take all of it or nothing."""
+    (report or _silent)("activate", 0, 0)
+    board.exec("import nlsm.enrol\nnlsm.enrol.accept()", KEY_SECONDS)
 
 
 def deliver(board: Board, files: Sequence[tuple[str, bytes]], report: Report | None = None) -> None:
