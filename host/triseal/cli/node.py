@@ -112,6 +112,28 @@ def provision(
     output.facts(facts, as_json=as_json)
 
 
+@app.command(epilog=options.examples("node enrol --port /dev/ttyACM0"))
+def enrol(
+    port: PortName,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Enrol a board that was flashed with an image of `node image`: its token says who it is."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        with Board(port) as board, progress.shown() as report:
+            node, status = cable.redeem(site, board, report)
+    facts = {
+        "node": node,
+        "port": port,
+        "bundle_version": status.bundle_version,
+        "heap_free": status.heap_free,
+        "time": output.time(status.time),
+    }
+    output.facts(facts, as_json=as_json)
+
+
 @app.command(epilog=options.examples("node deploy kitchen thermo --port virtual:kitchen"))
 def deploy(
     node: NodeName,

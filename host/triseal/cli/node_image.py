@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,17 @@ from boards import chips, image, imagefile, stage
 from boards.chips import Chip, Region
 from sealcore.bundle import TrustBundle
 from triseal import files
-from triseal.cli import options, output
+from triseal.cli import node_settings, options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
 from triseal.cli.site import open_site
+from triseal.site import tokens
 
 EPILOG = options.examples(
-    "node image --board esp32 --firmware ESP32_GENERIC.bin --node kitchen --out kitchen.bin",
-    "node image --board rp2040 --firmware RPI_PICO_W.uf2 --node hall --out hall.uf2",
+    "node image --board esp32 --firmware ESP32_GENERIC.bin --node kitchen -o kitchen.bin "
+    "--server 192.0.2.7:7443 --wifi plant",
+    "node image --board rp2040 --firmware RPI_PICO.uf2 --node hall --out hall.uf2",
 )
+_DAY = 86400
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
 
@@ -47,17 +49,36 @@ def image_(
         Path | None,
         typer.Option("--manifest", help="Write a manifest.py for freezing.", metavar="FILE"),
     ] = None,
-    passphrase_file: options.PassphraseFile = None,
+    server: node_settings.Server = None,
+    wifi: node_settings.Wifi = None,
+    grace: node_settings.Grace = 0,
+    watchdog: node_settings.Watchdog = 0,
+    config: node_settings.Config = None,
+    token_days: Annotated[
+        int,
+        typer.Option("--token-days", min=1, max=3650, help="The board enrols within so many days."),
+    ] = tokens.SECONDS // _DAY,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The node has a board: this one takes its place.")
+    ] = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make one file to flash: MicroPython, agent, trust bundle, settings and a one-time token."""
+    """Make one file to flash: MicroPython, agent, trust bundle, settings and a one-time token.
+
+    The board enrols with the token by itself at its server, or over its cable (`triseal node
+    enrol`). Each image of a node makes those before it void.
+    """
+    settings = node_settings.of(grace, config, server, wifi, watchdog)
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
-    with open_site(home_dir, passphrase_file) as site:
-        site.check_node(node)
+    token = tokens.draw()
+    with open_site(home_dir) as site:
+        site.check_free(node, replace=replace)
         bundle = site.bundle()
-    made = image.build(chip, data, _contents(chip, node, bundle), _place(filesystem))
+        named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
+        made = image.build(chip, data, _contents(chip, bundle, named), _place(filesystem))
+        site.expect(node, token, token_days * _DAY, replace=replace)
     files.write(out, made.data, 0o600)  # it holds the token
     if romfs is not None:
         files.write(romfs, image.romfs(chip))
@@ -75,8 +96,7 @@ def image_(
     output.facts(facts, as_json=as_json)
 
 
-def _contents(chip: Chip, node: str, bundle: TrustBundle) -> dict[str, bytes]:
-    settings = {"node": node, "site": bundle.site, "token": secrets.token_hex(16)}
+def _contents(chip: Chip, bundle: TrustBundle, settings: dict[str, object]) -> dict[str, bytes]:
     return {
         **image.agent(chip),
         "/triseal/bundle.der": bytes(bundle.der),
