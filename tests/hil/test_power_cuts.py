@@ -49,7 +49,10 @@ def contents() -> dict[str, object]:
         "bundle.der": site.bundle(),
         "settings.json": settings,
     }
-    parts = {"node": node, "old": old, "new": new, "renewed": renewed}
+    # From a production line: its key made, its certificate on the way.
+    fresh = {"node.key": sec1, "bundle.der": node["bundle.der"]}
+    fresh["settings.json"] = json.dumps({"node": NODE, "token": "00" * 16}).encode()
+    parts = {"newcomer": fresh, "node": node, "old": old, "new": new, "renewed": renewed}
     found: dict[str, object] = {"now": site.now}
     for name, files in {**parts, "trust": trust}.items():
         found[name] = {path: data.hex() for path, data in files.items()}

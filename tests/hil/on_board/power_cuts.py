@@ -25,10 +25,12 @@ from nlsm import (
     install,
     keystore,
     memory,
+    newcomer,
     recovery,
     trust,
     verifier,
 )  # fmt: skip
+from sealcore import messages
 
 _SERVICE = "service"
 _FOLDER = "/triseal/services/service"
@@ -56,6 +58,22 @@ class Cuts:
         os.mkdir("/triseal/services")
         put("/triseal", self.files("node"))
         floors.rise(self.now - 7200)
+
+    def newcomer(self) -> None:
+        """A board from a production line, which is no node yet."""
+        os.mkdir("/triseal")
+        os.mkdir("/triseal/services")
+        put("/triseal", self.files("newcomer"))
+        floors.rise(self.now - 7200)
+
+    def enrol(self) -> None:
+        """Its certificate comes over the link."""
+        recovery.recover()
+        recovery.remove(keystore.INCOMING)
+        try:
+            newcomer.take(messages.ENROLLED, (self.files("node")["node.crt"],))
+        except SystemExit:  # it would start again
+            pass
 
     def installed(self) -> None:
         """A node with a service."""
@@ -120,7 +138,10 @@ def tree(path: str, found: dict) -> dict:
 def settle(cuts: Cuts) -> tuple:
     """A restart, and what the node is then: (files, floors). All that it holds must be accepted."""
     found = boot.look()
-    if found["failure"]:
+    enrolled = keystore.exists("/triseal/node.crt")
+    if enrolled == ("token" in found["settings"]):
+        raise AssertionError("certificate and token go hand in hand")
+    if found["failure"] and (enrolled or found["failure"].code != "not-enrolled"):
         raise AssertionError("own files refused: " + str(found["failure"]))
     for name in found["services"]:
         folder = keystore.SERVICES + "/" + name
@@ -217,6 +238,7 @@ def main(path: str) -> None:
         ("renew a seal", cuts.installed, cuts.renew),
         ("remove a service", cuts.installed, lambda: install.remove(_SERVICE)),
         ("change trust, certificate and settings", cuts.installed, cuts.trust),
+        ("enrol by a token", cuts.newcomer, cuts.enrol),
         ("raise the time's floor", cuts.installed, lambda: floors.rise(cuts.now + 7200)),
     ):
         total += run(cuts, sentence, before, change)
