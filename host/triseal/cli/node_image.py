@@ -26,6 +26,30 @@ EPILOG = options.examples(
 _DAY = 86400
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
+Filesystem = Annotated[
+    str,
+    typer.Option(
+        "--filesystem",
+        help="Where the firmware looks for it, in octets; by default found out.",
+        metavar="START:SIZE",
+    ),
+]
+Romfs = Annotated[
+    Path | None,
+    typer.Option("--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE"),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option("--manifest", help="Write a manifest.py for freezing.", metavar="FILE"),
+]
+TokenDays = Annotated[
+    int,
+    typer.Option("--token-days", min=1, max=3650, help="The board enrols within so many days."),
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="The node has a board: this one takes its place.")
+]
+
 
 def image_(
     board: BoardName,
@@ -33,34 +57,16 @@ def image_(
     node: Annotated[str, typer.Option("--node", help="The node that the board becomes.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE")],
     sha256: Sha256 = "",
-    filesystem: Annotated[
-        str,
-        typer.Option(
-            "--filesystem",
-            help="Where the firmware looks for it, in octets; by default found out.",
-            metavar="START:SIZE",
-        ),
-    ] = "",
-    romfs: Annotated[
-        Path | None,
-        typer.Option("--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE"),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option("--manifest", help="Write a manifest.py for freezing.", metavar="FILE"),
-    ] = None,
+    filesystem: Filesystem = "",
+    romfs: Romfs = None,
+    manifest: Manifest = None,
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
     watchdog: node_settings.Watchdog = 0,
     config: node_settings.Config = None,
-    token_days: Annotated[
-        int,
-        typer.Option("--token-days", min=1, max=3650, help="The board enrols within so many days."),
-    ] = tokens.SECONDS // _DAY,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="The node has a board: this one takes its place.")
-    ] = False,
+    token_days: TokenDays = tokens.SECONDS // _DAY,
+    replace: Replace = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -80,11 +86,7 @@ def image_(
         made = image.build(chip, data, _contents(chip, bundle, named), _place(filesystem))
         site.expect(node, token, token_days * _DAY, replace=replace)
     files.write(out, made.data, 0o600)  # it holds the token
-    if romfs is not None:
-        files.write(romfs, image.romfs(chip))
-    if manifest is not None:
-        bases = {name: str(stage.package_folder(name).parent) for name in stage.PACKAGES}
-        files.write(manifest, image.manifest(bases).encode())
+    _write_extras(chip, romfs, manifest)
     facts = {
         "image": str(out),
         "octets": len(made.data),
@@ -94,6 +96,14 @@ def image_(
         "begin": f"{chip.begin:#x}",
     }
     output.facts(facts, as_json=as_json)
+
+
+def _write_extras(chip: Chip, romfs: Path | None, manifest: Path | None) -> None:
+    if romfs is not None:
+        files.write(romfs, image.romfs(chip))
+    if manifest is not None:
+        bases = {name: str(stage.package_folder(name).parent) for name in stage.PACKAGES}
+        files.write(manifest, image.manifest(bases).encode())
 
 
 def _contents(chip: Chip, bundle: TrustBundle, settings: dict[str, object]) -> dict[str, bytes]:

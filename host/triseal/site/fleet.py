@@ -109,6 +109,15 @@ class Fleet(Manager):
                 self.add_node(node)
             return cable.enrol(self, board, node, chosen, report, replace=replace)[1]
 
+    def enrol_by_token(self, port: str, report: Report = _silent) -> tuple[str, NodeStatus]:
+        """Enrol the board at a port by the token of its image; returns the node that it is.
+
+        Raises: as cable.redeem; BoardError.
+        """
+        self.unlock()
+        with Board(port) as board:
+            return cable.redeem(self, board, report)
+
     def _has(self, node: str) -> bool:
         try:
             self.check_node(node)
