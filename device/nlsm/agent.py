@@ -56,7 +56,7 @@ async def _main(node) -> None:
     node.runner = runner.Runner(node)
     node.runner.begin()
     linking = None
-    if "server" in node.settings and (node.enrol or not node.failure):
+    if "server" in node.settings:
         from . import link
 
         node.link = link.Link(node)

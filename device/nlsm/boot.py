@@ -10,7 +10,7 @@ from . import keystore, memory, recovery
 def look() -> dict:
     """Mend, read and check, and give back the memory that it took. Returns:
 
-    settings    dict, as provisioning wrote it
+    settings    dict, as provisioning wrote it; of a `newcomer` with what it has to say to its site
     services    names of what is installed
     name        of the node
     bundle      version of its trust bundle

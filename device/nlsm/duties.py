@@ -37,7 +37,7 @@ def check_peer(node, der) -> identity.Identity:
 
     TLS has made sure that the server has its key.
     """
-    own = _believed() if node.enrol else trust.load()
+    own = _believed() if "enrol" in node.settings else trust.load()
     peer = identity.parse(der)
     now = node.clock.now() if node.clock.trusted else max(peer.not_before, node.clock.floor)
     identity.check(peer, own.site_keys, identity.slsm(own.site), now)
@@ -52,7 +52,7 @@ def _believed():
 
 def take(link, kind: int, values) -> None:
     """Do what a message says. Raises SealError where the connection must end."""
-    if link.node.enrol:
+    if "enrol" in link.node.settings:
         from . import newcomer
 
         newcomer.take(kind, values)

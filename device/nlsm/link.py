@@ -137,8 +137,8 @@ class Link:
         from . import answers, clock, duties
 
         self.peer = duties.check_peer(self.node, seen[0])
-        if self.node.enrol:
-            self.send(self.node.enrol)
+        if "enrol" in self.node.settings:
+            self.send(self.node.settings["enrol"])
             return
         self.question = clock.Question()
         self.send(answers.hello(self.node, self.question))

@@ -25,10 +25,13 @@ def look(found: dict) -> None:
     settings = found["settings"]
     found["name"] = settings.get("node", found["name"])
     if "token" not in settings:
+        settings.pop("server", None)  # it could say nothing there
         raise errors.NotEnrolled("to make it a node: triseal node provision")
     where = "triseal node enrol"
     if "server" in settings:
         where = "%s port %d, or " % tuple(settings["server"]) + where
+        # Now, while the heap is free and before a watchdog counts the seconds that a key takes.
+        settings["enrol"] = _message()
     raise errors.NotEnrolled("%s waits for its site: %s" % (found["name"], where))
 
 
@@ -54,8 +57,7 @@ def request() -> tuple:
     return made, proof
 
 
-def message() -> bytes:
-    """ENROL."""
+def _message() -> bytes:
     made = request()
     from sealcore import messages
 

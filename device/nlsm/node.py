@@ -19,7 +19,6 @@ class Node:
     """The node.
 
     name, bundle, settings, failure    as boot.look() has found them
-    enrol       ENROL, if that is what the site is to be told before anything else
     waits       whether nothing can run before the time is known by the console
     services    {name: service.Service}
     clock       clock.Clock
@@ -37,7 +36,6 @@ class Node:
         self.failure = found["failure"]
         self.clock = clock.Clock(found["floor"], found["grace"])
         self.waits = not (found["grace"] or "server" in self.settings)
-        self.enrol = b""
         self.question = clock.Question()
         self.runner = self.link = None
         self.followers = []
@@ -107,22 +105,11 @@ class Node:
         memory.free()
         self.check()
 
-    def _prepare_to_enrol(self) -> None:
-        # While the heap is free, and before a watchdog counts the seconds that a key takes.
-        if self.failure.code != "not-enrolled" or not {"token", "server"} <= set(self.settings):
-            return
-        from . import newcomer
-
-        self.enrol = newcomer.message()
-        del newcomer
-        memory.free()
-
     def wait_for_time(self) -> None:
         """Check what can be checked; where nothing can before the time is known, answer on the
         console until it is."""
         if self.failure:
             print("triseal: %s: %s" % (self.failure.code, self.failure))
-            self._prepare_to_enrol()
         self.check()
         line = console.Console(self)
         while self.waits and not self.clock.trusted:
