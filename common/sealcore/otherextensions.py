@@ -3,7 +3,7 @@
 Nothing here is weighed. Where one of them is critical, `x509.check_issued` refuses.
 """
 
-from . import errors, extensions, generalnames, x501
+from . import errors, extensions, generalnames, policies, x501
 from .compat import const
 from .der import Reader, single
 
@@ -12,15 +12,8 @@ _OID = const(0x06)
 _CONTEXT = const(0x80)
 _TAGGED = const(0xA0)  # context-specific and constructed
 
-
-def _each(reader: Reader, read) -> None:
-    """SEQUENCE SIZE (1..MAX) OF SEQUENCE: `read` takes what is in one of those."""
-    more = True
-    while more:
-        item = reader.enter()
-        read(item)
-        item.end()
-        more = reader.peek() >= 0
+_CE = b"\x55\x1d"  # id-ce
+_PE = b"\x2b\x06\x01\x05\x05\x07\x01"  # id-pe
 
 
 def _count(reader: Reader, tag: int = _INTEGER) -> None:
@@ -31,17 +24,6 @@ def _count(reader: Reader, tag: int = _INTEGER) -> None:
 
 def _identifier(reader: Reader) -> None:
     x501.check_oid(reader.value(_OID))
-
-
-def _policy(item: Reader) -> None:
-    _identifier(item)
-    if item.peek() >= 0:
-        _each(item.enter(), _qualifier)
-
-
-def _qualifier(item: Reader) -> None:
-    _identifier(item)
-    item.value()  # of whatever type the identifier says
 
 
 def _mapping(item: Reader) -> None:
@@ -90,13 +72,10 @@ def _policy_constraints(reader: Reader) -> None:
 def _name_constraints(reader: Reader) -> None:
     """[0] permittedSubtrees, [1] excludedSubtrees: one of the two at least."""
     if reader.peek() != _TAGGED | 1:
-        _each(reader.enter(_TAGGED), _subtree)
+        policies.each(reader.enter(_TAGGED), _subtree)
     if reader.peek() >= 0:
-        _each(reader.enter(_TAGGED | 1), _subtree)
+        policies.each(reader.enter(_TAGGED | 1), _subtree)
 
-
-_CE = b"\x55\x1d"  # id-ce
-_PE = b"\x2b\x06\x01\x05\x05\x07\x01"  # id-pe
 
 # What is in the SEQUENCE that all of these are.
 _IN_SEQUENCE = {
@@ -107,7 +86,7 @@ _IN_SEQUENCE = {
 # What is in each SEQUENCE of such a SEQUENCE.
 _IN_EACH = {
     _CE + b"\x1f": _distribution_point,  # cRLDistributionPoints
-    _CE + b"\x20": _policy,  # certificatePolicies
+    _CE + b"\x20": policies.read,  # certificatePolicies
     _CE + b"\x21": _mapping,  # policyMappings
     _CE + b"\x2e": _distribution_point,  # freshestCRL
     _PE + b"\x01": _description,  # authorityInfoAccess
@@ -123,7 +102,7 @@ def check(kind: bytes, value) -> None:
         _IN_SEQUENCE[kind](reader)
         reader.end()
     elif kind in _IN_EACH:
-        _each(single(value), _IN_EACH[kind])
+        policies.each(single(value), _IN_EACH[kind])
     elif kind == _INHIBIT_ANY_POLICY:
         reader = Reader(value)
         _count(reader)

@@ -23,6 +23,18 @@ ISSUER = "a203" + HOST
 V4 = "870801020300ffffff00"
 RDN = "300806035504031301" + "61"  # commonName, a PrintableString
 
+CPS = "06082b06010505070201"
+NOTICE = "06082b06010505070202"
+
+
+def qualified(qualifier):
+    """Hex of a policy with one qualifier, of less than 100 octets."""
+    value = qualifier
+    for before in ("", "06022a03", ""):
+        value = before + "30%02x" % (len(value) // 2) + value
+    return "30%02x" % (len(value) // 2) + value
+
+
 MALFORMED = (
     ("no name", ISSUER_ALT_NAME, "3000"),
     ("a name number 9", ISSUER_ALT_NAME, "3003890161"),
@@ -70,6 +82,17 @@ MALFORMED = (
     ("a qualifier without value", POLICIES, "300e300c06022a033006300406022a03"),
     ("a qualifier of two values", POLICIES, "30123010" + "06022a03300a300806022a0305000500"),
     ("a policy with something behind", POLICIES, "300a300806022a0305000500"),
+    ("a statement's place that is a UTF8String", POLICIES, qualified(CPS + "0c0161")),
+    ("a statement's place beyond ASCII", POLICIES, qualified(CPS + "1601e4")),
+    ("a notice without its SEQUENCE", POLICIES, qualified(NOTICE + "0c0161")),
+    ("a notice in a PrintableString", POLICIES, qualified(NOTICE + "3003130161")),
+    ("a notice that is no UTF-8", POLICIES, qualified(NOTICE + "30030c01e4")),
+    ("a notice of two texts", POLICIES, qualified(NOTICE + "30060c01610c0161")),
+    ("a reference without numbers", POLICIES, qualified(NOTICE + "300530030c0161")),
+    ("a reference without organisation", POLICIES, qualified(NOTICE + "300430023000")),
+    ("a reference with something behind", POLICIES, qualified(NOTICE + "300930070c016130000500")),
+    ("a reference by text", POLICIES, qualified(NOTICE + "300a30080c016130030c0161")),
+    ("a notice's parts out of order", POLICIES, qualified(NOTICE + "300a0c016130050c01613000")),
     ("no mapping", MAPPINGS, "3000"),
     ("a mapping of one policy", MAPPINGS, "3006300406022a03"),
     ("a mapping of three policies", MAPPINGS, "300e300c" + "06022a03" * 3),
@@ -115,6 +138,18 @@ ACCEPTED = (
     ("a freshest CRL", FRESHEST_CRL, "30093007a005a003" + HOST),
     ("two policies", POLICIES, "300c" + "300406022a03" * 2),
     ("a policy with a qualifier", POLICIES, "3010300e06022a033008300606022a030500"),
+    ("a statement's place", POLICIES, qualified(CPS + "160161")),
+    ("an empty notice", POLICIES, qualified(NOTICE + "3000")),
+    ("a notice", POLICIES, qualified(NOTICE + "30030c0161")),
+    ("a notice in a VisibleString", POLICIES, qualified(NOTICE + "30031a0161")),
+    ("a notice in Latin-1", POLICIES, qualified(NOTICE + "30031a01e9")),
+    ("a notice in a BMPString", POLICIES, qualified(NOTICE + "30041e020061")),
+    ("a reference", POLICIES, qualified(NOTICE + "300730050c01613000")),
+    (
+        "a reference and a notice",
+        POLICIES,
+        qualified(NOTICE + "3010300b0c01613006020101020102160161"),
+    ),
     ("a mapping", MAPPINGS, "300a300806022a0306022a04"),
     ("a policy is required", POLICY_CONSTRAINTS, "3003800100"),
     ("mapping is inhibited", POLICY_CONSTRAINTS, "3003810100"),
