@@ -226,12 +226,15 @@ def started(directory: Path, heap: str = "256k") -> Iterator[Watched]:
 def test_an_answer_that_was_lost_is_given_again_after_a_power_cut(
     line: Line, site: Serving
 ) -> None:
-    directory, name = line.board(server=["127.0.0.1", site.port])
+    directory, name = line.board()
     with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
         csr, proof = board.call("nlsm.newcomer.request")
         lost = line.world.manager.redeem(csr, proof)
     with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
         assert board.call("nlsm.newcomer.request") == (csr, proof)
+    settings = directory / "flash/triseal/settings.json"
+    server = {"server": ["127.0.0.1", site.port]}
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), **server}))
     with started(directory) as node:
         node.until_line("triseal: enrolled")
         status = node.until(lambda now: now.time > 0)
