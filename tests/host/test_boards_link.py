@@ -8,6 +8,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from boards.errors import (
     OutOfMemory,
     PortBusy,
 )
+from boards.facts import Facts
 from boards.link import Board
 from boards.port import Port
 from boards.virtual import VirtualBoard
@@ -75,6 +77,47 @@ def test_functions_are_called_with_values(virtual: VirtualBoard) -> None:
             board.call("builtins.iter", [])
 
 
+# What a board answers that is no MicroPython, or a hostile one.
+ANSWERS = (
+    "",
+    "-",
+    "x y",
+    "1",
+    "('heap',)",
+    "(1, 2)",
+    "('heap', 'x')",
+    "('version', (1, 'x', 3))",
+    "('mpy', -5000000)",
+    "['a', 1, {}]",
+    "{[]: 1}",
+    "(" * 3000,
+    "-" * 20000 + "1",
+    "9" * 6000,
+    "ff",
+    "\x1b[2J",
+)
+ASKED: tuple[tuple[Callable[[Board], object], type], ...] = (
+    (lambda board: board.facts(), Facts),
+    (lambda board: board.tree("/"), dict),
+    (lambda board: board.listdir("/"), list),
+    (lambda board: board.read("/main.py"), bytes),
+    (lambda board: board.hash("/main.py"), bytes),
+    (lambda board: board.hashes(["/main.py", "/x"]), dict),
+    (lambda board: board.call("os.getcwd"), object),
+)
+
+
+def test_whatever_a_board_answers_is_a_value_or_one_error(virtual: VirtualBoard) -> None:
+    (virtual.flash / "main.py").write_text("1")
+    with Board(virtual.port) as board:
+        board.exec("_print = print\ndef print(*_): _print(answer)")
+        for answer in ANSWERS:
+            board.exec(f"answer = {answer!r}")
+            for ask, kind in ASKED:
+                with suppress(BoardError):
+                    assert isinstance(ask(board), kind), (answer, kind)
+
+
 def test_facts_are_those_of_the_board(virtual: VirtualBoard) -> None:
     with Board(virtual.port) as board:
         facts = board.facts()
@@ -116,6 +159,7 @@ TRACEBACKS = (
     ("OSError: (-17040, 'ERR')", DeviceFailed),
     ("MemoryError: memory allocation failed, allocating 9 bytes", OutOfMemory),
     ("MemoryError: ", OutOfMemory),
+    ("OSError: " + "2" * 400, DeviceFailed),
     ("Expired: expired", DeviceFailed),
 )
 
@@ -130,6 +174,11 @@ def test_tracebacks_become_errors(last: str, kind: type[DeviceFailed]) -> None:
     assert error.detail == last.strip()
     assert error.traceback == text
     assert "\n" not in str(error)
+
+
+def test_a_traceback_of_any_length_is_one_line_to_read() -> None:
+    for last in ("OSError: " + "2" * 6000, "x" * 100000):
+        assert len(str(device_errors.from_traceback(last))) < 600
 
 
 def test_a_device_error_carries_its_traceback(virtual: VirtualBoard) -> None:

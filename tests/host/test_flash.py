@@ -6,9 +6,10 @@ import hashlib
 import os
 import pty
 import random
+import resource
 import struct
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -270,9 +271,35 @@ def test_another_board_or_no_board_behind_a_folder(tmp_path: Path) -> None:
 
 def test_a_volume_that_vanishes_is_one_line(tmp_path: Path) -> None:
     place = volume_of(tmp_path / "RPI-RP2")
-    (place / "firmware.uf2").symlink_to("/dev/full")
-    with pytest.raises(FlashFailed, match="after 0 of 8192 octets: No space left"):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(FlashFailed, match="after 4096 of 8192 octets: File too large"):
+            flash.flash(chips.named("rp2040"), str(place), uf2_image("rp2040"), steps()[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_volume_leads_nowhere_else(tmp_path: Path) -> None:
+    """A device that shows a file system of its own making gets at nothing of this computer."""
+    mine = tmp_path / "mine"
+    mine.write_text(INFO)
+    place = volume_of(tmp_path / "RPI-RP2")
+    (place / "firmware.uf2").symlink_to(mine)
+    with pytest.raises(FlashFailed):
         flash.flash(chips.named("rp2040"), str(place), uf2_image("rp2040"), steps()[1])
+    assert mine.read_text() == INFO
+    info = place / volume.INFO
+    makes: list[Callable[[], object]] = [
+        lambda: info.symlink_to(mine),
+        lambda: os.mkfifo(info),
+        lambda: info.write_text("x" * 5000 + INFO),
+    ]
+    for make in makes:
+        info.unlink()
+        make()
+        with pytest.raises(NoBootloader):
+            volume.chip_of(place)
 
 
 def test_a_board_is_awaited_until_its_repl_answers(tmp_path: Path, silent: str) -> None:

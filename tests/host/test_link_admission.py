@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,16 @@ from sealcore import messages
 from tests.host.link_world import LinkWorld
 from tests.host.site_world import make_request
 from triseal import database, signer
+from triseal.certificate import Validity
+from triseal.signer import KeySigner
 from triseal.site import state
+from triseal.site.authority import Authority, Issuer, self_signed
 from triseal.site.link.desk import Desk
 from triseal.site.link.session import Session
 from triseal.site.manager import NODE_SECONDS
 
 NODE = "kitchen"
+HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, [])
 
 
 class Moment:
@@ -98,26 +103,106 @@ def test_a_connected_node_gets_nothing_once(
 
 async def converse(world: LinkWorld, message: bytes, change: Change) -> None:
     clock = Moment(world)
-    desk = Desk(world.manager.engine, world.manager.authority, clock)
-    working = asyncio.create_task(desk.run())
-    sent: list[bytes] = []
-    session = Session(desk.ask, sent.extend, at_once, ignore, NODE, world.certificate(NODE))
-    try:
-        hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, [])
-        await session.receive(hello)
+    async with at_desk(world, clock) as desk:
+        sent: list[bytes] = []
+        session = Session(desk.ask, sent.extend, at_once, ignore, NODE, world.certificate(NODE))
+        await session.receive(HELLO)
         assert await session.receive(message), "it is answered before"
         change(world, clock)
-        before = len(sent), recorded(world)
-        try:
-            await session.receive(message)
-        finally:
-            assert (len(sent), recorded(world)) == before
+        await nothing_comes_of(session, message, world, sent)
+
+
+@pytest.mark.parametrize(("sentence", "change", "code"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_a_silent_node_is_cut_off_once(
+    sentence: str, change: Change, code: str, world: LinkWorld
+) -> None:
+    async def refresh() -> None:
+        clock = Moment(world)
+        async with at_desk(world, clock) as desk:
+            session = Session(desk.ask, nowhere, at_once, ignore, NODE, world.certificate(NODE))
+            await session.receive(HELLO)
+            await session.refresh()
+            change(world, clock)
+            await session.refresh()
+
+    with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
+        asyncio.run(refresh())
+    assert getattr(refusal.value, "code", refusal.value) == code, sentence
+
+
+# Certificates that TLS, or an older look at the trust bundle, has let in: the desk looks again.
+def of_another_site(world: LinkWorld, spki: bytes, validity: Validity) -> bytes:
+    mallory = KeySigner(signer.generate("p256"))
+    issuer = Issuer(self_signed(mallory, world.manager.name, world.now), world.manager.name)
+    return Authority(mallory, issuer).certify_node(NODE, spki, validity).der
+
+
+def of_another_node(world: LinkWorld, spki: bytes, validity: Validity) -> bytes:
+    return world.manager.authority.certify_node("hall", spki, validity).der
+
+
+def that_has_ended(world: LinkWorld, spki: bytes, validity: Validity) -> bytes:
+    ended = Validity(world.now - 1000, world.now - 1)
+    return world.manager.authority.certify_node(NODE, spki, ended).der
+
+
+def of_another_key(world: LinkWorld, spki: bytes, validity: Validity) -> bytes:
+    other = KeySigner(signer.generate("p256")).spki
+    return world.manager.authority.certify_node(NODE, other, validity).der
+
+
+HELD: tuple[tuple[Callable[[LinkWorld, bytes, Validity], bytes], str], ...] = (
+    (of_another_site, "bad-signature"),
+    (of_another_node, "wrong-node"),
+    (that_has_ended, "expired"),
+    (of_another_key, "other-node-key"),
+)
+
+
+@pytest.mark.parametrize(("make", "code"), HELD, ids=[row[0].__name__ for row in HELD])
+def test_a_certificate_is_looked_at_again_when_it_says_hello(
+    make: Callable[[LinkWorld, bytes, Validity], bytes], code: str, world: LinkWorld
+) -> None:
+    spki = KeySigner(world.node_keys[NODE]).spki
+    certificate = make(world, spki, Validity(world.now - 10, world.now + 1000))
+
+    async def greet() -> None:
+        async with at_desk(world, Moment(world)) as desk:
+            sent: list[bytes] = []
+            session = Session(desk.ask, sent.extend, at_once, ignore, NODE, certificate)
+            await nothing_comes_of(session, HELLO, world, sent)
+
+    with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
+        asyncio.run(greet())
+    assert getattr(refusal.value, "code", refusal.value) == code
+
+
+@asynccontextmanager
+async def at_desk(world: LinkWorld, clock: Moment) -> AsyncIterator[Desk]:
+    desk = Desk(world.manager.engine, world.manager.authority, clock)
+    working = asyncio.create_task(desk.run())
+    try:
+        yield desk
     finally:
         working.cancel()
         await asyncio.wait([working])
 
 
+async def nothing_comes_of(
+    session: Session, message: bytes, world: LinkWorld, sent: list[bytes]
+) -> None:
+    before = len(sent), recorded(world)
+    try:
+        await session.receive(message)
+    finally:
+        assert (len(sent), recorded(world)) == before
+
+
 async def at_once(_: int) -> None:
+    pass
+
+
+def nowhere(_: list[bytes]) -> None:
     pass
 
 

@@ -77,12 +77,12 @@ def test_a_nodes_log_on_the_terminal(site: Site, tmp_path: Path) -> None:
         kitchen = connected(site, "kitchen", ports.nodes)
         following = triseal("node", "console", "kitchen", "--pages", str(ports.pages))
         assert kitchen.expect(messages.FOLLOW) == (1,)
-        kitchen.send(messages.LOG, "thermo", "21 degrees \x1b[31m")
+        kitchen.send(messages.LOG, "thermo\x1b]0;", "21 degrees \x1b[31m")
         assert following.stdout is not None
         line = following.stdout.readline()
         kitchen.close()
         _, errors = following.communicate(timeout=60)
-    assert line.rstrip().endswith("thermo: 21 degrees \\x1b[31m")
+    assert line.rstrip().endswith("thermo\\x1b]0;: 21 degrees \\x1b[31m")
     assert following.returncode == 1
     assert errors.startswith("triseal: node-not-connected")
 

@@ -6,9 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from boards.errors import DeviceFailed
+from boards.link import Board
+from boards.virtual import VirtualBoard
 from tests.host.site_world import NOW, World
-from triseal.site import cable, ledger
+from triseal import database
+from triseal.site import cable, ledger, state
 from triseal.site.console import NodeStatus, ServiceStatus
 from triseal.site.errors import OtherBoard
 
@@ -24,7 +29,50 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path) -> Non
     serials = {"thermo": ledger.serial_octets(made.seal.serial)}
     status = NodeStatus("hall", NOW, 3, 100000, (service,), serials, bytes(16))
     cable.note(world.manager, "hall", status)
+    more = replace(status, serials={**serials, "invented": bytes(16)})
+    cable.note(world.manager, "hall", more)
+    with database.reading(world.manager.engine) as connection:
+        assert connection.scalars(select(state.holdings.c.service)).all() == ["thermo"]
     with pytest.raises(OtherBoard):
         cable.note(world.manager, "kitchen", replace(status, services=(), serials={}))
     found = world.manager.undeploy("hall", "thermo")
     assert found.waiting == {"hall": NOW + 5000}
+
+
+# What a board that is no node might answer to `nlsm.install`, and what comes of it.
+ANSWERS = (
+    ("challenge", "bytes(15)"),
+    ("challenge", "'x' * 16"),
+    ("challenge", "None"),
+    ("accept", "{}"),
+    ("accept", "[]"),
+    ("accept", "{'ms': '1', 'heap': 2}"),
+)
+
+
+def test_a_board_that_is_no_node_is_one_error(tmp_path: Path) -> None:
+    world = World(tmp_path / "site")
+    bundle = world.manager.bundle().der
+    with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
+        board.mkdirs("/triseal")
+        board.mkdirs("/lib/nlsm")
+        board.write("/triseal/bundle.der", bundle)
+        board.write("/lib/nlsm/__init__.py", b"")
+        for function, answer in ANSWERS:
+            board.write("/lib/nlsm/install.py", f"def {function}(*_): return {answer}".encode())
+            board.exec("import sys\nsys.modules.pop('nlsm', 0)\nsys.modules.pop('nlsm.install', 0)")
+            ask = prepare if function == "challenge" else offer
+            with pytest.raises(DeviceFailed):
+                ask(world, board)
+
+
+def prepare(world: World, board: Board) -> None:
+    cable.prepare(world.manager, board, silent)
+
+
+def offer(_: World, board: Board) -> None:
+    cable.offer(board, "thermo", {"site.der": b"x"}, silent)
+
+
+def silent(step: str, done: int, total: int) -> None:
+    pass

@@ -105,6 +105,13 @@ def test_init_makes_an_authority(tmp_path: Path) -> None:
         authority.unlock(tmp_path, lambda: b"no")
 
 
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\u200bb", "a\x1b[2J", "e\u0301"])
+def test_a_store_has_a_name_that_people_can_read(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadName):
+        init(tmp_path / "store", name, "p256", None, seals.LONG)
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_second_init_changes_nothing(world: World) -> None:
     before = world.store.certificate.der
     with pytest.raises(AlreadyExists):

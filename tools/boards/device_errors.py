@@ -11,7 +11,8 @@ from boards.errors import (
 )
 
 # "OSError: [Errno 28] ENOSPC", or "OSError: 28" where a port leaves the names out.
-_OS_ERROR = re.compile(r"OSError: (?:\[Errno )?(\d+)")
+_OS_ERROR = re.compile(r"OSError: (?:\[Errno )?(\d{1,6})\b")
+_LONGEST = 512
 _BY_NUMBER: dict[int, type[DeviceFailed]] = {
     2: FileMissing,
     28: FlashFull,
@@ -29,7 +30,7 @@ def from_traceback(text: str) -> DeviceFailed:
         An error with its last line as detail.
     """
     lines = [line for line in text.replace("\r", "").splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else "the code failed without a word"
+    last = lines[-1].strip()[:_LONGEST] if lines else "the code failed without a word"
     numbered = _OS_ERROR.match(last)
     if numbered:
         kind = _BY_NUMBER.get(int(numbered.group(1)), DeviceFailed)

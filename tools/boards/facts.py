@@ -1,9 +1,21 @@
 """What a board says of itself."""
 
-import ast
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from boards import said
+from boards.errors import DeviceFailed
 from boards.mpy import Target
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "implementation": (str,),
+    "version": (int, int, int),
+    "machine": (str,),
+    "mpy": (int,),
+    "platform": (str,),
+    "unique_id": (bytes,),
+    "flash": (int, int),
+    "heap": (int, int),
+}
 
 # Each fact by itself: ports leave out what they have not got.
 CODE = """\
@@ -57,20 +69,29 @@ def parse(printed: str) -> Facts:
     """Read what `CODE` printed.
 
     Raises:
+        DeviceFailed: what it printed is nothing of that.
         UnsupportedFirmware: the board's architecture is not known.
     """
-    said = dict(ast.literal_eval(line) for line in printed.splitlines() if line.startswith("("))
-    used, free = said.get("heap", (0, 0))
-    flash_size, flash_free = said.get("flash", (0, 0))
+    told = dict(_fact(line) for line in printed.splitlines() if line.startswith("("))
+    used, free = told.get("heap", (0, 0))
+    flash_size, flash_free = told.get("flash", (0, 0))
     return Facts(
-        implementation=said.get("implementation", ""),
-        version=said.get("version", ()),
-        machine=said.get("machine", ""),
-        platform=said.get("platform", ""),
-        target=Target.from_number(said.get("mpy", 0)),
-        unique_id=said.get("unique_id", b"").hex(),
+        implementation=told.get("implementation", ""),
+        version=told.get("version", ()),
+        machine=told.get("machine", ""),
+        platform=told.get("platform", ""),
+        target=Target.from_number(told.get("mpy", 0)),
+        unique_id=told.get("unique_id", b"").hex(),
         heap_size=used + free,
         heap_free=free,
         flash_size=flash_size,
         flash_free=flash_free,
     )
+
+
+def _fact(line: str) -> tuple[str, Any]:
+    name, value = said.pair(line)
+    parts = value if type(value) is tuple else (value,)
+    if tuple(type(part) for part in parts) != _KINDS.get(name):
+        raise DeviceFailed("what the board says of itself is nothing that boards say")
+    return name, value

@@ -1,13 +1,12 @@
 """Files on a board: read, written whole or not at all, verified by hash."""
 
 import abc
-import ast
 import binascii
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from boards import device_code
+from boards import device_code, said
 from boards.errors import BoardError, DeviceFailed, VerifyFailed
 
 TEMPORARY = ".new"  # what a file is called until it is whole
@@ -36,7 +35,7 @@ class Files(abc.ABC):
         """
         with _about(path):
             printed = self.exec(device_code.READ + f"read({path!r})", _SLOW)
-        return b"".join(binascii.a2b_base64(line) for line in printed.splitlines())
+        return said.octets(printed)
 
     def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
         """Write a file whole or not at all: under a temporary name, verified, then renamed.
@@ -88,7 +87,7 @@ class Files(abc.ABC):
             FileMissing: there is none.
         """
         with _about(path):
-            return bytes.fromhex(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
+            return said.digest(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
 
     def hashes(self, paths: Iterable[str]) -> dict[str, bytes]:
         """SHA-256 of many files; those that are missing are left out."""
@@ -106,12 +105,12 @@ class Files(abc.ABC):
         """
         with _about(path):
             printed = self.exec(f"import os\nprint(os.listdir({path!r}))")
-        return sorted(ast.literal_eval(printed))
+        return sorted(str(name) for name in said.value(printed, list))
 
     def tree(self, path: str) -> dict[str, int]:
         """Every file under a folder, by path, with its size; empty if there is no such folder."""
         printed = self.exec(device_code.TREE + f"tree({path!r})", _SLOW)
-        return dict(ast.literal_eval(line) for line in printed.splitlines())
+        return dict(said.pair(line, int) for line in printed.splitlines())
 
     def mkdirs(self, path: str) -> None:
         """Make a folder, and those that it lies in, unless they are there."""
@@ -138,8 +137,10 @@ class Files(abc.ABC):
 
     def _some_hashes(self, paths: Sequence[str]) -> dict[str, bytes]:
         printed = self.exec(device_code.HASH + f"digests({list(paths)!r})", _SLOW).split()
+        if len(printed) != len(paths):
+            raise DeviceFailed("the board did not answer for each file")
         return {
-            path: bytes.fromhex(digest)
+            path: said.digest(digest)
             for path, digest in zip(paths, printed, strict=True)
             if digest != "-"
         }

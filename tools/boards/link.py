@@ -1,12 +1,11 @@
 """A board at a port: its raw REPL, what it is, its files, its resets."""
 
-import ast
 import contextlib
 import time
 from typing import Any
 
-from boards import device_errors, facts
-from boards.errors import BoardError, BoardGone, BoardTimeout, DeviceFailed, NoAnswer
+from boards import device_errors, facts, said
+from boards.errors import BoardError, BoardGone, BoardTimeout, NoAnswer
 from boards.files import Files
 from boards.port import Port
 
@@ -87,10 +86,7 @@ class Board(Port, Files):
         module, _, name = function.rpartition(".")
         values = ", ".join(repr(value) for value in arguments)
         printed = self.exec(f"import {module}\nprint(repr({module}.{name}({values})))", timeout)
-        try:
-            return ast.literal_eval(printed.strip().splitlines()[-1])
-        except (ValueError, SyntaxError, IndexError, MemoryError, RecursionError):
-            raise DeviceFailed("the board's answer is no value") from None
+        return said.value("".join(printed.strip().splitlines()[-1:]))
 
     def facts(self) -> facts.Facts:
         """What the board is, and what it has left.

@@ -41,7 +41,7 @@ class Target(NamedTuple):
             UnsupportedFirmware: of an architecture that is not known.
         """
         index = number >> 10
-        if index >= len(_ARCHITECTURES):
+        if not 0 <= index < len(_ARCHITECTURES):
             raise UnsupportedFirmware(f"unknown architecture {index} in {number:#x}")
         return cls(number & 0xFF, number >> 8 & 3, _ARCHITECTURES[index])
 

@@ -19,6 +19,7 @@ _DEPTH = 2  # /media/USER/VOLUME
 _STEP = 0.1
 _PIECE = 64 << 10
 _WAIT = 20.0
+_LONGEST = 4096  # octets of INFO
 
 
 def find(roots: Sequence[Path] = ROOTS) -> list[Path]:
@@ -34,8 +35,11 @@ def find(roots: Sequence[Path] = ROOTS) -> list[Path]:
 def chip_of(volume: Path) -> str:
     """The chip behind a volume. Raises: NoBootloader."""
     try:
-        text = (volume / INFO).read_text(errors="replace")
-    except OSError:
+        # Any device may show a volume: nothing on it leads elsewhere, waits or is endless.
+        descriptor = os.open(volume / INFO, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            text = file.read(_LONGEST).decode(errors="replace")
+    except (OSError, BlockingIOError):
         raise NoBootloader(f"{volume} is no board that waits for firmware") from None
     for line in text.splitlines():
         key, _, value = line.partition(":")
@@ -74,7 +78,9 @@ def copy(volume: Path, data: bytes, progress: Callable[[int, int], None]) -> Non
     try:
         # Unbuffered and synchronous: what is done has reached the board.
         descriptor = os.open(
-            volume / "firmware.uf2", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DSYNC, 0o644
+            volume / "firmware.uf2",
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DSYNC | os.O_NOFOLLOW | os.O_NONBLOCK,
+            0o644,
         )
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             while done < len(data):

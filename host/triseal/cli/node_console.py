@@ -63,6 +63,5 @@ def _show(line: str, *, as_json: bool) -> None:
         typer.echo(line)
         return
     found = json.loads(line)
-    typer.echo(
-        f"{output.time(found['time'])} {found['service']}: {output.printable(found['text'])}"
-    )
+    said = output.printable(f"{found['service']}: {found['text']}")  # both are the node's words
+    typer.echo(f"{output.time(found['time'])} {said}")

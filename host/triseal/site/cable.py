@@ -34,6 +34,8 @@ _CERTIFICATE = "/triseal/node.crt"
 _BUNDLE = "/triseal/bundle.der"
 _SERVICES = "/triseal/services"
 _INSTALL = "nlsm.install"
+_NONCE_OCTETS = 16
+_FACTS = ("ms", "heap")
 _SOON = 5.0  # for an agent that was there before
 _SECONDS = 120.0  # three RSA checks and a large executable on a slow board
 
@@ -169,6 +171,8 @@ def prepare(site: Manager, board: Board, report: Report) -> None:
         _update_bundle(site, board, report)
         report("time", 0, 0)
         nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
+        if type(nonce) is not bytes or len(nonce) != _NONCE_OCTETS:
+            raise DeviceFailed("the board's nonce is none")
         board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
 
 
@@ -187,7 +191,9 @@ def offer(
         files = [(f"{folder}/{name}", data) for name, data in contents.items()]
         provision.deliver(board, files, report)
         report("check", 0, 0)
-        facts: dict[str, Any] = board.call(f"{_INSTALL}.accept", service, timeout=_SECONDS)
+        facts = board.call(f"{_INSTALL}.accept", service, timeout=_SECONDS)
+        if type(facts) is not dict or [type(facts.get(key)) for key in _FACTS] != [int, int]:
+            raise DeviceFailed("what the board says of its check is nothing that nodes say")
     return facts
 
 
@@ -223,7 +229,11 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
     if status.node != node:
         raise OtherBoard(f"the agent says that it is {status.node!r}, not {node}")
     states = {one.name: one.state for one in status.services}
-    told = {name: (serial, states[name]) for name, serial in status.serials.items() if serial}
+    told = {
+        name: (serial, states[name])
+        for name, serial in status.serials.items()
+        if serial and name in states
+    }
     site.heard(node, told, status.bundle_version)
 
 
