@@ -9,6 +9,7 @@ them on input.
     TIME signed time     nothing; `triseal: CODE: detail` if it is refused. What waited for it is
                          checked and started before the next line is answered
     FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
+    96 octets of a line  a line `~`: there is room for the next ones
 
 The signed time is for the nonce of the last HELLO, and comes within 30 s. Whatever else comes is
 answered by a line `triseal: bad-message: ...`. A service that prints on its own could print such

@@ -1,7 +1,8 @@
 """The node's console: lines on standard input, taken while the services run.
 
 Only what begins with `~` is for the node; see `answers` for what it means. Base64 holds no control
-character, so Ctrl-C still interrupts.
+character, so Ctrl-C still interrupts. The ports keep some 255 octets of input and lose the rest:
+so a line `~` tells the sender each time that a piece was taken, and that there is room again.
 """
 
 import select
@@ -14,6 +15,7 @@ from . import memory
 
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
 _AT_ONCE = const(512)  # octets, then others have their turn
+_PIECE = const(96)  # octets, as triseal/site/console.py has it
 
 
 class Console:
@@ -34,8 +36,7 @@ class Console:
             if not octet:
                 return False
             if octet not in b"\r\n":
-                if len(self._text) <= _LONGEST:
-                    self._text.extend(octet)
+                self._add(octet)
                 continue
             message = self._text[:1] == b"~"
             if message:
@@ -44,6 +45,12 @@ class Console:
             if message:  # one at a time: what follows from it comes first
                 break
         return True
+
+    def _add(self, octet: bytes) -> None:
+        if len(self._text) <= _LONGEST:
+            self._text.extend(octet)
+            if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
+                print("\n~")
 
     def _take(self) -> None:
         try:

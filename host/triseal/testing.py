@@ -203,7 +203,7 @@ class Node:
 
     def await_state(self, state: str, name: str = "service") -> ServiceStatus:
         """The service, once it is in this state; fails if it does not come into it."""
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + max(SECONDS, self.board.patience)
         while True:
             found = self.service(name)
             if found.state == state:
@@ -213,7 +213,7 @@ class Node:
 
     def wait_for(self, text: str, timeout: float = SECONDS) -> str:
         """What the node prints until `text` comes, `SERVICE: LINE` for a service's log."""
-        return self.board.wait_for(text, timeout)
+        return self.board.wait_for(text, max(timeout, self.board.patience))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from boards.port import Port
 from sealcore import errors
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
@@ -102,6 +103,34 @@ def test_a_nonce_serves_once(start: Start, site: Site, ticker: Deployment) -> No
         console.set_time(node.port, signed)
     assert caught.value.code == "bad-message"
     assert by_name(node.ask()) == {"ticker": "running"}
+
+
+class Uart(Port):
+    """Refuses more than an ESP32 keeps for a program that has not read yet: the rest is lost."""
+
+    _waiting = 0
+
+    def send(self, data: bytes) -> None:
+        self._waiting += len(data)
+        assert self._waiting <= 255
+        super().send(data)
+
+    def read_line(self, timeout: float = 10.0) -> bytes:
+        line = super().read_line(timeout)
+        if line.startswith(b"~"):  # it has taken all that was sent before
+            self._waiting = 0
+        return line
+
+
+def test_a_board_without_flow_control_loses_nothing(
+    start: Start, site: Site, ticker: Deployment
+) -> None:
+    port = start(ticker).port
+    port.close()
+    with Uart(port.port) as line:
+        signed = site.time(console.ask(line).nonce)
+        assert len(signed) > 255
+        assert by_name(console.set_time(line, signed)) == {"ticker": "running"}
 
 
 def settings(directory: Path, text: bytes) -> None:

@@ -32,8 +32,7 @@ class Board(Port, Files):
         Raises:
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
         """
-        super().__init__(port)
-        self._patience = patience
+        super().__init__(port, patience=patience)
         self._in_raw_repl = False
         self._resetting = False
 
@@ -61,7 +60,7 @@ class Board(Port, Files):
         """
         self._enter()
         try:
-            printed, failure = self._run(code, self._patience, timeout)
+            printed, failure = self._run(code, self.patience, timeout)
         except BoardError:
             self._in_raw_repl = False
             raise
@@ -104,7 +103,7 @@ class Board(Port, Files):
         """
         self._enter()
         self._in_raw_repl = False
-        self._line.allow(self._patience)
+        self._line.allow(self.patience)
         self._line.drain()
         self._line.write(b"\r\x02")
         self._line.read_until(b">>> ")
@@ -121,7 +120,7 @@ class Board(Port, Files):
         self._in_raw_repl = False
         self._resetting = True
         try:
-            self._hand_over("import machine\nmachine.reset()", self._patience)
+            self._hand_over("import machine\nmachine.reset()", self.patience)
             self._line.allow(_SETTLE)
             self._line.await_input()
         except BoardTimeout:
@@ -153,11 +152,11 @@ class Board(Port, Files):
         self._resetting = False
 
     def _knock(self) -> None:
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + self.patience
         for share in (0.1, 0.3, 1.0):
             # A board that is just starting loses what comes too early: so it is asked again.
             with contextlib.suppress(BoardTimeout):
-                self._line.deadline = end - (1 - share) * self._patience
+                self._line.deadline = end - (1 - share) * self.patience
                 self._interrupt()
                 self._line.deadline = end
                 self._restart_in_raw_repl()

@@ -33,18 +33,21 @@ class Port:
 
     Attributes:
         port: the path or URL that is open.
+        patience: seconds that the board may take until it answers.
     """
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, *, patience: float = 8.0) -> None:
         """Open a port.
 
         Args:
             port: a path, `virtual:NAME`, or a URL that pyserial knows (`socket://HOST:PORT`).
+            patience: seconds that the board may take until it answers.
 
         Raises:
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
         """
         self._name = port
+        self.patience = patience
         self._open()
 
     def __enter__(self) -> Self:

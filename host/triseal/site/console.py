@@ -2,6 +2,9 @@
 
 A line `~` and the base64 of a message of `sealcore.messages`; all other lines are for people, and
 a service may print such a line too. So an answer counts only with the nonce that was asked with.
+
+Boards keep some 255 octets of input and lose what comes on top of that, while their agent is busy.
+So a line goes in pieces, each one once the agent has said by a line `~` that it has taken the last.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ from triseal.site import refusals
 from triseal.site.errors import NoAgent
 
 PATIENCE = 30.0
-_AGAIN = 1.5
+_AGAIN = 1.5  # seconds, and twice as long each time: a slow agent must come to the end of it
+_PIECE = 96  # octets, as nlsm/console.py has it
 _UNSETTLED = ("installing", "waiting-for-time")
 _REFUSED = b"triseal: "
+_TAKEN = b"~"
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,17 @@ def ask(port: Port, patience: float = PATIENCE) -> NodeStatus:
 
     Args:
         port: where its agent runs, or is just being started.
-        patience: seconds that the agent may take until it answers.
+        patience: seconds that the agent may take until it answers, if the port has not more.
 
     Raises:
         NoAgent: nothing there answers as an agent does.
         BoardGone: the port vanished.
     """
-    return _ask(port, time.monotonic() + patience)
+    return _ask(port, _end(port, patience))
+
+
+def _end(port: Port, patience: float) -> float:
+    return time.monotonic() + max(patience, port.patience)
 
 
 def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatus:
@@ -85,8 +94,8 @@ def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatu
         NoAgent: it does not answer.
         BoardGone: the port vanished.
     """
-    end = time.monotonic() + patience
-    _send(port, messages.write(messages.TIME, signed))
+    end = _end(port, patience)
+    _send(port, messages.write(messages.TIME, signed), end)
     while True:
         found = _ask(port, end, refusals=True)
         if not found.time:
@@ -98,23 +107,43 @@ def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatu
 
 
 def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
+    again = _AGAIN
     while True:
         # What comes before the agent listens is lost: so it is asked again, with another nonce, for
         # each answer makes the nonce of the one before void.
         nonce = secrets.token_bytes(16)
-        _send(port, messages.write(messages.ASK, nonce))
+        _send(port, messages.write(messages.ASK, nonce), end)
         try:
-            soon = min(end, time.monotonic() + _AGAIN)
+            soon = min(end, time.monotonic() + again)
             status = _status(port, nonce, soon, refusals=refusals)
             return _joined(status, _answer(port, messages.HELLO, end))
         except BoardTimeout:
             if time.monotonic() >= end:
-                raise NoAgent("nothing at the port answers as a node's agent does") from None
+                raise _nobody() from None
+        again *= 2
 
 
-def _send(port: Port, message: bytes) -> None:
+def _nobody() -> NoAgent:
+    return NoAgent("nothing at the port answers as a node's agent does")
+
+
+def _send(port: Port, message: bytes, end: float) -> None:
+    line = b"~" + base64.b64encode(message)
     # The newline in front ends whatever somebody typed before.
-    port.send(b"\n~" + base64.b64encode(message) + b"\n")
+    port.send(b"\n" + line[:_PIECE])
+    for start in range(_PIECE, len(line), _PIECE):
+        _await_room(port, end)
+        port.send(line[start : start + _PIECE])
+    port.send(b"\n")
+
+
+def _await_room(port: Port, end: float) -> None:
+    try:
+        while port.read_line(max(0.0, end - time.monotonic())) != _TAKEN:
+            if time.monotonic() >= end:
+                raise _nobody()
+    except BoardTimeout:
+        raise _nobody() from None
 
 
 def _status(port: Port, nonce: bytes, end: float, *, refusals: bool) -> tuple[Any, ...]:
