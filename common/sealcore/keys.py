@@ -1,7 +1,7 @@
 """Public keys and signatures as X.509 writes them (RFC 3279, RFC 4055); `eckeys` has P-256."""
 
 from . import errors, rsa
-from .compat import const
+from .compat import collect, const
 from .der import single
 
 # A whole AlgorithmIdentifier: with it goes the one form of parameters that it may have.
@@ -66,6 +66,7 @@ def verify_any(entries, algorithm, message, signature, name=None) -> None:
     for entry in entries:
         if name is None or entry[0] == name:
             known = True
+            collect()
             try:
                 return verify(parse(entry[1]), algorithm, message, signature)
             except errors.BadSignature:

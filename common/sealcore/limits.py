@@ -1,4 +1,4 @@
-"""Bounds, tags and labels that `seal` and `bundle` keep to themselves, for those who write.
+"""Bounds, tags and labels that `seal` and `bundle` keep to themselves: for those who write.
 
 A public constant takes 50 octets of a board's heap, so the readers have them folded in; a test
 holds the two against each other.
@@ -14,6 +14,8 @@ MAX_GRANT = 128
 MAX_BUNDLE = 8192
 MAX_BUNDLE_KEYS = 64
 
+# The object identifier 2.25.328739721842243933527932212422477103568.1, encoded
+SERVICE_SEAL = bytes.fromhex("6983eed0fbea9bf8da92ebae8092a7b6ffc1835001")
 PREDECESSOR = 0x80
 GRANTS = 0xA1
 BUNDLE_LABEL = "triseal bundle v1"

@@ -30,10 +30,10 @@ class PublicKey:
             size += 1
         if len(signature) != size:  # before a number is made of whatever came
             raise errors.BadSignature
+        collect()  # so that what is large finds long free pieces
         number = int.from_bytes(signature, "big")
         if number >= self.n:
             raise errors.BadSignature
-        collect()
         number = modpow(number, self.e, self.n)  # first, while the heap is emptiest
         # DigestInfo of a SHA-256 hash (RFC 8017 section 9.2, note 1)
         info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"

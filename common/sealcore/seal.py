@@ -10,11 +10,6 @@ STORE = const(1)
 SITE = const(2)
 ROLES = ("developer_seal", "store_seal", "site_seal")
 
-# 2.25.328739721842243933527932212422477103568.1
-SERVICE_SEAL = (
-    b"\x69\x83\xee\xd0\xfb\xea\x9b\xf8\xda\x92\xeb\xae\x80\x92\xa7\xb6\xff\xc1\x83\x50\x01"
-)
-
 # Public in `limits`, for those who write: here each would take 50 octets of a board's heap.
 _MAX_SIZE = const(4096)
 _MAX_EXECUTABLE = const(16777216)
@@ -56,11 +51,15 @@ class Seal(Certificate):
             raise errors.ProfileViolation
 
     def read(self, reader) -> None:
+        # 2.25.328739721842243933527932212422477103568.1
+        kind = (
+            b"\x69\x83\xee\xd0\xfb\xea\x9b\xf8\xda\x92\xeb\xae\x80\x92\xa7\xb6\xff\xc1\x83\x50\x01"
+        )
         if self.role == SITE:
             found = profile.read(
                 reader,
                 profile.TLS_BOTH_SIDES + b"\x30\x09\x06\x03\x55\x1d\x38\x04\x02\x05\x00",
-                (SERVICE_SEAL, profile.SUBJECT_ALT_NAME),
+                (kind, profile.SUBJECT_ALT_NAME),
             )
             self.uri = profile.uri(found[profile.SUBJECT_ALT_NAME])
         else:
@@ -68,10 +67,10 @@ class Seal(Certificate):
                 reader,
                 b"\x30\x13\x06\x03\x55\x1d\x25\x04\x0c"
                 b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x03",
-                (SERVICE_SEAL,),
+                (kind,),
             )
             self.uri = ""
-        reader = single(found[SERVICE_SEAL])
+        reader = single(found[kind])
         reader.unsigned(1, 1)  # version
         self.executable_hash = reader.octets(32, 32)
         self.executable_size = reader.unsigned(1, _MAX_EXECUTABLE)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealcore import encode, profile, seal, sealwriter, timetext
+from sealcore import encode, limits, profile, sealwriter, timetext
 from triseal.signer import Signer
 
 # What lasts for years begins this many seconds ago: the next party's clock may be behind ours.
@@ -126,7 +126,7 @@ def code_seal_extensions(issuer_spki: bytes, service_seal: bytes) -> list[bytes]
     """Extensions of a developer or Store seal; `service_seal` from sealwriter.service_seal."""
     return [
         *_end_entity(extension(_EXT_KEY_USAGE, _CODE_SIGNING), issuer_spki),
-        extension(seal.SERVICE_SEAL, service_seal),
+        extension(limits.SERVICE_SEAL, service_seal),
     ]
 
 
@@ -136,7 +136,7 @@ def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> l
         *_end_entity(profile.TLS_BOTH_SIDES, issuer_spki),
         extension(profile.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
         extension(_NO_REV_AVAIL, encode.element(_NULL)),
-        extension(seal.SERVICE_SEAL, service_seal),
+        extension(limits.SERVICE_SEAL, service_seal),
     ]
 
 

@@ -4,7 +4,7 @@ Every part of a certificate can be given as the octets that shall stand there, a
 signed: so a row is wrong in the one way that its sentence says.
 """
 
-from sealcore import eckeys, encode, keys, p256_sign, profile, seal, sealwriter, timetext
+from sealcore import eckeys, encode, keys, limits, p256_sign, profile, sealwriter, timetext
 from sealcore.compat import sha256
 from sealcore.p256_curve import invert
 
@@ -158,7 +158,7 @@ def core(executable=EXECUTABLE, metadata=METADATA, version="1.0.0", security=3, 
 
 
 def service(value):
-    return extension(seal.SERVICE_SEAL, value)
+    return extension(limits.SERVICE_SEAL, value)
 
 
 def code_list(value):

@@ -10,7 +10,18 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sealcore import bundle, custody, der, encode, errors, identity, seal, sealwriter, upstream
+from sealcore import (
+    bundle,
+    custody,
+    der,
+    encode,
+    errors,
+    identity,
+    limits,
+    seal,
+    sealwriter,
+    upstream,
+)
 from sealcore.compat import sha256
 from triseal import certificate
 from triseal.certificate import Validity
@@ -64,7 +75,7 @@ def take_apart(made: bytes) -> Fields:
         whole = bytes(extensions.element())
         item = der.single(whole)
         kind = bytes(item.value(0x06))
-        if kind == seal.SERVICE_SEAL:
+        if kind == limits.SERVICE_SEAL:
             content = der.single(item.value(0x04))
             for name in CONTENT:
                 if content.peek() >= 0:
@@ -80,7 +91,7 @@ def put_together(fields: Fields, signer: KeySigner) -> bytes:
     inside = (*FRAME, *CONTENT, "outer")
     extensions = [value for name, value in fields.items() if name not in inside]
     content = encode.sequence(*[fields[name] for name in CONTENT if name in fields])
-    extensions.append(certificate.extension(seal.SERVICE_SEAL, content))
+    extensions.append(certificate.extension(limits.SERVICE_SEAL, content))
     tbs = encode.sequence(
         *[fields[name] for name in FRAME], encode.explicit(3, encode.sequence(*extensions))
     )
