@@ -83,6 +83,28 @@ def test_the_same_source_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list((tmp_path / "cache" / "mpy").iterdir())) == 3
 
 
+# (what a module imports, what is left of it)
+IMPORTS = (
+    (b"from .compat import const\n", b"\n"),
+    (b"from sealcore.compat import const, sha256\n", b"from sealcore.compat import sha256\n"),
+    (b"from .compat import collect, const\n", b"from .compat import collect\n"),
+    (b"from .compat import constant\n", b"from .compat import constant\n"),
+    (b"from micropython import const\n", b"from micropython import const\n"),
+)
+
+
+@pytest.mark.parametrize(("source", "left"), IMPORTS)
+def test_const_is_not_imported(source: bytes, left: bytes) -> None:
+    assert stage.without_const(b"import os\n" + source) == b"import os\n" + left
+
+
+def test_the_compiler_folds_every_const() -> None:
+    """What it did not would be called on the board, where there is no such name."""
+    for file in stage.plan(UNIX):
+        if not file.path.endswith(("/compat.mpy", "/main.py")):
+            assert b"const" not in file.data.replace(b"constraints", b""), file.path
+
+
 def test_wrong_source_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
     with pytest.raises(CompileFailed, match=r"^compile-failed: nlsm/x.py: SyntaxError[^\n]*$"):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,10 @@ from boards.files import TEMPORARY, Files
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"
 _LIBRARY = "/lib"
+# Of optimisation. The refusals of sealcore have codes, and it runs on any computer unchanged: on a
+# board nobody needs its line numbers, which take 5 % of it.
+_LEVELS = {"sealcore": 3, "nlsm": 2}
+_COMPAT = re.compile(rb"^(from \S*\.compat import )(.+)$", re.MULTILINE)
 
 # progress(path, octets so far, octets in all), both over all files that have to go.
 Progress = Callable[[str, int, int], None]
@@ -85,11 +90,23 @@ def plan(target: mpy.Target) -> list[StagedFile]:
         for name, source in mpy.read_sources(package_folder(package)).items():
             if (package, name) != ("nlsm", "main.py"):
                 # A name that the module has anyway: any other takes heap on the board.
-                compiled = mpy.compile_source(source, name[:-3], target)
+                compiled = mpy.compile_source(
+                    without_const(source), name[:-3], target, level=_LEVELS[package]
+                )
                 files.append(StagedFile(f"{_LIBRARY}/{package}/{name[:-3]}.mpy", compiled))
     # MicroPython looks for main.py only, never for main.mpy.
     files.append(StagedFile(MAIN, main.read_bytes()))
     return files
+
+
+def without_const(source: bytes) -> bytes:
+    """A module that does not import `const`: the compiler folds it, the import would take heap."""
+
+    def others(found: re.Match[bytes]) -> bytes:
+        names = [name for name in found[2].split(b", ") if name != b"const"]
+        return found[1] + b", ".join(names) if names else b""
+
+    return _COMPAT.sub(others, source)
 
 
 def install(
