@@ -7,16 +7,13 @@ Its files are named as `custody.verify` names its arguments: names take heap, ea
 
 import gc
 import os
+import sys
 
-ORDER = "compat errors der rsa keys utctime certificate names profile bundle seal custody"
 
-
-def read(name: str) -> bytearray:
+def read(name: str) -> bytes:
     """The contents of a file, in one piece."""
-    data = bytearray(os.stat(name)[6])
     with open(name, "rb") as file:
-        file.readinto(data)
-    return data
+        return file.read(os.stat(name)[6])
 
 
 class Package:
@@ -26,20 +23,36 @@ class Package:
         return open(name, "rb") if name == "executable" else read(name)
 
 
+def load(names: str) -> None:
+    """Import modules, each into a heap that was just cleared."""
+    for name in names.split():
+        gc.collect()
+        __import__(name)
+    gc.collect()
+
+
 def prepare():  # type: ignore[no-untyped-def]
     """A function that checks the deployment once.
 
-    The check is imported leaf first, as the node does, so that nothing is held twice.
+    As on a node: the check is imported leaf first, so that nothing is held twice, and what has
+    read the trust bundle is forgotten.
     """
     gc.threshold(2048)  # type: ignore[attr-defined]
-    for name in ORDER.split():
-        gc.collect()
-        __import__("sealcore." + name)
-    from sealcore import bundle, custody
+    load(
+        "sealcore.compat sealcore.errors sealcore.der sealcore.rsa sealcore.keys sealcore.utctime"
+        " sealcore.certificate sealcore.names sealcore.profile sealcore.bundle"
+    )
+    import bench._custody_trust
+    import sealcore
 
-    trust = bundle.parse(read("trust"))
+    trust = bench._custody_trust.load(Package())  # type: ignore[no-untyped-call]
+    del sys.modules["sealcore.bundle"], sealcore.bundle
+    del sys.modules["bench._custody_trust"], bench._custody_trust
+    load("sealcore.seal sealcore.custody")
+    from sealcore import custody
+
     node_key = read("node_key")
     site_seal = read("site_seal")
-    now = int(bytes(read("now")))
+    now = int(read("now"))
     gc.collect()
     return lambda: custody.verify(Package(), site_seal, trust, "node", "service", node_key, now)
