@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import micropython, mpy
+from boards import micropython, mpy, stage
 from sealcore import messages
 from tests.device.conftest import ECHO, TICKER
 from tests.device.node import NAME, put
@@ -25,13 +25,13 @@ MOUNT = "import vfs;vfs.mount(vfs.VfsPosix({flash!r}),'/triseal')\nexecfile({mai
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """sealcore and nlsm as .mpy files, named in tracebacks as on a board."""
+    """sealcore and nlsm as a board gets them."""
     folder = tmp_path_factory.mktemp("lib")
-    for package in ("common/sealcore", "device/nlsm"):
-        place = folder / Path(package).name
-        place.mkdir()
-        for name, source in mpy.read_sources(ROOT / package).items():
-            (place / name).with_suffix(".mpy").write_bytes(mpy.compile_source(source, name[:-3]))
+    for file in stage.plan(mpy.Target(6, 3, "")):
+        if file.path != stage.MAIN:
+            path = folder / file.path.removeprefix("/lib/")
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(file.data)
     return folder
 
 

@@ -53,6 +53,9 @@ class Deployment:
 def measure() -> Iterator[Figure]:
     """Yield time and heap on MicroPython, the size of the node's code, and checks here.
 
+    `node.custody.heap` is with modules that are files, from which MicroPython copies all code into
+    the heap; `.romfs` with the same modules in a ROMFS image, from which it runs in place.
+
     Raises:
         bench._device.Failed: MicroPython did not run it to its end.
     """
