@@ -95,6 +95,13 @@ class BadName(Failure):
     advice = "Give 1 to 64 octets of visible text, words apart by one space."
 
 
+class BadLabel(Failure):
+    """A site, node or service can't have this name."""
+
+    code = "bad-label"
+    advice = "Use a-z, 0-9, dot, dash and underscore, a letter or digit first, at most 63."
+
+
 class BadMetadata(Failure):
     """The metadata is not a JSON object as the profile wants it."""
 

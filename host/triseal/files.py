@@ -67,7 +67,11 @@ def _temporary(path: Path, data: bytes, mode: int) -> Path:
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, "Not a folder", error.filename) from None
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        error.filename = path  # nobody has heard of the other one
+        raise
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

@@ -111,7 +111,11 @@ def read(path: Path) -> Package:
 
     Raises: what `files.read` and `parse` raise.
     """
-    return parse(files.read(path, MAX_SIZE))
+    data = files.read(path, MAX_SIZE)
+    try:
+        return parse(data)
+    except errors.MalformedDER:
+        raise errors.MalformedDER(f"{path} is no whole package") from None
 
 
 def write(path: Path, package: Package) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from triseal.database import DatabaseUnusable
 from triseal.developer import home
 from triseal.errors import Failure
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -190,14 +192,81 @@ def test_a_defect_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: Captu
 
 
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "triseal.cli.main", "inspect", str(tmp_path / "none")]
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
-    )
+    command = [sys.executable, "-m", "triseal", "inspect", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("triseal: file-not-found: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_streams_it_does_its_work(tmp_path: Path) -> None:
+    closed = f'exec "{sys.executable}" -m triseal dev init --name Ada --no-passphrase >&- 2>&- <&-'
+    home = {**ENVIRONMENT, "TRISEAL_HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", closed], check=False, env=home)
+    assert done.returncode == 0
+    assert (tmp_path / "dev").is_dir()
+
+
+def test_a_reader_that_goes_away_sees_no_traceback() -> None:
+    command = f'"{sys.executable}" -m triseal --help; echo "status $?" >&2'
+    shell = ["sh", "-c", f"({command}) | true"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert re.fullmatch(r"status [01]\n", done.stderr), done.stderr
+
+
+def test_ctrl_c_while_it_loads_is_no_traceback() -> None:
+    """Sent as soon as the interpreter runs our code, long before all is loaded."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "triseal", "sim", "plan", "--nodes", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert process.stderr is not None
+    seen = [""]
+    while "typer" not in seen[-1]:
+        seen.append(process.stderr.readline())
+        assert seen[-1], seen
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 130, rest
+    assert "Traceback" not in rest
+
+
+def test_the_version(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert main(["version"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", first)
+
+
+@pytest.mark.parametrize("group", ["", "dev", "store", "site", "node", "sim", "evidence"])
+def test_no_line_of_a_list_of_commands_is_cut(
+    group: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*group.split(), "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_what_is_typed(shell: str) -> None:
+    command = [sys.executable, "-c", "import sys; from triseal.__main__ import main; main()"]
+    asked = {
+        "_TRISEAL_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "triseal site re",
+        "COMP_CWORD": "2",
+        "_TYPER_COMPLETE_ARGS": "triseal site re",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**ENVIRONMENT, **asked}
+    )
+    assert {"revoke", "retire"} <= set(re.findall(r"[a-z-]+", done.stdout)), done
+    assert "grant" not in done.stdout.split()
 
 
 # What is printed.

@@ -173,7 +173,7 @@ WRONG: tuple[tuple[str, Callable[[Commands], object], tuple[str, ...], str], ...
         "a node's name in capitals",
         lambda c: None,
         ("site", "add-node", "Hall"),
-        "profile-violation",
+        "bad-label",
     ),
     ("a grant to nobody", lambda c: None, ("site", "grant", "x", "log"), "unknown-service"),
     ("a node that isn't there", lambda c: None, ("site", "retire", "x"), "unknown-node"),

@@ -10,7 +10,7 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from boards.errors import BadFolder
-from sealcore import errors, limits, sealwriter, timetext, upstream
+from sealcore import limits, sealwriter, timetext, upstream
 from tests.host import seals
 from triseal import pem, request, signer, version
 from triseal.developer import executable, home
@@ -18,6 +18,7 @@ from triseal.developer.sign import Release, sign, years
 from triseal.errors import (
     AlreadyExists,
     BadExecutable,
+    BadLabel,
     BadMetadata,
     BadName,
     BadRequest,
@@ -253,8 +254,8 @@ def test_a_package_passes_the_stores_steps(any_key: PrivateKey) -> None:
 @pytest.mark.parametrize(
     ("sentence", "release", "kind"),
     [
-        ("a service name with capitals", Release("Blink", "1", 1), errors.ProfileViolation),
-        ("a service name that leads out", Release("../x", "1", 1), errors.ProfileViolation),
+        ("a service name with capitals", Release("Blink", "1", 1), BadLabel),
+        ("a service name that leads out", Release("../x", "1", 1), BadLabel),
         ("a version that is none", Release("blink", "one", 1), BadVersion),
         ("a security version below zero", Release("blink", "1", -1), BadVersion),
         ("a security version too high", Release("blink", "1", 1 << 31), BadVersion),

@@ -147,5 +147,5 @@ NAMES = ("House", "my house", "", "-x", "a/b", "x" * 64, "häuschen")
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_no_site_can_have(tmp_path: Path, name: str) -> None:
     call: Callable[[], object] = lambda: home.init(tmp_path / "s", Founding(name), None, NOW)  # noqa: E731
-    assert code_of(call) == "profile-violation"
+    assert code_of(call) == "bad-label"
     assert list(tmp_path.iterdir()) == []

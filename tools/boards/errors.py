@@ -30,7 +30,7 @@ class NoPort(BoardError):
     """There is no such port."""
 
     code = "no-port"
-    advice = "Plug the board in and list ports with `mpremote devs`."
+    advice = "Plug the board in; `triseal node list` or `mpremote devs` show the ports."
 
 
 class PortDenied(BoardError):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sealcore import limits
 from triseal import files, metadata, package, request
 from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
@@ -52,7 +53,13 @@ def sign(
     name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
     version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
     security_version: Annotated[
-        int, typer.Option("--security-version", help="Raise it to make nodes refuse older ones.")
+        int,
+        typer.Option(
+            "--security-version",
+            min=0,
+            max=limits.MAX_SECURITY_VERSION,
+            help="Raise it to make nodes refuse older ones.",
+        ),
     ],
     metadata_file: Annotated[
         Path | None, typer.Option("--metadata", help="JSON for the service.", metavar="FILE")

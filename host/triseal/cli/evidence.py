@@ -13,9 +13,7 @@ from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
 
-app = typer.Typer(
-    help="Evidence: seals that contradict each other, for anyone to verify.", no_args_is_help=True
-)
+app = typer.Typer(help="Evidence: seals that contradict each other.", no_args_is_help=True)
 
 _MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 
@@ -61,7 +59,7 @@ def check(
     site_cert: Keys = None,
     as_json: options.Json = False,
 ) -> None:
-    """Verify evidence with public keys alone: exit status 0 means that it is proven."""
+    """Verify evidence with public keys alone. Exit status 0 means that it is proven."""
     trust = evidence.Keys(
         site_keys=[_entry(path) for path in site_cert or ()],
         store_keys=[_entry(path) for path in store_cert or ()],

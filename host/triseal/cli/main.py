@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -22,7 +23,6 @@ app = typer.Typer(
         "dev init --name Ada", "store init --name Shop", "inspect blink.triseal"
     ),
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,6 +43,24 @@ def version() -> None:
         typer.echo(importlib.metadata.version("triseal"))
     except importlib.metadata.PackageNotFoundError:
         typer.echo("not installed: run from its sources")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _frame(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version of Triseal."
+        ),
+    ] = False,
+) -> None:
+    """What may stand before the role."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,7 +54,7 @@ def virtual_(
         str, typer.Option("--filesystem", help="posix, or littlefs as on a board.")
     ] = "posix",
 ) -> None:
-    """Run a virtual board until Ctrl-C: a real MicroPython behind a port of its own."""
+    """Run a virtual board until Ctrl-C. It is a real MicroPython behind a port of its own."""
     if not _HEAP.fullmatch(heap):
         raise typer.BadParameter("such as 64k or 1m, or octets", param_hint="--heap")
     if filesystem not in ("posix", "littlefs"):
@@ -91,7 +91,7 @@ def provision(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a board a node: its code, a key that it makes itself, certificate, trust bundle."""
+    """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle."""
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
@@ -143,7 +143,7 @@ def deploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal a service for the node at this port; the board checks all of it and runs it."""
+    """Seal a service for the node at this port. The board checks all of it and runs it."""
     deploy_by_cable(node, service, port, passphrase_file, home_dir, as_json=as_json)
 
 
@@ -156,7 +156,7 @@ def remove(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Remove a service from the node at this port, now; see also `triseal site undeploy`."""
+    """Remove a service from the node at this port. See also `triseal site undeploy`."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         with Board(port) as board, progress.shown() as report:
@@ -172,7 +172,7 @@ def renew(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Renew all that the site assigns to the node at this port, and remove the rest."""
+    """Renew what the site assigns to the node at this port. The rest is removed."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         with Board(port) as board, progress.shown() as report:
@@ -182,7 +182,7 @@ def renew(
 
 @app.command(epilog=options.examples("node status --port virtual:kitchen --json"))
 def status(port: PortName, as_json: options.Json = False) -> None:
-    """Show services, states, expiry and reasons, read from the board; nothing stops meanwhile."""
+    """Show what a board says of itself and its services. Nothing stops meanwhile."""
     with Port(port) as line:
         _show(console.ask(line), as_json=as_json)
 
@@ -194,7 +194,7 @@ def restart(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Restart a node's agent and tell it the time, as a node without a network needs it."""
+    """Restart a node's agent and tell it the time."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         with Board(port) as board, progress.shown() as report:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sealcore import names
+from triseal import label
 from triseal.cli import options, output
 from triseal.cli.site_serve import DEFAULT_PAGES_PORT
 from triseal.errors import Failure
@@ -38,10 +38,10 @@ def console_(
     ] = DEFAULT_PAGES_PORT,
     as_json: options.Json = False,
 ) -> None:
-    """Follow the log of a node that is connected to a server on this computer, until Ctrl-C."""
+    """Follow the log of a connected node, until Ctrl-C. The server runs on this computer."""
     import httpx
 
-    url = f"http://127.0.0.1:{pages}/nodes/{names.check_label(node)}/log"
+    url = f"http://127.0.0.1:{pages}/nodes/{label.check(node, 'node')}/log"
     limits = httpx.Timeout(_CONNECT_SECONDS, read=None)  # a node may have nothing to say for long
     try:
         # The pages are on this computer: no proxy of the environment is asked.

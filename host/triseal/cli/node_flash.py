@@ -72,7 +72,7 @@ def flash(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Erase boards and write MicroPython, wait until it answers, and provision."""
+    """Erase boards, write MicroPython, and provision them."""
     if len(set(port)) < len(port):
         raise typer.BadParameter("the same port twice", param_hint="--port")
     if node and len(node) != len(port):

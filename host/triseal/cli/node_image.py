@@ -70,7 +70,7 @@ def image_(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make one file to flash: MicroPython, agent, trust bundle, settings and a one-time token.
+    """Make one file to flash. It holds MicroPython, agent, trust bundle, settings, a token.
 
     The board enrols with the token by itself at its server, or over its cable (`triseal node
     enrol`). Each image of a node makes those before it void.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # these need NumPy, and help must not
     from triseal.sim.traffic import Traffic
 
 app = typer.Typer(
-    help="Simulation: renewal traffic, plans for a site, a live run against the model.",
+    help="Simulation: renewal traffic, plans, model and reality.",
     no_args_is_help=True,
 )
 

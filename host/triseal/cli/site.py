@@ -77,7 +77,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a site: its key, its CA certificate and its first trust bundle."""
+    """Make a site: key, CA certificate, first trust bundle."""
     folder = home_dir or home.default()
     secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
     founding = Founding(name, algorithm, lifetime, database_url)
@@ -102,7 +102,7 @@ def trust_store(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a Store: give the fingerprint that its own `triseal store show` tells."""
+    """Trust a Store. Give the fingerprint that its own `triseal store show` tells."""
     certificate = inputs.certificate(files.read(file, inputs.MAX_SIZE))
     request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
@@ -129,7 +129,7 @@ def trust_developer(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a developer: give the fingerprint that the developer's own `triseal dev show` tells."""
+    """Trust a developer. Give the fingerprint that the developer's own `triseal dev show` tells."""
     found = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
     request.check_fingerprint(found.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
@@ -145,7 +145,7 @@ def distrust(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Believe a Store or developer no longer; nodes learn it with their next bundle."""
+    """Believe a Store or developer no longer. Nodes learn it with their next bundle."""
     with open_site(home_dir, passphrase_file) as site:
         if kind == "store":
             bundle = site.distrust_store(name)
@@ -172,7 +172,7 @@ def add_node(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add a node; `triseal node provision` makes a board this node."""
+    """Add a node. `triseal node provision` makes a board this node."""
     wanted = None if csr is None else files.read(csr, request.MAX_SIZE)
     facts: dict[str, object] = {"node": node, "state": "added"}
     with open_site(home_dir, passphrase_file) as site:
@@ -230,7 +230,7 @@ def grant(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Give grants to a service, on all nodes or on some; tells when that is in force."""
+    """Give grants to a service, on all or some nodes. Tells when that is in force."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.grant(service, grants, node or (), force=force), wait, service=service
@@ -249,7 +249,7 @@ def revoke(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take grants from a service; tells by when no node can use them any more."""
+    """Take grants from a service. Tells by when no node can use them any more."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.revoke(service, grants, node or ()), wait, service=service
@@ -273,7 +273,7 @@ def deploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Assign a service to a node; without --port the site's server brings it there."""
+    """Assign a service to a node. Without --port the site's server brings it there."""
     if port is not None:
         from triseal.cli import node as cable_commands
 
@@ -294,7 +294,7 @@ def undeploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a service from a node; tells by when it has stopped there."""
+    """Take a service from a node. Tells by when it has stopped there."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.undeploy(node, service), wait, service=service, node=node
@@ -309,7 +309,7 @@ def retire(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Cut a node off for ever; tells by when it runs nothing any more."""
+    """Cut a node off for ever. Tells by when it runs nothing any more."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(site, site.retire(node), wait, node=node)
     show_guarantee(found, as_json=as_json)
@@ -334,7 +334,7 @@ def services(home_dir: options.Home = None, as_json: options.Json = False) -> No
 
 @app.command(epilog=options.examples("site status", "site status --json"))
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """Show the site, whom it trusts, and each service on each node."""
+    """Show the site, whom it trusts, what runs where."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         places = [_place(one) for one in overview.all_places(connection)]
         trusted = [vars(one) for one in overview.all_trusted(connection)]

@@ -52,7 +52,7 @@ def serve(
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
 ) -> None:
-    """Serve the site's nodes until SIGTERM: renewals, changes, files, time.
+    """Serve the site's nodes until SIGTERM. They get renewals, changes, files and the time.
 
     Prints one line of JSON with its ports once nodes can connect, then logs to standard error.
     """

@@ -65,7 +65,7 @@ def register_developer(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Register a developer; a person has to approve before anything is accepted."""
+    """Register a developer. A person has to approve before anything is accepted."""
     data = files.read(file, request.MAX_SIZE)
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.register(data)), as_json=as_json)
@@ -80,7 +80,7 @@ def approve(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a developer whose fingerprint you have compared."""
+    """Approve a developer, the fingerprint compared."""
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.approve(fingerprint)), as_json=as_json)
 
@@ -94,7 +94,7 @@ def submit(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check a package, countersign and keep it; --out also writes it."""
+    """Check a package, countersign and keep it. With --out it is also written."""
     submitted = package.read(file)
     with _open(home_dir, database, passphrase_file) as store:
         release, sealed = store.submit(submitted)
@@ -113,7 +113,7 @@ def list_(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """List what the Store has countersigned, or who may submit."""
+    """List what is countersigned, or who may submit."""
     with _open(home_dir, database, None) as store:
         if developers:
             people = [_developer(one) for one in store.developers()]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from sealcore import limits, seal, sealwriter, timetext
 from sealcore.compat import sha256
-from sealcore.names import check_label
 from sealcore.utctime import days_before
-from triseal import certificate, metadata, version
+from triseal import certificate, label, metadata, version
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.errors import BadVersion
@@ -49,7 +48,7 @@ def sign(
     Returns: a package without a Store seal.
 
     Raises:
-        BadVersion, BadMetadata, or ProfileViolation for the service's name.
+        BadVersion, BadMetadata, or BadLabel for the service's name.
     """
     sealed = check(release, name)
     core = sealwriter.core(
@@ -64,7 +63,7 @@ def sign(
 
 def check(release: Release, name: str) -> bytes:
     """Raise as `sign` does, without a key; returns the metadata as it will be sealed."""
-    check_label(release.service)
+    label.check(release.service, "service")
     version.parse(release.version)
     if not 0 <= release.security_version <= limits.MAX_SECURITY_VERSION:
         raise BadVersion(f"security version {release.security_version}")

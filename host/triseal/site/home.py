@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, select
 
 from boards import state as places
-from sealcore import names
-from triseal import database, files, folder, keyfile, signer
+from triseal import database, files, folder, keyfile, label, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
 from triseal.site import authority, state, trust
@@ -61,11 +60,11 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
         now: Unix seconds.
 
     Raises:
-        ProfileViolation: the name can't be one.
+        BadLabel: the name can't be one.
         AlreadyExists: there is a site, in the folder or in the database.
         DatabaseUnusable: see triseal.database.
     """
-    names.check_label(founding.name)
+    label.check(founding.name, "site")
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
     with folder.fresh(home) as fresh:

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from sealcore.names import check_label
-from triseal import request
+from triseal import label, request
 from triseal.site import state
 from triseal.site.errors import (
     NameTaken,
@@ -23,10 +22,10 @@ def add(connection: Connection, name: str, now: int) -> None:
     """Add a node by name.
 
     Raises:
-        ProfileViolation: it is no name for a node.
+        BadLabel: it is no name for a node.
         NameTaken: there is, or was, a node of this name.
     """
-    check_label(name)
+    label.check(name, "node")
     if _find(connection, name) is not None:
         raise NameTaken(f"there is a node {name}")
     connection.execute(state.nodes.insert().values(name=name, added_at=now))
