@@ -119,7 +119,7 @@ def enrol(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Enrol a board that was flashed with an image of `node image`: its token says who it is."""
+    """Enrol a board that was flashed with an image. Its token says which node it is."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         with Board(port) as board, progress.shown() as report:
