@@ -79,6 +79,8 @@ MALFORMED = (
     ("a policy of no octets", POLICIES, "300430020600"),
     ("a policy that does not end", POLICIES, "3006300406022a83"),
     ("a policy with no qualifier", POLICIES, "3008300606022a033000"),
+    ("a qualifier of no octets", POLICIES, qualified("06000500")),
+    ("a qualifier that does not end", POLICIES, qualified("06022a830500")),
     ("a qualifier without value", POLICIES, "300e300c06022a033006300406022a03"),
     ("a qualifier of two values", POLICIES, "30123010" + "06022a03300a300806022a0305000500"),
     ("a policy with something behind", POLICIES, "300a300806022a0305000500"),
