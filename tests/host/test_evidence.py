@@ -79,6 +79,8 @@ NO_CONTRADICTION: tuple[tuple[str, bytes, bytes], ...] = (
     ("two versions", ONE.developer_seal, NEXT.developer_seal),
     ("two services", ONE.developer_seal, RELATED.developer_seal),
     ("two developers with one service name", ONE.developer_seal, STRANGE.developer_seal),
+    ("two developers with one service name and other content", OTHER.developer_seal,
+     STRANGE.developer_seal),
     ("a Store seal on another developer seal", OTHER.developer_seal, HONEST),
     ("an honest site seal", HONEST, at_site(HONEST, HONEST)),
     ("two nodes with two releases of one version", at_site(HONEST, HONEST),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import socket
 import ssl
@@ -32,6 +33,7 @@ from triseal.certificate import Validity
 from triseal.signer import KeySigner
 from triseal.site import state
 from triseal.site.authority import Authority, Issuer, self_signed
+from triseal.site.link.handshakes import Handshakes, origin
 from triseal.site.link.limits import Allowance, Limits
 
 NONCE = bytes(16)
@@ -301,6 +303,33 @@ def test_slow_and_half_open_connections_give_way(tmp_path: Path) -> None:
         until(lambda: closed(site, "evicted") >= 32, "half-open ones")
         for one in flood:
             one.close()
+
+
+def test_who_has_a_network_of_addresses_takes_one_place_after_the_other() -> None:
+    async def crowd() -> set[str]:
+        left: set[str] = set()
+
+        async def serve(address: str) -> None:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                left.add(address)
+
+        doors = Handshakes(4, lambda _: None)
+        addresses = ["2001:db8:1::7", "192.0.2.9", *(f"2001:db8:2::{n:x}" for n in range(50))]
+        tasks = []
+        for address in addresses:
+            tasks.append(doors.begin(address, serve(address)))
+            await asyncio.sleep(0)
+        found = set(left)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return found
+
+    assert asyncio.run(crowd()) == {f"2001:db8:2::{n:x}" for n in range(48)}
+    assert origin("::ffff:192.0.2.9") == origin("192.0.2.9")
+    assert origin("fe80::1%eth0") == origin("fe80::2")
 
 
 def test_a_node_that_does_not_read_is_dropped(tmp_path: Path) -> None:

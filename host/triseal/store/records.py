@@ -79,6 +79,10 @@ def register(connection: Connection, found: Request, request: bytes, now: int) -
 def approve(connection: Connection, mark: str, now: int) -> Developer:
     """Approve a developer; once approved, it stays with the first time."""
     mark = plain(mark)
+    # All of them, always in the same order: two that look alike may be approved at once.
+    connection.execute(
+        select(DEVELOPERS.c.fingerprint).order_by(DEVELOPERS.c.fingerprint).with_for_update()
+    ).all()
     known = _developer(connection, mark)
     if known is None:
         raise UnknownDeveloper(mark)
@@ -123,11 +127,18 @@ def newest(connection: Connection, service: str) -> Newest | None:
     return Newest(bytes(owner), last.version, last.security_version)
 
 
-def add(connection: Connection, release: Release, owner: str) -> None:
-    """Record a release, and the service with its owner if it is the first one."""
-    known = select(SERVICES.c.name).where(SERVICES.c.name == release.service)
-    if connection.execute(known).first() is None:
-        connection.execute(insert(SERVICES).values(name=release.service, owner=owner))
+def add(connection: Connection, release: Release, first_of: str | None) -> None:
+    """Record a release.
+
+    Args:
+        first_of: the fingerprint of the developer to whom the service shall belong, if it was new
+            when this release was checked; None if it was not.
+
+    Raises:
+        IntegrityError: somebody else was faster, so that it was checked against nothing.
+    """
+    if first_of is not None:
+        connection.execute(insert(SERVICES).values(name=release.service, owner=first_of))
     serial = seal.parse(release.store_seal, seal.STORE).serial
     connection.execute(insert(RELEASES).values(serial=f"{serial:032x}", **asdict(release)))
 

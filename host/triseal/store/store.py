@@ -130,7 +130,8 @@ class Store:
                 store_seal=bytes(sealed.der),
                 submitted_at=moment,
             )
-            records.add(connection, release, request.fingerprint(bytes(developer.spki)))
+            owner = request.fingerprint(bytes(developer.spki))
+            records.add(connection, release, owner if newest is None else None)
         return release
 
     def developers(self) -> list[Developer]:
