@@ -92,24 +92,21 @@ def check_package(package, cert: seal.Seal, trust, now: int) -> seal.Seal:
     der = package.developer_seal
     if other.predecessor != sha256(der):  # 6
         raise errors.PredecessorMismatch(seal.ROLES[seal.STORE])
-    key = sha256(other.spki)
+    key = sha256(other.spki)  # takes less room than the key
     other = None
     collect()
     other = seal.parse(der, seal.DEVELOPER)  # 1
-    check_developer(other, key, trust.developers, now)  # 7
+    if sha256(other.spki) != key:  # 8
+        raise errors.SealMismatch(seal.ROLES[seal.DEVELOPER])
+    check_developer(other, trust.developers, now)  # 7
     if cert.service != other.service or cert.core != other.core:  # 8
         raise errors.SealMismatch(seal.ROLES[other.role])
     return cert
 
 
-def check_developer(cert: seal.Seal, key: bytes, entries, now: int) -> None:
-    """Step 7; `key` is the SHA-256 of the subject key that is due, which takes less room than it.
-
-    The trusted copy of the key came from the site, not from the Store: so a Store that swaps the
-    developer or the content is caught.
-    """
-    if sha256(cert.spki) != key:  # 8
-        raise errors.SealMismatch(seal.ROLES[seal.DEVELOPER])
+def check_developer(cert: seal.Seal, entries, now: int) -> None:
+    """Step 7. The trusted copy of the key came from the site, not from the Store: so a Store that
+    swaps the developer or the content is caught."""
     entry = cert.issuer, cert.spki
     cert.check_signed((entry,) if entry in entries else (), now)
 

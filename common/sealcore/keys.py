@@ -26,19 +26,19 @@ def parse(spki):
 
     Raises MalformedDER or UnsupportedKey.
     """
-    outer = single(spki)
-    algorithm = outer.element(_SEQUENCE)
-    bits = outer.bits()
-    outer.end()
+    reader = single(spki)
+    algorithm = reader.element(_SEQUENCE)
+    bits = reader.bits()
+    reader.end()
     # rsaEncryption with NULL
     if algorithm != b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00":
         from . import eckeys  # where all keys are RSA, it is never loaded
 
         return eckeys.parse(algorithm, bits)
-    numbers = single(bits)
-    n = numbers.integer()
-    e = numbers.integer()
-    numbers.end()
+    reader = single(bits)
+    n = reader.integer()
+    e = reader.integer()
+    reader.end()
     return rsa.PublicKey(n, e)
 
 

@@ -39,5 +39,5 @@ class PublicKey:
         info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
         info += sha256(message)
         # 00 01 ff .. ff 00 info, as a number: building the octets would need a KiB of heap.
-        if number != (1 << 8 * size - 15) - (1 << 8 * len(info) + 8) + int.from_bytes(info, "big"):
+        if int.from_bytes(info, "big") - (1 << 8 * len(info) + 8) + (1 << 8 * size - 15) != number:
             raise errors.BadSignature
