@@ -36,13 +36,13 @@ def _read(found: dict) -> None:
         found["settings"] = dict(json.loads(keystore.read(keystore.ROOT + "/settings.json")))
     except (ValueError, TypeError):
         raise errors.BadMessage("settings.json")
-    memory.load(memory.TRUST)
-    from . import floors, trust
-
     if not keystore.exists(keystore.ROOT + "/node.crt"):
         from . import newcomer
 
         newcomer.look(found)
+    memory.load(memory.TRUST)
+    from . import floors, trust
+
     own = trust.load()
     floors.rise(own.signed)
     found["name"] = own.node

@@ -17,11 +17,6 @@ _SETTINGS = keystore.ROOT + "/settings.json"
 
 def look(found: dict) -> None:
     """Complete what `boot.look` returns; always raises: NotEnrolled, or what is wrong."""
-    from . import floors, identify
-
-    kept = identify.believed()
-    found["bundle"] = kept.version
-    found["floor"] = max(kept.issued_at, floors.read()[floors.TIME])
     settings = found["settings"]
     found["name"] = settings.get("node", found["name"])
     if "token" not in settings:
@@ -32,6 +27,12 @@ def look(found: dict) -> None:
         where = "%s port %d, or " % tuple(settings["server"]) + where
         # Now, while the heap is free and before a watchdog counts the seconds that a key takes.
         settings["enrol"] = _message()
+    memory.load(memory.TRUST)
+    from . import floors, identify
+
+    kept = identify.believed()
+    found["bundle"] = kept.version
+    found["floor"] = max(kept.issued_at, floors.read()[floors.TIME])
     raise errors.NotEnrolled("%s waits for its site: %s" % (found["name"], where))
 
 
@@ -50,6 +51,7 @@ def request() -> tuple:
     if not token:
         raise errors.NotEnrolled("there is no token in its settings")
     made = enrol.make_request(name)
+    memory.free()
     from sealcore import onetime
 
     proof = onetime.prove(token, made)
