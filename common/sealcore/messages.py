@@ -25,6 +25,8 @@
     STATUS   node   nonce, node, time or 0, trust bundle version, free heap,
                     services: (name, state, code, detail, version, not after, grants)
     TIME     site   (over a serial line) signed time for the nonce of the node's HELLO
+    PROVE    site   (over a serial line) a nonce, for the node to sign; see `proof`
+    PROOF    node   the signature
 
 A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
 ASSIGN, whether it is the first or a renewal that changed more than a delta holds.
@@ -57,6 +59,8 @@ LOG = const(14)
 ASK = const(15)
 STATUS = const(16)
 TIME = const(17)
+PROVE = const(18)
+PROOF = const(19)
 
 # States of a service on a node.
 STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
@@ -88,6 +92,8 @@ _FIELDS = (
     "nt",
     "k",
     "knwii[nectcw[t]]",
+    "o",
+    "k",
     "o",
 )
 

@@ -57,16 +57,16 @@ async def _main(node) -> None:
     node.runner.begin()
     linking = None
     if "server" in node.settings:
-        from . import link
+        from . import dial
 
-        node.link = link.Link(node)
+        node.link = dial.Dial(node)
         linking = asyncio.create_task(node.link.run())
     line = console.Console(node)
     while line.turn() or linking or node.services:
         if feed:
             feed()
         watch(node)
-        if linking:
+        if node.link:
             node.link.tick()
         for _ in range(_TURNS):
             await asyncio.sleep_ms(_TURN_MS)

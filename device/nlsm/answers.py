@@ -10,10 +10,14 @@ them on input.
                          checked and started before the next line is answered
     FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
     96 octets of a line  a line `~`: there is room for the next ones
+    PROVE nonce          PROOF: that nonce, signed with the node's key
+    WELCOME              opens the link over this line (`wire`): from now on both say what they say
+                         over a network, until the next ASK or until a message was lost
 
-The signed time is for the nonce of the last HELLO, and comes within 30 s. Whatever else comes is
-answered by a line `triseal: bad-message: ...`. A service that prints on its own could print such
-lines too: ASK's nonce, which nobody has seen before, tells the node's answer from that.
+The signed time is for the nonce of the last HELLO, and comes within 30 s. PROVE and the link are
+for nodes without a network, the link once the services run. Whatever else comes is answered by a
+line `triseal: bad-message: ...`. A service that prints on its own could print such lines too:
+nonces, which nobody has seen before, tell the node's answers from that.
 """
 
 import binascii
@@ -45,7 +49,9 @@ def take(node, text):
     elif kind == messages.FOLLOW:
         node.followers = [_log] if values[0] else []
     else:
-        raise errors.BadMessage("kind %d on the console" % kind)
+        from . import wire
+
+        wire.take(node, kind, values)
 
 
 def send(message: bytes) -> None:

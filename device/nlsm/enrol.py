@@ -44,6 +44,15 @@ def make_request(node: str, fresh: bool = False) -> bytes:
     return csr.build(node, key.public_key().point(), key.sign)
 
 
+def prove(node: str, nonce: bytes) -> bytes:
+    """Sign a nonce with the node's key: see sealcore.proof."""
+    memory.free()
+    from sealcore import p256_sign, proof
+
+    key = p256_sign.from_sec1(keystore.read(keystore.ROOT + _KEY))
+    return key.sign(proof.tbs(node, nonce))
+
+
 def _current(node: str) -> str:
     """Where the key for this name lies: one that was just made, or the node's."""
     staged = keystore.INCOMING + _KEY

@@ -10,7 +10,10 @@ from sealcore.compat import const
 
 # Held by what runs all the time. All else is imported inside functions only, or by such modules:
 # otherwise a second copy would be loaded beside the one that is held.
-RESIDENT = " errors compat grants memory node agent service clock console runner context bus link "
+RESIDENT = (
+    " errors compat grants memory node agent service clock console runner context bus link dial"
+    " wire "
+)
 _PLENTY = const(65536)
 
 # What it takes to know whom to trust, to talk, and to check a service: in the order of dependence.

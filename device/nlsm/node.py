@@ -24,7 +24,7 @@ class Node:
     clock       clock.Clock
     question    clock.Question that was put on the console
     runner      runner.Runner; None before the event loop runs
-    link        link.Link; None without a network
+    link        link.Link: a dial.Dial, or a wire.Wire once the site has opened it; else None
     followers   called with (service, text) for each line of a service's log
     """
 

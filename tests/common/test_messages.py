@@ -32,11 +32,13 @@ SAMPLES = (
         [("thermo", 2, "", "", "1.2.0", 1795368200, ["log", "pin:4"])],
     ),
     (messages.TIME, b"time"),
+    (messages.PROVE, NONCE),
+    (messages.PROOF, b"signature"),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 18
+    assert len(SAMPLES) == 20
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 
@@ -65,7 +67,7 @@ def test_trailing_octets_are_refused():
 def test_what_is_no_message_is_refused():
     rows = (
         ("nothing at all", b"", "bad-message"),
-        ("a kind that does not exist", encode.explicit(18), "bad-message"),
+        ("a kind that does not exist", encode.explicit(20), "bad-message"),
         ("another tag", encode.sequence(), "bad-message"),
         ("a message without its fields", encode.explicit(messages.ASK), "malformed-der"),
         ("a nonce that is too short", messages.write(messages.ASK, NONCE[:15]), "malformed-der"),

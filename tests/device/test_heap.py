@@ -1,4 +1,4 @@
-"""A board with a 64 KiB heap: the agent, two services, and an answer on the console."""
+"""Boards with small heaps: the agent, two services, and what is said over the line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from boards import micropython, mpy, stage
-from sealcore import messages
+from sealcore import keys, messages, proof
 from tests.device.conftest import ECHO, TICKER
 from tests.device.node import NAME, put
 from tests.device.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NONCE = bytes(range(16))
 # What firmware would have done before main.py; the virtual board's own part would take 5 KiB.
 MOUNT = "import vfs;vfs.mount(vfs.VfsPosix({flash!r}),'/triseal')\nexecfile({main!r})\n"
 
@@ -87,20 +88,44 @@ def started(flash: Path, library: Path, heap: str, tmp_path: Path) -> Iterator[B
             process.kill()
 
 
-def test_two_services_run_on_64_kib(
-    site: Site, spki: bytes, directory: Path, library: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def two(site: Site, spki: bytes, directory: Path) -> Path:
+    """The flash of a node with two services."""
     grants = ("log", "bus.publish:home/#", "bus.subscribe:home/#")
     for name, source in (("ticker", TICKER), ("echo", ECHO)):
         code = mpy.compile_source(source, "app")
-        put(
-            directory / "flash", site.deploy(name, code, NAME, spki, entry="app.mpy", grants=grants)
-        )
-    with started(directory / "flash/triseal", library, "64k", tmp_path) as board:
+        made = site.deploy(name, code, NAME, spki, entry="app.mpy", grants=grants)
+        put(directory / "flash", made)
+    return directory / "flash/triseal"
+
+
+def tell_time(board: Board, site: Site) -> None:
+    """Have it started, and see that both services run."""
+    board.ask()
+    hello = board.read(messages.HELLO)
+    board.send(messages.TIME, site.time(bytes(hello[2])))  # type: ignore[call-overload]
+    status = board.ask()
+    states = {one[0]: messages.STATES[one[1]] for one in status[5]}  # type: ignore[attr-defined]
+    assert states == {"ticker": "running", "echo": "running"}, (board.printed, status)
+    print(f"free with two services: {status[4]} octets")
+
+
+def test_two_services_run_on_64_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:
+    with started(two, library, "64k", tmp_path) as board:
+        tell_time(board, site)
+
+
+def test_the_link_over_the_line_runs_on_128_kib(
+    site: Site, spki: bytes, two: Path, library: Path, tmp_path: Path
+) -> None:
+    with started(two, library, "128k", tmp_path) as board:
+        tell_time(board, site)
+        board.send(messages.PROVE, NONCE)
+        (signature,) = board.read(messages.PROOF)
+        keys.parse(spki).verify(proof.tbs(NAME, NONCE), signature)
         board.ask()
         hello = board.read(messages.HELLO)
-        board.send(messages.TIME, site.time(bytes(hello[2])))  # type: ignore[call-overload]
-        status = board.ask()
-        states = {one[0]: messages.STATES[one[1]] for one in status[5]}  # type: ignore[attr-defined]
-        assert states == {"ticker": "running", "echo": "running"}, (board.printed, status)
-        print(f"free with two services: {status[4]} octets")
+        board.send(messages.WELCOME, site.time(bytes(hello[2])), b"")  # type: ignore[call-overload]
+        board.send(messages.RENEWNOW, ["ticker", "echo"])
+        (wanted,) = board.read(messages.RENEW)
+        assert {one[0] for one in wanted} == {"ticker", "echo"}  # type: ignore[attr-defined]

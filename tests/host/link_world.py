@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from triseal.signer import PrivateKey
 from triseal.site.link.contexts import Identity
 from triseal.site.link.desk import Desk
 from triseal.site.link.limits import Limits
+from triseal.site.link.lines import Lines
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.server import Server, listen
 from triseal.site.link.watch import watch
@@ -37,8 +38,13 @@ class Serving:
     """A server process of a site, as a thread."""
 
     def __init__(
-        self, manager: Manager, limits: Limits | None = None, clock: Callable[[], float] = time.time
+        self,
+        manager: Manager,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        serial: Sequence[str] = (),
     ) -> None:
+        self._serial = serial
         self.metrics = Metrics()
         self.identity = Identity()
         self.desk = Desk(manager.engine, manager.authority, clock)
@@ -75,6 +81,9 @@ class Serving:
                 asyncio.create_task(self.server.run(self.listener)),
                 asyncio.create_task(watch(self.desk, self.identity, self.server.registry)),
             ]
+            if self._serial:
+                self.lines = Lines(self.server.reception)
+                tasks.append(asyncio.create_task(self.lines.run(self._serial)))
             self._ready.set_result(None)
             await self._stop.wait()
         except BaseException as error:
@@ -270,8 +279,11 @@ class LinkWorld(World):
 
 @contextmanager
 def serving(
-    world: World, limits: Limits | None = None, clock: Callable[[], float] = time.time
+    world: World,
+    limits: Limits | None = None,
+    clock: Callable[[], float] = time.time,
+    serial: Sequence[str] = (),
 ) -> Iterator[Serving]:
-    """A server of its own over the world's database."""
-    with world.open() as manager, Serving(manager, limits, clock) as running:
+    """A server of its own over the world's database, and over these ports."""
+    with world.open() as manager, Serving(manager, limits, clock, serial) as running:
         yield running

@@ -20,6 +20,7 @@ from triseal.signer import KeySigner
 from triseal.site import state
 from triseal.site.authority import Authority, Issuer, self_signed
 from triseal.site.link.desk import Desk
+from triseal.site.link.peers import Peer, by_certificate
 from triseal.site.link.session import Session
 from triseal.site.manager import NODE_SECONDS
 
@@ -101,11 +102,16 @@ def test_a_connected_node_gets_nothing_once(
     assert getattr(refusal.value, "code", refusal.value) == code, sentence
 
 
+def peer(world: LinkWorld, certificate: bytes = b"") -> Peer:
+    """Whoever holds this certificate, or a fresh one of the node."""
+    return by_certificate(certificate or world.certificate(NODE), world.manager.name)
+
+
 async def converse(world: LinkWorld, message: bytes, change: Change) -> None:
     clock = Moment(world)
     async with at_desk(world, clock) as desk:
         sent: list[bytes] = []
-        session = Session(desk.ask, sent.extend, at_once, ignore, NODE, world.certificate(NODE))
+        session = Session(desk.ask, sent.extend, at_once, ignore, peer(world))
         await session.receive(HELLO)
         assert await session.receive(message), "it is answered before"
         change(world, clock)
@@ -119,7 +125,7 @@ def test_a_silent_node_is_cut_off_once(
     async def refresh() -> None:
         clock = Moment(world)
         async with at_desk(world, clock) as desk:
-            session = Session(desk.ask, nowhere, at_once, ignore, NODE, world.certificate(NODE))
+            session = Session(desk.ask, nowhere, at_once, ignore, peer(world))
             await session.receive(HELLO)
             await session.refresh()
             change(world, clock)
@@ -169,7 +175,7 @@ def test_a_certificate_is_looked_at_again_when_it_says_hello(
     async def greet() -> None:
         async with at_desk(world, Moment(world)) as desk:
             sent: list[bytes] = []
-            session = Session(desk.ask, sent.extend, at_once, ignore, NODE, certificate)
+            session = Session(desk.ask, sent.extend, at_once, ignore, peer(world, certificate))
             await nothing_comes_of(session, HELLO, world, sent)
 
     with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at

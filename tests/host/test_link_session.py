@@ -20,6 +20,7 @@ from triseal.errors import Failure
 from triseal.site import state
 from triseal.site.ledger import find_seal
 from triseal.site.link.desk import Desk
+from triseal.site.link.peers import Peer, by_certificate
 from triseal.site.link.session import Session
 
 NODES = ("kitchen", "hall")
@@ -89,7 +90,7 @@ class Conversation:
 
     def say(self, said: list[bytes], greet: bool) -> None:
         """Say these to a new session, until it refuses one."""
-        session = Session(self.desk.ask, self.sent.extend, _at_once, _ignore, *self._peer())
+        session = Session(self.desk.ask, self.sent.extend, _at_once, _ignore, self._peer())
         if greet:
             hello = messages.write(messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, [])
             said = [hello, *said]
@@ -99,8 +100,8 @@ class Conversation:
             except (SealError, Failure):  # nothing else may come out
                 return
 
-    def _peer(self) -> tuple[str, bytes]:
-        return "kitchen", self.certificate
+    def _peer(self) -> Peer:
+        return by_certificate(self.certificate, self.world.manager.name)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.working.cancel)

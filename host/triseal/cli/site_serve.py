@@ -18,7 +18,7 @@ from triseal.site.manager import Manager
 DEFAULT_PORT = 7443
 DEFAULT_PAGES_PORT = 7480
 EPILOG = options.examples(
-    "site serve", "site serve --listen 0.0.0.0:7443", "site serve --listen 127.0.0.1:0 --pages 0"
+    "site serve", "site serve --listen 0.0.0.0:7443", "site serve --serial /dev/ttyACM0"
 )
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -42,6 +42,12 @@ def serve(
     connections: Annotated[
         int, typer.Option("--connections", min=1, help="Nodes that may be connected at once.")
     ] = Limits.connections,
+    serial: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--serial", help="A node without a network is here; may be repeated.", metavar="PORT"
+        ),
+    ] = None,
     certificate_seconds: Annotated[
         int, typer.Option("--certificate-seconds", min=60, help="Life of the TLS certificate.")
     ] = SECONDS,
@@ -60,9 +66,8 @@ def serve(
 
     host, port = address(listen, "--listen")
     jsonlog.set_up(log_level)
-    chosen = service.Options(
-        host, port, pages, certificate_seconds, Limits(connections=connections)
-    )
+    limits = Limits(connections=connections)
+    chosen = service.Options(host, port, pages, tuple(serial or ()), certificate_seconds, limits)
     ask = options.passphrase(passphrase_file, "the site's key")
     with Manager(home_dir or home.default(), ask) as site:
         asyncio.run(service.serve(site, chosen, _ready))

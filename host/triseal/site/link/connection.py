@@ -1,32 +1,55 @@
-"""One connection: frames in, frames out, and the two tasks that a node keeps busy."""
+"""One connection, over TLS or a line: frames in, frames out, and two tasks that a node keeps
+busy."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
+from boards.errors import BoardError
 from sealcore import messages
 from sealcore.errors import SealError
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site.link.desk import Desk
-from triseal.site.link.frames import Frames
 from triseal.site.link.limits import Allowance, Limits
 from triseal.site.link.metrics import Metrics
+from triseal.site.link.peers import Peer
 from triseal.site.link.session import Session
 
 Follower = asyncio.Queue[tuple[str, str] | None]
 
-Ended = (SealError, Failure, DatabaseUnusable, OSError, EOFError, TimeoutError)
+Ended = (SealError, Failure, DatabaseUnusable, BoardError, OSError, EOFError, TimeoutError)
+
+
+class Carrier(Protocol):
+    """What carries the frames of one connection: `frames.Frames` or `line.Line`."""
+
+    async def next(self) -> bytes:
+        """The next message. Raises one of Ended."""
+
+    async def drain(self) -> None:
+        """Wait until the other end has taken enough of what was sent. Raises one of Ended."""
+
+    def send(self, frames: list[bytes]) -> int:
+        """Send; how many octets that is."""
+
+    def close(self) -> None:
+        """End it at once."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether it has ended, or is about to."""
 
 
 class Connection:
     """A connection whose other end has proved to be a node's.
 
     Args:
-        frames: the frames that come and go.
-        peer: the node's name and its certificate (DER).
+        carrier: carries the frames that come and go.
+        peer: who is at the other end.
         desk: answers.
         limits, metrics, allowance: see there.
 
@@ -37,15 +60,15 @@ class Connection:
 
     def __init__(
         self,
-        frames: Frames,
-        peer: tuple[str, bytes],
+        carrier: Carrier,
+        peer: Peer,
         desk: Desk,
         limits: Limits,
         metrics: Metrics,
         allowance: Allowance,
     ) -> None:
-        self._frames = frames
-        self.node = peer[0]
+        self._carrier = carrier
+        self.node = peer.node
         self._limits = limits
         self._metrics = metrics
         self._allowance = allowance
@@ -53,7 +76,7 @@ class Connection:
         self._turn = asyncio.Lock()
         self._code = ""
         self._followers: set[Follower] = set()
-        self.session = Session(desk.ask, self.send, self._pace, self._log_line, *peer)
+        self.session = Session(desk.ask, self.send, self._pace, self._log_line, peer)
 
     async def serve(self, greeted: Callable[[], None], heard: Callable[[], None]) -> str:
         """Converse until the end; returns the code that tells why it ended.
@@ -76,13 +99,13 @@ class Connection:
             pushing.cancel()
             for follower in self._followers:
                 _offer(follower, None)
-            self._frames.transport.abort()
+            self._carrier.close()
         return self._code
 
     def end(self, code: str) -> None:
         """End it, whoever is in the middle of what; the first code counts."""
         self._code = self._code or code
-        self._frames.transport.abort()
+        self._carrier.close()
 
     def touch(self) -> None:
         """Something has changed in the site: look whether this node must be told."""
@@ -90,15 +113,13 @@ class Connection:
 
     def send(self, out: list[bytes]) -> None:
         """Send frames; who produces them waits in between for the other end to take them."""
-        octets = b"".join(out)
-        self._metrics.octets_out.inc(len(octets))
-        self._frames.transport.write(octets)
+        self._metrics.octets_out.inc(self._carrier.send(out))
 
     async def _one(self) -> None:
-        message = await self._frames.next()
+        message = await self._carrier.next()
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
-        await self._frames.drain()
+        await self._carrier.drain()
 
     async def _push(self) -> None:
         try:
@@ -107,7 +128,7 @@ class Connection:
                 self._stale.clear()
                 async with self._turn:
                     self._metrics.count(await self.session.refresh())
-                await self._frames.drain()
+                await self._carrier.drain()
         except Ended as error:
             self.end(code_of(error))
 
@@ -128,7 +149,7 @@ class Connection:
 
     def _ask_for_log(self) -> None:
         wanted = bool(self._followers)
-        if wanted != self.session.following and not self._frames.transport.is_closing():
+        if wanted != self.session.following and not self._carrier.closing:
             self.session.following = wanted
             self.send([messages.frame(messages.write(messages.FOLLOW, int(wanted)))])
 
@@ -146,7 +167,7 @@ def _offer(follower: Follower, line: tuple[str, str] | None) -> None:
 
 def code_of(error: BaseException) -> str:
     """The stable code of what ended a connection."""
-    if isinstance(error, SealError | Failure | DatabaseUnusable):
+    if isinstance(error, SealError | Failure | DatabaseUnusable | BoardError):
         return error.code
     if isinstance(error, TimeoutError):
         return "too-slow"

@@ -75,6 +75,21 @@ class Frames(asyncio.Protocol):
         if self._end is not None and self.transport.is_closing():
             raise self._end
 
+    def send(self, frames: list[bytes]) -> int:
+        """Send; how many octets that is."""
+        octets = b"".join(frames)
+        self.transport.write(octets)
+        return len(octets)
+
+    def close(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+    @property
+    def closing(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self.transport.is_closing()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's: the handshake is done."""
         self.transport = cast(asyncio.Transport, transport)

@@ -15,7 +15,8 @@ class Limits:
         connections: nodes that may be connected at once.
         handshakes: TLS handshakes that may be under way at once.
         handshake_seconds: for a TLS handshake.
-        hello_seconds: from the end of the handshake to a whole HELLO.
+        hello_seconds: from the end of the handshake to a whole HELLO; at a serial line, for the
+            proof of a key.
         frame_seconds: from a frame's first octet to its last.
         write_seconds: for the other end to take what was sent.
         stop_seconds: for connections to end when the server stops.
@@ -25,6 +26,10 @@ class Limits:
         enrol_burst, enrol_rate: the same, for all boards without a certificate together; an ENROL
             is one unit.
         write_octets: sent but not taken, beyond which nothing more is produced for a node.
+        line_seconds: for a node at a serial line to answer, or to take what was sent: it may be
+            checking seals, and does nothing else meanwhile.
+        quiet_seconds: without a message from it, after which a node at a line is asked whether it
+            is there.
     """
 
     connections: int = 4096
@@ -39,6 +44,8 @@ class Limits:
     enrol_burst: int = 64
     enrol_rate: float = 16.0
     write_octets: int = 2 * messages.MAX_FRAME
+    line_seconds: float = 120.0
+    quiet_seconds: float = 20.0
 
 
 class Allowance:

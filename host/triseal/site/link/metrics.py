@@ -30,6 +30,12 @@ class Metrics:
         self.octets_out = Counter(
             "triseal_sent_bytes", "Octets of frames sent.", registry=self._registry
         )
+        self.lines = Gauge(
+            "triseal_line_up",
+            "Whether a node at a serial line is served.",
+            ["port"],
+            registry=self._registry,
+        )
         self._expiry = Gauge(
             "triseal_next_expiry_seconds",
             "Until the first of the newest seals of all assigned services ends.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,8 +25,11 @@ _FOLLOWER_LINES = 256
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
-def app(desk: Desk, registry: Registry, metrics: Metrics) -> FastAPI:
+def app(desk: Desk, registry: Registry, metrics: Metrics, lines: Mapping[str, str]) -> FastAPI:
     """The pages of one server process.
+
+    Args:
+        lines: which node is served at which serial port.
 
     `/health` says whether the database answers, `/metrics` is for Prometheus, `/nodes` lists who is
     connected here, `/nodes/NODE/log` follows a connected node's log as lines of JSON. All of them
@@ -43,7 +46,12 @@ def app(desk: Desk, registry: Registry, metrics: Metrics) -> FastAPI:
     @pages.get("/health")
     async def health() -> dict[str, Any]:
         await desk.ask(_nothing)
-        return {"status": "ok", "connected": len(registry), "revision": desk.revision}
+        return {
+            "status": "ok",
+            "connected": len(registry),
+            "revision": desk.revision,
+            "lines": lines,
+        }
 
     @pages.get("/metrics")
     async def page() -> Response:

@@ -9,7 +9,7 @@ import ssl
 
 from sealcore import errors
 from triseal.site.link import peers
-from triseal.site.link.connection import Connection, Ended, code_of
+from triseal.site.link.connection import Ended, code_of
 from triseal.site.link.contexts import Identity
 from triseal.site.link.desk import Desk
 from triseal.site.link.frames import Frames
@@ -17,7 +17,8 @@ from triseal.site.link.handshakes import Handshakes
 from triseal.site.link.limits import Limits
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.newcomers import Newcomers, Redeem
-from triseal.site.link.registry import Registry
+from triseal.site.link.peers import Peer
+from triseal.site.link.reception import Reception
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Server:
         redeem: enrols boards that have no certificate yet, see `newcomers`.
 
     Attributes:
+        reception: where nodes come whose connection stands.
         registry: who is connected.
     """
 
@@ -53,11 +55,11 @@ class Server:
         redeem: Redeem,
     ) -> None:
         self._site = site
-        self._desk = desk
         self._identity = identity
         self._limits = limits
         self._metrics = metrics
-        self.registry = Registry(limits, metrics)
+        self.reception = Reception(desk, limits, metrics)
+        self.registry = self.reception.registry
         self._newcomers = Newcomers(redeem, limits)
         self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
         self._serving: set[asyncio.Task[None]] = set()
@@ -103,10 +105,11 @@ class Server:
                 if certificate is None:
                     code = await self._newcomers.serve(frames, address)
                 else:
-                    node = peers.name_of(certificate, self._site)
-                    code = await self._converse(frames, node, certificate, address)
+                    peer = peers.by_certificate(certificate, self._site)
+                    node = peer.node
+                    code = await self._converse(frames, peer, address)
             finally:
-                frames.transport.abort()
+                frames.close()
         except ssl.SSLError as error:
             code = "tls"
             _log.info("no handshake", extra={"address": address, "detail": error.reason})
@@ -133,25 +136,12 @@ class Server:
             raise
         return frames
 
-    async def _converse(self, frames: Frames, node: str, certificate: bytes, address: str) -> str:
-        connection = Connection(
-            frames,
-            (node, certificate),
-            self._desk,
-            self._limits,
-            self._metrics,
-            self.registry.allowance(node),
-        )
-
+    async def _converse(self, frames: Frames, peer: Peer, address: str) -> str:
         def greeted() -> None:
-            self.registry.add(connection)
             self._strangers.leave(asyncio.current_task())
-            _log.info("connected", extra={"address": address, "node": node})
+            _log.info("connected", extra={"address": address, "node": peer.node})
 
-        try:
-            return await connection.serve(greeted, lambda: self.registry.heard(node))
-        finally:
-            self.registry.remove(connection)
+        return await self.reception.serve(frames, peer, greeted)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from triseal.site.link import pages
 from triseal.site.link.contexts import SECONDS, Identity
 from triseal.site.link.desk import Desk
 from triseal.site.link.limits import Limits
+from triseal.site.link.lines import Lines
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.server import Server, listen
 from triseal.site.link.watch import watch
@@ -29,6 +30,7 @@ class Options:
     Attributes:
         host, port: where nodes connect; port 0 lets the kernel choose.
         pages_port: of health and metrics, on the loopback address.
+        serial: ports of nodes at serial lines.
         certificate_seconds: for which the server's own certificate is valid.
         limits: what a connection may cost.
     """
@@ -36,6 +38,7 @@ class Options:
     host: str = _LOOPBACK
     port: int = 0
     pages_port: int = 0
+    serial: tuple[str, ...] = ()
     certificate_seconds: int = SECONDS
     limits: Limits = field(default_factory=Limits)
 
@@ -76,20 +79,23 @@ async def _run(
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     await desk.ask(identity.issue)
     server = Server(manager.name, desk, identity, options.limits, metrics, manager.redeem)
-    site = pages.server(pages.app(desk, server.registry, metrics))
+    lines = Lines(server.reception)
+    site = pages.server(pages.app(desk, server.registry, metrics, lines.nodes))
     nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
     tasks = [
         asyncio.create_task(server.run(listeners[0])),
         asyncio.create_task(watch(desk, identity, server.registry)),
-        asyncio.create_task(site.serve([listeners[1]])),
+        showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
     ]
+    if options.serial:
+        tasks.insert(0, asyncio.create_task(lines.run(options.serial)))
     ready(nodes, pages_of)
     _log.info("serving", extra={"port": nodes, "pages_port": pages_of})
     stopping = asyncio.create_task(_wait(stop))
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     site.should_exit = True
-    await _end(tasks[2:3], options.limits.stop_seconds)
+    await _end([showing], options.limits.stop_seconds)
     for task in tasks:  # nodes first, the desk that answers them last
         task.cancel()
         await asyncio.wait([task])

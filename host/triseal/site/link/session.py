@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from sealcore import errors, identity, messages
-from triseal.site.link import enrolment, greeting, peers, renewals, reports, transfers
+from sealcore import errors, messages
+from triseal.site.link import enrolment, greeting, renewals, reports, transfers
 from triseal.site.link.drafts import Draft, Look, Task
+from triseal.site.link.peers import Peer
 
 Ask = Callable[[Task], Awaitable[Draft]]
 Send = Callable[[list[bytes]], None]
@@ -27,8 +28,7 @@ class Session:
         send: sends frames.
         pace: returns when the node's allowance has so many units of work.
         on_log: called with service and text of each LOG that was asked for.
-        node: its name, by its certificate.
-        certificate: that certificate, DER.
+        peer: who is at the other end.
 
     Attributes:
         held: serials by service, as the node told, or will hold once it took what was sent.
@@ -37,10 +37,8 @@ class Session:
         following: whether it has been asked for its log.
     """
 
-    def __init__(
-        self, ask: Ask, send: Send, pace: Pace, on_log: Log, node: str, certificate: bytes
-    ) -> None:
-        self.node = node
+    def __init__(self, ask: Ask, send: Send, pace: Pace, on_log: Log, peer: Peer) -> None:
+        self.node = peer.node
         self.held: dict[str, bytes] = {}
         self.greeted = False
         self.revision = 0
@@ -48,8 +46,7 @@ class Session:
         self._ask = ask
         self._send = send
         self._pace = pace
-        self._certificate = certificate
-        self._peer = identity.parse(certificate)
+        self._peer = peer
         self._on_log = on_log
 
     async def receive(self, message: bytes) -> dict[str, int]:
@@ -59,6 +56,8 @@ class Session:
             message has had an effect.
         """
         kind, values = messages.parse(message)
+        if kind == messages.HELLO and self._peer.anew:
+            self.greeted = False
         if (kind == messages.HELLO) == self.greeted:
             raise errors.BadMessage("out of order")
         if kind == messages.LOG:
@@ -72,6 +71,7 @@ class Session:
             await self._pace(len(draft.seals))  # only now it is known how many it lacked
             self.greeted = True
             self.revision = draft.revision
+            self.held.clear()
         return self._tell(draft)
 
     async def refresh(self) -> dict[str, int]:
@@ -83,7 +83,7 @@ class Session:
         return self._tell(draft)
 
     def _changes(self, look: Look) -> Draft:
-        peers.admit(look, self.node, self._certificate)
+        self._peer.admit(look)
         return greeting.changes(look, self.node, dict(self.held))
 
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
@@ -92,7 +92,7 @@ class Session:
         answer = self._answer_to(kind, values)
 
         def task(look: Look) -> Draft:
-            peers.recheck(look, self.node, self._peer)
+            self._peer.recheck(look)
             return answer(look)
 
         return task
@@ -117,7 +117,7 @@ class Session:
             raise errors.BadMessage(f"protocol version {protocol}")
         if node != self.node:
             raise errors.WrongNode(node)
-        peers.admit(look, self.node, self._certificate)
+        self._peer.admit(look)
         return greeting.welcome(look, self.node, nonce, bundle_version, told)
 
     def _tell(self, draft: Draft) -> dict[str, int]:

@@ -1,0 +1,148 @@
+"""The link over the network: one TLS connection, kept or sought again.
+
+A board that is no node yet says ENROL in place of HELLO; see `newcomer`.
+
+Waits after a failure are drawn (`sealcore.renewal`), so that nodes which lost the site together
+don't come back together.
+"""
+
+import asyncio
+import gc
+
+from sealcore import errors
+from sealcore.compat import const
+
+from . import link, memory
+
+_CONNECT_S = const(30)
+_FRAME_S = const(20)
+_PAUSE_MS = const(50)
+
+
+class Dial(link.Link):
+    """The link of a node that knows where its server is."""
+
+    def __init__(self, node):
+        super().__init__(node)
+        self._session = None
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, and again, for ever."""
+        from . import board
+
+        await asyncio.sleep(self._draw("connect_delay"))
+        attempt = 0
+        while True:
+            self._begin()
+            try:
+                await board.network(self.node.settings)
+                self._session = asyncio.create_task(self._serve())
+                await self._session
+            except errors.SealError as error:
+                self._say(error.code, error)
+            except (Exception, asyncio.CancelledError) as error:
+                # Whatever it is, it ends this connection only: running out of memory, say.
+                self._say(type(error).__name__, error)
+            attempt = 0 if self.greeted else attempt + 1
+            memory.free()
+            await asyncio.sleep(self._draw("retry_delay", attempt, *self._stakes()))
+
+    def _stakes(self) -> tuple:
+        """The time, and the expiry that the next try should come before."""
+        try:
+            now = self.node.clock.now()
+        except errors.NoTrustedTime:
+            return 0, None
+        ends = [one.not_after for one in self.node.services.values() if one.not_after >= now]
+        return now, min(ends) if ends else None
+
+    async def _serve(self) -> None:
+        """One connection, to its end."""
+        from . import secure
+
+        seen = []
+        context = secure.context(seen)
+        del secure
+        host, port = self.node.settings["server"]
+        self._out = []
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=context), _CONNECT_S
+        )
+        context = None
+        # Reading drives the TLS handshake; nothing is said before the server was looked at. The
+        # loop would wait for octets before it reads: so the first one is here, and finds nothing.
+        if reader.s.read(1):
+            raise errors.BadMessage("before HELLO")
+        first = asyncio.create_task(reader.readexactly(4))
+        sending = None
+        try:
+            await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
+            sending = asyncio.create_task(self._send_all(writer))
+            head = await asyncio.wait_for(first, _CONNECT_S)
+            while True:
+                await self._take(reader, head)
+                head = await reader.readexactly(4)
+        finally:
+            first.cancel()
+            if sending:
+                sending.cancel()
+            self._end_download()
+            reader.s.close()  # at once, with its buffers; a stream itself would leave it to chance
+            gc.collect()
+
+    async def _greet(self, first, seen) -> None:
+        """Wait for the server's certificate, check it, say HELLO or ENROL.
+
+        What is sent leaves after the handshake only, so to the owner of that certificate's key.
+        """
+        while not seen:
+            if first.done():
+                await first  # raises what has failed
+            await asyncio.sleep_ms(_PAUSE_MS)
+        from . import answers, clock, secure
+
+        self.peer = secure.check_peer(self.node, seen[0])
+        if "enrol" in self.node.settings:
+            self.send(self.node.settings["enrol"])
+            return
+        self.question = clock.Question()
+        self.send(answers.hello(self.node, self.question))
+
+    async def _take(self, reader, head) -> None:
+        from sealcore import messages
+
+        size = messages.frame_size(head)
+        message = await asyncio.wait_for(reader.readexactly(size), _FRAME_S)
+        from . import duties
+
+        kind, values = messages.parse(message)
+        del message, messages
+        duties.take(self, kind, values)
+        del duties, values
+        memory.free()
+
+    async def _send_all(self, writer) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._out:
+                    writer.write(self._out.pop(0))
+                    await asyncio.wait_for(writer.drain(), _FRAME_S)
+        except (OSError, asyncio.TimeoutError) as error:
+            self._say("send", error)
+            self.drop()
+
+    def send(self, message: bytes) -> None:
+        """Send a message as soon as may be; it is lost if there is no connection."""
+        if len(self._out) >= link.MOST_OUT:
+            self.drop()
+            return
+        self._out.append(len(message).to_bytes(4, "big") + message)
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Give the connection up; another one is made."""
+        if self._session and not self._session.done():
+            self._session.cancel()

@@ -1,0 +1,222 @@
+"""The agent at a serial line of a real site: no network, and renewed all the same."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from boards.link import Board
+from boards.provision import provision
+from boards.virtual import VirtualBoard
+from tests.host.link_world import LinkWorld, Serving, serving, until
+from tests.host.site_world import signed_package
+from triseal import database
+from triseal.package import Package
+from triseal.site import state
+from triseal.site.link.limits import Limits
+
+NODE = "shed"
+QUIET = b"""\
+import asyncio
+async def main(ctx):
+    while True:
+        ctx.log("tick of VERSION")
+        await asyncio.sleep_ms(100)
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
+    """A site whose keys are RSA: the board checks those faster."""
+    return LinkWorld(tmp_path_factory.mktemp("wire"), "rsa2048")
+
+
+@pytest.fixture(scope="module")
+def enrolled(world: LinkWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a board that is the node NODE, without a network; copy it."""
+    directory = tmp_path_factory.mktemp("enrolled")
+    world.manager.add_node(NODE)
+
+    def issue(request: bytes) -> dict[str, bytes]:
+        issued = world.manager.enrol(NODE, request)
+        return {
+            "node.crt": issued.der,
+            "bundle.der": world.manager.bundle().der,
+            "settings.json": b"{}",
+        }
+
+    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
+        provision(board, NODE, issue)
+    return directory
+
+
+@pytest.fixture
+def board(enrolled: Path, tmp_path: Path) -> Iterator[VirtualBoard]:
+    with VirtualBoard(shutil.copytree(enrolled, tmp_path / "board")) as virtual:
+        yield virtual
+
+
+@pytest.fixture(autouse=True)
+def _clean(world: LinkWorld) -> Iterator[None]:
+    yield
+    lifetime(world, 5000)
+    for service in world.manager.assigned(NODE):
+        world.manager.undeploy(NODE, service)
+    with world.manager._changing() as connection:
+        connection.execute(state.holdings.delete())
+
+
+def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) -> Package:
+    source = QUIET.replace(b"VERSION", version.encode()) + b"#" * pad
+    made = signed_package(
+        world.developer, service, version, executable=source, metadata=b'{"capabilities": ["log"]}'
+    )
+    return world.store.countersign(made)
+
+
+def deploy(world: LinkWorld, *packages: Package) -> None:
+    for one in packages:
+        service = world.manager.add_service(one).service
+        world.manager.grant(service, ["log"])
+        world.manager.assign(NODE, service)
+
+
+def lifetime(world: LinkWorld, seconds: int) -> None:
+    """From now on seals live so long."""
+    with world.manager._changing() as connection:
+        connection.execute(state.site.update().values(lifetime=seconds))
+
+
+def told(world: LinkWorld) -> dict[str, tuple[str, bytes]]:
+    """What the node has told of its services: state and serial."""
+    with database.reading(world.manager.engine) as connection:
+        table = state.holdings.c
+        rows = connection.execute(
+            select(table.service, table.state, table.serial).where(table.node == NODE)
+        )
+        return {row.service: (row.state, row.serial) for row in rows}
+
+
+def all_run(world: LinkWorld, *services: str) -> Callable[[], bool]:
+    return lambda: (
+        {name: one[0] for name, one in told(world).items()} == dict.fromkeys(services, "running")
+    )
+
+
+def answers(server: Serving, outcome: str) -> float:
+    return server.counted("triseal_answers_total", outcome=outcome)
+
+
+@contextmanager
+def at(world: LinkWorld, *ports: str, proof: float = 10.0) -> Iterator[Serving]:
+    """A server that looks after silent nodes soon."""
+    with serving(world, Limits(quiet_seconds=1.0, hello_seconds=proof), serial=ports) as server:
+        yield server
+
+
+def test_services_come_and_run(world: LinkWorld, board: VirtualBoard) -> None:
+    deploy(world, package(world, "thermo", pad=5000), package(world, "lamp"))
+    with at(world, board.port) as server:
+        until(all_run(world, "thermo", "lamp"), "both run")
+        assert server.lines.nodes == {board.port: NODE}
+        assert server.counted("triseal_line_up", port=board.port) == 1
+        assert [one.node for one in server.server.registry] == [NODE]
+
+
+def test_a_node_that_was_reset_is_told_the_time_and_runs_again(
+    world: LinkWorld, board: VirtualBoard
+) -> None:
+    deploy(world, package(world, "clock"))
+    with at(world, board.port) as server:
+        until(all_run(world, "clock"), "it runs")
+        before = told(world)
+        board.reset()
+        until(lambda: closed(server, "node-restarted") == 1, "seen")
+        until(lambda: server.lines.nodes == {board.port: NODE}, "served again")
+        until(lambda: told(world) == before, "what was installed is kept")
+
+
+def test_seals_are_renewed_by_deltas(world: LinkWorld, board: VirtualBoard) -> None:
+    deploy(world, package(world, "pump"))
+    lifetime(world, 8)
+    seen: set[tuple[str, bytes]] = set()
+    with at(world, board.port) as server:
+        until(all_run(world, "pump"), "it runs")
+        while len(seen) < 3:
+            seen |= set(told(world).values())
+            time.sleep(0.05)
+        assert answers(server, "delta") >= 2
+        assert answers(server, "assigned") == 1
+    assert {state for state, _ in seen} == {"running"}
+
+
+def test_changes_are_confirmed_by_the_node(world: LinkWorld, board: VirtualBoard) -> None:
+    deploy(world, package(world, "radio"))
+    with at(world, board.port):
+        until(all_run(world, "radio"), "it runs")
+        world.manager.revoke("radio", ["log"])
+        until(lambda: guaranteed(world, "radio"), "the node has confirmed")
+        until(lambda: told(world)["radio"][0] == "failed", "and what it took shows")
+        world.manager.grant("radio", ["log"])
+        until(all_run(world, "radio"), "it runs again")
+        world.manager.add_service(package(world, "radio", "2.0", pad=5000))
+        until(lambda: guaranteed(world, "radio"), "the new version is there")
+        world.manager.undeploy(NODE, "radio")
+        until(lambda: not told(world), "it is gone")
+
+
+def test_a_newer_trust_bundle_ends_what_it_does_not_bear_out(
+    world: LinkWorld, board: VirtualBoard
+) -> None:
+    deploy(world, package(world, "gone"))
+    with at(world, board.port):
+        until(all_run(world, "gone"), "it runs")
+    developer = world.developer
+    world.manager.distrust_developer(developer.name)
+    try:
+        with at(world, board.port):
+            until(lambda: told(world)["gone"][0] == "refused", "it is refused")
+    finally:
+        world.manager.trust_developer(developer.name, developer.signer.spki)
+
+
+def test_a_port_that_vanishes_is_served_when_it_is_back(
+    world: LinkWorld, enrolled: Path, tmp_path: Path
+) -> None:
+    deploy(world, package(world, "plug"))
+    directory = shutil.copytree(enrolled, tmp_path / "board")
+    port = tmp_path / "port"
+    with at(world, str(port)) as server:
+        for _ in range(2):
+            with VirtualBoard(directory) as virtual:
+                port.symlink_to(virtual.port)
+                until(lambda: server.lines.nodes[str(port)] == NODE, "it is served")
+                until(all_run(world, "plug"), "and runs")
+                port.unlink()
+            until(lambda: not server.lines.nodes[str(port)], "it is gone")
+        assert closed(server, "board-gone") == 2
+        assert closed(server, "no-port") >= 1
+
+
+def test_a_node_with_a_network_is_left_to_it(
+    world: LinkWorld, enrolled: Path, tmp_path: Path
+) -> None:
+    directory = shutil.copytree(enrolled, tmp_path / "board")
+    settings = directory / "flash/triseal/settings.json"
+    settings.write_text('{"server": ["127.0.0.1", 1]}')
+    with VirtualBoard(directory) as virtual, at(world, virtual.port, proof=1.0) as server:
+        until(lambda: closed(server, "no-proof") >= 1, "it does not take the line")
+
+
+def closed(server: Serving, code: str) -> float:
+    return server.counted("triseal_closed_connections_total", code=code)
+
+
+def guaranteed(world: LinkWorld, service: str) -> bool:
+    return world.manager.guarantee(service=service).confirmed == (NODE,)
