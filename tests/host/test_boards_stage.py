@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -284,11 +283,8 @@ def test_a_cut_installation_goes_on_where_it_stopped(virtual: VirtualBoard) -> N
         assert contents(board) == as_contents(version(1))
 
 
-def test_the_whole_agent_is_installed_in_time(virtual: VirtualBoard) -> None:
-    begin = time.monotonic()
+def test_the_whole_agent_is_installed_once(virtual: VirtualBoard) -> None:
     with Board(virtual.port) as board:
         files = stage.plan(board.facts().target)
-        stage.install(board, files)
-        taken = time.monotonic() - begin
+        assert len(stage.install(board, files).copied) == len(files)
         assert stage.install(board, files).copied == ()
-    assert taken < 5

@@ -1,0 +1,60 @@
+"""How long it takes to make a virtual board a node, and to do it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench import Figure
+from boards import stage
+from boards.link import Board
+from boards.stage import StagedFile
+from boards.virtual import VirtualBoard
+from triseal.site import home
+from triseal.site.fleet import Fleet
+from triseal.site.home import Founding
+
+_NODE = "kitchen"
+
+
+def measure() -> Iterator[Figure]:
+    """`node.provision` of a new board, and `node.provision.again` of one that is up to date.
+
+    Seconds for all of it: code, key, certificate, trust, restart, time. The baseline is mpremote
+    copying the same files to another new board, checking nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix="triseal-bench-") as name:
+        folder = Path(name)
+        home.init(folder / "site", Founding("house", "p256"), None, int(time.time()))
+        with VirtualBoard(folder / "plain") as plain:
+            with Board(plain.port) as board:
+                files = stage.plan(board.facts().target)  # compiled once, as for any second board
+            baseline = _seconds(lambda: _copy(plain.port, _write(files, folder / "files")))
+        with Fleet(folder / "site") as fleet, VirtualBoard(folder / "board") as virtual:
+            for figure in ("node.provision", "node.provision.again"):
+                taken = _seconds(lambda: fleet.provision(virtual.port, _NODE))
+                yield Figure(figure, taken, "s", baseline)
+
+
+def _write(files: Sequence[StagedFile], folder: Path) -> list[str]:
+    """The files on this computer, as arguments of mpremote."""
+    for file in files:
+        path = folder / file.path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def _copy(port: str, paths: Sequence[str]) -> None:
+    words = [sys.executable, "-m", "mpremote", "connect", port, "fs", "cp", "-r", *paths, ":/"]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
