@@ -128,7 +128,7 @@ def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
     printed = desk.run("rollout.py", desk.sealed("thermo", GOOD), "log")
     assert re.findall(r"^thermo runs on (\S+)$", printed, re.M) == nodes
     printed = desk.run("rollout.py", desk.sealed("broken", BAD), "log", status=1)
-    assert "stopped, 1 nodes never got it: not-confirmed: broken on " + nodes[0] in printed
+    assert f"stopped, 1 nodes never got it: not-confirmed: broken on {nodes[0]}: failed" in printed
 
     rows = list(csv.DictReader(desk.run("inventory.py").splitlines()))
     running = [row for row in rows if row["state"] == "running"]

@@ -31,6 +31,7 @@ REFUSALS = (Failure, SealError, BoardError)
 """For `except`: all that can be refused, or go wrong with a board; each has a `code`."""
 
 _LOOK_EVERY = 0.2
+RUNNING = "running"
 _BROKEN = ("refused", "failed", "stopped")
 
 
@@ -155,13 +156,17 @@ class Fleet(Manager):
                 return found
             time.sleep(_LOOK_EVERY)
 
-    def await_running(self, service: str, on: Sequence[str], seconds: float = 60.0) -> None:
+    def await_running(
+        self, service: str, on: Sequence[str], seconds: float = 60.0, *, steady: float = 3.0
+    ) -> None:
         """Wait until nodes have said that they run a service, by the seal that it has now.
 
         Args:
             service: assigned to these nodes.
             on: the nodes.
             seconds: to wait at most.
+            steady: seconds that it must go on running on all of them: one that fails at once runs
+                for a moment, too.
 
         Raises:
             NotConfirmed: time is up, or a node says that the service stopped, failed or was
@@ -169,18 +174,20 @@ class Fleet(Manager):
         """
         before = self._states(service, on)
         end = time.monotonic() + seconds
+        since: float | None = None
         while True:
-            states, late = self._states(service, on), time.monotonic() >= end
-            missing = {node: state for node, state in states.items() if state != "running"}
-            broken = {
-                node: state
-                for node, state in missing.items()
-                if late or (state in _BROKEN and state != before[node])
-            }
-            if not missing:
+            missing = {n: told for n, told in self._states(service, on).items() if told != RUNNING}
+            now = time.monotonic()
+            since = None if missing else since or now
+            if since is not None and now - since >= steady:
                 return
+            broken = {
+                node: told
+                for node, told in missing.items()
+                if now >= end or (told in _BROKEN and told != before[node])
+            }
             if broken:
-                told = ", ".join(f"{node}: {state}" for node, state in sorted(broken.items()))
+                told = ", ".join(f"{node}: {what}" for node, what in sorted(broken.items()))
                 raise NotConfirmed(f"{service} on {told}")
             time.sleep(_LOOK_EVERY)
 
@@ -191,6 +198,6 @@ class Fleet(Manager):
         states = {}
         for node in on:
             state = told.get(node) or "not sent"
-            outdated = state == "running" and node not in confirmed
+            outdated = state == RUNNING and node not in confirmed
             states[node] = "outdated" if outdated else state
         return states
