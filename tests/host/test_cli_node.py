@@ -124,9 +124,14 @@ def test_a_board_is_the_node_that_it_is(commands: Commands) -> None:
             assert commands.fails("node", act, "hall", "thermo", *PORT) == "other-board"
             assert states(commands) == ["running"], "a mix-up stops nothing for good"
         assert {one["node"] for one in commands.json("site", "status")["services"]} == {"kitchen"}
+        other = ("node", "provision", "--node", "hall", *PORT)
+        assert commands.fails(*other) == "already-node"
+        assert states(commands) == ["running"], "a mix-up stops nothing for good"
         again = commands.json("node", "provision", *NODE, *PORT)
         assert again["files_copied"] == 0
         assert states(commands) == ["running"]
+        commands.run(*other, "--replace")
+        assert commands.json("node", "status", *PORT)["node"] == "hall"
     with virtual("spare"):
         spare = ("--port", "virtual:spare")
         assert commands.fails("node", "provision", *NODE, *spare) == "other-node-key"

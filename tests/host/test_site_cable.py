@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from sqlalchemy import select
 from boards.errors import DeviceFailed
 from boards.link import Board
 from boards.virtual import VirtualBoard
+from sealcore import errors
 from tests.host.site_world import NOW, World
 from triseal import database
 from triseal.site import cable, ledger, state
 from triseal.site.console import NodeStatus, ServiceStatus
 from triseal.site.errors import OtherBoard
+from triseal.site.manager import Manager
+from triseal.testing import Site
 
 
 def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path) -> None:
@@ -76,3 +80,20 @@ def offer(_: World, board: Board) -> None:
 
 def silent(step: str, done: int, total: int) -> None:
     pass
+
+
+def test_a_time_that_was_overtaken_on_its_way_is_told_again(tmp_path: Path) -> None:
+    """A node that is connected to the site's server hears of the time from two sides."""
+    with closing(Site(tmp_path / "desk")) as desk, VirtualBoard(tmp_path / "board") as virtual:
+        desk.manager.add_node("kitchen")
+        with Board(virtual.port) as board:
+            cable.enrol(desk.manager, board, "kitchen", {}, lambda *_: None)
+            now = desk.now()
+            ahead = iter([now - 60, now + 1])
+            with Manager(tmp_path / "desk" / "site", bytes, lambda: next(ahead)) as site:
+                assert cable.tell_time(site, board).time >= now + 1
+            with (
+                Manager(tmp_path / "desk" / "site", bytes, lambda: now - 60) as site,
+                pytest.raises(errors.Rollback),
+            ):
+                cable.tell_time(site, board)

@@ -85,7 +85,10 @@ def provision(
     watchdog: node_settings.Watchdog = 0,
     config: node_settings.Config = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="The board was wiped or exchanged: take its new key.")
+        bool,
+        typer.Option(
+            "--replace", help="The board was wiped, exchanged, or another node: take its key."
+        ),
     ] = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,

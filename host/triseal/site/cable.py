@@ -26,7 +26,7 @@ from sealcore import bundle, errors, identity, names
 from triseal.site import console, refusals
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
-from triseal.site.errors import NoAgent, OtherBoard
+from triseal.site.errors import AlreadyNode, NoAgent, OtherBoard
 from triseal.site.ledger import Place
 from triseal.site.manager import Manager
 
@@ -36,6 +36,7 @@ _SERVICES = "/triseal/services"
 _INSTALL = "nlsm.install"
 _NONCE_OCTETS = 16
 _FACTS = ("ms", "heap")
+_OVERTAKEN = 2  # times that the time is told again
 _SOON = 5.0  # for an agent that was there before
 _SECONDS = 120.0  # three RSA checks and a large executable on a slow board
 
@@ -71,9 +72,11 @@ def enrol(
         node: the name.
         settings: what the agent reads of settings.json.
         report: told of each step and piece.
-        replace: the node may come with another key.
+        replace: the node may come with another key, and the board may have been another node.
 
-    Raises: see boards.provision, nodes.enrol, and what the board itself refuses.
+    Raises:
+        AlreadyNode: the board is another node.
+        See also boards.provision, nodes.enrol, and what the board itself refuses.
     """
 
     def issue(request: bytes) -> dict[str, bytes]:
@@ -82,6 +85,10 @@ def enrol(
         return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
 
     with _back_to_work(site, board), _refusals():
+        provision.require_supported(board.facts())
+        found = _name_of(board)
+        if found not in (None, node) and not replace:
+            raise AlreadyNode(f"the board at {board.port} is {found}")
         done = provision.provision(board, node, issue, report)
     return done, tell_time(site, board)
 
@@ -215,8 +222,14 @@ def _restart(site: Manager, board: Board, node: str, report: Report) -> NodeStat
 def tell_time(site: Manager, board: Board) -> NodeStatus:
     """Give a running agent the time, so that it starts what waits for it; what it says then.
 
-    Raises: NoAgent.
+    Raises:
+        NoAgent: nothing answers.
+        Rollback: the node has heard of a later time than it is here.
     """
+    for _ in range(_OVERTAKEN):
+        # While this second is on its way, the site's server may tell the node the next one.
+        with contextlib.suppress(errors.Rollback):
+            return console.set_time(board, site.sign_time(console.ask(board).nonce))
     return console.set_time(board, site.sign_time(console.ask(board).nonce))
 
 
@@ -239,15 +252,19 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
 
 def check_is(board: Board, node: str) -> None:
     """Raises OtherBoard unless the board was provisioned as this node."""
+    found = _name_of(board)
+    if found != node:
+        is_what = "no node yet, or its certificate is damaged" if found is None else found
+        raise OtherBoard(f"the board at {board.port} is {is_what}, not {node}")
+
+
+def _name_of(board: Board) -> str | None:
+    """The node that a board is; None if it is none, or its certificate can't be read."""
     try:
         certificate = identity.parse(board.read(_CERTIFICATE))
-    except FileMissing:
-        raise OtherBoard(f"the board at {board.port} is no node yet") from None
-    except errors.SealError as error:
-        raise OtherBoard(f"the board's certificate is damaged: {error.code}") from None
-    found = names.common_name(certificate.subject)
-    if found != node:
-        raise OtherBoard(f"the board at {board.port} is {found}, not {node}")
+    except (FileMissing, errors.SealError):
+        return None
+    return str(names.common_name(certificate.subject))
 
 
 def _update_bundle(site: Manager, board: Board, report: Report) -> None:

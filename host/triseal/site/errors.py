@@ -156,6 +156,13 @@ class OtherBoard(Failure):
     advice = "Check the port, or provision the board: triseal node provision."
 
 
+class AlreadyNode(Failure):
+    """A board that shall become a node is another one."""
+
+    code = "already-node"
+    advice = "Check the port; to make it the other node, retire the one it is and give --replace."
+
+
 class NotConfirmed(Failure):
     """Nodes have not said in time that they run what they shall."""
 
