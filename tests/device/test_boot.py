@@ -105,6 +105,16 @@ def test_a_nonce_serves_once(start: Start, site: Site, ticker: Deployment) -> No
     assert by_name(node.ask()) == {"ticker": "running"}
 
 
+def test_a_time_that_was_told_is_never_undone(start: Start, site: Site, ticker: Deployment) -> None:
+    """Not by a power cut either: what a thief wants is an hour in which an old seal was valid."""
+    node = start(ticker)
+    node.tell_time(site.now + 7200)
+    node.virtual.reset()
+    with pytest.raises(errors.SealError) as caught:
+        node.tell_time(site.now + 3000)
+    assert caught.value.code == "rollback"
+
+
 class Uart(Port):
     """Refuses more than an ESP32 keeps for a program that has not read yet: the rest is lost."""
 

@@ -47,6 +47,22 @@ print(grace.spend(600), floors.read()["thermo"], floors.read()[floors.TIME])
     ]
 
 
+def test_an_answer_that_comes_late_is_none(tmp_path: Path) -> None:
+    code = """
+import time
+from nlsm import clock
+from sealcore import errors
+for passed in (0, 29000, 30001, -1000):
+    question = clock.Question()
+    question._asked = time.ticks_add(time.ticks_ms(), -passed)
+    try:
+        print(len(question.answered()[0]))
+    except errors.BadMessage:
+        print("refused")
+"""
+    assert on_micropython(code, tmp_path).split() == ["16", "16", "refused", "refused"]
+
+
 CONTEXT = """
 from nlsm import bus, context
 class Service:

@@ -55,6 +55,8 @@ REFUSED: tuple[tuple[str, bytes], ...] = (
     ("a capability twice", b'{"capabilities":["log","log"]}'),
     ("a module's name that is none", b'{"modules":["a/b"]}'),
     ("an empty module's name", b'{"modules":[""]}'),
+    ("modules in one string", b'{"modules":"abc"}'),
+    ("modules as an object's keys", b'{"modules":{"abc":1}}'),
     ("heap below zero", b'{"heap":-1}'),
     ("heap that is true", b'{"heap":true}'),
     ("heap with a fraction", b'{"heap":1.5}'),

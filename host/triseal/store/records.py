@@ -79,10 +79,7 @@ def register(connection: Connection, found: Request, request: bytes, now: int) -
 def approve(connection: Connection, mark: str, now: int) -> Developer:
     """Approve a developer; once approved, it stays with the first time."""
     mark = plain(mark)
-    # All of them, always in the same order: two that look alike may be approved at once.
-    connection.execute(
-        select(DEVELOPERS.c.fingerprint).order_by(DEVELOPERS.c.fingerprint).with_for_update()
-    ).all()
+    _hold_all(connection)
     known = _developer(connection, mark)
     if known is None:
         raise UnknownDeveloper(mark)
@@ -151,6 +148,13 @@ def releases(connection: Connection, service: str | None) -> list[Release]:
     columns = Release.__dataclass_fields__
     rows = connection.execute(wanted).mappings()
     return [Release(**{name: row[name] for name in columns}) for row in rows]
+
+
+def _hold_all(connection: Connection) -> None:
+    """Let nobody else approve meanwhile; always in the same order, so that nobody waits in a
+    circle."""
+    column = DEVELOPERS.c.fingerprint
+    connection.execute(select(column).order_by(column).with_for_update()).all()
 
 
 def _developer(connection: Connection, mark: str) -> Developer | None:
