@@ -27,7 +27,7 @@ class Board(Port, Files):
 
         Args:
             port: a path, `virtual:NAME`, or a URL that pyserial knows (`socket://HOST:PORT`).
-            patience: seconds that a board may take until its REPL answers.
+            patience: seconds that a board may take until its REPL answers, and at least for any code.
 
         Raises:
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
@@ -49,7 +49,7 @@ class Board(Port, Files):
 
         Args:
             code: MicroPython source.
-            timeout: seconds that it may take.
+            timeout: seconds that it may take; as many as `patience`, if that is more.
 
         Returns:
             What it printed, lines ended by a plain newline.
@@ -60,7 +60,7 @@ class Board(Port, Files):
         """
         self._enter()
         try:
-            printed, failure = self._run(code, self.patience, timeout)
+            printed, failure = self._run(code, self.patience, max(timeout, self.patience))
         except BoardError:
             self._in_raw_repl = False
             raise
