@@ -27,7 +27,7 @@ class Board(Port, Files):
 
         Args:
             port: a path, `virtual:NAME`, or a URL that pyserial knows (`socket://HOST:PORT`).
-            patience: seconds that a board may take until its REPL answers, and at least for any code.
+            patience: seconds that a board may take until its REPL answers, and at least for code.
 
         Raises:
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
