@@ -19,6 +19,16 @@ app = typer.Typer(help="Developer: make a key, sign services.", no_args_is_help=
 
 _WHO = "the developer's key"
 
+SecurityVersion = Annotated[
+    int,
+    typer.Option(
+        "--security-version",
+        min=0,
+        max=limits.MAX_SECURITY_VERSION,
+        help="Raise it to make nodes refuse older ones.",
+    ),
+]
+
 
 @app.command(
     epilog=options.examples(
@@ -52,15 +62,7 @@ def sign(
     ],
     name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
     version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
-    security_version: Annotated[
-        int,
-        typer.Option(
-            "--security-version",
-            min=0,
-            max=limits.MAX_SECURITY_VERSION,
-            help="Raise it to make nodes refuse older ones.",
-        ),
-    ],
+    security_version: SecurityVersion,
     metadata_file: Annotated[
         Path | None, typer.Option("--metadata", help="JSON for the service.", metavar="FILE")
     ] = None,
