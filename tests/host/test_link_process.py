@@ -116,6 +116,7 @@ def test_its_pages(tmp_path: Path) -> None:
             "status": "ok",
             "connected": 1,
             "revision": 0,
+            "lines": {},
         }
         text = page(ports, "/metrics").decode()
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")

@@ -14,7 +14,7 @@ import typer
 
 from triseal import database, files, package, request
 from triseal.cli import options, output, site_serve, waiting
-from triseal.site import home, inputs, overview, state
+from triseal.site import clock, home, inputs, overview, pruning, state
 from triseal.site.guarantee import Guarantee
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
@@ -353,6 +353,49 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     typer.echo()
     columns = ("node", "service", "assigned", "state", "not_after", "grants")
     output.table(places, columns, as_json=False, empty="nothing deployed")
+
+
+@app.command(epilog=options.examples("site prune", "site prune --keep-days 365 --json"))
+def prune(
+    keep_days: Annotated[
+        int,
+        typer.Option(
+            "--keep-days",
+            min=pruning.LEAST_DAYS,
+            help="Keep what expired less than so many days ago.",
+        ),
+    ] = pruning.KEEP_DAYS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Delete records of seals and certificates that expired long ago."""
+    with open_site(home_dir) as site:
+        site.check_clock()  # with a wrong one, all would have expired long ago
+        done = pruning.prune(site.engine, int(time.time()), keep_days)
+    output.facts(vars(done), as_json=as_json)
+
+
+@app.command("clock", epilog=options.examples("site clock", "site clock --accept"))
+def site_clock(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="The time that this shows is right: sign it.")
+    ] = False,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show whether this computer's time can be signed; a server in doubt signs nothing."""
+    with open_site(home_dir) as site:
+        if accept:
+            site.accept_clock()
+        with database.reading(site.engine) as connection:
+            seen, doubted = clock.latest(connection)
+            try:
+                site.check_clock()
+                code = "doubted" if doubted else "ok"
+            except clock.ClockDoubted as doubt:
+                code = doubt.code
+    facts = {"clock": code, "now": output.time(int(time.time())), "last_seen": output.time(seen)}
+    output.facts(facts, as_json=as_json)
 
 
 def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manager:

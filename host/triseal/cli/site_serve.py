@@ -14,6 +14,7 @@ from triseal.site import home
 from triseal.site.link.contexts import SECONDS
 from triseal.site.link.limits import Limits
 from triseal.site.manager import Manager
+from triseal.site.pruning import KEEP_DAYS, LEAST_DAYS
 
 DEFAULT_PORT = 7443
 DEFAULT_PAGES_PORT = 7480
@@ -48,6 +49,10 @@ def serve(
             "--serial", help="A node without a network is here; may be repeated.", metavar="PORT"
         ),
     ] = None,
+    keep_days: Annotated[
+        int,
+        typer.Option("--keep-days", min=LEAST_DAYS, help="See `triseal site prune`."),
+    ] = KEEP_DAYS,
     certificate_seconds: Annotated[
         int, typer.Option("--certificate-seconds", min=60, help="Life of the TLS certificate.")
     ] = SECONDS,
@@ -67,7 +72,9 @@ def serve(
     host, port = address(listen, "--listen")
     jsonlog.set_up(log_level)
     limits = Limits(connections=connections)
-    chosen = service.Options(host, port, pages, tuple(serial or ()), certificate_seconds, limits)
+    chosen = service.Options(
+        host, port, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
+    )
     ask = options.passphrase(passphrase_file, "the site's key")
     with Manager(home_dir or home.default(), ask) as site:
         asyncio.run(service.serve(site, chosen, _ready))

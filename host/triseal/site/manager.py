@@ -20,6 +20,7 @@ from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site import (
+    clock,
     guarantee,
     holdings,
     home,
@@ -96,6 +97,17 @@ class Manager:
     def unlock(self) -> None:
         """Ask for the passphrase now rather than in the middle. Raises: see keyfile.load."""
         _ = self.authority
+
+    def check_clock(self) -> None:
+        """Raises ClockDoubted where this computer's time can't be signed."""
+        with database.reading(self.engine) as connection:
+            clock.check(connection, self._clock())
+
+    def accept_clock(self) -> None:
+        """This computer's time is right, whatever was noted before."""
+        with self._changing() as connection:
+            clock.accept(connection)
+            clock.note(connection, self._clock(), doubted=False)
 
     def check_node(self, node: str) -> None:
         """Raises UnknownNode or NodeRetired."""
@@ -256,10 +268,11 @@ class Manager:
     def deployment(self, node: str, service: str) -> Deployment:
         """A fresh seal for an assigned service, recorded, with the package that it seals.
 
-        Raises: see sealing.Sealer.issue.
+        Raises: see sealing.Sealer.issue; ClockDoubted.
         """
         place = Place(node, service)
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
+        self.check_clock()
         (signed,) = sealer.issue([place], self._clock())
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
@@ -288,7 +301,8 @@ class Manager:
             return guarantee.of(connection, self.preparer, places, self._clock())
 
     def sign_time(self, nonce: bytes) -> bytes:
-        """The time, signed for a node's nonce (16 octets)."""
+        """The time, signed for a node's nonce (16 octets). Raises: ClockDoubted."""
+        self.check_clock()
         return self.authority.sign_time(nonce, self._clock())
 
     @contextlib.contextmanager
@@ -306,6 +320,7 @@ class Manager:
     ) -> Certified:
         spki = nodes.enrol(connection, node, csr, replace=replace)
         begin = self._clock()
+        clock.check(connection, begin)
         issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
         ledger.record_certificate(connection, issued)
         tokens.use(connection, node, issued)
@@ -314,4 +329,6 @@ class Manager:
     def _publish(self, connection: Connection, slca: Authority, *, fresh: bool) -> TrustBundle:
         if not fresh:
             return trust.current(connection)
-        return trust.publish(connection, slca, self._clock())
+        now = self._clock()
+        clock.check(connection, now)
+        return trust.publish(connection, slca, now)

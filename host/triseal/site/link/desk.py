@@ -24,6 +24,7 @@ from triseal import database
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site.authority import Authority
+from triseal.site.clock import Guard
 from triseal.site.errors import Changed
 from triseal.site.link.drafts import Draft, Look, Task
 from triseal.site.link.known import Known
@@ -62,14 +63,20 @@ class Desk:
         engine: the site's database.
         authority: the SLCA.
         clock: gives the time, Unix seconds.
+        guard: of that clock; while it is in doubt nothing is signed.
     """
 
     def __init__(
-        self, engine: Engine, authority: Authority, clock: Callable[[], float] = time.time
+        self,
+        engine: Engine,
+        authority: Authority,
+        clock: Callable[[], float] = time.time,
+        guard: Guard | None = None,
     ) -> None:
         self._engine = engine
         self._authority = authority
         self._clock = clock
+        self._guard = guard
         self._plans = Plans(Preparer(authority.issuer))
         self._known = Known()
         self._recorder = Recorder(engine, self._known)
@@ -150,7 +157,7 @@ class Desk:
             with database.reading(self._engine) as connection:
                 self._plans.refresh(connection)
                 now = int(self._clock())
-                look = Look(connection, self._plans, self._known, self._authority, now)
+                look = Look(connection, self._plans, self._known, self._authority, now, self._guard)
                 return [_run(task, look) for task in tasks]
         except DatabaseUnusable as error:
             return [error] * len(tasks)

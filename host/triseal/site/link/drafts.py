@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from triseal.site.authority import Authority, SignedSeal
+from triseal.site.clock import Guard
 from triseal.site.ledger import Place
 from triseal.site.link.known import Known
 from triseal.site.link.plans import Plans
@@ -51,15 +52,24 @@ class Look:
         connection: a reading transaction.
         plans: what nodes should hold.
         known: what was issued last.
-        authority: the SLCA.
+        slca: the SLCA; `authority` is for what is to be signed.
         now: the time, Unix seconds.
+        guard: of the clock, if it has one.
     """
 
     connection: Connection
     plans: Plans
     known: Known
-    authority: Authority
+    slca: Authority
     now: int
+    guard: Guard | None = None
+
+    @property
+    def authority(self) -> Authority:
+        """The SLCA, to sign something; raises ClockDoubted where the time is in doubt."""
+        if self.guard is not None:
+            self.guard.check()
+        return self.slca
 
 
 Task = Callable[[Look], Draft]

@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, func, select
 
 from triseal.site import state
+from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.link.desk import Desk
 from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.metrics import Metrics
@@ -25,15 +26,18 @@ _FOLLOWER_LINES = 256
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
-def app(desk: Desk, registry: Registry, metrics: Metrics, lines: Mapping[str, str]) -> FastAPI:
+def app(
+    desk: Desk, registry: Registry, metrics: Metrics, lines: Mapping[str, str], guard: Guard
+) -> FastAPI:
     """The pages of one server process.
 
     Args:
         lines: which node is served at which serial port.
+        guard: of the server's clock.
 
-    `/health` says whether the database answers, `/metrics` is for Prometheus, `/nodes` lists who is
-    connected here, `/nodes/NODE/log` follows a connected node's log as lines of JSON. All of them
-    only for who asks for them by a loopback name.
+    `/health` says whether the database answers and the clock is believed, `/metrics` is for
+    Prometheus, `/nodes` lists who is connected here, `/nodes/NODE/log` follows a connected node's
+    log as lines of JSON. All of them only for who asks for them by a loopback name.
     """
     pages = FastAPI(
         title="Triseal site",
@@ -47,7 +51,7 @@ def app(desk: Desk, registry: Registry, metrics: Metrics, lines: Mapping[str, st
     async def health() -> dict[str, Any]:
         await desk.ask(_nothing)
         return {
-            "status": "ok",
+            "status": ClockDoubted.code if guard.jump() else "ok",
             "connected": len(registry),
             "revision": desk.revision,
             "lines": lines,

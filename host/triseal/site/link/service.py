@@ -9,7 +9,8 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from triseal.site.link import pages
+from triseal.site.clock import Guard
+from triseal.site.link import janitor, pages, timekeeper
 from triseal.site.link.contexts import SECONDS, Identity
 from triseal.site.link.desk import Desk
 from triseal.site.link.limits import Limits
@@ -18,6 +19,7 @@ from triseal.site.link.metrics import Metrics
 from triseal.site.link.server import Server, listen
 from triseal.site.link.watch import watch
 from triseal.site.manager import Manager
+from triseal.site.pruning import KEEP_DAYS
 
 _log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
@@ -31,6 +33,7 @@ class Options:
         host, port: where nodes connect; port 0 lets the kernel choose.
         pages_port: of health and metrics, on the loopback address.
         serial: ports of nodes at serial lines.
+        keep_days: for which the ledger keeps what has expired.
         certificate_seconds: for which the server's own certificate is valid.
         limits: what a connection may cost.
     """
@@ -39,6 +42,7 @@ class Options:
     port: int = 0
     pages_port: int = 0
     serial: tuple[str, ...] = ()
+    keep_days: int = KEEP_DAYS
     certificate_seconds: int = SECONDS
     limits: Limits = field(default_factory=Limits)
 
@@ -54,7 +58,8 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
         options: see there.
         ready: called with both ports once nodes can connect.
 
-    Raises: OSError where a port is taken; DatabaseUnusable; what opening the site key raises.
+    Raises: OSError where a port is taken; DatabaseUnusable; ClockDoubted; what opening the site key
+        raises.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -74,16 +79,20 @@ async def _run(
     ready: Ready,
     stop: asyncio.Event,
 ) -> None:
-    desk = Desk(manager.engine, manager.authority)
+    manager.check_clock()
+    guard = Guard()
+    desk = Desk(manager.engine, manager.authority, guard=guard)
     working = asyncio.create_task(desk.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     await desk.ask(identity.issue)
     server = Server(manager.name, desk, identity, options.limits, metrics, manager.redeem)
     lines = Lines(server.reception)
-    site = pages.server(pages.app(desk, server.registry, metrics, lines.nodes))
+    site = pages.server(pages.app(desk, server.registry, metrics, lines.nodes, guard))
     nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
     tasks = [
         asyncio.create_task(server.run(listeners[0])),
+        asyncio.create_task(timekeeper.keep(desk, guard)),
+        asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
         asyncio.create_task(watch(desk, identity, server.registry)),
         showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
