@@ -79,6 +79,7 @@ def test_a_change_says_what_it_guarantees(settled: Commands) -> None:
         "confirmed": [],
         "waiting": {},
         "in_force_by": None,
+        "grace": {},
     }
     assert settled.json("site", "retire", "kitchen")["nodes"] == 0
     assert settled.fails("site", "deploy", "kitchen", "thermo") == "node-retired"

@@ -225,6 +225,33 @@ def test_when_the_last_old_seal_is_over_the_change_is_in_force(world: World) -> 
     assert world.manager.grant("thermo", ["log"]).by is None
 
 
+def test_a_node_with_grace_is_named_until_it_says_that_it_has_changed(world: World) -> None:
+    told(world, "hall")
+    told(world, "kitchen")
+    world.manager.allow_grace("hall", 60, in_force=True)
+    found = world.manager.grant("thermo", ["log"])
+    ends = {"hall": NOW + LIFETIME, "kitchen": NOW + LIFETIME}
+    assert found == Guarantee((), ends, {"hall": 60})
+    world.now = NOW + LIFETIME + 1
+    # It may lie in a drawer with the old seal, and not know that it is over.
+    assert world.manager.grant("thermo", ["log"]) == Guarantee(("kitchen",), {}, {"hall": 60})
+    told(world, "hall")
+    assert world.manager.grant("thermo", ["log"]) == Guarantee(("hall", "kitchen"), {})
+
+
+def test_a_grace_counts_from_when_it_may_be_in_force_to_when_it_is_not(world: World) -> None:
+    told(world, "hall")
+    for seconds, in_force, noted in (
+        (60, False, {"hall": 60}),
+        (0, False, {"hall": 60}),
+        (90, False, {"hall": 90}),
+        (10, True, {"hall": 10}),
+        (0, True, {}),
+    ):
+        world.manager.allow_grace("hall", seconds, in_force=in_force)
+        assert world.manager.grant("thermo", ["log"], ["hall"]).grace == noted, seconds
+
+
 @pytest.mark.parametrize("act", ["undeploy", "retire"])
 def test_what_is_taken_away_is_gone_when_the_node_says_so(world: World, act: str) -> None:
     told(world, "hall")

@@ -84,7 +84,7 @@ def image_(
         bundle = site.bundle()
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
         made = image.build(chip, data, _contents(chip, bundle, named), _place(filesystem))
-        site.expect(node, token, token_days * _DAY, replace=replace)
+        site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
     files.write(out, made.data, 0o600)  # it holds the token
     _write_extras(chip, romfs, manifest)
     facts = {

@@ -79,8 +79,11 @@ def enrol(
         See also boards.provision, nodes.enrol, and what the board itself refuses.
     """
 
+    grace = int(str(settings.get("grace", 0)))
+
     def issue(request: bytes) -> dict[str, bytes]:
         issued = site.enrol(node, request, replace=replace)
+        site.allow_grace(node, grace, in_force=False)
         chosen = json.dumps({"node": node, **settings}).encode()
         return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
 
@@ -90,6 +93,7 @@ def enrol(
         if found not in (None, node) and not replace:
             raise AlreadyNode(f"the board at {board.port} is {found}")
         done = provision.provision(board, node, issue, report)
+    site.allow_grace(node, grace, in_force=True)
     return done, tell_time(site, board)
 
 

@@ -7,12 +7,12 @@ seals that still say the old thing bounds every change (Pahl and Donini 2018, se
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select, union
 
 from sealcore import errors
-from triseal.site import holdings, ledger, state
+from triseal.site import holdings, ledger, nodes, state
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
 from triseal.site.sealing import Preparer, wanted
@@ -25,10 +25,14 @@ class Guarantee:
     Attributes:
         confirmed: nodes where it is, because they said so or hold nothing that is valid.
         waiting: for each other node the last second (Unix time) at which the old can still hold.
+        grace: nodes that have not confirmed and may run services for some seconds, these, after a
+            power loss before they know the time (`triseal node provision --grace`). There the old
+            can hold for so long once more, whenever the power comes back.
     """
 
     confirmed: tuple[str, ...]
     waiting: dict[str, int]
+    grace: dict[str, int] = field(default_factory=dict)
 
     @property
     def by(self) -> int | None:
@@ -38,15 +42,17 @@ class Guarantee:
 
 def of(connection: Connection, preparer: Preparer, places: Iterable[Place], now: int) -> Guarantee:
     """How far nodes are with what these places' seals shall say now."""
-    confirmed: set[str] = set()
-    waiting: dict[str, int] = {}
+    found: dict[str, int] = {}
     for place in places:
-        until = _outstanding(connection, preparer, place, now)
-        if until is None:
-            confirmed.add(place.node)
-        else:
-            waiting[place.node] = max(until, waiting.get(place.node, 0))
-    return Guarantee(tuple(sorted(confirmed - waiting.keys())), dict(sorted(waiting.items())))
+        until = _outstanding(connection, preparer, place)
+        found[place.node] = max(until, found.get(place.node, 0))
+    waiting = {node: until for node, until in found.items() if until >= now}
+    allowed = {node: nodes.grace_of(connection, node) for node, until in found.items() if until}
+    grace = {node: seconds for node, seconds in allowed.items() if seconds}
+    confirmed = found.keys() - waiting.keys() - grace.keys()
+    return Guarantee(
+        tuple(sorted(confirmed)), dict(sorted(waiting.items())), dict(sorted(grace.items()))
+    )
 
 
 def places_of(connection: Connection, *, service: str = "", node: str = "") -> list[Place]:
@@ -63,16 +69,16 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
     return sorted((Place(row.node, row.service) for row in rows), key=lambda p: (p.node, p.service))
 
 
-def _outstanding(connection: Connection, preparer: Preparer, place: Place, now: int) -> int | None:
-    """The last second at which the node can still hold to the old; None if it can't now."""
+def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> int:
+    """The last second at which the node can still hold to the old; 0 if it has said that it does
+    not."""
     current = _current(connection, preparer, place)
     held = holdings.serial(connection, place)
     if held is None:
-        return None
+        return 0
     if current is not None and ledger.template_of(connection, held) == current:
-        return None
-    until = ledger.newest_expiry(connection, place, other_than=current)
-    return until if until >= now else None
+        return 0
+    return ledger.newest_expiry(connection, place, other_than=current)
 
 
 def _current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:

@@ -183,13 +183,24 @@ class Manager:
         with database.reading(self.engine) as connection:
             tokens.check_free(connection, node, replace=replace)
 
-    def expect(self, node: str, token: bytes, seconds: int, *, replace: bool = False) -> None:
+    def allow_grace(self, node: str, seconds: int, *, in_force: bool) -> None:
+        """Note what a node is allowed, so that guarantees name it: see nodes.allow_grace."""
+        with self._changing() as connection:
+            nodes.allow_grace(connection, node, seconds, in_force=in_force)
+
+    def expect(
+        self, node: str, token: bytes, seconds: int, *, grace: int = 0, replace: bool = False
+    ) -> None:
         """Await a board that has this one-time token, for so many seconds; voids older tokens.
+
+        Args:
+            grace: that its settings allow it, seconds.
 
         Raises: as `check_free`.
         """
         with self._changing() as connection:
             tokens.check_free(connection, node, replace=replace)
+            nodes.allow_grace(connection, node, grace, in_force=False)
             tokens.expect(connection, node, token, self._clock() + seconds)
 
     def redeem(self, csr: bytes, proof: bytes) -> bytes:

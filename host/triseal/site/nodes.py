@@ -89,6 +89,24 @@ def enrol(connection: Connection, name: str, csr: bytes, *, replace: bool = Fals
     return wanted.spki
 
 
+def allow_grace(connection: Connection, name: str, seconds: int, *, in_force: bool) -> None:
+    """Note for how many seconds a node may run services before it knows the time.
+
+    Args:
+        seconds: 0 for never.
+        in_force: the node has this setting now; else it may have it, or the one before.
+    """
+    row = get(connection, name)
+    noted = seconds if in_force else max(seconds, row.grace)
+    connection.execute(state.nodes.update().where(state.nodes.c.name == name).values(grace=noted))
+
+
+def grace_of(connection: Connection, name: str) -> int:
+    """Seconds that a node, retired or not, may run services before it knows the time."""
+    row = _find(connection, name)
+    return 0 if row is None else int(row.grace)
+
+
 def retire(connection: Connection, name: str, now: int) -> None:
     """Cut a node off: from now on it gets nothing. Raises: UnknownNode, NodeRetired."""
     get(connection, name)

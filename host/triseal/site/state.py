@@ -72,6 +72,8 @@ nodes = Table(
     Column("retired_at", BigInteger),
     Column("heard_at", BigInteger),  # when it last told something
     Column("bundle_version", Integer),  # that it told
+    # Seconds that it may run services after a power loss before it knows the time; at the most.
+    Column("grace", Integer, nullable=False, server_default="0"),
 )
 
 packages = Table(
