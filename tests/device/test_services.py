@@ -180,26 +180,43 @@ def test_a_slow_reader_loses_the_oldest(start: Start, site: Site, spki: bytes) -
     assert node.until_line("one: (") == "one: ([12, 13, 14, 15, 16, 17, 18, 19], 12)"
 
 
-def test_all_tasks_of_a_service_end_with_it(start: Start, site: Site, spki: bytes) -> None:
-    more = (
-        "async def beat(ctx):\n"
-        "    while True:\n        ctx.pin(1).value(1)\n        ctx.pin(1).value(0)\n"
-        "        await asyncio.sleep_ms(10)\n"
-    )
-    app = f"""\
+BEAT = """\
+from asyncio import gather, sleep_ms, wait_for
 import asyncio
-{more}
-async def main(ctx):
-    asyncio.create_task(beat(ctx))
-    await asyncio.sleep(60)
+from machine import Pin
+async def beat():
+    while True:
+        Pin(1).value(1)
+        Pin(1).value(0)
+        await sleep_ms(10)
 """
+# Each row: what stands at the top of the module, and in main.
+STARTED = (
+    ("by asyncio.create_task", "", "asyncio.create_task(beat())"),
+    ("by the loop", "", "asyncio.get_event_loop().create_task(beat())"),
+    ("by gather", "", "await gather(beat(), beat())"),
+    ("by wait_for", "", "await wait_for(beat(), 100)"),
+    (
+        "by a task of a task",
+        "async def nest():\n    asyncio.create_task(beat())",
+        "asyncio.create_task(nest())",
+    ),
+)
+
+
+@pytest.mark.parametrize(("sentence", "top", "body"), STARTED, ids=[row[0] for row in STARTED])
+def test_all_tasks_of_a_service_end_with_it(
+    sentence: str, top: str, body: str, start: Start, site: Site, spki: bytes
+) -> None:
+    app = f"{BEAT}{top}\nasync def main(ctx):\n    {body}\n    await sleep_ms(60000)\n"
     node = start(site.deploy("one", app.encode(), NAME, spki, grants=("pin:1",), life=(-10, 2)))
     assert by_name(node.tell_time()) == {"one": "running"}
     node.until(lambda now: by_name(now)["one"] == "expired")
+    node.ask()  # what was cancelled has had its turn
     count = node.virtual.pin(1)[1]
-    assert count > 0
+    assert count > 0, sentence
     node.ask()
-    assert node.virtual.pin(1)[1] == count
+    assert node.virtual.pin(1)[1] == count, sentence
 
 
 def test_a_service_that_will_not_end_costs_a_reset(start: Start, site: Site, spki: bytes) -> None:
