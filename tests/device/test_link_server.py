@@ -1,0 +1,148 @@
+"""The agent and a server that is not its site's manager, or says what no manager may."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from sealcore import messages
+from tests.device.conftest import Start
+from tests.device.node import NAME, PATIENCE, Node
+from tests.device.site import Site
+from triseal import signer
+from triseal.signer import KeySigner
+
+KEY = signer.generate("p256")
+SPKI = KeySigner(KEY).spki
+
+
+def of_a_node(site: Site) -> bytes:
+    return site.node("hall", SPKI)
+
+
+def a_site_seal(site: Site) -> bytes:
+    return site.deploy("x", b"1", NAME, SPKI).files["site.der"]
+
+
+def of_another_authority(site: Site) -> bytes:
+    return Site(site.name).slsm(SPKI)
+
+
+def ended_before_what_the_node_knows(site: Site) -> bytes:
+    return Site(site.name, site.now - 7200, authority=site.authority).slsm(SPKI)
+
+
+def of_another_site(site: Site) -> bytes:
+    return Site("farm", authority=site.authority).slsm(SPKI)
+
+
+NOT_OURS: tuple[tuple[Callable[[Site], bytes], str], ...] = (
+    (of_a_node, "wrong-node"),
+    (a_site_seal, "profile-violation"),
+    (of_another_authority, "bad-signature"),
+    (of_another_site, "wrong-node"),
+    (ended_before_what_the_node_knows, "expired"),
+)
+
+
+@pytest.mark.parametrize(("make", "code"), NOT_OURS, ids=[row[0].__name__ for row in NOT_OURS])
+def test_who_is_not_the_sites_manager_hears_nothing(
+    make: Callable[[Site], bytes], code: str, site: Site, start: Start, directory: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = start_with(listener, start, directory)
+        with accepted(listener, make(site), directory) as tls:
+            assert said(tls) == b""
+        node.until_line(f"triseal: link: {code}")
+
+
+OUT = ("../main.py", 1, bytes(32))
+SAID: tuple[tuple[str, bool, int, tuple[object, ...], str], ...] = (
+    ("anything before WELCOME", False, messages.REMOVE, (["x"],), "bad-message"),
+    ("what only a node says", True, messages.RENEW, ([],), "bad-message"),
+    ("a piece that nobody asked for", True, messages.CHUNK, (bytes(32), 0, b"x"), "bad-message"),
+    ("a service that leads out", True, messages.ASSIGN, ("../x", b"0", []), "profile-violation"),
+    ("no files", True, messages.ASSIGN, ("x", b"0", []), "bad-message"),
+    (
+        "a file that leads out",
+        True,
+        messages.ASSIGN,
+        ("x", b"0", [("../main.py", 1, bytes(32))]),
+        "bad-message",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "welcomes", "kind", "values", "code"), SAID, ids=[row[0] for row in SAID]
+)
+def test_a_manager_that_says_what_it_may_not_is_left(
+    sentence: str,
+    welcomes: bool,
+    kind: int,
+    values: tuple[object, ...],
+    code: str,
+    site: Site,
+    start: Start,
+    directory: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = start_with(listener, start, directory)
+        with accepted(listener, site.slsm(SPKI), directory) as tls:
+            hello = messages.parse(said(tls)[4:])
+            assert hello[0] == messages.HELLO
+            if welcomes:
+                send(tls, messages.WELCOME, site.time(hello[1][2]), b"")
+            send(tls, kind, *values)
+            node.until_line(f"triseal: link: {code}")
+    assert node.ask().node == NAME, sentence
+
+
+def test_a_manager_whose_certificate_has_ended_is_left(
+    site: Site, start: Start, directory: Path
+) -> None:
+    """TLS on a board looks at no validity, and before WELCOME the node knows no time."""
+    before = Site(site.name, site.now - 3900, authority=site.authority)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = start_with(listener, start, directory)
+        with accepted(listener, before.slsm(SPKI), directory) as tls:
+            hello = messages.parse(said(tls)[4:])
+            send(tls, messages.WELCOME, site.time(hello[1][2]), b"")
+            node.until_line("triseal: link: expired")
+
+
+def start_with(listener: socket.socket, start: Start, directory: Path) -> Node:
+    listener.settimeout(PATIENCE)
+    settings = {"server": ["127.0.0.1", listener.getsockname()[1]], "spread": 1}
+    (directory / "flash/triseal/settings.json").write_text(json.dumps(settings))
+    return start()
+
+
+def accepted(listener: socket.socket, der: bytes, directory: Path) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    path = directory / "server.pem"
+    pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+    path.write_bytes(pem + KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context.load_cert_chain(path)
+    plain, _ = listener.accept()
+    plain.settimeout(PATIENCE)
+    return context.wrap_socket(plain, server_side=True)
+
+
+def said(tls: ssl.SSLSocket) -> bytes:
+    """The first that the node says; nothing if it leaves."""
+    try:
+        return tls.recv(16384)
+    except (ConnectionError, ssl.SSLError):
+        return b""
+
+
+def send(tls: ssl.SSLSocket, kind: int, *values: object) -> None:
+    tls.sendall(messages.frame(messages.write(kind, *values)))
