@@ -189,7 +189,7 @@ NUMBERS = (0, 1, 127, 128, 255, 256, 32767, 32768, 1 << 64, (1 << 2048) - 1)
 def test_what_is_written_is_read_back():
     for number in NUMBERS:
         assert read_integer(encode.integer(number)) == number
-    for size in (0, 1, 127, 128, 255, 256, 65535, 65536):
+    for size in (0, 1, 127, 128, 255, 256, 8192):
         assert read_any(encode.octets(bytes(size))) == bytes(size)
     assert read_bits(encode.bits(b"\x01")) == b"\x01"
     assert read_text(encode.text("\u00e4")) == "\u00e4"

