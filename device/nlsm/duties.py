@@ -35,6 +35,28 @@ def _welcome(link, signed, newer) -> None:
         if one.code:  # HELLO has no room for reasons
             link.report(one)
     node.check()
+    _renew_certificate(link)
+
+
+def _renew_certificate(link) -> None:
+    """Ask for the node's next certificate, long before it is needed: a node connects seldom."""
+    request = keystore.read(keystore.ROOT + "/node.csr")
+    if request and link.node.clock.now() >= trust.load().renew_at:
+        link.send(messages.write(messages.ENROL, request, b""))
+
+
+def _enrolled(link, certificate) -> None:
+    """The node's next certificate: for the key that it has."""
+    from sealcore import identity
+
+    own = trust.load()
+    new = identity.parse(certificate)
+    uri = identity.node(own.site, own.node)
+    identity.check(new, own.site_keys, uri, link.node.clock.now())
+    if bytes(new.spki) != own.spki:
+        raise errors.WrongKey("node certificate")
+    keystore.write(keystore.ROOT + "/node.crt", certificate)
+    trust.changed()
 
 
 def _believe(node, newer: bytes) -> None:
@@ -126,5 +148,6 @@ _DUTIES = {
     messages.REFUSED: _refused,
     messages.RENEWNOW: _renew_now,
     messages.CHUNK: _chunk,
+    messages.ENROLLED: _enrolled,
     messages.FOLLOW: _follow,
 }

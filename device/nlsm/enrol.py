@@ -13,7 +13,8 @@ from . import keystore, memory, recovery
 
 _KEY = "/node.key"
 _CERTIFICATE = keystore.ROOT + "/node.crt"
-_FILES = ("node.key", "node.crt", "bundle.der", "settings.json")
+_REQUEST = "/node.csr"
+_FILES = ("node.key", "node.csr", "node.crt", "bundle.der", "settings.json")
 
 
 def request(node: str, fresh: bool = False) -> None:
@@ -28,9 +29,10 @@ def request(node: str, fresh: bool = False) -> None:
 
 
 def make_request(node: str, fresh: bool = False) -> bytes:
-    """The same, DER."""
+    """The same, DER. It is kept beside the key: the certificate is renewed by it."""
     recovery.recover()
-    known = keystore.read(_current(node)) if not fresh else b""
+    place = _current(node)
+    known = keystore.read(place + _KEY) if not fresh else b""
     memory.free()
     from sealcore import csr, p256_sign
 
@@ -41,7 +43,9 @@ def make_request(node: str, fresh: bool = False) -> bytes:
         place = keystore.INCOMING if keystore.exists(_CERTIFICATE) else keystore.ROOT
         recovery.make(place)
         keystore.write(place + _KEY, key.sec1())
-    return csr.build(node, key.public_key().point(), key.sign)
+    made = csr.build(node, key.public_key().point(), key.sign)
+    keystore.write(place + _REQUEST, made)
+    return made
 
 
 def prove(node: str, nonce: bytes) -> bytes:
@@ -54,11 +58,10 @@ def prove(node: str, nonce: bytes) -> bytes:
 
 
 def _current(node: str) -> str:
-    """Where the key for this name lies: one that was just made, or the node's."""
-    staged = keystore.INCOMING + _KEY
-    if keystore.exists(staged) or _name() not in ("", node):
-        return staged
-    return keystore.ROOT + _KEY
+    """The folder of the key for this name: one that was just made, or the node's."""
+    if keystore.exists(keystore.INCOMING + _KEY) or _name() not in ("", node):
+        return keystore.INCOMING
+    return keystore.ROOT
 
 
 def _name() -> str:

@@ -24,6 +24,7 @@ def read(folder: str = keystore.ROOT) -> Trust:
     _check_key(found.spki, file(folder, "node.key"))
     found.site = kept.site
     found.version = kept.version
+    found.renew_at = (own.not_before + own.not_after) // 2
     found.signed = max(kept.issued_at, own.not_before)
     # Copied, so that the files, and what reads them, need not stay in memory.
     found.site_keys = _copied(kept.site_keys)

@@ -1,6 +1,7 @@
 """What a node keeps, in files that survive a power cut at any moment.
 
     /triseal/node.key         private key, SEC 1 DER: made on the board, never leaves it
+    /triseal/node.csr         the request for that key's certificate
     /triseal/node.crt         the node's certificate
     /triseal/bundle.der       trust bundle
     /triseal/settings.json    what provisioning decided

@@ -11,6 +11,7 @@ class Trust:
     site       the site's name
     version    of the trust bundle
     site_keys, store_keys, developers    as TrustBundle has them
+    renew_at   Unix seconds: half of the life of the node's certificate is over
     signed     Unix seconds: the latest time that the site has signed in the two
     """
 

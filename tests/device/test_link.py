@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from boards.link import Board
 from boards.port import Port
 from boards.provision import provision
 from boards.virtual import VirtualBoard
-from sealcore import encode, messages, seal
+from sealcore import encode, identity, messages, seal
 from tests.device.node import Node as Watched
 from tests.device.node import spki
 from tests.host.link_world import LinkWorld, serving, until
@@ -25,11 +25,13 @@ from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site import state
+from triseal.site.authority import Authority, Certified
 from triseal.site.console import NodeStatus
 from triseal.site.link.plans import files_of
 from triseal.site.link.reports import refusals
 
 NODE = "kitchen"
+DAY = 86400
 TICKING = b"""\
 import asyncio
 async def main(ctx):
@@ -277,3 +279,73 @@ def test_a_server_of_another_site_hears_nothing(
 def settings(node: Watched, port: int) -> None:
     path = node.root / "triseal/settings.json"
     path.write_text(json.dumps({"server": ["127.0.0.1", port], "spread": 1}))
+
+
+def age(world: LinkWorld, root: Path, days: int) -> bytes:
+    """Give the node a certificate of a year of which so many days are over."""
+    path = root / "flash/triseal/node.crt"
+    spki = bytes(identity.parse(path.read_bytes()).spki)
+    begin = world.now - days * DAY
+    old = world.manager.authority.certify_node(NODE, spki, Validity(begin, begin + 365 * DAY))
+    path.write_bytes(old.der)
+    return old.der
+
+
+def issued(world: LinkWorld) -> int:
+    uri = identity.node("house", NODE)
+    count = select(func.count()).where(state.certificates.c.uri == uri)
+    with database.reading(world.manager.engine) as connection:
+        return int(connection.execute(count).scalar_one())
+
+
+def test_in_the_second_half_of_its_life_it_is_renewed(
+    world: LinkWorld,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    old = age(world, tmp_path / "board", 200)
+    before = issued(world)
+    with serving(world) as server:
+        node = connect(server.port)
+        path = node.root / "triseal/node.crt"
+        until(lambda: path.read_bytes() != old, "renewed")
+        new = identity.parse(path.read_bytes())
+        assert new.spki == identity.parse(old).spki
+        assert new.not_after > world.now + 364 * DAY
+        node.virtual.reset()
+        node.until(lambda now: now.time > 0)  # it is let in with it
+    assert issued(world) == before + 1, "and asks for no other"
+
+
+def test_before_that_it_is_not(
+    world: LinkWorld,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    old = age(world, tmp_path / "board", 180)
+    before = issued(world)
+    with serving(world) as server:
+        node = connect(server.port)
+        node.until(lambda now: now.time > 0)
+    assert issued(world) == before
+    assert (node.root / "triseal/node.crt").read_bytes() == old
+
+
+def test_one_for_another_key_is_refused(
+    world: LinkWorld,
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = age(world, tmp_path / "board", 200)
+    other = world.add_node("other")
+    honest = Authority.certify_node
+
+    def lying(slca: Authority, node: str, spki: bytes, validity: Validity) -> Certified:
+        return honest(slca, node, other, validity)
+
+    monkeypatch.setattr(Authority, "certify_node", lying)
+    with serving(world) as server:
+        node = connect(server.port)
+        node.until_line("triseal: link: wrong-key")
+    assert (node.root / "triseal/node.crt").read_bytes() == old
