@@ -99,6 +99,8 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.ASK, NONCE),
     (messages.STATUS, NONCE, "kitchen", 0, 0, 0, []),
     (messages.TIME, b""),
+    (messages.PROVE, NONCE),
+    (messages.PROOF, b""),
 )
 
 

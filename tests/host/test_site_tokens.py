@@ -13,7 +13,7 @@ from sealcore import errors, identity, names, onetime
 from tests.host.site_world import World, make_request
 from triseal import database, signer
 from triseal.errors import BadRequest, Failure
-from triseal.site import overview, state, tokens
+from triseal.site import overview, pruning, state, tokens
 from triseal.site.errors import (
     BadToken,
     NodeRetired,
@@ -98,7 +98,8 @@ def test_a_lost_certificate_is_given_again_to_the_same_key(world: World) -> None
     for _ in range(3):
         assert world.manager.redeem(board.csr, board.proof) == first
     assert facts(world) == before
-    world.now += NODE_SECONDS
+    world.now += NODE_SECONDS + 2 * pruning.DAY
+    assert pruning.prune(world.manager.engine, world.now, 1).certificates
     assert identity.parse(world.manager.redeem(board.csr, board.proof)).not_before == world.now
 
 

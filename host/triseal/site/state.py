@@ -142,7 +142,8 @@ tokens = Table(
     Column("node", ForeignKey("nodes.name"), primary_key=True),
     Column("point", LargeBinary, nullable=False),  # public half of the key that the token makes
     Column("expires_at", BigInteger, nullable=False),
-    Column("certificate", ForeignKey("certificates.serial")),  # that used it up; NULL until then
+    # Serial of what used it up; NULL until then. No foreign key: what expired long ago is pruned.
+    Column("certificate", LargeBinary),
 )
 
 # ... site seals as what is fixed for long ...
