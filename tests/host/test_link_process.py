@@ -107,7 +107,8 @@ def test_told_to_stop_it_stops(tmp_path: Path) -> None:
 
 def test_its_pages(tmp_path: Path) -> None:
     site = make(tmp_path)
-    with server(site.home, tmp_path / "log") as (ports, _):
+    absent = str(tmp_path / "no-board")
+    with server(site.home, tmp_path / "log", "--serial", absent) as (ports, _):
         one = node(site, "node0", ports.nodes)
         one.hello()
         one.expect(messages.ASSIGN)
@@ -116,7 +117,7 @@ def test_its_pages(tmp_path: Path) -> None:
             "status": "ok",
             "connected": 1,
             "revision": 0,
-            "lines": {},
+            "lines": {absent: ""},
         }
         text = page(ports, "/metrics").decode()
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")

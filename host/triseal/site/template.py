@@ -39,7 +39,7 @@ class SealTemplate:
     serial_at: int
     times_at: int
 
-    @property
+    @functools.cached_property
     def digest(self) -> bytes:
         """SHA-256 of the template, which names it."""
         return hashlib.sha256(self.tbs).digest()
