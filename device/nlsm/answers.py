@@ -28,7 +28,7 @@ from sealcore import errors, messages
 from sealcore.compat import const
 from sealcore.der import single
 
-from . import clock, keystore
+from . import clock
 
 _LINE = const(128)
 _INTEGER = const(0x02)
@@ -75,6 +75,8 @@ def _kept(one) -> bytes:
     """The serial number in the seal on flash, which nobody has checked yet: to say which it is."""
     if one.state == "refused":
         return b""
+    from . import keystore
+
     try:
         whole = single(keystore.read(keystore.SERVICES + "/" + one.name + "/site.der"))
         signed = single(whole.element())

@@ -40,7 +40,6 @@ def _read(found: dict) -> None:
         from . import newcomer
 
         newcomer.look(found)
-    memory.load(memory.TRUST)
     from . import floors, trust
 
     own = trust.load()

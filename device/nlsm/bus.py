@@ -8,7 +8,6 @@ import asyncio
 from sealcore import errors, grants
 from sealcore.compat import const
 
-_PLAIN = (str, bytes, int, float, bool, type(None))
 _QUEUE = const(8)
 _LONGEST = const(1024)
 _MOST = const(8)  # subscriptions of one service

@@ -25,7 +25,7 @@ def _welcome(link, signed, newer) -> None:
         raise node.failure
     from . import timing
 
-    timing.take(node.clock, link.question, signed)
+    timing.take(node.clock, link.question, signed, trust.load())
     if link.peer:
         link.peer.check_time(node.clock.now())
     link.greeted = True

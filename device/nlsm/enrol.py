@@ -8,13 +8,16 @@ import json
 import os
 
 from sealcore import errors
+from sealcore.compat import const
 
 from . import keystore, memory, recovery
 
-_KEY = "/node.key"
+_KEY = const("/node.key")
 _CERTIFICATE = keystore.ROOT + "/node.crt"
-_REQUEST = "/node.csr"
-_FILES = ("node.key", "node.csr", "node.crt", "bundle.der", "settings.json")
+_KEY = const("/node.key")
+_REQUEST = const("/node.csr")
+_CERTIFICATE = keystore.ROOT + "/node.crt"
+_FILES = const(("node.key", "node.csr", "node.crt", "bundle.der", "settings.json"))
 
 
 def request(node: str, fresh: bool = False) -> None:

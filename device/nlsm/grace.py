@@ -1,8 +1,10 @@
 """The seconds that services may run after a power loss before the time is known, spent once."""
 
+from sealcore.compat import const
+
 from . import floors
 
-_KEY = "=grace"
+_KEY = const("=grace")
 
 
 def spend(grace: int) -> int:

@@ -19,7 +19,6 @@ from . import clock, memory
 
 def challenge() -> bytes:
     """A nonce of 16 octets; the one before is void."""
-    memory.check()
     from . import floors, trust
 
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
@@ -31,11 +30,7 @@ def challenge() -> bytes:
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
     _check_clock()
-    memory.check()
-    from . import timing
-
-    timing.take(clock.of_line, clock.asked_by_line, signed)
-    memory.free()
+    memory.take_time(clock.of_line, clock.asked_by_line, signed)
     return clock.of_line.now()
 
 

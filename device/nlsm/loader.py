@@ -3,10 +3,12 @@
 import os
 import sys
 
+from sealcore.compat import const
+
 from . import keystore, service
 
-_IMAGE = "app.romfs"
-_MODULE = "app"
+_IMAGE = const("app.romfs")
+_MODULE = const("app")
 
 
 def load(one) -> None:

@@ -15,13 +15,19 @@ RESIDENT = (
     " wire "
 )
 _PLENTY = const(65536)
+# Octets taken between two collections. Where the collector runs only when there is no room left, a
+# small heap has fallen into pieces by then: what stays lies between what has gone.
+_SWEEP = const(2048)
 
 # What it takes to know whom to trust, to talk, and to check a service: in the order of dependence.
 TRUST = (
     "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
-    " sealcore.names nlsm.keystore nlsm.trust"
+    " sealcore.names nlsm.keystore"
 )
-TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.keystore nlsm.answers"
+_TIME = const(
+    "sealcore.encode sealcore.der sealcore.rsa sealcore.keys sealcore.signedtime nlsm.timing"
+)
+TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.answers"
 CHECK = "sealcore.seal sealcore.custody nlsm.floors nlsm.verifier nlsm.starter"
 
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
@@ -32,6 +38,7 @@ _held = []
 def load(names: str) -> None:
     """Load modules one by one: where each clears up after itself, a small heap keeps long free
     pieces."""
+    gc.threshold(_SWEEP)
     for name in names.split():
         gc.collect()
         __import__(name)
@@ -40,11 +47,26 @@ def load(names: str) -> None:
 
 def check() -> None:
     """Load what a check needs."""
-    load(TRUST)
     from . import trust
 
     trust.load()
+    load(TRUST)
     load(CHECK)
+
+
+def take_time(clock, question, signed) -> None:
+    """`timing.take`, in two steps: what has read whom to trust makes room for what checks."""
+    from . import trust
+
+    own = trust.load()
+    del trust
+    free()
+    load(_TIME)
+    from . import timing
+
+    timing.take(clock, question, signed, own)
+    del timing, own
+    free()
 
 
 def free() -> None:

@@ -97,12 +97,7 @@ class Node:
         """Take the site's answer on the console; raises SealError. What waited is started."""
         if self.failure:
             raise self.failure
-        memory.load(memory.TRUST)
-        from . import timing
-
-        timing.take(self.clock, self.question, signed)
-        del timing
-        memory.free()
+        memory.take_time(self.clock, self.question, signed)
         self.check()
 
     def wait_for_time(self) -> None:

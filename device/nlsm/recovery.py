@@ -6,8 +6,8 @@ from sealcore.compat import const
 
 from . import board, keystore
 
-_ACCEPTED = "/triseal/accepted"
-_OLD = "/triseal/old"
+_ACCEPTED = const("/triseal/accepted")
+_OLD = const("/triseal/old")
 FOLDER = const(0x4000)
 
 

@@ -1,5 +1,7 @@
 """Who this node is and whom it believes."""
 
+from sealcore.compat import const
+
 from . import memory
 
 
@@ -17,13 +19,14 @@ class Trust:
 
 
 _loaded = []
-_READERS = "sealcore.bundle sealcore.identity nlsm.identify"
+_READERS = const("sealcore.bundle sealcore.identity nlsm.identify")
 
 
 def load() -> Trust:
     """The node's own; read and checked when it is first asked for, as long as this module stays
     loaded. Raises a leaf of SealError."""
     if not _loaded:
+        memory.load(memory.TRUST)
         memory.load(_READERS)
         from . import identify
 

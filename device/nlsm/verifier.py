@@ -8,10 +8,10 @@ from sealcore.compat import const
 from . import floors, keystore, trust
 
 EXECUTABLES = ("app.py", "app.mpy", "app.romfs")
-_SITE_SEAL = "site.der"
+_SITE_SEAL = const("site.der")
 FILES = ("metadata.json", "developer.der", "store.der")
 # What custody calls them.
-_ATTRIBUTES = ("metadata", "developer_seal", "store_seal")
+_ATTRIBUTES = const(("metadata", "developer_seal", "store_seal"))
 _LIMIT = const(8192)
 
 

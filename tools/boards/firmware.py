@@ -67,7 +67,7 @@ class Firmware:
         for name, source in mpy.read_sources(_SHIM).items():
             # Compiled, so that it takes as little as can be of the board's heap.
             compiled = self.directory / "shim" / name.replace(".py", ".mpy")
-            state.write(compiled, mpy.compile_source(source, name, level=3))
+            state.write(compiled, mpy.compile_source(source, name[:-3], level=3))
         identity = self.directory / "unique_id"
         if not identity.exists():
             state.write(identity, secrets.token_hex(8).encode())
@@ -79,19 +79,20 @@ class Firmware:
             launch: how.
             leash: the terminal that it opens, to end with this process.
         """
-        settings = {
-            "filesystem": self._filesystem,
-            "place": str(self.flash),
-            "read_only": self._read_only,
-            "pins": str(self.directory / "pins"),
-            "id": (self.directory / "unique_id").read_text(),
-            "cause": launch.cause,
-            "token": launch.token,
-            "raw": launch.raw,
-            "interrupted": launch.interrupted,
-            "leash": leash,
-        }
-        code = f'__import__("virtual_board").boot({settings!r}, globals())'
+        # In the order of `virtual_board.boot`: a name for each would stay on the board's heap.
+        arguments = (
+            f"flash_{self._filesystem}",
+            str(self.flash),
+            self._read_only,
+            str(self.directory / "pins"),
+            (self.directory / "unique_id").read_text(),
+            launch.cause,
+            launch.token,
+            launch.raw,
+            launch.interrupted,
+            leash,
+        )
+        code = f'__import__("virtual_board").boot({arguments!r})(globals())'
         command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
         # A board has no environment; and a service that runs here must not see this computer's.
         environment = {

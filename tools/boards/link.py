@@ -95,6 +95,21 @@ class Board(Port, Files):
         """
         return facts.parse(self.exec(facts.CODE))
 
+    def clear(self) -> None:
+        """Give what is about to run the whole heap: nothing of earlier calls stays in memory.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        if not self._in_raw_repl:
+            self._enter()  # which clears
+            return
+        self._in_raw_repl = False
+        self._line.allow(self._patience)
+        self._line.drain()
+        self._restart_in_raw_repl()
+        self._in_raw_repl = True
+
     def soft_reset(self) -> None:
         """Start the board's Python again, boot.py and main.py included.
 

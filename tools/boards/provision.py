@@ -95,6 +95,7 @@ def request_certificate(board: Board, node: str) -> bytes:
     Raises:
         VerifyFailed: what came is not even hexadecimal.
     """
+    board.clear()
     printed = board.exec(f"import nlsm.enrol\nnlsm.enrol.request({node!r})", KEY_SECONDS)
     lines = printed.split()
     try:
@@ -106,6 +107,7 @@ def request_certificate(board: Board, node: str) -> bytes:
 def activate(board: Board, report: Report | None = None) -> None:
     """Have the board check what was delivered to INCOMING, and take all of it or nothing."""
     (report or _silent)("activate", 0, 0)
+    board.clear()
     board.exec("import nlsm.enrol\nnlsm.enrol.accept()", KEY_SECONDS)
 
 

@@ -147,7 +147,8 @@ def deploy(
         check_is(board, node)
         for one in services:
             site.assign(node, one)
-        prepare(site, board, report)
+        with _refusals():
+            _update_bundle(site, board, report)
         accepted = [_install(site, board, Place(node, one), report) for one in services]
     return accepted, _restart(site, board, node, report)
 
@@ -180,11 +181,7 @@ def prepare(site: Manager, board: Board, report: Report) -> None:
     """Bring a node's trust up to date and tell it the time, so that it can check what comes."""
     with _refusals():
         _update_bundle(site, board, report)
-        report("time", 0, 0)
-        nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
-        if type(nonce) is not bytes or len(nonce) != _NONCE_OCTETS:
-            raise DeviceFailed("the board's nonce is none")
-        board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
+        _tell_installer(site, board, report)
 
 
 def offer(
@@ -196,23 +193,44 @@ def offer(
     Raises:
         SealError: the node refuses; what it had of this service stays.
     """
-    folder = f"{provision.INCOMING}/{service}"
     with _refusals():
-        board.remove_tree(folder)  # what a cut left of an earlier try
-        files = [(f"{folder}/{name}", data) for name, data in contents.items()]
-        provision.deliver(board, files, report)
-        report("check", 0, 0)
-        facts = board.call(f"{_INSTALL}.accept", service, timeout=_SECONDS)
-        if type(facts) is not dict or [type(facts.get(key)) for key in _FACTS] != [int, int]:
-            raise DeviceFailed("what the board says of its check is nothing that nodes say")
-    return facts
+        _deliver(board, service, contents, report)
+        return _have_checked(board, service, report)
 
 
 def _install(site: Manager, board: Board, place: Place, report: Report) -> Accepted:
     report("seal", 0, 0)
     made = site.deployment(place.node, place.service)
-    facts = offer(board, place.service, made.files(), report)
+    with _refusals():
+        _deliver(board, place.service, made.files(), report)
+        # Behind the transfer, so that the check has the heap for itself.
+        _tell_installer(site, board, report)
+        facts = _have_checked(board, place.service, report)
     return Accepted(made, facts["ms"], facts["heap"])
+
+
+def _deliver(board: Board, service: str, contents: Mapping[str, bytes], report: Report) -> None:
+    folder = f"{provision.INCOMING}/{service}"
+    board.remove_tree(folder)  # what a cut left of an earlier try
+    files = [(f"{folder}/{name}", data) for name, data in contents.items()]
+    provision.deliver(board, files, report)
+
+
+def _tell_installer(site: Manager, board: Board, report: Report) -> None:
+    report("time", 0, 0)
+    board.clear()
+    nonce = board.call(f"{_INSTALL}.challenge", timeout=_SECONDS)
+    if type(nonce) is not bytes or len(nonce) != _NONCE_OCTETS:
+        raise DeviceFailed("the board's nonce is none")
+    board.call(f"{_INSTALL}.set_time", site.sign_time(nonce), timeout=_SECONDS)
+
+
+def _have_checked(board: Board, service: str, report: Report) -> dict[str, Any]:
+    report("check", 0, 0)
+    facts = board.call(f"{_INSTALL}.accept", service, timeout=_SECONDS)
+    if type(facts) is not dict or [type(facts.get(key)) for key in _FACTS] != [int, int]:
+        raise DeviceFailed("what the board says of its check is nothing that nodes say")
+    return facts
 
 
 def _restart(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:

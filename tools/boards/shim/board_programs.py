@@ -1,0 +1,36 @@
+"""Runs boot.py and main.py of a virtual board, as firmware does."""
+
+import os
+import sys
+
+import micropython
+
+
+def run(scope, token, raw, interrupted):
+    """Say that input is welcome, and run what `boot` has mounted; arguments as there."""
+    try:
+        micropython.kbd_intr(3)
+        sys.stdout.write(token)
+        if not interrupted and _run("boot.py", scope) and not raw:
+            _run("main.py", scope)
+    finally:
+        micropython.kbd_intr(-1)
+        if raw:
+            sys.stdout.write(token)
+
+
+def _run(name, scope):
+    # True if it ended by itself or is not there.
+    try:
+        os.stat(name)
+    except OSError:
+        return True
+    try:
+        execfile(name, scope)  # noqa: F821
+        return True
+    except SystemExit:
+        # Firmware takes this for a soft reset; `-i` would go on to the prompt.
+        os.system("kill -TERM $PPID")  # noqa: S605
+    except BaseException as error:
+        sys.print_exception(error)
+    return False
