@@ -5,7 +5,7 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import console, runner
+from . import console, memory, runner
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, to one look at the services
@@ -65,9 +65,13 @@ async def _main(node) -> None:
     while line.turn() or linking or node.services:
         if feed:
             feed()
-        watch(node)
-        if node.link:
-            node.link.tick()
+        try:
+            watch(node)
+            if node.link:
+                node.link.tick()
+        except MemoryError as error:  # it is tried again at once; what has stopped stays so
+            print("triseal: out-of-memory: %s" % error)
+            memory.free()
         for _ in range(_TURNS):
             await asyncio.sleep_ms(_TURN_MS)
             line.turn()

@@ -7,6 +7,7 @@ don't come back together.
 """
 
 import asyncio
+import errno
 import gc
 
 from sealcore import errors
@@ -15,6 +16,7 @@ from sealcore.compat import const
 from . import link, memory
 
 _CONNECT_S = const(30)
+_STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
 _FRAME_S = const(20)
 _PAUSE_MS = const(50)
 
@@ -28,25 +30,45 @@ class Dial(link.Link):
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Connect, and again, for ever."""
-        from . import board
-
+        """Connect, and again, for ever; where memory is too short for that time and again, start
+        the board anew: what its services have left of the heap is all that there is."""
         await asyncio.sleep(self._draw("connect_delay"))
-        attempt = 0
+        attempt = starved = 0
         while True:
             self._begin()
-            try:
-                await board.network(self.node.settings)
-                self._session = asyncio.create_task(self._serve())
-                await self._session
-            except errors.SealError as error:
-                self._say(error.code, error)
-            except (Exception, asyncio.CancelledError) as error:
-                # Whatever it is, it ends this connection only: running out of memory, say.
-                self._say(type(error).__name__, error)
+            short = await self._connect()
             attempt = 0 if self.greeted else attempt + 1
-            memory.free()
-            await asyncio.sleep(self._draw("retry_delay", attempt, *self._stakes()))
+            starved = starved + 1 if short and not self.greeted else 0
+            if starved == _STARVED:
+                self._say("out-of-memory", "no connection for want of it, so the board is reset")
+                from . import board
+
+                board.reset()
+            await asyncio.sleep(self._pause(attempt))
+
+    async def _connect(self) -> bool:
+        """One connection, to its end: whether that came for want of memory."""
+        short = False
+        try:
+            from . import board
+
+            await board.network(self.node.settings)
+            self._session = asyncio.create_task(self._serve())
+            await self._session
+        except errors.SealError as error:
+            self._say(error.code, error)
+        except (Exception, asyncio.CancelledError) as error:
+            # Whatever it is, it ends this connection only.
+            short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
+            self._say(type(error).__name__, error)
+        memory.free()
+        return short
+
+    def _pause(self, attempt: int) -> int:
+        try:
+            return self._draw("retry_delay", attempt, *self._stakes())
+        except MemoryError:
+            return _CONNECT_S
 
     def _stakes(self) -> tuple:
         """The time, and the expiry that the next try should come before."""

@@ -24,9 +24,6 @@ TRUST = (
     "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
     " sealcore.names nlsm.keystore"
 )
-_TIME = const(
-    "sealcore.encode sealcore.der sealcore.rsa sealcore.keys sealcore.signedtime nlsm.timing"
-)
 TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.answers"
 CHECK = "sealcore.seal sealcore.custody nlsm.floors nlsm.verifier nlsm.starter"
 
@@ -52,21 +49,6 @@ def check() -> None:
     trust.load()
     load(TRUST)
     load(CHECK)
-
-
-def take_time(clock, question, signed) -> None:
-    """`timing.take`, in two steps: what has read whom to trust makes room for what checks."""
-    from . import trust
-
-    own = trust.load()
-    del trust
-    free()
-    load(_TIME)
-    from . import timing
-
-    timing.take(clock, question, signed, own)
-    del timing, own
-    free()
 
 
 def free() -> None:

@@ -6,7 +6,6 @@ agent is loaded, since a small heap has no room for both.
 
 import time
 
-from sealcore import errors
 from sealcore.compat import const
 
 from . import clock, console, memory, service
@@ -66,38 +65,22 @@ class Node:
         for one in self.services.values():
             waits = one.state in ("installing", "waiting-for-time", "expired")
             if waits and not one.then and one.ended():
-                self._check(one)
+                from . import admission
+
+                admission.check(self, one)
+                del admission
         memory.free()
         if self.runner:
             self.runner.begin()
-
-    def _check(self, one) -> None:
-        try:
-            self.clock.now()
-            self._check_and_import(one)
-        except errors.NoTrustedTime:
-            one.set("waiting-for-time", "no-trusted-time")
-        except MemoryError as error:  # the others may be smaller
-            one.set("failed", "MemoryError", str(error))
-
-    def _check_and_import(self, one) -> None:
-        # Nothing awaits between the two, so nothing else runs.
-        memory.check()
-        from . import starter
-
-        admitted = starter.admit(self, one)
-        del starter
-        memory.free()
-        if admitted:
-            from . import loader
-
-            loader.load(one)
 
     def set_time(self, signed) -> None:
         """Take the site's answer on the console; raises SealError. What waited is started."""
         if self.failure:
             raise self.failure
-        memory.take_time(self.clock, self.question, signed)
+        from . import timing
+
+        timing.take_alone(self.clock, self.question, signed)
+        del timing
         self.check()
 
     def wait_for_time(self) -> None:

@@ -105,7 +105,7 @@ class Board(Port, Files):
             self._enter()  # which clears
             return
         self._in_raw_repl = False
-        self._line.allow(self._patience)
+        self._line.allow(self.patience)
         self._line.drain()
         self._restart_in_raw_repl()
         self._in_raw_repl = True

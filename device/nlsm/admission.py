@@ -1,0 +1,35 @@
+"""Checks a service that waits for it, and imports what has passed."""
+
+from sealcore import errors
+
+from . import memory
+
+
+def check(node, one) -> None:
+    """Whether it passes or not, its state says so.
+
+    Args:
+        node: the node.Node.
+        one: a service.Service of which nothing runs.
+    """
+    try:
+        node.clock.now()
+        _check_and_import(node, one)
+    except errors.NoTrustedTime:
+        one.set("waiting-for-time", "no-trusted-time")
+    except MemoryError as error:  # the others may be smaller
+        one.set("failed", "MemoryError", str(error))
+
+
+def _check_and_import(node, one) -> None:
+    # Nothing awaits between the two, so nothing else runs.
+    memory.check()
+    from . import starter
+
+    admitted = starter.admit(node, one)
+    del starter
+    memory.free()
+    if admitted:
+        from . import loader
+
+        loader.load(one)

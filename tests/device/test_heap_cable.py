@@ -1,0 +1,34 @@
+"""A board with a heap of 64 KiB at its cable: from an empty flash to the end of a seal."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from boards.link import Board
+from boards.virtual import VirtualBoard
+from tests.device.conftest import ECHO, TICKER
+from triseal import testing
+
+
+def test_from_an_empty_board_to_the_end_of_a_seal_on_64_kib(tmp_path: Path) -> None:
+    whole = testing.Site(tmp_path / "site")
+    with (
+        closing(whole),
+        VirtualBoard(tmp_path / "board", "64k") as virtual,
+        Board(virtual.port) as board,
+    ):
+        node = testing.Node(board, whole, {})
+        node.deploy(TICKER.decode(), "ticker", grants=["bus.publish:home/#"])
+        node.deploy(ECHO.decode(), "echo", grants=["log", "bus.subscribe:home/#"])
+        node.wait_for("echo: home/kitchen/n=")
+        assert {one.name: one.state for one in node.status().services} == {
+            "ticker": "running",
+            "echo": "running",
+        }
+        whole.manager.lifetime = 5
+        node.renew("ticker")
+        assert node.await_state("expired", "ticker").code == "expired"
+        assert node.service("echo").state == "running"
+        node.remove("ticker")
+        assert node.status().services[0].name == "echo"
