@@ -61,6 +61,7 @@ class Dial(link.Link):
             # Whatever it is, it ends this connection only.
             short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
             self._say(type(error).__name__, error)
+        self._session = None  # it would hold all that it has loaded
         memory.free()
         return short
 
