@@ -1,0 +1,125 @@
+"""A node with 30 services: real agent, real server, TLS between them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench import Figure
+from bench._site import Site, server
+from boards import micropython, mpy, stage
+from boards.link import Board
+from boards.port import Port
+from boards.virtual import VirtualBoard
+from triseal.site import console
+from triseal.site.console import NodeStatus
+
+NODE = "kitchen"
+SERVICES = 30
+HEAP_KIB = 256
+LIFETIME = 40  # seconds: each seal is renewed in the last quarter of it
+PATIENCE = 300.0
+ROUNDS = 21
+SOURCE = b"""\
+import asyncio
+async def main(ctx):
+    while True:
+        ctx.publish("home/alive", ctx.name)
+        await asyncio.sleep(1)
+"""
+_NUMBER = "import sys; print(sys.implementation._mpy)"
+_BARE = """\
+import asyncio, gc
+async def one():
+    await asyncio.sleep(1)
+async def main():
+    tasks = [asyncio.create_task(one()) for _ in range(%d)]
+    await asyncio.sleep(0)
+    gc.collect()
+    print(gc.mem_alloc())
+asyncio.run(main())
+"""
+
+
+def measure() -> Iterator[Figure]:
+    """`node.agent.heap`, in use when most is, with every service running and renewed; baseline: as
+    many bare tasks of asyncio. `node.renew.ms`: one renewal checked and written; baseline: its
+    three powers and the executable's hash, on the same board.
+
+    Raises:
+        RuntimeError: not all run and are renewed in HEAP_KIB.
+    """
+    with tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder:
+        root = Path(folder)
+        site = Site(root, "rsa2048", lifetime=LIFETIME)
+        services = [f"service{number}" for number in range(SERVICES)]
+        for name in services:
+            site.add_service(name, SOURCE)
+            site.manager.grant(name, ["bus.publish:home/#"])
+        site.add_node(NODE, services)
+        with server(site.home, root / "log", "--log-level", "warning") as (ports, _):
+            make(site, root / "board/flash", ports.nodes)
+            used = live(root / "board")
+        bare = int(micropython.run(["-c", _BARE % SERVICES]).stdout)
+        yield Figure("node.agent.heap", used / 1024, "KiB", bare / 1024)
+        check, minimum = renewal(root / "board")
+        yield Figure("node.renew.ms", check, "ms", minimum)
+        site.manager.engine.dispose()
+
+
+def make(site: Site, flash: Path, port: int) -> None:
+    """The flash of an enrolled node that knows its server."""
+    number = int(micropython.run(["-c", _NUMBER]).stdout)
+    certificate, key = site.nodes[NODE]
+    files = {file.path: file.data for file in stage.plan(mpy.Target.from_number(number))}
+    files["/triseal/node.crt"] = certificate
+    files["/triseal/node.key"] = key.private_bytes(
+        Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+    files["/triseal/bundle.der"] = site.manager.bundle().der
+    settings = {"server": ["127.0.0.1", port], "spread": 1}
+    files["/triseal/settings.json"] = json.dumps(settings).encode()
+    for path, data in files.items():
+        place = flash / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch(0o600)
+        place.write_bytes(data)
+
+
+def live(directory: Path) -> int:
+    """From no service to every one running and renewed: octets of heap in use at most."""
+    with VirtualBoard(directory, f"{HEAP_KIB}k") as virtual, Port(virtual.port) as port:
+        free = HEAP_KIB * 1024
+        first: dict[str, bytes] = {}
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            status = console.ask(port, PATIENCE)
+            free = min(free, status.heap_free)
+            if not first and _all_run(status):
+                first = status.serials
+            if first and _all_run(status) and not first.items() & status.serials.items():
+                return HEAP_KIB * 1024 - free
+            time.sleep(1)
+    states = sorted({f"{one.state} {one.code} {one.detail}" for one in status.services})
+    raise RuntimeError(f"{len(status.services)} services, {states}, least free {free}")
+
+
+def _all_run(status: NodeStatus) -> bool:
+    return [one.state for one in status.services] == ["running"] * SERVICES
+
+
+def renewal(directory: Path) -> tuple[float, float]:
+    """Milliseconds of a renewal, and of the bare minimum: the least of each."""
+    code = Path(__file__).with_name("_renew_on_board.py").read_text(encoding="utf-8")
+    now = str(int(time.time()))
+    code = code.replace("SERVICE\"", "service0\"").replace("ROUNDS", str(ROUNDS)).replace("NOW", now)
+    with VirtualBoard(directory, f"{HEAP_KIB}k") as virtual, Board(virtual.port) as board:
+        printed = board.exec(code, PATIENCE)
+    rows = [[int(number) for number in line.split()] for line in printed.splitlines()]
+    check, bare = (min(column) / 1000 for column in zip(*rows, strict=True))
+    return check, bare
