@@ -33,6 +33,64 @@ async def main(ctx):
         await asyncio.sleep(1)
 """
 _NUMBER = "import sys; print(sys.implementation._mpy)"
+# For the REPL of a node whose agent does not run: renewals of one service, and the bare minimum.
+_RENEWALS = """\
+import gc
+import hashlib
+import time
+
+from nlsm import clock, memory
+
+memory.check()
+
+from nlsm import installer, keystore, service, starter, trust
+from sealcore import keys
+
+FOLDER = keystore.SERVICES + "/service0"
+
+
+class Node:  # as much of an agent as a renewal wants
+    clock = clock.Clock(%d)
+    link = runner = None
+
+
+Node.clock.trusted = True
+one = service.Service("service0")
+if not starter.admit(Node, one):
+    raise RuntimeError(one.detail)
+one.state = "running"
+fresh = keystore.read(FOLDER + "/site.der")
+names = "site.der", "store.der", "developer.der"
+signatures = [int.from_bytes(keystore.read(FOLDER + "/" + name)[-256:], "big") for name in names]
+modulus = keys.parse(trust.load().site_keys[0][1]).n
+
+
+def renew():
+    installer.renew(Node, one, fresh)
+
+
+def bare():
+    for signature in signatures:
+        pow(signature, 65537, modulus)
+    digest = hashlib.sha256()
+    block = memoryview(bytearray(512))
+    with open(FOLDER + "/app.py", "rb") as file:
+        count = file.readinto(block)
+        while count:
+            digest.update(block[:count])
+            count = file.readinto(block)
+
+
+def elapsed(action):
+    gc.collect()
+    begin = time.ticks_us()
+    action()
+    return time.ticks_diff(time.ticks_us(), begin)
+
+
+for _ in range(%d):
+    print(elapsed(renew), elapsed(bare))
+"""
 _BARE = """\
 import asyncio, gc
 async def one():
@@ -115,11 +173,8 @@ def _all_run(status: NodeStatus) -> bool:
 
 def renewal(directory: Path) -> tuple[float, float]:
     """Milliseconds of a renewal, and of the bare minimum: the least of each."""
-    code = Path(__file__).with_name("_renew_on_board.py").read_text(encoding="utf-8")
-    now = str(int(time.time()))
-    code = code.replace("SERVICE\"", "service0\"").replace("ROUNDS", str(ROUNDS)).replace("NOW", now)
     with VirtualBoard(directory, f"{HEAP_KIB}k") as virtual, Board(virtual.port) as board:
-        printed = board.exec(code, PATIENCE)
+        printed = board.exec(_RENEWALS % (time.time(), ROUNDS), PATIENCE)
     rows = [[int(number) for number in line.split()] for line in printed.splitlines()]
     check, bare = (min(column) / 1000 for column in zip(*rows, strict=True))
     return check, bare
