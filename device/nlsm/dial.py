@@ -26,8 +26,7 @@ class Dial(link.Link):
 
     def __init__(self, node):
         super().__init__(node)
-        self._session = self._context = None
-        self._seen = []
+        self._session = None
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -83,19 +82,17 @@ class Dial(link.Link):
 
     async def _serve(self) -> None:
         """One connection, to its end."""
-        seen = self._seen
-        seen.clear()
-        if not self._context:
-            # Kept: a heap that has been in use for a while has no free piece of 3 KiB for another.
-            from . import secure
+        from . import secure
 
-            self._context = secure.context(seen)
-            del secure
+        seen = []
+        context = secure.context(seen)
+        del secure
         host, port = self.node.settings["server"]
         self._out = []
         reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, ssl=self._context), _CONNECT_S
+            asyncio.open_connection(host, port, ssl=context), _CONNECT_S
         )
+        context = None
         # Reading drives the TLS handshake; nothing is said before the server was looked at. The
         # loop would wait for octets before it reads: so the first one is here, and finds nothing.
         if reader.s.read(1):
