@@ -13,8 +13,6 @@ from sealcore.compat import const
 from . import keystore, memory, recovery
 
 _KEY = const("/node.key")
-_CERTIFICATE = keystore.ROOT + "/node.crt"
-_KEY = const("/node.key")
 _REQUEST = const("/node.csr")
 _CERTIFICATE = keystore.ROOT + "/node.crt"
 _FILES = const(("node.key", "node.csr", "node.crt", "bundle.der", "settings.json"))
