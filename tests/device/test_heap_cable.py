@@ -10,7 +10,6 @@ from boards.virtual import VirtualBoard
 from tests.device.conftest import ECHO, TICKER
 from triseal import testing
 
-
 # A board with 62: the shim of a virtual board has the rest.
 HEAP = "68k"
 
