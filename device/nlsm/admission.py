@@ -32,4 +32,4 @@ def _check_and_import(node, one) -> None:
     if admitted:
         from . import loader
 
-        loader.load(one)
+        loader.load(node.services, one)

@@ -5,19 +5,21 @@ import sys
 
 from sealcore.compat import const
 
-from . import keystore, service
+from . import keystore, service, tasks
 
 _IMAGE = const("app.romfs")
 _MODULE = const("app")
 
 
-def load(one) -> None:
+def load(services: dict, one) -> None:
     """Give a service its `main`; what fails is its own failure.
 
     Args:
-        one: a service.Service that may run.
+        services: all, by name.
+        one: the service.Service that may run.
     """
     folder = keystore.SERVICES + "/" + one.name
+    tasks.begin(services, one)
     try:
         if _IMAGE in os.listdir(folder):
             from . import romfs
@@ -28,7 +30,9 @@ def load(one) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # of the service's own code
-        one.set(*service.failure(error))
+        one.stop(*service.failure(error))
+    finally:
+        tasks.begin(services, None)
 
 
 def _import(folder: str):

@@ -6,19 +6,17 @@ cancelled and its grants are gone, and if it still goes on, only a reset of the 
 
 import asyncio
 
-from . import bus, context, service
+from . import bus, context, service, tasks
 
 
 class Runner:
-    """What running services share: the bus, and the record of who started which task."""
+    """What running services share: the bus."""
 
     def __init__(self, node):
         """`node` is the node.Node."""
         self.bus = bus.Bus()
         self._node = node
-        self._create = asyncio.core.create_task
-        # A task that a service starts is the service's, to be stopped with it.
-        asyncio.core.create_task = asyncio.create_task = self._adopt
+        tasks.begin(node.services, None)
 
     def begin(self) -> None:
         """Run the `main(ctx)` of each service that was checked and imported."""
@@ -26,7 +24,7 @@ class Runner:
             main, one.main = one.main, None
             if main:
                 one.set("running")
-                one.tasks.append(self._create(self._run(one, main)))
+                one.tasks.append(tasks.create(self._run(one, main)))
 
     async def _run(self, one, main) -> None:
         result = ("stopped",)
@@ -38,20 +36,3 @@ class Runner:
             result = service.failure(error)
         one.tasks.remove(asyncio.current_task())
         one.stop(*result)
-
-    def _adopt(self, coroutine):
-        parent = asyncio.core.cur_task
-        for one in self._node.services.values():
-            if parent in one.tasks:
-                one.ended()
-                task = self._create(_guard(coroutine))
-                one.tasks.append(task)
-                return task
-        return self._create(coroutine)
-
-
-async def _guard(coroutine):
-    try:
-        return await coroutine
-    except SystemExit:  # it would end the event loop, and so the agent
-        raise RuntimeError("a service can't exit the node")

@@ -181,7 +181,7 @@ def test_a_slow_reader_loses_the_oldest(start: Start, site: Site, spki: bytes) -
 
 
 BEAT = """\
-from asyncio import gather, sleep_ms, wait_for
+from asyncio import create_task, gather, sleep_ms, wait_for
 import asyncio
 from machine import Pin
 async def beat():
@@ -193,14 +193,12 @@ async def beat():
 # Each row: what stands at the top of the module, and in main.
 STARTED = (
     ("by asyncio.create_task", "", "asyncio.create_task(beat())"),
+    ("by a name of its own", "", "create_task(beat())"),
     ("by the loop", "", "asyncio.get_event_loop().create_task(beat())"),
     ("by gather", "", "await gather(beat(), beat())"),
     ("by wait_for", "", "await wait_for(beat(), 100)"),
-    (
-        "by a task of a task",
-        "async def nest():\n    asyncio.create_task(beat())",
-        "asyncio.create_task(nest())",
-    ),
+    ("by a task of a task", "async def nest():\n    create_task(beat())", "create_task(nest())"),
+    ("at import", "create_task(beat())", "pass"),
 )
 
 
