@@ -35,7 +35,8 @@ _held = []
 def load(names: str) -> None:
     """Load modules one by one: where each clears up after itself, a small heap keeps long free
     pieces."""
-    gc.threshold(_SWEEP)
+    # Not on a large heap: there each collection takes long, and there is always a long piece.
+    gc.threshold(_SWEEP if gc.mem_free() < _PLENTY else -1)
     for name in names.split():
         gc.collect()
         __import__(name)
