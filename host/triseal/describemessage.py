@@ -29,6 +29,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
         "name state code detail version valid_to grants",
     ),
     ("time", "signed_time", ""),
+    ("prove", "nonce", ""),
+    ("proof", "signature", ""),
 )
 
 FIRST = 0xA0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sealcore import identity
 from tests.host.commands import KEY, Commands, settle
 from tests.host.site_world import make_request
-from triseal import request, signer
+from triseal import database, request, signer
+from triseal.site import clock, home
+from triseal.site.manager import Manager
 
 
 @pytest.fixture
@@ -240,3 +243,19 @@ def test_a_passphrase_is_asked_for_only_where_something_is_signed(
     settled.run("site", "add-service", settled.release("1.0"), *at)
     settled.run("site", "grant", "thermo", "log", *at)
     settled.run("site", "add-node", "kitchen", *at)
+
+
+def test_a_clock_that_went_back_is_doubted_until_a_person_accepts_it(settled: Commands) -> None:
+    shown = settled.json("site", "clock")
+    assert (shown["clock"], set(shown)) == ("ok", {"clock", "now", "last_seen"})
+    with Manager(home.default(), lambda: b"") as site, database.writing(site.engine) as connection:
+        clock.note(connection, int(time.time()) + 3600, doubted=False)
+    assert settled.json("site", "clock")["clock"] == "clock-doubted"
+    assert settled.fails("site", "prune") == "clock-doubted"
+    assert settled.json("site", "clock", "--accept")["clock"] == "ok"
+    settled.run("site", "prune")
+
+
+def test_old_records_are_deleted(settled: Commands) -> None:
+    assert set(settled.json("site", "prune", "--keep-days", "365").values()) == {0}
+    assert "--keep-days" in settled.misused("site", "prune", "--keep-days", "0")

@@ -103,6 +103,8 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.ASK: (b"n" * 16,),
     messages.STATUS: (b"n" * 16, "n1", 0, 3, 9, [("a", 2, "", "", "1", 5, ["log"])]),
     messages.TIME: (b"time",),
+    messages.PROVE: (b"n" * 16,),
+    messages.PROOF: (b"signature",),
 }
 
 

@@ -368,7 +368,7 @@ def prune(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Delete records of seals and certificates that expired long ago."""
+    """Delete records of what expired long ago."""
     with open_site(home_dir) as site:
         site.check_clock()  # with a wrong one, all would have expired long ago
         done = pruning.prune(site.engine, int(time.time()), keep_days)
@@ -383,7 +383,7 @@ def site_clock(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show whether this computer's time can be signed; a server in doubt signs nothing."""
+    """Show whether this computer's time is signed."""
     with open_site(home_dir) as site:
         if accept:
             site.accept_clock()
