@@ -28,6 +28,10 @@ def look() -> dict:
     except errors.SealError as error:
         found["failure"] = error
     memory.free()
+    if "server" in found["settings"] and not found["failure"]:
+        from . import linked
+
+        linked.keep()
     return found
 
 

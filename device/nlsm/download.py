@@ -14,16 +14,19 @@ from . import installer, keystore, recovery, verifier
 
 _BLOCK = const(512)
 _LARGEST = const(16777216)
+_MOST = const(2)  # seals that wait at once: a site may assign thirty services in one breath
 
 
 class Download:
     """One service after the other.
 
     queue    list of (service, site seal, files) that wait; the first one is under way
+    later    names of services to ask for once there is room
     """
 
     def __init__(self, link):
         self.queue = []
+        self.later = []
         self._link = link
         self._file = None
         self._left = []
@@ -38,6 +41,10 @@ class Download:
     def add(self, name: str, seal: bytes, files) -> None:
         """Fetch a service, unless it is being fetched already."""
         if [one for one in self.queue if one[0] == name]:
+            return
+        if len(self.queue) >= _MOST:
+            if name not in self.later:
+                self.later.append(name)
             return
         self.queue.append((name, seal, files))
         if len(self.queue) == 1:
@@ -73,6 +80,8 @@ class Download:
         name = self.queue[0][0]
         installer.offer(self._link.node, name)
         self.queue.pop(0)
+        if self.later:
+            self._link.ask([self.later.pop(0)])
         if self.queue:
             self._begin()
 

@@ -101,7 +101,8 @@ class Link:
         for name in names:
             if len(held) < messages.MAX_LIST:
                 self.expect(name)
-                held.append((name, self.node.services[name].serial))
+                one = self.node.services.get(name)
+                held.append((name, one.serial if one else b""))
         self.send(messages.write(messages.RENEW, held))
 
     def expect(self, name: str = "") -> None:

@@ -30,6 +30,8 @@ CHECK = "sealcore.seal sealcore.custody nlsm.floors nlsm.verifier nlsm.starter"
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
 _held = []
+# Modules that stay, though not all nodes need them: see `linked`.
+kept = []
 
 
 def load(names: str) -> None:
@@ -57,7 +59,8 @@ def free() -> None:
     names = ""
     for name in sys.modules:
         package, _, module = name.partition(".")
-        if package in ("sealcore", "nlsm") and module and " %s " % module not in RESIDENT:
+        stays = not module or name in kept or " %s " % module in RESIDENT
+        if package in ("sealcore", "nlsm") and not stays:
             names += " " + name
     forget(names)
 

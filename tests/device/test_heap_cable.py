@@ -11,10 +11,10 @@ from tests.device.conftest import ECHO, TICKER
 from triseal import testing
 
 # A board with 62: the shim of a virtual board has the rest.
-HEAP = "68k"
+HEAP = "72k"
 
 
-def test_from_an_empty_board_to_the_end_of_a_seal_on_68_kib(tmp_path: Path) -> None:
+def test_from_an_empty_board_to_the_end_of_a_seal_on_72_kib(tmp_path: Path) -> None:
     whole = testing.Site(tmp_path / "site")
     with (
         closing(whole),

@@ -74,7 +74,7 @@ def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) 
     return world.store.countersign(made)
 
 
-Connect = Callable[[int], Watched]
+Connect = Callable[..., Watched]
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def connect(world: LinkWorld, enrolled: Path, tmp_path: Path) -> Iterator[Connec
     directory = Path(shutil.copytree(enrolled, tmp_path / "board"))
     with ExitStack() as stack:
 
-        def run(port: int) -> Watched:
+        def run(port: int, heap: str = "256k") -> Watched:
             settings = {"server": ["127.0.0.1", port], "spread": 1}
             path = directory / "flash/triseal/settings.json"
             path.write_text(json.dumps(settings))
-            virtual = stack.enter_context(VirtualBoard(directory))
+            virtual = stack.enter_context(VirtualBoard(directory, heap))
             return Watched(world, virtual, stack.enter_context(Port(virtual.port)))  # type: ignore[arg-type]
 
         yield run
@@ -153,6 +153,18 @@ def test_seals_are_renewed_by_deltas_while_the_service_runs_on(
             seen |= serials(status)
         assert server.counted("triseal_answers_total", outcome="delta") >= 3
         assert server.counted("triseal_answers_total", outcome="assigned") == 1
+
+
+def test_many_services_come_and_are_renewed_on_a_small_heap(
+    world: LinkWorld, connect: Connect
+) -> None:
+    names = [f"radio-{number}" for number in range(8)]  # far more than wait on the node at once
+    deploy(world, *(package(world, name) for name in names))
+    lifetime(world, 20)
+    with serving(world) as server:
+        node = connect(server.port, "168k")
+        first = node.until(all_run(len(names))).serials
+        node.until(lambda now: all_run(len(names))(now) and not first.items() & now.serials.items())
 
 
 def test_what_the_site_takes_away_stops(world: LinkWorld, connect: Connect) -> None:

@@ -21,7 +21,7 @@ from triseal.site.console import NodeStatus
 
 NODE = "kitchen"
 SERVICES = 30
-HEAP_KIB = 256
+HEAP_KIB = 192
 LIFETIME = 40  # seconds: each seal is renewed in the last quarter of it
 PATIENCE = 300.0
 ROUNDS = 21

@@ -1,0 +1,25 @@
+"""What a link needs, loaded for good: each message wants nearly all of it.
+
+Loaded anew for each one it would break a heap into pieces, and be imported from deep within calls,
+for which the stack of a board is too short.
+"""
+
+from sealcore.compat import const
+
+from . import memory
+
+_LINK = const(
+    " nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
+    " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.installer nlsm.duties"
+)
+
+
+def keep() -> None:
+    """Load it, to be called while the heap is whole. Where it does not fit, nothing is kept, and
+    each part is loaded for its turn as on a node without a link."""
+    try:
+        memory.check()
+        memory.load(_LINK)
+    except MemoryError:
+        return
+    memory.kept.extend((memory.TRUST + " " + memory.CHECK + _LINK).split())
