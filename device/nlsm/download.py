@@ -50,6 +50,11 @@ class Download:
         if len(self.queue) == 1:
             self._begin()
 
+    def more(self) -> None:
+        """There is room for another one: what was put off is asked for again."""
+        if self.later:
+            self._link.ask([self.later.pop(0)])
+
     def _folder(self) -> str:
         return keystore.INCOMING + "/" + self.queue[0][0]
 
@@ -80,8 +85,7 @@ class Download:
         name = self.queue[0][0]
         installer.offer(self._link.node, name)
         self.queue.pop(0)
-        if self.later:
-            self._link.ask([self.later.pop(0)])
+        self.more()
         if self.queue:
             self._begin()
 

@@ -130,6 +130,8 @@ def _renewed(link, deltas) -> None:
 def _refused(link, name, code) -> None:
     print("triseal: %s: the site refuses: %s" % (name, code))
     link.answered(name, link.node.clock.now() + _RETRY_S)
+    if link.download:
+        link.download.more()  # it may have been its turn
 
 
 def _renew_now(link, changed) -> None:
