@@ -21,7 +21,7 @@ from triseal.cli import (
     output,
     progress,
 )
-from triseal.cli.site import NodeName, ServiceName, open_site
+from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
 

@@ -21,7 +21,7 @@ from boards.chips import Chip
 from boards.link import Board
 from boards.provision import Report
 from triseal.cli import options, output, progress
-from triseal.cli.site import open_site
+from triseal.cli.site_options import open_site
 from triseal.site import cable
 from triseal.site.manager import Manager
 

@@ -15,7 +15,7 @@ from sealcore.bundle import TrustBundle
 from triseal import files
 from triseal.cli import node_settings, options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
-from triseal.cli.site import open_site
+from triseal.cli.site_options import open_site
 from triseal.site import tokens
 
 EPILOG = options.examples(

@@ -10,17 +10,17 @@ import typer
 
 from triseal.cli import options
 from triseal.cli.node_settings import address
+from triseal.cli.site_options import WHO
 from triseal.site import home
 from triseal.site.link.contexts import SECONDS
 from triseal.site.link.limits import Limits
 from triseal.site.manager import Manager
 from triseal.site.pruning import KEEP_DAYS, LEAST_DAYS
 
+app = typer.Typer()
+
 DEFAULT_PORT = 7443
 DEFAULT_PAGES_PORT = 7480
-EPILOG = options.examples(
-    "site serve", "site serve --listen 0.0.0.0:7443", "site serve --serial /dev/ttyACM0"
-)
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -31,6 +31,11 @@ def _level(value: str) -> str:
     return value
 
 
+@app.command(
+    epilog=options.examples(
+        "site serve", "site serve --listen 0.0.0.0:7443", "site serve --serial /dev/ttyACM0"
+    )
+)
 def serve(
     listen: Annotated[
         str,
@@ -75,7 +80,7 @@ def serve(
     chosen = service.Options(
         host, port, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
     )
-    ask = options.passphrase(passphrase_file, "the site's key")
+    ask = options.passphrase(passphrase_file, WHO)
     with Manager(home_dir or home.default(), ask) as site:
         asyncio.run(service.serve(site, chosen, _ready))
 

@@ -1,0 +1,44 @@
+"""What a change guarantees, as `triseal site` prints it."""
+
+from __future__ import annotations
+
+import typer
+
+from triseal.cli import output
+from triseal.site.guarantee import Guarantee
+
+
+def show(found: Guarantee, *, as_json: bool) -> None:
+    """Print the truth about a change."""
+    total = len({*found.confirmed, *found.waiting, *found.grace})
+    facts: dict[str, object] = {
+        "nodes": total,
+        "confirmed": found.confirmed,
+        "waiting": {node: output.time(until) for node, until in found.waiting.items()},
+        "in_force_by": output.time(found.by),
+        "grace": found.grace,
+    }
+    if as_json:
+        output.facts(facts, as_json=True)
+        return
+    typer.echo(_sentence(found, total))
+    for node, until in found.waiting.items():
+        typer.echo(f"  {node}: {output.time(until)}")
+    for node, seconds in found.grace.items():
+        typer.echo(f"  {node}: and for up to {seconds} s after a power loss (its --grace)")
+
+
+def _sentence(found: Guarantee, total: int) -> str:
+    if not total:
+        return "no node concerned"
+    if len(found.confirmed) == total:
+        return f"in force on {_count(total)}"
+    done = f"in force on {len(found.confirmed)} of {_count(total)}"
+    if found.by is None:
+        return done
+    rest = "all" if not found.confirmed else f"the other {len(found.waiting)}"
+    return f"{done}, {rest} by {output.time(found.by)} at the latest"
+
+
+def _count(total: int) -> str:
+    return f"{total} node" if total == 1 else f"{total} nodes"

@@ -1,0 +1,63 @@
+"""`triseal site init`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from triseal import request
+from triseal.cli import options, output
+from triseal.cli.site_options import WHO, open_site
+from triseal.site import home
+from triseal.site.home import Founding
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=options.examples(
+        "site init house",
+        "site init lab --algorithm p256 --lifetime 600 --no-passphrase",
+        "site init plant --database postgresql://triseal@db/plant",
+    )
+)
+def init(
+    name: Annotated[str, typer.Argument(help="The site's name: a-z 0-9 . - _", metavar="NAME")],
+    algorithm: options.Algorithm = "rsa2048",
+    lifetime: Annotated[
+        int,
+        typer.Option(
+            "--lifetime",
+            min=home.MIN_LIFETIME,
+            max=home.MAX_LIFETIME,
+            help="Seconds that a site seal lives; changes reach every node within it.",
+        ),
+    ] = 5000,
+    database_url: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            help="postgresql: or sqlite: URL instead of a file in the home.",
+            metavar="URL",
+        ),
+    ] = "",
+    no_passphrase: options.NoPassphraseFlag = False,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make a site: key, CA certificate, first trust bundle."""
+    folder = home_dir or home.default()
+    secret = options.new_passphrase(passphrase_file, WHO, none=no_passphrase)
+    founding = Founding(name, algorithm, lifetime, database_url)
+    home.init(folder, founding, secret, int(time.time()))
+    with open_site(folder, passphrase_file) as site:
+        facts = {
+            "site": site.name,
+            "fingerprint": request.fingerprint(site.issuer.spki),
+            "certificate": str(folder / home.CERTIFICATE),
+            "lifetime": site.lifetime,
+        }
+    output.facts(facts, as_json=as_json)

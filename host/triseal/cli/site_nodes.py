@@ -1,0 +1,77 @@
+"""`triseal site add-node`, `retire`, `nodes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal import database, files, request
+from triseal.cli import guarantees, options, output, waiting
+from triseal.cli.site_options import NodeName, open_site
+from triseal.site import overview
+
+app = typer.Typer()
+
+_NODE = ("node", "state", "services", "heard_at", "bundle_version")
+
+
+@app.command(
+    epilog=options.examples(
+        "site add-node kitchen", "site add-node hall --request hall.csr --out hall.crt"
+    )
+)
+def add_node(
+    node: NodeName,
+    csr: Annotated[
+        Path | None,
+        typer.Option("--request", help="Its PKCS #10 request: enrol it now.", metavar="FILE"),
+    ] = None,
+    out: options.Out = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add a node. `triseal node provision` makes a board this node."""
+    wanted = None if csr is None else files.read(csr, request.MAX_SIZE)
+    facts: dict[str, object] = {"node": node, "state": "added"}
+    with open_site(home_dir, passphrase_file) as site:
+        if wanted is None:
+            site.add_node(node)
+        else:
+            issued = site.add_enrolled(node, wanted)
+            target = out or Path(f"{node}.crt")
+            files.write(target, issued.der)
+            facts |= {
+                "state": "enrolled",
+                "certificate": str(target),
+                "valid_to": output.time(issued.validity.not_after),
+            }
+    output.facts(facts, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site retire kitchen"))
+def retire(
+    node: NodeName,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Cut a node off for ever. Tells by when it runs nothing any more."""
+    with open_site(home_dir) as site:
+        found = waiting.confirmations(site, site.retire(node), wait, node=node)
+    guarantees.show(found, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site nodes", "site nodes --json"))
+def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+    """List the nodes."""
+    with open_site(home_dir) as site, database.reading(site.engine) as connection:
+        rows = [_node(one) for one in overview.all_nodes(connection)]
+    output.table(rows, _NODE, as_json=as_json, empty="no nodes")
+
+
+def _node(one: overview.NodeFacts) -> output.Facts:
+    values = (one.name, one.state, one.services, output.time(one.heard_at), one.bundle_version)
+    return dict(zip(_NODE, values, strict=True))

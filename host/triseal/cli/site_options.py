@@ -1,0 +1,22 @@
+"""What several commands of `triseal site` and `triseal node` take, and how they open the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal.cli import options
+from triseal.site import home
+from triseal.site.manager import Manager
+
+WHO = "the site's key"
+
+NodeName = Annotated[str, typer.Argument(help="The node's name.", metavar="NODE")]
+ServiceName = Annotated[str, typer.Argument(help="The service's name.", metavar="SERVICE")]
+
+
+def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manager:
+    """The site in a folder, or in the usual one; its key is opened when it is needed."""
+    return Manager(folder or home.default(), options.passphrase(passphrase_file, WHO))

@@ -1,0 +1,115 @@
+"""`triseal site add-service`, `deploy`, `undeploy`, `services`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal import database, package
+from triseal.cli import guarantees, options, output, waiting
+from triseal.cli.site_options import NodeName, ServiceName, open_site
+from triseal.site import overview, state
+
+app = typer.Typer()
+
+
+@app.command(epilog=options.examples("site add-service thermo-1.0.triseal"))
+def add_service(
+    file: Annotated[
+        Path, typer.Argument(help="A package that a Store countersigned.", metavar="PACKAGE")
+    ],
+    other_developer: Annotated[
+        bool,
+        typer.Option("--other-developer", help="The service passes to another developer."),
+    ] = False,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Check a package as a node would, and take it in."""
+    found = package.read(file)
+    with open_site(home_dir) as site:
+        store = site.add_service(found, other_developer=other_developer)
+    facts = {
+        "service": store.service,
+        "version": store.service_version,
+        "security_version": store.security_version,
+    }
+    output.facts(facts, as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "site deploy kitchen thermo", "site deploy kitchen thermo --port /dev/ttyACM0"
+    )
+)
+def deploy(
+    node: NodeName,
+    service: ServiceName,
+    port: Annotated[
+        str | None,
+        typer.Option("--port", help="The node is at this port: put it there now.", metavar="PORT"),
+    ] = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Assign a service to a node. Without --port the site's server brings it there."""
+    if port is not None:
+        from triseal.cli import node as cable_commands
+
+        cable_commands.deploy_by_cable(
+            node, service, port, passphrase_file, home_dir, as_json=as_json
+        )
+        return
+    with open_site(home_dir, passphrase_file) as site:
+        site.assign(node, service)
+    output.facts({"node": node, "service": service, "state": "assigned"}, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site undeploy kitchen thermo"))
+def undeploy(
+    node: NodeName,
+    service: ServiceName,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take a service from a node. Tells by when it has stopped there."""
+    with open_site(home_dir) as site:
+        found = waiting.confirmations(
+            site, site.undeploy(node, service), wait, service=service, node=node
+        )
+    guarantees.show(found, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site services", "site services --json"))
+def services(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+    """List the services, with what they are granted."""
+    with open_site(home_dir) as site, database.reading(site.engine) as connection:
+        rows = [_service(one, as_json=as_json) for one in overview.all_services(connection)]
+    columns = ("service", "version", "security_version", "nodes", "grants")
+    output.table(rows, columns, as_json=as_json, empty="no services")
+
+
+def _service(one: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
+    grants: object = {node or "*": given for node, given in one.grants.items()}
+    if not as_json:
+        grants = _flat(one.grants)
+    return {
+        "service": one.name,
+        "version": one.version,
+        "security_version": one.security_version,
+        "nodes": one.nodes,
+        "grants": grants,
+    }
+
+
+def _flat(grants: dict[str, tuple[str, ...]]) -> Sequence[str]:
+    return [
+        one if node == state.EVERY_NODE else f"{one} ({node})"
+        for node, given in grants.items()
+        for one in given
+    ]

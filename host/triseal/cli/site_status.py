@@ -1,0 +1,46 @@
+"""`triseal site status`."""
+
+from __future__ import annotations
+
+import typer
+
+from triseal import database, request
+from triseal.cli import options, output
+from triseal.cli.site_options import open_site
+from triseal.site import overview
+
+app = typer.Typer()
+
+
+@app.command(epilog=options.examples("site status", "site status --json"))
+def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+    """Show the site, whom it trusts, what runs where."""
+    with open_site(home_dir) as site, database.reading(site.engine) as connection:
+        places = [_place(one) for one in overview.all_places(connection)]
+        trusted = [vars(one) for one in overview.all_trusted(connection)]
+        facts: dict[str, object] = {
+            "site": site.name,
+            "fingerprint": request.fingerprint(site.issuer.spki),
+            "lifetime": site.lifetime,
+            "bundle_version": overview.bundle_version(connection),
+        }
+    if as_json:
+        output.facts(facts | {"trusted": trusted, "services": places}, as_json=True)
+        return
+    output.facts(facts, as_json=False)
+    typer.echo()
+    output.table(trusted, ("kind", "name", "fingerprint"), as_json=False, empty="trusts nobody")
+    typer.echo()
+    columns = ("node", "service", "assigned", "state", "not_after", "grants")
+    output.table(places, columns, as_json=False, empty="nothing deployed")
+
+
+def _place(one: overview.PlaceFacts) -> output.Facts:
+    return {
+        "node": one.node,
+        "service": one.service,
+        "assigned": one.assigned,
+        "state": one.state,
+        "not_after": output.time(one.not_after),
+        "grants": one.grants,
+    }

@@ -1,0 +1,97 @@
+"""`triseal site trust-store`, `trust-developer`, `distrust`: whom the site believes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal import database, files, request
+from triseal.cli import options, output
+from triseal.cli.site_options import open_site
+from triseal.site import inputs, overview
+from triseal.site.manager import Manager
+
+app = typer.Typer()
+
+Fingerprint = Annotated[
+    str | None,
+    typer.Option(
+        "--fingerprint",
+        help="As the owner told you: refuse another key. Use it.",
+        metavar="HEX",
+    ),
+]
+
+
+@app.command(epilog=options.examples("site trust-store store.pem --fingerprint 6f1c..."))
+def trust_store(
+    file: Annotated[
+        Path, typer.Argument(help="The Store's CA certificate, PEM or DER.", metavar="CERT")
+    ],
+    fingerprint: Fingerprint = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Trust a Store. Give the fingerprint that its own `triseal store show` tells."""
+    certificate = inputs.certificate(files.read(file, inputs.MAX_SIZE))
+    request.check_fingerprint(inputs.key_of(certificate), fingerprint)
+    with open_site(home_dir, passphrase_file) as site:
+        name, bundle = site.trust_store(certificate)
+        _show_trust(site, name, "store", bundle.version, as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "site trust-developer ada.request.pem --fingerprint 6f1c...",
+        "site trust-developer ada.pub.pem --name Ada",
+    )
+)
+def trust_developer(
+    file: Annotated[
+        Path,
+        typer.Argument(help="The developer's request or public key.", metavar="REQUEST|KEY"),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="The developer's name, as its seals show it.")
+    ] = None,
+    fingerprint: Fingerprint = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Trust a developer. Give the fingerprint that the developer's own `triseal dev show` tells."""
+    found = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
+    request.check_fingerprint(found.spki, fingerprint)
+    with open_site(home_dir, passphrase_file) as site:
+        bundle = site.trust_developer(found.name, found.spki)
+        _show_trust(site, found.name, "developer", bundle.version, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site distrust store 'Example Store'"))
+def distrust(
+    kind: Annotated[str, typer.Argument(help="store or developer.", metavar="store|developer")],
+    name: Annotated[str, typer.Argument(help="The name, as status shows it.")],
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Believe a Store or developer no longer. Nodes learn it with their next bundle."""
+    with open_site(home_dir, passphrase_file) as site:
+        if kind == "store":
+            bundle = site.distrust_store(name)
+        elif kind == "developer":
+            bundle = site.distrust_developer(name)
+        else:
+            raise typer.BadParameter("store or developer", param_hint="KIND")
+        output.facts({"name": name, "bundle_version": bundle.version}, as_json=as_json)
+
+
+def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:
+    with database.reading(site.engine) as connection:
+        known = overview.all_trusted(connection)
+    prints = [one.fingerprint for one in known if (one.kind, one.name) == (kind, name)]
+    facts = {"name": name, "fingerprints": prints, "bundle_version": version}
+    output.facts(facts, as_json=as_json)

@@ -1,0 +1,58 @@
+"""`triseal site prune`, `clock`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from triseal import database
+from triseal.cli import options, output
+from triseal.cli.site_options import open_site
+from triseal.site import clock, pruning
+
+app = typer.Typer()
+
+
+@app.command(epilog=options.examples("site prune", "site prune --keep-days 365 --json"))
+def prune(
+    keep_days: Annotated[
+        int,
+        typer.Option(
+            "--keep-days",
+            min=pruning.LEAST_DAYS,
+            help="Keep what expired less than so many days ago.",
+        ),
+    ] = pruning.KEEP_DAYS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Delete records of what expired long ago."""
+    with open_site(home_dir) as site:
+        site.check_clock()  # with a wrong one, all would have expired long ago
+        done = pruning.prune(site.engine, int(time.time()), keep_days)
+    output.facts(vars(done), as_json=as_json)
+
+
+@app.command("clock", epilog=options.examples("site clock", "site clock --accept"))
+def site_clock(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="The time that this shows is right: sign it.")
+    ] = False,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show whether this computer's time is signed."""
+    with open_site(home_dir) as site:
+        if accept:
+            site.accept_clock()
+        with database.reading(site.engine) as connection:
+            seen, doubted = clock.latest(connection)
+            try:
+                site.check_clock()
+                code = "doubted" if doubted else "ok"
+            except clock.ClockDoubted as doubt:
+                code = doubt.code
+    facts = {"clock": code, "now": output.time(int(time.time())), "last_seen": output.time(seen)}
+    output.facts(facts, as_json=as_json)
