@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sealcore import messages
+from tests.device.by_hand import SPKI, connected
 from tests.device.conftest import Start
-from tests.device.node import NAME, PATIENCE, Node
+from tests.device.node import NAME
 from tests.device.site import Site
-from triseal import signer
-from triseal.signer import KeySigner
-
-KEY = signer.generate("p256")
-SPKI = KeySigner(KEY).spki
 
 
 def of_a_node(site: Site) -> bytes:
@@ -56,14 +47,12 @@ NOT_OURS: tuple[tuple[Callable[[Site], bytes], str], ...] = (
 def test_who_is_not_the_sites_manager_hears_nothing(
     make: Callable[[Site], bytes], code: str, site: Site, start: Start, directory: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        node = start_with(listener, start, directory)
-        with accepted(listener, make(site), directory) as tls:
-            assert said(tls) == b""
+    with connected(start, directory, make(site)) as (node, link):
+        with pytest.raises(EOFError):
+            link.read()
         node.until_line(f"triseal: link: {code}")
 
 
-OUT = ("../main.py", 1, bytes(32))
 SAID: tuple[tuple[str, bool, int, tuple[object, ...], str], ...] = (
     ("anything before WELCOME", False, messages.REMOVE, (["x"],), "bad-message"),
     ("what only a node says", True, messages.RENEW, ([],), "bad-message"),
@@ -93,15 +82,11 @@ def test_a_manager_that_says_what_it_may_not_is_left(
     start: Start,
     directory: Path,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        node = start_with(listener, start, directory)
-        with accepted(listener, site.slsm(SPKI), directory) as tls:
-            hello = messages.parse(said(tls)[4:])
-            assert hello[0] == messages.HELLO
-            if welcomes:
-                send(tls, messages.WELCOME, site.time(hello[1][2]), b"")
-            send(tls, kind, *values)
-            node.until_line(f"triseal: link: {code}")
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        if welcomes:
+            link.welcome(site)
+        link.send(kind, *values)
+        node.until_line(f"triseal: link: {code}")
     assert node.ask().node == NAME, sentence
 
 
@@ -110,39 +95,6 @@ def test_a_manager_whose_certificate_has_ended_is_left(
 ) -> None:
     """TLS on a board looks at no validity, and before WELCOME the node knows no time."""
     before = Site(site.name, site.now - 3900, authority=site.authority)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        node = start_with(listener, start, directory)
-        with accepted(listener, before.slsm(SPKI), directory) as tls:
-            hello = messages.parse(said(tls)[4:])
-            send(tls, messages.WELCOME, site.time(hello[1][2]), b"")
-            node.until_line("triseal: link: expired")
-
-
-def start_with(listener: socket.socket, start: Start, directory: Path) -> Node:
-    listener.settimeout(PATIENCE)
-    settings = {"server": ["127.0.0.1", listener.getsockname()[1]], "spread": 1}
-    (directory / "flash/triseal/settings.json").write_text(json.dumps(settings))
-    return start()
-
-
-def accepted(listener: socket.socket, der: bytes, directory: Path) -> ssl.SSLSocket:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    path = directory / "server.pem"
-    pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-    path.write_bytes(pem + KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context.load_cert_chain(path)
-    plain, _ = listener.accept()
-    plain.settimeout(PATIENCE)
-    return context.wrap_socket(plain, server_side=True)
-
-
-def said(tls: ssl.SSLSocket) -> bytes:
-    """The first that the node says; nothing if it leaves."""
-    try:
-        return tls.recv(16384)
-    except (ConnectionError, ssl.SSLError):
-        return b""
-
-
-def send(tls: ssl.SSLSocket, kind: int, *values: object) -> None:
-    tls.sendall(messages.frame(messages.write(kind, *values)))
+    with connected(start, directory, before.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        node.until_line("triseal: link: expired")
