@@ -40,7 +40,7 @@ class Dial(link.Link):
             attempt = 0 if self.greeted else attempt + 1
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
-                self._say("out-of-memory", "no connection for want of it, so the board is reset")
+                self.say("out-of-memory", "no connection for want of it, so the board is reset")
                 from . import board
 
                 board.reset()
@@ -56,11 +56,11 @@ class Dial(link.Link):
             self._session = asyncio.create_task(self._serve())
             await self._session
         except errors.SealError as error:
-            self._say(error.code, error)
+            self.say(error.code, error)
         except (Exception, asyncio.CancelledError) as error:
             # Whatever it is, it ends this connection only.
             short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
-            self._say(type(error).__name__, error)
+            self.say(type(error).__name__, error)
         self._session = None  # it would hold all that it has loaded
         memory.free()
         return short
@@ -154,7 +154,7 @@ class Dial(link.Link):
                     writer.write(self._out.pop(0))
                     await asyncio.wait_for(writer.drain(), _FRAME_S)
         except (OSError, asyncio.TimeoutError) as error:
-            self._say("send", error)
+            self.say("send", error)
             self.drop()
 
     def send(self, message: bytes) -> None:

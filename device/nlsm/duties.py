@@ -1,10 +1,12 @@
 """What the node does about each message of its site."""
 
-from sealcore import errors, messages, names
+from sealcore import der, errors, messages, names
+from sealcore.compat import const
 
 from . import installer, keystore, starter, trust
 
-_RETRY_S = 60
+_RETRY_S = const(60)
+_MAX_REQUEST = const(1024)
 
 
 def take(link, kind: int, values) -> None:
@@ -39,10 +41,22 @@ def _welcome(link, signed, newer) -> None:
 
 
 def _renew_certificate(link) -> None:
-    """Ask for the node's next certificate, long before it is needed: a node connects seldom."""
-    request = keystore.read(keystore.ROOT + "/node.csr")
-    if request and link.node.clock.now() >= trust.load().renew_at:
-        link.send(messages.write(messages.ENROL, request, b""))
+    """Ask for the node's next certificate, long before it is needed: a node connects seldom.
+
+    A request that is gone or damaged is said, and nothing else: services are renewed without it.
+    """
+    own = trust.load()
+    if link.node.clock.now() < own.renew_at:
+        return
+    request = keystore.read(keystore.ROOT + "/node.csr", _MAX_REQUEST)
+    try:
+        der.single(request)
+        if own.spki not in request:
+            raise errors.WrongKey
+    except errors.SealError as error:
+        link.say(error.code, "node.csr is damaged: triseal node provision")
+        return
+    link.send(messages.write(messages.ENROL, request, b""))
 
 
 def _enrolled(link, certificate) -> None:

@@ -49,7 +49,8 @@ class Link:
             self.download.close()  # what has come so far stays for the next connection
             self.download = None
 
-    def _say(self, code: str, error) -> None:
+    def say(self, code: str, error) -> None:
+        """One line for people."""
         print("triseal: link: %s: %s" % (code, error))
 
     def _draw(self, name: str, *values) -> int:
@@ -70,7 +71,7 @@ class Link:
         now = time.ticks_ms()
         for asked in self._asked.values():
             if time.ticks_diff(now, asked) > _ANSWER_MS:
-                self._say("no-answer", "the site does not answer")
+                self.say("no-answer", "the site does not answer")
                 self.drop()
                 return
         self.ask(self._due())

@@ -65,7 +65,7 @@ class Wire(link.Link):
             self._fail(type(error).__name__, error)
 
     def _fail(self, code: str, error) -> None:
-        self._say(code, error)
+        self.say(code, error)
         self.drop()
 
     def drop(self) -> None:

@@ -126,7 +126,6 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ),
     ("a file of nobody", message(messages.FETCH, DIGEST, 0, 100), True, "not-assigned"),
     ("ENROL with a token", message(messages.ENROL, b"0", b"token"), True, "bad-message"),
-    ("ENROL of nothing", message(messages.ENROL, b"0", b""), True, "bad-request"),
 )
 
 
@@ -470,6 +469,27 @@ def test_enrolment_over_the_link(world: LinkWorld, site: Serving, kitchen: Node)
         node.send(messages.ENROL, make_request(key, name), b"")
         assert node.closed()
         until(lambda c=code, b=before: closed(site, c) == b + 1, code)  # type: ignore[misc]
+
+
+def test_a_request_that_a_worn_flash_has_changed_ends_nothing(
+    world: LinkWorld, site: Serving, kitchen: Node
+) -> None:
+    kitchen.hello()
+    kitchen.expect(messages.ASSIGN)
+    issued = certificates(world)
+    good = make_request(world.node_keys["kitchen"], "kitchen")
+    for worn in (good[:100], good.replace(b"kitchen", b"kitcheN")):
+        kitchen.send(messages.ENROL, worn, b"")
+        assert kitchen.expect(messages.REFUSED) == ("kitchen", "bad-request")
+    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.expect(messages.RENEWED)
+    assert certificates(world) == issued
+
+
+def certificates(world: LinkWorld) -> int:
+    with database.reading(world.manager.engine) as connection:
+        count = select(func.count()).select_from(state.certificates)
+        return int(connection.execute(count).scalar_one())
 
 
 def closed(site: Serving, code: str) -> float:
