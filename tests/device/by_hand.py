@@ -35,7 +35,8 @@ class ByHand:
 
     def read(self) -> tuple[int, tuple[Any, ...]]:
         """The next message; raises EOFError when the node has left."""
-        return messages.parse(self._exactly(messages.frame_size(self._exactly(4))))
+        kind, values = messages.parse(self._exactly(messages.frame_size(self._exactly(4))))
+        return kind, values
 
     def welcome(self, site: Site, bundle: bytes = b"") -> None:
         """Hear HELLO, and tell the time that it asks for."""
