@@ -230,6 +230,19 @@ def test_a_port_in_use_is_told(virtual: VirtualBoard) -> None:
         assert board.exec("print('undisturbed')") == "undisturbed\n"
 
 
+def test_a_port_that_was_given_up_is_free_though_a_process_has_inherited_it(
+    virtual: VirtualBoard,
+) -> None:
+    """As one has between its fork and its exec, whatever another thread of this program starts."""
+    with Board(virtual.port) as board:
+        inherited = os.dup(board._serial.fileno())
+    try:
+        with Board(virtual.port) as board:
+            assert board.exec("print('free')") == "free\n"
+    finally:
+        os.close(inherited)
+
+
 def silent(_: bytes) -> bytes:
     """A device that says nothing."""
     return b""

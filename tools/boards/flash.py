@@ -31,8 +31,7 @@ from boards.link import Board
 from boards.port import Port
 from boards.provision import Report
 
-# Held while a port is tried, a process is made, or a volume awaited: what is made meanwhile would
-# inherit the open port and keep it busy, and nobody would know whose volume is whose.
+# Held while a volume is awaited: nobody would know whose it is.
 _one_by_one = threading.Lock()
 _BAUD = "460800"
 _START_SECONDS = 40.0  # until a new MicroPython has made its file system
@@ -89,8 +88,7 @@ def await_repl(port: str, report: Report, seconds: float = _START_SECONDS) -> Fa
 
 def _flash_serial(chip: Chip, port: str, data: bytes, report: Report, begin: int) -> None:
     report("port", 0, 0)
-    with _one_by_one:
-        Port(port).close()  # says better than esptool what is wrong with a port
+    Port(port).close()  # says better than esptool what is wrong with a port
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "firmware.bin"
         file.write_bytes(data)
@@ -110,15 +108,13 @@ def _command(chip: Chip, port: str, file: Path, begin: int) -> list[str]:
 def _run(command: list[str], report: Report) -> str | None:
     """Run esptool; what it said if it failed."""
     said = ""
-    with _one_by_one:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **_ENVIRONMENT},
-        )
-    with started as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **_ENVIRONMENT},
+    ) as process:
         if process.stdout is None:
             raise FlashFailed("esptool has no output")
         try:

@@ -63,6 +63,10 @@ class Port:
 
     def close(self) -> None:
         """Give the port up."""
+        # Said, since a lock outlives its descriptor: what another thread starts in this moment has
+        # inherited it, and would keep the port busy until it has begun.
+        with contextlib.suppress(OSError):
+            self._serial.exclusive = False
         self._transport.serial = self._serial
         with contextlib.suppress(OSError):
             self._transport.close()
