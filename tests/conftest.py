@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 
 # Installed, the distribution names them itself; in a checkout that is not, this does.
-pytest_plugins = ("boards.plugin", "triseal.testing")
+pytest_plugins = ("boards.plugin", "triseal.testing", "tests.host.commands")
 
 COMMON = "tests/common/"
 

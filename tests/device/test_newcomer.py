@@ -21,7 +21,7 @@ from boards.provision import install_code
 from boards.virtual import VirtualBoard
 from tests.device.node import PATIENCE
 from tests.device.node import Node as Watched
-from tests.host.commands import Commands, settle
+from tests.host.commands import Commands
 from tests.host.link_world import LinkWorld, Serving, serving, until
 from tests.host.test_image import flashed, whole
 from triseal.certificate import Validity
@@ -31,30 +31,14 @@ CHIP = "esp32"
 BLOCK = 4096
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settle(folder)
-    return folder
-
-
 @pytest.fixture
-def commands(
-    prepared: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Commands:
+def commands(settled: Commands) -> Commands:
     """A site with a service that logs, a node that no board is yet, and firmware."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
-    made = Commands(tmp_path, capsys)
-    made.run("site", "add-service", made.release("1.0"))
-    made.run("site", "grant", "thermo", "log")
-    made.run("site", "add-node", "kitchen")
-    (tmp_path / "firmware.bin").write_bytes(whole(CHIP)[1])
-    return made
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "grant", "thermo", "log")
+    settled.run("site", "add-node", "kitchen")
+    Path("firmware.bin").write_bytes(whole(CHIP)[1])
+    return settled
 
 
 class Flash:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,27 @@ class Commands:
         return f"thermo-{version}.triseal"
 
 
-def settle(folder: Path) -> None:
-    """A developer, a Store that approved her, and a site that trusts both; for copies."""
+@pytest.fixture
+def empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """A folder and a home with nothing in them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("TRISEAL_PASSPHRASE", raising=False)
+    return Commands(tmp_path, capsys)
+
+
+@pytest.fixture
+def settled(empty: Commands, _prepared: Path) -> Commands:
+    """A developer, a Store that approved her, and a site that trusts both."""
+    shutil.copytree(_prepared, empty.folder, dirs_exist_ok=True)
+    return empty
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("TRISEAL_HOME", str(folder / "home"))
@@ -84,6 +104,7 @@ def settle(folder: Path) -> None:
         _succeed("site", "init", "house", *KEY)
         _succeed("site", "trust-store", "store.pem")
         _succeed("site", "trust-developer", "ada.pem")
+    return folder
 
 
 def _succeed(*words: str) -> None:

@@ -14,8 +14,6 @@ import select
 import struct
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.host.plug import Socket, relay
 
@@ -34,11 +32,10 @@ _SPI_COMMAND_REGISTERS = (0x3FF42000, 0x60000200, 0x60002000)
 _SIZE = 4 << 20
 
 
-class EspChip:
-    """The board; a context manager.
+class EspChip(Socket):
+    """The board.
 
     Attributes:
-        port: the path of its port.
         flash: what its flash holds.
         erased: how often all of it was erased.
     """
@@ -52,7 +49,7 @@ class EspChip:
             then: the port that is seen behind its own, once it was flashed; "" for none.
             cut_after: octets written to flash after which it is unplugged; -1 for never.
         """
-        self.port = str(port)
+        super().__init__(port)
         self.flash = bytearray(b"\xff" * _SIZE)
         self.erased = 0
         self._chip = chip
@@ -65,24 +62,10 @@ class EspChip:
         self._packet = bytearray()
         self._registers: dict[int, int] = {}
 
-    def __enter__(self) -> Self:
-        self._socket = Socket(Path(self.port))
-        self._socket.serve(self._run)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._socket.close()
-
-    def _run(self) -> None:
-        master, stop = self._socket.master, self._socket.stop
+    def run(self) -> None:
         with contextlib.suppress(_Unplugged):
-            while master in select.select([master, stop], [], [])[0]:
-                data = os.read(master, 4096)
+            while self.master in select.select([self.master, self.stop], [], [])[0]:
+                data = os.read(self.master, 4096)
                 if self._started and self._then and data[:1] != b"\xc0":
                     self._show_board(data)
                     return
@@ -92,7 +75,7 @@ class EspChip:
         board = os.open(self._then, os.O_RDWR | os.O_NOCTTY)
         os.write(board, data)
         os.close(board)
-        relay(self._socket.master, self._then, self._socket.stop)
+        relay(self.master, self._then, self.stop)
 
     def _take(self, data: bytes) -> None:
         # SLIP (RFC 1055): each packet lies between two C0.
@@ -168,7 +151,7 @@ class EspChip:
 
     def _send(self, packet: bytes) -> None:
         packet = packet.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
-        os.write(self._socket.master, b"\xc0" + packet + b"\xc0")
+        os.write(self.master, b"\xc0" + packet + b"\xc0")
 
 
 class _Unplugged(Exception):

@@ -10,56 +10,58 @@ import threading
 import tty
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 
 class Socket:
     """A port of this computer, as a link that is there while something is plugged in.
 
-    The terminal behind it has a number, and the next terminal of anybody may get the same one.
+    A context manager; a subclass says in `run` what happens at the port, in a thread of its own.
+    When that returns, the port vanishes. The terminal behind it has a number, and the next terminal
+    of anybody may get the same one.
 
     Attributes:
         port: the path of the link.
         master: descriptor of the terminal's other end.
-        stop: descriptor that is readable once `close` was called.
+        stop: descriptor that is readable once the block has ended: `run` is to return.
     """
 
     def __init__(self, port: Path) -> None:
+        self.port = str(port)
+
+    def run(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
         self.master, self._slave = pty.openpty()
         tty.setraw(self._slave)
-        port.symlink_to(os.ttyname(self._slave))
-        self.port = str(port)
+        Path(self.port).symlink_to(os.ttyname(self._slave))
         self.stop, self._stopped = os.pipe()
-
-    def serve(self, run: Callable[[], None]) -> None:
-        """Call `run` in a thread; when it returns the port vanishes."""
-        self._thread = threading.Thread(target=self._serve, args=(run,))
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
+        return self
 
-    def _serve(self, run: Callable[[], None]) -> None:
-        try:
-            run()
-        finally:
-            Path(self.port).unlink()
-            os.close(self._slave)
-            os.close(self.master)
-
-    def close(self) -> None:
-        """Have `run` return, and wait for it."""
+    def __exit__(self, *_: object) -> None:
         os.write(self._stopped, b"!")
         self._thread.join()
         for fd in (self.stop, self._stopped):
             os.close(fd)
 
+    def _run(self) -> None:
+        try:
+            self.run()
+        finally:
+            Path(self.port).unlink()
+            os.close(self._slave)
+            os.close(self.master)
 
-class Plug:
+
+class Plug(Socket):
     """A port behind which another one is seen, until so many octets have passed.
 
-    A context manager. Pulled, the port vanishes as that of a USB board does; the board stays on.
+    Pulled, it vanishes as that of a USB board does; the board stays on.
 
     Attributes:
-        port: the path of its port.
         passed: octets that the computer has sent so far.
     """
 
@@ -71,26 +73,13 @@ class Plug:
             board: the path of the board's own port.
             pull_after: octets from the computer after which it is pulled; -1 for never.
         """
-        self.port = str(port)
+        super().__init__(port)
         self.passed = 0
         self._board = board
         self._left = pull_after
 
-    def __enter__(self) -> Self:
-        self._socket = Socket(Path(self.port))
-        self._socket.serve(self._run)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._socket.close()
-
-    def _run(self) -> None:
-        relay(self._socket.master, self._board, self._socket.stop, self._left, self._count)
+    def run(self) -> None:
+        relay(self.master, self._board, self.stop, self._left, self._count)
 
     def _count(self, size: int) -> None:
         self.passed += size

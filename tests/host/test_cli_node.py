@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from boards.link import Board
-from tests.host.commands import Commands, settle
+from tests.host.commands import Commands
 
 PORT = ("--port", "virtual:kitchen")
 NODE = ("--node", "kitchen")
@@ -47,28 +45,12 @@ def virtual(name: str = "kitchen", *more: str) -> Iterator[subprocess.Popen[str]
             process.wait(PATIENCE)
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settle(folder)
-    return folder
-
-
 @pytest.fixture
-def commands(
-    prepared: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Commands:
+def commands(settled: Commands) -> Commands:
     """A site with a package and a node that no board is yet."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
-    made = Commands(tmp_path, capsys)
-    made.run("site", "add-service", made.release("1.0"))
-    made.run("site", "add-node", "kitchen")
-    return made
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    return settled
 
 
 def test_from_a_board_to_a_running_service_and_back(commands: Commands) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,34 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealcore import identity
-from tests.host.commands import KEY, Commands, settle
+from tests.host.commands import KEY, Commands
 from tests.host.site_world import make_request
 from triseal import database, request, signer
 from triseal.site import clock, home
 from triseal.site.manager import Manager
-
-
-@pytest.fixture
-def commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Commands:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("TRISEAL_PASSPHRASE", raising=False)
-    return Commands(tmp_path, capsys)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settle(folder)
-    return folder
-
-
-@pytest.fixture
-def settled(commands: Commands, prepared: Path) -> Commands:
-    shutil.copytree(prepared, commands.folder, dirs_exist_ok=True)
-    return commands
 
 
 def test_the_way_of_a_site(settled: Commands) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from boards.virtual import VirtualBoard
-from tests.host.commands import Commands, settle
+from tests.host.commands import Commands
 from tests.host.esp_chip import EspChip
 from tests.host.plug import Plug
 from tests.host.test_flash import esp_image
@@ -21,30 +20,14 @@ GONE = ("board-gone", "no-port", "no-answer", "board-timeout")
 SHARES = (0, 0.01, 0.5, 0.93, 0.95, 0.97, 0.985)
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    settle(folder)
-    return folder
-
-
 @pytest.fixture
-def commands(
-    prepared: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Commands:
+def commands(settled: Commands) -> Commands:
     """A site with a package and two nodes that no board is yet."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
-    made = Commands(tmp_path, capsys)
-    made.run("site", "add-service", made.release("1.0"))
-    made.run("site", "grant", "thermo", "log")
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "grant", "thermo", "log")
     for name in ("kitchen", "hall"):
-        made.run("site", "add-node", name)
-    return made
+        settled.run("site", "add-node", name)
+    return settled
 
 
 def octets_of(commands: Commands, board: VirtualBoard, *words: str) -> int:
@@ -102,3 +85,25 @@ def test_boards_are_flashed_and_provisioned_side_by_side(
         for name, chip in (("kitchen", first), ("hall", second)):
             assert f"{chip.port}: Writing MicroPython\n" in seen.err
             assert commands.json("node", "status", "--port", chip.port)["node"] == name
+        # Behind the port is now the board that has started, and nobody wants it erased.
+        commands.run("site", "add-node", "attic")
+        for node, code in (("kitchen", "other-node-key"), ("attic", "already-node")):
+            assert main([*words, "--port", first.port, "--node", node]) == 1
+            assert f"triseal: {code}: " in capsys.readouterr().err
+        assert commands.json("node", "status", "--port", first.port)["time"], "it is at work again"
+        assert first.erased == 1
+
+
+@pytest.mark.usefixtures("patient_esptool")
+def test_a_board_of_another_node_is_flashed_where_that_is_wanted(
+    commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("firmware.bin").write_bytes(esp_image("esp32"))
+    words = ["node", "flash", "--board", "esp32", "--firmware", "firmware.bin", "--replace"]
+    with (
+        VirtualBoard(tmp_path / "one") as one,
+        EspChip(tmp_path / "first", "esp32", one.port) as first,
+    ):
+        commands.run("node", "provision", "--node", "kitchen", "--port", one.port)
+        assert main([*words, "--port", first.port, "--node", "hall", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["node"] == "hall"

@@ -50,6 +50,7 @@ class _Job:
     port: str
     data: bytes
     node: str
+    replace: bool
 
 
 def flash(
@@ -68,11 +69,18 @@ def flash(
         list[str] | None,
         typer.Option("--node", help="Provision it as this node; one for each port."),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Nodes may get other keys, boards may be other nodes."),
+    ] = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Erase boards, write MicroPython, and provision them."""
+    """Erase boards, write MicroPython, and provision them.
+
+    With --node, a board that is another node is left as it is, unless --replace says otherwise.
+    """
     if len(set(port)) < len(port):
         raise typer.BadParameter("the same port twice", param_hint="--port")
     if node and len(node) != len(port):
@@ -80,14 +88,16 @@ def flash(
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     names = node or [""] * len(port)
-    jobs = [_Job(chip, one, data, name) for one, name in zip(port, names, strict=True)]
+    pairs = zip(port, names, strict=True)
+    jobs = [_Job(chip, one, data, name, replace) for one, name in pairs]
     with contextlib.ExitStack() as stack:
         site = None
         if node:
             site = stack.enter_context(open_site(home_dir, passphrase_file))
             site.unlock()
             for name in node:
-                site.check_node(name)
+                # Copying UF2 erases no files: the node's own board keeps its key.
+                site.check_free(name, replace=replace or chip.is_uf2)
         results = _all(jobs, site, stack.enter_context(_lines(port)))
     _report(results, as_json=as_json)
 
@@ -108,6 +118,10 @@ def _all(
 
 
 def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
+    # A volume shows none of its files, and keeps them: its board is looked at when it has started.
+    if site is not None and not job.replace and not Path(job.port).is_dir():
+        report("look", 0, 0)
+        cable.check_erasable(site, job.port, job.node)
     before = flashing.serial_ports()
     flashing.flash(job.chip, job.port, job.data, report)
     # A board that was given as a volume has its port only now.
@@ -120,7 +134,7 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
     }
     if site is not None:
         with Board(port) as board:
-            _, status = cable.enrol(site, board, job.node, {}, report)
+            _, status = cable.enrol(site, board, job.node, {}, report, replace=job.replace)
         facts |= {"node": job.node, "bundle_version": status.bundle_version}
     return facts
 

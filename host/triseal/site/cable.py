@@ -89,12 +89,31 @@ def enrol(
 
     with _back_to_work(site, board), _refusals():
         provision.require_supported(board.facts())
-        found = _name_of(board)
-        if found not in (None, node) and not replace:
-            raise AlreadyNode(f"the board at {board.port} is {found}")
+        if not replace:
+            _check_not_another(board, node)
         done = provision.provision(board, node, issue, report)
     site.allow_grace(node, grace, in_force=True)
     return done, tell_time(site, board)
+
+
+def check_erasable(site: Manager, port: str, node: str) -> None:
+    """Whether nobody misses what a board holds that shall become a node.
+
+    One that says nothing as MicroPython says it, is empty or broken, and is taken.
+
+    Args:
+        port: where the board is.
+        node: the name that it gets.
+
+    Raises:
+        AlreadyNode: it is another node, and goes back to its work.
+    """
+    with (
+        contextlib.suppress(BoardError),
+        Board(port, patience=_SOON) as board,
+        _back_to_work(site, board),
+    ):
+        _check_not_another(board, node)
 
 
 def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus]:
@@ -278,6 +297,12 @@ def check_is(board: Board, node: str) -> None:
     if found != node:
         is_what = "no node yet, or its certificate is damaged" if found is None else found
         raise OtherBoard(f"the board at {board.port} is {is_what}, not {node}")
+
+
+def _check_not_another(board: Board, node: str) -> None:
+    found = _name_of(board)
+    if found not in (None, node):
+        raise AlreadyNode(f"the board at {board.port} is {found}")
 
 
 def _name_of(board: Board) -> str | None:
