@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from boards.link import Board
 from boards.port import Port
-from boards.provision import provision
 from boards.virtual import VirtualBoard
 from sealcore import encode, identity, messages, seal
+from tests.device import linked
+from tests.device.linked import deploy, lifetime, package
 from tests.device.node import Node as Watched
 from tests.device.node import spki
 from tests.host.link_world import LinkWorld, serving, until
@@ -32,46 +32,17 @@ from triseal.site.link.reports import refusals
 
 NODE = "kitchen"
 DAY = 86400
-TICKING = b"""\
-import asyncio
-async def main(ctx):
-    while True:
-        ctx.log("tick of VERSION")
-        await asyncio.sleep_ms(100)
-"""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    """A site whose keys are RSA: the board checks those faster."""
-    return LinkWorld(tmp_path_factory.mktemp("link"), "rsa2048")
+    return linked.make_world(tmp_path_factory.mktemp("link"))
 
 
 @pytest.fixture(scope="module")
 def enrolled(world: LinkWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a board that is the node NODE; copy it."""
-    directory = tmp_path_factory.mktemp("enrolled")
-    world.manager.add_node(NODE)
-
-    def issue(request: bytes) -> dict[str, bytes]:
-        issued = world.manager.enrol(NODE, request)
-        return {
-            "node.crt": issued.der,
-            "bundle.der": world.manager.bundle().der,
-            "settings.json": b"{}",
-        }
-
-    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
-        provision(board, NODE, issue)
-    return directory
-
-
-def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) -> Package:
-    source = TICKING.replace(b"VERSION", version.encode()) + b"#" * pad
-    made = signed_package(
-        world.developer, service, version, executable=source, metadata=b'{"capabilities": ["log"]}'
-    )
-    return world.store.countersign(made)
+    return linked.enrol(world, NODE, tmp_path_factory.mktemp("enrolled"))
 
 
 Connect = Callable[..., Watched]
@@ -93,26 +64,10 @@ def connect(world: LinkWorld, enrolled: Path, tmp_path: Path) -> Iterator[Connec
         yield run
 
 
-def lifetime(world: LinkWorld, seconds: int) -> None:
-    """From now on seals live so long."""
-    with world.manager._changing() as connection:
-        connection.execute(state.site.update().values(lifetime=seconds))
-
-
 @pytest.fixture(autouse=True)
 def _clean(world: LinkWorld) -> Iterator[None]:
     yield
-    lifetime(world, 5000)
-    for service in world.manager.assigned(NODE):
-        world.manager.undeploy(NODE, service)
-
-
-def deploy(world: LinkWorld, *packages: Package) -> None:
-    """Take packages in, let them log, assign them to the node."""
-    for one in packages:
-        service = world.manager.add_service(one).service
-        world.manager.grant(service, ["log"])
-        world.manager.assign(NODE, service)
+    linked.clean(world, NODE)
 
 
 def states(status: NodeStatus) -> set[str]:
@@ -128,7 +83,7 @@ def serials(status: NodeStatus) -> set[bytes]:
 
 
 def test_services_come_and_run(world: LinkWorld, connect: Connect) -> None:
-    deploy(world, package(world, "thermo", pad=9000), package(world, "lamp"))
+    deploy(world, NODE, package(world, "thermo", pad=9000), package(world, "lamp"))
     with serving(world) as server:
         node = connect(server.port)
         status = node.until(all_run(2))
@@ -142,7 +97,7 @@ def test_services_come_and_run(world: LinkWorld, connect: Connect) -> None:
 def test_seals_are_renewed_by_deltas_while_the_service_runs_on(
     world: LinkWorld, connect: Connect
 ) -> None:
-    deploy(world, package(world, "clock"))
+    deploy(world, NODE, package(world, "clock"))
     lifetime(world, 8)
     with serving(world) as server:
         node = connect(server.port)
@@ -159,7 +114,7 @@ def test_many_services_come_and_are_renewed_on_a_small_heap(
     world: LinkWorld, connect: Connect
 ) -> None:
     names = [f"radio-{number}" for number in range(8)]  # far more than wait on the node at once
-    deploy(world, *(package(world, name) for name in names))
+    deploy(world, NODE, *(package(world, name) for name in names))
     lifetime(world, 20)
     with serving(world) as server:
         node = connect(server.port, "168k")
@@ -168,7 +123,7 @@ def test_many_services_come_and_are_renewed_on_a_small_heap(
 
 
 def test_what_the_site_takes_away_stops(world: LinkWorld, connect: Connect) -> None:
-    deploy(world, package(world, "radio"))
+    deploy(world, NODE, package(world, "radio"))
     with serving(world) as server:
         node = connect(server.port)
         node.until(all_run(1))
@@ -183,7 +138,7 @@ def test_what_the_site_takes_away_stops(world: LinkWorld, connect: Connect) -> N
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(world: LinkWorld, connect: Connect) -> None:
-    deploy(world, package(world, "meter"))
+    deploy(world, NODE, package(world, "meter"))
     with serving(world) as server:
         node = connect(server.port)
         node.until(all_run(1))
@@ -195,7 +150,7 @@ def test_a_new_version_takes_the_place_of_the_old_one(world: LinkWorld, connect:
 def test_without_the_site_services_live_as_long_as_their_seals(
     world: LinkWorld, connect: Connect
 ) -> None:
-    deploy(world, package(world, "lone"))
+    deploy(world, NODE, package(world, "lone"))
     lifetime(world, 6)
     with serving(world) as server:
         node = connect(server.port)
@@ -213,7 +168,7 @@ def test_without_the_site_services_live_as_long_as_their_seals(
 def test_a_newer_trust_bundle_reaches_the_node_and_ends_what_it_does_not_bear_out(
     world: LinkWorld, connect: Connect
 ) -> None:
-    deploy(world, package(world, "gone"))
+    deploy(world, NODE, package(world, "gone"))
     with serving(world) as server:
         node = connect(server.port)
         before = node.until(all_run(1))
@@ -234,7 +189,7 @@ def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(
     world: LinkWorld, connect: Connect
 ) -> None:
     made = package(world, "tuner")
-    deploy(world, made)
+    deploy(world, NODE, made)
     with serving(world) as server:
         node = connect(server.port)
         before = node.until(all_run(1))
@@ -254,7 +209,7 @@ def test_what_a_service_says_never_ends_the_connection(world: LinkWorld, connect
     odd = signed_package(
         world.developer, "odd", "1", executable=raising, metadata=b'{"capabilities": ["log"]}'
     )
-    deploy(world, world.store.countersign(odd), package(world, "even"))
+    deploy(world, NODE, world.store.countersign(odd), package(world, "even"))
     with serving(world) as server:
         node = connect(server.port)
         node.until(lambda now: states(now) == {"failed", "running"})

@@ -11,49 +11,26 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from boards.link import Board
-from boards.provision import provision
 from boards.virtual import VirtualBoard
+from tests.device import linked
+from tests.device.linked import deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until
-from tests.host.site_world import signed_package
 from triseal import database
-from triseal.package import Package
 from triseal.site import state
 from triseal.site.link.limits import Limits
 
 NODE = "shed"
-QUIET = b"""\
-import asyncio
-async def main(ctx):
-    while True:
-        ctx.log("tick of VERSION")
-        await asyncio.sleep_ms(100)
-"""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    """A site whose keys are RSA: the board checks those faster."""
-    return LinkWorld(tmp_path_factory.mktemp("wire"), "rsa2048")
+    return linked.make_world(tmp_path_factory.mktemp("wire"))
 
 
 @pytest.fixture(scope="module")
 def enrolled(world: LinkWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a board that is the node NODE, without a network; copy it."""
-    directory = tmp_path_factory.mktemp("enrolled")
-    world.manager.add_node(NODE)
-
-    def issue(request: bytes) -> dict[str, bytes]:
-        issued = world.manager.enrol(NODE, request)
-        return {
-            "node.crt": issued.der,
-            "bundle.der": world.manager.bundle().der,
-            "settings.json": b"{}",
-        }
-
-    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
-        provision(board, NODE, issue)
-    return directory
+    return linked.enrol(world, NODE, tmp_path_factory.mktemp("enrolled"))
 
 
 @pytest.fixture
@@ -65,32 +42,9 @@ def board(enrolled: Path, tmp_path: Path) -> Iterator[VirtualBoard]:
 @pytest.fixture(autouse=True)
 def _clean(world: LinkWorld) -> Iterator[None]:
     yield
-    lifetime(world, 5000)
-    for service in world.manager.assigned(NODE):
-        world.manager.undeploy(NODE, service)
+    linked.clean(world, NODE)
     with world.manager._changing() as connection:
         connection.execute(state.holdings.delete())
-
-
-def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) -> Package:
-    source = QUIET.replace(b"VERSION", version.encode()) + b"#" * pad
-    made = signed_package(
-        world.developer, service, version, executable=source, metadata=b'{"capabilities": ["log"]}'
-    )
-    return world.store.countersign(made)
-
-
-def deploy(world: LinkWorld, *packages: Package) -> None:
-    for one in packages:
-        service = world.manager.add_service(one).service
-        world.manager.grant(service, ["log"])
-        world.manager.assign(NODE, service)
-
-
-def lifetime(world: LinkWorld, seconds: int) -> None:
-    """From now on seals live so long."""
-    with world.manager._changing() as connection:
-        connection.execute(state.site.update().values(lifetime=seconds))
 
 
 def told(world: LinkWorld) -> dict[str, tuple[str, bytes]]:
@@ -121,7 +75,7 @@ def at(world: LinkWorld, *ports: str, proof: float = 10.0) -> Iterator[Serving]:
 
 
 def test_services_come_and_run(world: LinkWorld, board: VirtualBoard) -> None:
-    deploy(world, package(world, "thermo", pad=5000), package(world, "lamp"))
+    deploy(world, NODE, package(world, "thermo", pad=5000), package(world, "lamp"))
     with at(world, board.port) as server:
         until(all_run(world, "thermo", "lamp"), "both run")
         assert server.lines.nodes == {board.port: NODE}
@@ -132,7 +86,7 @@ def test_services_come_and_run(world: LinkWorld, board: VirtualBoard) -> None:
 def test_a_node_that_was_reset_is_told_the_time_and_runs_again(
     world: LinkWorld, board: VirtualBoard
 ) -> None:
-    deploy(world, package(world, "clock"))
+    deploy(world, NODE, package(world, "clock"))
     with at(world, board.port) as server:
         until(all_run(world, "clock"), "it runs")
         before = told(world)
@@ -143,7 +97,7 @@ def test_a_node_that_was_reset_is_told_the_time_and_runs_again(
 
 
 def test_seals_are_renewed_by_deltas(world: LinkWorld, board: VirtualBoard) -> None:
-    deploy(world, package(world, "pump"))
+    deploy(world, NODE, package(world, "pump"))
     lifetime(world, 8)
     seen: set[tuple[str, bytes]] = set()
     with at(world, board.port) as server:
@@ -157,7 +111,7 @@ def test_seals_are_renewed_by_deltas(world: LinkWorld, board: VirtualBoard) -> N
 
 
 def test_changes_are_confirmed_by_the_node(world: LinkWorld, board: VirtualBoard) -> None:
-    deploy(world, package(world, "radio"))
+    deploy(world, NODE, package(world, "radio"))
     with at(world, board.port):
         until(all_run(world, "radio"), "it runs")
         world.manager.revoke("radio", ["log"])
@@ -174,7 +128,7 @@ def test_changes_are_confirmed_by_the_node(world: LinkWorld, board: VirtualBoard
 def test_a_newer_trust_bundle_ends_what_it_does_not_bear_out(
     world: LinkWorld, board: VirtualBoard
 ) -> None:
-    deploy(world, package(world, "gone"))
+    deploy(world, NODE, package(world, "gone"))
     with at(world, board.port):
         until(all_run(world, "gone"), "it runs")
     developer = world.developer
@@ -189,7 +143,7 @@ def test_a_newer_trust_bundle_ends_what_it_does_not_bear_out(
 def test_a_port_that_vanishes_is_served_when_it_is_back(
     world: LinkWorld, enrolled: Path, tmp_path: Path
 ) -> None:
-    deploy(world, package(world, "plug"))
+    deploy(world, NODE, package(world, "plug"))
     directory = shutil.copytree(enrolled, tmp_path / "board")
     port = tmp_path / "port"
     with at(world, str(port)) as server:

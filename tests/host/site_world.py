@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,12 @@ class World:
             KeySigner(self.node_keys[name]).spki,
             self.now if now is None else now,
         )
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """The code of what a call raises; "" if it raises nothing."""
+    try:
+        call()
+    except Exception as error:
+        return str(getattr(error, "code", repr(error)))
+    return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sealcore import x509
-from tests.host.site_world import NOW, PASSPHRASE, World
+from tests.host.site_world import NOW, PASSPHRASE, World, code_of
 from triseal import database, keyfile, signer
 from triseal.site import home, trust
 from triseal.site.home import Founding
@@ -21,14 +21,6 @@ P256 = Founding("house", "p256")
 
 def opened(folder: Path, passphrase: bytes = PASSPHRASE) -> Manager:
     return Manager(folder, lambda: passphrase, lambda: NOW)
-
-
-def code_of(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except Exception as error:
-        return str(getattr(error, "code", repr(error)))
-    return ""
 
 
 def test_a_site_has_a_key_for_its_owner_alone(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.host.site_world import (
     SOURCE,
     YEAR,
     World,
+    code_of,
     make_developer,
     make_request,
     make_store,
@@ -30,15 +31,6 @@ from triseal.site import inputs, ledger
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "site")
-
-
-def code_of(call: Callable[[], object]) -> str:
-    """The code of what a call raises; "" if it raises nothing."""
-    try:
-        call()
-    except Exception as error:
-        return str(getattr(error, "code", repr(error)))
-    return ""
 
 
 def swapped(world: World) -> Package:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -11,6 +13,7 @@ import typer
 from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
+from boards.provision import Report
 from triseal import ports
 from triseal.cli import (
     node_console,
@@ -24,6 +27,7 @@ from triseal.cli import (
 from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
+from triseal.site.manager import Manager
 
 app = typer.Typer(
     help="Node: provision boards, deploy to them, look at them.", no_args_is_help=True
@@ -39,6 +43,19 @@ PortName = Annotated[
         "--port", help="/dev/ttyACM0, virtual:NAME, socket://HOST:PORT, ...", metavar="PORT"
     ),
 ]
+
+
+@contextlib.contextmanager
+def _at_cable(
+    port: str, home_dir: Path | None, passphrase_file: Path | None, node: str = ""
+) -> Iterator[tuple[Manager, Board, Report]]:
+    """The site, its key opened and its node looked for; the board; what to report progress to."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.unlock()
+        if node:
+            site.check_node(node)
+        with Board(port) as board, progress.shown() as report:
+            yield site, board, report
 
 
 _HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
@@ -96,11 +113,8 @@ def provision(
 ) -> None:
     """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle."""
     settings = node_settings.of(grace, config, server, wifi, watchdog)
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        site.check_node(node)
-        with Board(port) as board, progress.shown() as report:
-            done, status = cable.enrol(site, board, node, settings, report, replace=replace)
+    with _at_cable(port, home_dir, passphrase_file, node) as (site, board, report):
+        done, status = cable.enrol(site, board, node, settings, report, replace=replace)
     facts = {
         "node": node,
         "port": port,
@@ -108,9 +122,7 @@ def provision(
         "micropython": ".".join(map(str, done.facts.version)),
         "files_copied": len(done.code.copied),
         "files_kept": len(done.code.kept),
-        "bundle_version": status.bundle_version,
-        "heap_free": status.heap_free,
-        "time": output.time(status.time),
+        **_enrolled(status),
     }
     output.facts(facts, as_json=as_json)
 
@@ -123,18 +135,9 @@ def enrol(
     as_json: options.Json = False,
 ) -> None:
     """Enrol a board that was flashed with an image. Its token says which node it is."""
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        with Board(port) as board, progress.shown() as report:
-            node, status = cable.redeem(site, board, report)
-    facts = {
-        "node": node,
-        "port": port,
-        "bundle_version": status.bundle_version,
-        "heap_free": status.heap_free,
-        "time": output.time(status.time),
-    }
-    output.facts(facts, as_json=as_json)
+    with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
+        node, status = cable.redeem(site, board, report)
+    output.facts({"node": node, "port": port, **_enrolled(status)}, as_json=as_json)
 
 
 @app.command(epilog=options.examples("node deploy kitchen thermo --port virtual:kitchen"))
@@ -160,10 +163,8 @@ def remove(
     as_json: options.Json = False,
 ) -> None:
     """Remove a service from the node at this port. See also `triseal site undeploy`."""
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        with Board(port) as board, progress.shown() as report:
-            status = cable.remove(site, board, node, [service], report)
+    with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
+        status = cable.remove(site, board, node, [service], report)
     _show(status, as_json=as_json)
 
 
@@ -176,10 +177,8 @@ def renew(
     as_json: options.Json = False,
 ) -> None:
     """Renew what the site assigns to the node at this port. The rest is removed."""
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        with Board(port) as board, progress.shown() as report:
-            status = cable.renew(site, board, node, report)
+    with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
+        status = cable.renew(site, board, node, report)
     _show(status, as_json=as_json)
 
 
@@ -198,12 +197,10 @@ def restart(
     as_json: options.Json = False,
 ) -> None:
     """Restart a node's agent and tell it the time."""
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        with Board(port) as board, progress.shown() as report:
-            report("restart", 0, 0)
-            board.soft_reset()
-            found = cable.tell_time(site, board)
+    with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
+        report("restart", 0, 0)
+        board.soft_reset()
+        found = cable.tell_time(site, board)
     _show(found, as_json=as_json)
 
 
@@ -224,10 +221,8 @@ def deploy_by_cable(
     as_json: bool,
 ) -> None:
     """What `node deploy` and `site deploy --port` do."""
-    with open_site(home_dir, passphrase_file) as site:
-        site.unlock()
-        with Board(port) as board, progress.shown() as report:
-            (done,), status = cable.deploy(site, board, node, [service], report)
+    with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
+        (done,), status = cable.deploy(site, board, node, [service], report)
     (became,) = [one for one in status.services if one.name == service]
     facts = {
         "node": node,
@@ -241,6 +236,15 @@ def deploy_by_cable(
         "check_heap": done.heap,
     }
     output.facts(facts, as_json=as_json)
+
+
+def _enrolled(status: NodeStatus) -> dict[str, object]:
+    """What shows that a board has become a node."""
+    return {
+        "bundle_version": status.bundle_version,
+        "heap_free": status.heap_free,
+        "time": output.time(status.time),
+    }
 
 
 def _show(found: NodeStatus, *, as_json: bool) -> None:
