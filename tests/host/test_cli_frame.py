@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -101,18 +102,22 @@ def test_the_line(sentence: str, error: BaseException, text: str) -> None:
 # Usage and help.
 
 
-def commands() -> list[list[str]]:
-    """Every command, as the words that call it."""
-    found = [
-        [str(one.name or one.callback.__name__)] for one in app.registered_commands if one.callback
-    ]
+def functions() -> Iterator[tuple[list[str], Callable[..., object]]]:
+    """Every command, as the words that call it, and its function."""
+    for one in app.registered_commands:
+        assert one.callback is not None
+        yield [str(one.name or one.callback.__name__)], one.callback
     for group in app.registered_groups:
         assert group.typer_instance is not None
         for one in group.typer_instance.registered_commands:
             assert one.callback is not None
             name = one.name or one.callback.__name__.replace("_", "-")
-            found.append([str(group.name), name])
-    return found
+            yield [str(group.name), name], one.callback
+
+
+def commands() -> list[list[str]]:
+    """Every command, as the words that call it."""
+    return [words for words, _ in functions()]
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -136,6 +141,18 @@ def test_wrong_usage_is_status_2(words: list[str], capsys: Capture) -> None:
     seen = capsys.readouterr()
     assert seen.out == ""
     assert "Usage: triseal" in seen.err
+
+
+def test_a_file_that_may_not_be_read_is_no_wrong_usage() -> None:
+    """It is the command that opens it, and says `permission-denied` like any file of its kind."""
+    found = []
+    for words, function in functions():
+        for name, hint in get_type_hints(function, include_extras=True).items():
+            kind, *more = get_args(hint) if get_origin(hint) is Annotated else (None,)
+            if Path in (kind, *get_args(kind)):
+                found.append(name)
+                assert [one.readable for one in more] == [False], (words, name)
+    assert len(found) > 50
 
 
 def test_an_argument_that_is_no_text_is_wrong_usage(capsys: Capture) -> None:

@@ -58,13 +58,17 @@ def init(
 )
 def sign(
     file: Annotated[
-        Path, typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE")
+        Path,
+        typer.Argument(
+            help="A .py or .mpy file, or a folder of them.", metavar="FILE", readable=False
+        ),
     ],
     name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
     version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
     security_version: SecurityVersion,
     metadata_file: Annotated[
-        Path | None, typer.Option("--metadata", help="JSON for the service.", metavar="FILE")
+        Path | None,
+        typer.Option("--metadata", help="JSON for the service.", metavar="FILE", readable=False),
     ] = None,
     years: Annotated[
         int, typer.Option("--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.")

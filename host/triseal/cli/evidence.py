@@ -19,7 +19,11 @@ _MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 
 Keys = Annotated[
     list[Path] | None,
-    typer.Option(help="A certificate or request with its key; may be repeated.", metavar="FILE"),
+    typer.Option(
+        help="A certificate or request with its key; may be repeated.",
+        metavar="FILE",
+        readable=False,
+    ),
 ]
 
 
@@ -31,9 +35,12 @@ Keys = Annotated[
 )
 def make(
     seals: Annotated[
-        list[Path], typer.Argument(help="Two seals, or one package.", metavar="FILE...")
+        list[Path],
+        typer.Argument(help="Two seals, or one package.", metavar="FILE...", readable=False),
     ],
-    out: Annotated[Path, typer.Option("--out", help="File to write.", metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write.", metavar="FILE", readable=False)
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Put two seals that contradict each other into one file."""
@@ -53,7 +60,7 @@ def make(
     )
 )
 def check(
-    file: Annotated[Path, typer.Argument(help="The evidence.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The evidence.", metavar="FILE", readable=False)],
     store_cert: Keys = None,
     developer: Keys = None,
     site_cert: Keys = None,

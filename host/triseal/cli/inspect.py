@@ -19,6 +19,7 @@ def inspect(
         typer.Argument(
             help="Seal, certificate, package, trust bundle, request, message or evidence.",
             metavar="FILE",
+            readable=False,
         ),
     ],
     as_json: options.Json = False,

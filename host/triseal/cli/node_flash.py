@@ -35,7 +35,8 @@ BoardName = Annotated[
     typer.Option("--board", help=f"One of {', '.join(chips.CHIPS)}.", metavar="BOARD"),
 ]
 FirmwareFile = Annotated[
-    Path, typer.Option("--firmware", help="MicroPython for this board.", metavar="FILE")
+    Path,
+    typer.Option("--firmware", help="MicroPython for this board.", metavar="FILE", readable=False),
 ]
 Sha256 = Annotated[
     str, typer.Option("--sha256", help="The file's hash; another file is refused.", metavar="HEX")

@@ -36,11 +36,15 @@ Filesystem = Annotated[
 ]
 Romfs = Annotated[
     Path | None,
-    typer.Option("--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE"),
+    typer.Option(
+        "--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE", readable=False
+    ),
 ]
 Manifest = Annotated[
     Path | None,
-    typer.Option("--manifest", help="Write a manifest.py for freezing.", metavar="FILE"),
+    typer.Option(
+        "--manifest", help="Write a manifest.py for freezing.", metavar="FILE", readable=False
+    ),
 ]
 TokenDays = Annotated[
     int,
@@ -55,7 +59,9 @@ def image_(
     board: BoardName,
     firmware_file: FirmwareFile,
     node: Annotated[str, typer.Option("--node", help="The node that the board becomes.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE", readable=False)
+    ],
     sha256: Sha256 = "",
     filesystem: Filesystem = "",
     romfs: Romfs = None,

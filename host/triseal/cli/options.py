@@ -27,7 +27,8 @@ def _algorithm(value: str) -> str:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Home = Annotated[
-    Path | None, typer.Option("--home", help="Folder of this role's state.", metavar="DIR")
+    Path | None,
+    typer.Option("--home", help="Folder of this role's state.", metavar="DIR", readable=False),
 ]
 Algorithm = Annotated[
     str,
@@ -47,9 +48,12 @@ PassphraseFile = Annotated[
         "--passphrase-file",
         help=f"Take the passphrase from this file's first line; else from {ENVIRONMENT}, else ask.",
         metavar="FILE",
+        readable=False,
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="File to write.", metavar="FILE")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="File to write.", metavar="FILE", readable=False)
+]
 
 
 def examples(*lines: str) -> str:

@@ -48,7 +48,9 @@ _HELP = {
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Folder = Annotated[Path, typer.Option("--out", help="Folder for files.", metavar="DIR")]
+Folder = Annotated[
+    Path, typer.Option("--out", help="Folder for files.", metavar="DIR", readable=False)
+]
 
 
 def _command(function: Callable[P, R]) -> Callable[P, R]:
@@ -113,7 +115,9 @@ def run(
     peak_per_second: Annotated[
         bool, typer.Option("--peak-per-second", help="Also give the highest run of each second.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the result as JSON to this file.", readable=False)
+    ] = None,
     as_json: options.Json = False,
     **told: Any,
 ) -> None:
@@ -268,7 +272,9 @@ def _counted(renewals: int | None) -> str:
 @app.command(epilog=options.examples("sim compare build/soak-traffic.json"))
 @_command
 def compare(
-    live: Annotated[Path, typer.Argument(help="Traffic per second of a live run, JSON.")],
+    live: Annotated[
+        Path, typer.Argument(help="Traffic per second of a live run, JSON.", readable=False)
+    ],
     out: Folder = Path("build"),
     as_json: options.Json = False,
 ) -> None:

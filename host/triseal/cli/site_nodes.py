@@ -26,7 +26,9 @@ def add_node(
     node: NodeName,
     csr: Annotated[
         Path | None,
-        typer.Option("--request", help="Its PKCS #10 request: enrol it now.", metavar="FILE"),
+        typer.Option(
+            "--request", help="Its PKCS #10 request: enrol it now.", metavar="FILE", readable=False
+        ),
     ] = None,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,

@@ -19,7 +19,10 @@ app = typer.Typer()
 @app.command(epilog=options.examples("site add-service thermo-1.0.triseal"))
 def add_service(
     file: Annotated[
-        Path, typer.Argument(help="A package that a Store countersigned.", metavar="PACKAGE")
+        Path,
+        typer.Argument(
+            help="A package that a Store countersigned.", metavar="PACKAGE", readable=False
+        ),
     ],
     other_developer: Annotated[
         bool,

@@ -28,7 +28,10 @@ Fingerprint = Annotated[
 @app.command(epilog=options.examples("site trust-store store.pem --fingerprint 6f1c..."))
 def trust_store(
     file: Annotated[
-        Path, typer.Argument(help="The Store's CA certificate, PEM or DER.", metavar="CERT")
+        Path,
+        typer.Argument(
+            help="The Store's CA certificate, PEM or DER.", metavar="CERT", readable=False
+        ),
     ],
     fingerprint: Fingerprint = None,
     passphrase_file: options.PassphraseFile = None,
@@ -52,7 +55,9 @@ def trust_store(
 def trust_developer(
     file: Annotated[
         Path,
-        typer.Argument(help="The developer's request or public key.", metavar="REQUEST|KEY"),
+        typer.Argument(
+            help="The developer's request or public key.", metavar="REQUEST|KEY", readable=False
+        ),
     ],
     name: Annotated[
         str | None, typer.Option("--name", help="The developer's name, as its seals show it.")

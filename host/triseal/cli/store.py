@@ -60,7 +60,9 @@ def init(
 
 @app.command(epilog=options.examples("store register-developer ada.pem"))
 def register_developer(
-    file: Annotated[Path, typer.Argument(help="The developer's request.", metavar="REQUEST")],
+    file: Annotated[
+        Path, typer.Argument(help="The developer's request.", metavar="REQUEST", readable=False)
+    ],
     home_dir: options.Home = None,
     database: Database = None,
     as_json: options.Json = False,
@@ -87,7 +89,9 @@ def approve(
 
 @app.command(epilog=options.examples("store submit blink-1.0.0.triseal --out blink.triseal"))
 def submit(
-    file: Annotated[Path, typer.Argument(help="A developer's package.", metavar="PACKAGE")],
+    file: Annotated[
+        Path, typer.Argument(help="A developer's package.", metavar="PACKAGE", readable=False)
+    ],
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
@@ -150,7 +154,9 @@ def get(
 def show(
     cert_out: Annotated[
         Path | None,
-        typer.Option("--cert-out", help="Write the certificate, PEM.", metavar="FILE"),
+        typer.Option(
+            "--cert-out", help="Write the certificate, PEM.", metavar="FILE", readable=False
+        ),
     ] = None,
     home_dir: options.Home = None,
     database: Database = None,
