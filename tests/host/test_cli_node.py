@@ -60,6 +60,7 @@ def test_from_a_board_to_a_running_service_and_back(commands: Commands) -> None:
         assert commands.fails("node", "deploy", "kitchen", "thermo", *PORT) == "other-board"
         made = commands.json("node", "provision", *NODE, *PORT)
         assert (made["node"], made["bundle_version"], made["files_kept"]) == ("kitchen", 3, 0)
+        assert made["agent"] == "files"
         done = commands.json("site", "deploy", "kitchen", "thermo", *PORT)
         assert (done["state"], done["grants"]) == ("running", ["log"])
         status = commands.json("node", "status", *PORT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import chips, image, imagefile, micropython, stage, uf2
+from boards import chips, image, imagefile, micropython, uf2
 from boards.chips import Chip, Region
 from boards.errors import BadFirmware, DoesNotFit, UnknownLayout
 from tests.host.test_flash import esp_image, uf2_image
@@ -85,7 +85,7 @@ def mounted(path: Path, chip: Chip, region: Region, place: Path) -> dict[str, st
 @pytest.mark.parametrize("name", ["esp32", "esp32s3", "esp32c3", *RP2])
 def test_a_real_micropython_mounts_it(name: str, tmp_path: Path) -> None:
     chip, firmware = whole(name)
-    files = {**image.agent(chip), "/triseal/settings.json": b"{}"}
+    files = {**image.agent(chip, firmware), "/triseal/settings.json": b"{}"}
     made = image.build(chip, firmware, files)
     expected = chips.RP2_LAYOUTS.get(name, Region(0x200000, 0x200000))
     assert made.region == expected
@@ -138,18 +138,6 @@ def test_the_agent_runs_from_a_romfs(tmp_path: Path) -> None:
     assert done.stdout == "/rom/nlsm/agent.mpy\n", done.stderr
 
 
-def test_a_manifest_names_every_package() -> None:
-    bases = {name: str(stage.package_folder(name).parent) for name in stage.PACKAGES}
-    said: list[tuple[object, ...]] = []
-    names = {
-        "include": lambda *all_: said.append(all_),
-        "package": lambda name, base_path, opt: said.append((name, Path(base_path), opt)),
-    }
-    exec(image.manifest(bases), names)
-    assert [one[0] for one in said[1:]] == list(stage.PACKAGES)
-    assert all(Path(str(one[1]), str(one[0])).is_dir() for one in said[1:])
-
-
 def test_the_command_makes_an_image_of_a_node(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,8 +150,7 @@ def test_the_command_makes_an_image_of_a_node(
     common = ["node", "image", "--board", "esp32", "--firmware", str(tmp_path / "esp32.bin")]
     capfd.readouterr()
     arguments = ["--node", "kitchen", "-o", str(out), "--json", *begin]
-    extras = ["--romfs", str(tmp_path / "a.romfs"), "--manifest", str(tmp_path / "manifest.py")]
-    assert main.main([*common, *arguments, *extras]) == 0
+    assert main.main([*common, *arguments, "--romfs", str(tmp_path / "a.romfs")]) == 0
     facts = json.loads(capfd.readouterr().out)
     assert facts["octets"] == out.stat().st_size
     assert out.stat().st_mode & 0o777 == 0o600

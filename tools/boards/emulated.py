@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from boards import chips, littlefs_image, stage, uf2
+from boards import chips, image, littlefs_image, uf2
 from boards.errors import NoEmulator, NoFirmware, WontStart
 
 PATIENCE = 240.0
@@ -60,9 +60,8 @@ class Emulation:
         """Start it. Raises WontStart."""
         if not self._flash.exists():
             chip, place = chips.named("rp2040"), chips.RP2_LAYOUTS["rp2040"]
-            code = {file.path: file.data for file in stage.plan(chip.target)}
-            image = littlefs_image.build(code, place.size, chip.program)
-            self._flash.write_bytes(image)
+            code = image.agent(chip, self._firmware.read_bytes())
+            self._flash.write_bytes(littlefs_image.build(code, place.size, chip.program))
         self.power_on()
         return self
 

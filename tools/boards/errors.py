@@ -217,6 +217,16 @@ class UnknownLayout(BoardError):
     advice = "Ask a board that runs it (see tools/README.md) and give --filesystem START:SIZE."
 
 
+class OtherAgent(BoardError):
+    """The firmware has an agent in it, and not the one that is installed here."""
+
+    code = "other-agent"
+    advice = (
+        "Build the firmware anew with what `triseal node freeze` writes now, or take one without "
+        "an agent: MicroPython runs what is in its firmware, whatever is copied."
+    )
+
+
 class NoBootloader(BoardError):
     """The board did not come into its bootloader."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from boards import imagefile, littlefs_image, stage, uf2
+from boards import frozen, imagefile, littlefs_image, stage, uf2
 from boards.chips import BLOCK, RP2_LAYOUTS, Chip, Region
 from boards.errors import DoesNotFit, UnknownLayout
 from boards.romfs import pack
@@ -41,9 +41,16 @@ class Image(NamedTuple):
     filesystem: bytes
 
 
-def agent(chip: Chip) -> dict[str, bytes]:
-    """The agent's files, compiled for a chip, by path on the board."""
-    return {file.path: file.data for file in stage.plan(chip.target)}
+def agent(chip: Chip, firmware: bytes) -> dict[str, bytes]:
+    """The agent's files, compiled for a chip, by path on the board; of what the firmware has in it
+    none, since it would not run.
+
+    Raises:
+        OtherAgent: the firmware has another one in it.
+    """
+    is_frozen = frozen.in_firmware(_memory(firmware) if chip.is_uf2 else firmware)
+    files = [stage.main_file()] if is_frozen else stage.plan(chip.target)
+    return {file.path: file.data for file in files}
 
 
 def build(
@@ -87,23 +94,7 @@ def romfs(chip: Chip) -> bytes:
 
     `main.py` is not in it: MicroPython looks for that in the file system at `/` only.
     """
-    prefix = "/lib/"
-    files = agent(chip)
-    return pack(
-        {path.removeprefix(prefix): data for path, data in files.items() if path.startswith(prefix)}
-    )
-
-
-def manifest(sources: Mapping[str, str]) -> str:
-    """A `manifest.py` for people who build MicroPython and freeze the agent into it.
-
-    Args:
-        sources: folder that holds it, by package.
-    """
-    lines = ["# The agent of a Triseal node, frozen: FROZEN_MANIFEST=.../manifest.py"]
-    lines += ['include("$(PORT_DIR)/boards/manifest.py")']
-    lines += [f"package({name!r}, base_path={base!r}, opt=2)" for name, base in sources.items()]
-    return "\n".join(lines) + "\n"
+    return pack(stage.compile_modules(frozen.modules(), chip.target))
 
 
 def _joined(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -> bytes:
@@ -125,8 +116,13 @@ def _joined_uf2(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -
 
 
 def _rp2_layout(firmware: bytes) -> Region:
-    memory = b"".join(block.data for block in uf2.parse(firmware).blocks)
+    memory = _memory(firmware)
     found = {RP2_LAYOUTS[name] for text, name in _RP2_BOARDS.items() if text in memory}
     if len(found) != 1:
         raise UnknownLayout("the firmware names no board whose flash layout is known")
     return found.pop()
+
+
+def _memory(firmware: bytes) -> bytes:
+    """What a UF2 writes, without the frames of its blocks."""
+    return b"".join(block.data for block in uf2.parse(firmware).blocks)

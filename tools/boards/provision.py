@@ -6,7 +6,7 @@ What a certificate is, and who issues it, is the caller's business: this module 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from boards import stage
+from boards import frozen, stage
 from boards.errors import UnsupportedFirmware, VerifyFailed
 from boards.facts import Facts
 from boards.link import Board
@@ -36,7 +36,7 @@ class Provisioned(NamedTuple):
 
 
 def install_code(board: Board, report: Report | None = None) -> tuple[Facts, stage.Installed]:
-    """Bring the agent's code on a board up to date.
+    """Bring the agent's code on a board up to date; what its firmware holds is not copied.
 
     Args:
         board: where to.
@@ -44,6 +44,7 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
 
     Raises:
         UnsupportedFirmware: the board runs no MicroPython, or one that is too old.
+        OtherAgent: its firmware has one in it that is not this computer's.
         SourcesMissing, CompileFailed: on this computer.
         BoardError: as `stage.install`.
     """
@@ -51,9 +52,14 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
     tell("look", 0, 0)
     facts = board.facts()
     require_supported(facts)
-    tell("compile", 0, 0)
-    files = stage.plan(facts.target)
-    return facts, stage.install(board, files, lambda _, done, total: tell("copy", done, total))
+    in_firmware = frozen.on_board(board)
+    if in_firmware:
+        files = [stage.main_file()]
+    else:
+        tell("compile", 0, 0)
+        files = stage.plan(facts.target)
+    done = stage.install(board, files, lambda _, done, total: tell("copy", done, total))
+    return facts, done._replace(in_firmware=in_firmware)
 
 
 def provision(board: Board, node: str, issue: Issue, report: Report | None = None) -> Provisioned:
@@ -70,8 +76,8 @@ def provision(board: Board, node: str, issue: Issue, report: Report | None = Non
         report: told of each step and piece.
 
     Raises:
-        UnsupportedFirmware, DeviceFailed, FlashFull, ...: see `boards.errors`; and whatever
-            `issue` raises.
+        UnsupportedFirmware, OtherAgent, DeviceFailed, FlashFull, ...: see `boards.errors`; and
+            whatever `issue` raises.
     """
     tell = report or _silent
     facts, code = install_code(board, report)

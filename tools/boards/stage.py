@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import importlib.util
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ MAIN = "/main.py"
 _LIBRARY = "/lib"
 # Of optimisation. The refusals of sealcore have codes, and it runs on any computer unchanged: on a
 # board nobody needs its line numbers, which take 5 % of it.
-_LEVELS = {"sealcore": 3, "nlsm": 2}
+LEVELS = {"sealcore": 3, "nlsm": 2}
 _COMPAT = re.compile(rb"^(from \S*\.compat import )(.+)$", re.MULTILINE)
 
 # progress(path, octets so far, octets in all), both over all files that have to go.
@@ -43,11 +43,13 @@ class Installed(NamedTuple):
         copied: paths that were missing or different.
         kept: paths that were there already.
         removed: paths that no longer belong there.
+        in_firmware: whether the packages are in the firmware, so that main.py alone was due.
     """
 
     copied: tuple[str, ...]
     kept: tuple[str, ...]
     removed: tuple[str, ...]
+    in_firmware: bool = False
 
 
 def package_folder(package: str) -> Path:
@@ -75,6 +77,20 @@ def main_source() -> Path:
     raise SourcesMissing(f"no main.py in or beside {folder}")
 
 
+def sources() -> dict[str, bytes]:
+    """The packages as a board gets them, by path below the folder that holds both.
+
+    Raises:
+        SourcesMissing: they are not installed.
+    """
+    return {
+        f"{package}/{name}": without_const(source)
+        for package in PACKAGES
+        for name, source in mpy.read_sources(package_folder(package)).items()
+        if (package, name) != ("nlsm", "main.py")
+    }
+
+
 def plan(target: mpy.Target) -> list[StagedFile]:
     """All code that a node needs, compiled for a board.
 
@@ -84,19 +100,33 @@ def plan(target: mpy.Target) -> list[StagedFile]:
     Raises:
         SourcesMissing, CompileFailed, UnsupportedFirmware: by what is wrong.
     """
-    main = main_source()
-    files = []
-    for package in PACKAGES:
-        for name, source in mpy.read_sources(package_folder(package)).items():
-            if (package, name) != ("nlsm", "main.py"):
-                # A name that the module has anyway: any other takes heap on the board.
-                compiled = mpy.compile_source(
-                    without_const(source), name[:-3], target, level=_LEVELS[package]
-                )
-                files.append(StagedFile(f"{_LIBRARY}/{package}/{name[:-3]}.mpy", compiled))
-    # MicroPython looks for main.py only, never for main.mpy.
-    files.append(StagedFile(MAIN, main.read_bytes()))
-    return files
+    compiled = compile_modules(sources(), target)
+    files = [StagedFile(f"{_LIBRARY}/{path}", data) for path, data in compiled.items()]
+    return [*files, main_file()]
+
+
+def main_file() -> StagedFile:
+    """What starts the agent. MicroPython looks for main.py only, never for main.mpy.
+
+    Raises:
+        SourcesMissing: it is not installed.
+    """
+    return StagedFile(MAIN, main_source().read_bytes())
+
+
+def compile_modules(modules: Mapping[str, bytes], target: mpy.Target) -> dict[str, bytes]:
+    """Modules of the packages as `.mpy`, by path.
+
+    Raises:
+        CompileFailed, UnsupportedFirmware: by what is wrong.
+    """
+    found = {}
+    for path, source in modules.items():
+        package, _, name = path[:-3].partition("/")
+        # A name that the module has anyway: any other takes heap on the board.
+        compiled = mpy.compile_source(source, name, target, level=LEVELS[package])
+        found[f"{package}/{name}.mpy"] = compiled
+    return found
 
 
 def without_const(source: bytes) -> bytes:

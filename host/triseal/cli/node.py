@@ -18,6 +18,7 @@ from triseal import ports
 from triseal.cli import (
     node_console,
     node_flash,
+    node_freeze,
     node_image,
     node_settings,
     options,
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
 app.command("console", epilog=node_console.EPILOG)(node_console.console_)
+app.command("freeze", epilog=node_freeze.EPILOG)(node_freeze.freeze)
 app.command("image", epilog=node_image.EPILOG)(node_image.image_)
 
 PortName = Annotated[
@@ -120,6 +122,7 @@ def provision(
         "port": port,
         "board": done.facts.machine,
         "micropython": ".".join(map(str, done.facts.version)),
+        "agent": "in its firmware" if done.code.in_firmware else "files",
         "files_copied": len(done.code.copied),
         "files_kept": len(done.code.kept),
         **_enrolled(status),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from boards import chips, image, imagefile, stage
+from boards import chips, image, imagefile
 from boards.chips import Chip, Region
 from sealcore.bundle import TrustBundle
 from triseal import files
@@ -40,12 +40,6 @@ Romfs = Annotated[
         "--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE", readable=False
     ),
 ]
-Manifest = Annotated[
-    Path | None,
-    typer.Option(
-        "--manifest", help="Write a manifest.py for freezing.", metavar="FILE", readable=False
-    ),
-]
 TokenDays = Annotated[
     int,
     typer.Option("--token-days", min=1, max=3650, help="The board enrols within so many days."),
@@ -65,7 +59,6 @@ def image_(
     sha256: Sha256 = "",
     filesystem: Filesystem = "",
     romfs: Romfs = None,
-    manifest: Manifest = None,
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
@@ -89,10 +82,11 @@ def image_(
         site.check_free(node, replace=replace)
         bundle = site.bundle()
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
-        made = image.build(chip, data, _contents(chip, bundle, named), _place(filesystem))
+        made = image.build(chip, data, _contents(chip, data, bundle, named), _place(filesystem))
         site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
     files.write(out, made.data, 0o600)  # it holds the token
-    _write_extras(chip, romfs, manifest)
+    if romfs is not None:
+        files.write(romfs, image.romfs(chip))
     facts = {
         "image": str(out),
         "octets": len(made.data),
@@ -104,17 +98,11 @@ def image_(
     output.facts(facts, as_json=as_json)
 
 
-def _write_extras(chip: Chip, romfs: Path | None, manifest: Path | None) -> None:
-    if romfs is not None:
-        files.write(romfs, image.romfs(chip))
-    if manifest is not None:
-        bases = {name: str(stage.package_folder(name).parent) for name in stage.PACKAGES}
-        files.write(manifest, image.manifest(bases).encode())
-
-
-def _contents(chip: Chip, bundle: TrustBundle, settings: dict[str, object]) -> dict[str, bytes]:
+def _contents(
+    chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, object]
+) -> dict[str, bytes]:
     return {
-        **image.agent(chip),
+        **image.agent(chip, firmware),
         "/triseal/bundle.der": bytes(bundle.der),
         "/triseal/settings.json": json.dumps(settings).encode(),
     }
