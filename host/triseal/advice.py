@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from sealcore.errors import SealError
 
 _FILE = "Get the file again from where it came"
@@ -123,6 +121,8 @@ def _explained(error: BaseException) -> tuple[str, str, str]:
         return error.code, detail or "it failed", error.advice
     if isinstance(error, OSError):
         return _os_error(error)
+    from sqlalchemy.exc import SQLAlchemyError  # takes longer to load than most commands to run
+
     if isinstance(error, SQLAlchemyError):
         lines = str(error).splitlines()
         return "database-failed", lines[0] if lines else "database", "Check the database"

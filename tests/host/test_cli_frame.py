@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
 from sqlalchemy.exc import IntegrityError
 
 import boards.errors
@@ -19,7 +20,7 @@ import triseal.errors
 from boards.errors import BoardError
 from sealcore import errors
 from triseal.advice import REFUSALS
-from triseal.cli import output
+from triseal.cli import output, roles
 from triseal.cli.main import app, main
 from triseal.database import DatabaseUnusable
 from triseal.developer import home
@@ -55,6 +56,8 @@ def leaves(root: type[Exception]) -> Iterator[type[Exception]]:
         yield from leaves(kind)
 
 
+for name in roles.HELP:
+    roles.commands(name)  # which loads all that can fail
 OWN = [*leaves(Failure), *leaves(BoardError)]
 
 
@@ -107,12 +110,17 @@ def functions() -> Iterator[tuple[list[str], Callable[..., object]]]:
     for one in app.registered_commands:
         assert one.callback is not None
         yield [str(one.name or one.callback.__name__)], one.callback
-    for group in app.registered_groups:
-        assert group.typer_instance is not None
-        for one in group.typer_instance.registered_commands:
-            assert one.callback is not None
-            name = one.name or one.callback.__name__.replace("_", "-")
-            yield [str(group.name), name], one.callback
+    for role in roles.HELP:
+        yield from of_role(role, roles.commands(role))
+
+
+def of_role(role: str, group: typer.Typer) -> Iterator[tuple[list[str], Callable[..., object]]]:
+    for one in group.registered_commands:
+        assert one.callback is not None
+        yield [role, one.name or one.callback.__name__.replace("_", "-")], one.callback
+    for part in group.registered_groups:
+        assert part.typer_instance is not None
+        yield from of_role(role, part.typer_instance)
 
 
 def commands() -> list[list[str]]:
@@ -206,6 +214,21 @@ def test_a_defect_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     monkeypatch.setattr("triseal.files.read", broken)
     assert main(["inspect", "x"]) == 1
     assert capsys.readouterr().err.startswith("triseal: defect: ZeroDivisionError")
+
+
+SLOW = """
+import sys
+from triseal.cli import main, roles
+for name in ("dev", "evidence", "node", "sim"):
+    roles.commands(name)
+print(sorted({"fastapi", "httpx", "numpy", "sqlalchemy", "uvicorn"} & set(sys.modules)))
+"""
+
+
+def test_what_is_slow_to_load_is_loaded_by_what_needs_it() -> None:
+    command = [sys.executable, "-c", SLOW]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:

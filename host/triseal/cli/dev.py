@@ -15,7 +15,7 @@ from triseal.cli import options, output
 from triseal.developer import executable, home, signed
 from triseal.developer import sign as signing
 
-app = typer.Typer(help="Developer: make a key, sign services.", no_args_is_help=True)
+app = typer.Typer()
 
 _WHO = "the developer's key"
 

@@ -13,7 +13,7 @@ from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
 
-app = typer.Typer(help="Evidence: seals that contradict each other.", no_args_is_help=True)
+app = typer.Typer()
 
 _MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from triseal import inspect as inspecting
 from triseal.cli import options, output
 
 EPILOG = options.examples("inspect blink-1.0.0.triseal", "inspect site.der --json")
@@ -25,4 +24,6 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Print what a file is and says; not whether it is to be trusted."""
+    from triseal import inspect as inspecting
+
     output.facts(inspecting.read(file), as_json=as_json)

@@ -6,7 +6,6 @@ interrupted.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from triseal.cli import dev, evidence, inspect, node, options, output, sim, site, store
+from triseal.cli import inspect, options, output, roles
 
 app = typer.Typer(
     name="triseal",
@@ -27,18 +26,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(dev.app, name="dev")
-app.add_typer(store.app, name="store")
-app.add_typer(site.app, name="site")
-app.add_typer(node.app, name="node")
-app.add_typer(sim.app, name="sim")
-app.add_typer(evidence.app, name="evidence")
+roles.add(app)
 app.command("inspect", epilog=inspect.EPILOG)(inspect.inspect)
 
 
 @app.command(epilog=options.examples("version"))
 def version() -> None:
     """Print the version of Triseal."""
+    import importlib.metadata
+
     try:
         typer.echo(importlib.metadata.version("triseal"))
     except importlib.metadata.PackageNotFoundError:

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -28,11 +28,11 @@ from triseal.cli import (
 from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site import cable, console
 from triseal.site.console import NodeStatus
-from triseal.site.manager import Manager
 
-app = typer.Typer(
-    help="Node: provision boards, deploy to them, look at them.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
+
+app = typer.Typer()
 
 app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
 app.command("console", epilog=node_console.EPILOG)(node_console.console_)

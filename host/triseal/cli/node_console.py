@@ -9,7 +9,7 @@ import typer
 
 from triseal import label
 from triseal.cli import options, output
-from triseal.cli.site_serve import DEFAULT_PAGES_PORT
+from triseal.cli.site_options import DEFAULT_PAGES_PORT
 from triseal.errors import Failure
 
 EPILOG = options.examples("node console kitchen", "node console kitchen --json")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -23,7 +23,9 @@ from boards.provision import Report
 from triseal.cli import options, output, progress
 from triseal.cli.site_options import open_site
 from triseal.site import cable
-from triseal.site.manager import Manager
+
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
 
 EPILOG = options.examples(
     "node flash --board esp32 --port /dev/ttyUSB0 --firmware ESP32_GENERIC.bin --node kitchen",

@@ -16,7 +16,6 @@ from triseal import files
 from triseal.cli import node_settings, options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
 from triseal.cli.site_options import open_site
-from triseal.site import tokens
 
 EPILOG = options.examples(
     "node image --board esp32 --firmware ESP32_GENERIC.bin --node kitchen -o kitchen.bin "
@@ -24,6 +23,7 @@ EPILOG = options.examples(
     "node image --board rp2040 --firmware RPI_PICO.uf2 --node hall --out hall.uf2",
 )
 _DAY = 86400
+_TOKEN_DAYS = 90
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
 Filesystem = Annotated[
@@ -64,7 +64,7 @@ def image_(
     grace: node_settings.Grace = 0,
     watchdog: node_settings.Watchdog = 0,
     config: node_settings.Config = None,
-    token_days: TokenDays = tokens.SECONDS // _DAY,
+    token_days: TokenDays = _TOKEN_DAYS,
     replace: Replace = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
@@ -74,6 +74,8 @@ def image_(
     The board enrols with the token by itself at its server, or over its cable (`triseal node
     enrol`). Each image of a node makes those before it void.
     """
+    from triseal.site import tokens  # a database: too slow to load to print help
+
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)

@@ -7,9 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from sealcore import timetext
 from triseal import advice
@@ -94,6 +91,10 @@ def _shown(value: object) -> str:
 
 
 def _rich(rows: Sequence[Facts], columns: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     shown = Table(box=None, pad_edge=False)
     for name in columns:
         shown.add_column(name.replace("_", " "), overflow="fold")

@@ -22,10 +22,7 @@ if TYPE_CHECKING:  # these need NumPy, and help must not
     from triseal.sim.plan import Plan
     from triseal.sim.traffic import Traffic
 
-app = typer.Typer(
-    help="Simulation: renewal traffic, plans, model and reality.",
-    no_args_is_help=True,
-)
+app = typer.Typer()
 
 _HELP = {
     "nodes": "Nodes of the site.",

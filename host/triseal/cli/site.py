@@ -15,7 +15,7 @@ from triseal.cli import (
     site_upkeep,
 )
 
-app = typer.Typer(help="Site: trust, nodes, services, grants, deployments.", no_args_is_help=True)
+app = typer.Typer()
 
 for part in (
     site_init,

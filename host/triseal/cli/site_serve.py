@@ -10,7 +10,7 @@ import typer
 
 from triseal.cli import options
 from triseal.cli.node_settings import address
-from triseal.cli.site_options import WHO
+from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO
 from triseal.site import home
 from triseal.site.link.contexts import SECONDS
 from triseal.site.link.limits import Limits
@@ -20,7 +20,6 @@ from triseal.site.pruning import KEEP_DAYS, LEAST_DAYS
 app = typer.Typer()
 
 DEFAULT_PORT = 7443
-DEFAULT_PAGES_PORT = 7480
 
 _LEVELS = ("debug", "info", "warning", "error")
 

@@ -18,7 +18,7 @@ from triseal.developer.sign import MAX_YEARS, years
 from triseal.store import authority, records
 from triseal.store import store as stores
 
-app = typer.Typer(help="Store: register developers, countersign services.", no_args_is_help=True)
+app = typer.Typer()
 
 _WHO = "the Store's key"
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boards import provision
 from boards.errors import (
@@ -27,8 +27,9 @@ from triseal.site import console, refusals
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
 from triseal.site.errors import AlreadyNode, NoAgent, OtherBoard
-from triseal.site.ledger import Place
-from triseal.site.manager import Manager
+
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
 
 _CERTIFICATE = "/triseal/node.crt"
 _BUNDLE = "/triseal/bundle.der"
@@ -168,7 +169,7 @@ def deploy(
             site.assign(node, one)
         with _refusals():
             _update_bundle(site, board, report)
-        accepted = [_install(site, board, Place(node, one), report) for one in services]
+        accepted = [_install(site, board, node, one, report) for one in services]
     return accepted, _restart(site, board, node, report)
 
 
@@ -217,14 +218,14 @@ def offer(
         return _have_checked(board, service, report)
 
 
-def _install(site: Manager, board: Board, place: Place, report: Report) -> Accepted:
+def _install(site: Manager, board: Board, node: str, service: str, report: Report) -> Accepted:
     report("seal", 0, 0)
-    made = site.deployment(place.node, place.service)
+    made = site.deployment(node, service)
     with _refusals():
-        _deliver(board, place.service, made.files(), report)
+        _deliver(board, service, made.files(), report)
         # Behind the transfer, so that the check has the heap for itself.
         _tell_installer(site, board, report)
-        facts = _have_checked(board, place.service, report)
+        facts = _have_checked(board, service, report)
     return Accepted(made, facts["ms"], facts["heap"])
 
 

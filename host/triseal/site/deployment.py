@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from triseal.package import Package
 from triseal.site.authority import SignedSeal
-from triseal.site.ledger import Place
+
+if TYPE_CHECKING:
+    from triseal.site.ledger import Place
 
 METADATA = "metadata.json"
 DEVELOPER_SEAL = "developer.der"

@@ -18,8 +18,6 @@ from triseal.site import ledger, nodes, state
 from triseal.site.authority import Certified
 from triseal.site.errors import BadToken, OtherKey, TokenExpired, TokenUsed
 
-SECONDS = 90 * 86400
-
 
 @dataclass(frozen=True)
 class Proven:

@@ -1,0 +1,51 @@
+"""The groups of commands, each of which is loaded when one of its commands is wanted.
+
+What a site needs takes longer to load than most commands of the others take to run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# What each of these modules of `triseal.cli` is for; its `app` holds its commands.
+HELP = {
+    "dev": "Developer: make a key, sign services.",
+    "store": "Store: register developers, countersign services.",
+    "site": "Site: trust, nodes, services, grants, deployments.",
+    "node": "Node: provision boards, deploy to them, look at them.",
+    "sim": "Simulation: renewal traffic, plans, model and reality.",
+    "evidence": "Evidence: seals that contradict each other.",
+}
+
+
+def commands(name: str) -> typer.Typer:
+    """All commands of one group."""
+    found: typer.Typer = importlib.import_module(f"triseal.cli.{name}").app
+    return found
+
+
+def add(app: typer.Typer) -> None:
+    """Add all groups to the command `triseal`."""
+    for name, what in HELP.items():
+        app.add_typer(typer.Typer(name=name, cls=_Group, help=what, no_args_is_help=True))
+
+
+class _Group(TyperGroup):
+    """Knows its name and its help; for all else the module is loaded."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return self._loaded.list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._loaded.get_command(ctx, cmd_name)
+
+    @functools.cached_property
+    def _loaded(self) -> TyperGroup:
+        frame = typer.Typer(rich_markup_mode=None)  # as that of the command `triseal`
+        frame.add_typer(commands(str(self.name)))
+        return typer.main.get_group(frame)
