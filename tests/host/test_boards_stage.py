@@ -1,6 +1,7 @@
 """Code for a board: found, compiled, copied where it differs, and never half of two versions."""
 
 import contextlib
+import modulefinder
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from boards.errors import (
 )
 from boards.files import TEMPORARY
 from boards.link import Board
+from boards.reach import reached
 from boards.stage import StagedFile
 from boards.virtual import VirtualBoard
 
@@ -148,6 +150,38 @@ def test_the_plan_holds_both_packages_and_what_starts_them() -> None:
         assert files[module].startswith(b"M\x06")
     assert "/lib/nlsm/main.mpy" not in files
     assert all(path.endswith(".mpy") for path in files if path != "/main.py")
+
+
+def test_all_that_the_agent_imports_is_staged_and_nothing_else() -> None:
+    finder = modulefinder.ModuleFinder()  # reads bytecode, where `boards.reach` reads sources
+    names = [path[:-3].replace("/", ".").removesuffix(".__init__") for path in stage.sources()]
+    for name in names:
+        if name.startswith("nlsm"):
+            finder.import_hook(name)
+    imported = {name for name in finder.modules if name.partition(".")[0] in stage.PACKAGES}
+    assert set(names) == imported
+    assert {"sealcore.custody", "sealcore.ladder", "nlsm.newcomer"} < imported
+    assert not {"sealcore.x509", "sealcore.policies", "sealcore.sealwriter"} & imported
+
+
+# (what the module a.main says, what it thereby needs beside itself)
+REACHED: tuple[tuple[str, set[str]], ...] = (
+    ("import b.x", {"b/__init__.py", "b/x.py", "b/y.py"}),
+    ("from b import y", {"b/__init__.py", "b/y.py"}),
+    ("from b import f", {"b/__init__.py"}),
+    ("from b.y import f", {"b/__init__.py", "b/y.py"}),
+    ("def f():\n    from . import z", {"a/z.py"}),
+    ("from .z import f", {"a/z.py"}),
+    ("ALL = ' b.y  a.z'", {"b/__init__.py", "b/y.py", "a/z.py"}),
+    ('"b.y"\nimport os', set()),
+)
+
+
+@pytest.mark.parametrize(("source", "needed"), REACHED)
+def test_what_is_needed_is_read_from_the_sources(source: str, needed: set[str]) -> None:
+    modules = dict.fromkeys(("a/__init__.py", "a/z.py", "b/__init__.py", "b/y.py"), b"")
+    modules |= {"a/main.py": source.encode(), "b/x.py": b"from . import y"}
+    assert reached(modules, ["a/main.py"]) - {"a/main.py", "a/__init__.py"} == needed
 
 
 def test_sources_are_found_in_a_checkout_and_in_a_wheel(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from boards import mpy
 from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
 from boards.files import TEMPORARY, Files
+from boards.reach import reached
 
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"
@@ -78,17 +79,20 @@ def main_source() -> Path:
 
 
 def sources() -> dict[str, bytes]:
-    """The packages as a board gets them, by path below the folder that holds both.
+    """The packages as a board gets them, by path below the folder that holds both: the agent, and
+    of what it shares with the host what it uses.
 
     Raises:
         SourcesMissing: they are not installed.
     """
-    return {
+    found = {
         f"{package}/{name}": without_const(source)
         for package in PACKAGES
         for name, source in mpy.read_sources(package_folder(package)).items()
         if (package, name) != ("nlsm", "main.py")
     }
+    needed = reached(found, [path for path in found if path.startswith("nlsm/")])
+    return {path: source for path, source in found.items() if path in needed}
 
 
 def plan(target: mpy.Target) -> list[StagedFile]:

@@ -1,0 +1,53 @@
+"""Which modules of a set are needed by some of them: found by reading, nothing is imported."""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+
+def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:
+    """The paths of some modules, and of all that they import, at whatever moment.
+
+    A module's name alone in a text counts as an import of it: a node loads some by name.
+
+    Args:
+        modules: sources by path, such as `sealcore/der.py`.
+        start: paths of those that are needed anyway.
+    """
+    found: set[str] = set()
+    left = set(start)
+    while left:
+        path = left.pop()
+        found.add(path)
+        left |= (modules.keys() & set(_named(path, modules[path]))) - found
+    return found
+
+
+def _named(path: str, source: bytes) -> Iterator[str]:
+    """The paths of all that a module may import."""
+    tree = ast.parse(source)
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = _from(path, node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [] if id(node) in told else node.value.split()
+        else:
+            continue
+        for name in names:
+            yield from _paths(name)
+
+
+def _from(path: str, node: ast.ImportFrom) -> list[str]:
+    within = path.split("/")[: -node.level] if node.level else []
+    base = ".".join([*within, *([node.module] if node.module else [])])
+    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
+
+
+def _paths(name: str) -> Iterator[str]:
+    """Where a module may lie, and the packages that are loaded before it."""
+    parts = name.split(".")
+    yield "/".join(parts) + ".py"
+    for count in range(1, len(parts) + 1):
+        yield "/".join([*parts[:count], "__init__.py"])
