@@ -72,9 +72,11 @@ async def _main(node) -> None:
         except MemoryError as error:  # it is tried again at once; what has stopped stays so
             print("triseal: out-of-memory: %s" % error)
             memory.free()
+        line.take()
         for _ in range(_TURNS):
             await asyncio.sleep_ms(_TURN_MS)
             line.turn()
+            line.take()
 
 
 def run(node) -> None:

@@ -34,14 +34,18 @@ _LINE = const(128)
 _INTEGER = const(0x02)
 
 
-def take(node, text):
-    """Answer one line; returns the signed time that it holds, if any. Raises SealError."""
+def take(node, text) -> tuple:
+    """Answer one line. Raises SealError.
+
+    Returns: what is left to do: (signed time, None), or (None, (kind, values)) for `wire`, or
+    (None, None).
+    """
     try:
         kind, values = messages.parse(binascii.a2b_base64(memoryview(text)[1:]))
     except ValueError:
         raise errors.BadMessage("base64")
     if kind == messages.TIME:
-        return values[0]
+        return values[0], None
     if kind == messages.ASK:
         send(status(node, values[0]))
         node.question = clock.Question()
@@ -49,9 +53,8 @@ def take(node, text):
     elif kind == messages.FOLLOW:
         node.followers = [_log] if values[0] else []
     else:
-        from . import wire
-
-        wire.take(node, kind, values)
+        return None, (kind, values)
+    return None, None
 
 
 def send(message: bytes) -> None:

@@ -24,26 +24,25 @@ class Console:
     def __init__(self, node):
         self._node = node
         self._text = bytearray()
+        self._whole = False
         self._poll = select.poll()
         self._poll.register(sys.stdin, select.POLLIN)
 
     def turn(self) -> bool:
-        """Take what has come; false once the other end is closed, which on a board it never is."""
+        """Read what has come, up to a message's end; false once the other end is closed, which on a
+        board it never is."""
         for _ in range(_AT_ONCE):
-            if not self._poll.poll(0):
+            if self._whole or not self._poll.poll(0):
                 break
             octet = sys.stdin.buffer.read(1)
             if not octet:
                 return False
             if octet not in b"\r\n":
                 self._add(octet)
-                continue
-            message = self._text[:1] == b"~"
-            if message:
-                self._take()
-            self._text = bytearray()
-            if message:  # one at a time: what follows from it comes first
-                break
+            elif self._text[:1] == b"~":
+                self._whole = True
+            else:
+                self._text = bytearray()
         return True
 
     def _add(self, octet: bytes) -> None:
@@ -52,19 +51,34 @@ class Console:
             if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
                 print("\n~")
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Do what the message says that has been read, if one has.
+
+        A check may follow from it, for which boards have just enough stack: so this is called from
+        where little of that is in use, and hands on from here.
+        """
+        if not self._whole:
+            return
         try:
             memory.load(memory.TALK)
             from . import answers
 
-            then = answers.take(self._node, self._text)
+            signed, rest = answers.take(self._node, self._text)
             del answers
             self._text = None  # its room is wanted
-            memory.free()
-            if then:  # what the site says the time is
-                self._node.set_time(then)
+            if signed:  # what the site says the time is
+                memory.free()
+                self._node.set_time(signed)
+            elif rest:
+                from . import wire
+
+                link = wire.admit(self._node, *rest)
+                if link:
+                    link.take(*rest)
         except errors.SealError as error:
             print("triseal: %s: %s" % (error.code, error))
         except MemoryError as error:
             print("triseal: out-of-memory: %s" % error)
+        self._text = bytearray()
+        self._whole = False
         memory.free()

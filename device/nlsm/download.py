@@ -7,10 +7,12 @@ have come they are checked as one, and only then does anything that runs make wa
 import hashlib
 import os
 
-from sealcore import errors, messages
+from sealcore import errors
 from sealcore.compat import const
 
-from . import installer, keystore, recovery, verifier
+# No more than that, since a download that is under way holds it: of all else, what other messages
+# want would then be loaded a second time.
+from . import keystore, recovery
 
 _BLOCK = const(512)
 _LARGEST = const(16777216)
@@ -22,11 +24,13 @@ class Download:
 
     queue    list of (service, site seal, files) that wait; the first one is under way
     later    names of services to ask for once there is room
+    whole    whether all files of the first one have come
     """
 
     def __init__(self, link):
         self.queue = []
         self.later = []
+        self.whole = False
         self._link = link
         self._file = None
         self._left = []
@@ -72,7 +76,7 @@ class Download:
         self._next()
 
     def _next(self) -> None:
-        """Open the next file that is missing, or end with the service."""
+        """Open the next file that is missing."""
         while self._left:
             _, size, wanted = self._left[0]
             path = self._folder() + "/" + _part(wanted)
@@ -81,15 +85,31 @@ class Download:
                 self._file = open(path, "ab")  # noqa: SIM115 - open until it is whole
                 self._ask()
                 return
-            self._whole()
-        name = self.queue[0][0]
-        installer.offer(self._link.node, name)
+            self._keep()
+        self.whole = True
+
+    def finish(self) -> None:
+        """Offer the service that has come whole, and go on with the next one.
+
+        The event loop calls this: where the last piece is taken, the stack has no room for a check.
+        """
+        if not self.whole:
+            return
+        self.whole = False
+        from . import linked
+
+        linked.load()
+        from . import installer
+
+        installer.offer(self._link.node, self.queue[0][0])
         self.queue.pop(0)
         self.more()
         if self.queue:
             self._begin()
 
     def _ask(self) -> None:
+        from sealcore import messages
+
         _, size, wanted = self._left[0]
         length = min(messages.MAX_CHUNK, size - self._done)
         self._link.expect()
@@ -109,10 +129,10 @@ class Download:
             self._ask()
             return
         self.close()
-        self._whole()
+        self._keep()
         self._next()
 
-    def _whole(self) -> None:
+    def _keep(self) -> None:
         """The first of what is left has come: give it its name. A part of something else is
         thrown away, and the connection with it."""
         name, _, wanted = self._left.pop(0)
@@ -144,6 +164,8 @@ def digest(path: str) -> bytes:
 
 def check_files(files) -> None:
     """Raises BadMessage unless these are the files of a service."""
+    from . import verifier
+
     due = list(verifier.FILES)
     for name, size, _ in files:
         if name in due:

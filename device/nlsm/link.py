@@ -74,9 +74,18 @@ class Link:
                 self.say("no-answer", "the site does not answer")
                 self.drop()
                 return
+        if self.download:
+            self._finish_download()
         self.ask(self._due())
         while self._untold and len(self._out) < MOST_OUT // 2:
             self.report(self._untold.popitem()[1])
+
+    def _finish_download(self) -> None:
+        try:
+            self.download.finish()
+        except Exception as error:  # out of memory, or the flash is full
+            self.say(getattr(error, "code", type(error).__name__), error)
+            self.drop()
 
     def _due(self) -> list:
         try:

@@ -4,6 +4,8 @@ Loaded anew for each one it would break a heap into pieces, and be imported from
 for which the stack of a board is too short.
 """
 
+import sys
+
 from sealcore.compat import const
 
 from . import memory
@@ -14,12 +16,18 @@ _LINK = const(
 )
 
 
+def load() -> None:
+    """Load it, each module after those that it wants; nothing if it is there."""
+    if "nlsm.duties" not in sys.modules:  # the last one
+        memory.check()
+        memory.load(_LINK)
+
+
 def keep() -> None:
     """Load it, to be called while the heap is whole. Where it does not fit, nothing is kept, and
     each part is loaded for its turn as on a node without a link."""
     try:
-        memory.check()
-        memory.load(_LINK)
+        load()
     except MemoryError:
         return
     memory.kept.extend((memory.TRUST + " " + memory.CHECK + _LINK).split())

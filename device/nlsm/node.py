@@ -94,4 +94,5 @@ class Node:
             self.tell()
             if not line.turn():
                 return
+            line.take()
             time.sleep_ms(_PAUSE_MS)

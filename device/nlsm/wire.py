@@ -1,4 +1,4 @@
-"""The link over the serial line, for a node without a network: `answers` hands it what comes.
+"""The link over the serial line, for a node without a network: `console` hands it what comes.
 
 The site speaks first, and begins anew whenever it likes: with ASK, and WELCOME for the HELLO that
 answers it. What it hears may have been lost on its way, so a HELLO that it did not ask for tells it
@@ -15,8 +15,9 @@ from . import clock, link
 _DROP_MS = const(5000)  # not more often
 
 
-def take(node, kind: int, values) -> None:
-    """What came over the line and is of the link. Raises SealError."""
+def admit(node, kind: int, values):
+    """Who takes what came over the line and is of the link: a Wire, or None where that is done.
+    Raises SealError."""
     from sealcore import messages
 
     if "server" in node.settings or node.failure:
@@ -25,12 +26,12 @@ def take(node, kind: int, values) -> None:
         from . import answers, enrol
 
         answers.send(messages.write(messages.PROOF, enrol.prove(node.name, values[0])))
-        return
+        return None
     if not node.runner:
         raise errors.BadMessage("kind %d before the services run" % kind)
     if not node.link:
         node.link = Wire(node)
-    node.link.take(kind, values)
+    return node.link
 
 
 class Wire(link.Link):
@@ -56,6 +57,9 @@ class Wire(link.Link):
         elif not self.greeted:
             return  # the end of what was said before
         try:
+            from . import linked
+
+            linked.load()
             from . import duties
 
             duties.take(self, kind, values)
