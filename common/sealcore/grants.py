@@ -28,7 +28,7 @@ def check(grant: str) -> str:
     """Returns `grant`; raises BadGrant unless it is written as one of the above."""
     if len(grant.encode()) > _MAX_GRANT:
         raise errors.BadGrant("longer than %d octets" % _MAX_GRANT)
-    kind, _, what = grant.partition(":")
+    kind, what = _split(grant)
     if kind in (PUBLISH, SUBSCRIBE):
         _check_filter(what)
     elif kind == PIN:
@@ -39,6 +39,12 @@ def check(grant: str) -> str:
     elif grant != LOG:
         raise errors.BadGrant("no such capability: " + grant)
     return grant
+
+
+def _split(grant: str) -> tuple:
+    """(kind, what); ESP8266 has no `partition`."""
+    kind, *what = grant.split(":", 1)
+    return kind, what[0] if what else ""
 
 
 def _check_pin(number: str, grant: str) -> None:
@@ -95,7 +101,7 @@ def require(granted, kind: str, what: str) -> None:
         what: the topic, filter, pin number or key; "" for LOG.
     """
     for grant in granted:
-        have, _, pattern = grant.partition(":")
+        have, pattern = _split(grant)
         if have != kind:
             continue
         if kind in (PUBLISH, SUBSCRIBE):

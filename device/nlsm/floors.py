@@ -28,7 +28,7 @@ def read() -> dict:
     if data and data[:_SUM] != _sum(lines):
         raise errors.Rollback("the floors are damaged")
     for line in lines.decode().split("\n")[:-1]:
-        name, _, number = line.partition(" ")
+        name, number = line.split(" ")
         found[name] = int(number)
     return found
 

@@ -38,6 +38,8 @@ REFUSED = {
     "tools/boards": OURS - {"boards"},
     "host/triseal": OURS - {"triseal", "sealcore", "boards"},
 }
+# What the smallest port leaves out of MicroPython: ESP8266's mpconfigport.h.
+NOT_ON_ESP8266 = frozenset({"center", "partition", "rpartition", "splitlines"})
 SOURCE_FOLDERS = ("common", "device", "host", "tools")
 # Carried into virtual boards and run there, in the place of a port's own modules.
 SHIM = "tools/boards/shim/"
@@ -128,6 +130,16 @@ def test_only_compat_asks_which_interpreter_runs() -> None:
         if uses(tree, "sys", "implementation") and not name.startswith(SHIM)
     ]
     assert set(asking) <= {COMPAT}
+
+
+def test_sealcore_uses_nothing_that_a_port_leaves_out() -> None:
+    used = [
+        f"{name}:{node.lineno} {node.attr}"
+        for name, tree in sources("common")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in NOT_ON_ESP8266
+    ]
+    assert used == []
 
 
 def test_sealcore_opens_no_file() -> None:
