@@ -28,7 +28,7 @@ from triseal.site import state
 from triseal.site.authority import Authority, Certified
 from triseal.site.console import NodeStatus
 from triseal.site.link.plans import files_of
-from triseal.site.link.reports import refusals
+from triseal.site.reported import refusals
 
 NODE = "kitchen"
 DAY = 86400

@@ -21,7 +21,7 @@ from triseal.site.manager import Manager
 
 def test_the_way_of_a_site(settled: Commands) -> None:
     taken = settled.json("site", "add-service", settled.release("1.0"))
-    assert taken == {"service": "thermo", "version": "1.0", "security_version": 1}
+    assert taken == {"service": "thermo", "version": "1.0", "security_version": 1, "held": None}
     settled.run("site", "add-node", "kitchen")
     settled.run("site", "grant", "thermo", "log")
     settled.run("site", "grant", "thermo", "bus.publish:home/x", "--node", "kitchen")
@@ -156,6 +156,7 @@ WRONG: tuple[tuple[str, Callable[[Commands], object], tuple[str, ...], str], ...
         "bad-label",
     ),
     ("a grant to nobody", lambda c: None, ("site", "grant", "x", "log"), "unknown-service"),
+    ("a rollout of nothing", lambda c: None, ("site", "rollout", "x", "--all"), "unknown-service"),
     ("a node that isn't there", lambda c: None, ("site", "retire", "x"), "unknown-node"),
     (
         "a folder without a site",
@@ -191,6 +192,12 @@ MISUSED = (
     ("site", "grant", "thermo"),
     ("site", "deploy", "kitchen"),
     ("site", "distrust", "node", "kitchen"),
+    ("site", "rollout", "thermo"),
+    ("site", "rollout", "thermo", "--all", "--node", "kitchen"),
+    ("site", "rollout", "thermo", "--share", "0%"),
+    ("site", "rollout", "thermo", "--share", "101"),
+    ("site", "rollout", "thermo", "--share", "10%", "--back"),
+    ("site", "rollout", "thermo", "--all", "--back", "--version", "1.0"),
     ("site", "nonsense"),
 )
 
@@ -235,3 +242,33 @@ def test_a_clock_that_went_back_is_doubted_until_a_person_accepts_it(settled: Co
 def test_old_records_are_deleted(settled: Commands) -> None:
     assert set(settled.json("site", "prune", "--keep-days", "365").values()) == {0}
     assert "--keep-days" in settled.misused("site", "prune", "--keep-days", "0")
+
+
+def test_a_version_is_rolled_out_in_waves(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    for node in ("hall", "kitchen", "attic"):
+        Path("node.csr").write_bytes(make_request(signer.generate("p256"), node))
+        settled.run("site", "add-node", node, "--request", "node.csr", "--out", "node.crt")
+        settled.run("site", "deploy", node, "thermo")
+    taken = settled.json("site", "add-service", settled.release("2.0"), "--hold")
+    assert (taken["version"], taken["held"]) == ("2.0", "1.0")
+    assert due(settled) == {"attic": "1.0", "hall": "1.0", "kitchen": "1.0"}
+    rollout = ("site", "rollout", "thermo")
+    assert settled.run(*rollout, "--node", "kitchen") == "in force on 1 node\n"
+    assert due(settled) == {"attic": "1.0", "hall": "1.0", "kitchen": "2.0"}
+    assert settled.json(*rollout, "--share", "50%")["nodes"] == 2
+    assert due(settled) == {"attic": "2.0", "hall": "1.0", "kitchen": "2.0"}
+    assert settled.json(*rollout, "--back", "--node", "attic")["confirmed"] == ["attic"]
+    (service,) = settled.json("site", "services")
+    assert (service["version"], service["held"]) == ("2.0", "1.0")
+    assert settled.fails(*rollout, "--all", "--version", "3.0") == "other-version"
+    assert settled.fails(*rollout, "--node", "hall", "--wait", "0.1") == "not-confirmed"
+    settled.run(*rollout, "--all", "--version", "2.0")
+    assert due(settled) == {"attic": "2.0", "hall": "2.0", "kitchen": "2.0"}
+    assert settled.json("site", "services")[0]["held"] is None
+    assert settled.fails(*rollout, "--back", "--all") == "nothing-held"
+
+
+def due(commands: Commands) -> dict[str, str]:
+    places = commands.json("site", "status")["services"]
+    return {one["node"]: one["due"] for one in places}

@@ -21,10 +21,9 @@ from tests.host.link_world import (
 )
 from tests.host.site_world import NOW, YEAR, World
 from triseal import database
-from triseal.site import state, trust
+from triseal.site import reported, state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
 from triseal.site.ledger import find_seal
-from triseal.site.link import reports
 from triseal.site.link.plans import Plan, Plans
 
 RUNNING = messages.STATES.index("running")
@@ -193,16 +192,16 @@ def test_a_seal_that_expired_on_its_way_comes_anew(world: LinkWorld, kitchen: No
 def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     serial = kitchen.serial("thermo")
-    for number in range(reports.MOST_REFUSALS + 10):
+    for number in range(reported.MOST_REFUSALS + 10):
         detail = f"refusal {number}"
         evidence = [b"one seal", b"another"]
         kitchen.send(messages.REPORT, "thermo", serial, REFUSED, "seal-mismatch", detail, evidence)
     kitchen.send(messages.RENEW, [("thermo", serial)])
     kitchen.expect(messages.RENEWED)
     with database.reading(world.manager.engine) as connection:
-        rows = connection.execute(select(reports.refusals)).all()
-    assert len(rows) == reports.MOST_REFUSALS
-    assert rows[-1].detail == f"refusal {reports.MOST_REFUSALS + 9}"
+        rows = connection.execute(select(reported.refusals)).all()
+    assert len(rows) == reported.MOST_REFUSALS
+    assert rows[-1].detail == f"refusal {reported.MOST_REFUSALS + 9}"
     assert b"another" in rows[-1].evidence
 
 

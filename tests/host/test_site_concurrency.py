@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,13 +17,14 @@ from tests.host import postgres
 from tests.host.site_world import NOW, PASSPHRASE, World
 from triseal import database
 from triseal.errors import AlreadyExists
-from triseal.site import home, state
+from triseal.site import home, ledger, state
 from triseal.site.errors import Changed, NotAssigned
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
 
 PROCESSES = 2
 EACH = 8
+SECONDS = 60.0
 
 
 def opened(folder: Path) -> Manager:
@@ -53,10 +56,11 @@ def issue_until_refused(folder: Path, node: str) -> list[int]:
     serials = []
     with opened(folder) as site:
         while True:
-            try:
-                serials.append(site.deployment(node, "thermo").seal.serial)
-            except (Changed, NotAssigned):
-                return serials
+            with contextlib.suppress(Changed):
+                try:
+                    serials.append(site.deployment(node, "thermo").seal.serial)
+                except NotAssigned:
+                    return serials
 
 
 def undeploy(folder: Path, node: str) -> list[bytes]:
@@ -65,6 +69,27 @@ def undeploy(folder: Path, node: str) -> list[bytes]:
         site.undeploy(node, "thermo")
         with database.reading(site.engine) as connection:
             return list(connection.scalars(select(state.seals.c.serial)))
+
+
+def move(folder: Path, node: str) -> list[tuple[str, set[bytes]]]:
+    """Move a node on and back: the version that it shall have, and what it was sealed meanwhile."""
+    found = []
+    with opened(folder) as site:
+        for _ in range(EACH // 2):
+            for version, change in (("2.0", site.rollout), ("1.0", site.roll_back)):
+                change("thermo", [node])
+                before = serials_of(site, node)
+                end = time.monotonic() + SECONDS
+                while len(fresh := serials_of(site, node) - before) < 2:
+                    assert time.monotonic() < end
+                found.append((version, fresh))
+    return found
+
+
+def serials_of(site: Manager, node: str) -> set[bytes]:
+    with database.reading(site.engine) as connection:
+        table = state.seals.c
+        return set(connection.scalars(select(table.serial).where(table.node == node)))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -91,8 +116,8 @@ def world(tmp_path: Path, url: str) -> Iterator[World]:
     world.manager.engine.dispose()
 
 
-def pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(PROCESSES + 1, mp_context=multiprocessing.get_context("spawn"))
+def pool(processes: int = PROCESSES + 1) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
 
 
 def test_deployments_and_changes_at_once(world: World) -> None:
@@ -132,3 +157,22 @@ def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
 def issued(world: World) -> int:
     with database.reading(world.manager.engine) as connection:
         return int(connection.execute(select(func.count()).select_from(state.seals)).scalar_one())
+
+
+def test_two_rollouts_at_once_move_their_own_nodes_and_no_seal_says_another_version(
+    world: World,
+) -> None:
+    world.manager.add_service(world.package(version="2.0"), hold=True)
+    nodes = [f"node-{number}" for number in range(PROCESSES)]
+    with pool(2 * PROCESSES) as workers:
+        issuing = [workers.submit(issue_until_refused, world.folder, node) for node in nodes]
+        moving = [workers.submit(move, world.folder, node) for node in nodes]
+        steps = [step for one in moving for step in one.result(timeout=120)]
+        for node, one in zip(nodes, issuing, strict=True):
+            world.manager.undeploy(node, "thermo")
+            one.result(timeout=120)
+    assert len(steps) == PROCESSES * EACH
+    with database.reading(world.manager.engine) as connection:
+        for version, serials in steps:
+            contents = [ledger.content_of(connection, one) for one in serials]
+            assert {one.service_version for one in contents if one} == {version}

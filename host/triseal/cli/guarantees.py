@@ -10,7 +10,7 @@ from triseal.site.guarantee import Guarantee
 
 def show(found: Guarantee, *, as_json: bool) -> None:
     """Print the truth about a change."""
-    total = len({*found.confirmed, *found.waiting, *found.grace})
+    total = len(found.nodes)
     facts: dict[str, object] = {
         "nodes": total,
         "confirmed": found.confirmed,

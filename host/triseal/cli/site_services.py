@@ -11,12 +11,16 @@ import typer
 from triseal import database, package
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, ServiceName, open_site
-from triseal.site import overview, state
+from triseal.site import overview, state, where
 
 app = typer.Typer()
 
 
-@app.command(epilog=options.examples("site add-service thermo-1.0.triseal"))
+@app.command(
+    epilog=options.examples(
+        "site add-service thermo-1.0.triseal", "site add-service thermo-2.0.triseal --hold"
+    )
+)
 def add_service(
     file: Annotated[
         Path,
@@ -28,17 +32,24 @@ def add_service(
         bool,
         typer.Option("--other-developer", help="The service passes to another developer."),
     ] = False,
+    hold: Annotated[
+        bool,
+        typer.Option("--hold", help="Nodes go on with what they have until `site rollout`."),
+    ] = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check a package as a node would, and take it in."""
+    """Check a package as a node would, and take it in. It goes to all nodes of its service."""
     found = package.read(file)
     with open_site(home_dir) as site:
-        store = site.add_service(found, other_developer=other_developer)
+        store = site.add_service(found, other_developer=other_developer, hold=hold)
+        with database.reading(site.engine) as connection:
+            held = where.held(connection).get(where.others(store.service))
     facts = {
         "service": store.service,
         "version": store.service_version,
         "security_version": store.security_version,
+        "held": held,
     }
     output.facts(facts, as_json=as_json)
 
@@ -93,7 +104,7 @@ def services(home_dir: options.Home = None, as_json: options.Json = False) -> No
     """List the services, with what they are granted."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         rows = [_service(one, as_json=as_json) for one in overview.all_services(connection)]
-    columns = ("service", "version", "security_version", "nodes", "grants")
+    columns = ("service", "version", "security_version", "held", "nodes", "grants")
     output.table(rows, columns, as_json=as_json, empty="no services")
 
 
@@ -105,6 +116,7 @@ def _service(one: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
         "service": one.name,
         "version": one.version,
         "security_version": one.security_version,
+        "held": one.held,
         "nodes": one.nodes,
         "grants": grants,
     }

@@ -7,7 +7,7 @@ import typer
 from triseal import database, request
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
-from triseal.site import overview
+from triseal.site import overview, where
 
 app = typer.Typer()
 
@@ -16,7 +16,7 @@ app = typer.Typer()
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """Show the site, whom it trusts, what runs where."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        places = [_place(one) for one in overview.all_places(connection)]
+        places = [_place(one) for one in where.places(connection)]
         trusted = [vars(one) for one in overview.all_trusted(connection)]
         facts: dict[str, object] = {
             "site": site.name,
@@ -31,16 +31,19 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     typer.echo()
     output.table(trusted, ("kind", "name", "fingerprint"), as_json=False, empty="trusts nobody")
     typer.echo()
-    columns = ("node", "service", "assigned", "state", "not_after", "grants")
+    columns = ("node", "service", "due", "version", "state", "not_after", "grants", "why")
     output.table(places, columns, as_json=False, empty="nothing deployed")
 
 
-def _place(one: overview.PlaceFacts) -> output.Facts:
+def _place(one: where.PlaceFacts) -> output.Facts:
     return {
         "node": one.node,
         "service": one.service,
         "assigned": one.assigned,
+        "due": one.due,
+        "version": one.version,
         "state": one.state,
+        "why": one.why,
         "not_after": output.time(one.not_after),
         "grants": one.grants,
     }

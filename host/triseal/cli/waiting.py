@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
@@ -39,17 +41,27 @@ def confirmations(
     if not found.waiting or not seconds:
         return found
     total = len(found.confirmed) + len(found.waiting)
-    with _progress() as progress:
-        bar = progress.add_task("nodes", total=total, completed=len(found.confirmed))
+    with shown("confirmed by", total) as report:
+        report(len(found.confirmed))
         while found.waiting and time.monotonic() < end:
             time.sleep(_LOOK_EVERY)
             found = site.guarantee(service=service, node=node)
-            progress.update(bar, completed=total - len(found.waiting))
+            report(total - len(found.waiting))
     return found
 
 
-def _progress() -> Progress:
-    """On the terminal only: what is printed for programs stays as it is."""
-    columns = (TextColumn("confirmed by"), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
+@contextlib.contextmanager
+def shown(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """How many nodes are so far, on the terminal only: what is printed for programs stays as it is.
+
+    Args:
+        what: they are.
+        total: nodes.
+    """
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
+        bar = progress.add_task("nodes", total=total)
+        yield lambda done: progress.update(bar, completed=done)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealcore import identity, seal, sealwriter, signedtime, x509
+from sealcore import identity, sealwriter, signedtime, x509
 from sealcore.seal import Seal
 from triseal import certificate
 from triseal.certificate import Validity, new_serial
@@ -107,9 +107,9 @@ class Issuer:
             template.SERIAL,
             certificate.site_seal_extensions(self.spki, service_seal, uri),
         )
-        # What a node would refuse for its form is refused here, before anything is signed.
-        seal.parse(sealwriter.signed(tbs, self.algorithm, bytes(_MAX_SIGNATURE)), seal.SITE)
-        return template.from_tbs(tbs)
+        made = template.from_tbs(tbs)
+        made.content()  # what a node would refuse for its form is refused before it is signed
+        return made
 
 
 class Authority:

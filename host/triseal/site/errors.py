@@ -121,6 +121,27 @@ class Changed(Failure):
     advice = "Repeat the command."
 
 
+class NothingHeld(Failure):
+    """No release of the service is held back, so there is none to go back to."""
+
+    code = "nothing-held"
+    advice = "To undo a release that all nodes may have, sign the old content as a newer version."
+
+
+class NoWayBack(Failure):
+    """Nodes were given a higher security version: they refuse all that is below it, for ever."""
+
+    code = "no-way-back"
+    advice = "Roll a newer version out to them that works; others go back with --node."
+
+
+class OtherVersion(Failure):
+    """The newest version of a service is another one than was asked for."""
+
+    code = "other-version"
+    advice = "See `triseal site services`; somebody may have added one meanwhile."
+
+
 class OtherDeveloper(Failure):
     """A package would give a service, and its grants, to another developer."""
 

@@ -19,20 +19,20 @@ from boards.provision import Report
 from sealcore.errors import SealError
 from triseal import database, package
 from triseal.errors import Failure, NoPassphrase
-from triseal.site import cable, console, home, overview
+from triseal.site import cable, console, home, overview, where
 from triseal.site.console import NodeStatus
-from triseal.site.errors import NotConfirmed, UnknownNode
+from triseal.site.errors import UnknownNode
 from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
-from triseal.site.overview import NodeFacts, PlaceFacts, ServiceFacts
+from triseal.site.outcome import STEADY, Watch
+from triseal.site.overview import NodeFacts, ServiceFacts
+from triseal.site.where import PlaceFacts
 
 PASSPHRASE = "TRISEAL_PASSPHRASE"
 REFUSALS = (Failure, SealError, BoardError)
 """For `except`: all that can be refused, or go wrong with a board; each has a `code`."""
 
 _LOOK_EVERY = 0.2
-RUNNING = "running"
-_BROKEN = ("refused", "failed", "stopped")
 
 
 def _silent(step: str, done: int, total: int) -> None:
@@ -71,15 +71,16 @@ class Fleet(Manager):
     def places(self) -> list[PlaceFacts]:
         """Every service on every node, by node: what it may do, what became of it, till when."""
         with database.reading(self.engine) as connection:
-            return overview.all_places(connection)
+            return where.places(connection)
 
-    def add_package(self, path: Path) -> str:
+    def add_package(self, path: Path, *, hold: bool = False) -> str:
         """Take in a package that a Store countersigned; returns the service's name.
 
         A newer version goes to every node that has the service, each with its next renewal or at
-        once if it is connected. Raises: see Manager.add_service; NotRecognised.
+        once if it is connected; with `hold` to none until it is rolled out. Raises: see
+        Manager.add_service; NotRecognised.
         """
-        return str(self.add_service(package.read(path)).service)
+        return str(self.add_service(package.read(path), hold=hold).service)
 
     def provision(
         self,
@@ -157,7 +158,7 @@ class Fleet(Manager):
             time.sleep(_LOOK_EVERY)
 
     def await_running(
-        self, service: str, on: Sequence[str], seconds: float = 60.0, *, steady: float = 3.0
+        self, service: str, on: Sequence[str], seconds: float = 60.0, *, steady: float = STEADY
     ) -> None:
         """Wait until nodes have said that they run a service, by the seal that it has now.
 
@@ -172,32 +173,25 @@ class Fleet(Manager):
             NotConfirmed: time is up, or a node says that the service stopped, failed or was
                 refused.
         """
-        before = self._states(service, on)
-        end = time.monotonic() + seconds
-        since: float | None = None
-        while True:
-            missing = {n: told for n, told in self._states(service, on).items() if told != RUNNING}
-            now = time.monotonic()
-            since = None if missing else since or now
-            if since is not None and now - since >= steady:
-                return
-            broken = {
-                node: told
-                for node, told in missing.items()
-                if now >= end or (told in _BROKEN and told != before[node])
-            }
-            if broken:
-                told = ", ".join(f"{node}: {what}" for node, what in sorted(broken.items()))
-                raise NotConfirmed(f"{service} on {told}")
-            time.sleep(_LOOK_EVERY)
+        Watch(self, service).wait(on, seconds, steady)
 
-    def _states(self, service: str, on: Sequence[str]) -> dict[str, str]:
-        """What these nodes told of the service; "outdated" for what they run by another seal."""
-        told = {one.node: one.state for one in self.places() if one.service == service}
-        confirmed = self.guarantee(service=service).confirmed
-        states = {}
-        for node in on:
-            state = told.get(node) or "not sent"
-            outdated = state == RUNNING and node not in confirmed
-            states[node] = "outdated" if outdated else state
-        return states
+    def try_out(
+        self,
+        service: str,
+        on: Sequence[str] | None = None,
+        seconds: float = 60.0,
+        *,
+        steady: float = STEADY,
+    ) -> None:
+        """Move nodes on to the newest release of a service, and wait until they run it.
+
+        Args:
+            service: its newest release is held (`add_package`).
+            on: nodes that have it; None for all, those that come later too.
+            seconds, steady: as `await_running`.
+
+        Raises: as `rollout` and `await_running`.
+        """
+        watch = Watch(self, service)
+        places = self.rollout(service, on)
+        watch.wait(places.nodes, seconds, steady)

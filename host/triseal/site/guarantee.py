@@ -35,6 +35,11 @@ class Guarantee:
     grace: dict[str, int] = field(default_factory=dict)
 
     @property
+    def nodes(self) -> list[str]:
+        """All that the change concerns, by name."""
+        return sorted({*self.confirmed, *self.waiting, *self.grace})
+
+    @property
     def by(self) -> int | None:
         """The second after which it is in force everywhere; None if it is so already."""
         return max(self.waiting.values(), default=None)
@@ -72,16 +77,16 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
 def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> int:
     """The last second at which the node can still hold to the old; 0 if it has said that it does
     not."""
-    current = _current(connection, preparer, place)
+    wished = current(connection, preparer, place)
     held = holdings.serial(connection, place)
     if held is None:
         return 0
-    if current is not None and ledger.template_of(connection, held) == current:
+    if wished is not None and ledger.template_of(connection, held) == wished:
         return 0
-    return ledger.newest_expiry(connection, place, other_than=current)
+    return ledger.newest_expiry(connection, place, other_than=wished)
 
 
-def _current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:
+def current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:
     """The digest of the template that the place shall have; None if it shall have no seal."""
     try:
         one = wanted(connection, place)

@@ -10,6 +10,7 @@ from triseal.site import state
 from triseal.site.ledger import Place
 
 SENT = "sent"
+REFUSED = "refused"
 NO_SERIAL = b""
 
 
@@ -41,6 +42,13 @@ def serial(connection: Connection, place: Place) -> bytes | None:
     return connection.execute(
         select(state.holdings.c.serial).where(_at(place))
     ).scalar_one_or_none()
+
+
+def refused_all_but(connection: Connection, place: Place) -> bytes | None:
+    """The serial that the node holds on to while it refuses what else it was offered; else None."""
+    table = state.holdings.c
+    query = select(table.serial).where(_at(place)).where(table.state == REFUSED)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def _at(place: Place) -> ColumnElement[bool]:

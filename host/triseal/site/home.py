@@ -14,7 +14,7 @@ from boards import state as places
 from triseal import database, files, folder, keyfile, label, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
-from triseal.site import authority, state, trust
+from triseal.site import authority, schema, state, trust
 from triseal.site.authority import Authority, Issuer
 from triseal.site.errors import Incomplete
 
@@ -68,7 +68,7 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
     with folder.fresh(home) as fresh:
-        engine = database.open_database(founding.database or fresh / DATABASE, state.metadata)
+        engine = database.open_database(founding.database or fresh / DATABASE, schema.TABLES)
         try:
             _found(fresh, home, engine, founding, passphrase, now)
         finally:
@@ -145,7 +145,7 @@ def _open_engine(home: Path) -> Engine:
         raise Incomplete(f"{home / SETTINGS} is damaged") from None
     if not where and not (home / DATABASE).exists():
         raise Incomplete(f"{home / DATABASE} is missing")  # never silently an empty one
-    return database.open_database(where or home / DATABASE, state.metadata)
+    return database.open_database(where or home / DATABASE, schema.TABLES)
 
 
 def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from sealcore.seal import Seal
 from triseal.certificate import Validity
 from triseal.site import state, template
 from triseal.site.authority import Certified, SignedSeal
@@ -102,6 +103,21 @@ def newest_expiry(connection: Connection, place: Place, other_than: bytes | None
     if other_than is not None:
         which &= seals.template != other_than
     return connection.execute(select(func.max(seals.not_after)).where(which)).scalar_one() or 0
+
+
+def contents(connection: Connection, place: Place) -> list[Seal]:
+    """What the seals of a place have said, each thing once; see `SealTemplate.content`."""
+    table = state.templates.c
+    which = (table.node == place.node) & (table.service == place.service)
+    found = connection.scalars(select(table.tbs).where(which))
+    return [template.from_tbs(tbs).content() for tbs in found]
+
+
+def content_of(connection: Connection, serial: bytes) -> Seal | None:
+    """What a seal says but for its validity; None for an unknown serial."""
+    query = select(state.templates.c.tbs).join(state.seals).where(state.seals.c.serial == serial)
+    tbs = connection.execute(query).scalar_one_or_none()
+    return None if tbs is None else template.from_tbs(tbs).content()
 
 
 def template_of(connection: Connection, serial: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +27,7 @@ from triseal.site import (
     ledger,
     nodes,
     policy,
+    rollout,
     services,
     state,
     tokens,
@@ -224,17 +225,52 @@ class Manager:
             tokens.void(connection, node)
         return self.guarantee(node=node)
 
-    def add_service(self, package: Package, *, other_developer: bool = False) -> Seal:
+    def add_service(
+        self, package: Package, *, other_developer: bool = False, hold: bool = False
+    ) -> Seal:
         """Take in a package; returns its Store seal.
+
+        It goes to all nodes of its service, or with `hold` to none until `rollout`.
 
         Raises: see services.add; TooLarge if it could not be sealed where it is assigned.
         """
         with self._changing() as connection:
             taken = services.add(
-                connection, package, self._clock(), other_developer=other_developer
+                connection, package, self._clock(), other_developer=other_developer, hold=hold
             )
             self._check_fits(connection, taken.service)
             return taken
+
+    def wave(self, service: str, share: int) -> list[str]:
+        """The nodes for a rollout to `share` percent of them: see rollout.wave."""
+        with database.reading(self.engine) as connection:
+            return rollout.wave(connection, service, share)
+
+    def rollout(
+        self, service: str, on: Sequence[str] | None = None, *, version: str = ""
+    ) -> Guarantee:
+        """Move nodes on to the newest release; and by when these have it.
+
+        Args:
+            on: names of nodes that have the service; None for all, those that come later too.
+            version: what the newest must be; "" for any.
+
+        Raises: see rollout.forward; TooLarge if a node's seal can't hold what it says.
+        """
+        with self._changing() as connection:
+            places = rollout.forward(connection, service, on, version, self._clock())
+            check_fits(connection, self.preparer, places)
+        return self._guarantee_of(places)
+
+    def roll_back(self, service: str, on: Sequence[str] | None = None) -> Guarantee:
+        """Take nodes, or all that were moved on, back to the release that is held; as `rollout`.
+
+        Raises: see rollout.back; TooLarge.
+        """
+        with self._changing() as connection:
+            places = rollout.back(connection, service, on, self._clock())
+            check_fits(connection, self.preparer, places)
+        return self._guarantee_of(places)
 
     def grant(
         self, service: str, wanted: Sequence[str], on: Sequence[str] = (), *, force: bool = False
@@ -311,10 +347,18 @@ class Manager:
             places = guarantee.places_of(connection, service=service, node=node)
             return guarantee.of(connection, self.preparer, places, self._clock())
 
+    def guarantee_at(self, service: str, on: Iterable[str]) -> Guarantee:
+        """The same for a service on these nodes."""
+        return self._guarantee_of([Place(node, service) for node in on])
+
     def sign_time(self, nonce: bytes) -> bytes:
         """The time, signed for a node's nonce (16 octets). Raises: ClockDoubted."""
         self.check_clock()
         return self.authority.sign_time(nonce, self._clock())
+
+    def _guarantee_of(self, places: Iterable[Place]) -> Guarantee:
+        with database.reading(self.engine) as connection:
+            return guarantee.of(connection, self.preparer, places, self._clock())
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Connection]:

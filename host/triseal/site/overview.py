@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from triseal import request
-from triseal.site import guarantee, policy, services, state, trust
-from triseal.site.ledger import Place
+from triseal.site import state, trust, where
 
 
 @dataclass(frozen=True)
@@ -30,31 +29,19 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """A service; `grants` by node, under state.EVERY_NODE those for all."""
+    """A service: the newest that the site took in.
+
+    Attributes:
+        held: the version that nodes get until they are moved on; None if all get the newest.
+        grants: by node, under state.EVERY_NODE those for all.
+    """
 
     name: str
     version: str
     security_version: int
+    held: str | None
     nodes: tuple[str, ...]
     grants: dict[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class PlaceFacts:
-    """A service on a node: what it may do, what the node told, and how long its seals last.
-
-    Attributes:
-        assigned: False where the service was taken away, and seals of it may still live.
-        state: as the node told it, "sent" before it told anything; None if no seal went out.
-        not_after: of the newest seal, Unix seconds; None if there was none.
-    """
-
-    node: str
-    service: str
-    assigned: bool
-    grants: tuple[str, ...]
-    state: str | None
-    not_after: int | None
 
 
 @dataclass(frozen=True)
@@ -88,36 +75,18 @@ def all_services(connection: Connection) -> list[ServiceFacts]:
     """Every service, by name."""
     assigned = _grouped(connection, by_node=False)
     given = _grants(connection)
+    held = where.held(connection)
     rows = connection.execute(select(state.services).order_by(state.services.c.name))
     return [
         ServiceFacts(
             row.name,
             row.service_version,
             row.security_version,
+            held.get(where.others(row.name)),
             tuple(assigned.get(row.name, ())),
             given.get(row.name, {}),
         )
         for row in rows
-    ]
-
-
-def all_places(connection: Connection) -> list[PlaceFacts]:
-    """Every service on every node, assigned or not quite gone, by node."""
-    newest = _newest(connection)
-    told = {
-        Place(row.node, row.service): row.state
-        for row in connection.execute(select(state.holdings))
-    }
-    return [
-        PlaceFacts(
-            place.node,
-            place.service,
-            services.is_assigned(connection, place),
-            policy.effective(connection, place.service, place.node),
-            told.get(place),
-            newest.get(place),
-        )
-        for place in guarantee.places_of(connection)
     ]
 
 
@@ -141,13 +110,6 @@ def _state(row: Row[Any], awaited: set[str]) -> str:
     if row.spki:
         return "enrolled"
     return "awaiting enrolment" if row.name in awaited else "added"
-
-
-def _newest(connection: Connection) -> dict[Place, int]:
-    seals = state.seals.c
-    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"))
-    rows = connection.execute(query.group_by(seals.node, seals.service))
-    return {Place(row.node, row.service): row.until for row in rows}
 
 
 def _grouped(connection: Connection, *, by_node: bool) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, select
 from sealcore import errors
 from sealcore import grants as capabilities
 from triseal import metadata
-from triseal.site import nodes, services, state
+from triseal.site import nodes, releases, services, state
 from triseal.site.errors import GrantedEverywhere, NoSuchGrant, NotRequested
 
 MAX_GRANTS = 64  # that a site seal holds
@@ -37,10 +37,9 @@ def grant(
         UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested, TooLarge. The last one not
         for all that a seal can't hold: `sealing.check_fits` knows the places that this concerns.
     """
-    package = services.load(connection, services.get(connection, service).package)
+    requested = _requested(connection, service)
     if node != state.EVERY_NODE:
         nodes.get(connection, node)
-    requested = metadata.parse(package.metadata).capabilities
     for one in wanted:
         capabilities.check(one)
         if not force:
@@ -86,6 +85,16 @@ def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
     table = state.grants.c
     where = or_(table.node == state.EVERY_NODE, table.node == node)
     return connection.scalars(select(table.grant).where(table.service == service, where))
+
+
+def _requested(connection: Connection, service: str) -> list[str]:
+    """What any release in use asks for, and the newest, which needs its grants when it comes."""
+    newest = services.get(connection, service).package
+    return [
+        one
+        for package in releases.in_use(connection, service, newest)
+        for one in metadata.parse(services.load(connection, package).metadata).capabilities
+    ]
 
 
 def _check_requested(service: str, wanted: str, requested: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from sealcore import errors, seal
 from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
-from triseal.site import holdings, ledger, nodes, policy, services, state
+from triseal.site import holdings, ledger, nodes, policy, releases, services, state
 from triseal.site.authority import Authority, Issuer, SignedSeal
 from triseal.site.errors import Changed, NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
@@ -58,11 +58,11 @@ def wanted(connection: Connection, place: Place) -> Wanted:
     Raises: UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned.
     """
     spki = nodes.key_of(connection, place.node)
-    package = services.get(connection, place.service).package
+    newest = services.get(connection, place.service).package
     if not services.is_assigned(connection, place):
         raise NotAssigned(f"{place.service} to {place.node}")
     grants = policy.effective(connection, place.service, place.node)
-    return Wanted(place, spki, package, grants)
+    return Wanted(place, spki, releases.due(connection, place, newest), grants)
 
 
 @dataclass(frozen=True)

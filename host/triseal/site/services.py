@@ -1,4 +1,4 @@
-"""The services of a site: packages that passed the manager's check, the newest of each."""
+"""The services of a site: packages that passed the manager's check, and where they are assigned."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from sealcore.seal import Seal
 from triseal import metadata, version
 from triseal.errors import BadMetadata
 from triseal.package import Package
-from triseal.site import state, trust
+from triseal.site import releases, state, trust
 from triseal.site.errors import NotAssigned, OtherDeveloper, UnknownService
 from triseal.site.ledger import Place
 
 
 def add(
-    connection: Connection, package: Package, now: int, *, other_developer: bool = False
+    connection: Connection,
+    package: Package,
+    now: int,
+    *,
+    other_developer: bool = False,
+    hold: bool = False,
 ) -> Seal:
     """Take in a package, or a newer one of a service that the site has.
 
@@ -27,6 +32,9 @@ def add(
 
     Args:
         other_developer: let the service pass to another developer, its grants included.
+        hold: no node gets it until it is rolled out (`rollout`). Else all do, and what was held
+            back before is void. Of a service's first package there is nothing to hold, and the same
+            package once more changes nothing.
 
     Returns: the Store seal.
     Raises:
@@ -47,6 +55,10 @@ def add(
         _check_newer(store, found.service_version, package, before)
         if not other_developer:
             _check_same_developer(developer, before)
+        if hold:
+            releases.hold(connection, store.service, found.package)
+        else:
+            releases.free(connection, store.service)
     _keep(connection, store, digest, package, now)
     return store
 
@@ -106,6 +118,13 @@ def load(connection: Connection, digest: bytes) -> Package:
     row = connection.execute(select(table).where(table.c.digest == digest)).one()
     entry = metadata.parse(row.metadata).entry
     return Package(entry, row.executable, row.metadata, row.developer_seal, row.store_seal)
+
+
+def version_of(connection: Connection, digest: bytes) -> str:
+    """The version of a package."""
+    column = state.packages.c.store_seal
+    store = connection.execute(select(column).where(state.packages.c.digest == digest)).scalar_one()
+    return str(seal.parse(store, seal.STORE).service_version)
 
 
 def _row(connection: Connection, name: str) -> Row[Any] | None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-EVERY_NODE = ""  # in `grants.node`: no node can have this name
+EVERY_NODE = ""  # in `grants.node` and `releases.node`: no node can have this name
 
 metadata = MetaData()
 
@@ -111,6 +111,16 @@ assignments = Table(
     Column("node", ForeignKey("nodes.name"), primary_key=True),
     Column("service", ForeignKey("services.name"), primary_key=True),
     Column("assigned_at", BigInteger, nullable=False),
+)
+
+# What nodes get of a service instead of its newest package, while that is held back: under a node's
+# own name what that node gets, under EVERY_NODE what all others get. See `releases`.
+releases = Table(
+    "releases",
+    metadata,
+    Column("service", ForeignKey("services.name"), primary_key=True),
+    Column("node", String(63), primary_key=True),
+    Column("package", ForeignKey("packages.digest"), nullable=False),
 )
 
 # What a node said that it holds: a serial of `seals`, and what became of the service.

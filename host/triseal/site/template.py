@@ -11,8 +11,9 @@ import functools
 import hashlib
 from dataclasses import dataclass
 
-from sealcore import sealwriter, timetext
+from sealcore import seal, sealwriter, timetext
 from sealcore.der import Reader, single
+from sealcore.seal import Seal
 from triseal.certificate import Validity
 from triseal.signer import Signer
 
@@ -22,6 +23,7 @@ SERIAL = 1 << (8 * SERIAL_OCTETS - 8)
 VALIDITY = Validity(0, 0)
 
 _SEQUENCE = 0x30
+_MOST_SIGNATURE = 512  # octets, of RSA-4096
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class SealTemplate:
     def assemble(self, serial: int, validity: Validity, signature: bytes) -> bytes:
         """The seal, DER, from the parts that were kept of it."""
         return sealwriter.signed(self.fill(serial, validity), self.algorithm, signature)
+
+    def content(self) -> Seal:
+        """What seals of this template say, with neither serial, validity nor signature."""
+        return seal.parse(self.assemble(SERIAL, VALIDITY, bytes(_MOST_SIGNATURE)), seal.SITE)
 
     def sign(self, signer: Signer, serial: int, validity: Validity) -> bytes:
         """A signature for these fields; `assemble` makes the seal of it."""

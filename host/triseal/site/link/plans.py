@@ -11,9 +11,8 @@ from sealcore import errors, upstream
 from sealcore.bundle import TrustBundle
 from triseal.certificate import Validity
 from triseal.package import Package
-from triseal.site import nodes, policy, services, state, trust
+from triseal.site import nodes, policy, releases, revision, services, state, trust
 from triseal.site.ledger import Place
-from triseal.site.link import revision
 from triseal.site.sealing import Preparer, Wanted
 from triseal.site.template import SealTemplate
 
@@ -123,10 +122,12 @@ class Plans:
             .join(state.assignments)
             .where(state.assignments.c.node == node)
         )
+        due = releases.of_node(connection, node)
         plans: dict[str, Plan | errors.SealError] = {}
         for row in connection.execute(query).all():
             grants = policy.effective(connection, row.name, node)
-            one = Wanted(Place(node, row.name), spki, row.package, grants)
+            package = due.get(row.name, row.package)
+            one = Wanted(Place(node, row.name), spki, package, grants)
             try:
                 plans[row.name] = self._plan(connection, one, now)
             except errors.SealError as refusal:

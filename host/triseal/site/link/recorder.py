@@ -7,8 +7,7 @@ import logging
 from sqlalchemy import Engine
 
 from triseal import database
-from triseal.site import holdings, ledger, state
-from triseal.site.link import revision
+from triseal.site import holdings, ledger, revision, state
 from triseal.site.link.drafts import Draft
 from triseal.site.link.known import Known
 

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    LargeBinary,
-    String,
-    Table,
-    select,
-)
-
-from sealcore import encode, errors, messages
-from triseal.site import holdings, nodes, state
+from sealcore import errors, messages
+from triseal.site import holdings, nodes, reported
 from triseal.site.ledger import Place
 from triseal.site.link import greeting
 from triseal.site.link.drafts import Draft, Look
-
-# What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
-refusals = Table(
-    "refusals",
-    state.metadata,
-    Column("id", Integer, primary_key=True),
-    Column("node", String(63), nullable=False),
-    Column("service", String(63), nullable=False),
-    Column("code", String(32), nullable=False),
-    Column("detail", String(512), nullable=False),
-    Column("evidence", LargeBinary, nullable=False),
-    Column("told_at", BigInteger, nullable=False),
-    Index("refusals_by_node", "node", "id"),
-)
-MOST_REFUSALS = 64  # kept of each node: a lying node fills no disk
 
 Report = tuple[str, bytes, int, str, str, list[bytes]]
 
@@ -66,29 +39,7 @@ def report(look: Look, node: str, told: Report) -> Draft:
     if not serial and code == errors.Expired.code and assigned:
         greeting.assign(look, draft, plan, service)
     if code:
-        seals = encode.sequence(*[encode.octets(one) for one in evidence])
         draft.writes.append(
-            lambda connection: _keep(connection, place, code, detail, seals, look.now)
+            lambda connection: reported.keep(connection, place, code, detail, evidence, look.now)
         )
     return draft
-
-
-def _keep(
-    connection: Connection, place: Place, code: str, detail: str, evidence: bytes, now: int
-) -> None:
-    connection.execute(
-        refusals.insert().values(
-            node=place.node,
-            service=place.service,
-            code=code,
-            detail=detail,
-            evidence=evidence,
-            told_at=now,
-        )
-    )
-    table = refusals.c
-    newest = select(table.id).where(table.node == place.node).order_by(table.id.desc())
-    too_old = newest.offset(MOST_REFUSALS)
-    connection.execute(
-        refusals.delete().where(table.id.in_(too_old.limit(MOST_REFUSALS).scalar_subquery()))
-    )

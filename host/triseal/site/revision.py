@@ -27,6 +27,7 @@ _WATCHED = (
     ("nodes", " OF spki, retired_at"),
     ("services", ""),
     ("grants", ""),
+    ("releases", ""),
     ("assignments", ""),
 )
 _COUNT = "UPDATE revision SET number = number + 1"
@@ -44,12 +45,15 @@ def current(connection: Connection, *, hold: bool = False) -> int:
 
 
 def _install(_: object, connection: Connection, tables: list[Table], **__: Any) -> None:
-    """Called when tables have been made: the triggers come together with the counter."""
-    if revision not in tables:
-        return
-    connection.execute(revision.insert().values(id=1, number=1))
+    """Called when tables have been made, all of a new site or those that an older one lacked: the
+    triggers come with the counter, and those of a table that came later with that table."""
+    first = revision in tables
+    made = {table.name for table in tables}
+    watched = [one for one in _WATCHED if first or one[0] in made]
+    if first:
+        connection.execute(revision.insert().values(id=1, number=1))
     dialect = connection.dialect.name
-    for statement in _sqlite() if dialect == "sqlite" else _postgresql():
+    for statement in _sqlite(watched) if dialect == "sqlite" else _postgresql(watched, first=first):
         connection.execute(text(statement))
 
 
@@ -57,19 +61,20 @@ def _events(columns: str) -> tuple[str, ...]:
     return "INSERT", "DELETE", f"UPDATE{columns}"
 
 
-def _sqlite() -> Iterator[str]:
-    for table, columns in _WATCHED:
+def _sqlite(watched: list[tuple[str, str]]) -> Iterator[str]:
+    for table, columns in watched:
         for number, what in enumerate(_events(columns)):
             name = f"revision_{table}_{number}"
             yield f"CREATE TRIGGER {name} AFTER {what} ON {table} BEGIN {_COUNT}; END"
 
 
-def _postgresql() -> Iterator[str]:
-    yield (
-        "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"
-        f" AS $$ BEGIN {_COUNT}; RETURN NULL; END $$"
-    )
-    for table, columns in _WATCHED:
+def _postgresql(watched: list[tuple[str, str]], *, first: bool) -> Iterator[str]:
+    if first:
+        yield (
+            "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $$ BEGIN {_COUNT}; RETURN NULL; END $$"
+        )
+    for table, columns in watched:
         events = " OR ".join(_events(columns))
         yield (
             f"CREATE TRIGGER revision_{table} AFTER {events} ON {table}"

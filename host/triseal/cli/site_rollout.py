@@ -1,0 +1,109 @@
+"""`triseal site rollout`: a held version reaches nodes in waves."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from triseal.cli import guarantees, options, waiting
+from triseal.cli.site_options import ServiceName, open_site
+from triseal.site.guarantee import Guarantee
+from triseal.site.manager import Manager
+from triseal.site.outcome import Watch
+
+app = typer.Typer()
+
+_SHARE = re.compile(r"([1-9][0-9]?|100)%?", re.ASCII)
+
+
+def _share(value: str | None) -> str | None:
+    if value is not None and not _SHARE.fullmatch(value):
+        raise typer.BadParameter("1% to 100%")
+    return value
+
+
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="To this node; may be repeated.", metavar="NODE"),
+]
+Share = Annotated[
+    str | None,
+    typer.Option(
+        "--share",
+        help="To so many that this share of the enrolled nodes has it; first by name.",
+        metavar="PERCENT",
+        callback=_share,
+    ),
+]
+Everywhere = Annotated[bool, typer.Option("--all", help="To all nodes, and those that come later.")]
+Back = Annotated[
+    bool,
+    typer.Option(
+        "--back",
+        help="Back to the version that is held: --node, or --all that were moved on. Not for nodes"
+        " that took a higher security version: they refuse the lower one.",
+    ),
+]
+Version = Annotated[
+    str, typer.Option("--version", help="Refuse if this is not the newest.", metavar="VERSION")
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        min=0,
+        help="Seconds to wait until the nodes run it; fails if one does not.",
+        metavar="SECONDS",
+    ),
+]
+
+
+@app.command(
+    epilog=options.examples(
+        "site add-service thermo-2.0.triseal --hold",
+        "site rollout thermo --node kitchen --wait 120",
+        "site rollout thermo --share 10% --wait 120 && triseal site rollout thermo --all",
+        "site rollout thermo --back --node kitchen",
+    )
+)
+def rollout(
+    service: ServiceName,
+    node: Nodes = None,
+    share: Share = None,
+    everywhere: Everywhere = False,
+    back: Back = False,
+    version: Version = "",
+    wait: Wait = 0,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Move nodes on to a service's newest version, which add-service --hold held back.
+
+    Tells by when they have it. With --wait it ends with status 1 as soon as a node refuses it or it
+    fails there, and says where and why.
+    """
+    if sum((bool(node), share is not None, everywhere)) != 1:
+        raise typer.BadParameter("one of them", param_hint="--node, --share, --all")
+    if back and (share is not None or version):
+        raise typer.BadParameter("not with --share or --version", param_hint="--back")
+    on = None if everywhere else node
+    with open_site(home_dir) as site:
+        if share is not None:
+            on = site.wave(service, int(share.rstrip("%")))
+        watch = Watch(site, service)
+        found = site.roll_back(service, on) if back else site.rollout(service, on, version=version)
+        found = _waited(site, watch, service, found, wait)
+    guarantees.show(found, as_json=as_json)
+
+
+def _waited(
+    site: Manager, watch: Watch, service: str, found: Guarantee, seconds: float
+) -> Guarantee:
+    """How far it is once the nodes run it. Raises: NotConfirmed."""
+    if not seconds or not found.nodes:
+        return found
+    with waiting.shown("running on", len(found.nodes)) as report:
+        watch.wait(found.nodes, seconds, report=report)
+    return site.guarantee_at(service, found.nodes)

@@ -1,0 +1,138 @@
+"""Nodes are moved on to the newest release of a service while it is held back, and taken back.
+
+What a node gets is what the site seals for it, so nothing of a release reaches a node that was not
+moved on: no seal, and no file. A node that took a higher security version can't go back: it would
+refuse the lower one (step 9 of `custody`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, select
+
+from sealcore import seal, upstream
+from triseal.site import holdings, ledger, nodes, releases, services, state, trust
+from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersion
+from triseal.site.holdings import NO_SERIAL
+from triseal.site.ledger import Place
+
+_NAMED = 5  # nodes that a refusal names
+
+
+def forward(
+    connection: Connection, service: str, on: Sequence[str] | None, version: str, now: int
+) -> list[Place]:
+    """Move nodes on to the newest release, or all, those that come later too.
+
+    Args:
+        service: its name.
+        on: names of nodes that have the service; None for all.
+        version: what the newest one must be; "" for any.
+        now: Unix seconds.
+
+    Returns: the places that have it now, those of nodes with a key.
+    Raises: UnknownService, OtherVersion, UnknownNode, NodeRetired, NotAssigned; SealError where no
+        node would take the release now.
+    """
+    newest = services.get(connection, service)
+    if version not in ("", newest.service_version):
+        raise OtherVersion(f"the newest of {service} is {newest.service_version}, not {version}")
+    _check_usable(connection, newest.package, now)
+    places = _places(connection, service, on)
+    if on is None:
+        releases.free(connection, service)
+    elif releases.held(connection, service) is not None:
+        for place in places:
+            releases.give(connection, place, newest.package)
+    return places
+
+
+def back(connection: Connection, service: str, on: Sequence[str] | None, now: int) -> list[Place]:
+    """Take nodes back to the release that those have which were not moved on; all or none.
+
+    Args: as `forward`; `on` None for all that were moved on.
+
+    Returns: the places that have it now.
+    Raises: as `forward`; NothingHeld; NoWayBack.
+    """
+    services.get(connection, service)
+    held = releases.held(connection, service)
+    if held is None:
+        raise NothingHeld(f"all nodes get the newest of {service}")
+    _check_usable(connection, held, now)
+    if on is None:
+        places = [Place(node, service) for node in releases.moved(connection, service)]
+    else:
+        places = _places(connection, service, on)
+    _check_way_back(connection, held, places)
+    for place in places:
+        releases.take(connection, place)
+    return [place for place in places if services.is_assigned(connection, place)]
+
+
+def wave(connection: Connection, service: str, share: int) -> list[str]:
+    """So many nodes that a share of them has the newest release: those that have it, and more.
+
+    Args:
+        share: percent of the enrolled nodes that have the service; 1 to 100, rounded up.
+
+    Returns: their names; what is added comes first by name. Raises: UnknownService.
+    """
+    newest = services.get(connection, service).package
+    alive = _enrolled(connection, service)
+    has = [n for n in alive if releases.due(connection, Place(n, service), newest) == newest]
+    more = math.ceil(len(alive) * share / 100) - len(has)
+    return sorted(has + [node for node in alive if node not in set(has)][: max(0, more)])
+
+
+def _places(connection: Connection, service: str, on: Sequence[str] | None) -> list[Place]:
+    if on is None:
+        return [Place(node, service) for node in _enrolled(connection, service)]
+    places = [Place(node, service) for node in on]
+    for place in places:
+        nodes.get(connection, place.node)
+        if not services.is_assigned(connection, place):
+            raise NotAssigned(f"{service} to {place.node}")
+    return places
+
+
+def _check_usable(connection: Connection, package: bytes, now: int) -> None:
+    """Nodes must not be moved to what the site could not seal: they would be left with nothing."""
+    opened = services.load(connection, package).opened()
+    upstream.verify_package(opened, trust.current(connection), now)
+
+
+def _check_way_back(connection: Connection, held: bytes, places: Iterable[Place]) -> None:
+    target = seal.parse(services.load(connection, held).store_seal, seal.STORE)
+    stuck = [one.node for one in places if _highest(connection, one) > target.security_version]
+    if stuck:
+        more = f" and {len(stuck) - _NAMED} more" if len(stuck) > _NAMED else ""
+        raise NoWayBack(
+            f"{', '.join(stuck[:_NAMED])}{more}: security version {target.security_version}"
+            f" of {target.service_version} is below what they were given"
+        )
+
+
+def _highest(connection: Connection, place: Place) -> int:
+    """The highest security version that a node may have accepted, or may still accept: of all that
+    was sealed for its key, or of what it holds on to if it said that it refuses the rest."""
+    kept = ledger.content_of(connection, holdings.refused_all_but(connection, place) or NO_SERIAL)
+    if kept is not None:
+        return int(kept.security_version)
+    spki = state.nodes.c.spki
+    key = connection.execute(select(spki).where(state.nodes.c.name == place.node)).scalar_one()
+    given = [one for one in ledger.contents(connection, place) if one.spki == key]
+    return max((int(one.security_version) for one in given), default=0)
+
+
+def _enrolled(connection: Connection, service: str) -> list[str]:
+    table = state.nodes.c
+    query = (
+        select(table.name)
+        .join(state.assignments, state.assignments.c.node == table.name)
+        .where(state.assignments.c.service == service)
+        .where(table.spki.is_not(None), table.retired_at.is_(None))
+    )
+    return list(connection.scalars(query.order_by(table.name)))

@@ -1,0 +1,96 @@
+"""Which release of which service each node gets, which it has, and what it says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from triseal.site import guarantee, ledger, policy, reported, services, state
+from triseal.site.ledger import Place
+
+
+@dataclass(frozen=True)
+class PlaceFacts:
+    """A service on a node: what it may do, what the node told, and how long its seals last.
+
+    Attributes:
+        assigned: False where the service was taken away, and seals of it may still live.
+        due: the version that the node gets; None if the service was taken away.
+        version: what it holds, as it told; None before it told anything.
+        state: as the node told it, "sent" before it told anything; None if no seal went out.
+        why: code and detail of what the node reported as wrong, if that is the last that it told.
+        not_after: of the newest seal, Unix seconds; None if there was none.
+    """
+
+    node: str
+    service: str
+    assigned: bool
+    due: str | None
+    version: str | None
+    grants: tuple[str, ...]
+    state: str | None
+    why: str | None
+    not_after: int | None
+
+
+def places(connection: Connection) -> list[PlaceFacts]:
+    """Every service on every node, assigned or not quite gone, by node."""
+    newest = _newest(connection)
+    told = {Place(row.node, row.service): row for row in connection.execute(select(state.holdings))}
+    due = _due(connection)
+    return [
+        _place(connection, place, told.get(place), due.get(place), newest.get(place))
+        for place in guarantee.places_of(connection)
+    ]
+
+
+def held(connection: Connection) -> dict[Place, str]:
+    """The versions of `releases`, by place, or `others`."""
+    found = connection.execute(select(state.releases)).all()
+    packages = {row.package for row in found}
+    version = {package: services.version_of(connection, package) for package in packages}
+    return {Place(row.node, row.service): version[row.package] for row in found}
+
+
+def others(service: str) -> Place:
+    """All nodes that have nothing of their own in `releases`."""
+    return Place(state.EVERY_NODE, service)
+
+
+def _place(
+    connection: Connection, place: Place, told: Row[Any] | None, due: str | None, until: int | None
+) -> PlaceFacts:
+    has = ledger.content_of(connection, told.serial) if told else None
+    wrong = reported.since(connection, place, told.told_at) if told else None
+    return PlaceFacts(
+        node=place.node,
+        service=place.service,
+        assigned=due is not None,
+        due=due,
+        version=str(has.service_version) if has else None,
+        grants=policy.effective(connection, place.service, place.node),
+        state=told.state if told else None,
+        why=str(wrong) if wrong else None,
+        not_after=until,
+    )
+
+
+def _due(connection: Connection) -> dict[Place, str]:
+    """The version that each assigned place gets."""
+    instead = held(connection)
+    table = state.services.c
+    query = select(state.assignments.c.node, table.name, table.service_version)
+    due = {}
+    for row in connection.execute(query.join(state.services)):
+        place = Place(row.node, row.name)
+        due[place] = instead.get(place) or instead.get(others(row.name)) or row.service_version
+    return due
+
+
+def _newest(connection: Connection) -> dict[Place, int]:
+    seals = state.seals.c
+    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"))
+    rows = connection.execute(query.group_by(seals.node, seals.service))
+    return {Place(row.node, row.service): row.until for row in rows}

@@ -1,0 +1,89 @@
+"""A site whose database is older: it has all that it had, and gets the tables that it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from tests.host import postgres
+from tests.host.site_world import World
+from triseal import database
+from triseal.site import revision
+
+# Tables that came later.
+LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("before versions could be held", ("releases",)),
+    ("before a server was started", ("releases", "refusals", "revision")),
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "sqlite":
+        yield World(tmp_path / "site")
+        return
+    reason = postgres.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres.running() as url:
+        made = World(tmp_path / "site", database=url)
+        yield made
+        made.manager.engine.dispose()
+
+
+@pytest.mark.parametrize(("sentence", "lacking"), LACKING, ids=[row[0] for row in LACKING])
+def test_an_older_site(world: World, sentence: str, lacking: tuple[str, ...]) -> None:
+    world.manager.add_service(world.package())
+    for node in ("hall", "kitchen"):
+        world.add_node(node)
+        world.manager.assign(node, "thermo")
+    world.manager.grant("thermo", ["log"])
+    age(world, lacking)
+    world.manager.engine.dispose()
+    world.manager = world.open()
+    assert versions(world) == ["1.0", "1.0"]
+    counted = count(world)
+    for change in (
+        lambda: world.manager.add_service(world.package(version="2.0"), hold=True),
+        lambda: world.manager.rollout("thermo", ["hall"]),
+        lambda: world.manager.roll_back("thermo"),
+    ):
+        change()
+        assert count(world) > counted, "a server sees it"
+        counted = count(world)
+    world.manager.rollout("thermo", ["kitchen"])
+    assert versions(world) == ["1.0", "2.0"]
+
+
+def age(world: World, lacking: tuple[str, ...]) -> None:
+    """Take out of the database what an older one lacks."""
+    with database.writing(world.manager.engine) as connection:
+        if "revision" in lacking:
+            for statement in uncount(connection):
+                connection.execute(text(statement))
+        for table in lacking:
+            connection.execute(text(f"DROP TABLE {table}"))
+
+
+def uncount(connection: Connection) -> Iterator[str]:
+    """What takes the triggers out."""
+    if connection.dialect.name == "postgresql":
+        yield "DROP FUNCTION count_revision CASCADE"
+        return
+    triggers = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    for name in connection.scalars(triggers).all():
+        yield f"DROP TRIGGER {name}"
+
+
+def versions(world: World) -> list[str]:
+    made = [world.manager.deployment(node, "thermo") for node in ("hall", "kitchen")]
+    assert [world.check(one).grants for one in made] == [("log",)] * 2
+    return [world.check(one).service_version for one in made]
+
+
+def count(world: World) -> int:
+    with database.reading(world.manager.engine) as connection:
+        return revision.current(connection)
