@@ -14,11 +14,11 @@ from tests.host.site_world import (
     NOW,
     YEAR,
     World,
+    code_of,
     make_developer,
     make_request,
     signed_package,
 )
-from tests.host.test_site_manager import code_of
 from triseal import database, evidence, signer
 from triseal.site import ledger, pruning, reported, state
 from triseal.site.manager import Manager
@@ -278,6 +278,25 @@ def test_the_refusal_names_the_nodes_and_both_versions(world: World) -> None:
     assert "kitchen" not in str(caught.value)
 
 
+def test_all_back_means_all_that_can(world: World) -> None:
+    """No node bars the way that has the service no longer, and none keeps what it never had."""
+    for node in ("away", "unborn"):
+        world.manager.add_node(node)
+        world.manager.assign(node, "thermo")
+    hold(world, security_version=2)
+    out(world, *NODES, "away", "unborn")
+    for node in ("attic", "hall"):
+        take(world, node)
+    for node in ("attic", "away"):
+        world.manager.undeploy(node, "thermo")
+    world.manager.retire("hall")
+    assert code_of(lambda: world.manager.roll_back("thermo")) == ""
+    for node in ("attic", "away"):
+        world.manager.assign(node, "thermo")
+    found = {node: one.due for node, one in facts(world).items() if node != "hall"}
+    assert found == {"attic": "2.0", "away": "1.0", "kitchen": "1.0", "unborn": "1.0"}
+
+
 def test_only_upwards_from_all_that_was_ever_taken_in(world: World) -> None:
     hold(world, "2.0", 5)
     lower = world.package(version="2.1", security_version=4)
@@ -398,10 +417,11 @@ SHARES: tuple[tuple[int, list[str], list[str]], ...] = (
     (33, [], ["attic"]),
     (34, [], ["attic", "hall"]),
     (100, [], ["attic", "hall", "kitchen"]),
-    (34, ["hall"], ["attic", "hall"]),
+    (34, ["hall"], ["hall", "attic"]),
+    (67, ["kitchen"], ["kitchen", "attic", "hall"]),
     (34, ["kitchen", "hall"], ["hall", "kitchen"]),
     (1, ["kitchen", "hall"], ["hall", "kitchen"]),
-    (100, ["kitchen", "hall"], ["attic", "hall", "kitchen"]),
+    (100, ["kitchen", "hall"], ["hall", "kitchen", "attic"]),
 )
 
 

@@ -17,9 +17,11 @@ import pytest
 from bench._site import Ports, server
 from boards import lock
 from boards.errors import NoPort
-from triseal import package
+from triseal import database, package
+from triseal.site import ledger
 from triseal.site.errors import NodeRetired, NotConfirmed
 from triseal.site.fleet import Fleet
+from triseal.site.ledger import Place
 from triseal.testing import Site
 
 _SCRIPT = re.compile(r'^```python\n("""python (\w+\.py).*?)^```$', re.MULTILINE | re.DOTALL)
@@ -96,9 +98,22 @@ class Desk:
         return printed
 
     def sealed(self, name: str, source: str) -> str:
-        made = self.made.package(source, name, capabilities=["log"])
+        made = self.made.package(source, name, capabilities=["log"], security_version=1)
         package.write(self.folder / f"{name}.triseal", made)
         return f"{name}.triseal"
+
+    def versions(self, service: str) -> dict[str, tuple[str | None, str | None, str | None]]:
+        """Due, held, and its state, by node."""
+        with Fleet(self.folder / "state" / "site") as fleet:
+            places = [one for one in fleet.places() if one.service == service]
+        return {one.node: (one.due, one.version, one.state) for one in places}
+
+    def sealed_versions(self, service: str, node: str) -> set[str]:
+        """All that a node was ever sealed."""
+        folder = self.folder / "state" / "site"
+        with Fleet(folder) as fleet, database.reading(fleet.engine) as connection:
+            contents = ledger.contents(connection, Place(node, service))
+        return {str(one.service_version) for one in contents}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +132,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
-    assert save_scripts(desk.folder) == ["provision.py", "rollout.py", "inventory.py", "revoke.py"]
+    names = ["provision.py", "deploy.py", "rollout.py", "inventory.py", "revoke.py"]
+    assert save_scripts(desk.folder) == names
     assert desk.ports is not None
     address = f"127.0.0.1:{desk.ports.nodes}"
     printed = desk.run("provision.py", address)
@@ -125,18 +141,38 @@ def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
     assert len(nodes) == 2, printed
     assert sorted(re.findall(r": is (\S+),", desk.run("provision.py", address))) == nodes
 
-    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD), "log")
+    printed = desk.run("deploy.py", desk.sealed("thermo", GOOD), "log")
     assert re.findall(r"^thermo runs on (\S+)$", printed, re.M) == nodes
-    printed = desk.run("rollout.py", desk.sealed("broken", BAD), "log", status=1)
-    assert f"stopped, 1 nodes never got it: not-confirmed: broken on {nodes[0]}: failed" in printed
+    printed = desk.run("deploy.py", desk.sealed("broken", BAD), "log", status=1)
+    assert printed.startswith(f"not-confirmed: broken on {nodes[0]}: failed: ValueError")
 
+    new_versions(desk, *nodes)
     rows = list(csv.DictReader(desk.run("inventory.py").splitlines()))
     running = [row for row in rows if row["state"] == "running"]
-    assert [(row["node"], row["service"], row["grants"]) for row in running] == [
-        (node, "thermo", "log") for node in nodes
+    assert [(row["node"], row["service"], row["version"], row["grants"]) for row in running] == [
+        (node, "thermo", "1.4", "log") for node in nodes
     ]
     assert all(row["sealed until"] > row["heard"] > "2026" for row in running)
     assert desk.run("revoke.py", "thermo", "log").startswith("gone on 2 nodes")
+
+
+def new_versions(desk: Desk, first: str, second: str) -> None:
+    """A bad version stops at the first node, which goes back; a good one reaches both."""
+    old = ("1.1", "1.1", "running")
+    before = desk.versions("thermo")
+    assert before == {first: old, second: old}
+    printed = desk.run("rollout.py", desk.sealed("thermo", BAD), status=1)
+    assert f"stopped: not-confirmed: thermo on {first}: failed: ValueError" in printed
+    assert printed.endswith("taken back\n")
+    with Fleet(desk.folder / "state" / "site") as fleet:
+        fleet.await_running("thermo", [first, second], _SECONDS)
+    assert desk.sealed_versions("thermo", first) == {"1.1", "1.3"}
+    assert desk.sealed_versions("thermo", second) == {"1.1"}
+    assert desk.versions("thermo") == before, "a node that ran the new one runs the old one again"
+    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD))
+    assert re.findall(r"^runs on (.*)$", printed, re.M) == [first, first, f"{first}, {second}"]
+    new = ("1.4", "1.4", "running")
+    assert desk.versions("thermo") == {first: new, second: new}
 
 
 def test_waiting_ends_with_what_is_missing(tmp_path: Path) -> None:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from triseal import database
-from triseal.site import guarantee, ledger, reported, state
+from triseal.site import guarantee, holdings, ledger, reported, state
 from triseal.site.errors import NotConfirmed
 from triseal.site.ledger import Place
 from triseal.site.manager import Manager
 from triseal.site.sealing import Preparer
 
 RUNNING = "running"
-REFUSED = "refused"
 STEADY = 3.0  # seconds: a service that fails at once runs for a moment, too
-_BROKEN = (REFUSED, "failed", "stopped")
+_BROKEN = (holdings.REFUSED, "failed", "stopped")
 _LOOK_EVERY = 0.2
 _NAMED = 5  # nodes that a refusal names
 
@@ -57,7 +56,7 @@ class Outcome:
         """
         if self.due:
             return self.state in _BROKEN
-        return self.state == REFUSED and self.refusal > since
+        return self.state == holdings.REFUSED and self.refusal > since
 
 
 def of(connection: Connection, preparer: Preparer, place: Place) -> Outcome:

@@ -45,9 +45,9 @@ def held(connection: Connection, service: str) -> bytes | None:
     return _rows(connection, service).get(state.EVERY_NODE)
 
 
-def moved(connection: Connection, service: str) -> list[str]:
-    """The nodes that were moved on while the rest is held, by name."""
-    return sorted(node for node in _rows(connection, service) if node != state.EVERY_NODE)
+def moved(connection: Connection, service: str) -> set[str]:
+    """The nodes that were moved on while the rest is held."""
+    return _rows(connection, service).keys() - {state.EVERY_NODE}
 
 
 def in_use(connection: Connection, service: str, newest: bytes) -> set[bytes]:

@@ -8,11 +8,12 @@ refuse the lower one (step 9 of `custody`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from sealcore import seal, upstream
+from sealcore import upstream
+from sealcore.seal import Seal
 from triseal.site import holdings, ledger, nodes, releases, services, state, trust
 from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersion
 from triseal.site.holdings import NO_SERIAL
@@ -61,15 +62,19 @@ def back(connection: Connection, service: str, on: Sequence[str] | None, now: in
     held = releases.held(connection, service)
     if held is None:
         raise NothingHeld(f"all nodes get the newest of {service}")
-    _check_usable(connection, held, now)
+    target = _check_usable(connection, held, now)
     if on is None:
-        places = [Place(node, service) for node in releases.moved(connection, service)]
+        moved = [Place(node, service) for node in sorted(releases.moved(connection, service))]
+        alive = set(_alive(connection, service))
+        places = [place for place in moved if place.node in alive]
     else:
-        places = _places(connection, service, on)
-    _check_way_back(connection, held, places)
-    for place in places:
-        releases.take(connection, place)
-    return [place for place in places if services.is_assigned(connection, place)]
+        moved = places = _places(connection, service, on)
+    barred = {one for one in moved if _highest(connection, one) > target.security_version}
+    _check_way_back(target, [one.node for one in places if one in barred])
+    for place in moved:  # also where the service was taken away: it may come again
+        if place not in barred:
+            releases.take(connection, place)
+    return places
 
 
 def wave(connection: Connection, service: str, share: int) -> list[str]:
@@ -78,18 +83,19 @@ def wave(connection: Connection, service: str, share: int) -> list[str]:
     Args:
         share: percent of the enrolled nodes that have the service; 1 to 100, rounded up.
 
-    Returns: their names; what is added comes first by name. Raises: UnknownService.
+    Returns: their names, in the order in which nodes are moved: those that have it, then by name.
+    Raises: UnknownService.
     """
     newest = services.get(connection, service).package
-    alive = _enrolled(connection, service)
-    has = [n for n in alive if releases.due(connection, Place(n, service), newest) == newest]
+    alive = _alive(connection, service, enrolled=True)
+    has = {n for n in alive if releases.due(connection, Place(n, service), newest) == newest}
     more = math.ceil(len(alive) * share / 100) - len(has)
-    return sorted(has + [node for node in alive if node not in set(has)][: max(0, more)])
+    return sorted(has) + [node for node in alive if node not in has][: max(0, more)]
 
 
 def _places(connection: Connection, service: str, on: Sequence[str] | None) -> list[Place]:
     if on is None:
-        return [Place(node, service) for node in _enrolled(connection, service)]
+        return [Place(node, service) for node in _alive(connection, service, enrolled=True)]
     places = [Place(node, service) for node in on]
     for place in places:
         nodes.get(connection, place.node)
@@ -98,20 +104,19 @@ def _places(connection: Connection, service: str, on: Sequence[str] | None) -> l
     return places
 
 
-def _check_usable(connection: Connection, package: bytes, now: int) -> None:
-    """Nodes must not be moved to what the site could not seal: they would be left with nothing."""
+def _check_usable(connection: Connection, package: bytes, now: int) -> Seal:
+    """The Store seal. Nodes must not be moved to what the site could not seal: they would be left
+    with nothing."""
     opened = services.load(connection, package).opened()
-    upstream.verify_package(opened, trust.current(connection), now)
+    return upstream.verify_package(opened, trust.current(connection), now)
 
 
-def _check_way_back(connection: Connection, held: bytes, places: Iterable[Place]) -> None:
-    target = seal.parse(services.load(connection, held).store_seal, seal.STORE)
-    stuck = [one.node for one in places if _highest(connection, one) > target.security_version]
+def _check_way_back(held: Seal, stuck: Sequence[str]) -> None:
     if stuck:
         more = f" and {len(stuck) - _NAMED} more" if len(stuck) > _NAMED else ""
         raise NoWayBack(
-            f"{', '.join(stuck[:_NAMED])}{more}: security version {target.security_version}"
-            f" of {target.service_version} is below what they were given"
+            f"{', '.join(stuck[:_NAMED])}{more}: security version {held.security_version}"
+            f" of {held.service_version} is below what they were given"
         )
 
 
@@ -127,12 +132,14 @@ def _highest(connection: Connection, place: Place) -> int:
     return max((int(one.security_version) for one in given), default=0)
 
 
-def _enrolled(connection: Connection, service: str) -> list[str]:
+def _alive(connection: Connection, service: str, *, enrolled: bool = False) -> list[str]:
+    """The nodes that have a service and are not retired, by name; or only those with a key."""
     table = state.nodes.c
     query = (
         select(table.name)
         .join(state.assignments, state.assignments.c.node == table.name)
-        .where(state.assignments.c.service == service)
-        .where(table.spki.is_not(None), table.retired_at.is_(None))
+        .where(state.assignments.c.service == service, table.retired_at.is_(None))
     )
+    if enrolled:
+        query = query.where(table.spki.is_not(None))
     return list(connection.scalars(query.order_by(table.name)))
