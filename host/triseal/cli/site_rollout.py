@@ -79,10 +79,10 @@ def rollout(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Move nodes on to a service's newest version, which add-service --hold held back.
+    """Move nodes on to a version that was held back. Tells by when they have it.
 
-    Tells by when they have it. With --wait it ends with status 1 as soon as a node refuses it or it
-    fails there, and says where and why.
+    It is the service's newest, added with --hold. With --wait this ends with status 1 as soon as a
+    node refuses it or it fails there, and says where and why.
     """
     if sum((bool(node), share is not None, everywhere)) != 1:
         raise typer.BadParameter("one of them", param_hint="--node, --share, --all")
