@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-from boards import micropython
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.device import on_micropython
 
 
-def on_micropython(code: str, root: Path) -> str:
-    """Run code with the device's modules, /triseal being a folder of the test's."""
-    paths = f"import sys\nsys.path[:0] = [{str(ROOT / 'common')!r}, {str(ROOT / 'device')!r}]\n"
+def run(code: str, root: Path) -> list[str]:
+    """The words that code prints with the device's modules, /triseal being a folder of a test's."""
     moved = (
         "from nlsm import keystore\n"
         f"keystore.ROOT = {str(root)!r}\n"
         "from nlsm import floors\n"
         "floors._FILE = keystore.ROOT + '/floors'\n"
     )
-    run = subprocess.run(
-        [micropython.find(), "-c", paths + moved + code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    return on_micropython.run(moved + code).split()
 
 
 def test_grace_is_spent_once_until_the_time_is_told(tmp_path: Path) -> None:
@@ -40,27 +27,11 @@ print(grace.spend(600))
 grace.restore()
 print(grace.spend(600), floors.read()["thermo"], floors.read()[floors.TIME])
 """
-    assert on_micropython(code, tmp_path).split() == [
+    assert run(code, tmp_path) == [
         *("600", "0", "300", "0"),
         "0",
         *("600", "3", "1795363200"),
     ]
-
-
-def test_an_answer_that_comes_late_is_none(tmp_path: Path) -> None:
-    code = """
-import time
-from nlsm import clock
-from sealcore import errors
-for passed in (0, 29000, 30001, -1000):
-    question = clock.Question()
-    question._asked = time.ticks_add(time.ticks_ms(), -passed)
-    try:
-        print(len(question.answered()[0]))
-    except errors.BadMessage:
-        print("refused")
-"""
-    assert on_micropython(code, tmp_path).split() == ["16", "16", "refused", "refused"]
 
 
 CONTEXT = """
@@ -98,4 +69,4 @@ ACTS = (
     lambda: ctx.pin(Number(9)),
 )
 """
-    assert on_micropython(acts + CONTEXT, tmp_path).split() == ["done"] + 4 * ["TypeError"]
+    assert run(acts + CONTEXT, tmp_path) == ["done"] + 4 * ["TypeError"]

@@ -6,11 +6,12 @@ import struct
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from boards.errors import BadFolder
-from sealcore import limits, sealwriter, timetext, upstream
+from sealcore import errors, limits, sealwriter, timetext, upstream
 from tests.host import seals
 from triseal import pem, request, signer, version
 from triseal.developer import executable, home
@@ -138,6 +139,20 @@ def test_a_request_proves_possession(any_key: PrivateKey) -> None:
     for data in (damaged, renamed, der[:-1], der + b"\x00", b"", b"-----BEGIN", b"x" * 9000):
         with pytest.raises(BadRequest):
             request.parse(data)
+
+
+def test_a_request_is_bounded() -> None:
+    """What stands around PEM is passed over, but read."""
+    text = request.make(ADA_KEY, "Ada")
+    assert request.parse(text.ljust(request.MAX_SIZE, b"\n")).name == "Ada"
+    with pytest.raises(BadRequest):
+        request.parse(text.ljust(request.MAX_SIZE + 1, b"\n"))
+
+
+def test_a_request_of_a_key_that_no_node_accepts_is_refused() -> None:
+    for key in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):
+        with pytest.raises(errors.UnsupportedKey):
+            request.parse(request.make(key, "Ada"))  # type: ignore[arg-type]
 
 
 def test_a_request_with_somebody_elses_key_is_refused(p256_key: PrivateKey) -> None:

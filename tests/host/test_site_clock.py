@@ -81,8 +81,10 @@ def test_a_clock_that_is_set_right_again_is_believed() -> None:
 STARTS = [
     ("it was started again", 1, False),
     ("it was off for a week", 7 * DAY, False),
-    ("it was off for a month", 30 * DAY, False),
-    ("its clock was corrected by half a minute", -30, False),
+    ("it was off for a month", 31 * DAY, False),
+    ("it was off for longer", 31 * DAY + 1, True),
+    ("its clock was corrected by a minute", -60, False),
+    ("its clock was corrected by more", -61, True),
     ("its clock was lost", -3 * DAY, True),
     ("its clock is years ahead", 3000 * DAY, True),
 ]
@@ -112,6 +114,14 @@ def test_between_two_starts(since: int, doubt: bool, tmp_path: Path) -> None:
     world.manager.accept_clock()
     for one in signing[:2]:
         one()
+
+
+def test_what_was_noted_never_goes_back(tmp_path: Path) -> None:
+    world = World(tmp_path / "site")
+    for seconds in (0, 100, 50):
+        note(world, world.now + seconds, doubted=False)
+    with database.reading(world.manager.engine) as connection:
+        assert clock.latest(connection) == (world.now + 100, False)
 
 
 def test_a_jump_outlasts_the_process_that_saw_it(tmp_path: Path) -> None:

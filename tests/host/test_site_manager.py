@@ -267,6 +267,14 @@ def test_no_seal_begins_outside_of_the_seals_below_it(world: World) -> None:
     assert code_of(lambda: world.manager.deployment("kitchen", "thermo")) == "not-yet-valid"
 
 
+def test_nobody_is_trusted_under_a_name_that_people_could_misread(world: World) -> None:
+    spki = make_developer().signer.spki
+    before = world.manager.bundle().version
+    for name in ("", "Ada ", "A\u200bda", "x" * 65):
+        assert code_of(lambda n=name: world.manager.trust_developer(n, spki)) == "bad-name", name
+    assert world.manager.bundle().version == before
+
+
 def test_a_retired_node_gets_nothing_ever(world: World) -> None:
     world.add_node("kitchen")
     world.manager.add_service(world.package())

@@ -142,6 +142,20 @@ REVOCATIONS: tuple[tuple[str, Act, str, tuple[str, ...], tuple[str, ...]], ...] 
         ("log",),
     ),
     (
+        "from one node what another one alone has",
+        lambda w: w.manager.revoke("thermo", ["pin:4"], ["kitchen"]),
+        "no-such-grant",
+        ("log", "pin:4"),
+        ("log",),
+    ),
+    (
+        "from no service",
+        lambda w: w.manager.revoke("heater", ["log"]),
+        "unknown-service",
+        ("log", "pin:4"),
+        ("log",),
+    ),
+    (
         "what nobody has, together with what all have",
         lambda w: w.manager.revoke("thermo", ["log", GRANT]),
         "no-such-grant",
@@ -169,11 +183,15 @@ def test_revoking(
     assert granted(world, "kitchen") == kitchen
 
 
-def test_more_grants_than_a_seal_holds_are_refused(world: World) -> None:
+@pytest.mark.parametrize("before", [(), ("hall", "kitchen")], ids=["assigned", "not yet"])
+def test_more_grants_than_a_seal_holds_are_refused(world: World, before: tuple[str, ...]) -> None:
+    for node in before:
+        world.manager.undeploy(node, "thermo")
     many = [f"bus.publish:home/{number}" for number in range(65)]
     with pytest.raises(errors.TooLarge):
         world.manager.grant("thermo", many)
     world.manager.grant("thermo", many[:64])
+    world.manager.assign("hall", "thermo")
     assert len(granted(world, "hall")) == 64
 
 

@@ -83,6 +83,23 @@ def test_age_decides(world: World, sentence: str, age: int, left: int) -> None:
     assert count(world, state.templates) == left, sentence
 
 
+@pytest.mark.parametrize(("table", "life"), [(state.seals, 5000), (state.certificates, 365 * DAY)])
+def test_to_the_second(world: World, table: Table, life: int) -> None:
+    issue(world)
+    world.now += life + 30 * DAY
+    prune(world)
+    assert count(world, table) == 1
+    world.now += 1
+    prune(world)
+    assert count(world, table) == 0
+
+
+def test_less_than_a_day_is_never_kept(world: World) -> None:
+    issue(world)
+    with pytest.raises(ValueError, match="0 days"):
+        prune(world, 0)
+
+
 def test_what_a_node_holds_stays_whatever_its_age(world: World) -> None:
     held, other = issue(world), issue(world)
     hold(world, held)

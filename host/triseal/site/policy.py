@@ -71,7 +71,8 @@ def revoke(
         here = which if node == state.EVERY_NODE else which & (table.c.node == node)
         if connection.execute(table.delete().where(here)).rowcount:
             continue
-        if connection.execute(select(table.c.node).where(which)).first() and node:
+        everywhere = which & (table.c.node == state.EVERY_NODE)
+        if connection.execute(select(table.c.node).where(everywhere)).first():
             raise GrantedEverywhere(one)
         raise NoSuchGrant(f"{one} to {service}")
 
