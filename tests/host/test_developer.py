@@ -152,7 +152,7 @@ def test_a_request_is_bounded() -> None:
 def test_a_request_of_a_key_that_no_node_accepts_is_refused() -> None:
     for key in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):
         with pytest.raises(errors.UnsupportedKey):
-            request.parse(request.make(key, "Ada"))  # type: ignore[arg-type]
+            request.parse(request.make(key, "Ada"))
 
 
 def test_a_request_with_somebody_elses_key_is_refused(p256_key: PrivateKey) -> None:

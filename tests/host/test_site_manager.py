@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def test_nobody_is_trusted_under_a_name_that_people_could_misread(world: World) 
     spki = make_developer().signer.spki
     before = world.manager.bundle().version
     for name in ("", "Ada ", "A\u200bda", "x" * 65):
-        assert code_of(lambda n=name: world.manager.trust_developer(n, spki)) == "bad-name", name
+        assert code_of(partial(world.manager.trust_developer, name, spki)) == "bad-name", name
     assert world.manager.bundle().version == before
 
 
