@@ -24,9 +24,10 @@ from tests.host.site_world import signed_package
 from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
-from triseal.site import state
+from triseal.site import holdings, reported, state
 from triseal.site.authority import Authority, Certified
 from triseal.site.console import NodeStatus
+from triseal.site.ledger import Place
 from triseal.site.link.plans import files_of
 from triseal.site.reported import refusals
 
@@ -202,6 +203,8 @@ def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(
         seals = [foreign, made.store_seal, made.developer_seal]
         evidence = encode.sequence(*[encode.octets(one) for one in seals])
         until(lambda: ("predecessor-mismatch", evidence) in kept(world), "evidence")
+        (serial,) = before.serials.values()
+        until(lambda: held_on(world, "tuner") == ("running", serial), "what it holds on to")
 
 
 def test_what_a_service_says_never_ends_the_connection(world: LinkWorld, connect: Connect) -> None:
@@ -222,6 +225,14 @@ def kept(world: LinkWorld) -> set[tuple[str, bytes]]:
     with database.reading(world.manager.engine) as connection:
         rows = connection.execute(select(refusals.c.code, refusals.c.evidence)).all()
     return {(row.code, bytes(row.evidence)) for row in rows}
+
+
+def held_on(world: LinkWorld, service: str) -> tuple[str, bytes | None]:
+    """The last word of the node, and the seal that it holds on to, as it refused another one."""
+    place = Place(NODE, service)
+    with database.reading(world.manager.engine) as connection:
+        found = holdings.find(connection, place)
+        return str(found and found.state), reported.held_on(connection, place)
 
 
 def seal_on_another_store_seal(world: LinkWorld, made: Package, key: bytes) -> bytes:

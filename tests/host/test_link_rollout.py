@@ -145,6 +145,7 @@ def test_a_node_that_refuses_stops_the_rollout_and_is_taken_back(
     move(world, hall)
     hall.seals["thermo"] = old
     tell(hall, REFUSED, "too-large", "no room")
+    tell(hall)  # a node says at once how it is with what it holds on to
     with pytest.raises(NotConfirmed, match="thermo on hall: refused: too-large: no room"):
         watch.wait(["hall"], 60)
     world.manager.roll_back("thermo")

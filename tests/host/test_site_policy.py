@@ -379,3 +379,18 @@ def test_a_node_has_as_many_services_as_it_can_name(world: World) -> None:
     assert code_of(world, lambda w: w.manager.assign("hall", "s63")) == "too-large"
     world.manager.assign("hall", "s0")
     assert len(world.manager.assigned("hall")) == 64
+
+
+def test_a_change_and_back_is_bounded_by_the_seal_that_a_node_has_not_told_of(
+    world: World,
+) -> None:
+    """It said the right thing before; since then the wrong one has left for it."""
+    told(world, "hall")
+    world.now += 100
+    world.manager.grant("thermo", [GRANT])
+    assert granted(world, "hall") == (GRANT,)
+    found = world.manager.revoke("thermo", [GRANT])
+    assert found.waiting == {"hall": world.now + LIFETIME}
+    world.now += 100
+    told(world, "hall")
+    assert world.manager.guarantee(service="thermo").waiting == {}

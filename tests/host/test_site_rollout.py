@@ -21,6 +21,8 @@ from tests.host.site_world import (
 )
 from triseal import database, evidence, signer
 from triseal.site import ledger, pruning, reported, state
+from triseal.site.errors import NotConfirmed
+from triseal.site.ledger import Place
 from triseal.site.manager import Manager
 from triseal.site.outcome import Watch
 from triseal.site.where import PlaceFacts, places
@@ -219,11 +221,19 @@ def test_nothing_is_held_nothing_to_go_back_to(world: World) -> None:
     assert code_of(lambda: world.manager.roll_back("thermo")) == "nothing-held"
 
 
-def refuse(world: World, node: str) -> None:
-    """A node goes on with the seal that it holds, and refuses what else it is offered."""
-    serial = held(world, node)
+def refuse(world: World, node: str, code: str = "too-large") -> None:
+    """A node goes on with the seal that it holds, and refuses the other one that it is offered."""
     world.manager.deployment(node, "thermo")
-    world.manager.heard(node, {"thermo": (serial, "refused")}, 1)
+    tell(world, node, "refused", code)
+    tell(world, node, "running")
+
+
+def tell(world: World, node: str, became: str, code: str = "") -> None:
+    """What a node says of the service while it holds on to its seal."""
+    world.manager.heard(node, {"thermo": (held(world, node), became)}, 1)
+    if code:
+        with database.writing(world.manager.engine) as connection:
+            reported.keep(connection, Place(node, "thermo"), code, "of it", [], world.now)
 
 
 def held(world: World, node: str) -> bytes:
@@ -240,6 +250,12 @@ def replace_board(world: World) -> None:
     world.manager.enrol("hall", make_request(world.node_keys["hall"], "hall"), replace=True)
 
 
+def refuse_and_take(world: World) -> None:
+    refuse(world, "hall")
+    world.now += 1
+    world.manager.deployment("hall", "thermo")
+
+
 WAYS_BACK: tuple[tuple[str, int, Step, str], ...] = (
     ("the same security version", 1, lambda w: take(w, "hall"), ""),
     ("a higher one that the node took", 2, lambda w: take(w, "hall"), "no-way-back"),
@@ -248,6 +264,11 @@ WAYS_BACK: tuple[tuple[str, int, Step, str], ...] = (
     ("a higher one that failed there", 2, lambda w: take(w, "hall", "failed"), "no-way-back"),
     ("a higher one that never left", 2, lambda w: None, ""),
     ("a higher one that the node refused", 2, lambda w: refuse(w, "hall"), ""),
+    ("one that was offered to it once more", 2, refuse_and_take, "no-way-back"),
+    ("one while what it held was not granted something", 2,
+     lambda w: refuse(w, "hall", "not-granted"), "no-way-back"),
+    ("one while what it held failed with an error of its own", 2,
+     lambda w: refuse(w, "hall", "ValueError"), "no-way-back"),
     ("a higher one that another board took", 2, replace_board, ""),
 )  # fmt: skip
 
@@ -446,40 +467,71 @@ def test_waiting_tells_who_failed_and_why(world: World) -> None:
     hold(world)
     watch = Watch(world.manager, "thermo")
     out(world, "hall", "attic")
-    assert {node: str(one) for node, one in watch.look(NODES).items()} == {
+    found = watch.look(NODES)
+    assert {node: one.text for node, one in found.items()} == {
         "attic": "outdated",
         "hall": "outdated",
         "kitchen": "running",
     }
     take(world, "attic")
-    tell(world, "hall", "refused", "too-large")
-    assert str(watch.look(["hall"])["hall"]) == "refused: too-large: of it"
-    with pytest.raises(Exception, match=r"^thermo on hall: refused: too-large: of it$"):
+    refuse(world, "hall")
+    with pytest.raises(NotConfirmed, match=r"^thermo on hall: refused: too-large: of it$"):
         watch.wait(["attic", "hall"], 60)
+    assert facts(world)["hall"].why == "too-large: of it"
     take(world, "hall", "failed")
-    with pytest.raises(Exception, match=r"^thermo on hall: failed"):
+    with pytest.raises(NotConfirmed, match=r"^thermo on hall: failed"):
         watch.wait(["attic", "hall"], 60)
     take(world, "hall")
     watch.wait(["attic", "hall"], 0, 0)
 
 
-def tell(world: World, node: str, state_told: str, code: str) -> None:
-    """What a node says of the old seal that it holds on to."""
-    place = ledger.Place(node, "thermo")
-    world.manager.heard(node, {"thermo": (held(world, node), state_told)}, 1)
-    with database.writing(world.manager.engine) as connection:
-        reported.keep(connection, place, code, "of it", [], world.now)
+NO_VERDICTS: tuple[tuple[str, str, str], ...] = (
+    ("what runs was not granted something", "running", "not-granted"),
+    ("what ran failed", "failed", "ValueError"),
+    ("what ran failed with a refusal", "failed", "too-large"),
+    ("what ran has expired", "expired", "expired"),
+)
 
 
-def test_what_was_refused_before_is_no_verdict_on_what_comes(world: World) -> None:
-    tell(world, "hall", "refused", "untrusted-signer")
+@pytest.mark.parametrize(
+    ("sentence", "became", "code"), NO_VERDICTS, ids=[row[0] for row in NO_VERDICTS]
+)
+def test_what_became_of_the_old_version_is_no_verdict_on_the_new_one(
+    world: World, sentence: str, became: str, code: str
+) -> None:
     hold(world)
     watch = Watch(world.manager, "thermo")
     out(world, "hall")
-    (found,) = watch.look(["hall"]).values()
-    assert not found.broken(found.refusal)
-    with pytest.raises(Exception, match="thermo on hall: refused: untrusted-signer"):
-        watch.wait(["hall"], 0)
+    tell(world, "hall", became, code)
+    assert not watch.look(["hall"])["hall"].broken
+
+
+def test_nor_is_what_was_refused_before(world: World) -> None:
+    refuse(world, "hall")
+    hold(world)
+    watch = Watch(world.manager, "thermo")
+    out(world, "hall")
+    assert not watch.look(["hall"])["hall"].broken
+    refuse(world, "hall")
+    assert watch.look(["hall"])["hall"].broken
+
+
+def test_a_node_that_refused_is_taken_back_at_once(world: World) -> None:
+    hold(world)
+    out(world, "hall")
+    world.now += 100
+    refuse(world, "hall")
+    watch = Watch(world.manager, "thermo")
+    assert world.manager.roll_back("thermo").confirmed == ("hall",)
+    watch.wait(["hall"], 0, 0)
+
+
+def test_what_left_for_a_node_is_bounded_though_it_was_taken_back(world: World) -> None:
+    hold(world)
+    out(world, "hall")
+    world.now += 100
+    world.manager.deployment("hall", "thermo")
+    assert world.manager.roll_back("thermo").waiting == {"hall": world.now + 5000}
 
 
 def test_seals_of_two_versions_contradict_nothing(world: World) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select, union
 
 from sealcore import errors
-from triseal.site import holdings, ledger, nodes, state
+from triseal.site import holdings, ledger, nodes, reported, state
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
 from triseal.site.sealing import Preparer, wanted
@@ -81,9 +81,11 @@ def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> in
     held = holdings.serial(connection, place)
     if held is None:
         return 0
-    if wished is not None and ledger.template_of(connection, held) == wished:
-        return 0
-    return ledger.newest_expiry(connection, place, other_than=wished)
+    if wished is None or ledger.template_of(connection, held) != wished:
+        return ledger.newest_expiry(connection, place, other_than=wished)
+    # It has said the right thing; but what left for it later may still come, or have come.
+    later = ledger.newest_expiry(connection, place, other_than=wished, after=held)
+    return 0 if later and reported.held_on(connection, place) else later
 
 
 def current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:

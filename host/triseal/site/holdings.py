@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from triseal.site import state
 from triseal.site.ledger import Place
 
 SENT = "sent"
-REFUSED = "refused"
 NO_SERIAL = b""
 
 
@@ -44,11 +44,9 @@ def serial(connection: Connection, place: Place) -> bytes | None:
     ).scalar_one_or_none()
 
 
-def refused_all_but(connection: Connection, place: Place) -> bytes | None:
-    """The serial that the node holds on to while it refuses what else it was offered; else None."""
-    table = state.holdings.c
-    query = select(table.serial).where(_at(place)).where(table.state == REFUSED)
-    return connection.execute(query).scalar_one_or_none()
+def find(connection: Connection, place: Place) -> Row[Any] | None:
+    """Serial, state and when it was told; None if the node holds nothing."""
+    return connection.execute(select(state.holdings).where(_at(place))).one_or_none()
 
 
 def _at(place: Place) -> ColumnElement[bool]:

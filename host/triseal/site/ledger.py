@@ -92,17 +92,30 @@ def find_seal(connection: Connection, serial: int) -> bytes | None:
     return template.from_tbs(row.tbs).assemble(serial, validity, row.signature)
 
 
-def newest_expiry(connection: Connection, place: Place, other_than: bytes | None = None) -> int:
+def newest_expiry(
+    connection: Connection, place: Place, other_than: bytes | None = None, after: bytes = b""
+) -> int:
     """The newest notAfter of all seals of a place; 0 if there is none.
 
     Args:
         other_than: digest of a template whose seals don't count.
+        after: the serial of a seal: what was issued before it, or in its second, doesn't count.
     """
     seals = state.seals.c
     which = (seals.node == place.node) & (seals.service == place.service)
     if other_than is not None:
         which &= seals.template != other_than
+    if after:
+        begin = select(state.seals.c.not_before).where(state.seals.c.serial == after)
+        which &= seals.not_before > begin.scalar_subquery()
     return connection.execute(select(func.max(seals.not_after)).where(which)).scalar_one() or 0
+
+
+def newest_begin(connection: Connection, place: Place) -> int:
+    """The newest notBefore of all seals of a place; 0 if there is none."""
+    seals = state.seals.c
+    which = (seals.node == place.node) & (seals.service == place.service)
+    return connection.execute(select(func.max(seals.not_before)).where(which)).scalar_one() or 0
 
 
 def contents(connection: Connection, place: Place) -> list[Seal]:

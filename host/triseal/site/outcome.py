@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from triseal import database
-from triseal.site import guarantee, holdings, ledger, reported, state
+from triseal.site import guarantee, holdings, ledger, reported
 from triseal.site.errors import NotConfirmed
 from triseal.site.ledger import Place
 from triseal.site.manager import Manager
@@ -17,7 +17,7 @@ from triseal.site.sealing import Preparer
 
 RUNNING = "running"
 STEADY = 3.0  # seconds: a service that fails at once runs for a moment, too
-_BROKEN = (holdings.REFUSED, "failed", "stopped")
+_ENDED = ("refused", "failed", "stopped")
 _LOOK_EVERY = 0.2
 _NAMED = 5  # nodes that a refusal names
 
@@ -27,51 +27,34 @@ class Outcome:
     """What a node told of a service.
 
     Attributes:
-        state: one of messages.STATES, "sent", or "not sent".
-        due: whether it holds the seal that it shall have now.
-        why: code and detail of what it reported as wrong, if that is the last that it told.
-        refusal: the number of that report.
+        runs: it runs what it shall run now.
+        broken: it won't, as it is.
+        text: the same in words, with the reason if it gave one.
     """
 
-    state: str
-    due: bool
-    why: str
-    refusal: int
-
-    @property
-    def runs(self) -> bool:
-        """Whether it runs what it shall run now."""
-        return self.due and self.state == RUNNING
-
-    def __str__(self) -> str:
-        if self.state == RUNNING:
-            return RUNNING if self.due else "outdated"
-        return f"{self.state}: {self.why}" if self.why else self.state
-
-    def broken(self, since: int) -> bool:
-        """Whether it won't run what it shall run now.
-
-        A node that goes on with what it had says "refused" of what was offered to it: so it counts
-        if it was told after the report `since`.
-        """
-        if self.due:
-            return self.state in _BROKEN
-        return self.state == holdings.REFUSED and self.refusal > since
+    runs: bool
+    broken: bool
+    text: str
 
 
-def of(connection: Connection, preparer: Preparer, place: Place) -> Outcome:
-    """What a node told of a service last."""
-    table = state.holdings.c
-    which = (table.node == place.node) & (table.service == place.service)
-    row = connection.execute(select(table.serial, table.state, table.told_at).where(which)).first()
+def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> Outcome:
+    """What a node told of a service last.
+
+    Args:
+        since: number of a report: only what came later says that what it shall run was refused.
+    """
+    row = holdings.find(connection, place)
     if row is None:
-        return Outcome("not sent", False, "", 0)
+        return Outcome(False, False, "not sent")
+    report = reported.newest(connection, place)
+    said_why = report is not None and report.told_at >= row.told_at and row.state != RUNNING
+    text = f"{row.state}: {report}" if said_why else str(row.state)
     wished = guarantee.current(connection, preparer, place)
-    due = wished is not None and ledger.template_of(connection, row.serial) == wished
-    wrong = reported.since(connection, place, row.told_at)
-    if wrong is None:
-        return Outcome(row.state, due, "", 0)
-    return Outcome(row.state, due, str(wrong), wrong.number)
+    if wished is not None and ledger.template_of(connection, row.serial) == wished:
+        return Outcome(row.state == RUNNING, row.state in _ENDED, text)
+    if report and report.number > since and report.refuses(row.state):
+        return Outcome(False, True, f"refused: {report}")
+    return Outcome(False, False, "outdated" if row.state == RUNNING else text)
 
 
 def _silent(running: int) -> None:
@@ -96,7 +79,8 @@ class Watch:
         """What these nodes told, by node."""
         with database.reading(self._site.engine) as connection:
             return {
-                node: of(connection, self._site.preparer, Place(node, self._service)) for node in on
+                node: of(connection, self._site.preparer, Place(node, self._service), self._since)
+                for node in on
             }
 
     def wait(
@@ -128,12 +112,12 @@ class Watch:
             since = None if missing else since or now
             if since is not None and now - since >= steady:
                 return
-            broken = {n: one for n, one in missing.items() if one.broken(self._since)}
+            broken = {n: one for n, one in missing.items() if one.broken}
             if broken or (missing and now >= end):
                 self._refuse(broken or missing)
             time.sleep(_LOOK_EVERY)
 
     def _refuse(self, nodes: Mapping[str, Outcome]) -> None:
-        told = [f"{node}: {one}" for node, one in sorted(nodes.items())[:_NAMED]]
+        told = [f"{node}: {one.text}" for node, one in sorted(nodes.items())[:_NAMED]]
         more = f", and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
         raise NotConfirmed(f"{self._service} on {', '.join(told)}{more}")

@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 
 from sealcore import encode
-from triseal.site import state
+from triseal.advice import REFUSALS
+from triseal.site import holdings, ledger, state
 from triseal.site.ledger import Place
 
 # What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
@@ -37,16 +38,31 @@ refusals = Table(
 MOST_REFUSALS = 64  # kept of each node: a lying node fills no disk
 
 
+# Codes that a node also says of what runs, and of what waits for the time.
+_OF_OTHERS = ("expired", "not-granted", "no-trusted-time")
+# After it refused a seal, a node says how it is with what it holds on to.
+_AFTER = ("refused", "running")
+
+
 @dataclass(frozen=True)
-class Refusal:
-    """A report; `number` counts up."""
+class Report:
+    """What a node reported; `number` counts up, `told_at` is in Unix seconds."""
 
     number: int
     code: str
     detail: str
+    told_at: int
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.code, self.detail) if part)
+
+    def refuses(self, state_told: str) -> bool:
+        """Whether it says that the node did not take a seal: it holds on to the one before.
+
+        Args:
+            state_told: the last that the node told of the service.
+        """
+        return self.code in REFUSALS and self.code not in _OF_OTHERS and state_told in _AFTER
 
 
 def keep(
@@ -71,13 +87,25 @@ def keep(
     )
 
 
-def since(connection: Connection, place: Place, moment: int) -> Refusal | None:
-    """What a node reported last of a service, if it did at this moment (Unix seconds) or later."""
+def newest(connection: Connection, place: Place) -> Report | None:
+    """What a node reported last of a service; None if nothing that is kept."""
     table = refusals.c
     which = (table.node == place.node) & (table.service == place.service)
-    query = select(table.id, table.code, table.detail).where(which, table.told_at >= moment)
+    query = select(table.id, table.code, table.detail, table.told_at).where(which)
     row = connection.execute(query.order_by(table.id.desc()).limit(1)).one_or_none()
-    return None if row is None else Refusal(*row)
+    return None if row is None else Report(*row)
+
+
+def held_on(connection: Connection, place: Place) -> bytes | None:
+    """The serial of the seal that a node holds on to, as it refused what has left for it since.
+
+    None if it has not said so: then it may take, or have taken, all that left for it.
+    """
+    row = holdings.find(connection, place)
+    report = newest(connection, place)
+    if row is None or report is None or not report.refuses(row.state):
+        return None
+    return row.serial if report.told_at >= ledger.newest_begin(connection, place) else None
 
 
 def last(connection: Connection) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from sealcore import upstream
 from sealcore.seal import Seal
-from triseal.site import holdings, ledger, nodes, releases, services, state, trust
+from triseal.site import ledger, nodes, releases, reported, services, state, trust
 from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersion
 from triseal.site.holdings import NO_SERIAL
 from triseal.site.ledger import Place
@@ -123,7 +123,7 @@ def _check_way_back(held: Seal, stuck: Sequence[str]) -> None:
 def _highest(connection: Connection, place: Place) -> int:
     """The highest security version that a node may have accepted, or may still accept: of all that
     was sealed for its key, or of what it holds on to if it said that it refuses the rest."""
-    kept = ledger.content_of(connection, holdings.refused_all_but(connection, place) or NO_SERIAL)
+    kept = ledger.content_of(connection, reported.held_on(connection, place) or NO_SERIAL)
     if kept is not None:
         return int(kept.security_version)
     spki = state.nodes.c.spki

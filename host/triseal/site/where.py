@@ -20,7 +20,8 @@ class PlaceFacts:
         due: the version that the node gets; None if the service was taken away.
         version: what it holds, as it told; None before it told anything.
         state: as the node told it, "sent" before it told anything; None if no seal went out.
-        why: code and detail of what the node reported as wrong, if that is the last that it told.
+        why: code and detail of what the node reported as wrong, if that is the last that it told,
+            or why it refused what it shall have.
         not_after: of the newest seal, Unix seconds; None if there was none.
     """
 
@@ -63,7 +64,6 @@ def _place(
     connection: Connection, place: Place, told: Row[Any] | None, due: str | None, until: int | None
 ) -> PlaceFacts:
     has = ledger.content_of(connection, told.serial) if told else None
-    wrong = reported.since(connection, place, told.told_at) if told else None
     return PlaceFacts(
         node=place.node,
         service=place.service,
@@ -72,9 +72,17 @@ def _place(
         version=str(has.service_version) if has else None,
         grants=policy.effective(connection, place.service, place.node),
         state=told.state if told else None,
-        why=str(wrong) if wrong else None,
+        why=_why(connection, place, told),
         not_after=until,
     )
+
+
+def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | None:
+    report = reported.newest(connection, place) if told else None
+    if told is None or report is None:
+        return None
+    said_last = report.told_at >= told.told_at
+    return str(report) if said_last or reported.held_on(connection, place) else None
 
 
 def _due(connection: Connection) -> dict[Place, str]:
