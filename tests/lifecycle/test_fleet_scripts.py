@@ -97,8 +97,10 @@ class Desk:
         assert "Traceback" not in printed
         return printed
 
-    def sealed(self, name: str, source: str) -> str:
-        made = self.made.package(source, name, capabilities=["log"], security_version=1)
+    def sealed(self, name: str, source: str, security_version: int = 1) -> str:
+        made = self.made.package(
+            source, name, capabilities=["log"], security_version=security_version
+        )
         package.write(self.folder / f"{name}.triseal", made)
         return f"{name}.triseal"
 
@@ -150,7 +152,7 @@ def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
     rows = list(csv.DictReader(desk.run("inventory.py").splitlines()))
     running = [row for row in rows if row["state"] == "running"]
     assert [(row["node"], row["service"], row["version"], row["grants"]) for row in running] == [
-        (node, "thermo", "1.4", "log") for node in nodes
+        (node, "thermo", "1.5", "log") for node in nodes
     ]
     assert all(row["sealed until"] > row["heard"] > "2026" for row in running)
     assert desk.run("revoke.py", "thermo", "log").startswith("gone on 2 nodes")
@@ -166,12 +168,17 @@ def new_versions(desk: Desk, first: str, second: str) -> None:
     assert printed.endswith("taken back\n")
     with Fleet(desk.folder / "state" / "site") as fleet:
         fleet.await_running("thermo", [first, second], _SECONDS)
-    assert desk.sealed_versions("thermo", first) == {"1.1", "1.3"}
-    assert desk.sealed_versions("thermo", second) == {"1.1"}
     assert desk.versions("thermo") == before, "a node that ran the new one runs the old one again"
-    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD))
+
+    printed = desk.run("rollout.py", desk.sealed("thermo", BAD, 2), status=1)
+    assert f"no-way-back: {first}: security version 1 of 1.1 is below" in printed
+    assert desk.versions("thermo") == {first: ("1.4", "1.4", "failed"), second: old}
+    assert desk.sealed_versions("thermo", first) == {"1.1", "1.3", "1.4"}
+    assert desk.sealed_versions("thermo", second) == {"1.1"}, "it never left for the others"
+
+    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD, 2))
     assert re.findall(r"^runs on (.*)$", printed, re.M) == [first, first, f"{first}, {second}"]
-    new = ("1.4", "1.4", "running")
+    new = ("1.5", "1.5", "running")
     assert desk.versions("thermo") == {first: new, second: new}
 
 
