@@ -1,7 +1,8 @@
 """The trust bundle: the keys that a node believes, versioned and signed by the site."""
 
 from . import errors, keys, names, utctime
-from .compat import const
+from .certificate import split
+from .compat import const, sha256
 from .der import single
 
 _MAX_SIZE = const(8192)
@@ -26,8 +27,9 @@ class TrustBundle:
         if len(der) > _MAX_SIZE:
             raise errors.TooLarge
         self.der = der
-        self.tbs, self.algorithm, self.signature = keys.split(der)
-        tbs = single(self.tbs)
+        tbs, self.algorithm, self.signature = split(der)
+        self.digest = sha256(tbs)
+        tbs = single(tbs)
         if tbs.text(1, _MAX_LABEL) != "triseal bundle v1":
             raise errors.MalformedDER
         self.version = tbs.unsigned(1, _MAX_VERSION)
@@ -44,7 +46,7 @@ class TrustBundle:
 
     def check_signed(self, entries) -> None:
         """Raises BadSignature unless the key of one of these entries signed the bundle."""
-        keys.verify_any(entries, self.algorithm, self.tbs, self.signature)
+        keys.verify_any(entries, self.algorithm, self.digest, self.signature)
 
     def check_update(self, trust: "TrustBundle") -> None:
         """Raise unless this bundle may replace `trust` on a node: of the same site, newer, and

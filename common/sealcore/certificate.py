@@ -4,12 +4,23 @@ Here is what `x509` (any certificate) and `seal` (the exact profile) share. Name
 and what follows it are left to them: each checks whole what it lets in.
 """
 
-from . import errors, keys, utctime
-from .compat import const
+from . import errors, utctime
+from .compat import const, sha256
 from .der import single
 
 _SEQUENCE = const(0x30)
 _VERSION = const(0xA0)
+
+
+def split(data):
+    """The parts of SEQUENCE { tbs, algorithm, signature BIT STRING }, which all signed things are.
+
+    Returns (tbs, algorithm, signature); nothing is looked at but the frame.
+    """
+    outer = single(data)
+    parts = outer.element(_SEQUENCE), outer.element(_SEQUENCE), outer.bits()
+    outer.end()
+    return parts
 
 
 class Certificate:
@@ -25,6 +36,7 @@ class Certificate:
     not_after   Unix seconds, the last at which it is valid
     spki        SubjectPublicKeyInfo, DER
     algorithm   the signature's AlgorithmIdentifier, DER
+    digest      SHA-256 of the signed part
     signature   the signature's octets
 
     What follows the subject's key is for the method `read` of a subclass.
@@ -32,7 +44,8 @@ class Certificate:
 
     def __init__(self, der):
         self.der = der
-        self.tbs, self.algorithm, self.signature = keys.split(der)
+        self.tbs, self.algorithm, self.signature = split(der)
+        self.digest = sha256(self.tbs)
         tbs = single(self.tbs)
         self.version = 1  # the DEFAULT, which is never written
         if tbs.peek() == _VERSION:
@@ -51,22 +64,3 @@ class Certificate:
         self.spki = tbs.element(_SEQUENCE)
         self.read(tbs)
         tbs.end()
-
-    def check_signed(self, entries, now: int) -> None:
-        """Raise unless a key of the issuer's name signed it, and it is valid.
-
-        Args:
-            entries: (name, SubjectPublicKeyInfo) pairs of a trust bundle.
-            now: Unix seconds.
-
-        Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
-        """
-        keys.verify_any(entries, self.algorithm, self.tbs, self.signature, self.issuer)
-        self.check_time(now)
-
-    def check_time(self, now: int) -> None:
-        """Raises NotYetValid or Expired; both ends of the validity count as valid."""
-        if now < self.not_before:
-            raise errors.NotYetValid
-        if now > self.not_after:
-            raise errors.Expired

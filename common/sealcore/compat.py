@@ -8,7 +8,10 @@ try:
 
     from gc import collect  # isort: skip  # pragma: no cover - MicroPython
 except ImportError:
-    const = int
+
+    def const(value):
+        """The value: MicroPython's compiler puts it in place of the name."""
+        return value
 
     def collect() -> None:
         """Nothing."""

@@ -13,9 +13,10 @@
 10. The metadata's hash matches; the executable, read once and in blocks, has the stated size and
     hash.
 
-The node runs all ten (`verify`). `upstream` runs the same steps for the Store and for the site's
-manager. Nothing here opens, writes or asks for the time: who calls decides what to read and what
-to do. (Pahl and Donini 2018, sections III.B and III.C.)
+`verify` is all ten. A small node has `seal.read` and `check` do it, one after the other. `upstream`
+runs the steps for the Store and for the site's manager. Nothing here opens, writes or asks for the
+time: who calls decides what to read and what to do.
+(Pahl and Donini 2018, sections III.B and III.C.)
 
 A package is anything with these attributes:
 
@@ -27,14 +28,14 @@ A package is anything with these attributes:
 
 import hashlib
 
-from . import errors, seal
-from .compat import collect, const, sha256
+from . import errors, keys
+from .compat import const, sha256
 
 _MAX_METADATA = const(8192)
 _BLOCK = const(512)
 
 
-def verify(package, site_seal, trust, node, service, node_key, now, floor=0) -> seal.Seal:
+def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
     """All ten steps, for the node that is about to run the service.
 
     Args:
@@ -46,20 +47,39 @@ def verify(package, site_seal, trust, node, service, node_key, now, floor=0) -> 
         now: trusted time, Unix seconds.
         floor: highest security version accepted for this service so far.
 
+    Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
+    """
+    from . import seal  # on a small board it has no room beside the rest
+
+    seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
+    return check(seals, package, trust, (node, service, node_key), now, floor)
+
+
+def check(seals, package, trust, place: tuple, now: int, floor: int):
+    """Steps 2 to 10, once the seals are read.
+
+    Args:
+        seals: site, Store and developer seal, as seal.read has read them.
+        place: (node, service, node_key).
+        and the others as above.
+
     Returns: the site seal. Raises: a leaf of SealError.
     """
-    site = seal.parse(site_seal, seal.SITE)  # 1
-    site.check_signed(trust.site_keys, now)  # 2
-    _check_place(site, trust.site, node, service)  # 3
-    if site.spki != node_key:  # 3
-        raise errors.WrongKey
-    check_package(package, site, trust, site.not_before)  # 4-8
+    site = seals[0]
+    keys.check_signed(site, trust.site_keys, now)  # 2
+    _check_place(site, trust.site, place)  # 3
+    if site.predecessor != seals[1].hash:  # 4
+        raise errors.PredecessorMismatch("site_seal")
+    check_package(seals[1], seals[2], trust, site.not_before)  # 5-8
+    if seals[1].service != site.service or seals[1].core != site.core:  # 8
+        raise errors.SealMismatch("store_seal")
     check_content(site, package, floor)  # 9-10
     return site
 
 
-def _check_place(cert: seal.Seal, site: str, node: str, service: str) -> None:
-    """Step 3: the SPIFFE ID is this service's on this node of this site."""
+def _check_place(cert, site: str, place: tuple) -> None:
+    """Step 3: the SPIFFE ID is this service's on this node of this site, and the key the node's."""
+    node, service, key = place
     due = ["spiffe:", "", site, "node", node, "service", service]
     found = cert.uri.split("/")
     if found[:3] != due[:3]:
@@ -68,50 +88,36 @@ def _check_place(cert: seal.Seal, site: str, node: str, service: str) -> None:
         raise errors.WrongNode(cert.uri)
     if found != due or cert.service != service:
         raise errors.WrongService(cert.uri)
+    if cert.key != sha256(key):
+        raise errors.WrongKey
 
 
-def check_package(package, cert: seal.Seal, trust, now: int) -> seal.Seal:
-    """Steps 4 to 8, by one seal after the other: a board need not hold all of them.
+def check_package(store, developer, trust, now: int) -> None:
+    """Steps 5 to 8 for what the Store gives to a site.
 
     Args:
-        package, trust: as above; each part is read once.
-        cert: the site seal; None where there is none yet.
+        store, developer: the two seals.
+        trust: as above.
         now: the time that counts.
-
-    Returns: the last seal, which is the Store seal where there is no site seal.
     """
-    der = package.store_seal
-    if cert and cert.predecessor != sha256(der):  # 4
-        raise errors.PredecessorMismatch(seal.ROLES[cert.role])
-    collect()
-    other = seal.parse(der, seal.STORE)  # 1
-    other.check_signed(trust.store_keys, now)  # 5
-    cert = cert or other
-    if cert.service != other.service or cert.core != other.core:  # 8
-        raise errors.SealMismatch(seal.ROLES[other.role])
-    der = package.developer_seal
-    if other.predecessor != sha256(der):  # 6
-        raise errors.PredecessorMismatch(seal.ROLES[seal.STORE])
-    key = sha256(other.spki)  # takes less room than the key
-    other = None
-    collect()
-    other = seal.parse(der, seal.DEVELOPER)  # 1
-    if sha256(other.spki) != key:  # 8
-        raise errors.SealMismatch(seal.ROLES[seal.DEVELOPER])
-    check_developer(other, trust.developers, now)  # 7
-    if cert.service != other.service or cert.core != other.core:  # 8
-        raise errors.SealMismatch(seal.ROLES[other.role])
-    return cert
+    keys.check_signed(store, trust.store_keys, now)  # 5
+    if store.predecessor != developer.hash:  # 6
+        raise errors.PredecessorMismatch("store_seal")
+    if store.key != developer.key:  # 7
+        raise errors.SealMismatch("developer_seal")
+    check_developer(developer, trust.developers, now)  # 7
+    if developer.service != store.service or developer.core != store.core:  # 8
+        raise errors.SealMismatch("developer_seal")
 
 
-def check_developer(cert: seal.Seal, entries, now: int) -> None:
+def check_developer(cert, entries, now: int) -> None:
     """Step 7. The trusted copy of the key came from the site, not from the Store: so a Store that
     swaps the developer or the content is caught."""
-    entry = cert.issuer, cert.spki
-    cert.check_signed((entry,) if entry in entries else (), now)
+    known = [entry for entry in entries if cert.key == sha256(entry[1])]
+    keys.check_signed(cert, known, now)
 
 
-def check_content(cert: seal.Seal, package, floor: int) -> None:
+def check_content(cert, package, floor: int) -> None:
     """Steps 9 and 10. At most a block is read beyond the sealed size."""
     if cert.security_version < floor:  # 9
         raise errors.Rollback

@@ -20,10 +20,3 @@ def parse(algorithm, bits):
     from . import p256
 
     return p256.from_point(bits)
-
-
-def verify(key, algorithm, message, signature) -> None:
-    """Raises BadSignature unless `signature`, said to be of `algorithm`, is the P-256 key's."""
-    if algorithm != ECDSA_SHA256:
-        raise errors.BadSignature
-    key.verify(message, signature)

@@ -7,7 +7,7 @@
 Each name between the slashes is a label (`names.check_label`).
 """
 
-from . import errors, names, profile
+from . import errors, keys, names, profile
 from .certificate import Certificate
 
 
@@ -18,8 +18,7 @@ class Identity(Certificate):
     """
 
     def read(self, reader) -> None:
-        kind = profile.SUBJECT_ALT_NAME
-        self.uri = profile.uri(profile.read(reader, profile.TLS_BOTH_SIDES, (kind,))[kind])
+        self.uri, _ = profile.read(reader, False, True)
 
 
 def slsm(site: str) -> str:
@@ -46,6 +45,6 @@ def check(peer: Identity, site_keys, uri: str, now: int) -> None:
         uri: the SPIFFE ID that the peer must have.
         now: trusted time, Unix seconds.
     """
-    peer.check_signed(site_keys, now)
+    keys.check_signed(peer, site_keys, now)
     if peer.uri != uri:
         raise errors.WrongNode(peer.uri)

@@ -4,21 +4,7 @@ from . import errors, rsa
 from .compat import collect, const
 from .der import single
 
-# A whole AlgorithmIdentifier: with it goes the one form of parameters that it may have.
-RSA_SHA256 = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"
-
 _SEQUENCE = const(0x30)
-
-
-def split(der):
-    """The parts of SEQUENCE { tbs, algorithm, signature BIT STRING }, which all signed things are.
-
-    Returns (tbs, algorithm, signature); the algorithm is not looked at before `verify`.
-    """
-    outer = single(der)
-    parts = outer.element(_SEQUENCE), outer.element(_SEQUENCE), outer.bits()
-    outer.end()
-    return parts
 
 
 def parse(spki):
@@ -42,22 +28,22 @@ def parse(spki):
     return rsa.PublicKey(n, e)
 
 
-def verify(key, algorithm, message, signature) -> None:
-    """Raises BadSignature unless `signature`, said to be of `algorithm`, is the key's."""
-    if isinstance(key, rsa.PublicKey):
-        if algorithm != RSA_SHA256:
-            raise errors.BadSignature
-        return key.verify(message, signature)
-    from . import eckeys
+def verify(key, algorithm, digest, signature) -> None:
+    """Raises BadSignature unless `signature`, said to be of `algorithm`, is the key's.
 
-    return eckeys.verify(key, algorithm, message, signature)
+    `digest` is the SHA-256 of what was signed.
+    """
+    if algorithm != key.algorithm:
+        raise errors.BadSignature
+    key.verify_digest(digest, signature)
 
 
-def verify_any(entries, algorithm, message, signature, name=None) -> None:
+def verify_any(entries, algorithm, digest, signature, name=None) -> None:
     """Raise unless the signature is of a key in `entries`.
 
     Args:
         entries: sequence of (name, SubjectPublicKeyInfo), both DER.
+        digest: SHA-256 of what was signed.
         name: if given, only the keys of this name count.
 
     Raises: UntrustedSigner if no key counts, else BadSignature.
@@ -68,7 +54,29 @@ def verify_any(entries, algorithm, message, signature, name=None) -> None:
             known = True
             collect()
             try:
-                return verify(parse(entry[1]), algorithm, message, signature)
+                return verify(parse(entry[1]), algorithm, digest, signature)
             except errors.BadSignature:
                 pass
     raise errors.BadSignature if known else errors.UntrustedSigner
+
+
+def check_signed(cert, entries, now: int) -> None:
+    """Raise unless a key of the issuer's name signed it, and it is valid.
+
+    Args:
+        cert: a certificate.Certificate or a brief.Brief.
+        entries: (name, SubjectPublicKeyInfo) pairs of a trust bundle.
+        now: Unix seconds.
+
+    Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
+    """
+    verify_any(entries, cert.algorithm, cert.digest, cert.signature, cert.issuer)
+    check_time(cert, now)
+
+
+def check_time(cert, now: int) -> None:
+    """Raises NotYetValid or Expired; both ends of the validity count as valid."""
+    if now < cert.not_before:
+        raise errors.NotYetValid
+    if now > cert.not_after:
+        raise errors.Expired

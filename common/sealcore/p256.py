@@ -3,6 +3,7 @@
 from . import errors, p256_table
 from .compat import const, sha256
 from .der import single
+from .eckeys import ECDSA_SHA256
 from .p256_base import BASE
 from .p256_curve import B, N, P, columns, combine, invert
 
@@ -18,6 +19,7 @@ class PublicKey:
     each check.
     """
 
+    algorithm = ECDSA_SHA256  # of its signatures, a whole AlgorithmIdentifier
     _tables = ()  # (x, y, table), last used first
 
     def __init__(self, x: int, y: int):
@@ -46,10 +48,14 @@ class PublicKey:
         return found[2]
 
     def verify(self, message, signature) -> None:
-        """Raises BadSignature unless `signature`, a DER ECDSA-Sig-Value, is this key's."""
+        """Raises BadSignature unless `signature`, a DER ECDSA-Sig-Value, is over `message`."""
+        self.verify_digest(sha256(message), signature)
+
+    def verify_digest(self, digest, signature) -> None:
+        """The same for a message of which only the SHA-256 is at hand."""
         r, s = _read(signature)
         w = invert(s, N)
-        of_base = columns(int.from_bytes(sha256(message), "big") * w % N)
+        of_base = columns(int.from_bytes(digest, "big") * w % N)
         x, _, zz, _ = combine(((of_base, BASE), (columns(r * w % N), self.prepare())))
         # r is the sum's x-coordinate x / zz, modulo N: the coordinate is r, or r + N where that is
         # below P. Compared without a division. Infinity has no coordinate.

@@ -13,47 +13,77 @@ _OCTET_STRING = const(0x04)
 _EXTENSIONS = const(0xA3)
 _URI = const(0x86)  # GeneralName uniformResourceIdentifier
 _MAX_URI = const(256)
-
-SUBJECT_ALT_NAME = b"\x55\x1d\x11"
 _KEY_ID_OCTETS = const(33)
-
-# Whole Extension: extKeyUsage with serverAuth and clientAuth.
-TLS_BOTH_SIDES = (
+_SUBJECT_ALT_NAME = const(b"\x55\x1d\x11")
+# 2.25.328739721842243933527932212422477103568.1
+_SERVICE_SEAL = const(
+    b"\x69\x83\xee\xd0\xfb\xea\x9b\xf8\xda\x92\xeb\xae\x80\x92\xa7\xb6\xff\xc1\x83\x50\x01"
+)
+# Whole Extensions: keyUsage with digitalSignature and basicConstraints without CA, both critical;
+# extKeyUsage with codeSigning, or with serverAuth and clientAuth; noRevAvail.
+_NO_CA = const(
+    b"\x30\x0e\x06\x03\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x07\x80"
+    b"\x30\x0c\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x02\x30\x00"
+)
+_CODE_SIGNING = const(
+    b"\x30\x13\x06\x03\x55\x1d\x25\x04\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x03"
+)
+_TLS_BOTH_SIDES = const(
     b"\x30\x1d\x06\x03\x55\x1d\x25\x04\x16\x30\x14"
     b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"
 )
+_NO_REV_AVAIL = const(b"\x30\x09\x06\x03\x55\x1d\x38\x04\x02\x05\x00")
+# authorityKeyIdentifier up to the 20 octets of the identifier, which may be there or not.
+_KEY_ID = const(b"\x30\x1f\x06\x03\x55\x1d\x23\x04\x18\x30\x16\x80\x14")
 
 
-def read(reader, der: bytes, keys: tuple) -> dict:
-    """Read a certificate's extensions: those in `der`, those of `keys`, a key identifier perhaps.
+def read(reader, service: bool, uri: bool) -> tuple:
+    """Read the extensions of a certificate: all that are due, and no other.
 
     Args:
         reader: the `der.Reader` that a Certificate hands to its method `read`.
-        der: whole Extensions, DER, one after the other.
-        keys: encoded object identifiers of extensions that are not critical.
+        service: whether it is a seal of a service.
+        uri: whether it names a place: a node, the SLSM, or a service on a node.
 
-    Returns: {key: the DER inside}. Raises: MalformedDER or ProfileViolation.
+    Returns: (the URI or "", the ServiceSeal or None). Raises: MalformedDER or ProfileViolation.
     """
+    due = _NO_CA + (_TLS_BOTH_SIDES if uri else _CODE_SIGNING)
+    keys = []
+    if service:
+        keys.append(_SERVICE_SEAL)
+    if uri:
+        keys.append(_SUBJECT_ALT_NAME)
+        if service:
+            due += _NO_REV_AVAIL
     explicit = reader.enter(_EXTENSIONS)
     extensions = explicit.enter()
     explicit.end()
+    found = _read(extensions, due, keys)
+    text = ""
+    if uri:
+        names = single(found[_SUBJECT_ALT_NAME])
+        text = names.text(1, _MAX_URI, _URI)
+        names.end()
+        if len(text.encode()) != len(text):  # an IA5String is ASCII
+            raise errors.MalformedDER
+    return text, found.get(_SERVICE_SEAL)
+
+
+def _read(reader, der: bytes, keys: list) -> dict:
+    """{key: the DER inside} of extensions that are those in `der`, each once, and those of `keys`,
+    which are not critical."""
     missing = []
-    # keyUsage with digitalSignature and basicConstraints without CA, both critical
-    reader = Reader(
-        b"\x30\x0e\x06\x03\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x07\x80"
-        b"\x30\x0c\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x02\x30\x00" + der
-    )
-    while reader.peek() >= 0:
-        missing.append(reader.element())
+    expected = Reader(der)
+    while expected.peek() >= 0:
+        missing.append(expected.element())
     found = {}
-    # authorityKeyIdentifier up to the 20 octets of the identifier
-    key_id = b"\x30\x1f\x06\x03\x55\x1d\x23\x04\x18\x30\x16\x80\x14"
-    while extensions.peek() >= 0:
-        extension = extensions.element()
+    key_id = _KEY_ID
+    while reader.peek() >= 0:
+        extension = reader.element()
         if extension in missing:
             missing.remove(extension)
         elif len(extension) == _KEY_ID_OCTETS and extension[:13] == key_id:
-            key_id = None
+            key_id = None  # once
         else:
             item = single(extension)
             kind = bytes(item.value(_OID))
@@ -64,13 +94,3 @@ def read(reader, der: bytes, keys: tuple) -> dict:
     if missing or len(found) < len(keys):
         raise errors.ProfileViolation
     return found
-
-
-def uri(value) -> str:
-    """The one name in a subjectAltName (DER): a URI."""
-    names = single(value)
-    text = names.text(1, _MAX_URI, _URI)
-    names.end()
-    if len(text.encode()) != len(text):  # an IA5String is ASCII
-        raise errors.MalformedDER
-    return text

@@ -11,6 +11,9 @@ _MAX_EXPONENT_BITS = const(256)  # FIPS 186-5 section A.1.1
 class PublicKey:
     """An RSA public key: modulus n, exponent e. Raises UnsupportedKey."""
 
+    # Of its signatures, a whole AlgorithmIdentifier: with the one form of parameters it may have.
+    algorithm = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"
+
     def __init__(self, n: int, e: int):
         if n < 0 or not n >> _MIN_BITS - 1 or n >> _MAX_BITS or not n & 1:
             raise errors.UnsupportedKey
@@ -20,7 +23,11 @@ class PublicKey:
         self.e = e
 
     def verify(self, message, signature) -> None:
-        """Raises BadSignature unless `signature` is this key's over `message`.
+        """Raises BadSignature unless `signature` is this key's over `message`."""
+        self.verify_digest(sha256(message), signature)
+
+    def verify_digest(self, digest, signature) -> None:
+        """The same for a message of which only the SHA-256 is at hand.
 
         The encoded message is rebuilt and compared whole: parsing it is how forgeries with small
         exponents pass.
@@ -37,7 +44,7 @@ class PublicKey:
         number = modpow(number, self.e, self.n)  # first, while the heap is emptiest
         # DigestInfo of a SHA-256 hash (RFC 8017 section 9.2, note 1)
         info = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
-        info += sha256(message)
+        info += digest
         # 00 01 ff .. ff 00 info, as a number: building the octets would need a KiB of heap.
         if int.from_bytes(info, "big") - (1 << 8 * len(info) + 8) + (1 << 8 * size - 15) != number:
             raise errors.BadSignature

@@ -1,14 +1,20 @@
-"""The three seals of a service: certificates of the profile with a ServiceSeal extension."""
+"""The three seals of a service: certificates of the profile with a ServiceSeal extension.
+
+A small board has no room for three seals, and for what reads them, beside a signature that is
+verified. So what the other steps of custody need is kept as a `Brief` each, and this module and its
+like are forgotten before they begin.
+"""
+
+from collections import namedtuple
 
 from . import errors, names, profile
 from .certificate import Certificate
-from .compat import const
+from .compat import collect, const, sha256
 from .der import single
 
 DEVELOPER = const(0)
 STORE = const(1)
 SITE = const(2)
-ROLES = ("developer_seal", "store_seal", "site_seal")
 
 # Public in `limits`, for those who write: here each would take 50 octets of a board's heap.
 _MAX_SIZE = const(4096)
@@ -20,6 +26,13 @@ _MAX_GRANT = const(128)
 _PREDECESSOR = const(0x80)
 _GRANTS = const(0xA1)
 _V3 = const(3)
+
+_KEPT = const(
+    "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
+    " grants serial service_version security_version executable_hash executable_size metadata_hash"
+)
+# What `custody` needs of a Seal, under the same names, in octets of its own.
+Brief = namedtuple("Brief", _KEPT.split())
 
 
 class Seal(Certificate):
@@ -36,14 +49,19 @@ class Seal(Certificate):
     predecessor        SHA-256 of the seal before this one; None in a developer seal
     grants             tuple of str; empty but in a site seal
     uri                SPIFFE ID; "" but in a site seal
+    hash               SHA-256 of the seal, which the next one names as its predecessor; None in a
+                       site seal
+    key                SHA-256 of the subject's SubjectPublicKeyInfo
     and what a Certificate has.
     """
 
     def __init__(self, der, role: int):
         if len(der) > _MAX_SIZE:
-            raise errors.TooLarge(ROLES[role])
+            raise errors.TooLarge
         self.role = role
         Certificate.__init__(self, der)
+        self.hash = sha256(der) if role != SITE else None
+        self.key = sha256(self.spki)
         names.common_name(self.issuer)
         self.service = names.check_label(names.common_name(self.subject))
         # 16 octets: the first is not zero, and its top bit is clear.
@@ -51,26 +69,8 @@ class Seal(Certificate):
             raise errors.ProfileViolation
 
     def read(self, reader) -> None:
-        # 2.25.328739721842243933527932212422477103568.1
-        kind = (
-            b"\x69\x83\xee\xd0\xfb\xea\x9b\xf8\xda\x92\xeb\xae\x80\x92\xa7\xb6\xff\xc1\x83\x50\x01"
-        )
-        if self.role == SITE:
-            found = profile.read(
-                reader,
-                profile.TLS_BOTH_SIDES + b"\x30\x09\x06\x03\x55\x1d\x38\x04\x02\x05\x00",
-                (kind, profile.SUBJECT_ALT_NAME),
-            )
-            self.uri = profile.uri(found[profile.SUBJECT_ALT_NAME])
-        else:
-            found = profile.read(
-                reader,
-                b"\x30\x13\x06\x03\x55\x1d\x25\x04\x0c"
-                b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x03",
-                (kind,),
-            )
-            self.uri = ""
-        reader = single(found[kind])
+        self.uri, value = profile.read(reader, True, self.role == SITE)
+        reader = single(value)
         reader.unsigned(1, 1)  # version
         self.executable_hash = reader.octets(32, 32)
         self.executable_size = reader.unsigned(1, _MAX_EXECUTABLE)
@@ -93,3 +93,45 @@ class Seal(Certificate):
 
 
 parse = Seal
+
+
+def brief(der, role: int, seal=None) -> Brief:
+    """Parse a seal and keep the Brief of it.
+
+    Args:
+        der, role: as `parse` has them.
+        seal: the Brief of the seal that builds on this one: what it holds is not kept twice.
+
+    Raises: what `parse` raises; where that has no detail, with the name of the seal.
+    """
+    collect()
+    try:
+        one = Seal(der, role)
+    except errors.SealError as error:
+        if error.args:
+            raise
+        raise type(error)(("developer_seal", "store_seal", "site_seal")[role])
+    return Brief(*[_kept(getattr(one, name), seal or ()) for name in _KEPT.split()])
+
+
+def _kept(value, held):
+    """A value in octets of its own: those that are held already, or else a copy."""
+    if isinstance(value, memoryview):
+        value = bytes(value)
+    for known in held:
+        if type(known) is type(value) and known == value:
+            return known
+    return value
+
+
+def read(package, site: Brief) -> tuple:
+    """Read the seals of a package, one after the other.
+
+    Args:
+        package: as `custody` has it; each seal is asked for once.
+        site: of the site seal that builds on them.
+
+    Returns: Briefs of site, Store and developer seal. Raises: what `parse` raises.
+    """
+    store = brief(package.store_seal, STORE, site)
+    return site, store, brief(package.developer_seal, DEVELOPER, store)

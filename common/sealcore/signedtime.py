@@ -7,7 +7,8 @@ TBSTime    ::= SEQUENCE { label UTF8String ("triseal time v1"), site UTF8String,
 """
 
 from . import encode, errors, keys
-from .compat import const
+from .certificate import split
+from .compat import const, sha256
 from .der import single
 
 LABEL = "triseal time v1"
@@ -28,8 +29,8 @@ def read(der, site_keys, site: str, nonce) -> int:
     Raises MalformedDER, BadSignature, WrongSite, or
     BadMessage where the nonce is another: somebody plays back an old answer.
     """
-    body, algorithm, signature = keys.split(der)
-    keys.verify_any(site_keys, algorithm, body, signature)
+    body, algorithm, signature = split(der)
+    keys.verify_any(site_keys, algorithm, sha256(body), signature)
     reader = single(body)
     if reader.text(1, 63) != LABEL:
         raise errors.MalformedDER

@@ -15,7 +15,9 @@ def verify_package(package, trust, now, floor=0) -> seal.Seal:
 
     Returns: the Store seal. Raises: a leaf of SealError.
     """
-    store = check_package(package, None, trust, now)  # 1, 5-8
+    store = seal.parse(package.store_seal, seal.STORE)  # 1
+    developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
+    check_package(store, developer, trust, now)  # 5-8
     check_content(store, package, floor)  # 9-10
     return store
 

@@ -1,6 +1,6 @@
 """Any X.509 certificate (RFC 5280): strict parsing, and the check under its direct issuer."""
 
-from . import certificate, eckeys, errors, extensions, keys, x501
+from . import certificate, eckeys, errors, extensions, keys, rsa, x501
 from .compat import const
 from .der import single
 
@@ -38,7 +38,7 @@ class Certificate(certificate.Certificate):
     def __init__(self, der):
         self.extensions = {}
         certificate.Certificate.__init__(self, der)
-        if self.algorithm not in (keys.RSA_SHA256, eckeys.ECDSA_SHA256):
+        if self.algorithm not in (rsa.PublicKey.algorithm, eckeys.ECDSA_SHA256):
             single(self.algorithm).value(_OID)  # malformed, or merely another one?
             raise errors.UnsupportedCertificate("signature algorithm")
         if not -_BEYOND_SERIAL <= self.serial < _BEYOND_SERIAL:
@@ -100,11 +100,11 @@ def check_issued(cert: Certificate, issuer: Certificate, now: int) -> None:
     """
     x501.check_match(cert.issuer, issuer.subject)
     for one in (issuer, cert):
-        one.check_time(now)
+        keys.check_time(one, now)
         _check_critical(one)
     _check_authority(issuer)
     _check_subject(cert)
-    keys.verify(issuer.public_key, cert.algorithm, cert.tbs, cert.signature)
+    keys.verify(issuer.public_key, cert.algorithm, cert.digest, cert.signature)
 
 
 def _check_critical(cert: Certificate) -> None:

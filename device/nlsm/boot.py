@@ -61,11 +61,11 @@ def _read(found: dict) -> None:
 
 def _look_at_seal(found: dict, name: str, site_keys) -> None:
     """Where services run before the time is known, it is at least that of the newest seal."""
-    from sealcore import seal
+    from sealcore import keys, seal
 
     try:
         one = seal.parse(keystore.read(keystore.SERVICES + "/" + name + "/site.der"), seal.SITE)
-        one.check_signed(site_keys, one.not_before)
+        keys.check_signed(one, site_keys, one.not_before)
         found["floor"] = max(found["floor"], one.not_before)
     except errors.SealError:  # the check of the service will say so
         pass

@@ -1,6 +1,6 @@
 """What the node does about each message of its site."""
 
-from sealcore import der, errors, messages, names
+from sealcore import der, errors, keys, messages, names
 from sealcore.compat import const
 
 from . import installer, keystore, starter, trust
@@ -29,7 +29,7 @@ def _welcome(link, signed, newer) -> None:
 
     timing.take(node.clock, link.question, signed, trust.load())
     if link.peer:
-        link.peer.check_time(node.clock.now())
+        keys.check_time(link.peer, node.clock.now())
     link.greeted = True
     if newer:
         _believe(node, newer)

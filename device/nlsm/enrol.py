@@ -81,6 +81,7 @@ def accept() -> None:
     Validity is checked by who has the time. Raises SealError; then nothing has changed.
     """
     memory.load(memory.TRUST)
+    memory.settle()
     from . import identify, trust
 
     recovery.recover()

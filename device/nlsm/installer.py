@@ -12,10 +12,9 @@ def offer(node, name: str) -> None:
     if not one:
         one = node.services[name] = service.Service(name)
     try:
-        seal = keystore.read(folder + "/site.der")
-        verifier.check(folder, seal, name, node.clock.now())
+        verifier.check(folder, name, node.clock.now())
     except errors.SealError as error:
-        refuse(node, one, error, seal, folder)
+        refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
     one.finish("replace", "installing")
@@ -49,7 +48,7 @@ def renew(node, one, seal: bytes) -> None:
     does one that has failed; one that came to its end does not.
     """
     folder = keystore.SERVICES + "/" + one.name
-    found = verifier.check(folder, seal, one.name, node.clock.now())
+    found = verifier.check(folder, one.name, node.clock.now(), seal)
     keystore.write(folder + "/site.der", seal)
     same = one.granted == found.grants
     starter.accept(node, one, found)
@@ -61,7 +60,7 @@ def recheck(node, one) -> None:
     """Stop a service that does not pass any longer, because the trust bundle has changed."""
     folder = keystore.SERVICES + "/" + one.name
     try:
-        verifier.check(folder, starter.site_seal(one), one.name, node.clock.now())
+        verifier.check(folder, one.name, node.clock.now())
     except errors.SealError as error:
         one.stop("refused", error.code, str(error))
 

@@ -11,7 +11,7 @@ from sealcore.compat import const
 from . import memory
 
 _LINK = const(
-    " nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
+    "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
     " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.installer nlsm.duties"
 )
 
@@ -20,14 +20,20 @@ def load() -> None:
     """Load it, each module after those that it wants; nothing if it is there."""
     if "nlsm.duties" not in sys.modules:  # the last one
         memory.check()
+        memory.load(memory.TRUST)
         memory.load(_LINK)
+        memory.settle()
 
 
 def keep() -> None:
-    """Load it, to be called while the heap is whole. Where it does not fit, nothing is kept, and
-    each part is loaded for its turn as on a node without a link."""
+    """Load it, to be called while the heap is whole, with what checks seals. Where it does not fit,
+    nothing is kept, and each part is loaded for its turn as on a node without a link."""
     try:
         load()
+        memory.load(memory.READ)
+        memory.load(memory.CHECK)
+        memory.settle()
     except MemoryError:
         return
-    memory.kept.extend((memory.TRUST + " " + memory.CHECK + _LINK).split())
+    for names in (memory.TRUST, memory.SERVICES, memory.READ, memory.CHECK, _LINK):
+        memory.kept.extend(names.split())

@@ -16,16 +16,21 @@ RESIDENT = (
 )
 _PLENTY = const(65536)
 # Octets taken between two collections. Where the collector runs only when there is no room left, a
-# small heap has fallen into pieces by then: what stays lies between what has gone.
+# small heap has fallen into pieces by then: what stays lies between what has gone. While modules
+# are loaded, and seals read, most of what is made goes at once.
 _SWEEP = const(2048)
+_FINE_SWEEP = const(256)
 
-# What it takes to know whom to trust, to talk, and to check a service: in the order of dependence.
+# What it takes to know whom to trust, to talk, and to have services, in the order of dependence.
 TRUST = (
     "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
     " sealcore.names nlsm.keystore"
 )
 TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.answers"
-CHECK = "sealcore.seal sealcore.custody nlsm.floors nlsm.verifier nlsm.starter"
+SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier nlsm.starter"
+# What reads seals, and what checks them then.
+READ = "sealcore.utctime sealcore.certificate sealcore.names sealcore.profile sealcore.seal"
+CHECK = "sealcore.rsa sealcore.keys sealcore.custody"
 
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
@@ -36,43 +41,55 @@ kept = []
 
 def load(names: str) -> None:
     """Load modules one by one: where each clears up after itself, a small heap keeps long free
-    pieces."""
-    # Not on a large heap: there each collection takes long, and there is always a long piece.
-    gc.threshold(_SWEEP if gc.mem_free() < _PLENTY else -1)
+    pieces. It is swept often from now on, until `settle`."""
+    _sweep(_FINE_SWEEP)
     for name in names.split():
-        gc.collect()
-        __import__(name)
+        if name not in sys.modules:
+            gc.collect()
+            __import__(name)
     gc.collect()
 
 
+def settle() -> None:
+    """What is loaded stays for a while: sweep less often."""
+    _sweep(_SWEEP)
+
+
+def _sweep(octets: int) -> None:
+    # Not on a large heap: there each collection takes long, and there is always a long piece.
+    gc.threshold(octets if gc.mem_free() < _PLENTY else -1)
+
+
 def check() -> None:
-    """Load what a check needs."""
+    """Load what a check needs, but for READ and CHECK, which take turns."""
     from . import trust
 
     trust.load()
-    load(TRUST)
-    load(CHECK)
+    forget(READ + " " + CHECK)
+    load(SERVICES)
 
 
 def free() -> None:
     """Forget the modules that nothing holds, unless there is plenty of memory."""
     names = ""
     for name in sys.modules:
-        package, _, module = name.partition(".")
+        package = name.split(".")[0]  # ESP8266 has no `partition`
+        module = name[len(package) + 1 :]
         stays = not module or name in kept or " %s " % module in RESIDENT
         if package in ("sealcore", "nlsm") and not stays:
             names += " " + name
     forget(names)
+    settle()
 
 
 def forget(names: str) -> None:
-    """Forget these modules, unless there is plenty of memory."""
+    """Forget these modules but for those that are kept, unless there is plenty of memory."""
     gc.collect()
     if gc.mem_free() >= _PLENTY:
         return
     for name in names.split():
-        if name in sys.modules:
-            package, _, module = name.partition(".")
+        if name in sys.modules and name not in kept:
+            package, module = name.split(".")
             del sys.modules[name]
             delattr(sys.modules[package], module)
     gc.collect()

@@ -28,6 +28,7 @@ def look(found: dict) -> None:
         # Now, while the heap is free and before a watchdog counts the seconds that a key takes.
         settings["enrol"] = _message()
     memory.load(memory.TRUST)
+    memory.settle()
     from . import floors, identify
 
     kept = identify.believed()

@@ -15,7 +15,7 @@ def admit(node, one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name
     try:
-        accept(node, one, verifier.check(folder, site_seal(one), one.name, node.clock.now()))
+        accept(node, one, verifier.check(folder, one.name, node.clock.now()))
         return True
     except errors.SealError as error:
         state = "expired" if error.code == "expired" else "refused"

@@ -16,6 +16,7 @@ def take_alone(clock, question, signed) -> None:
     del trust
     memory.free()
     memory.load(_MODULES)
+    memory.settle()
     take(clock, question, signed, own)
     memory.free()
 

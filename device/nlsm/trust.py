@@ -28,6 +28,7 @@ def load() -> Trust:
     if not _loaded:
         memory.load(memory.TRUST)
         memory.load(_READERS)
+        memory.settle()
         from . import identify
 
         _loaded.append(identify.read())

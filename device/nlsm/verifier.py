@@ -1,17 +1,20 @@
-"""Checks a deployment as it lies on flash, by the ten steps of custody."""
+"""Checks a deployment as it lies on flash, by the ten steps of custody.
+
+What reads the seals is forgotten before they are checked: a small heap has no room for both.
+"""
 
 import io
 
-from sealcore import custody, errors
+from sealcore import errors
 from sealcore.compat import const
 
-from . import floors, keystore, trust
+from . import floors, keystore, memory, trust
 
 EXECUTABLES = ("app.py", "app.mpy", "app.romfs")
 _SITE_SEAL = const("site.der")
 FILES = ("metadata.json", "developer.der", "store.der")
 # What custody calls them.
-_ATTRIBUTES = const(("metadata", "developer_seal", "store_seal"))
+_ATTRIBUTES = const(("metadata", "developer_seal", "store_seal", "site_seal"))
 _LIMIT = const(8192)
 
 
@@ -38,24 +41,41 @@ class Package:
     def __getattr__(self, name: str):
         if name not in _ATTRIBUTES:
             raise AttributeError(name)
-        return keystore.read(self._folder + FILES[_ATTRIBUTES.index(name)], _LIMIT)
+        file = (FILES + (_SITE_SEAL,))[_ATTRIBUTES.index(name)]
+        return keystore.read(self._folder + file, _LIMIT)
 
 
-def check(folder: str, site_seal, service: str, now: int):
+def check(folder: str, service: str, now: int, site_seal=None):
     """All ten steps over the files of a folder, for this node.
 
     Args:
         folder: of the service.
-        site_seal: DER; perhaps not the one in the folder.
         service: its name.
         now: trusted time, Unix seconds.
+        site_seal: DER, if it is not the one in the folder.
 
-    Returns: the site seal, a seal.Seal. Raises: a leaf of SealError.
+    Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
     own = trust.load()
     floor = floors.read().get(service, 0)
     package = Package(folder)
     try:
-        return custody.verify(package, site_seal, own, own.node, service, own.spki, now, floor)
+        seals = _read(package, site_seal)
+        memory.forget(memory.READ)
+        memory.load(memory.CHECK)
+        memory.settle()
+        from sealcore import custody
+
+        return custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
     finally:
         package.executable.close()
+
+
+def _read(package: Package, site_seal) -> tuple:
+    """Step 1. A function of its own, since what a call was given stays until its caller ends."""
+    memory.forget(memory.CHECK)
+    memory.load(memory.READ)
+    from sealcore import seal
+
+    site = seal.brief(site_seal or package.site_seal, seal.SITE)
+    return seal.read(package, site)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealcore import encode, limits, profile, sealwriter, timetext
+from sealcore import encode, limits, sealwriter, timetext
 from triseal.signer import Signer
 
 # What lasts for years begins this many seconds ago: the next party's clock may be behind ours.
@@ -133,8 +133,8 @@ def code_seal_extensions(issuer_spki: bytes, service_seal: bytes) -> list[bytes]
 def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> list[bytes]:
     """Extensions of a site seal; `uri` from identity.service."""
     return [
-        *_end_entity(profile.TLS_BOTH_SIDES, issuer_spki),
-        extension(profile.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
+        *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
+        extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
         extension(_NO_REV_AVAIL, encode.element(_NULL)),
         extension(limits.SERVICE_SEAL, service_seal),
     ]
@@ -143,8 +143,8 @@ def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> l
 def identity_extensions(issuer_spki: bytes, uri: str) -> list[bytes]:
     """Extensions of a node's or the SLSM's TLS certificate; `uri` from identity."""
     return [
-        *_end_entity(profile.TLS_BOTH_SIDES, issuer_spki),
-        extension(profile.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
+        *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
+        extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
     ]
 
 

@@ -8,6 +8,7 @@ from sealcore import (
     extensions,
     identity,
     keys,
+    limits,
     names,
     p256,
     seal,
@@ -90,6 +91,8 @@ def _frame(found: certificate.Certificate, kind: str) -> Facts:
         "valid_from": timetext.iso(found.not_before),
         "valid_to": timetext.iso(found.not_after),
         "key": key(found.spki),
-        "signature": "RSA with SHA-256" if found.algorithm == keys.RSA_SHA256 else "ECDSA, SHA-256",
+        "signature": "RSA with SHA-256"
+        if found.algorithm == limits.RSA_SHA256
+        else "ECDSA, SHA-256",
         "sha256": sha256(found.der).hex(),
     }

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sealcore import der, encode, errors, limits, names, seal
+from sealcore import der, encode, errors, keys, limits, names, seal
 from sealcore.compat import sha256
 from triseal import version
 from triseal.describe import SEALS
@@ -213,7 +213,7 @@ def _version(one: seal.Seal) -> object:
 
 
 def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:
-    one.check_signed(entries, one.not_before)
+    keys.check_signed(one, entries, one.not_before)
 
 
 def _check_one_signer(one: seal.Seal, other: seal.Seal, entries: Sequence[Entry]) -> None:

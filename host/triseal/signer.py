@@ -11,7 +11,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from sealcore import eckeys, keys
+from sealcore import eckeys, limits
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ALGORITHMS = ("rsa2048", "rsa3072", "rsa4096", "p256")
@@ -48,7 +48,7 @@ class KeySigner:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self.algorithm: bytes = (
-            keys.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else eckeys.ECDSA_SHA256
+            limits.RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey) else eckeys.ECDSA_SHA256
         )
 
     def sign(self, message: bytes) -> bytes:

@@ -4,7 +4,7 @@ Every part of a certificate can be given as the octets that shall stand there, a
 signed: so a row is wrong in the one way that its sentence says.
 """
 
-from sealcore import eckeys, encode, keys, limits, p256_sign, profile, sealwriter, timetext
+from sealcore import eckeys, encode, limits, p256_sign, sealwriter, timetext
 from sealcore.compat import sha256
 from sealcore.p256_curve import invert
 
@@ -30,7 +30,7 @@ def encoded_message(message, size):
 class Rsa:
     """An RSA key of 2048 bits that signs."""
 
-    algorithm = keys.RSA_SHA256
+    algorithm = limits.RSA_SHA256
 
     def __init__(self, e=65537, p=_P, q=_Q):
         self.n = p * q
@@ -149,7 +149,7 @@ KEY_ID = extension(b"\x55\x1d\x23", b"\x30\x16\x80\x14" + bytes(20))
 
 
 def uri_names(uri=URI):
-    return extension(profile.SUBJECT_ALT_NAME, sealwriter.uri_name(uri))
+    return extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri))
 
 
 def core(executable=EXECUTABLE, metadata=METADATA, version="1.0.0", security=3, size=None):
@@ -168,7 +168,7 @@ def code_list(value):
 
 def site_list(value, uri=URI):
     return listed(
-        USAGE, profile.TLS_BOTH_SIDES, NO_CA, KEY_ID, uri_names(uri), NO_REV, service(value)
+        USAGE, limits.TLS_BOTH_SIDES, NO_CA, KEY_ID, uri_names(uri), NO_REV, service(value)
     )
 
 

@@ -1,7 +1,7 @@
 """Trust bundles: their form, and which may follow which."""
 
 from checks import row
-from sealcore import bundle, encode, limits, sealwriter
+from sealcore import bundle, certificate, encode, limits, sealwriter
 from sealcore.encode import sequence
 from specimens import (
     ADA,
@@ -157,3 +157,18 @@ def test_either_key_counts_while_a_site_changes_its_own():
     only_new = sealwriter.bundle_tbs(3, "home", NOW, both[1:], [], [])
     for signer in (HOME, ADA):
         bundle.parse(signed(only_new, signer)).check_update(old)
+
+
+def test_a_signed_thing_has_three_parts_and_no_more():
+    body, algorithm, signature = certificate.split(b"\x30\x08\x30\x00\x30\x00\x03\x02\x00\xaa")
+    assert (bytes(body), bytes(algorithm), bytes(signature)) == (b"\x30\x00", b"\x30\x00", b"\xaa")
+    for sentence, data in (
+        ("something behind it", b"\x30\x08\x30\x00\x30\x00\x03\x02\x00\xaa\x00"),
+        ("something behind the signature", b"\x30\x0a\x30\x00\x30\x00\x03\x02\x00\xaa\x05\x00"),
+        ("no signature", b"\x30\x04\x30\x00\x30\x00"),
+        ("a signature with unused bits", b"\x30\x08\x30\x00\x30\x00\x03\x02\x01\xaa"),
+        ("a signature in octets", b"\x30\x07\x30\x00\x30\x00\x04\x01\xaa"),
+        ("a signed part that is no SEQUENCE", b"\x30\x08\x31\x00\x30\x00\x03\x02\x00\xaa"),
+        ("an algorithm that is no SEQUENCE", b"\x30\x08\x30\x00\x31\x00\x03\x02\x00\xaa"),
+    ):
+        row(sentence, "malformed-der", certificate.split, data)

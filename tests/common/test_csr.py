@@ -1,13 +1,13 @@
 """Certification requests: what a node writes is what RFC 2986 says."""
 
-from sealcore import csr, der, eckeys, keys, names, p256
+from sealcore import certificate, csr, der, eckeys, names, p256
 from specimens import ADA
 
 POINT = ADA.key.public_key().point()
 
 
 def test_a_request_names_its_key_and_proves_it():
-    body, algorithm, signature = keys.split(csr.build("kitchen-1", POINT, ADA.sign))
+    body, algorithm, signature = certificate.split(csr.build("kitchen-1", POINT, ADA.sign))
     assert algorithm == eckeys.ECDSA_SHA256
     p256.from_point(POINT).verify(body, signature)
     info = der.single(body)

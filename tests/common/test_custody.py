@@ -80,9 +80,8 @@ def chain(content, **parts):
 
 def test_what_is_right_in_everything_is_accepted():
     found = check()
-    assert found.role == seal.SITE
     assert (found.service, found.grants) == ("thermo", GRANTS)
-    assert found.der == SITE
+    assert (found.digest, found.hash) == (seal.parse(SITE, seal.SITE).digest, None)
 
 
 def test_each_step_has_its_refusal():
@@ -282,7 +281,8 @@ def test_the_site_checks_a_package():
         ("malformed-der", "no Store seal", Package(store=b""), NOW, 0),
         ("bad-signature", "another Store's", Package(store=stranger), NOW, 0),
         ("seal-mismatch", "another service", Package(store=other), NOW, 0),
-        ("predecessor-mismatch", "another developer seal", Package(developer=STORE), NOW, 0),
+        ("predecessor-mismatch", "another developer seal", Package(developer=OTHER), NOW, 0),
+        ("malformed-der", "a Store seal for it", Package(developer=STORE), NOW, 0),
         ("expired", "too late", Package(), END + 1, 0),
         ("rollback", "older than before", Package(), NOW, 4),
         ("metadata-mismatch", "other metadata", Package(metadata=b""), NOW, 0),
@@ -296,3 +296,11 @@ def test_a_refusal_says_which_seal():
     assert str(raises("predecessor-mismatch", check, SITE, package)) == "store_seal"
     package = Package(store=store_seal(DEVELOPER, serial=b"\x02\x10\x02" + bytes(15)))
     assert str(raises("predecessor-mismatch", check, SITE, package)) == "site_seal"
+    for due, site, package in (
+        ("site_seal", b"", Package()),
+        ("store_seal", SITE, Package(store=STORE[:-1])),
+        ("developer_seal", SITE, Package(developer=b"")),
+    ):
+        assert str(raises("malformed-der", check, site, package)) == due
+    package = Package(developer=bytes(4097))
+    assert str(raises("too-large", check, SITE, package)) == "developer_seal"

@@ -1,7 +1,7 @@
 """Renewal by delta on both interpreters: what comes out, octet by octet."""
 
 import checks
-from sealcore import delta, encode, keys, timetext
+from sealcore import delta, encode, limits, timetext
 
 OLD_SERIAL = bytes(range(1, 17))
 NEW_SERIAL = bytes(range(17, 33))
@@ -14,12 +14,12 @@ def certificate(serial, begin, end, signature):
     tbs = encode.sequence(
         encode.explicit(0, encode.integer(2)),
         encode.element(encode.INTEGER, serial),
-        keys.RSA_SHA256,
+        limits.RSA_SHA256,
         ISSUER,
         encode.sequence(timetext.der(begin), timetext.der(end)),
         REST,
     )
-    return encode.sequence(tbs, keys.RSA_SHA256, encode.bits(signature))
+    return encode.sequence(tbs, limits.RSA_SHA256, encode.bits(signature))
 
 
 def test_serial_times_and_signature_are_new():

@@ -3,7 +3,7 @@
 from checks import row
 from sealcore import encode, identity, names
 from sealcore.encode import element, sequence
-from sealcore.profile import TLS_BOTH_SIDES
+from sealcore.limits import TLS_BOTH_SIDES
 from specimens import (
     BEGIN,
     CRITICAL,

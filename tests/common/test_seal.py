@@ -3,7 +3,7 @@
 from checks import row
 from sealcore import encode, limits, seal, sealwriter
 from sealcore.compat import sha256
-from sealcore.profile import TLS_BOTH_SIDES
+from sealcore.limits import TLS_BOTH_SIDES
 from specimens import (
     ADA,
     CODE,

@@ -1,7 +1,7 @@
 """Any certificate: each part in its one form, and the check under a direct issuer."""
 
 from checks import raises, row
-from sealcore import eckeys, encode, keys, x509
+from sealcore import eckeys, encode, limits, x509
 from sealcore.encode import element, integer, sequence
 from specimens import (
     ADA,
@@ -32,9 +32,9 @@ UNKNOWN = b"\x2a\x03\x04"
 SOME = extension(UNKNOWN, b"\x05\x00")
 RSA = Rsa()
 GOOD = certificate()
-SHA1_RSA = patched(keys.RSA_SHA256, b"\x01\x0b", b"\x01\x05")
+SHA1_RSA = patched(limits.RSA_SHA256, b"\x01\x0b", b"\x01\x05")
 NULL_ECDSA = sequence(eckeys.ECDSA_SHA256[2:], b"\x05\x00")
-BARE_RSA = sequence(keys.RSA_SHA256[2:13])
+BARE_RSA = sequence(limits.RSA_SHA256[2:13])
 
 
 def both(algorithm):
@@ -68,8 +68,8 @@ MALFORMED = (
     ("a serial number of no octets", {"serial": b"\x02\x00"}),
     ("a serial number with a leading zero", {"serial": b"\x02\x02\x00\x01"}),
     ("no serial number", {"serial": b""}),
-    ("an algorithm inside that is another", {"inner": keys.RSA_SHA256}),
-    ("an algorithm outside that is another", {"outer": keys.RSA_SHA256}),
+    ("an algorithm inside that is another", {"inner": limits.RSA_SHA256}),
+    ("an algorithm outside that is another", {"outer": limits.RSA_SHA256}),
     ("the same algorithm with NULL outside only", {"outer": NULL_ECDSA}),
     ("the same algorithm with NULL inside only", {"inner": NULL_ECDSA}),
     ("an algorithm that is empty", both(b"\x30\x00")),
@@ -245,13 +245,15 @@ def test_sizes_are_bounded():
 
 def nested(tag, depth=3500):
     """Elements in elements, the innermost empty."""
-    heads = []
-    size = 0
+    made = bytearray(4 * depth)
+    at = len(made)
     for _ in range(depth):
+        size = len(made) - at
         length = b"" if size < 128 else b"\x81" if size < 256 else bytes((0x82, size >> 8))
-        heads.append(bytes((tag,)) + length + bytes((size & 0xFF,)))
-        size += len(heads[-1])
-    return b"".join(reversed(heads))
+        head = bytes((tag,)) + length + bytes((size & 0xFF,))
+        made[at - len(head) : at] = head
+        at -= len(head)
+    return bytes(made[at:])
 
 
 def test_depth_is_of_no_consequence():

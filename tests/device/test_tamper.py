@@ -55,9 +55,9 @@ SERVICE = (
     ("no site seal", gone("site.der"), "malformed-der"),
     ("the site seal too long", added("site.der", b"0" * 4097), "too-large"),
     ("the Store seal's signature", flipped("store.der", -1), "predecessor-mismatch"),
-    ("no Store seal", gone("store.der"), "predecessor-mismatch"),
+    ("no Store seal", gone("store.der"), "malformed-der"),
     ("the developer seal's signature", flipped("developer.der", -1), "predecessor-mismatch"),
-    ("no developer seal", gone("developer.der"), "predecessor-mismatch"),
+    ("no developer seal", gone("developer.der"), "malformed-der"),
 )
 
 

@@ -28,7 +28,7 @@ PORT_SPECIFIC = frozenset({"esp", "esp32", "rp2"})
 # Who may import what: a file before the folder that it is in.
 ALLOWED = {
     COMPAT: STANDARD | {"micropython", "sealcore"},
-    "common/sealcore": PURE | {"sealcore"},
+    "common/sealcore": PURE | {"collections", "sealcore"},
     BOARD: MICROPYTHON | HARDWARE | PORT_SPECIFIC | {"sealcore", "nlsm"},
     "device/nlsm": MICROPYTHON | {"sealcore", "nlsm"},
     "device/main.py": MICROPYTHON | {"nlsm"},

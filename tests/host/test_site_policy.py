@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> World:
 
 
 def granted(world: World, node: str) -> tuple[str, ...]:
-    return world.check(world.manager.deployment(node, "thermo")).grants
+    return tuple(world.check(world.manager.deployment(node, "thermo")).grants)
 
 
 def code_of(world: World, act: Act) -> str:

@@ -39,14 +39,14 @@ def certificate_text(cert: certificate.Certificate) -> str:
     return f"{cert.version} {cert.serial} {cert.not_before} {cert.not_after} {names}"
 
 
-def seal_text(cert: seal.Seal) -> str:
-    """What was read of a seal."""
+def said(cert: seal.Seal | seal.Brief) -> str:
+    """What a seal says of its service."""
     texts = "|".join((cert.service, cert.service_version, cert.uri, str(list(cert.grants))))
     hashes = (
         bytes(cert.executable_hash) + bytes(cert.metadata_hash) + bytes(cert.predecessor or b"")
     )
     read = f"{cert.executable_size} {cert.security_version} {hexlify(hashes).decode()}"
-    return f"{certificate_text(cert)} {read} {hexlify(texts.encode()).decode()}"
+    return f"{cert.serial} {read} {hexlify(texts.encode()).decode()}"
 
 
 def bundle_text(trust: bundle.TrustBundle) -> str:
@@ -62,7 +62,8 @@ def parse(kind: str, der: bytes) -> str:
     if kind == "x509":
         return certificate_text(x509.parse(der))
     role = ("developer", "store", "site").index(kind)
-    return seal_text(seal.parse(der, role))
+    found = seal.parse(der, role)
+    return certificate_text(found) + " " + said(found)
 
 
 def check(trust: bundle.TrustBundle, values: list[bytes]) -> str:
@@ -70,7 +71,7 @@ def check(trust: bundle.TrustBundle, values: list[bytes]) -> str:
     developer, store, site, executable, metadata, key, numbers = values
     floor, now = [int(number) for number in numbers.decode().split()]
     package = Package(developer, store, executable, metadata)
-    return seal_text(custody.verify(package, site, trust, NODE, SERVICE, key, now, floor))
+    return said(custody.verify(package, site, trust, NODE, SERVICE, key, now, floor))
 
 
 def verdict(line: str, trusts: list[bundle.TrustBundle]) -> str:

@@ -1,58 +1,86 @@
 """What MicroPython runs for the bench `custody`: one check of the deployment in this folder.
 
-Its files are named as `custody.verify` names its arguments: names take heap, each once.
+Its files are named as `custody.verify` names its arguments: names take heap, each once. Modules
+come and go as on a node (`nlsm.memory`): leaf first, so that nothing is held twice; where the heap
+is small, those that have read what they are for are forgotten.
 """
 
 # ruff: noqa: PTH116, PTH123 - MicroPython has no pathlib.
+# mypy: ignore-errors
 
 import gc
 import os
 import sys
 
+from micropython import const
 
-def read(name: str) -> bytes:
-    """The contents of a file, in one piece."""
+import sealcore
+
+_ALWAYS = const("compat errors der")
+_TRUST = const("rsa keys utctime names certificate bundle")
+_READ = const("utctime certificate names profile seal")
+_CHECK = const("rsa keys custody")
+_PLENTY = const(65536)
+_SITE = const(2)  # sealcore.seal.SITE
+
+
+def __getattr__(name: str) -> bytes:
+    """What lies in the folder, read when it is asked for: this module is package and trust."""
     with open(name, "rb") as file:
         return file.read(os.stat(name)[6])
 
 
-class Package:
-    """A package on flash, each part of which is read when it is asked for."""
-
-    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
-        return open(name, "rb") if name == "executable" else read(name)
-
-
 def load(names: str) -> None:
-    """Import modules, each into a heap that was just cleared."""
+    """Import modules of sealcore, each into a heap that was just cleared."""
+    if small:
+        gc.threshold(256)
     for name in names.split():
-        gc.collect()
-        __import__(name)
+        if "sealcore." + name not in sys.modules:
+            gc.collect()
+            __import__("sealcore." + name)
     gc.collect()
 
 
-def prepare():  # type: ignore[no-untyped-def]
-    """A function that checks the deployment once.
-
-    As on a node: the check is imported leaf first, so that nothing is held twice, and what has
-    read the trust bundle is forgotten.
-    """
-    gc.threshold(2048)  # type: ignore[attr-defined]
-    load(
-        "sealcore.compat sealcore.errors sealcore.der sealcore.rsa sealcore.keys sealcore.utctime"
-        " sealcore.certificate sealcore.names sealcore.profile sealcore.bundle"
-    )
-    import bench._custody_trust
-    import sealcore
-
-    trust = bench._custody_trust.load(Package())  # type: ignore[no-untyped-call]
-    del sys.modules["sealcore.bundle"], sealcore.bundle
-    del sys.modules["bench._custody_trust"], bench._custody_trust
-    load("sealcore.seal sealcore.custody")
-    from sealcore import custody
-
-    node_key = read("node_key")
-    site_seal = read("site_seal")
-    now = int(read("now"))
+def clear(names: str) -> None:
+    """Forget modules, unless there is plenty of memory."""
+    if small:
+        for name in names.split():
+            del sys.modules["sealcore." + name]
+            delattr(sealcore, name)
     gc.collect()
-    return lambda: custody.verify(Package(), site_seal, trust, "node", "service", node_key, now)
+
+
+def read() -> tuple:
+    """The seals. What reads them is forgotten."""
+    load(_READ)
+    site = sealcore.seal.brief(here.site_seal, _SITE)
+    return sealcore.seal.read(here, site)
+
+
+def check() -> None:
+    """Check the deployment once."""
+    # Read by another function: what a call was given stays until its caller ends.
+    seals = read()
+    clear(_READ)
+    load(_CHECK)
+    if small:
+        gc.threshold(2048)
+    here.executable = open("executable", "rb")  # noqa: SIM115
+    place = "node", "service", here.node_key
+    sealcore.custody.check(seals, here, here, place, int(here.now), 0)
+    clear(_CHECK)
+
+
+# The keys of the trust bundle are copied, so that what has read them can be forgotten. Its
+# signature was checked when the node took it.
+small = gc.mem_free() < _PLENTY
+load(_ALWAYS)
+load(_TRUST)
+here = sys.modules["_custody_check"]
+bundle = sealcore.bundle.parse(here.trust)
+site = bundle.site
+for name in ("site_keys", "store_keys", "developers"):
+    keys = [(bytes(name), bytes(key)) for name, key in getattr(bundle, name)]
+    setattr(here, name, keys)
+del bundle, keys, name
+clear(_TRUST)

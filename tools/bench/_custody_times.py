@@ -3,12 +3,13 @@
 import gc
 import time
 
-from bench import _custody_bare, _custody_check
+import _custody_bare  # type: ignore[import-not-found]
+import _custody_check  # type: ignore[import-not-found]
 
 
 def compare(rounds: int) -> None:
     """Print, for each round, the microseconds of the bare minimum and of a check."""
-    actions = _custody_bare.prepare(), _custody_check.prepare()  # type: ignore[no-untyped-call]
+    actions = _custody_bare.check, _custody_check.check
     for _ in range(rounds):
         for action in actions:
             gc.collect()

@@ -34,7 +34,7 @@ LARGEST_HEAP_KIB = 64
 ROUNDS = 41
 HOST_S = 1.0
 IMAGE = "image"
-MODULES = ("_custody_check", "_custody_trust", "_custody_bare", "_custody_times")
+MODULES = ("_custody_check", "_custody_bare", "_custody_times")
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         code = write(deployment, folder)
-        printed = run(
-            folder, f"from bench._custody_times import compare; compare({ROUNDS})", HEAP_KIB
-        )
+        printed = run(folder, f"from _custody_times import compare; compare({ROUNDS})", HEAP_KIB)
         bare, check = (min(column) / 1000 for column in columns(printed))
         yield Figure("node.custody.rsa2048", check, "ms", bare)
         least = least_heap(folder, "_custody_bare")
@@ -133,7 +131,7 @@ def write(deployment: Deployment, folder: Path) -> int:
         place(folder / file.path.removeprefix("/lib/"), file.data)
     for name in MODULES:
         source = Path(__file__).with_name(name + ".py").read_bytes()
-        place(folder / "bench" / (name + ".mpy"), mpy.compile_source(source, name))
+        place(folder / (name + ".mpy"), mpy.compile_source(source, name))
     for name, data in deployment.files.items():
         place(folder / name, data)
     numbers = [signature + n.to_bytes(256, "big") for signature, n in pairs(deployment)]
@@ -152,7 +150,7 @@ def pack(folder: Path) -> int:
 
     Returns: its octets.
     """
-    code = [*folder.glob("sealcore/*.mpy"), *folder.glob("bench/*.mpy")]
+    code = [*folder.glob("sealcore/*.mpy"), *folder.glob("*.mpy")]
     image = romfs.pack({path.relative_to(folder).as_posix(): path.read_bytes() for path in code})
     (folder / IMAGE).write_bytes(image)
     return len(image)
@@ -187,14 +185,14 @@ def run(folder: Path, code: str, heap_kib: int, image: int = 0) -> str:
 
 
 def least_heap(folder: Path, module: str, image: int = 0) -> int:
-    """The smallest heap, in KiB, from which on what a module prepares runs in every larger one.
+    """The smallest heap, in KiB, from which on the check of a module runs in every larger one.
 
     All are tried, from above: how a small heap falls into pieces is a matter of luck.
 
     Raises:
         Failed: it does not even run in LARGEST_HEAP_KIB.
     """
-    code = f"from bench.{module} import prepare; prepare()()"
+    code = f"from {module} import check; check()"
     run(folder, code, LARGEST_HEAP_KIB, image)
     for heap in range(LARGEST_HEAP_KIB - 1, 0, -1):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sealcore import errors, seal, sealwriter, x509
+from sealcore import errors, keys, seal, sealwriter, x509
 from sealcore.compat import sha256
 from triseal import certificate, files, folder, keyfile, pem, request, signer
 from triseal.certificate import Validity
@@ -89,7 +89,7 @@ def countersign(key: Signer, own: x509.Certificate, developer: seal.Seal, now: i
     Raises:
         NotYetValid, Expired: the Store's own certificate is not valid now.
     """
-    own.check_time(now)
+    keys.check_time(own, now)
     predecessor = sha256(developer.der)
     der = certificate.issue(
         key,

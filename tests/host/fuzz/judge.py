@@ -98,7 +98,7 @@ def _check_signature(seed: Seed, found: Any, signed_again: bool) -> None:
     if signed_again and found.algorithm == seed.signer.algorithm:
         key = keys.parse(seed.signer.spki)
         code, _ = verdict(
-            lambda _: keys.verify(key, found.algorithm, found.tbs, found.signature), b""
+            lambda _: keys.verify(key, found.algorithm, found.digest, found.signature), b""
         )
         if code:
             raise Find(f"signed again, yet {code}")

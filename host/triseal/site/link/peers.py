@@ -63,7 +63,7 @@ def _check_key(look: Look, node: str, spki: bytes) -> Draft:
 
 
 def _recheck(look: Look, node: str, peer: identity.Identity) -> Draft:
-    peer.check_time(look.now)
+    keys.check_time(peer, look.now)
     return _check_key(look, node, bytes(peer.spki))
 
 
@@ -75,7 +75,7 @@ def name_of(certificate: bytes, site: str) -> str:
 
     Raises: MalformedDER, UnsupportedCertificate, ProfileViolation, WrongSite, WrongNode.
     """
-    uri = identity.parse(certificate).uri
+    uri = str(identity.parse(certificate).uri)
     name = uri.rpartition("/")[2]
     if uri == identity.node(site, name):
         return name
