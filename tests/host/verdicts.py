@@ -39,8 +39,8 @@ def certificate_text(cert: certificate.Certificate) -> str:
     return f"{cert.version} {cert.serial} {cert.not_before} {cert.not_after} {names}"
 
 
-def said(cert: seal.Seal | seal.Brief) -> str:
-    """What a seal says of its service."""
+def said(cert) -> str:  # type: ignore[no-untyped-def]
+    """What a seal says of its service: a seal.Seal or a seal.Brief."""
     texts = "|".join((cert.service, cert.service_version, cert.uri, str(list(cert.grants))))
     hashes = (
         bytes(cert.executable_hash) + bytes(cert.metadata_hash) + bytes(cert.predecessor or b"")

@@ -228,7 +228,8 @@ def main(path: str) -> None:
     with open(path) as file:
         cuts = Cuts(json.load(file))
     # While its file can still be read.
-    memory.load(memory.TRUST + " " + memory.CHECK + " nlsm.board")
+    names = memory.TRUST, memory.READ, memory.CHECK, memory.SERVICES, "nlsm.board"
+    memory.load(" ".join(names))
 
     total = 0
     for sentence, before, change in (
