@@ -182,6 +182,7 @@ class Fleet(Manager):
         seconds: float = 60.0,
         *,
         steady: float = STEADY,
+        version: str = "",
     ) -> None:
         """Move nodes on to the newest release of a service, and wait until they run it.
 
@@ -189,9 +190,10 @@ class Fleet(Manager):
             service: its newest release is held (`add_package`).
             on: nodes that have it; None for all, those that come later too.
             seconds, steady: as `await_running`.
+            version: what the newest must be, if somebody else may add one; "" for any.
 
         Raises: as `rollout` and `await_running`.
         """
         watch = Watch(self, service)
-        places = self.rollout(service, on)
-        watch.wait(places.nodes, seconds, steady)
+        moved = self.rollout(service, on, version=version)
+        watch.wait(moved.nodes, seconds, steady)
