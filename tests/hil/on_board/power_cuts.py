@@ -145,7 +145,7 @@ def settle(cuts: Cuts) -> tuple:
         raise AssertionError("own files refused: " + str(found["failure"]))
     for name in found["services"]:
         folder = keystore.SERVICES + "/" + name
-        one = verifier.check(folder, keystore.read(folder + "/site.der"), name, cuts.now)
+        one = verifier.check(folder, name, cuts.now)
         # What has just passed raised the floors before it could be cut again.
         floors.rise(one.not_before, name, one.security_version)
     for empty in ("/triseal/old", "/triseal/incoming"):
