@@ -232,8 +232,7 @@ def tell(world: World, node: str, became: str, code: str = "") -> None:
     """What a node says of the service while it holds on to its seal."""
     world.manager.heard(node, {"thermo": (held(world, node), became)}, 1)
     if code:
-        with database.writing(world.manager.engine) as connection:
-            reported.keep(connection, Place(node, "thermo"), code, "of it", [], world.now)
+        report(world, Place(node, "thermo"), code)
 
 
 def held(world: World, node: str) -> bytes:
@@ -514,6 +513,29 @@ def test_nor_is_what_was_refused_before(world: World) -> None:
     assert not watch.look(["hall"])["hall"].broken
     refuse(world, "hall")
     assert watch.look(["hall"])["hall"].broken
+
+
+def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -> None:
+    world.manager.add_service(world.package("lamp"))
+    watch = Watch(world.manager, "lamp")
+    world.manager.assign("hall", "lamp")
+    assert watch.look(["hall"])["hall"].text == "not sent"
+    world.manager.deployment("hall", "lamp")
+    world.manager.heard("hall", {}, 1)
+    for code in ("expired", "removed"):  # the site sends it anew; it was there before
+        report(world, Place("hall", "lamp"), code)
+        assert not watch.look(["hall"])["hall"].broken
+    report(world, Place("hall", "lamp"), "MemoryError")
+    with pytest.raises(NotConfirmed, match=r"^lamp on hall: not installed: MemoryError: of it$"):
+        watch.wait(["hall"], 60)
+    with database.reading(world.manager.engine) as connection:
+        (found,) = [one for one in places(connection) if one.service == "lamp"]
+    assert (found.state, found.why) == (None, "MemoryError: of it")
+
+
+def report(world: World, place: Place, code: str) -> None:
+    with database.writing(world.manager.engine) as connection:
+        reported.keep(connection, place, code, "of it", [], world.now)
 
 
 def test_a_node_that_refused_is_taken_back_at_once(world: World) -> None:

@@ -44,9 +44,11 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
         since: number of a report: only what came later says that what it shall run was refused.
     """
     row = holdings.find(connection, place)
-    if row is None:
-        return Outcome(False, False, "not sent")
     report = reported.newest(connection, place)
+    if row is None:
+        if report and report.number > since and report.explains_nothing_held():
+            return Outcome(False, True, f"not installed: {report}")
+        return Outcome(False, False, "not sent")
     said_why = report is not None and report.told_at >= row.told_at and row.state != RUNNING
     text = f"{row.state}: {report}" if said_why else str(row.state)
     wished = guarantee.current(connection, preparer, place)

@@ -38,8 +38,8 @@ refusals = Table(
 MOST_REFUSALS = 64  # kept of each node: a lying node fills no disk
 
 
-# Codes that a node also says of what runs, and of what waits for the time.
-_OF_OTHERS = ("expired", "not-granted", "no-trusted-time")
+# Codes of what was offered; the others a node also says of what runs, or waits for the time.
+_OF_SEALS = REFUSALS.keys() - {"expired", "not-granted", "no-trusted-time"}
 # After it refused a seal, a node says how it is with what it holds on to.
 _AFTER = ("refused", "running")
 
@@ -62,7 +62,11 @@ class Report:
         Args:
             state_told: the last that the node told of the service.
         """
-        return self.code in REFUSALS and self.code not in _OF_OTHERS and state_told in _AFTER
+        return self.code in _OF_SEALS and state_told in _AFTER
+
+    def explains_nothing_held(self) -> bool:
+        """Whether it says why a node that holds nothing of the service did not install it."""
+        return self.code in _OF_SEALS or self.code == "MemoryError"
 
 
 def keep(

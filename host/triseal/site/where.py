@@ -78,9 +78,12 @@ def _place(
 
 
 def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | None:
-    report = reported.newest(connection, place) if told else None
-    if told is None or report is None:
+    report = reported.newest(connection, place)
+    if report is None:
         return None
+    if told is None:  # it holds nothing: why it did not install what left for it
+        since = ledger.newest_begin(connection, place)
+        return str(report) if report.explains_nothing_held() and report.told_at >= since else None
     said_last = report.told_at >= told.told_at
     return str(report) if said_last or reported.held_on(connection, place) else None
 
