@@ -134,6 +134,22 @@ def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
     assert kitchen.expect(messages.ASSIGN)[0] == "light"
 
 
+def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(
+    world: LinkWorld, kitchen: Node
+) -> None:
+    holding(kitchen)
+    world.manager.undeploy("kitchen", "light")
+    assert kitchen.expect(messages.REMOVE) == (["light"],)
+    world.manager.assign("kitchen", "light")
+    kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.REPORT, "light", b"", STOPPED, "removed", "", [])
+    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.expect(messages.RENEWED)  # what it said before has been heard
+    found = world.manager.undeploy("kitchen", "light")
+    assert found.waiting == {"kitchen": parsed(kitchen.seals["light"]).not_after}
+    world.manager.assign("kitchen", "light")
+
+
 def test_what_a_node_held_back_is_removed_when_it_says_so(world: LinkWorld, kitchen: Node) -> None:
     kitchen.hello(relic=bytes(16))
     kinds = [kitchen.read() for _ in range(3)]

@@ -10,6 +10,8 @@ from triseal.site.link.drafts import Draft, Look
 
 Report = tuple[str, bytes, int, str, str, list[bytes]]
 
+_REMOVED = "stopped"  # what a node says of a service that it has removed, without a serial
+
 
 def report(look: Look, node: str, told: Report) -> Draft:
     """Record a report. The answer is a new seal where one has expired on its way, else nothing.
@@ -26,15 +28,17 @@ def report(look: Look, node: str, told: Report) -> Draft:
     assigned = service in plan.services
     if not assigned and holdings.serial(look.connection, place) is None:
         return Draft(counts={"report-ignored": 1})  # a name that the site never gave this node
-    draft = Draft(held={service: serial or None}, counts={"report": 1})
-    if not serial:
-        draft.gave_up = node
-        draft.writes.append(lambda connection: holdings.gone(connection, place))
-    else:
-        became = messages.STATES[number]
+    became = messages.STATES[number]
+    draft = Draft(counts={"report": 1})
+    if serial:
+        draft.held[service] = serial
         draft.writes.append(
             lambda connection: holdings.confirm(connection, place, serial, became, look.now)
         )
+    elif not (assigned and became == _REMOVED):  # else a new seal may have crossed it on its way
+        draft.held[service] = None
+        draft.gave_up = node
+        draft.writes.append(lambda connection: holdings.gone(connection, place))
     draft.writes.append(lambda connection: nodes.heard(connection, node, look.now))
     if not serial and code == errors.Expired.code and assigned:
         greeting.assign(look, draft, plan, service)
