@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sealcore import messages
+from sealcore.compat import sha256
 from tests.device.conftest import Start
 from tests.device.node import PATIENCE, Node
-from tests.device.site import Site
+from tests.device.site import Deployment, Site
 from triseal import signer
 from triseal.signer import KeySigner
 
@@ -25,10 +26,31 @@ SPKI = KeySigner(KEY).spki  # of whoever serves
 
 
 class ByHand:
-    """A connection of a node."""
+    """The connections of a node, one after the other.
 
-    def __init__(self, tls: ssl.SSLSocket) -> None:
-        self._tls = tls
+    Args:
+        listener: where it comes.
+        context: of the server.
+    """
+
+    def __init__(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        self._listener = listener
+        self._context = context
+        self._accept()
+
+    def _accept(self) -> None:
+        plain, _ = self._listener.accept()
+        plain.settimeout(PATIENCE)
+        self._tls = self._context.wrap_socket(plain, server_side=True)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._tls.close()
+
+    def again(self) -> None:
+        """Hang up, and wait until the node comes again."""
+        self.close()
+        self._accept()
 
     def send(self, kind: int, *values: Any) -> None:
         self._tls.sendall(messages.frame(messages.write(kind, *values)))
@@ -43,6 +65,16 @@ class ByHand:
         kind, values = self.read()
         assert kind == messages.HELLO
         self.send(messages.WELCOME, site.time(values[2]), bundle)
+
+    def assign(self, one: Deployment) -> None:
+        """A whole seal, with the files of its service."""
+        self.send(messages.ASSIGN, one.name, one.files["site.der"], listed(one.files))
+
+    def give(self, fetch: tuple[Any, ...], *made: Deployment) -> None:
+        """Answer a FETCH with what it asks for."""
+        digest, offset, length = fetch
+        contents = {sha256(data): data for one in made for data in one.files.values()}
+        self.send(messages.CHUNK, digest, offset, contents[digest][offset : offset + length])
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -65,10 +97,16 @@ def connected(start: Start, directory: Path, der: bytes) -> Iterator[tuple[Node,
         settings = {"server": ["127.0.0.1", listener.getsockname()[1]], "spread": 1}
         (directory / "flash/triseal/settings.json").write_text(json.dumps(settings))
         node = start()
-        plain, _ = listener.accept()
-        plain.settimeout(PATIENCE)
-        with _context(der, directory).wrap_socket(plain, server_side=True) as tls:
-            yield node, ByHand(tls)
+        link = ByHand(listener, _context(der, directory))
+        try:
+            yield node, link
+        finally:
+            link.close()
+
+
+def listed(files: Mapping[str, bytes]) -> list[tuple[str, int, bytes]]:
+    """The files of a service as ASSIGN lists them."""
+    return [(name, len(data), sha256(data)) for name, data in files.items() if name != "site.der"]
 
 
 def _context(der: bytes, directory: Path) -> ssl.SSLContext:

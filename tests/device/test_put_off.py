@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -42,40 +41,29 @@ def test_each_that_was_put_off_is_asked_for_once(
     with connected(start, directory, site.slsm(SPKI)) as (node, link):
         link.welcome(site)
         for one in made:
-            assign(link, one)
+            link.assign(one)
         asked = serve(link, made, refused)
         assert asked == ["c", "d", "e"], sentence
         expected = {name: "running" for name in NAMES if name not in refused}
         node.until(lambda status: by_name(status) == expected)
 
 
-def assign(link: ByHand, one: Deployment) -> None:
-    files = [
-        (name, len(data), hashlib.sha256(data).digest())
-        for name, data in one.files.items()
-        if name != "site.der"
-    ]
-    link.send(messages.ASSIGN, one.name, one.files["site.der"], files)
-
-
 def serve(link: ByHand, made: list[Deployment], refused: tuple[str, ...]) -> list[str]:
     """Give the node what it fetches and asks for, until it has told that the last one runs; what
     it has asked for."""
-    contents = {hashlib.sha256(data).digest(): data for one in made for data in one.files.values()}
     waiting = set(NAMES) - set(refused)
     asked: list[str] = []
     while waiting or len(asked) < len(NAMES) - 2:
         kind, values = link.read()
         if kind == messages.FETCH:
-            digest, offset, length = values
-            link.send(messages.CHUNK, digest, offset, contents[digest][offset : offset + length])
+            link.give(values, *made)
         elif kind == messages.RENEW:
             for name, _ in values[0]:
                 asked.append(name)
                 if name in refused:
                     link.send(messages.REFUSED, name, "not-assigned")
                 else:
-                    assign(link, next(one for one in made if one.name == name))
+                    link.assign(next(one for one in made if one.name == name))
         elif kind == messages.REPORT and messages.STATES[values[2]] == "running":
             waiting.discard(values[0])
     return asked

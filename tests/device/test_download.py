@@ -1,0 +1,177 @@
+"""How the files of a service come over the link: what was asked for, once, and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealcore import messages
+from tests.device.by_hand import SPKI, ByHand, connected, listed
+from tests.device.conftest import Start
+from tests.device.node import NAME, by_name
+from tests.device.site import Deployment, Site
+
+IDLE = b"""\
+import asyncio
+async def main(ctx):
+    await asyncio.sleep(1000)
+"""
+INCOMING = "flash/triseal/incoming"
+Chunk = tuple[bytes, int, bytes]
+
+
+@pytest.fixture
+def radio(site: Site, spki: bytes) -> Deployment:
+    """A service of three pieces and a rest."""
+    return site.deploy("radio", IDLE + b"#" * 7000, NAME, spki)
+
+
+# (what comes in place of the first piece, as it is made of that, the code with which the node goes)
+PIECES: tuple[tuple[str, Callable[[bytes, int, bytes], Chunk], str], ...] = (
+    ("of another file", lambda digest, at, data: (bytes(32), at, data), "bad-message"),
+    ("from another place", lambda digest, at, data: (digest, at + 1, data), "bad-message"),
+    ("nothing", lambda digest, at, data: (digest, at, b""), "bad-message"),
+    (
+        "more than there is",
+        lambda digest, at, data: (digest, at, data + b"#" * 5100),
+        "bad-message",
+    ),
+)
+
+
+@pytest.mark.parametrize(("sentence", "make", "code"), PIECES, ids=[row[0] for row in PIECES])
+def test_another_piece_than_was_asked_for_ends_the_connection(
+    sentence: str,
+    make: Callable[[bytes, int, bytes], Chunk],
+    code: str,
+    site: Site,
+    radio: Deployment,
+    start: Start,
+    directory: Path,
+) -> None:
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        digest, offset, length = fetched(link)
+        link.send(messages.CHUNK, *make(digest, offset, radio.files["app.py"][:length]))
+        node.until_line(f"triseal: link: {code}")
+        assert by_name(node.ask()) == {}, sentence
+
+
+def test_a_file_that_was_changed_on_its_way_is_forgotten_and_fetched_anew(
+    site: Site, radio: Deployment, start: Start, directory: Path
+) -> None:
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        for _ in range(4):
+            digest, offset, length = fetched(link)
+            link.send(messages.CHUNK, digest, offset, bytes(length))
+        node.until_line("triseal: link: hash-mismatch: app.py")
+        assert parts(directory) == []
+        link.again()
+        link.welcome(site)
+        link.assign(radio)
+        assert fetched(link) == (digest, 0, messages.MAX_CHUNK)
+
+
+def test_it_goes_on_where_the_connection_ended(
+    site: Site, radio: Deployment, start: Start, directory: Path
+) -> None:
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        link.give(fetched(link), radio)
+        first = fetched(link)
+        link.again()
+        assert parts(directory) == [messages.MAX_CHUNK]
+        link.welcome(site)
+        link.assign(radio)
+        link.assign(radio)  # as the site may, and it counts once
+        assert fetched(link) == first
+        link.give(first, radio)
+        assert serve(link, radio) == 5  # of the executable 2, and 3 whole files
+        node.until(lambda status: by_name(status) == {"radio": "running"})
+
+
+def test_what_has_come_for_another_version_is_thrown_away(
+    site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
+) -> None:
+    newer = site.deploy("radio", IDLE, NAME, spki, version="1.0.1")
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        link.give(fetched(link), radio)
+        fetched(link)
+        link.again()
+        link.welcome(site)
+        link.assign(newer)
+        serve(link, newer)
+        status = node.until(lambda status: by_name(status) == {"radio": "running"})
+        assert status.services[0].version == "1.0.1"
+        there = {path.name for path in (directory / "flash/triseal/services/radio").iterdir()}
+        assert there == set(newer.files)
+
+
+WHOLE = {"app.py": b"1", "metadata.json": b"2", "developer.der": b"3", "store.der": b"4"}
+
+
+def without(*names: str) -> list[tuple[str, int, bytes]]:
+    return [one for one in listed(WHOLE) if one[0] not in names]
+
+
+# (what the site says that a service consists of)
+LISTS: tuple[tuple[str, list[tuple[str, int, bytes]]], ...] = (
+    ("without a seal", without("store.der")),
+    ("without an executable", without("app.py")),
+    ("with two of them", [*without(), ("app.mpy", 1, bytes(32))]),
+    ("with one that is not imported", [*without("app.py"), ("app.so", 1, bytes(32))]),
+    ("a file twice", [*without(), without()[1]]),
+    ("the site seal, which comes by itself", [*without(), ("site.der", 1, bytes(32))]),
+    ("a file of nothing", [*without("app.py"), ("app.py", 0, bytes(32))]),
+    ("one larger than any", [*without("app.py"), ("app.py", (1 << 24) + 1, bytes(32))]),
+)
+
+
+@pytest.mark.parametrize(("sentence", "files"), LISTS, ids=[row[0] for row in LISTS])
+def test_what_is_no_service_is_not_fetched(
+    sentence: str,
+    files: list[tuple[str, int, bytes]],
+    site: Site,
+    start: Start,
+    directory: Path,
+) -> None:
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.send(messages.ASSIGN, "radio", b"0", files)
+        node.until_line("triseal: link: bad-message")
+        with pytest.raises(EOFError):
+            link.read()
+        assert not (directory / INCOMING).exists(), sentence
+
+
+def fetched(link: ByHand) -> tuple[Any, ...]:
+    """The next FETCH: SHA-256, offset, length."""
+    kind, values = link.read()
+    assert kind == messages.FETCH
+    return values
+
+
+def serve(link: ByHand, one: Deployment) -> int:
+    """Give the node what it fetches until it has told that the service runs; how often it did."""
+    count = 0
+    while True:
+        kind, values = link.read()
+        if kind == messages.FETCH:
+            link.give(values, one)
+            count += 1
+        elif kind == messages.REPORT and messages.STATES[values[2]] == "running":
+            return count
+
+
+def parts(directory: Path) -> list[int]:
+    """How much has come of each file that is not whole."""
+    return [path.stat().st_size for path in (directory / INCOMING / "radio").glob("*.part")]
