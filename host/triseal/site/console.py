@@ -96,14 +96,20 @@ def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatu
     """
     end = _end(port, patience)
     _send(port, messages.write(messages.TIME, signed), end)
-    while True:
-        found = _ask(port, end, refusals=True)
-        if not found.time:
-            raise errors.NoTrustedTime("says the node, which has just been told")
-        if not any(one.state in _UNSETTLED for one in found.services):
-            return found
-        if time.monotonic() >= end:
-            raise NoAgent("the node's agent does not come to an end with its services")
+    found = _told(port, end)
+    while any(one.state in _UNSETTLED for one in found.services):
+        try:
+            found = _told(port, end)
+        except NoAgent:
+            raise NoAgent("the node's agent does not come to an end with its services") from None
+    return found
+
+
+def _told(port: Port, end: float) -> NodeStatus:
+    found = _ask(port, end, refusals=True)
+    if not found.time:
+        raise errors.NoTrustedTime("says the node, which has just been told")
+    return found
 
 
 def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
