@@ -8,15 +8,15 @@ from . import keystore, recovery, service, starter, verifier
 def offer(node, name: str) -> None:
     """Check incoming/NAME; if it passes, what runs of the service makes way for it."""
     folder = keystore.INCOMING + "/" + name
-    one = node.services.get(name)
-    if not one:
-        one = node.services[name] = service.Service(name)
+    one = node.services.get(name) or service.Service(name)
     try:
         verifier.check(folder, name, node.clock.now())
     except errors.SealError as error:
+        node.services[name] = one
         refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
+    node.services[name] = one  # not before: where memory is too short for the check, nothing is new
     one.finish("replace", "installing")
 
 

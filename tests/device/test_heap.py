@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import secrets
 import subprocess
@@ -20,8 +21,23 @@ from tests.device.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NONCE = bytes(range(16))
+SHIM = ROOT / "tools/boards/shim/flash_posix.py"
 # What firmware would have done before main.py; the virtual board's own part would take 5 KiB.
-MOUNT = "import vfs;vfs.mount(vfs.VfsPosix({flash!r}),'/triseal')\nexecfile({main!r})\n"
+FIRMWARE = """\
+import vfs
+vfs.mount(vfs.VfsPosix({flash!r}), '/triseal')
+execfile({main!r})
+"""
+# Boards have 8 KiB of stack, and frames of half the size. A thread is held to its own, less some
+# 8 KiB; a path that is looked up takes 4 KiB of it here, and 128 octets on a board.
+FIRMWARE_WITH_A_SMALL_STACK = """\
+import _thread, flash_posix, time, vfs
+vfs.mount(flash_posix.open_flash({flash!r}), '/triseal')
+_thread.stack_size(40960)
+_thread.start_new_thread(execfile, ({main!r},))
+while True:
+    time.sleep(1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +49,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / file.path.removeprefix("/lib/")
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(file.data)
+    (folder / "flash_posix.mpy").write_bytes(mpy.compile_source(SHIM.read_bytes(), "flash_posix"))
     return folder
 
 
@@ -71,10 +88,12 @@ class Board:
 
 
 @contextmanager
-def started(flash: Path, library: Path, heap: str, tmp_path: Path) -> Iterator[Board]:
+def started(
+    flash: Path, library: Path, heap: str, tmp_path: Path, firmware: str = FIRMWARE
+) -> Iterator[Board]:
     """The agent on a heap of this size."""
     script = tmp_path / "firmware.py"
-    script.write_text(MOUNT.format(flash=str(flash), main=str(ROOT / "device/main.py")))
+    script.write_text(firmware.format(flash=str(flash), main=str(ROOT / "device/main.py")))
     with subprocess.Popen(
         [micropython.find(), "-X", f"heapsize={heap}", str(script)],
         stdin=subprocess.PIPE,
@@ -115,10 +134,10 @@ def test_two_services_run_on_64_kib(site: Site, two: Path, library: Path, tmp_pa
         tell_time(board, site)
 
 
-def test_the_link_over_the_line_runs_on_128_kib(
+def test_the_link_over_the_line_runs_on_128_kib_and_a_small_stack(
     site: Site, spki: bytes, two: Path, library: Path, tmp_path: Path
 ) -> None:
-    with started(two, library, "128k", tmp_path) as board:
+    with started(two, library, "128k", tmp_path, FIRMWARE_WITH_A_SMALL_STACK) as board:
         tell_time(board, site)
         board.send(messages.PROVE, NONCE)
         (signature,) = board.read(messages.PROOF)
@@ -129,3 +148,24 @@ def test_the_link_over_the_line_runs_on_128_kib(
         board.send(messages.RENEWNOW, ["ticker", "echo"])
         (wanted,) = board.read(messages.RENEW)
         assert {one[0] for one in wanted} == {"ticker", "echo"}  # type: ignore[attr-defined]
+        replace(board, site, spki)
+
+
+def replace(board: Board, site: Site, spki: bytes) -> None:
+    """Have it fetch another version of a service, check it and run it."""
+    code = mpy.compile_source(TICKER + b"VERSION = 2\n", "app")
+    grants = ("bus.publish:home/#",)
+    made = site.deploy("ticker", code, NAME, spki, entry="app.mpy", grants=grants, version="2.0.0")
+    seal = made.files.pop("site.der")
+    files = {hashlib.sha256(data).digest(): (name, data) for name, data in made.files.items()}
+    listed = [(name, len(data), digest) for digest, (name, data) in files.items()]
+    board.send(messages.ASSIGN, "ticker", seal, listed)
+    for _ in files:
+        digest, offset, length = board.read(messages.FETCH)
+        assert isinstance(offset, int)
+        assert isinstance(length, int)
+        piece = files[bytes(digest)][1][offset : offset + length]  # type: ignore[call-overload]
+        board.send(messages.CHUNK, digest, offset, piece)
+    while (report := board.read(messages.REPORT))[2] != messages.STATES.index("running"):
+        assert report[3] == "", (report, board.printed)
+    assert {one[0]: one[4] for one in board.ask()[5]}["ticker"] == "2.0.0"  # type: ignore[attr-defined]
