@@ -30,6 +30,9 @@ def watch(node) -> None:
             board.reset()
     node.tell()
     if work:
+        from . import linked
+
+        linked.load()
         from . import installer
 
         installer.finish(node)
@@ -69,7 +72,8 @@ async def _main(node) -> None:
             watch(node)
             if node.link:
                 node.link.tick()
-        except MemoryError as error:  # it is tried again at once; what has stopped stays so
+        except (MemoryError, RuntimeError) as error:  # of the heap, or of the stack
+            # It is tried again at once; what has stopped stays so.
             print("triseal: out-of-memory: %s" % error)
             memory.free()
         line.take()
