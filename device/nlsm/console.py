@@ -46,10 +46,15 @@ class Console:
         return True
 
     def _add(self, octet: bytes) -> None:
-        if len(self._text) <= _LONGEST:
+        if len(self._text) > _LONGEST:
+            return
+        try:
             self._text.extend(octet)
-            if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
-                print("\n~")
+        except MemoryError:
+            self._text = bytearray()  # what is left of the line is none for the node then
+            print("triseal: out-of-memory: a line is lost")
+        if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
+            print("\n~")
 
     def take(self) -> None:
         """Do what the message says that has been read, if one has.
