@@ -17,6 +17,7 @@ def parse(algorithm, bits):
     if algorithm != EC_KEY:
         single(algorithm).value(_OID)  # malformed, or merely another kind?
         raise errors.UnsupportedKey("neither RSA nor P-256")
-    from . import p256
+    # One after the other: each import within another takes stack, of which a board has little.
+    from . import p256_curve, p256_table, p256  # noqa: F401, I001
 
     return p256.from_point(bits)
