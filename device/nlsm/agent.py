@@ -5,7 +5,7 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import console, memory, runner
+from . import console, runner
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, to one look at the services
@@ -75,7 +75,7 @@ async def _main(node) -> None:
         except (MemoryError, RuntimeError) as error:  # of the heap, or of the stack
             # It is tried again at once; what has stopped stays so.
             print("triseal: out-of-memory: %s" % error)
-            memory.free()
+            console.sweep()
         line.take()
         for _ in range(_TURNS):
             await asyncio.sleep_ms(_TURN_MS)

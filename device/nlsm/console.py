@@ -5,6 +5,7 @@ character, so Ctrl-C still interrupts. The ports keep some 255 octets of input a
 so a line `~` tells the sender each time that a piece was taken, and that there is room again.
 """
 
+import gc
 import select
 import sys
 
@@ -16,6 +17,14 @@ from . import memory
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
 _AT_ONCE = const(512)  # octets, then others have their turn
 _PIECE = const(96)  # octets, as triseal/site/console.py has it
+
+
+def sweep() -> None:
+    """Give memory back; where there is not even enough for that, something else comes first."""
+    try:
+        memory.free()
+    except MemoryError:
+        gc.collect()
 
 
 class Console:
@@ -86,4 +95,4 @@ class Console:
             print("triseal: out-of-memory: %s" % error)
         self._text = bytearray()
         self._whole = False
-        memory.free()
+        sweep()
