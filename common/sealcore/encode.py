@@ -2,14 +2,14 @@
 
 from .compat import const
 
-INTEGER = const(0x02)
-BIT_STRING = const(0x03)
-OCTET_STRING = const(0x04)
-OID = const(0x06)
-UTF8_STRING = const(0x0C)
-SEQUENCE = const(0x30)
-SET = const(0x31)
-EXPLICIT = const(0xA0)
+_INTEGER = const(0x02)
+_BIT_STRING = const(0x03)
+_OCTET_STRING = const(0x04)
+_OID = const(0x06)
+_UTF8_STRING = const(0x0C)
+_SEQUENCE = const(0x30)
+_SET = const(0x31)
+_EXPLICIT = const(0xA0)
 
 
 def element(tag: int, *parts) -> bytes:
@@ -26,15 +26,15 @@ def element(tag: int, *parts) -> bytes:
 
 
 def sequence(*parts) -> bytes:
-    return element(SEQUENCE, *parts)
+    return element(_SEQUENCE, *parts)
 
 
 def set_of(part: bytes) -> bytes:
-    """A SET OF one element: more would have to be sorted."""
-    return element(SET, part)
+    """A _SET OF one element: more would have to be sorted."""
+    return element(_SET, part)
 
 
-def integer(number: int, tag: int = INTEGER) -> bytes:
+def integer(number: int, tag: int = _INTEGER) -> bytes:
     """A non-negative integer."""
     if number < 0:
         raise ValueError("negative integer")
@@ -45,24 +45,24 @@ def integer(number: int, tag: int = INTEGER) -> bytes:
     return element(tag, b"\x00" + value if value[0] & 0x80 else value)
 
 
-def octets(value, tag: int = OCTET_STRING) -> bytes:
+def octets(value, tag: int = _OCTET_STRING) -> bytes:
     return element(tag, value)
 
 
 def bits(value) -> bytes:
     """A bit string of whole octets."""
-    return element(BIT_STRING, b"\x00", value)
+    return element(_BIT_STRING, b"\x00", value)
 
 
 def oid(value: bytes) -> bytes:
     """An object identifier from its encoded form."""
-    return element(OID, value)
+    return element(_OID, value)
 
 
-def text(value: str, tag: int = UTF8_STRING) -> bytes:
+def text(value: str, tag: int = _UTF8_STRING) -> bytes:
     return element(tag, value.encode())
 
 
 def explicit(number: int, *parts) -> bytes:
     """A constructed context-specific element: explicit tags, and implicit ones of SEQUENCEs."""
-    return element(EXPLICIT | number, *parts)
+    return element(_EXPLICIT | number, *parts)

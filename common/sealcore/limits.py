@@ -16,6 +16,10 @@ MAX_BUNDLE_KEYS = 64
 
 # The object identifier 2.25.328739721842243933527932212422477103568.1, encoded
 SERVICE_SEAL = bytes.fromhex("6983eed0fbea9bf8da92ebae8092a7b6ffc1835001")
+INTEGER = 0x02
+UTF8_STRING = 0x0C
+SEQUENCE = 0x30
+SET = 0x31
 RSA_SHA256 = bytes.fromhex("300d06092a864886f70d01010b0500")  # a whole AlgorithmIdentifier
 SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 # A whole Extension: extKeyUsage with serverAuth and clientAuth

@@ -10,7 +10,7 @@ def name(text: str) -> bytes:
     if not 1 <= len(text.encode()) <= 64:
         raise ValueError("a name has 1 to 64 octets")
     attribute = encode.sequence(encode.oid(_COMMON_NAME), encode.text(text))
-    return encode.sequence(encode.element(encode.SET, attribute))
+    return encode.sequence(encode.element(limits.SET, attribute))
 
 
 def core(

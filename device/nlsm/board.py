@@ -6,6 +6,8 @@ Every function has a fallback, so that the agent also runs where there is no suc
 import errno
 import os
 
+from sealcore.compat import const
+
 try:
     import machine
 except ImportError:  # a port without hardware
@@ -13,8 +15,8 @@ except ImportError:  # a port without hardware
 
 # Complete, and about to take the place of the file that it is named after.
 COMPLETE = ".go"
-_WIFI_TRIES = 150
-_WIFI_PAUSE_MS = 100
+_WIFI_TRIES = const(150)
+_WIFI_PAUSE_MS = const(100)
 
 
 def reset() -> None:

@@ -12,7 +12,8 @@ from . import memory
 
 _LINK = const(
     "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
-    " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.installer nlsm.duties"
+    " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.starter"
+    " nlsm.installer nlsm.duties"
 )
 
 

@@ -27,7 +27,7 @@ TRUST = (
     " sealcore.names nlsm.keystore"
 )
 TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.answers"
-SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier nlsm.starter"
+SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier"
 # What reads seals, and what checks them then.
 READ = "sealcore.utctime sealcore.certificate sealcore.names sealcore.profile sealcore.seal"
 CHECK = "sealcore.rsa sealcore.keys sealcore.custody"

@@ -119,7 +119,7 @@ def parse(data: bytes) -> tuple[seal.Seal, seal.Seal]:
     for _ in range(2):
         inner = outer.enter()
         role = inner.unsigned(seal.DEVELOPER, seal.SITE)
-        pair.append(seal.parse(bytes(inner.element(encode.SEQUENCE)), role))
+        pair.append(seal.parse(bytes(inner.element(limits.SEQUENCE)), role))
         inner.end()
     outer.end()
     return pair[0], pair[1]

@@ -37,7 +37,7 @@ def inspect(data: bytes) -> Facts:
         return _request(content)
     if content[:1] and FIRST <= content[0] <= LAST:
         return of_message(content)
-    if content[:1] != bytes([encode.SEQUENCE]):
+    if content[:1] != bytes([limits.SEQUENCE]):
         raise NotRecognised("neither DER nor PEM that Triseal writes")
     return _reader(content)(content)
 
@@ -46,14 +46,14 @@ def _reader(content: bytes) -> Callable[[bytes], Facts]:
     """Which of the SEQUENCEs it is, by how it begins."""
     outer = der.single(content)
     labels = {package.LABEL: _package, evidence.LABEL: _evidence, limits.BUNDLE_LABEL: _bundle}
-    if outer.peek() == encode.SEQUENCE:
+    if outer.peek() == limits.SEQUENCE:
         tbs = outer.enter()
         # A certificate begins with [0] and its version, a request (RFC 2986) with INTEGER 0.
-        if tbs.peek() == encode.INTEGER and bytes(tbs.element()) == encode.integer(0):
+        if tbs.peek() == limits.INTEGER and bytes(tbs.element()) == encode.integer(0):
             return _request
-        found = tbs.text(1, 63) if tbs.peek() == encode.UTF8_STRING else ""
+        found = tbs.text(1, 63) if tbs.peek() == limits.UTF8_STRING else ""
         return _bundle if found == limits.BUNDLE_LABEL else describe.any_certificate
-    found = outer.text(1, 63) if outer.peek() == encode.UTF8_STRING else ""
+    found = outer.text(1, 63) if outer.peek() == limits.UTF8_STRING else ""
     if found not in labels:
         raise NotRecognised("DER, but nothing that Triseal writes")
     return labels[found]

@@ -100,7 +100,7 @@ def parse(data: bytes) -> Package:
 
 
 def _seal(fields: der.Reader) -> bytes:
-    element = bytes(fields.element(encode.SEQUENCE))
+    element = bytes(fields.element(limits.SEQUENCE))
     if len(element) > limits.MAX_SEAL:
         raise errors.TooLarge("seal")
     return element

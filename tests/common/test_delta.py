@@ -13,7 +13,7 @@ def certificate(serial, begin, end, signature):
     """The frame of a certificate, as far as a delta looks into it."""
     tbs = encode.sequence(
         encode.explicit(0, encode.integer(2)),
-        encode.element(encode.INTEGER, serial),
+        encode.element(limits.INTEGER, serial),
         limits.RSA_SHA256,
         ISSUER,
         encode.sequence(timetext.der(begin), timetext.der(end)),

@@ -51,7 +51,7 @@ def attribute(kind, tag, value):
 
 
 def rdn(*attributes):
-    return element(encode.SET, *attributes)
+    return element(limits.SET, *attributes)
 
 
 CN = b"\x55\x04\x03"

@@ -228,7 +228,7 @@ def main(path: str) -> None:
     with open(path) as file:
         cuts = Cuts(json.load(file))
     # While its file can still be read.
-    names = memory.TRUST, memory.READ, memory.CHECK, memory.SERVICES, "nlsm.board"
+    names = memory.TRUST, memory.READ, memory.CHECK, memory.SERVICES, "nlsm.starter nlsm.board"
     memory.load(" ".join(names))
 
     total = 0
