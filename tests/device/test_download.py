@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sealcore import messages
+from sealcore.compat import sha256
 from tests.device.by_hand import SPKI, ByHand, connected, listed
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
@@ -79,7 +80,7 @@ def test_a_file_that_was_changed_on_its_way_is_forgotten_and_fetched_anew(
 
 
 def test_it_goes_on_where_the_connection_ended(
-    site: Site, radio: Deployment, start: Start, directory: Path
+    site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
 ) -> None:
     with connected(start, directory, site.slsm(SPKI)) as (node, link):
         link.welcome(site)
@@ -95,6 +96,9 @@ def test_it_goes_on_where_the_connection_ended(
         link.give(first, radio)
         assert serve(link, radio) == 5  # of the executable 2, and 3 whole files
         node.until(lambda status: by_name(status) == {"radio": "running"})
+        lamp = site.deploy("lamp", IDLE, NAME, spki)
+        link.assign(lamp)
+        assert fetched(link)[0] == sha256(lamp.files["app.py"])
 
 
 def test_what_has_come_for_another_version_is_thrown_away(
@@ -155,7 +159,9 @@ def test_what_is_no_service_is_not_fetched(
 
 def fetched(link: ByHand) -> tuple[Any, ...]:
     """The next FETCH: SHA-256, offset, length."""
-    kind, values = link.read()
+    kind = messages.REPORT
+    while kind == messages.REPORT:
+        kind, values = link.read()
     assert kind == messages.FETCH
     return values
 
