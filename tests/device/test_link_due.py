@@ -1,0 +1,112 @@
+"""When a node says what on its link, whatever carries it: seen without a network, and without
+waiting: ticks pass when a row says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+LINK = """
+import time
+from nlsm import clock, link, service
+from sealcore import messages
+
+PERIOD = time.ticks_add(0, -1) + 1
+
+class Ticks:
+    now = 0
+    ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
+    def ticks_ms():
+        return Ticks.now % PERIOD
+
+clock.time = link.time = Ticks
+T = 1795363200
+
+class Node:
+    settings = {}
+    services = {}
+    clock = clock.Clock(T)
+
+class Said(link.Link):
+    def send(self, message):
+        kind, values = messages.parse(message)
+        if kind == messages.RENEW:
+            print("renew", *["%s:%d" % (name, len(serial)) for name, serial in values[0]])
+        elif kind == messages.REPORT:
+            print("report", values[0], messages.STATES[values[2]], len(values[5]))
+        else:
+            print("log", values[0], len(values[1]))
+    def drop(self):
+        print("drop")
+        self._begin()
+
+def have(name, due=None, end=5000, serial=b"s" * 16):
+    one = Node.services[name] = service.Service(name)
+    one.not_before, one.not_after, one.due, one.serial = T, T + end, due, serial
+    one.set("running")
+    return one
+
+def tick(seconds=0):
+    Ticks.now += seconds * 1000
+    l.tick()
+
+l = Said(Node)
+l.greeted = True
+Node.clock.set(T, 0)
+"""
+FULL = "l._out = [b''] * %d\n"
+
+# (what happens on a link l, what is said)
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("what is due is asked for, once", "have('a', T)\nhave('b', T + 9)\ntick()\ntick(1)",
+     "renew a:16"),
+    ("to the second", "have('a', T + 9)\ntick(8)\nprint('-')\ntick(1)", "- renew a:16"),
+    ("what ends first comes first", "have('a', T, 900)\nhave('b', T, 100)\ntick()",
+     "renew b:16 a:16"),
+    ("before WELCOME nothing is", "l.greeted = False\nl.report(have('a', T))\ntick(100)", ""),
+    ("without a time nothing is", "Node.clock = clock.Clock(T)\nhave('a', T)\ntick()", ""),
+    ("what has no seal yet is not due", "have('a', T, -T)\ntick()", ""),
+    ("when, is drawn within the last quarter of its life",
+     "a = have('a')\ntick(3748)\nprint(T + 3750 <= a.due < T + 5000)\ntick(1252)",
+     "True renew a:16"),
+    ("what the node lost is asked for without a serial", "l.ask(['x'])", "renew x:0"),
+    ("as many as a message holds, then the rest",
+     "for n in range(65):\n    have('s%02d' % n, T, 100 + n, b'')\ntick()\nprint('-')\ntick()",
+     "renew " + " ".join(f"s{n:02}:0" for n in range(64)) + " - renew s64:0"),
+    ("nothing is asked for in vain", "l.ask([])", ""),
+    ("who is silent for half a minute is left",
+     "have('a', T)\ntick()\ntick(30)\nprint('-')\ntick(1)",
+     "renew a:16 - triseal: link: no-answer: the site does not answer drop"),
+    ("an answer in time counts",
+     "have('a', T)\ntick()\nl.answered('a', T + 99)\ntick(31)\nprint('-')\ntick(68)",
+     "renew a:16 - renew a:16"),
+    ("so does that to a FETCH", "l.expect()\ntick(9)\nl.answered()\ntick(99)", ""),
+    ("a FETCH without one ends it", "l.expect()\ntick(31)",
+     "triseal: link: no-answer: the site does not answer drop"),
+    ("a report is sent at once", "l.report(have('a'))\ntick()", "report a running 0"),
+    ("where there is no room it waits",
+     FULL % 16 + "l.report(have('a'))\ntick()\nprint('-')\nl._out = []\ntick()\ntick()",
+     "- report a running 0"),
+    ("it tells the newest", FULL % 16 + "a = have('a')\nl.report(a)\na.set('failed')\nl._out = []\n"
+     "tick()", "report a failed 0"),
+    ("evidence is sent all the same", FULL % 16 + "l.report(have('a'), [b'1', b'2'])",
+     "report a running 2"),
+    ("what was to be told is not told to the next connection",
+     FULL % 16 + "l.report(have('a'))\nl.drop()\nl.greeted = True\nl._out = []\ntick()", "drop"),
+    ("after the end nothing is said", "have('a', T)\nl.drop()\ntick()", "drop"),
+    ("a service that can't be checked for want of memory ends it, and the download keeps its files",
+     "class Download:\n    def finish(self):\n        raise MemoryError('short')\n"
+     "    def close(self):\n        print('closed')\n"
+     "l.download = Download()\ntick()\nprint(l.download)",
+     "triseal: link: MemoryError: short drop closed None"),
+    ("a log line is cut", "l.log('a', 'x' * 200)", "log a 128"),
+    ("and left out where there is little room", FULL % 7 + "l.log('a', 'x')\n" + FULL % 8 +
+     "l.log('a', 'y')", "log a 1"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "said"), ROWS, ids=[row[0] for row in ROWS])
+def test_what_is_said(sentence: str, code: str, said: str) -> None:
+    assert on_micropython.run(LINK + code).split() == said.split(), sentence
