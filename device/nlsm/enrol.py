@@ -18,22 +18,22 @@ _CERTIFICATE = keystore.ROOT + "/node.crt"
 _FILES = const(("node.key", "node.csr", "node.crt", "bundle.der", "settings.json"))
 
 
-def request(node: str, fresh: bool = False) -> None:
+def request(node: str) -> None:
     """Print a certificate request (PKCS #10) in hexadecimal.
 
-    The key is the node's own, if it has one and keeps its name; else, or with `fresh`, a new one,
-    which takes the old one's place once `accept` has seen a certificate for it. Where no key has a
-    certificate yet it is in its place at once, and survives a power cut.
+    The key is the node's own, if it has one and keeps its name; else a new one, which takes the old
+    one's place once `accept` has seen a certificate for it. Where no key has a certificate yet it
+    is in its place at once, and survives a power cut.
     """
-    print(make_request(node, fresh).hex())
+    print(make_request(node).hex())
     memory.free()
 
 
-def make_request(node: str, fresh: bool = False) -> bytes:
+def make_request(node: str) -> bytes:
     """The same, DER. It is kept beside the key: the certificate is renewed by it."""
     recovery.recover()
     place = _current(node)
-    known = keystore.read(place + _KEY) if not fresh else b""
+    known = keystore.read(place + _KEY)
     memory.free()
     from sealcore import csr, p256_sign
 

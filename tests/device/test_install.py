@@ -190,6 +190,16 @@ def test_the_key_stays_until_a_certificate_for_another_one_is_accepted(
     assert board.read("/triseal/settings.json") == b'{"node": "hall-2"}'
 
 
+def test_who_changes_the_name_and_changes_it_back_has_a_node(board: Board, site: Site) -> None:
+    """The key that was made meanwhile is the one that the certificate is for."""
+    request_certificate(board, "hall-2")
+    again = request_certificate(board, NAME)
+    issued = site.enrol(again)
+    enrol(board, issued)
+    assert board.read("/triseal/node.crt") == issued["node.crt"]
+    assert board.read("/triseal/node.csr") == again, "it is kept for the next certificate"
+
+
 def test_a_newer_bundle_alone_is_taken(board: Board, site: Site, directory: Path) -> None:
     newer = Site(**{**vars(site), "version": 2})
     enrol(board, {"bundle.der": newer.bundle()})
