@@ -19,6 +19,8 @@ from specimens import (
     bundle_tbs,
     core,
     developer_seal,
+    extension,
+    listed,
     name,
     signed,
     site_seal,
@@ -304,3 +306,6 @@ def test_a_refusal_says_which_seal():
         assert str(raises("malformed-der", check, site, package)) == due
     package = Package(developer=bytes(4097))
     assert str(raises("too-large", check, SITE, package)) == "developer_seal"
+    more = listed(extension(b"\x2a\x03", b"\x05\x00"))
+    package = Package(developer=developer_seal(rest=more))
+    assert str(raises("profile-violation", check, SITE, package)) == "2a03"  # says more than a name

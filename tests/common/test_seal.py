@@ -343,3 +343,37 @@ def test_writers_write_what_is_read():
     assert sealwriter.service_seal(CORE) == OF_DEVELOPER
     assert sealwriter.service_seal(CORE, PREDECESSOR) == OF_STORE
     assert sealwriter.service_seal(CORE, PREDECESSOR, GRANTS) == OF_SITE
+
+
+# --- Briefs ------------------------------------------------------------------------------------
+
+
+BRIEF = (
+    "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
+    " grants serial service_version security_version executable_hash executable_size metadata_hash"
+).split()
+
+
+class Package:
+    """As `custody` wants it."""
+
+    store_seal = STORE
+    developer_seal = DEVELOPER
+
+
+def test_a_brief_says_what_the_seal_says_in_octets_of_its_own():
+    briefs = seal.read(Package, seal.brief(SITE, seal.SITE))
+    assert [len(brief) for brief in briefs] == [len(BRIEF)] * 3
+    for der, role, brief in zip((SITE, STORE, DEVELOPER), (2, 1, 0), briefs):
+        one = seal.parse(der, role)
+        for field in BRIEF:
+            value = getattr(brief, field)
+            assert value == getattr(one, field), field
+            assert not isinstance(value, memoryview), field
+
+
+def test_what_is_equal_in_two_seals_is_kept_once():
+    site, store, developer = seal.read(Package, seal.brief(SITE, seal.SITE))
+    assert site.core is store.core and store.core is developer.core
+    assert site.predecessor is store.hash and store.predecessor is developer.hash
+    assert store.key is developer.key and site.key is not store.key
