@@ -348,10 +348,27 @@ def test_writers_write_what_is_read():
 # --- Briefs ------------------------------------------------------------------------------------
 
 
-BRIEF = (
-    "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
-    " grants serial service_version security_version executable_hash executable_size metadata_hash"
-).split()
+BRIEF = [
+    "issuer",
+    "algorithm",
+    "digest",
+    "signature",
+    "not_before",
+    "not_after",
+    "predecessor",
+    "hash",
+    "key",
+    "service",
+    "core",
+    "uri",
+    "grants",
+    "serial",
+    "service_version",
+    "security_version",
+    "executable_hash",
+    "executable_size",
+    "metadata_hash",
+]
 
 
 class Package:
