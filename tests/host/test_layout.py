@@ -132,10 +132,11 @@ def test_only_compat_asks_which_interpreter_runs() -> None:
     assert set(asking) <= {COMPAT}
 
 
-def test_sealcore_uses_nothing_that_a_port_leaves_out() -> None:
+def test_on_a_board_nothing_is_used_that_a_port_leaves_out() -> None:
     used = [
         f"{name}:{node.lineno} {node.attr}"
-        for name, tree in sources("common")
+        for folder in ("common", "device")
+        for name, tree in sources(folder)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in NOT_ON_ESP8266
     ]
