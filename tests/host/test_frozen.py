@@ -111,6 +111,18 @@ def test_an_image_holds_no_code_that_would_not_run(
             image.agent(chips.named(chip), made(other))
 
 
+def test_firmware_with_another_agent_is_flashed_for_no_node(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "firmware").write_bytes(esp_image("esp32") + OTHER)
+    words = ["node", "flash", "--board", "esp32", "--port", "/dev/nothing"]
+    words += ["--firmware", str(tmp_path / "firmware"), "--home", str(tmp_path / "site")]
+    assert main.main([*words, "--node", "kitchen"]) == 1
+    assert capfd.readouterr().err.startswith("triseal: other-agent: ")
+    assert main.main(words) == 1
+    assert "triseal: no-port: " in capfd.readouterr().err, "as plain MicroPython it may go"
+
+
 @pytest.fixture
 def virtual(tmp_path: Path) -> Iterator[VirtualBoard]:
     """A board with a heap that also holds the ROMFS."""

@@ -48,9 +48,17 @@ def agent(chip: Chip, firmware: bytes) -> dict[str, bytes]:
     Raises:
         OtherAgent: the firmware has another one in it.
     """
-    is_frozen = frozen.in_firmware(_memory(firmware) if chip.is_uf2 else firmware)
-    files = [stage.main_file()] if is_frozen else stage.plan(chip.target)
+    files = [stage.main_file()] if holds_agent(chip, firmware) else stage.plan(chip.target)
     return {file.path: file.data for file in files}
+
+
+def holds_agent(chip: Chip, firmware: bytes) -> bool:
+    """Whether firmware has the agent in it: the one that is installed here.
+
+    Raises:
+        OtherAgent: it has another one in it.
+    """
+    return frozen.in_firmware(_memory(firmware) if chip.is_uf2 else firmware)
 
 
 def build(

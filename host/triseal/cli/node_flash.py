@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from boards import chips, imagefile
+from boards import chips, image, imagefile
 from boards import flash as flashing
 from boards.chips import Chip
 from boards.link import Board
@@ -90,6 +90,8 @@ def flash(
         raise typer.BadParameter("as many as ports, in their order", param_hint="--node")
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
+    if node:
+        image.holds_agent(chip, data)  # another one is refused before anything is erased
     names = node or [""] * len(port)
     pairs = zip(port, names, strict=True)
     jobs = [_Job(chip, one, data, name, replace) for one, name in pairs]
