@@ -1,0 +1,73 @@
+"""What a site's word changes on a node that runs services, at a connection after the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealcore import messages, seal
+from tests.device.by_hand import SPKI, ByHand, connected, listed
+from tests.device.conftest import Start
+from tests.device.node import NAME, Node, by_name
+from tests.device.site import Deployment, Site
+from triseal import signer
+
+IDLE = b"""\
+import asyncio
+async def main(ctx):
+    await asyncio.sleep(1000)
+"""
+
+
+@pytest.fixture
+def radio(site: Site, spki: bytes) -> Deployment:
+    return site.deploy("radio", IDLE, NAME, spki)
+
+
+@pytest.fixture
+def running(
+    site: Site, radio: Deployment, start: Start, directory: Path
+) -> Iterator[tuple[Node, ByHand]]:
+    """A node that runs a service, and its link."""
+    with connected(lambda: start(radio), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        node.until(lambda status: by_name(status) == {"radio": "running"})
+        yield node, link
+
+
+def test_a_newer_bundle_ends_what_runs_and_a_newer_one_lets_it_run_again(
+    running: tuple[Node, ByHand], site: Site
+) -> None:
+    node, link = running
+    stranger = signer.KeySigner(signer.generate("p256"))
+    link.again()
+    link.welcome(site, Site(**{**vars(site), "version": 2, "developer": stranger}).bundle())
+    assert told(link)[2:4] == (messages.STATES.index("refused"), "untrusted-signer")
+    link.again()
+    link.welcome(site)
+    assert told(link)[3] == "untrusted-signer", "it says so whenever it comes"
+    link.again()
+    link.welcome(site, Site(**{**vars(site), "version": 3}).bundle())
+    node.until(lambda status: by_name(status) == {"radio": "running"})
+
+
+def test_a_whole_seal_for_what_is_there_fetches_nothing(
+    running: tuple[Node, ByHand], site: Site, radio: Deployment, spki: bytes
+) -> None:
+    _, link = running
+    newer = site.reseal(radio, NAME, spki)
+    link.send(messages.ASSIGN, "radio", newer, listed(radio.files))
+    serial = seal.parse(newer, seal.SITE).serial.to_bytes(16, "big")
+    while (report := told(link))[1] != serial:  # what it had to say before
+        continue
+    assert report[2] == messages.STATES.index("running")
+
+
+def told(link: ByHand) -> tuple[Any, ...]:
+    """The next message, which must be a REPORT."""
+    kind, values = link.read()
+    assert kind == messages.REPORT, (kind, values)
+    return values
