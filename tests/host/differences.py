@@ -225,4 +225,11 @@ FUZZ = (
         "encipher_only and decipher_only can only be true",
         rb"\x55\x1d\x0f",
     ),
+    Difference(
+        "cryptography holds the numbers of policyConstraints and inhibitAnyPolicy in 64 bits; RFC "
+        "5280 has SkipCerts without an upper bound, and sealcore uses neither",
+        "by_cryptography",
+        "IntegerOverflow",
+        rb"\x55\x1d[\x24\x36]",
+    ),
 )
