@@ -17,8 +17,8 @@ def check(node, one) -> None:
         _check_and_import(node, one)
     except errors.NoTrustedTime:
         one.set("waiting-for-time", "no-trusted-time")
-    except MemoryError as error:  # the others may be smaller
-        one.set("failed", "MemoryError", str(error))
+    except (MemoryError, RuntimeError) as error:  # of heap or stack; the others may be smaller
+        one.set("failed", type(error).__name__, str(error))
 
 
 def _check_and_import(node, one) -> None:

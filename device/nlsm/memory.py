@@ -71,28 +71,32 @@ def check() -> None:
 
 def free() -> None:
     """Forget the modules that nothing holds, unless there is plenty of memory."""
-    names = ""
-    for name in sys.modules:
-        package = name.split(".")[0]  # ESP8266 has no `partition`
-        module = name[len(package) + 1 :]
-        stays = not module or name in kept or " %s " % module in RESIDENT
-        if package in ("sealcore", "nlsm") and not stays:
-            names += " " + name
-    forget(names)
+    gc.collect()
+    if gc.mem_free() < _PLENTY:
+        for name in list(sys.modules):
+            parts = name.split(".")  # ESP8266 has no `partition`
+            ours = parts[0] in ("sealcore", "nlsm") and len(parts) > 1
+            if ours and " %s " % parts[-1] not in RESIDENT:
+                _forget(name)
+        gc.collect()
     settle()
 
 
 def forget(names: str) -> None:
     """Forget these modules but for those that are kept, unless there is plenty of memory."""
     gc.collect()
-    if gc.mem_free() >= _PLENTY:
-        return
-    for name in names.split():
-        if name in sys.modules and name not in kept:
-            package, module = name.split(".")
-            del sys.modules[name]
-            delattr(sys.modules[package], module)
-    gc.collect()
+    if gc.mem_free() < _PLENTY:
+        for name in names.split():
+            if name in sys.modules:
+                _forget(name)
+        gc.collect()
+
+
+def _forget(name: str) -> None:
+    if name not in kept:
+        package, module = name.split(".")
+        del sys.modules[name]
+        delattr(sys.modules[package], module)
 
 
 def hold(data: bytes) -> bytes:

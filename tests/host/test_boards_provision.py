@@ -11,6 +11,7 @@ from boards.errors import (
     BoardTimeout,
     DeviceFailed,
     FlashFull,
+    Shadowed,
     UnsupportedFirmware,
     VerifyFailed,
 )
@@ -98,6 +99,18 @@ def test_again_it_keeps_its_key_and_no_code_is_copied(virtual: VirtualBoard) -> 
         again = provision.provision(board, "kitchen", issue)
         assert again.code.copied == ()
         assert board.read("/triseal/key") == key
+
+
+@pytest.mark.parametrize("name", ["nlsm.py", "nlsm.mpy", "sealcore.py"])
+def test_what_would_run_in_place_of_the_agent_is_refused(virtual: VirtualBoard, name: str) -> None:
+    with Board(virtual.port) as board:
+        board.write(f"/{name}", b"")
+        with pytest.raises(Shadowed, match=f"/{name}"):
+            provision.provision(board, "kitchen", issue)
+        assert not board.tree("/lib")
+        board.write("/nlsm_notes.txt", b"")  # a name that only begins like it
+        board.remove(f"/{name}")
+        provision.provision(board, "kitchen", issue)
 
 
 def test_what_the_site_refuses_is_passed_on(virtual: VirtualBoard) -> None:

@@ -227,6 +227,13 @@ class OtherAgent(BoardError):
     )
 
 
+class Shadowed(BoardError):
+    """Something in the board's root has the name of the agent's code, and is found before it."""
+
+    code = "shadowed"
+    advice = "Remove it: MicroPython would run it in place of the agent."
+
+
 class NoBootloader(BoardError):
     """The board did not come into its bootloader."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from boards import frozen, stage
-from boards.errors import UnsupportedFirmware, VerifyFailed
+from boards.errors import Shadowed, UnsupportedFirmware, VerifyFailed
 from boards.facts import Facts
 from boards.link import Board
 
@@ -45,6 +45,7 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
     Raises:
         UnsupportedFirmware: the board runs no MicroPython, or one that is too old.
         OtherAgent: its firmware has one in it that is not this computer's.
+        Shadowed: something else in its root would be run in place of the agent.
         SourcesMissing, CompileFailed: on this computer.
         BoardError: as `stage.install`.
     """
@@ -52,6 +53,7 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
     tell("look", 0, 0)
     facts = board.facts()
     require_supported(facts)
+    _check_root(board)
     in_firmware = frozen.on_board(board)
     if in_firmware:
         files = [stage.main_file()]
@@ -60,6 +62,13 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
         files = stage.plan(facts.target)
     done = stage.install(board, files, lambda _, done, total: tell("copy", done, total))
     return facts, done._replace(in_firmware=in_firmware)
+
+
+def _check_root(board: Board) -> None:
+    """Modules are looked for in the root first, then in what is frozen and in `/lib`."""
+    for name in sorted(board.listdir("/")):
+        if name.partition(".")[0] in stage.PACKAGES:
+            raise Shadowed(f"/{name}")
 
 
 def provision(board: Board, node: str, issue: Issue, report: Report | None = None) -> Provisioned:
