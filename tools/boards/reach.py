@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
+from boards import trees
+
 
 def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:
     """The paths of some modules, and of all that they import, at whatever moment.
@@ -24,7 +26,7 @@ def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:
 
 def _named(path: str, source: bytes) -> Iterator[str]:
     """The paths of all that a module may import."""
-    tree = ast.parse(source)
+    tree = trees.parse(source)
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,9 +1,9 @@
 """What a board prints, read as values: whatever is at the other end, it is a value or one error."""
 
-import ast
 import binascii
 from typing import Any
 
+from boards import trees
 from boards.errors import DeviceFailed
 
 _SHA256 = 32
@@ -20,7 +20,7 @@ def value(text: str, *kinds: type) -> Any:
         DeviceFailed: it is none.
     """
     try:
-        found = ast.literal_eval(text.strip())
+        found = trees.literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise _nothing() from None
     if kinds and type(found) not in kinds:
