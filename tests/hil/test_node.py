@@ -205,5 +205,5 @@ def fill(board: Board) -> None:
         "            for _ in range(16):\n                f.write(b)\n"
         "except OSError as e:\n    if e.errno != 28:\n        raise\n"
         "os.remove('/ballast/%d' % n)\nos.remove('/ballast/%d' % (n - 1))\n",
-        600.0,
+        3600.0,
     )
