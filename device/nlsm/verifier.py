@@ -77,5 +77,5 @@ def _read(package: Package, site_seal) -> tuple:
     memory.load(memory.READ)
     from sealcore import seal
 
-    site = seal.brief(site_seal or package.site_seal, seal.SITE)
+    site = seal.brief(package.site_seal if site_seal is None else site_seal, seal.SITE)
     return seal.read(package, site)
