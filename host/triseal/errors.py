@@ -47,7 +47,7 @@ class AlreadyExists(Failure):
     """What would be made is there, and is never overwritten."""
 
     code = "already-exists"
-    advice = "Use what is there, or name another place with --home."
+    advice = "Use what is there, or name another place (most commands: --home)."
 
 
 class NotInitialised(Failure):
