@@ -50,6 +50,7 @@ def commit(ps,t):
  for p in ps:rename(p+t,p)
 """
 
+# Most ports list files with their sizes; to look each one up again takes a while in a full folder.
 TREE = """\
 import os
 def tree(p):
@@ -58,7 +59,7 @@ def tree(p):
  for e in l:
   q=p.rstrip('/')+'/'+e[0]
   if e[1]&0x4000:tree(q)
-  else:print(repr((q,os.stat(q)[6])))
+  else:print(repr((q,e[3]if len(e)>3 and e[3]>=0 else os.stat(q)[6])))
 """
 
 MKDIRS = """\

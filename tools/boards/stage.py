@@ -163,10 +163,13 @@ def install(
         NoAnswer, BoardTimeout, BoardGone: repeat, and it goes on where it stopped.
     """
     wanted = {file.path: file for file in files}
-    hashes = board.hashes([*wanted, *(path + TEMPORARY for path in wanted)])
+    fresh = {file.path + TEMPORARY: file for file in files}
+    there = _sizes(board)
+    hashes = board.hashes(_alike(wanted | fresh, there))
     changed = [path for path, file in wanted.items() if hashes.get(path) != file.sha256]
-    board.remove(*(set(hashes) - {*wanted, *(path + TEMPORARY for path in changed)}))
-    stale = _stale(board, wanted)
+    left = (there.keys() | hashes.keys()) & fresh.keys()
+    board.remove(*sorted(left - {path + TEMPORARY for path in changed}))
+    stale = sorted(there.keys() - wanted.keys() - fresh.keys())
     if changed or stale:
         missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
         _stage(board, [wanted[path] for path in missing], progress)
@@ -176,9 +179,21 @@ def install(
     return Installed(tuple(changed), kept, tuple(stale))
 
 
-def _stale(board: Files, wanted: Iterable[str]) -> list[str]:
-    present = {path for name in PACKAGES for path in board.tree(f"{_LIBRARY}/{name}")}
-    return sorted(present - {*wanted, *(path + TEMPORARY for path in wanted)})
+def _sizes(board: Files) -> dict[str, int]:
+    """What lies in the folders of the packages, by path."""
+    found: dict[str, int] = {}
+    for name in PACKAGES:
+        found |= board.tree(f"{_LIBRARY}/{name}")
+    return found
+
+
+def _alike(sought: Mapping[str, StagedFile], there: Mapping[str, int]) -> list[str]:
+    """The paths at which what is sought may lie: hashing is what takes a board its time."""
+    return [
+        path
+        for path, file in sought.items()
+        if there.get(path) == len(file.data) or not path.startswith(_LIBRARY + "/")
+    ]
 
 
 def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None) -> None:
