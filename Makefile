@@ -28,7 +28,7 @@ flash: environment ## MicroPython onto a board; BOARD=esp32 PORT=/dev/ttyUSB0 FI
 
 .PHONY: test
 test: micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
-	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: hil
 hil: BOARD ?= virtual
