@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from boards.link import Board
     from boards.provision import Provisioned
     from triseal.package import Package
+    from triseal.site.cable import Accepted
     from triseal.site.console import NodeStatus, ServiceStatus
 
 SECONDS = 30.0  # until a node says what a test waits for
@@ -127,6 +128,7 @@ class Node:
         site: its Site.
         name: of the node.
         provisioned: what provisioning did.
+        accepted: the deployment that the board accepted last, and what its check took; None before.
     """
 
     def __init__(self, board: Board, site: Site, settings: Mapping[str, object]) -> None:
@@ -135,6 +137,7 @@ class Node:
         self.site = site
         self.name = f"node-{secrets.token_hex(4)}"
         site.manager.add_node(self.name)
+        self.accepted: Accepted | None = None
         self.provisioned = self.provision(settings)
 
     def provision(self, settings: Mapping[str, object]) -> Provisioned:
@@ -171,7 +174,9 @@ class Node:
         from triseal.site import cable
 
         self.site.manager.assign(self.name, name)
-        return cable.deploy(self.site.manager, self.board, self.name, [name], _silent)[1]
+        found, status = cable.deploy(self.site.manager, self.board, self.name, [name], _silent)
+        self.accepted = found[-1]
+        return status
 
     def remove(self, name: str = "service") -> NodeStatus:
         """Remove a service."""

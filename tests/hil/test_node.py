@@ -36,9 +36,18 @@ def test_a_board_becomes_a_node_and_keeps_its_key(node: Node) -> None:
 
 def test_a_service_is_checked_and_runs(deployed_service: DeployedService) -> None:
     node = deployed_service(TICKS, grants=["log"])
-    found = node.service()
+    status = node.status()
+    (found,) = status.services
     assert (found.state, found.grants) == ("running", ("log",))
     node.wait_for("service: tick")
+    facts, check = node.provisioned.facts, node.accepted
+    assert check is not None
+    assert 0 < check.heap < facts.heap_size
+    print(  # shown with -s: the device README's figures
+        f"{facts.machine}: heap {facts.heap_size}, free {facts.heap_free}, with the service"
+        f" {status.heap_free}; flash {facts.flash_size}, free {facts.flash_free};"
+        f" check {check.check_ms} ms, heap {check.heap}"
+    )
 
 
 def test_services_reach_each_other_by_what_they_are_granted(
