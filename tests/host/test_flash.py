@@ -148,7 +148,11 @@ def steps() -> tuple[list[str], Report]:
     return seen, lambda step, *_: seen.append(step)
 
 
-def test_a_port_without_a_chip_is_one_line(silent: str) -> None:
+def test_a_port_without_a_chip_is_one_line(
+    silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "esptool.py").write_text("print('what a service brought')")  # and never runs
+    monkeypatch.chdir(tmp_path)
     seen, report = steps()
     with pytest.raises(NoBootloader, match="Failed to connect to ESP32") as caught:
         flash.flash(chips.named("esp32"), silent, esp_image("esp32"), report)

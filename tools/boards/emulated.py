@@ -76,7 +76,7 @@ class Emulation:
     def command(self) -> list[str]:
         """What runs it; the flash is written back when it ends."""
         return [
-            sys.executable, "-m", "rp2040py", "micropython", "--tcp-port", str(self._number),
+            sys.executable, "-P", "-m", "rp2040py", "micropython", "--tcp-port", str(self._number),
             "--image", str(self._firmware),
             "--littlefs", str(self._flash), "--dump-fs", str(self._flash),
         ]  # fmt: skip

@@ -99,8 +99,9 @@ def _flash_serial(chip: Chip, port: str, data: bytes, report: Report, begin: int
 
 
 def _command(chip: Chip, port: str, file: Path, begin: int) -> list[str]:
+    # -P: a module of that name in the folder at hand, where services come from anywhere, is none.
     return [
-        sys.executable, "-m", "esptool", "--chip", chip.name, "--port", port, "--baud", _BAUD,
+        sys.executable, "-P", "-m", "esptool", "--chip", chip.name, "--port", port, "--baud", _BAUD,
         "write-flash", "--erase-all", hex(begin), str(file),
     ]  # fmt: skip
 
