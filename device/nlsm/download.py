@@ -103,9 +103,7 @@ class Download:
 
         installer.offer(self._link.node, self.queue[0][0])
         self.queue.pop(0)
-        self.more()
-        if self.queue:
-            self._begin()
+        self._go_on()
 
     def _ask(self) -> None:
         from sealcore import messages
@@ -123,6 +121,12 @@ class Download:
         if len(octets) > size - offset:
             raise errors.BadMessage("chunk")
         self._link.answered()
+        try:
+            self._store(octets, size)
+        except OSError as error:  # the flash has no room for it
+            self._give_up(error)
+
+    def _store(self, octets: bytes, size: int) -> None:
         self._file.write(octets)
         self._done += len(octets)
         if self._done < size:
@@ -131,6 +135,28 @@ class Download:
         self.close()
         self._keep()
         self._next()
+
+    def _give_up(self, error) -> None:
+        """Refuse the first one and take back its room, which others need for their seals."""
+        try:
+            self.close()
+        except OSError:  # what could not be written
+            self._file = None
+        from . import installer, service
+
+        folder = self._folder()
+        name, seal, _ = self.queue.pop(0)
+        node = self._link.node
+        one = node.services[name] = node.services.get(name) or service.Service(name)
+        installer.refuse(node, one, errors.TooLarge("flash: %s" % error), seal, folder)
+        recovery.remove(folder)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The next one has its turn."""
+        self.more()
+        if self.queue:
+            self._begin()
 
     def _keep(self) -> None:
         """The first of what is left has come: give it its name. A part of something else is

@@ -1,8 +1,13 @@
 """Puts in place what has come over the link, once nothing of the old runs any more."""
 
 from sealcore import errors
+from sealcore.compat import const
 
 from . import keystore, recovery, service, starter, verifier
+
+# Seconds until what was refused is asked for again. The site says by itself when something has
+# changed; until then each try would cost it a seal, and the node a check and some of its flash.
+_AGAIN_S = const(600)
 
 
 def offer(node, name: str) -> None:
@@ -39,6 +44,10 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
     print("triseal: " + str(one))
     if before[0] == "running":
         one.set(*before)
+    try:
+        one.due = node.clock.now() + _AGAIN_S
+    except errors.NoTrustedTime:  # nothing is due then
+        pass
 
 
 def renew(node, one, seal: bytes) -> None:

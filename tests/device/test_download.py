@@ -10,6 +10,7 @@ import pytest
 
 from sealcore import messages
 from sealcore.compat import sha256
+from tests.device import on_micropython
 from tests.device.by_hand import SPKI, ByHand, connected, listed
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
@@ -155,6 +156,46 @@ def test_what_is_no_service_is_not_fetched(
         with pytest.raises(EOFError):
             link.read()
         assert not (directory / INCOMING).exists(), sentence
+
+
+FULL = """
+from nlsm import clock, download, keystore, link
+from sealcore import messages
+keystore.INCOMING = keystore.ROOT + "/incoming"
+class Full:
+    def write(self, data):
+        raise OSError(28)
+    close = lambda self: self.write(b"")
+class Node:
+    services = {}
+    clock = clock.Clock(1795363200, 600)
+class Said(link.Link):
+    def send(self, message):
+        kind, values = messages.parse(message)
+        print(kind, *values[2:] if kind == messages.FETCH else values[:1] + values[3:4])
+Node.link = l = Said(Node)
+l.greeted = True
+l.download = download.Download(l)
+download.open = lambda path, mode: Full() if "huge" in path and mode == "ab" else open(path, mode)
+for name, size in (("huge", 9000), ("lamp", 7)):
+    l.download.add(name, b"seal", [("app.py", size, bytes([size % 256] * 32))])
+l.download.take(bytes([40] * 32), 0, bytes(2048))
+print(keystore.names(keystore.INCOMING))
+"""
+
+
+def test_what_the_flash_has_no_room_for_is_refused_once_and_leaves_its_room_to_the_next(
+    tmp_path: Path,
+) -> None:
+    root = f"from nlsm import keystore\nkeystore.ROOT = {str(tmp_path)!r}\n"
+    said = on_micropython.run(root + FULL)
+    assert said.splitlines() == [
+        f"{messages.FETCH} 2048",
+        f"{messages.REPORT} huge too-large",
+        "triseal: huge refused: too-large: flash: 28",
+        f"{messages.FETCH} 7",
+        "['lamp']",
+    ]
 
 
 def fetched(link: ByHand) -> tuple[Any, ...]:

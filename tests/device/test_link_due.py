@@ -9,8 +9,8 @@ from tests.device import on_micropython
 
 LINK = """
 import time
-from nlsm import clock, link, service
-from sealcore import messages
+from nlsm import clock, installer, link, service
+from sealcore import errors, messages
 
 PERIOD = time.ticks_add(0, -1) + 1
 
@@ -85,6 +85,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("so does that to a FETCH", "l.expect()\ntick(9)\nl.answered()\ntick(99)", ""),
     ("a FETCH without one ends it", "l.expect()\ntick(31)",
      "triseal: link: no-answer: the site does not answer drop"),
+    ("what the node refused is asked for again in ten minutes",
+     "Node.link, a = l, have('a', T)\ninstaller.refuse(Node, a, errors.Rollback(), b'', '')\n"
+     "tick(599)\nprint('-')\ntick(1)",
+     "report a refused 0 triseal: a refused: rollback - renew a:16"),
     ("a report is sent at once", "l.report(have('a'))\ntick()", "report a running 0"),
     ("where there is no room it waits",
      FULL % 16 + "l.report(have('a'))\ntick()\nprint('-')\nl._out = []\ntick()\ntick()",
