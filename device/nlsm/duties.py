@@ -77,8 +77,9 @@ def _believe(node, newer: bytes) -> None:
     """Take a newer trust bundle; what it does not bear out any longer ends."""
     from . import enrol, recovery
 
+    # Whatever services are called whose files have come in part: none is in the way.
+    recovery.remove(keystore.INCOMING)
     recovery.make(keystore.INCOMING)
-    recovery.remove(keystore.INCOMING + "/bundle.der")  # a service may be called so
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
     enrol.accept()
     node.bundle = trust.load().version

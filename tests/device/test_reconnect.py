@@ -43,6 +43,8 @@ def test_a_newer_bundle_ends_what_runs_and_a_newer_one_lets_it_run_again(
 ) -> None:
     node, link = running
     stranger = signer.KeySigner(signer.generate("p256"))
+    for service in ("bundle.der", "bundle.der.new"):  # so they may be called; their files come
+        (node.root / "triseal/incoming" / service).mkdir(parents=True)
     link.again()
     link.welcome(site, Site(**{**vars(site), "version": 2, "developer": stranger}).bundle())
     assert told(link)[2:4] == (messages.STATES.index("refused"), "untrusted-signer")
