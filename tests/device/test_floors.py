@@ -34,6 +34,22 @@ print(grace.spend(600), floors.read()["thermo"], floors.read()[floors.TIME])
     ]
 
 
+def test_floors_that_could_not_be_read_again_are_not_written(tmp_path: Path) -> None:
+    code = """
+from sealcore import errors
+count = 210
+floors.write(dict([("=time", 1795363200)] + [("%063d" % n, 2147483647) for n in range(count)]))
+try:
+    while True:
+        floors.rise(1795363200, "%063d" % count, 2147483647)
+        count += 1
+except errors.TooLarge:
+    floors.rise(1795363200 + 3600)
+    print(count, len(floors.read()), floors.read()[floors.TIME])
+"""
+    assert run(code, tmp_path) == ["218", "219", "1795366800"]
+
+
 CONTEXT = """
 from nlsm import bus, context
 class Service:
