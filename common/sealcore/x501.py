@@ -108,7 +108,8 @@ def _folded(tag: int, value) -> bytes:
     fails to match is refused.
     """
     if tag in (_UTF8_STRING, _PRINTABLE_STRING, _IA5_STRING):
-        return b" ".join(bytes(value).lower().split())
+        # One tag for all that compare with each other, or text could pass for a tag and a text.
+        return b"\x0c" + b" ".join(bytes(value).lower().split())
     return bytes((tag,)) + bytes(value)
 
 

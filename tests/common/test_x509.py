@@ -535,6 +535,7 @@ OTHER_NAMES = (
     ("a blank more inside a word", text_name(UTF8, b"homeCA"), text_name(UTF8, b"home CA")),
     ("a BMPString of another case", text_name(BMP, b"\x00a"), text_name(BMP, b"\x00A")),
     ("a BMPString for a UTF8String", text_name(BMP, b"\x00a"), text_name(UTF8, b"\x00a")),
+    ("a BMPString for its tag as text", text_name(BMP, b"\x00a"), text_name(UTF8, b"\x1e\x00a")),
     (
         "letters beyond ASCII of another case",
         text_name(UTF8, b"\xc3\xa4"),
