@@ -7,11 +7,14 @@ import os
 import pty
 import random
 import resource
+import shutil
 import struct
 import tty
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -32,7 +35,8 @@ from boards.link import Board
 from boards.provision import Report
 from boards.virtual import VirtualBoard
 from tests.host.esp_chip import EspChip
-from triseal.cli import main
+from triseal.cli import main, node_flash
+from triseal.cli.output import Facts
 
 ENTRIES = {"esp32": 0x40080400, "esp32s3": 0x403C9000, "esp32c3": 0x403C0000, "esp8266": 0x40100004}
 NUMBERS = {"esp32": 0, "esp32s3": 9, "esp32c3": 5, "esp8266": 0x0000}
@@ -261,6 +265,33 @@ def test_a_pico_is_flashed_by_copying(tmp_path: Path) -> None:
     flash.flash(chips.named("rp2040"), str(place), data, lambda *all_: told.append(all_))
     assert (place / "firmware.uf2").read_bytes() == data
     assert told[-1] == ("flash", len(data), len(data))
+
+
+def test_boards_that_were_given_as_volumes_get_each_its_own_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = {"a": "/dev/ttyNONE1", "b": "/dev/ttyNONE0", "c": "/dev/ttyNONE9"}
+    looks = {"a": 3, "b": 1, "c": 1}  # until a board that was written has its port
+
+    def serial_ports() -> list[str]:
+        looks["c"] -= 1  # the port of another job, which was away for a moment
+        for name in "ab":
+            if (tmp_path / name / "firmware.uf2").exists():
+                shutil.rmtree(tmp_path / name)  # it is no volume any more
+            looks[name] -= not (tmp_path / name).exists()
+        return sorted(ports[name] for name, left in looks.items() if left < 0)
+
+    monkeypatch.setattr(flash, "serial_ports", serial_ports)
+    monkeypatch.setattr(
+        flash, "await_repl", lambda port, _: SimpleNamespace(machine=port, version=())
+    )
+    monkeypatch.setattr(flash, "_STEP", 0.05)
+    places = [str(volume_of(tmp_path / name)) for name in "ab"]
+    report = steps()[1]
+    chip, data = chips.named("rp2040"), uf2_image("rp2040")
+    jobs = [node_flash._Job(chip, one, data, "", False, (ports["c"],)) for one in places]
+    done = node_flash._all(jobs, None, dict.fromkeys(places, report))
+    assert [cast(Facts, done[one])["port"] for one in places] == [ports["a"], ports["b"]]
 
 
 def test_another_board_or_no_board_behind_a_folder(tmp_path: Path) -> None:

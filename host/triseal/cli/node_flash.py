@@ -45,15 +45,20 @@ Sha256 = Annotated[
 ]
 
 
+# Held from writing to a volume until its board has a port: nobody would know whose it is.
+_volumes = threading.Lock()
+
+
 @dataclass(frozen=True)
 class _Job:
-    """One board; `node` is "" if it shall not be provisioned."""
+    """One board; `node` is "" if it shall not be provisioned. `ports` are those of all jobs."""
 
     chip: Chip
     port: str
     data: bytes
     node: str
     replace: bool
+    ports: tuple[str, ...] = ()
 
 
 def flash(
@@ -94,7 +99,8 @@ def flash(
         image.holds_agent(chip, data)  # another one is refused before anything is erased
     names = node or [""] * len(port)
     pairs = zip(port, names, strict=True)
-    jobs = [_Job(chip, one, data, name, replace) for one, name in pairs]
+    real = tuple(str(Path(one).resolve()) for one in port)
+    jobs = [_Job(chip, one, data, name, replace, real) for one, name in pairs]
     with contextlib.ExitStack() as stack:
         site = None
         if node:
@@ -127,10 +133,7 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
     if site is not None and not job.replace and not Path(job.port).is_dir():
         report("look", 0, 0)
         cable.check_erasable(site, job.port, job.node)
-    before = flashing.serial_ports()
-    flashing.flash(job.chip, job.port, job.data, report)
-    # A board that was given as a volume has its port only now.
-    port = flashing.new_port(before) if Path(job.port).is_dir() else job.port
+    port = _write(job, report)
     found = flashing.await_repl(port, report)
     facts: dict[str, object] = {
         "port": port,
@@ -142,6 +145,18 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
             _, status = cable.enrol(site, board, job.node, {}, report, replace=job.replace)
         facts |= {"node": job.node, "bundle_version": status.bundle_version}
     return facts
+
+
+def _write(job: _Job, report: Report) -> str:
+    """Write the firmware; the port of the board, which one that was given as a volume has now."""
+    if not Path(job.port).is_dir():
+        flashing.flash(job.chip, job.port, job.data, report)
+        return job.port
+    with _volumes:
+        # The port of another job may be away at the moment, and is not new when it comes back.
+        before = [*flashing.serial_ports(), *job.ports]
+        flashing.flash(job.chip, job.port, job.data, report)
+        return flashing.new_port(before)
 
 
 def _report(results: dict[str, output.Facts | Exception], *, as_json: bool) -> None:
