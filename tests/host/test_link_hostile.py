@@ -334,7 +334,8 @@ def test_who_has_a_network_of_addresses_takes_one_place_after_the_other() -> Non
 def test_a_node_that_does_not_read_is_dropped(tmp_path: Path) -> None:
     world = LinkWorld(tmp_path)
     world.deploy("kitchen", "thermo")
-    limits = Limits(write_seconds=0.5, write_octets=1024, burst=100000, rate=1e6)
+    many = 100000
+    limits = Limits(write_seconds=0.5, write_octets=1024, burst=many, rate=1e6, kept_burst=many)
     with serving(world, limits) as site:
         kitchen = world.node("kitchen", site.port)
         kitchen.hello()
@@ -402,7 +403,7 @@ def test_what_follows_a_broken_frame_is_not_kept(tmp_path: Path) -> None:
         node = world.node("kitchen", site.port)
         node.hello()
         node.expect(messages.ASSIGN)
-        allowance = site.server.registry.allowance("kitchen")
+        allowance, _ = site.server.registry.allowance("kitchen")
         node.send(messages.RENEW, [("thermo", b"")])
         until(lambda: allowance._left < 0, "the site holds the node up")
         node.tls.sendall(bytes(4))
@@ -441,6 +442,28 @@ def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None
         node.send(messages.ENROL, make_request(world.node_keys["kitchen"], "kitchen"), b"")
         node.expect(messages.ENROLLED)
         assert time.monotonic() - start > 1.5
+
+
+def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_path: Path) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo", "lock")
+    limits = Limits(kept_burst=3, kept_rate=0.001, hello_seconds=0.5)
+    with serving(world, limits) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        for _ in range(2):
+            node.expect(messages.ASSIGN)
+        for _ in range(2):
+            node.send(messages.RENEW, [("thermo", b""), ("lock", b"")])
+        for _ in range(2):
+            node.expect(messages.ASSIGN)
+        world.manager.undeploy("kitchen", "lock")
+        assert node.expect(messages.REMOVE) == (["lock"],)
+        node.connect()  # as somebody who has paid for nothing
+        node.tls.sendall(hello())
+        until(lambda: closed(site, "too-slow") == 1, "closed")
+        assert seals(world) == 4
+    assert limits.for_lifetime(512).kept_rate == 2
 
 
 def test_an_allowance_comes_back_with_time() -> None:

@@ -14,12 +14,15 @@ from sealcore.errors import SealError
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site.link.desk import Desk
+from triseal.site.link.drafts import Draft, Task
 from triseal.site.link.limits import Allowance, Limits
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.peers import Peer
 from triseal.site.link.session import Session
 
 Follower = asyncio.Queue[tuple[str, str] | None]
+
+_CERTIFICATE_UNITS = 16  # larger than a seal, and kept for a year more
 
 Ended = (SealError, Failure, DatabaseUnusable, BoardError, OSError, EOFError, TimeoutError)
 
@@ -51,7 +54,8 @@ class Connection:
         carrier: carries the frames that come and go.
         peer: who is at the other end.
         desk: answers.
-        limits, metrics, allowance: see there.
+        limits, metrics: see there.
+        allowances: of the node, see `registry`.
 
     Attributes:
         node: the node's name.
@@ -65,18 +69,19 @@ class Connection:
         desk: Desk,
         limits: Limits,
         metrics: Metrics,
-        allowance: Allowance,
+        allowances: tuple[Allowance, Allowance],
     ) -> None:
         self._carrier = carrier
         self.node = peer.node
         self._limits = limits
         self._metrics = metrics
-        self._allowance = allowance
+        self._desk = desk
+        self._allowance, self._kept = allowances
         self._stale = asyncio.Event()
         self._turn = asyncio.Lock()
         self._code = ""
         self._followers: set[Follower] = set()
-        self.session = Session(desk.ask, self.send, self._pace, self._log_line, peer)
+        self.session = Session(self._ask, self.send, self._pace, self._log_line, peer)
 
     async def serve(self, greeted: Callable[[], None], heard: Callable[[], None]) -> str:
         """Converse until the end; returns the code that tells why it ended.
@@ -117,6 +122,8 @@ class Connection:
 
     async def _one(self) -> None:
         message = await self._carrier.next()
+        # Before its turn: what changes in the site is told all the same.
+        await asyncio.sleep(self._kept.wait(0, time.monotonic()))
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
         await self._carrier.drain()
@@ -131,6 +138,13 @@ class Connection:
                 await self._carrier.drain()
         except Ended as error:
             self.end(code_of(error))
+
+    async def _ask(self, task: Task) -> Draft:
+        """Ask the desk; what the ledger keeps of it is paid for by the node's next message."""
+        draft = await self._desk.ask(task)
+        units = len(draft.seals) + _CERTIFICATE_UNITS * draft.counts.get("certificate", 0)
+        self._kept.wait(units, time.monotonic())
+        return draft
 
     async def _pace(self, units: int) -> None:
         wait = self._allowance.wait(units, time.monotonic())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sealcore import messages
+
+_OFTEN = 16  # times that all services of a node may be sealed within a lifetime
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Limits:
         rate: units per second in the long run.
         enrol_burst, enrol_rate: the same, for all boards without a certificate together; an ENROL
             is one unit.
+        kept_burst, kept_rate: the same for what the ledger keeps of a node for months: a seal is
+            one unit, a certificate many. See `for_lifetime`.
         write_octets: sent but not taken, beyond which nothing more is produced for a node.
         line_seconds: for a node at a serial line to answer, or to take what was sent: it may be
             checking seals, and does nothing else meanwhile.
@@ -43,9 +47,18 @@ class Limits:
     rate: float = 64.0
     enrol_burst: int = 64
     enrol_rate: float = 16.0
+    kept_burst: int = _OFTEN * messages.MAX_LIST
+    kept_rate: float = 0.2
     write_octets: int = 2 * messages.MAX_FRAME
     line_seconds: float = 120.0
     quiet_seconds: float = 20.0
+
+    def for_lifetime(self, seconds: int) -> Limits:
+        """These for a site whose seals live so long: each of the most services that a node can have
+        may be sealed again and again within it, and no node fills the disk that all renewals need.
+        """
+        often = _OFTEN * messages.MAX_LIST / seconds
+        return replace(self, kept_rate=max(self.kept_rate, often))
 
 
 class Allowance:

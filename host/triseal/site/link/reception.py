@@ -39,8 +39,8 @@ class Reception:
             peer: who it is.
             greeted: called once it has said HELLO and is registered.
         """
-        allowance = self.registry.allowance(peer.node)
-        connection = Connection(carrier, peer, self.desk, self.limits, self.metrics, allowance)
+        allowances = self.registry.allowance(peer.node)
+        connection = Connection(carrier, peer, self.desk, self.limits, self.metrics, allowances)
 
         def register() -> None:
             self.registry.add(connection)

@@ -30,7 +30,7 @@ class Registry:
         self._limits = limits
         self._metrics = metrics
         self._connections: dict[str, Connection] = {}
-        self._allowances: dict[str, Allowance] = {}
+        self._allowances: dict[str, tuple[Allowance, Allowance]] = {}
         self._heard: set[str] = set()
 
     def __iter__(self) -> Iterator[Connection]:
@@ -60,12 +60,14 @@ class Registry:
             del self._connections[connection.node]
             self._metrics.connected.set(len(self._connections))
 
-    def allowance(self, node: str) -> Allowance:
-        """What a node may still ask for, over all of its connections."""
+    def allowance(self, node: str) -> tuple[Allowance, Allowance]:
+        """What a node may still ask for, over all of its connections: work, and what is kept."""
         found = self._allowances.get(node)
         if found is None:
-            fresh = Allowance(self._limits.burst, self._limits.rate, time.monotonic())
-            found = self._allowances[node] = fresh
+            limits, now = self._limits, time.monotonic()
+            work = Allowance(limits.burst, limits.rate, now)
+            kept = Allowance(limits.kept_burst, limits.kept_rate, now)
+            found = self._allowances[node] = work, kept
         return found
 
     def heard(self, node: str) -> None:
