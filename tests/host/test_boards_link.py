@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from boards import device_errors
+from boards import device_errors, said
 from boards.errors import (
     BadName,
     BoardError,
@@ -75,6 +75,8 @@ def test_functions_are_called_with_values(virtual: VirtualBoard) -> None:
             board.call("nothing.there")
         with pytest.raises(DeviceFailed, match="no value"):
             board.call("builtins.iter", [])
+    with pytest.raises(DeviceFailed, match="no value"):
+        said.value("[" + "1," * 40000 + "]")  # a thousand times as many would take all memory
 
 
 # What a board answers that is no MicroPython, or a hostile one.

@@ -7,6 +7,8 @@ from boards import trees
 from boards.errors import DeviceFailed
 
 _SHA256 = 32
+# Of the text of a value: what is read as one takes 500 times as much memory.
+_LONGEST = 1 << 16
 
 
 def value(text: str, *kinds: type) -> Any:
@@ -17,8 +19,10 @@ def value(text: str, *kinds: type) -> Any:
         kinds: exact types, one of which it must have; none for any.
 
     Raises:
-        DeviceFailed: it is none.
+        DeviceFailed: it is none, or longer than any.
     """
+    if len(text) > _LONGEST:
+        raise _nothing()
     try:
         found = trees.literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
