@@ -43,14 +43,17 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path) -> Non
     assert found.waiting == {"hall": NOW + 5000}
 
 
-# What a board that is no node might answer to `nlsm.install`, and what comes of it.
+# What a board that is no node might answer to a function of `nlsm`.
 ANSWERS = (
-    ("challenge", "bytes(15)"),
-    ("challenge", "'x' * 16"),
-    ("challenge", "None"),
-    ("accept", "{}"),
-    ("accept", "[]"),
-    ("accept", "{'ms': '1', 'heap': 2}"),
+    ("install", "challenge", "bytes(15)"),
+    ("install", "challenge", "'x' * 16"),
+    ("install", "challenge", "None"),
+    ("install", "accept", "{}"),
+    ("install", "accept", "[]"),
+    ("install", "accept", "{'ms': '1', 'heap': 2}"),
+    ("newcomer", "request", "5"),
+    ("newcomer", "request", "('x', b'y')"),
+    ("newcomer", "request", "(b'x',)"),
 )
 
 
@@ -62,12 +65,12 @@ def test_a_board_that_is_no_node_is_one_error(tmp_path: Path) -> None:
         board.mkdirs("/lib/nlsm")
         board.write("/triseal/bundle.der", bundle)
         board.write("/lib/nlsm/__init__.py", b"")
-        for function, answer in ANSWERS:
-            board.write("/lib/nlsm/install.py", f"def {function}(*_): return {answer}".encode())
-            board.exec("import sys\nsys.modules.pop('nlsm', 0)\nsys.modules.pop('nlsm.install', 0)")
-            ask = prepare if function == "challenge" else offer
+        for module, function, answer in ANSWERS:
+            board.write(f"/lib/nlsm/{module}.py", f"def {function}(*_): return {answer}".encode())
+            names = ("nlsm", f"nlsm.{module}")
+            board.exec(f"import sys\nfor n in {names}:sys.modules.pop(n, 0)")
             with pytest.raises(DeviceFailed):
-                ask(world, board)
+                ASKED[function](world, board)
 
 
 def prepare(world: World, board: Board) -> None:
@@ -76,6 +79,28 @@ def prepare(world: World, board: Board) -> None:
 
 def offer(_: World, board: Board) -> None:
     cable.offer(board, "thermo", {"site.der": b"x"}, silent)
+
+
+def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "site")
+    world.manager.add_service(world.package())
+    world.add_node("hall")
+    status = NodeStatus("hall", NOW, 3, 100000, (), {}, bytes(16))
+    for name in ("check_is", "_update_bundle", "_install", "_restart"):
+        monkeypatch.setattr(cable, name, lambda *_: status)
+    with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
+        monkeypatch.setattr(board, "soft_reset", board.close)
+        with pytest.raises(DeviceFailed, match="nothing of what"):
+            cable.deploy(world.manager, board, "hall", ["thermo"], silent)
+
+
+def redeem(world: World, board: Board) -> None:
+    cable._redeem(world.manager, board, silent)
+
+
+ASKED = {"challenge": prepare, "accept": offer, "request": redeem}
 
 
 def silent(step: str, done: int, total: int) -> None:

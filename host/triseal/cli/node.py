@@ -226,7 +226,7 @@ def deploy_by_cable(
     """What `node deploy` and `site deploy --port` do."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         (done,), status = cable.deploy(site, board, node, [service], report)
-    (became,) = [one for one in status.services if one.name == service]
+    became = next(one for one in status.services if one.name == service)
     facts = {
         "node": node,
         "service": service,

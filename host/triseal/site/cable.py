@@ -139,7 +139,10 @@ def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus
 
 def _redeem(site: Manager, board: Board, report: Report) -> None:
     report("key", 0, 0)
-    csr, proof = board.call("nlsm.newcomer.request", timeout=provision.KEY_SECONDS)
+    made = board.call("nlsm.newcomer.request", timeout=provision.KEY_SECONDS)
+    if type(made) is not tuple or [type(one) for one in made] != [bytes, bytes]:
+        raise DeviceFailed("the board's request is none")
+    csr, proof = made
     report("issue", 0, 0)
     issued = {"node.crt": site.redeem(csr, proof), "bundle.der": site.bundle().der}
     files = [(f"{provision.INCOMING}/{name}", data) for name, data in issued.items()]
@@ -170,7 +173,10 @@ def deploy(
         with _refusals():
             _update_bundle(site, board, report)
         accepted = [_install(site, board, node, one, report) for one in services]
-    return accepted, _restart(site, board, node, report)
+    status = _restart(site, board, node, report)
+    if not {*services} <= {one.name for one in status.services}:
+        raise DeviceFailed("the board says nothing of what it has just installed")
+    return accepted, status
 
 
 def remove(
