@@ -33,6 +33,7 @@ from triseal.certificate import Validity
 from triseal.signer import KeySigner
 from triseal.site import state
 from triseal.site.authority import Authority, Issuer, self_signed
+from triseal.site.link import greeting
 from triseal.site.link.handshakes import Handshakes, origin
 from triseal.site.link.limits import Allowance, Limits
 
@@ -111,6 +112,12 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ("HELLO of another protocol", hello(protocol=2), False, "bad-message"),
     ("what only a site says", message(messages.REMOVE, ["thermo"]), True, "bad-message"),
     ("a seal for the site", message(messages.ASSIGN, "thermo", b"0", []), True, "bad-message"),
+    (
+        "text that PostgreSQL does not keep",
+        message(messages.REPORT, "thermo", b"", 5, "a", "b\0c", []),
+        True,
+        "bad-message",
+    ),
     ("RENEW of 65 services", raw(messages.RENEW, many(65)), True, "bad-message"),
     (
         "a serial of 17 octets",
@@ -464,6 +471,23 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_p
         until(lambda: closed(site, "too-slow") == 1, "closed")
         assert seals(world) == 4
     assert limits.for_lifetime(512).kept_rate == 2
+
+
+def test_a_defect_in_what_a_node_is_told_ends_its_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = LinkWorld(tmp_path)
+    world.deploy("kitchen", "thermo")
+    with serving(world) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        node.expect(messages.ASSIGN)
+        monkeypatch.setattr(greeting, "changes", lambda *_: 1 // 0)
+        world.manager.undeploy("kitchen", "thermo")
+        until(lambda: closed(site, "defect") == 1, "closed")
+        monkeypatch.undo()
+        node.hello(thermo=node.serial("thermo"))
+        assert node.expect(messages.REMOVE) == (["thermo"],)
 
 
 def test_an_allowance_comes_back_with_time() -> None:

@@ -4,6 +4,7 @@ busy."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -22,6 +23,7 @@ from triseal.site.link.session import Session
 
 Follower = asyncio.Queue[tuple[str, str] | None]
 
+_log = logging.getLogger(__name__)
 _CERTIFICATE_UNITS = 16  # larger than a seal, and kept for a year more
 
 Ended = (SealError, Failure, DatabaseUnusable, BoardError, OSError, EOFError, TimeoutError)
@@ -138,6 +140,9 @@ class Connection:
                 await self._carrier.drain()
         except Ended as error:
             self.end(code_of(error))
+        except Exception:  # a defect ends the connection: a node that hears of nothing would stay
+            _log.exception("defect", extra={"node": self.node})
+            self.end("defect")
 
     async def _ask(self, task: Task) -> Draft:
         """Ask the desk; what the ledger keeps of it is paid for by the node's next message."""

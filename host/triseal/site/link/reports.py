@@ -20,9 +20,11 @@ def report(look: Look, node: str, told: Report) -> Draft:
         node: as its certificate names it.
         told: service, serial that it holds (empty: none), index of the state, code, detail, seals.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled.
+    Raises: UnknownNode, NodeRetired, NotEnrolled; BadMessage for text that no node writes.
     """
     service, serial, number, code, detail, evidence = told
+    if "\0" in service + code + detail:  # PostgreSQL keeps none, and takes nothing beside it
+        raise errors.BadMessage("NUL")
     place = Place(node, service)
     plan = look.plans.of(look.connection, node, look.now)
     assigned = service in plan.services
