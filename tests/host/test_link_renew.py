@@ -126,6 +126,8 @@ def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     world.manager.undeploy("kitchen", "light")
     assert kitchen.expect(messages.REMOVE) == (["light"],)
+    confirm(kitchen, "light")  # it had fetched it just then
+    assert kitchen.expect(messages.REMOVE) == (["light"],)
     kitchen.send(messages.REPORT, "light", b"", STOPPED, "", "", [])
     until(lambda: guarantee(world, "light").by is None, "stopped everywhere")
     kitchen.send(messages.RENEW, [("light", kitchen.serial("light"))])

@@ -10,11 +10,13 @@ from triseal.site.link.drafts import Draft, Look
 
 Report = tuple[str, bytes, int, str, str, list[bytes]]
 
+_RUNS = "running"
 _REMOVED = "stopped"  # what a node says of a service that it has removed, without a serial
 
 
 def report(look: Look, node: str, told: Report) -> Draft:
-    """Record a report. The answer is a new seal where one has expired on its way, else nothing.
+    """Record a report. The answer is a new seal where one has expired on its way, REMOVE for what
+    the site has taken away meanwhile, else nothing.
 
     Args:
         node: as its certificate names it.
@@ -37,6 +39,8 @@ def report(look: Look, node: str, told: Report) -> Draft:
         draft.writes.append(
             lambda connection: holdings.confirm(connection, place, serial, became, look.now)
         )
+        if became == _RUNS and not assigned:  # it had its files and no more when REMOVE came
+            draft.frames.append(messages.frame(messages.write(messages.REMOVE, [service])))
     elif not (assigned and became == _REMOVED):  # else a new seal may have crossed it on its way
         draft.held[service] = None
         draft.gave_up = node
