@@ -9,12 +9,23 @@ take `select(...).with_for_update()` for what is read to be written; SQLite igno
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
 
 from triseal.errors import Failure
@@ -84,6 +95,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with _understood(), engine.begin() as connection:
         yield connection
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, but for those whose key is there: another transaction may have been faster.
+
+    On PostgreSQL two that insert several of the same rows have to do it in the same order.
+    """
+    # Of the other dialect nothing is loaded.
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
 def _url(where: str | Path) -> URL:

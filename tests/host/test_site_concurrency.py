@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,17 @@ def world(tmp_path: Path, url: str) -> Iterator[World]:
     world.manager.engine.dispose()
 
 
+def seal_twice(world: World, node: str) -> None:
+    """One place, sealed by two at the same moment, each time with what nobody has sealed before."""
+    with opened(world.folder) as other, ThreadPoolExecutor(2) as threads:
+        for number in range(EACH // 2):
+            world.manager.grant("thermo", [f"pin:{number}"], [node], force=True)
+            sites = (world.manager, other)
+            both = [threads.submit(one.deployment, node, "thermo") for one in sites]
+            assert len({one.result(SECONDS).seal.serial for one in both}) == 2
+        world.manager.revoke("thermo", [f"pin:{number}" for number in range(EACH // 2)])
+
+
 def pool(processes: int = PROCESSES + 1) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
 
@@ -152,6 +163,7 @@ def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
         known = workers.submit(undeploy, world.folder, "node-0").result(timeout=120)
         serials = issuing.result(timeout=120)
     assert {serial.to_bytes(16, "big") for serial in serials} == set(known)
+    seal_twice(world, "node-1")
 
 
 def issued(world: World) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
+from triseal import database
 from triseal.site import state
 from triseal.site.ledger import Place
 
@@ -16,7 +17,7 @@ NO_SERIAL = b""
 
 def expect(connection: Connection, places: Iterable[Place]) -> None:
     """Seals for these places are about to leave: the nodes may hold them from now on."""
-    for place in places:
+    for place in sorted(places, key=lambda place: (place.node, place.service)):
         if serial(connection, place) is None:
             _insert(connection, place, NO_SERIAL, SENT, 0)
 
@@ -27,7 +28,6 @@ def confirm(
     """A node said which seal (its serial) it holds, and what became of the service."""
     if serial(connection, place) is None:
         _insert(connection, place, held, service_state, now)
-        return
     values = {"serial": held, "state": service_state, "told_at": now}
     connection.execute(state.holdings.update().where(_at(place)).values(values))
 
@@ -57,12 +57,11 @@ def _at(place: Place) -> ColumnElement[bool]:
 def _insert(
     connection: Connection, place: Place, held: bytes, service_state: str, now: int
 ) -> None:
-    connection.execute(
-        state.holdings.insert().values(
-            node=place.node,
-            service=place.service,
-            serial=held,
-            state=service_state,
-            told_at=now,
-        )
-    )
+    row = {
+        "node": place.node,
+        "service": place.service,
+        "serial": held,
+        "state": service_state,
+        "told_at": now,
+    }
+    database.insert_new(connection, state.holdings, [row])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from sealcore.seal import Seal
+from triseal import database
 from triseal.certificate import Validity
 from triseal.site import state, template
 from triseal.site.authority import Certified, SignedSeal
@@ -59,11 +60,11 @@ def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal
     have = set(connection.scalars(select(column).where(column.in_(wanted))))
     missing = [
         {"digest": digest, "node": place.node, "service": place.service, "tbs": tbs}
-        for digest, (place, tbs) in wanted.items()
+        for digest, (place, tbs) in sorted(wanted.items())
         if digest not in have
     ]
     if missing:
-        connection.execute(state.templates.insert(), missing)
+        database.insert_new(connection, state.templates, missing)
 
 
 def _seal_row(place: Place, one: SignedSeal) -> dict[str, object]:
