@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sealcore import bundle, errors, identity, seal
+from sealcore import bundle, encode, errors, identity, messages, seal
 from sealcore.compat import sha256
 from tests.host.site_world import (
     NOW,
@@ -355,11 +355,14 @@ def named(trust: bundle.TrustBundle) -> tuple[str, bytes]:
 def test_a_bundle_that_no_node_would_take_is_not_kept(world: World) -> None:
     def add_many() -> None:
         for number in range(80):
-            world.manager.trust_developer(f"dev-{number}", make_developer().signer.spki)
+            key = encode.sequence(encode.octets(bytes([number]) * 130))
+            world.manager.trust_developer(f"dev-{number}", key)
 
     assert code_of(add_many) == "too-large"
     trust = world.manager.bundle()
-    assert 50 < len(trust.developers) < 80
+    assert 40 < len(trust.developers) < 60
+    time = world.manager.authority.sign_time(bytes(16), NOW)
+    messages.frame(messages.write(messages.WELCOME, time, trust.der))  # one that it is told
 
 
 def node_certificate(world: World) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table, func, select
 
-from sealcore import bundle, errors, names, sealwriter, x509
+from sealcore import bundle, errors, messages, names, sealwriter, x509
 from sealcore.bundle import TrustBundle
 from triseal import request
 from triseal.site import state
@@ -25,7 +25,8 @@ def publish(connection: Connection, authority: Authority, now: int) -> TrustBund
     """Sign and keep the next version, with the keys as they are.
 
     Raises:
-        TooLarge: more keys than a bundle holds; the caller's transaction must not go on.
+        TooLarge: more keys than a bundle holds, or than reach a node; the caller's transaction must
+            not go on.
     """
     newest = connection.execute(select(func.max(state.bundles.c.version))).scalar_one()
     version = 1 + (newest or 0)
@@ -33,6 +34,10 @@ def publish(connection: Connection, authority: Authority, now: int) -> TrustBund
         version, now, _site_keys(connection), _stores(connection), _developers(connection)
     )
     published = bundle.parse(signed)
+    # It reaches a node beside the signed time, in one frame.
+    time = authority.sign_time(bytes(16), now)
+    if len(messages.write(messages.WELCOME, time, signed)) > messages.MAX_FRAME:
+        raise errors.TooLarge("trust bundle")
     connection.execute(state.bundles.insert().values(version=version, der=signed))
     return published
 
