@@ -173,17 +173,15 @@ def test_a_newer_trust_bundle_reaches_the_node_and_ends_what_it_does_not_bear_ou
     with serving(world) as server:
         node = connect(server.port)
         before = node.until(all_run(1))
-    developer = world.developer
-    world.manager.distrust_developer(developer.name)
-    try:
-        with serving(world) as server:
-            settings(node, server.port)
-            node.virtual.reset()
+        developer = world.developer
+        world.manager.distrust_developer(developer.name)
+        try:
             status = node.until(lambda now: states(now) == {"refused"})
             assert status.services[0].code == "untrusted-signer"
             assert status.bundle_version > before.bundle_version
-    finally:
-        world.manager.trust_developer(developer.name, developer.signer.spki)
+        finally:
+            world.manager.trust_developer(developer.name, developer.signer.spki)
+        node.until(all_run(1))
 
 
 def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(

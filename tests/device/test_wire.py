@@ -131,13 +131,12 @@ def test_a_newer_trust_bundle_ends_what_it_does_not_bear_out(
     deploy(world, NODE, package(world, "gone"))
     with at(world, board.port):
         until(all_run(world, "gone"), "it runs")
-    developer = world.developer
-    world.manager.distrust_developer(developer.name)
-    try:
-        with at(world, board.port):
+        developer = world.developer
+        world.manager.distrust_developer(developer.name)
+        try:
             until(lambda: told(world)["gone"][0] == "refused", "it is refused")
-    finally:
-        world.manager.trust_developer(developer.name, developer.signer.spki)
+        finally:
+            world.manager.trust_developer(developer.name, developer.signer.spki)
 
 
 def test_a_port_that_vanishes_is_served_when_it_is_back(

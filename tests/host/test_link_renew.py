@@ -19,7 +19,7 @@ from tests.host.link_world import (
     serving,
     until,
 )
-from tests.host.site_world import NOW, YEAR, World
+from tests.host.site_world import NOW, YEAR, World, make_developer
 from triseal import database
 from triseal.site import reported, state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
@@ -29,6 +29,7 @@ from triseal.site.link.plans import Plan, Plans
 RUNNING = messages.STATES.index("running")
 STOPPED = messages.STATES.index("stopped")
 REFUSED = messages.STATES.index("refused")
+CLOSED = "triseal_closed_connections_total"
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +106,19 @@ def test_a_grant_reaches_a_connected_node(world: LinkWorld, kitchen: Node) -> No
     assert parsed(kitchen.seals["thermo"]).grants == ("pin:4",)
     confirm(kitchen, "thermo")
     until(lambda: "kitchen" in guarantee(world, "thermo").confirmed, "confirmed")
+
+
+def test_a_connected_node_comes_again_for_a_newer_trust_bundle(
+    world: LinkWorld, site: Serving, kitchen: Node
+) -> None:
+    holding(kitchen)
+    trusted = world.manager.trust_developer("Bob", make_developer().signer.spki)
+    world.manager.grant("thermo", ["log"])
+    with pytest.raises(EOFError):  # before it is told of anything that may need it
+        kitchen.read()
+    until(lambda: site.counted(CLOSED, code="trust-changed") == 1, "closed")
+    assert bundle.parse(kitchen.hello()[1]).version == trusted.version
+    world.manager.revoke("thermo", ["log"])
 
 
 def test_a_revocation_is_confirmed_or_bounded(world: LinkWorld, site: Serving) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from sealcore import errors, messages
+from triseal.errors import Failure
 from triseal.site.link import enrolment, greeting, renewals, reports, transfers
 from triseal.site.link.drafts import Draft, Look, Task
 from triseal.site.link.peers import Peer
@@ -18,6 +19,13 @@ Pace = Callable[[int], Awaitable[None]]
 
 # A node needs a certificate once a year, and each one is kept for ever.
 _ENROL_UNITS = 64
+
+
+class TrustChanged(Failure):
+    """The node has another trust bundle than the site by now; it is told with the next WELCOME."""
+
+    code = "trust-changed"
+    advice = "Nothing: the node connects again by itself."
 
 
 class Session:
@@ -43,6 +51,7 @@ class Session:
         self.greeted = False
         self.revision = 0
         self.following = False
+        self._bundle = 0  # the version that it has, or will have
         self._ask = ask
         self._send = send
         self._pace = pace
@@ -75,7 +84,7 @@ class Session:
         return self._tell(draft)
 
     async def refresh(self) -> dict[str, int]:
-        """Tell the node what has changed in the site. Raises: as `receive`."""
+        """Tell the node what has changed in the site. Raises: as `receive`; TrustChanged."""
         if not self.greeted:
             return {}
         draft = await self._ask(self._changes)
@@ -84,6 +93,9 @@ class Session:
 
     def _changes(self, look: Look) -> Draft:
         self._peer.admit(look)
+        # Before anything that the node, by the bundle that it has, might have to refuse.
+        if look.plans.bundle.version > self._bundle:
+            raise TrustChanged(f"version {look.plans.bundle.version}")
         return greeting.changes(look, self.node, dict(self.held))
 
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
@@ -118,6 +130,7 @@ class Session:
         if node != self.node:
             raise errors.WrongNode(node)
         self._peer.admit(look)
+        self._bundle = max(bundle_version, look.plans.bundle.version)
         return greeting.welcome(look, self.node, nonce, bundle_version, told)
 
     def _tell(self, draft: Draft) -> dict[str, int]:
