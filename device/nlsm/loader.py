@@ -36,6 +36,7 @@ def load(services: dict, one) -> None:
 
 
 def _import(folder: str):
+    sys.modules.pop(_MODULE, None)  # what another service may have left, and nobody has checked
     sys.path.insert(0, folder)
     try:
         return __import__(_MODULE)

@@ -50,6 +50,14 @@ except errors.TooLarge:
     assert run(code, tmp_path) == ["218", "219", "1795366800"]
 
 
+def test_a_service_is_what_lies_in_its_folder_whatever_another_one_has_imported(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "app.py").write_text("main = 'sealed'")
+    code = "import sys\nsys.modules['app'] = None\nfrom nlsm import loader\n"
+    assert run(code + f"print(loader._import({str(tmp_path)!r}).main)", tmp_path) == ["sealed"]
+
+
 CONTEXT = """
 from nlsm import bus, context
 class Service:
