@@ -9,6 +9,7 @@ from .der import Reader, single
 
 _INTEGER = const(0x02)
 _OID = const(0x06)
+_SET = const(0x31)
 _CONTEXT = const(0x80)
 _TAGGED = const(0xA0)  # context-specific and constructed
 
@@ -24,6 +25,18 @@ def _count(reader: Reader, tag: int = _INTEGER) -> None:
 
 def _identifier(reader: Reader) -> None:
     x501.check_oid(reader.value(_OID))
+
+
+def _attribute(item: Reader) -> None:
+    """A type, and a SET of its values: one at least, in order."""
+    _identifier(item)
+    values = item.enter(_SET)
+    previous = b""
+    while not previous or values.peek() >= 0:
+        value = bytes(values.element())
+        if value < previous:
+            raise errors.MalformedDER
+        previous = value
 
 
 def _mapping(item: Reader) -> None:
@@ -85,6 +98,7 @@ _IN_SEQUENCE = {
 }
 # What is in each SEQUENCE of such a SEQUENCE.
 _IN_EACH = {
+    _CE + b"\x09": _attribute,  # subjectDirectoryAttributes
     _CE + b"\x1f": _distribution_point,  # cRLDistributionPoints
     _CE + b"\x20": policies.read,  # certificatePolicies
     _CE + b"\x21": _mapping,  # policyMappings

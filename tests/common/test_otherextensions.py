@@ -6,6 +6,7 @@ from checks import row
 from sealcore import x509
 from specimens import certificate, extension, listed
 
+DIRECTORY_ATTRIBUTES = "551d09"
 ISSUER_ALT_NAME = "551d12"
 NAME_CONSTRAINTS = "551d1e"
 DISTRIBUTION_POINTS = "551d1f"
@@ -36,6 +37,11 @@ def qualified(qualifier):
 
 
 MALFORMED = (
+    ("no attribute", DIRECTORY_ATTRIBUTES, "3000"),
+    ("an attribute without values", DIRECTORY_ATTRIBUTES, "3008300606022a033100"),
+    ("its values in a SEQUENCE", DIRECTORY_ATTRIBUTES, "300b300906022a033003020105"),
+    ("its values out of order", DIRECTORY_ATTRIBUTES, "300e300c06022a033106020106020105"),
+    ("something behind its values", DIRECTORY_ATTRIBUTES, "300d300b06022a0331030201050500"),
     ("no name", ISSUER_ALT_NAME, "3000"),
     ("a name number 9", ISSUER_ALT_NAME, "3003890161"),
     ("names with something behind", ISSUER_ALT_NAME, "3003" + HOST + "00"),
@@ -118,6 +124,8 @@ MALFORMED = (
 UNSUPPORTED = (("an EDI party's place", AUTHORITY_INFO, "300e300c06022a03a506a1040c026161"),)
 
 ACCEPTED = (
+    ("an attribute of two values", DIRECTORY_ATTRIBUTES, "300e300c06022a033106020105020106"),
+    ("the same value twice", DIRECTORY_ATTRIBUTES, "300c300a06022a03310405000500"),
     ("a name", ISSUER_ALT_NAME, "3003" + HOST),
     ("a permitted subtree", NAME_CONSTRAINTS, "3007a005" + SUBTREE),
     ("an excluded subtree", NAME_CONSTRAINTS, "3007a105" + SUBTREE),
