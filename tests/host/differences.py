@@ -166,18 +166,24 @@ FUZZ = (
         rb"\x06.[^\x30]*[\x80-\xff]{18}",
     ),
     Difference(
+        "cryptography reads no object identifier of more than 63 octets",
+        "by_cryptography",
+        "OidTooLong",
+        rb"\x06[\x40-\x7f\x81\x82]",
+    ),
+    Difference(
         "sealcore leaves unread what is in an extension that RFC 5280 does not have; where it is "
         "critical, check_issued refuses",
         "by_cryptography",
         "",
-        rb"\x06\x03\x55\x1d(?![\x0e\x0f\x11\x12\x13\x1e\x1f\x20\x21\x23-\x25\x2e\x36\x38])"
+        rb"\x06\x03\x55\x1d(?![\x09\x0e\x0f\x11\x12\x13\x1e\x1f\x20\x21\x23-\x25\x2e\x36\x38])"
         rb"|\x06.\x2b\x06\x01\x05\x05\x07\x01(?![\x01\x0b])|\x06.\x2b\x06\x01\x04\x01\xd6\x79",
     ),
     Difference(
         "as above",
         "by_asn1crypto",
         "",
-        rb"\x06\x03\x55\x1d(?![\x0e\x0f\x11\x12\x13\x1e\x1f\x20\x21\x23-\x25\x2e\x36\x38])|\x06.\x2b\x06\x01\x05\x05\x07\x01(?![\x01\x0b])",
+        rb"\x06\x03\x55\x1d(?![\x09\x0e\x0f\x11\x12\x13\x1e\x1f\x20\x21\x23-\x25\x2e\x36\x38])|\x06.\x2b\x06\x01\x05\x05\x07\x01(?![\x01\x0b])",
     ),
     Difference(
         "cryptography reads the qualifiers of a policy; sealcore sees that each is one element",
