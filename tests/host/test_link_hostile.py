@@ -466,6 +466,8 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_p
             node.expect(messages.ASSIGN)
         world.manager.undeploy("kitchen", "lock")
         assert node.expect(messages.REMOVE) == (["lock"],)
+        node.close()
+        until(lambda: not len(site.server.registry), "nobody waits for who has left")
         node.connect()  # as somebody who has paid for nothing
         node.tls.sendall(hello())
         until(lambda: closed(site, "too-slow") == 1, "closed")

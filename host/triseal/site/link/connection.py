@@ -25,6 +25,7 @@ Follower = asyncio.Queue[tuple[str, str] | None]
 
 _log = logging.getLogger(__name__)
 _CERTIFICATE_UNITS = 16  # larger than a seal, and kept for a year more
+_LOOK_EVERY = 1.0  # seconds
 
 Ended = (SealError, Failure, DatabaseUnusable, BoardError, OSError, EOFError, TimeoutError)
 
@@ -125,7 +126,9 @@ class Connection:
     async def _one(self) -> None:
         message = await self._carrier.next()
         # Before its turn: what changes in the site is told all the same.
-        await asyncio.sleep(self._kept.wait(0, time.monotonic()))
+        while wait := self._kept.wait(0, time.monotonic()):
+            await asyncio.sleep(min(wait, _LOOK_EVERY))
+            await self._carrier.drain()  # whether it is there at all
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
         await self._carrier.drain()
