@@ -41,9 +41,16 @@ def write(path: str, data) -> None:
     from . import board
 
     fresh = path + TEMPORARY
-    with open(fresh, "wb") as file:
-        file.write(data)
-        board.sync(file)
+    try:
+        with open(fresh, "wb") as file:
+            file.write(data)
+            board.sync(file)
+    except OSError:  # no room: and what lies beside a seal without being sealed would be refused
+        try:
+            os.remove(fresh)
+        except OSError:
+            pass
+        raise
     board.replace(fresh, path)
 
 

@@ -50,6 +50,22 @@ except errors.TooLarge:
     assert run(code, tmp_path) == ["218", "219", "1795366800"]
 
 
+def test_a_file_that_the_flash_has_no_room_for_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = """
+from nlsm import board
+def full(file):
+    raise OSError(28)
+board.sync = full
+for name in ("site.der", "none/site.der"):
+    try:
+        keystore.write(keystore.ROOT + "/" + name, b"seal")
+    except OSError as error:
+        print(error.errno)
+print(keystore.names(keystore.ROOT))
+"""
+    assert run(code, tmp_path) == ["28", "2", "[]"]
+
+
 def test_a_service_is_what_lies_in_its_folder_whatever_another_one_has_imported(
     tmp_path: Path,
 ) -> None:
