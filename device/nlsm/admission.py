@@ -17,7 +17,8 @@ def check(node, one) -> None:
         _check_and_import(node, one)
     except errors.NoTrustedTime:
         one.set("waiting-for-time", "no-trusted-time")
-    except (MemoryError, RuntimeError) as error:  # of heap or stack; the others may be smaller
+    except (MemoryError, RuntimeError, OSError) as error:
+        # Of heap, stack or flash; the others may be smaller.
         one.set("failed", type(error).__name__, str(error))
 
 

@@ -72,7 +72,7 @@ async def _main(node) -> None:
             watch(node)
             if node.link:
                 node.link.tick()
-        except (MemoryError, RuntimeError) as error:  # of the heap, or of the stack
+        except (MemoryError, RuntimeError, OSError) as error:  # of the heap, the stack or the flash
             # It is tried again at once; what has stopped stays so.
             print("triseal: out-of-memory: %s" % error)
             console.sweep()

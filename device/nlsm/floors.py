@@ -39,14 +39,20 @@ def _sum(lines: bytes) -> bytes:
 
 def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
     """Remember a time that a trusted party has signed and a security version that was accepted;
-    what is lower than before is left as it is."""
+    what is lower than before is left as it is. The time alone can wait until the flash has room
+    again; a version that could not be remembered is not accepted, and OSError raised."""
     found = read()
-    if version > found.get(service, -1):
+    risen = version > found.get(service, -1)
+    if risen:
         found[service] = version
     elif seconds < found[TIME] + _STEP:
         return
     found[TIME] = max(seconds, found[TIME])
-    write(found)
+    try:
+        write(found)
+    except OSError:
+        if risen:
+            raise
 
 
 def write(found: dict) -> None:

@@ -66,6 +66,49 @@ print(keystore.names(keystore.ROOT))
     assert run(code, tmp_path) == ["28", "2", "[]"]
 
 
+def test_where_the_flash_has_no_room_the_agent_goes_on(tmp_path: Path) -> None:
+    """A version that could not be remembered is not accepted, and no grace is given twice."""
+    code = """
+import asyncio
+from nlsm import admission, agent, board, console, grace, service
+def full(*_):
+    raise OSError(28)
+print(grace.spend(600))
+board.sync = full
+floors.rise(1795363200)
+grace.restore()
+print(grace.spend(900), floors.read()[floors.TIME])
+try:
+    floors.rise(1795363200, "thermo", 3)
+except OSError as error:
+    print(error.errno, "thermo" in floors.read())
+
+class Node:
+    settings = {}
+    link = None
+    services = {"a": service.Service("a")}
+    class clock:
+        now = full
+admission.check(Node, Node.services["a"])
+print(Node.services["a"].state)
+line = console.Console(Node)
+line._whole = True
+console.memory.load = full
+line.take()
+def watch(node):
+    agent.watch = lambda node: node.services.clear()
+    full()
+agent.watch = watch
+asyncio.run(agent._main(Node))
+print("end")
+"""
+    assert run(code, tmp_path) == [
+        *("600", "0", "0", "28", "False", "failed"),
+        *("triseal:", "out-of-memory:", "28") * 2,
+        "end",
+    ]
+
+
 def test_a_service_is_what_lies_in_its_folder_whatever_another_one_has_imported(
     tmp_path: Path,
 ) -> None:
