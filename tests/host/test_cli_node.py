@@ -119,6 +119,11 @@ def test_a_board_is_the_node_that_it_is(commands: Commands) -> None:
         spare = ("--port", "virtual:spare")
         assert commands.fails("node", "provision", *NODE, *spare) == "other-node-key"
         commands.run("node", "provision", *NODE, *spare, "--replace")
+        flash = commands.folder / "home/virtual"
+        key = (flash / "kitchen/flash/triseal/node.key").read_bytes()
+        (flash / "spare/flash/triseal/node.key").write_bytes(key)
+        said = commands.fails("node", "remove", "kitchen", "thermo", *spare)
+        assert said == "other-board", "its certificate is kitchen's, its key is not"
 
 
 def test_provisioning_that_is_cut_off_is_repeated(commands: Commands) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -167,7 +168,7 @@ def deploy(
         SealError: what the site or the board refuses; that service is then as before.
     """
     with _back_to_work(site, board):
-        check_is(board, node)
+        check_is(site, board, node)
         for one in services:
             site.assign(node, one)
         with _refusals():
@@ -184,7 +185,7 @@ def remove(
 ) -> NodeStatus:
     """Remove services from the node at the cable. Raises: OtherBoard."""
     with _back_to_work(site, board), _refusals():
-        check_is(board, node)
+        check_is(site, board, node)
         for one in services:
             report("remove", 0, 0)
             board.call(f"{_INSTALL}.remove", one, timeout=_SECONDS)
@@ -195,7 +196,7 @@ def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
     """Bring the node at the cable to what the site assigns to it: all renewed, the rest removed."""
     assigned = site.assigned(node)
     with _back_to_work(site, board), _refusals():
-        check_is(board, node)
+        check_is(site, board, node)
         there = board.tree(_SERVICES)
         held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
         for one in sorted(held - set(assigned)):
@@ -298,12 +299,20 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
     site.heard(node, told, status.bundle_version)
 
 
-def check_is(board: Board, node: str) -> None:
-    """Raises OtherBoard unless the board was provisioned as this node."""
+def check_is(site: Manager, board: Board, node: str) -> None:
+    """Raises OtherBoard unless the board was provisioned as this node, and has its key.
+
+    What it says of itself is noted as the node's word, and a certificate is no secret.
+    """
     found = _name_of(board)
     if found != node:
         is_what = "no node yet, or its certificate is damaged" if found is None else found
         raise OtherBoard(f"the board at {board.port} is {is_what}, not {node}")
+    nonce = secrets.token_bytes(_NONCE_OCTETS)
+    signature = board.call("nlsm.enrol.prove", node, nonce, timeout=provision.KEY_SECONDS)
+    if type(signature) is not bytes or not site.has_signed(node, nonce, signature):
+        raise OtherBoard(f"the board at {board.port} does not have the key of {node}")
+    board.clear()  # what it took to sign
 
 
 def _check_not_another(board: Board, node: str) -> None:
