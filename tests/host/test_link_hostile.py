@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select
@@ -34,8 +34,12 @@ from triseal.signer import KeySigner
 from triseal.site import state
 from triseal.site.authority import Authority, Issuer, self_signed
 from triseal.site.link import greeting
+from triseal.site.link.connection import Carrier, Connection
+from triseal.site.link.desk import Desk
+from triseal.site.link.drafts import Draft, Look, Task
 from triseal.site.link.handshakes import Handshakes, origin
 from triseal.site.link.limits import Allowance, Limits
+from triseal.site.link.peers import Peer
 
 NONCE = bytes(16)
 DIGEST = bytes(32)
@@ -473,6 +477,25 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_p
         until(lambda: closed(site, "too-slow") == 1, "closed")
         assert seals(world) == 4
     assert limits.for_lifetime(512).kept_rate == 2
+
+
+def test_who_leaves_before_the_answer_pays_for_it(world: LinkWorld, site: Serving) -> None:
+    kept = Allowance(1, 0.001, time.monotonic())
+    look, peer = cast(Look, None), Peer("kitchen", lambda _: Draft(), lambda _: Draft())
+
+    class Slow(Desk):
+        async def ask(self, task: Task) -> Draft:
+            await asyncio.to_thread(task, look)
+            raise asyncio.CancelledError
+
+    async def leave() -> None:
+        desk = Slow(world.manager.engine, world.manager.authority)
+        one = Connection(cast(Carrier, None), peer, desk, Limits(), site.metrics, (kept, kept))
+        with pytest.raises(asyncio.CancelledError):
+            await one._ask(lambda _: Draft(counts={"certificate": 1}))
+
+    asyncio.run(leave())
+    assert kept.wait(0, time.monotonic()) > 0
 
 
 def test_a_defect_in_what_a_node_is_told_ends_its_connection(

@@ -15,7 +15,7 @@ from sealcore.errors import SealError
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site.link.desk import Desk
-from triseal.site.link.drafts import Draft, Task
+from triseal.site.link.drafts import Draft, Look, Task
 from triseal.site.link.limits import Allowance, Limits
 from triseal.site.link.metrics import Metrics
 from triseal.site.link.peers import Peer
@@ -148,11 +148,19 @@ class Connection:
             self.end("defect")
 
     async def _ask(self, task: Task) -> Draft:
-        """Ask the desk; what the ledger keeps of it is paid for by the node's next message."""
-        draft = await self._desk.ask(task)
-        units = len(draft.seals) + _CERTIFICATE_UNITS * draft.counts.get("certificate", 0)
-        self._kept.wait(units, time.monotonic())
-        return draft
+        """Ask the desk; what the ledger keeps of it is paid for by the node's next message.
+
+        Also where the connection has ended by then: what was drafted is recorded all the same.
+        """
+        loop = asyncio.get_running_loop()
+
+        def counted(look: Look) -> Draft:
+            draft = task(look)
+            units = len(draft.seals) + _CERTIFICATE_UNITS * draft.counts.get("certificate", 0)
+            loop.call_soon_threadsafe(self._kept.wait, units, time.monotonic())
+            return draft
+
+        return await self._desk.ask(counted)
 
     async def _pace(self, units: int) -> None:
         wait = self._allowance.wait(units, time.monotonic())
