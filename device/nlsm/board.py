@@ -13,8 +13,6 @@ try:
 except ImportError:  # a port without hardware
     machine = None
 
-# Complete, and about to take the place of the file that it is named after.
-COMPLETE = ".go"
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
 
@@ -55,18 +53,16 @@ async def network(settings: dict) -> None:
 def replace(new: str, path: str) -> None:
     """Rename `new` to `path`, over a file that may be there.
 
-    FAT renames over nothing: there the old one goes first, and what `new` is called meanwhile says
-    that it is complete, for `recover`.
+    Where that takes two steps (on FAT, by MicroPython itself or here), the old one goes first; what
+    is left alone then is whole, and `recovery` completes it.
     """
     try:
         os.rename(new, path)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.EACCES):
             raise
-        if new != path + COMPLETE:
-            os.rename(new, path + COMPLETE)
         os.remove(path)
-        os.rename(path + COMPLETE, path)
+        os.rename(new, path)
 
 
 def sync(file) -> None:

@@ -92,9 +92,12 @@ def _end_moves() -> None:
 def _finish(folder: str) -> None:
     for name in keystore.names(folder):
         path = folder + "/" + name
-        if os.stat(path)[0] & FOLDER:
+        kind = os.stat(path)
+        if kind[0] & FOLDER or not name.endswith(keystore.TEMPORARY):
             continue
-        if name.endswith(board.COMPLETE):
-            board.replace(path, path[: -len(board.COMPLETE)])
-        elif name.endswith(keystore.TEMPORARY):
+        place = path[: -len(keystore.TEMPORARY)]
+        if keystore.exists(place) or not kind[6]:
             os.remove(path)
+        else:
+            # On FAT the file that is replaced goes first. This one was whole by then.
+            os.rename(path, place)

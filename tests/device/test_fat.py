@@ -1,0 +1,86 @@
+"""A file that is replaced on FAT, where that takes two steps: no cut loses it, nor gets it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+FLASH = """
+import os
+import vfs
+from nlsm import board, floors, keystore, recovery  # while they can be read
+
+class Flash:
+    left = 1 << 30
+    def __init__(self, data):
+        self.data = bytearray(data)
+    def readblocks(self, block, buffer):
+        buffer[:] = memoryview(self.data)[block * 512 : block * 512 + len(buffer)]
+    def writeblocks(self, block, buffer):
+        self.left -= 1
+        if self.left >= 0:
+            self.data[block * 512 : block * 512 + len(buffer)] = buffer
+    def ioctl(self, operation, argument):
+        return {4: len(self.data) // 512, 5: 512}.get(operation, 0)
+
+def mount(data):
+    flash = Flash(data)
+    vfs.umount("/")
+    vfs.mount(vfs.VfsFat(flash), "/")
+    return flash
+
+def cuts(change):
+    writes = 0
+    while True:
+        flash = mount(start)
+        flash.left = writes
+        try:
+            change()
+        except OSError:  # it finds that something is not there
+            pass
+        done = flash.left >= 0
+        mount(flash.data)
+        recovery.recover()
+        recovery.remove(keystore.INCOMING)
+        for path in FILES:
+            print(keystore.read(path).decode() or "none", end=" ")
+        print(len(os.listdir("/triseal")), done)
+        if done:
+            return
+        writes += 1
+
+FILES = "/triseal/floors", "/triseal/services/x/site.der"
+blank = Flash(bytes(128 * 512))
+vfs.VfsFat.mkfs(blank)
+flash = mount(blank.data)
+for folder in ("/triseal", "/triseal/services", "/triseal/services/x", "/triseal/incoming"):
+    os.mkdir(folder)
+for path in FILES:
+    keystore.write(path, b"old")
+start = bytes(flash.data)
+"""
+TAKE = """
+def take():
+    keystore.write("/triseal/incoming/floors", b"new")
+    recovery.take()
+cuts(take)
+"""
+
+# (what is done, what the floors and the seal are after some cut of it)
+ROWS: tuple[tuple[str, str, set[str]], ...] = (
+    ("floors that rise", 'cuts(lambda: keystore.write(FILES[0], b"new"))', {"old old", "new old"}),
+    ("a seal that is renewed", 'cuts(lambda: keystore.write(FILES[1], b"new"))',
+     {"old old", "old new"}),
+    ("what is taken from incoming", TAKE, {"old old", "new old"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "states"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_cut_leaves_the_old_file_or_the_new(sentence: str, code: str, states: set[str]) -> None:
+    *cut, whole = on_micropython.run(FLASH + code).splitlines()
+    assert {line.rpartition(" ")[0] for line in [*cut, whole]} == {f"{one} 2" for one in states}, (
+        sentence
+    )
+    assert whole.endswith("True")
+    assert len(cut) > 6
