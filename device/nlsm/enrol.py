@@ -94,8 +94,9 @@ def accept() -> None:
         raise
     for name in keystore.names(keystore.INCOMING):
         path = keystore.INCOMING + "/" + name
-        # A service may be called as one of these files, and its folder be here too.
-        if name not in _FILES or os.stat(path)[0] & recovery.FOLDER:
+        # What reads as nothing was not what was checked. It may be the folder of a service that is
+        # called as one of these files.
+        if name not in _FILES or not keystore.read(path, 0):
             recovery.remove(path)
     recovery.make(keystore.SERVICES)
     recovery.take()
