@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,8 @@ def test_without_the_time_nothing_is_installed(
     board: Board, ticker: Deployment, directory: Path
 ) -> None:
     assert refused(lambda: install(board, ticker)).startswith("NoTrustedTime")
+    unasked = refused(lambda: board.call("nlsm.install.set_time", b""))
+    assert unasked.startswith("NoTrustedTime")
     assert not (directory / "flash" / SERVICES / "ticker").exists()
 
 
@@ -116,6 +119,21 @@ def test_removing_leaves_nothing_but_the_floor(
     board.call("nlsm.install.remove", "ticker")
     assert set(files(directory)) == before
     assert b"ticker 1\n" in files(directory)["floors"]
+
+
+def test_what_a_cut_has_left_is_mended_before_anything_moves(
+    board: Board, site: Site, ticker: Deployment, directory: Path
+) -> None:
+    """Also where no agent has started since."""
+    tell_time(board, site)
+    install(board, ticker)
+    root = directory / "flash/triseal"
+    shutil.copytree(root / "services/ticker", root / "old/ticker")
+    install(board, ticker)
+    assert not (root / "old/ticker").exists()
+    (root / "services/ticker").rename(root / "old/ticker")
+    board.call("nlsm.install.remove", "ticker")
+    assert not any("ticker/" in name for name in files(directory)), "or it would come back"
 
 
 def enrol(board: Board, issued: dict[str, bytes]) -> None:

@@ -68,6 +68,31 @@ def test_a_whole_seal_for_what_is_there_fetches_nothing(
     assert report[2] == messages.STATES.index("running")
 
 
+def test_what_has_come_and_is_refused_leaves_what_runs(
+    running: tuple[Node, ByHand], site: Site, radio: Deployment, directory: Path
+) -> None:
+    node, link = running
+    state = directory / "flash/triseal"
+    for name in ("radio", "lamp"):
+        wrong = site.deploy(name, IDLE + b"#", NAME, site.store.spki)
+        link.assign(wrong)
+        assert refused(link, wrong) == (name, "wrong-key")
+        assert not (state / "incoming" / name).exists(), "nor does it take room"
+    assert by_name(node.ask()) == {"radio": "running", "lamp": "refused"}
+    there = {path.name: path.read_bytes() for path in (state / "services/radio").iterdir()}
+    assert there == radio.files
+
+
+def refused(link: ByHand, one: Deployment) -> tuple[str, str]:
+    """Give the node what it fetches until it has told which service it refuses, and why."""
+    while True:
+        kind, values = link.read()
+        if kind == messages.FETCH:
+            link.give(values, one)
+        elif kind == messages.REPORT and messages.STATES[values[2]] == "refused":
+            return values[0], values[3]
+
+
 def told(link: ByHand) -> tuple[Any, ...]:
     """The next message, which must be a REPORT."""
     kind, values = link.read()
