@@ -143,10 +143,11 @@ class Site:
         *,
         grants: tuple[str, ...] = (),
         life: tuple[int, int] = (-100, 4900),
+        of: Deployment | None = None,
     ) -> bytes:
-        """A new site seal for what the Store has sealed."""
+        """A new site seal for what the Store has sealed; or that says so, and is of another one."""
         service, store = deployment.name, deployment.files["store.der"]
-        core = bytes(seal.parse(store, seal.STORE).core)
+        core = bytes(seal.parse((of or deployment).files["store.der"], seal.STORE).core)
         sealed = sealwriter.service_seal(core, hashlib.sha256(store).digest(), grants)
         extensions = certificate.site_seal_extensions(
             self.authority.spki, sealed, identity.service(self.name, node, service)

@@ -24,8 +24,8 @@ def board(directory: Path) -> Iterator[Board]:
         yield found
 
 
-def tell_time(board: Board, site: Site) -> None:
-    board.call("nlsm.install.set_time", site.time(board.call("nlsm.install.challenge")))
+def tell_time(board: Board, site: Site, now: int | None = None) -> None:
+    board.call("nlsm.install.set_time", site.time(board.call("nlsm.install.challenge"), now))
 
 
 def install(board: Board, deployment: Deployment) -> dict[str, object]:
@@ -97,6 +97,15 @@ def test_without_the_time_nothing_is_installed(
     unasked = refused(lambda: board.call("nlsm.install.set_time", b""))
     assert unasked.startswith("NoTrustedTime")
     assert not (directory / "flash" / SERVICES / "ticker").exists()
+
+
+def test_the_time_is_not_before_what_the_site_has_signed(
+    board: Board, site: Site, directory: Path
+) -> None:
+    (directory / "flash/triseal/floors").unlink()  # the node's certificate says so, too
+    assert refused(lambda: tell_time(board, site, site.now - 601)).startswith("Rollback")
+    tell_time(board, site, site.now + 7200)
+    assert refused(lambda: tell_time(board, site, site.now + 7199)).startswith("Rollback")
 
 
 def test_a_name_that_is_none_reaches_nothing(board: Board, site: Site, directory: Path) -> None:

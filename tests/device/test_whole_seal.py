@@ -33,13 +33,30 @@ def test_what_is_refused_changes_nothing(
         reported(link, "running")
         for sentence, change, code in REFUSED:
             link.send(messages.ASSIGN, "idle", change(before), listed(made.files))
-            assert reported(link, "refused") == code, sentence
+            assert reported(link, "refused") == (code, []), sentence
             assert installed.read_bytes() == before, sentence
 
 
-def reported(link: ByHand, state: str) -> str:
-    """Wait until the node reports a state; the code that goes with it."""
+def test_seals_that_contradict_each_other_are_sent_as_evidence(
+    site: Site, spki: bytes, start: Start, directory: Path
+) -> None:
+    made = site.deploy("idle", IDLE, NAME, spki)
+    newer = site.deploy("idle", IDLE, NAME, spki, version="1.0.1")
+    put(directory / "flash", made)
+    rest = [made.files["store.der"], made.files["developer.der"]]
+    with connected(start, directory, site.slsm(SPKI)) as (_, link):
+        link.welcome(site)
+        for der, code in (
+            (newer.files["site.der"], "predecessor-mismatch"),
+            (site.reseal(made, NAME, spki, of=newer), "seal-mismatch"),
+        ):
+            link.send(messages.ASSIGN, "idle", der, listed(made.files))
+            assert reported(link, "refused") == (code, [der, *rest])
+
+
+def reported(link: ByHand, state: str) -> tuple[str, list[bytes]]:
+    """Wait until the node reports a state; the code and the evidence that go with it."""
     while True:
         kind, values = link.read()
         if kind == messages.REPORT and messages.STATES[values[2]] == state:
-            return str(values[3])
+            return values[3], values[5]
