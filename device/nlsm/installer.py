@@ -21,6 +21,7 @@ def offer(node, name: str) -> None:
         refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
+    recovery.keep(name)  # until the old one has ended
     node.services[name] = one  # not before: where memory is too short for the check, nothing is new
     one.finish("replace", "installing")
 
@@ -87,5 +88,5 @@ def finish(node) -> None:
             if node.link:
                 node.link.report(one)
         elif then == "replace":
-            recovery.swap(one.name)
+            recovery.swap(one.name, recovery.CHECKED)
     node.check()

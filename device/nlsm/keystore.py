@@ -8,6 +8,7 @@
     /triseal/floors           what must never go down: time, security version of each service
     /triseal/services/NAME/   app.py or app.mpy, metadata.json, developer.der, store.der, site.der
     /triseal/incoming/        what was received and not yet checked
+    /triseal/checked/NAME/    a service that takes the old one's place once that has ended
     /triseal/accepted/        an enrolment that was checked: its files move to /triseal one by one
     /triseal/old/NAME/        a service that is being replaced
 

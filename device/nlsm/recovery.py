@@ -8,6 +8,7 @@ from . import board, keystore
 
 _ACCEPTED = const("/triseal/accepted")
 _OLD = const("/triseal/old")
+CHECKED = "/triseal/checked"
 FOLDER = const(0x4000)
 
 
@@ -32,14 +33,21 @@ def remove(path: str) -> None:
         os.remove(path)
 
 
-def swap(name: str) -> None:
-    """Put the checked folder incoming/NAME in the place of the service NAME, or of nothing."""
+def keep(name: str) -> None:
+    """Move incoming/NAME, which was just checked, to where nothing that comes can change it."""
+    make(CHECKED)
+    remove(CHECKED + "/" + name)
+    os.rename(keystore.INCOMING + "/" + name, CHECKED + "/" + name)
+
+
+def swap(name: str, checked: str = keystore.INCOMING) -> None:
+    """Put the folder NAME in `checked` in the place of the service NAME, or of nothing."""
     place = keystore.SERVICES + "/" + name
     make(keystore.SERVICES)
     make(_OLD)
     if keystore.exists(place):
         os.rename(place, _OLD + "/" + name)
-    os.rename(keystore.INCOMING + "/" + name, place)
+    os.rename(checked + "/" + name, place)
     remove(_OLD + "/" + name)
 
 

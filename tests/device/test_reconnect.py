@@ -20,6 +20,15 @@ import asyncio
 async def main(ctx):
     await asyncio.sleep(1000)
 """
+# It takes a while to end.
+CLINGS = b"""\
+import asyncio
+async def main(ctx):
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        await asyncio.sleep_ms(500)
+"""
 
 
 @pytest.fixture
@@ -76,20 +85,41 @@ def test_what_has_come_and_is_refused_leaves_what_runs(
     for name in ("radio", "lamp"):
         wrong = site.deploy(name, IDLE + b"#", NAME, site.store.spki)
         link.assign(wrong)
-        assert refused(link, wrong) == (name, "wrong-key")
+        assert until(link, wrong, "refused") == (name, "wrong-key")
         assert not (state / "incoming" / name).exists(), "nor does it take room"
     assert by_name(node.ask()) == {"radio": "running", "lamp": "refused"}
     there = {path.name: path.read_bytes() for path in (state / "services/radio").iterdir()}
     assert there == radio.files
 
 
-def refused(link: ByHand, one: Deployment) -> tuple[str, str]:
-    """Give the node what it fetches until it has told which service it refuses, and why."""
+def test_what_was_checked_takes_its_place_whatever_comes_until_then(
+    start: Start, directory: Path, site: Site, spki: bytes
+) -> None:
+    one, two, three = [
+        site.deploy("radio", source, NAME, spki, version=version)
+        for version, source in (("1", CLINGS), ("2", IDLE), ("3", IDLE + b"#"))
+    ]
+    with connected(lambda: start(one), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(two)
+        until(link, two, "installing")
+        link.assign(three)
+        kind, fetch = link.read()
+        assert kind == messages.FETCH
+        until(link, two, "running")
+        assert node.state("radio").version == "2"
+        link.give(fetch, three)
+        until(link, three, "running")
+        assert node.state("radio").version == "3"
+
+
+def until(link: ByHand, one: Deployment, state: str) -> tuple[str, str]:
+    """Give the node what it fetches until it has told of this state: of which service, and why."""
     while True:
         kind, values = link.read()
         if kind == messages.FETCH:
             link.give(values, one)
-        elif kind == messages.REPORT and messages.STATES[values[2]] == "refused":
+        elif kind == messages.REPORT and messages.STATES[values[2]] == state:
             return values[0], values[3]
 
 
