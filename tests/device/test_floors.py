@@ -1,8 +1,10 @@
-"""What a service can't do with values of its own making, and grace that is spent once."""
+"""What a service can't do with values of its own making; the time, and grace that is spent once."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import pytest
 
 from tests.device import on_micropython
 
@@ -115,6 +117,57 @@ def test_a_service_is_what_lies_in_its_folder_whatever_another_one_has_imported(
     (tmp_path / "app.py").write_text("main = 'sealed'")
     code = "import sys\nsys.modules['app'] = None\nfrom nlsm import loader\n"
     assert run(code + f"print(loader._import({str(tmp_path)!r}).main)", tmp_path) == ["sealed"]
+
+
+TIMING = """
+import time
+from nlsm import clock, grace, timing, trust
+from sealcore import errors, signedtime
+
+class Ticks:
+    now = 0
+    ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
+    def ticks_ms():
+        return Ticks.now
+
+def read(signed, *rest):
+    if signed is None:
+        raise errors.BadSignature
+    return signed
+
+def take(signed, ms=0):
+    question = clock.Question()
+    Ticks.now += ms
+    try:
+        timing.take(c, question, signed, own)
+        print(c.now(), end=" ")
+    except errors.SealError as error:
+        print(error.code, end=" ")
+    print(floors.read()[floors.TIME], grace.spend(600))
+
+clock.time = Ticks
+signedtime.read = read
+own = trust.Trust()
+own.site_keys = own.site = None
+floors.rise(10000)
+grace.spend(600)
+c = clock.Clock(10000)
+"""
+
+# (what the site answers, after how long; the time then, its floor, and grace that can be had again)
+TOLD = (
+    ("the time that it took may have passed", "take(20000, 1500)", "20002 20000 600"),
+    ("a floor within the hour is not written", "take(10009)", "10009 10000 600"),
+    ("what nobody has signed gives nothing back", "take(None)", "bad-signature 10000 0"),
+    ("nor does what is too early", "take(9999)", "rollback 10000 0"),
+    ("nor what comes too late", "take(20000, 30001)", "bad-message 10000 0"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "code", "told"), TOLD, ids=[row[0] for row in TOLD])
+def test_the_time_is_told(sentence: str, code: str, told: str, tmp_path: Path) -> None:
+    assert run(TIMING + code, tmp_path) == told.split(), sentence
 
 
 CONTEXT = """

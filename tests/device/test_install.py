@@ -127,6 +127,7 @@ def test_removing_leaves_nothing_but_the_floor(
     board.call("nlsm.install.remove", "ticker")
     board.call("nlsm.install.remove", "ticker")
     assert set(files(directory)) == before
+    assert b"=time %d\n" % (site.now - 100) in files(directory)["floors"]
     assert b"ticker 1\n" in files(directory)["floors"]
 
 

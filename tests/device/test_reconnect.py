@@ -65,7 +65,7 @@ def test_a_newer_bundle_ends_what_runs_and_a_newer_one_lets_it_run_again(
     node.until(lambda status: by_name(status) == {"radio": "running"})
 
 
-def test_a_whole_seal_for_what_is_there_fetches_nothing(
+def test_a_whole_seal_for_what_is_there_fetches_nothing_and_other_grants_start_it_anew(
     running: tuple[Node, ByHand], site: Site, radio: Deployment, spki: bytes
 ) -> None:
     _, link = running
@@ -75,6 +75,10 @@ def test_a_whole_seal_for_what_is_there_fetches_nothing(
     while (report := told(link))[1] != serial:  # what it had to say before
         continue
     assert report[2] == messages.STATES.index("running")
+    granted = site.reseal(radio, NAME, spki, grants=("log",))
+    link.send(messages.ASSIGN, "radio", granted, listed(radio.files))
+    until(link, radio, "installing")  # what it holds, nobody could take back
+    until(link, radio, "running")
 
 
 def test_what_has_come_and_is_refused_leaves_what_runs(
