@@ -65,20 +65,41 @@ def test_a_newer_bundle_ends_what_runs_and_a_newer_one_lets_it_run_again(
     node.until(lambda status: by_name(status) == {"radio": "running"})
 
 
-def test_a_whole_seal_for_what_is_there_fetches_nothing_and_other_grants_start_it_anew(
-    running: tuple[Node, ByHand], site: Site, radio: Deployment, spki: bytes
+# (what a service of ours does, its state, and that which it reports with a fresh seal)
+RESEALED: tuple[tuple[str, bytes, str, str], ...] = (
+    ("runs", IDLE, "running", "running"),
+    ("has failed", b"async def main(ctx):\n    1 / 0\n", "failed", "installing"),
+    ("has come to its end", b"async def main(ctx):\n    pass\n", "stopped", "stopped"),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source", "state", "then"), RESEALED, ids=[row[0] for row in RESEALED]
+)
+def test_a_whole_seal_for_what_is_there_fetches_nothing(
+    sentence: str,
+    source: bytes,
+    state: str,
+    then: str,
+    start: Start,
+    directory: Path,
+    site: Site,
+    spki: bytes,
 ) -> None:
-    _, link = running
-    newer = site.reseal(radio, NAME, spki)
-    link.send(messages.ASSIGN, "radio", newer, listed(radio.files))
-    serial = seal.parse(newer, seal.SITE).serial.to_bytes(16, "big")
-    while (report := told(link))[1] != serial:  # what it had to say before
-        continue
-    assert report[2] == messages.STATES.index("running")
-    granted = site.reseal(radio, NAME, spki, grants=("log",))
-    link.send(messages.ASSIGN, "radio", granted, listed(radio.files))
-    until(link, radio, "installing")  # what it holds, nobody could take back
-    until(link, radio, "running")
+    radio = site.deploy("radio", source, NAME, spki)
+    with connected(lambda: start(radio), directory, site.slsm(SPKI)) as (_, link):
+        link.welcome(site)
+        until(link, radio, state)
+        newer = site.reseal(radio, NAME, spki)
+        link.send(messages.ASSIGN, "radio", newer, listed(radio.files))
+        serial = seal.parse(newer, seal.SITE).serial.to_bytes(16, "big")
+        while (report := told(link))[1] != serial:  # what it had to say before
+            continue
+        assert messages.STATES[report[2]] == then, sentence
+        other = site.reseal(radio, NAME, spki, grants=("log",))
+        link.send(messages.ASSIGN, "radio", other, listed(radio.files))
+        until(link, radio, "installing")  # nobody could take back what it holds
+        until(link, radio, state)
 
 
 def test_what_has_come_and_is_refused_leaves_what_runs(
