@@ -9,7 +9,7 @@ from . import board, keystore
 _ACCEPTED = const("/triseal/accepted")
 _OLD = const("/triseal/old")
 CHECKED = "/triseal/checked"
-FOLDER = const(0x4000)
+_FOLDER = const(0x4000)
 
 
 def make(folder: str) -> None:
@@ -25,7 +25,7 @@ def remove(path: str) -> None:
         kind = os.stat(path)[0]
     except OSError:
         return
-    if kind & FOLDER:
+    if kind & _FOLDER:
         for name in os.listdir(path):
             remove(path + "/" + name)
         os.rmdir(path)
@@ -99,13 +99,12 @@ def _end_moves() -> None:
 
 def _finish(folder: str) -> None:
     for name in keystore.names(folder):
-        path = folder + "/" + name
-        kind = os.stat(path)
-        if kind[0] & FOLDER or not name.endswith(keystore.TEMPORARY):
+        if not name.endswith(keystore.TEMPORARY):
             continue
+        path = folder + "/" + name
         place = path[: -len(keystore.TEMPORARY)]
-        if keystore.exists(place) or not kind[6]:
-            os.remove(path)
+        if keystore.exists(place) or not keystore.read(path, 0):
+            remove(path)
         else:
             # On FAT the file that is replaced goes first. This one was whole by then.
             os.rename(path, place)

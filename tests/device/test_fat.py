@@ -67,11 +67,19 @@ def take():
 cuts(take)
 """
 
+HALF = """
+with open(FILES[0] + ".new", "wb") as file:
+    file.write(b"ne")
+start = bytes(flash.data)
+cuts(lambda: None)
+"""
+
 # (what is done, what the floors and the seal are after some cut of it)
 ROWS: tuple[tuple[str, str, set[str]], ...] = (
     ("floors that rise", 'cuts(lambda: keystore.write(FILES[0], b"new"))', {"old old", "new old"}),
     ("a seal that is renewed", 'cuts(lambda: keystore.write(FILES[1], b"new"))',
      {"old old", "old new"}),
+    ("one that is not whole yet", HALF, {"old old"}),
     ("what is taken from incoming", TAKE, {"old old", "new old"}),
 )  # fmt: skip
 
@@ -83,4 +91,15 @@ def test_a_cut_leaves_the_old_file_or_the_new(sentence: str, code: str, states: 
         sentence
     )
     assert whole.endswith("True")
-    assert len(cut) > 6
+
+
+def test_what_was_checked_takes_the_place_of_what_was_checked_before() -> None:
+    code = """
+for text in (b"one", b"two"):
+    recovery.make(keystore.INCOMING + "/x")
+    keystore.write(keystore.INCOMING + "/x/app.py", text)
+    recovery.keep("x")
+recovery.swap("x", recovery.CHECKED)
+print(os.listdir("/triseal/services/x"), keystore.read("/triseal/services/x/app.py"))
+"""
+    assert on_micropython.run(FLASH + code) == "['app.py'] b'two'\n"

@@ -250,8 +250,10 @@ def test_an_installed_service_is_there_after_the_board_was_cut_off_while_sending
     other = site.deploy("ticker", TICKER + b"#2", NAME, spki, grants=("log",))
     part = Deployment("ticker", {name: other.files[name] for name in ("app.py", "site.der")})
     stage(board, part)
+    root = directory / "flash/triseal"
+    shutil.copytree(root / "services/ticker", root / "checked/ticker")
     board.soft_reset()
     board.wait_for("ticker waiting-for-time")
     kept = files(directory)
     assert kept["services/ticker/app.py"] == ticker.files["app.py"]
-    assert not any(name.startswith("incoming") for name in kept)
+    assert not any(name.startswith(("incoming", "checked")) for name in kept)
