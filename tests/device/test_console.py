@@ -1,0 +1,148 @@
+"""What a node does with each line on its console, and with each message of the link over it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+CONSOLE = """
+import binascii
+import time
+from nlsm import answers, clock, console, duties, enrol, wire
+from sealcore import errors, messages
+
+class Ticks:
+    now = 0
+    ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
+    def ticks_ms():
+        return Ticks.now
+
+class Line:  # what the console reads, for select and sys
+    POLLIN = 1
+    data = b""
+    stdin = open = None
+    def poll(*rest):
+        return Line.open or Line.data if rest else Line
+    def register(*rest):
+        pass
+    def read(count):
+        octet, Line.data = Line.data[:count], Line.data[count:]
+        return octet
+
+class Node:
+    name = "kitchen"
+    bundle = 1
+    settings = {}
+    services = {}
+    runner = link = failure = None
+    followers = []
+    question = clock.Question()
+    clock = clock.Clock(5)
+    def set_time(signed):
+        print("time", len(signed))
+        if signed == b"m":
+            raise MemoryError("short")
+
+NAMES = {messages.STATUS: "STATUS", messages.HELLO: "HELLO", messages.PROOF: "PROOF"}
+
+def send(message):
+    kind, values = messages.parse(message)
+    print(NAMES[kind], end=" ")
+    if kind == messages.HELLO:
+        heard.append(values[2])
+
+def take(link, kind, values):
+    print("duty", kind)
+    if values[0] == b"bad":
+        raise errors.BadSignature
+    link.greeted = True
+
+heard = []
+Line.stdin = Line
+Line.buffer = Line
+console.sys = console.select = Line
+wire.time = clock.time = Ticks
+answers.send = send
+duties.take = take
+enrol.prove = lambda node, nonce: nonce
+c = console.Console(Node)
+
+def put(kind, *values):
+    Line.data += b"~" + binascii.b2a_base64(messages.write(kind, *values))
+
+def go():
+    while Line.data or c._whole:
+        c.turn()
+        c.take()
+
+ASK = messages.ASK, bytes(16)
+WELCOME = messages.WELCOME, b"good", b""
+BAD = messages.WELCOME, b"bad", b""
+"""
+LINK = "Node.runner = 1\nput(*ASK)\nput(*WELCOME)\n"
+OPEN = "STATUS HELLO duty 1"
+ANEW = "triseal: link: bad-signature: HELLO"
+
+# (what comes on the line of a console c, what the node says to it)
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("a question is answered", "put(*ASK)\ngo()", "STATUS HELLO"),
+    ("with a nonce of its own each time", "put(*ASK)\nput(*ASK)\ngo()\n"
+     "print(len(set(heard)), heard[1] == Node.question.nonce)", "STATUS HELLO STATUS HELLO 2 True"),
+    ("what is for people is not for the node", "Line.data = b'x~\\r\\n\\n'\nput(*ASK)\ngo()",
+     "STATUS HELLO"),
+    ("each piece of a line is told of", "Line.data = b'~' + b'A' * 191\ngo()", "~ ~"),
+    ("but not of what is for people", "Line.data = b'A' * 192\ngo()", ""),
+    ("one line is read at a time", "put(*ASK)\nput(*ASK)\nc.turn()\nprint(len(Line.data) > 9)",
+     "True"),
+    ("others have their turn", "Line.data = b'x' * 1000\nc.turn()\nprint(len(Line.data))", "488"),
+    ("the other end may be closed", "Line.open = 1\nprint(c.turn())", "False"),
+    ("more than a message is not kept", "Line.data = b'A' * 20000\ngo()\nprint(len(c._text))",
+     "10927"),
+    ("nor taken for one", "Line.data = b'B' * 20000 + b'\\n'\nput(*ASK)\ngo()", "STATUS HELLO"),
+    ("a line that does not fit is lost, and no other",
+     "class Full(list):\n    def extend(self, octet):\n        raise MemoryError\n"
+     "c._text = Full()\nLine.data = b'AB\\n'\nput(*ASK)\ngo()",
+     "triseal: out-of-memory: a line is lost STATUS HELLO"),
+    ("what is no message is said, and no more",
+     "Line.data = b'~AAA\\n~AAAA\\n'\nput(*ASK)\ngo()",
+     "triseal: bad-message: base64 triseal: bad-message: kind or size STATUS HELLO"),
+    ("for want of memory, too", "put(messages.TIME, b'm')\nput(*ASK)\ngo()",
+     "time 1 triseal: out-of-memory: short STATUS HELLO"),
+    ("the time is taken as it is", "put(messages.TIME, b'signed')\ngo()", "time 6"),
+    ("the log is followed and no longer",
+     "for wanted in (1, 0):\n    put(messages.FOLLOW, wanted)\n    go()\n"
+     "    print(len(Node.followers))", "1 0"),
+    ("a node proves its key before its services run", "put(messages.PROVE, bytes(16))\ngo()",
+     "PROOF"),
+    ("but has no link before", "put(*WELCOME)\ngo()",
+     "triseal: bad-message: kind 1 before the services run"),
+    ("nor where it has a network", "Node.runner = 1\nNode.settings = {'server': 1}\nput(*WELCOME)\n"
+     "put(messages.PROVE, bytes(16))\ngo()",
+     "triseal: bad-message: kind 1 on the console triseal: bad-message: kind 18 on the console"),
+    ("nor where its own files are wrong", "Node.runner = 1\nNode.failure = errors.Rollback()\n"
+     "put(*WELCOME)\nput(messages.PROVE, bytes(16))\ngo()",
+     "triseal: bad-message: kind 1 on the console triseal: bad-message: kind 18 on the console"),
+    ("a link begins with WELCOME, to the question that was asked",
+     LINK + "put(messages.REMOVE, ['a'])\ngo()\nprint(Node.link.question is Node.question)",
+     f"{OPEN} duty 3 True"),
+    ("and what comes before is the end of another one",
+     "Node.runner = 1\nput(messages.REMOVE, ['a'])\nput(*WELCOME)\ngo()", "duty 1"),
+    ("it begins anew as often as the site likes",
+     LINK + "go()\nNode.link.expect('a')\nput(*WELCOME)\ngo()\nprint(Node.link._asked)",
+     f"{OPEN} duty 1 {{}}"),
+    ("where it fails the node says so, and says HELLO",
+     LINK + "put(*BAD)\nput(messages.REMOVE, ['a'])\ngo()\nprint(Node.link.greeted)",
+     f"{OPEN} duty 1 {ANEW} False"),
+    ("not over and over", LINK + "put(*BAD)\nput(*BAD)\ngo()\nTicks.now += 5000\nput(*BAD)\ngo()",
+     f"{OPEN} duty 1 {ANEW} duty 1 triseal: link: bad-signature: duty 1 {ANEW}"),
+    ("whatever it is that fails",
+     "def take(*rest):\n    raise OSError(28)\nduties.take = take\n" + LINK + "go()",
+     "STATUS HELLO triseal: link: OSError: 28 HELLO"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "said"), ROWS, ids=[row[0] for row in ROWS])
+def test_what_is_said(sentence: str, code: str, said: str) -> None:
+    assert on_micropython.run(CONSOLE + code).split() == said.split(), sentence
