@@ -232,8 +232,9 @@ def test_a_newer_bundle_alone_is_taken(board: Board, site: Site, directory: Path
     before = files(directory)
     newer = Site(**{**vars(site), "version": 2})
     empty = {"node.key": b"", "settings.json": b""}  # as good as missing
-    enrol(board, {"bundle.der": newer.bundle(), **empty})
+    enrol(board, {"bundle.der": newer.bundle(), **empty, "floors": b"1"})
     assert files(directory) == {**before, "bundle.der": newer.bundle()}
+    assert not (directory / "flash/triseal/accepted").exists()
 
 
 def test_the_private_key_is_in_no_answer(board: Board) -> None:
