@@ -78,6 +78,7 @@ def test_a_changed_service_is_refused_and_no_other(
     node = start(echo)
     status = node.tell_time()
     assert by_name(status) == {"changed": "refused", "echo": "running"}, sentence
+    assert status.serials["changed"] == b"", "so its site gives it anew"
     assert node.state("changed").code == code, sentence
 
 
