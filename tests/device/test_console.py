@@ -9,7 +9,7 @@ from tests.device import on_micropython
 CONSOLE = """
 import binascii
 import time
-from nlsm import answers, clock, console, duties, enrol, wire
+from nlsm import answers, clock, console, duties, enrol, service, wire
 from sealcore import errors, messages
 
 class Ticks:
@@ -46,10 +46,13 @@ class Node:
             raise MemoryError("short")
 
 NAMES = {messages.STATUS: "STATUS", messages.HELLO: "HELLO", messages.PROOF: "PROOF"}
+NAMES[messages.LOG] = "LOG"
 
 def send(message):
     kind, values = messages.parse(message)
     print(NAMES[kind], end=" ")
+    if kind == messages.LOG:
+        print(len(values[1]))
     if kind == messages.HELLO:
         heard.append(values[2])
 
@@ -90,6 +93,9 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a question is answered", "put(*ASK)\ngo()", "STATUS HELLO"),
     ("with a nonce of its own each time", "put(*ASK)\nput(*ASK)\ngo()\n"
      "print(len(set(heard)), heard[1] == Node.question.nonce)", "STATUS HELLO STATUS HELLO 2 True"),
+    ("without grants where those are too many",
+     "one = Node.services['a'] = service.Service('a')\none.granted = ('x' * 500,) * 20\n"
+     "put(*ASK)\ngo()", "STATUS HELLO"),
     ("what is for people is not for the node", "Line.data = b'x~\\r\\n\\n'\nput(*ASK)\ngo()",
      "STATUS HELLO"),
     ("each piece of a line is told of", "Line.data = b'~' + b'A' * 191\ngo()", "~ ~"),
@@ -113,7 +119,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("the time is taken as it is", "put(messages.TIME, b'signed')\ngo()", "time 6"),
     ("the log is followed and no longer",
      "for wanted in (1, 0):\n    put(messages.FOLLOW, wanted)\n    go()\n"
-     "    print(len(Node.followers))", "1 0"),
+     "    for follower in Node.followers:\n        follower('a', 'x' * 200)", "LOG 128"),
     ("a node proves its key before its services run", "put(messages.PROVE, bytes(16))\ngo()",
      "PROOF"),
     ("but has no link before", "put(*WELCOME)\ngo()",

@@ -1,0 +1,63 @@
+"""What is done with a service that was stopped in order to do it: once nothing of it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+FINISH = """
+from nlsm import installer, recovery, service
+
+class Task:
+    def __init__(self, done):
+        self._done = done
+    def done(self):
+        return self._done
+    def cancel(self):
+        pass
+
+class Node:
+    services = {}
+    def check():
+        print("check")
+
+class Link:
+    def report(one):
+        print("report", one.name, len(one.serial))
+
+def have(name, then, done):
+    one = Node.services[name] = service.Service(name)
+    one.serial = b"s" * 16
+    one.tasks = [Task(done)]
+    one.then = then
+
+Node.link = Link
+recovery.drop = lambda name: print("drop", name)
+recovery.swap = lambda name, checked: print("swap", name, checked)
+
+def finish():
+    installer.finish(Node)
+    print([(name, Node.services[name].then) for name in sorted(Node.services)])
+"""
+
+# (what was stopped for what, and what is done then)
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("to remove it", "have('a', 'remove', True)\nfinish()", "drop a report a 0 check []"),
+    ("to replace it", "have('a', 'replace', True)\nfinish()",
+     "swap a /triseal/checked check [('a', '')]"),
+    ("to start it anew", "have('a', 'start', True)\nfinish()", "check [('a', '')]"),
+    ("for nothing", "have('a', '', True)\nfinish()", "check [('a', '')]"),
+    ("what has not ended waits, and no other one for it",
+     "have('a', 'remove', False)\nhave('b', 'remove', True)\nhave('c', 'replace', False)\nfinish()",
+     "drop b report b 0 check [('a', 'remove'), ('c', 'replace')]"),
+    ("it is done once", "have('a', 'replace', True)\nfinish()\nfinish()",
+     "swap a /triseal/checked check [('a', '')] check [('a', '')]"),
+    ("also where nobody hears of it", "Node.link = None\nhave('a', 'remove', True)\nfinish()",
+     "drop a check []"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "done"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_service_was_stopped(sentence: str, code: str, done: str) -> None:
+    assert on_micropython.run(FINISH + code).split() == done.split(), sentence
