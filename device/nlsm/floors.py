@@ -42,7 +42,7 @@ def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
     what is lower than before is left as it is. The time alone can wait until the flash has room
     again; a version that could not be remembered is not accepted, and OSError raised."""
     found = read()
-    risen = version > found.get(service, -1)
+    risen = version > found.get(service, 0)
     if risen:
         found[service] = version
     elif seconds < found[TIME] + _STEP:

@@ -82,7 +82,8 @@ cuts(lambda: None)
 
 # (what is done, what the floors and the seal are after some cut of it, of how many names)
 ROWS: tuple[tuple[str, str, set[str]], ...] = (
-    ("floors that rise", 'cuts(lambda: keystore.write(FILES[0], b"new"))', {"old old 2", "new old 2"}),
+    ("floors that rise", 'cuts(lambda: keystore.write(FILES[0], b"new"))',
+     {"old old 2", "new old 2"}),
     ("a seal that is renewed", 'cuts(lambda: keystore.write(FILES[1], b"new"))',
      {"old old 2", "old new 2"}),
     ("one that is not whole yet", HALF, {"old old 2"}),

@@ -119,6 +119,46 @@ def test_a_service_is_what_lies_in_its_folder_whatever_another_one_has_imported(
     assert run(code + f"print(loader._import({str(tmp_path)!r}).main)", tmp_path) == ["sealed"]
 
 
+RISE = """
+from sealcore import errors
+def rise(*what):
+    before = keystore.read(floors._FILE)
+    floors.rise(*what)
+    print("-" if keystore.read(floors._FILE) == before else "w", end=" ")
+def kept():
+    try:
+        print(*["%s:%d" % one for one in sorted(floors.read().items())])
+    except errors.Rollback:
+        print("rollback")
+floors.rise(10000, "a", 3)
+"""
+
+# (what happens to floors of 10000 s and of a's version 3, if it is written, and what they are then)
+RISEN = (
+    ("a version rises", "rise(1, 'a', 4)\nkept()", "w =time:10000 a:4"),
+    ("it does not fall, whatever the time", "rise(99999, 'a', 2)\nkept()", "w =time:99999 a:3"),
+    ("the same is not written again", "rise(10001, 'a', 3)\nkept()", "- =time:10000 a:3"),
+    ("the time rises with it", "rise(10001, 'a', 4)\nkept()", "w =time:10001 a:4"),
+    ("by itself after an hour", "rise(13599)\nrise(13600)\nkept()", "- w =time:13600 a:3"),
+    ("it does not fall", "rise(1)\nkept()", "- =time:10000 a:3"),
+    ("each service has its own", "rise(1, 'b', 1)\nkept()", "w =time:10000 a:3 b:1"),
+    ("a version of 0 needs none", "rise(1, 'b', 0)\nkept()", "- =time:10000 a:3"),
+    (
+        "there are never more than can be read again",
+        "try:\n    for n in range(300):\n        floors.rise(1, '%063d' % n, 1)\n"
+        "except errors.TooLarge:\n    print(len(floors.read()))",
+        "245",
+    ),
+    ("what was cut is not believed", "keystore.write(floors._FILE, b'0' * 16)\nkept()", "rollback"),
+    ("nor one octet of it", "keystore.write(floors._FILE, b'0')\nkept()", "rollback"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "code", "kept"), RISEN, ids=[row[0] for row in RISEN])
+def test_floors(sentence: str, code: str, kept: str, tmp_path: Path) -> None:
+    assert run(RISE + code, tmp_path) == kept.split(), sentence
+
+
 TIMING = """
 import time
 from nlsm import clock, grace, timing, trust
