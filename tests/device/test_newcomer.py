@@ -19,6 +19,8 @@ from boards.link import Board
 from boards.port import Port
 from boards.provision import install_code
 from boards.virtual import VirtualBoard
+from sealcore import messages
+from tests.device import on_micropython
 from tests.device.node import PATIENCE
 from tests.device.node import Node as Watched
 from tests.host.commands import Commands
@@ -267,3 +269,26 @@ def test_a_certificate_for_another_key_uses_nothing_up(line: Line) -> None:
         with pytest.raises(DeviceFailed, match="WrongKey"):
             board.exec("import nlsm.enrol\nnlsm.enrol.accept()")
         assert board.call("nlsm.newcomer.request") == before
+
+
+def test_until_then_it_hears_of_its_certificate_and_of_nothing_else() -> None:
+    code = """
+from nlsm import keystore, newcomer, recovery
+from sealcore import errors
+def write(path, data):
+    raise OSError
+recovery.make = len
+keystore.write = write
+for kind in range(20):
+    try:
+        newcomer.take(kind, (b"", "code"))
+    except errors.BadMessage:
+        print(kind, end=" ")
+    except errors.NotEnrolled:
+        print("refused", end=" ")
+    except OSError:
+        print("written", end=" ")
+"""
+    said = [str(kind) for kind in range(20)]
+    said[messages.REFUSED], said[messages.ENROLLED] = "refused", "written"
+    assert on_micropython.run(code).split() == said
