@@ -91,7 +91,7 @@ class Console:
                     link.take(*rest)
         except errors.SealError as error:
             print("triseal: %s: %s" % (error.code, error))
-        except (MemoryError, RuntimeError, OSError) as error:  # of the heap, the stack or the flash
+        except (MemoryError, OSError, RuntimeError) as error:  # of the heap, the flash, the stack
             print("triseal: out-of-memory: %s" % error)
         self._text = bytearray()
         self._whole = False

@@ -42,10 +42,11 @@ class Node:
     clock = clock.Clock(5)
     def set_time(signed):
         print("time", len(signed))
-        if signed == b"m":
-            raise MemoryError("short")
+        if signed in FULL:
+            raise FULL[signed]
 
 NAMES = {messages.STATUS: "STATUS", messages.HELLO: "HELLO", messages.PROOF: "PROOF"}
+FULL = {b"m": MemoryError("short"), b"f": OSError("full"), b"s": RuntimeError("deep")}
 NAMES[messages.LOG] = "LOG"
 
 def send(message):
@@ -114,8 +115,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("what is no message is said, and no more",
      "Line.data = b'~AAA\\n~AAAA\\n'\nput(*ASK)\ngo()",
      "triseal: bad-message: base64 triseal: bad-message: kind or size STATUS HELLO"),
-    ("for want of memory, too", "put(messages.TIME, b'm')\nput(*ASK)\ngo()",
-     "time 1 triseal: out-of-memory: short STATUS HELLO"),
+    ("for want of memory, flash or stack, too",
+     "for one in (b'm', b'f', b's'):\n    put(messages.TIME, one)\nput(*ASK)\ngo()",
+     "time 1 triseal: out-of-memory: short time 1 triseal: out-of-memory: full"
+     " time 1 triseal: out-of-memory: deep STATUS HELLO"),
     ("the time is taken as it is", "put(messages.TIME, b'signed')\ngo()", "time 6"),
     ("the log is followed and no longer",
      "for wanted in (1, 0):\n    put(messages.FOLLOW, wanted)\n    go()\n"
