@@ -292,3 +292,17 @@ for kind in range(20):
     said = [str(kind) for kind in range(20)]
     said[messages.REFUSED], said[messages.ENROLLED] = "refused", "written"
     assert on_micropython.run(code).split() == said
+
+
+def test_without_a_token_it_seeks_no_server() -> None:
+    code = """
+from nlsm import newcomer
+from sealcore import errors
+found = {"settings": {"node": "kitchen", "server": ["host", 1]}, "name": "unknown"}
+try:
+    newcomer.look(found)
+except errors.NotEnrolled as error:
+    print(found["name"], found["settings"], error)
+"""
+    said = on_micropython.run(code).strip()
+    assert said == "kitchen {'node': 'kitchen'} to make it a node: triseal node provision"
