@@ -98,7 +98,6 @@ def accept() -> None:
         # called as one of these files.
         if name not in _FILES or not keystore.read(path, 0):
             recovery.remove(path)
-    recovery.make(keystore.SERVICES)
     recovery.take()
     trust.changed()
     memory.free()

@@ -1,0 +1,175 @@
+"""What a node does about each message of its site: which check, which write, which answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+DUTIES = """
+import time
+from nlsm import (
+    clock, download, duties, enrol, installer, keystore, recovery, service, starter, timing, trust
+)
+from sealcore import delta, errors, identity, keys, messages
+
+class Ticks:
+    ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
+    def ticks_ms():
+        return 0
+
+clock.time = Ticks
+T = 1795363200
+KEY = b"public key"
+
+class Own:
+    node, site, spki, site_keys, version, renew_at = "kitchen", "home", KEY, "keys", 7, T + 9
+
+class Node:
+    name = "kitchen"
+    settings = {}
+    services = {}
+    failure = None
+    bundle = 1
+    followers = ()
+    clock = clock.Clock(T)
+    def check():
+        print("check")
+
+class Link:
+    node = Node
+    greeted = True
+    peer = question = download = None
+    log = "log"
+    def answered(name, again=None):
+        print("answered", name, again and again - T)
+    def report(one):
+        print("report", one.name, one.state)
+    def ask(names):
+        print("ask", *names)
+    def send(message):
+        print("send", *messages.parse(message))
+    def say(code, error):
+        print("say", code)
+
+class Download:
+    def __init__(self, link):
+        pass
+    def add(self, name, seal, files):
+        print("fetch", name)
+    def more(self):
+        print("more")
+
+def renew(node, one, seal):
+    print("renew", one.name, seal)
+    if seal == b"bad":
+        raise errors.BadSignature
+
+def check_time(peer, now):
+    print("peer", now - T)
+
+Node.clock.set(T, 0)
+trust.load = lambda: Own
+trust.changed = lambda: print("changed")
+installer.renew = renew
+installer.refuse = lambda node, one, error, seal, folder: print("refuse", one.name, error.code)
+installer.recheck = lambda node, one: print("recheck", one.name)
+starter.site_seal = lambda one: b"kept"
+delta.apply = lambda seal, change: change
+download.Download = Download
+download.check_files = lambda files: print("files")
+download.digest = lambda path: path[-1]
+keystore.write = lambda path, data: print("write", path, data)
+keystore.read = lambda path, limit: REQUEST
+recovery.make = lambda path: print("make", path)
+recovery.remove = lambda path: print("remove", path)
+enrol.accept = lambda: print("accept")
+timing.take = lambda *rest: print("time", rest[2])
+keys.check_time = check_time
+identity.parse = lambda der: der
+identity.check = lambda new, keys, uri, now: print("certificate", keys, uri, now - T)
+
+def have(*names):
+    for name in names:
+        one = Node.services[name] = service.Service(name)
+        one.serial = b"serial"
+        one.set("running")
+
+def take(kind, *values):
+    try:
+        duties.take(Link, kind, values)
+    except errors.SealError as error:
+        print("!", error.code)
+"""
+WELCOME = "Link.greeted = False\nhave('a')\n"
+ENROLLED = "class New:\n    spki = KEY\n"
+ROOT = "/triseal/incoming"
+
+# (what comes, what the node does)
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("a delta", "have('a')\ntake(messages.RENEWED, [('a', b'new')])",
+     "answered a None renew a b'new'"),
+    ("a delta of what is not here", "take(messages.RENEWED, [('a', b'new')])", ""),
+    ("a delta that does not fit, and one that does",
+     "have('a', 'b')\ntake(messages.RENEWED, [('a', b'bad'), ('b', b'new')])\n"
+     "print(Node.services['a'].serial)",
+     "answered a None renew a b'bad' triseal: a: renewal: bad-signature: answered a 1"
+     " answered b None renew b b'new' b''"),
+    ("a refusal", "take(messages.REFUSED, 'a', 'expired')",
+     "triseal: a: the site refuses: expired answered a 60"),
+    ("a refusal while others wait", "Link.download = Download(Link)\n"
+     "take(messages.REFUSED, 'a', 'expired')",
+     "triseal: a: the site refuses: expired answered a 60 more"),
+    ("renewals to ask for", "have('a')\ntake(messages.RENEWNOW, ['x', 'a'])", "ask a"),
+    ("what is to be removed", "have('a')\ntake(messages.REMOVE, ['x', 'a'])\n"
+     "one = Node.services['a']\nprint(one.state, one.code, one.then, one.grants)",
+     "stopped removed remove ()"),
+    ("who follows", "take(messages.FOLLOW, 1)\nprint(*Node.followers)\ntake(messages.FOLLOW, 0)\n"
+     "print(*Node.followers)", "log"),
+    ("a piece that nobody asked for", "take(messages.CHUNK, b'', 0, b'')", "! bad-message"),
+    ("WELCOME again", "take(messages.WELCOME, b'', b'')", "! bad-message"),
+    ("something before WELCOME", "Link.greeted = False\ntake(messages.FOLLOW, 1)", "! bad-message"),
+    ("what only nodes say",
+     "for kind in range(20):\n    if kind not in duties._DUTIES:\n        take(kind)\n",
+     "! bad-message " * 11),
+    ("a new service", "take(messages.ASSIGN, 'a', b'seal', [('1', 1, '1')])",
+     "answered a None files fetch a"),
+    ("a name that leads out", "take(messages.ASSIGN, '../a', b'seal', [('1', 1, '1')])",
+     "answered ../a None ! profile-violation"),
+    ("other files",
+     "have('a')\ntake(messages.ASSIGN, 'a', b'seal', [('1', 1, '1'), ('2', 1, '3')])",
+     "answered a None files fetch a"),
+    ("the same files", "have('a')\ntake(messages.ASSIGN, 'a', b'seal', [('1', 1, '1')])",
+     "answered a None files renew a b'seal' report a running"),
+    ("the same files, and a seal that is none",
+     "have('a')\ntake(messages.ASSIGN, 'a', b'bad', [('1', 1, '1')])",
+     "answered a None files renew a b'bad' refuse a bad-signature"),
+    ("the next certificate", ENROLLED + "take(messages.ENROLLED, New)",
+     "certificate keys spiffe://home/node/kitchen 0 write /triseal/node.crt <class 'New'> changed"),
+    ("one for another key", ENROLLED + "New.spki = b'other'\ntake(messages.ENROLLED, New)",
+     "certificate keys spiffe://home/node/kitchen 0 ! wrong-key"),
+    ("WELCOME", WELCOME + "take(messages.WELCOME, b't', b'')\nprint(Link.greeted)",
+     "time b't' check True"),
+    ("WELCOME over TLS", WELCOME + "Link.peer = 1\ntake(messages.WELCOME, b't', b'')",
+     "time b't' peer 0 check"),
+    ("WELCOME to a node whose files are wrong",
+     WELCOME + "Node.failure = errors.Rollback()\ntake(messages.WELCOME, b't', b'')\n"
+     "print(Link.greeted)", "! rollback False"),
+    ("WELCOME, and why something does not run",
+     WELCOME + "Node.services['a'].set('refused', 'expired')\ntake(messages.WELCOME, b't', b'')",
+     "time b't' report a refused check"),
+    ("a newer bundle", WELCOME + "have('b', 'c')\nNode.services['b'].set('refused', 'x')\n"
+     "Node.services['c'].set('stopped')\ntake(messages.WELCOME, b't', b'new')\n"
+     "print(Node.bundle, [Node.services[name].state for name in 'abc'])",
+     f"time b't' make {ROOT} remove {ROOT}/bundle.der write {ROOT}/bundle.der b'new' accept"
+     " recheck a check 7 ['running', 'installing', 'stopped']"),
+    ("WELCOME in the second half of the certificate's life",
+     WELCOME + "Own.renew_at = T\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",
+     "time b't' check send 11 (b'0\\npublic key', b'')"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "done"), ROWS, ids=[row[0] for row in ROWS])
+def test_the_site_says(sentence: str, code: str, done: str) -> None:
+    assert on_micropython.run(DUTIES + code).split() == done.split(), sentence
