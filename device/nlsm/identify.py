@@ -43,7 +43,7 @@ def believed(folder: str = keystore.ROOT) -> bundle.TrustBundle:
 def _check_key(spki: bytes, sec1: bytes) -> None:
     """Raises WrongKey unless the certificate is for the key in this ECPrivateKey."""
     # The key says its public half itself, at its end; to compute it takes seconds on a board.
-    if len(sec1) < 65 or sec1[-65:] != spki[-65:]:
+    if sec1[-65:] != spki[-65:]:
         raise errors.WrongKey("node certificate")
 
 

@@ -294,7 +294,7 @@ for kind in range(20):
     assert on_micropython.run(code).split() == said
 
 
-def test_without_a_token_it_seeks_no_server() -> None:
+def test_without_a_token_it_seeks_no_server_and_asks_for_nothing() -> None:
     code = """
 from nlsm import newcomer
 from sealcore import errors
@@ -303,6 +303,12 @@ try:
     newcomer.look(found)
 except errors.NotEnrolled as error:
     print(found["name"], found["settings"], error)
+try:
+    newcomer.request()
+except errors.NotEnrolled as error:
+    print(error)
 """
-    said = on_micropython.run(code).strip()
-    assert said == "kitchen {'node': 'kitchen'} to make it a node: triseal node provision"
+    assert on_micropython.run(code).splitlines() == [
+        "kitchen {'node': 'kitchen'} to make it a node: triseal node provision",
+        "there is no token in its settings",
+    ]
