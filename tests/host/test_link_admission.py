@@ -7,12 +7,15 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
-from sealcore import messages
-from tests.host.link_world import LinkWorld
+from sealcore import messages, proof
+from tests.host.link_world import LinkWorld, parsed
 from tests.host.site_world import make_request
 from triseal import database, signer
 from triseal.certificate import Validity
@@ -20,7 +23,8 @@ from triseal.signer import KeySigner
 from triseal.site import state
 from triseal.site.authority import Authority, Issuer, self_signed
 from triseal.site.link.desk import Desk
-from triseal.site.link.peers import Peer, by_certificate
+from triseal.site.link.drafts import Draft, Look
+from triseal.site.link.peers import Peer, by_certificate, by_proof
 from triseal.site.link.session import Session
 from triseal.site.manager import NODE_SECONDS
 
@@ -102,16 +106,43 @@ def test_a_connected_node_gets_nothing_once(
     assert getattr(refusal.value, "code", refusal.value) == code, sentence
 
 
+@pytest.mark.parametrize(
+    ("sentence", "change", "code"), CHANGES[1:], ids=[row[0] for row in CHANGES[1:]]
+)
+def test_a_node_at_a_line_gets_nothing_once(
+    sentence: str, change: Change, code: str, world: LinkWorld
+) -> None:
+    with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
+        asyncio.run(converse(world, renew(world), change, line=True))
+    assert getattr(refusal.value, "code", refusal.value) == code, sentence
+
+
 def peer(world: LinkWorld, certificate: bytes = b"") -> Peer:
     """Whoever holds this certificate, or a fresh one of the node."""
     return by_certificate(certificate or world.certificate(NODE), world.manager.name)
 
 
-async def converse(world: LinkWorld, message: bytes, change: Change) -> None:
+async def at_line(world: LinkWorld, desk: Desk) -> Peer:
+    """The node, by its key."""
+    key = world.node_keys[NODE]
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = key.sign(proof.tbs(NODE, bytes(16)), ec.ECDSA(hashes.SHA256()))
+    found: list[Peer] = []
+
+    def prove(look: Look) -> Draft:
+        found.append(by_proof(look, NODE, bytes(16), signature))
+        return Draft()
+
+    await desk.ask(prove)
+    return found[0]
+
+
+async def converse(world: LinkWorld, message: bytes, change: Change, *, line: bool = False) -> None:
     clock = Moment(world)
     async with at_desk(world, clock) as desk:
         sent: list[bytes] = []
-        session = Session(desk.ask, sent.extend, at_once, ignore, peer(world))
+        other = await at_line(world, desk) if line else peer(world)
+        session = Session(desk.ask, sent.extend, at_once, ignore, other)
         await session.receive(HELLO)
         assert await session.receive(message), "it is answered before"
         change(world, clock)
@@ -134,6 +165,64 @@ def test_a_silent_node_is_cut_off_once(
     with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
         asyncio.run(refresh())
     assert getattr(refusal.value, "code", refusal.value) == code, sentence
+
+
+def greet(world: LinkWorld, *said: bytes, now: int = 0) -> list[tuple[int, tuple[Any, ...]]]:
+    """What a node at a line hears that says HELLO, each time from the beginning."""
+
+    async def talk() -> list[bytes]:
+        clock = Moment(world)
+        clock.now = now or world.now
+        async with at_desk(world, clock) as desk:
+            sent: list[bytes] = []
+            session = Session(desk.ask, sent.extend, at_once, ignore, await at_line(world, desk))
+            for one in said:
+                await session.receive(one)
+            return sent
+
+    return [messages.parse(one[4:]) for one in asyncio.run(talk())]
+
+
+def hello(*held: tuple[str, bytes, int], bundle: int = 0) -> bytes:
+    return messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), bundle, list(held))
+
+
+def test_only_a_newer_bundle_is_sent(world: LinkWorld) -> None:
+    newest = world.manager.bundle()
+    for has, sent in ((-1, newest.der), (0, b""), (1, b"")):
+        ((kind, values), *_) = greet(world, hello(bundle=newest.version + has))
+        assert (kind, values[1]) == (messages.WELCOME, sent), has
+
+
+def test_what_a_node_says_that_it_holds_is_all_that_it_holds(world: LinkWorld) -> None:
+    world.manager.undeploy(NODE, "thermo")
+    given = ("thermo", bytes(15) + b"1", 2)
+    for told, kept in (
+        ((given, ("invented", bytes(15) + b"2", 2)), {"thermo": given[1]}),
+        ((), {}),
+    ):
+        world.manager.assign(NODE, "thermo")
+        greet(world, hello(*told))
+        world.manager.undeploy(NODE, "thermo")
+        greet(world, hello(*told))
+        with database.reading(world.manager.engine) as connection:
+            rows = connection.execute(select(state.holdings)).all()
+            assert {row.service: row.serial for row in rows} == kept
+
+
+def test_a_seal_is_replaced_in_its_last_second(world: LinkWorld) -> None:
+    made = parsed(world.manager.deployment(NODE, "thermo").seal.der)
+    held = hello(("thermo", made.serial.to_bytes(16, "big"), 2))
+    for now, kinds in (
+        (made.not_after - 1, [messages.WELCOME]),
+        (made.not_after, [messages.WELCOME, messages.ASSIGN]),
+    ):
+        assert [kind for kind, _ in greet(world, held, now=now)] == kinds
+
+
+def test_a_service_that_can_not_be_sealed_now_is_refused_alone(world: LinkWorld) -> None:
+    (_, said) = greet(world, hello(), now=world.now + 2 * NODE_SECONDS)
+    assert said == (messages.REFUSED, ("thermo", "expired"))
 
 
 # Certificates that TLS, or an older look at the trust bundle, has let in: the desk looks again.
@@ -172,14 +261,14 @@ def test_a_certificate_is_looked_at_again_when_it_says_hello(
     spki = KeySigner(world.node_keys[NODE]).spki
     certificate = make(world, spki, Validity(world.now - 10, world.now + 1000))
 
-    async def greet() -> None:
+    async def say_hello() -> None:
         async with at_desk(world, Moment(world)) as desk:
             sent: list[bytes] = []
             session = Session(desk.ask, sent.extend, at_once, ignore, peer(world, certificate))
             await nothing_comes_of(session, HELLO, world, sent)
 
     with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
-        asyncio.run(greet())
+        asyncio.run(say_hello())
     assert getattr(refusal.value, "code", refusal.value) == code
 
 

@@ -259,6 +259,8 @@ def test_a_node_with_grace_is_named_until_it_says_that_it_has_changed(world: Wor
 
 def test_a_grace_counts_from_when_it_may_be_in_force_to_when_it_is_not(world: World) -> None:
     told(world, "hall")
+    world.manager.expect("hall", bytes(16), 1000, grace=30, replace=True)  # an image of it
+    assert world.manager.grant("thermo", ["log"], ["hall"]).grace == {"hall": 30}
     for seconds, in_force, noted in (
         (60, False, {"hall": 60}),
         (0, False, {"hall": 60}),

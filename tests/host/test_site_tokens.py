@@ -72,6 +72,8 @@ def facts(world: World) -> tuple[object, ...]:
 def test_a_token_gets_its_node_a_certificate(world: World) -> None:
     assert state_of(world) == "added"
     board = Board(image(world))
+    world.manager.add_node("hall")
+    other = Board(image(world, "hall"), "hall")
     assert state_of(world) == "awaiting enrolment"
     world.now += SECONDS  # the last one in which it serves
     own = identity.parse(world.manager.redeem(board.csr, board.proof))
@@ -79,6 +81,8 @@ def test_a_token_gets_its_node_a_certificate(world: World) -> None:
     identity.check(own, keys, identity.node("house", "kitchen"), world.now)
     assert (names.common_name(own.subject), bytes(own.spki)) == ("kitchen", board.spki)
     assert state_of(world) == "enrolled"
+    assert state_of(world, "hall") == "awaiting enrolment"
+    assert bytes(identity.parse(world.manager.redeem(other.csr, other.proof)).spki) == other.spki
 
 
 def test_of_a_token_the_site_keeps_nothing_that_would_let_anybody_in(
