@@ -155,12 +155,14 @@ def test_with_grace_a_node_runs_for_a_while_on_what_it_knows(
     good = site.deploy("good", app, NAME, spki)
     # Its seal ended before the other one began: that one says that it is later now.
     old = site.deploy("old", app, NAME, spki, life=(-5000, -200))
-    node = start(good, old)
+    # One that nobody has signed says nothing.
+    bad = site.deploy("bad", app, NAME, spki, life=(90000, 95000))
+    node = start(good, old, bad.with_file("site.der", bad.files["site.der"][:-1] + b"0"))
     status = node.ask()
-    assert by_name(status) == {"good": "running", "old": "expired"}
+    assert by_name(status) == {"bad": "refused", "good": "running", "old": "expired"}
     status = node.until(lambda now: by_name(now)["good"] != "running")
     assert by_name(status)["good"] == "waiting-for-time"
-    assert by_name(node.tell_time()) == {"good": "running", "old": "expired"}
+    assert by_name(node.tell_time())["good"] == "running"
 
 
 def test_ctrl_c_brings_the_prompt(start: Start, ticker: Deployment) -> None:

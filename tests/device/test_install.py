@@ -104,6 +104,9 @@ def test_the_time_is_not_before_what_the_site_has_signed(
 ) -> None:
     (directory / "flash/triseal/floors").unlink()  # the node's certificate says so, too
     assert refused(lambda: tell_time(board, site, site.now - 601)).startswith("Rollback")
+    later = Site(**{**vars(site), "version": 2, "now": site.now + 3600})
+    enrol(board, {"bundle.der": later.bundle()})  # as that does
+    assert refused(lambda: tell_time(board, site, site.now - 1)).startswith("Rollback")
     tell_time(board, site, site.now + 7200)
     assert refused(lambda: tell_time(board, site, site.now + 7199)).startswith("Rollback")
 
