@@ -100,9 +100,7 @@ class Service:
         return not self.tasks
 
     def stuck(self) -> bool:
-        """Whether it goes on although it was stopped some seconds ago."""
-        if self.ended():
-            return False
+        """Whether what was stopped and has not ended was stopped some seconds ago."""
         return time.ticks_diff(time.ticks_ms(), self.stopped_at) > _STOP_MS
 
     def __str__(self) -> str:

@@ -423,12 +423,21 @@ def test_a_release_too_large_for_a_nodes_grants_is_not_rolled_out(world: World) 
     assert due(world) == dict.fromkeys(NODES, "1.0")
 
 
-def fill(world: World) -> None:
+def test_nor_is_one_gone_back_to(world: World) -> None:
+    add(world, "1." + "1" * 30)
+    hold(world)
+    out(world, "hall")
+    fill(world, "hall")
+    assert code_of(lambda: back(world, "hall")) == "too-large"
+    assert take(world, "hall") == "2.0"
+
+
+def fill(world: World, *on: str) -> None:
     """Grants until a seal has room for no other one."""
     for size in (100, 50, 10, 1):
         for number in range(64):
             grant = f"bus.publish:{number:02}{'x' * size}"
-            if code_of(lambda: world.manager.grant("thermo", [grant], force=True)):  # noqa: B023
+            if code_of(lambda: world.manager.grant("thermo", [grant], on, force=True)):  # noqa: B023
                 break
 
 

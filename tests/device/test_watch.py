@@ -1,0 +1,87 @@
+"""Which services the agent ends, and when: to the second, and without waiting."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.device import on_micropython
+
+WATCH = """
+import time
+from nlsm import agent, board, clock, installer, linked, service
+
+class Ticks:
+    now = 0
+    ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
+    def ticks_ms():
+        return Ticks.now
+
+clock.time = service.time = Ticks
+T = 1795363200
+
+class Task:
+    def __init__(self, clings):
+        self._gone = False
+        self._clings = clings
+    def done(self):
+        return self._gone
+    def cancel(self):
+        self._gone = not self._clings
+
+class Node:
+    services = {}
+    clock = clock.Clock(T)
+    class runner:
+        class bus:
+            def leave(name):
+                print("leaves", name)
+    def tell():
+        pass
+
+def have(name, end, clings=False):
+    one = Node.services[name] = service.Service(name)
+    one.not_after = T + end
+    one.grants = one.granted = ("log",)
+    one.tasks = [Task(clings)]
+    one.set("running")
+    return one
+
+def watch(seconds=0):
+    Ticks.now += seconds * 1000
+    agent.watch(Node)
+    for name in sorted(Node.services):
+        one = Node.services[name]
+        print(name, one.state, len(one.grants), sum([not task.done() for task in one.tasks]))
+
+board.reset = lambda: print("reset")
+linked.load = lambda: None
+installer.finish = lambda node: print("finish")
+Node.clock.set(T, 0)
+Ticks.now = 0
+"""
+
+# (what happens to services, and what they are then: state, grants, tasks that go on)
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("a seal's last second counts", "have('a', 9)\nwatch(9)", "a running 1 1"),
+    ("and none after it", "have('a', 9)\nwatch(10)", "leaves a a expired 0 0"),
+    ("another one goes on", "have('a', 9)\nhave('b', 10)\nwatch(10)",
+     "leaves a a expired 0 0 b running 1 1"),
+    ("without the time nothing runs", "have('a', 9)\nNode.clock = clock.Clock(T)\nwatch()",
+     "leaves a a waiting-for-time 0 0"),
+    ("who comes to an end has stopped", "have('a', 9).tasks[0]._gone = True\nwatch()",
+     "leaves a a stopped 0 0"),
+    ("who does not end costs a reset, but not at once",
+     "have('a', 9, True)\nwatch(10)\nwatch(5)\nprint('-')\nTicks.now += 1\nwatch()",
+     "leaves a a expired 0 1 a expired 0 1 - triseal: a does not stop, so the board is reset"
+     " reset a expired 0 1"),
+    ("what was to follow is done when it has ended, not before",
+     "one = have('a', 9, True)\none.finish('replace', 'installing')\nwatch()\n"
+     "one.tasks[0]._gone = True\nwatch()",
+     "a installing 0 1 finish a installing 0 0"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "then"), ROWS, ids=[row[0] for row in ROWS])
+def test_watch(sentence: str, code: str, then: str) -> None:
+    assert on_micropython.run(WATCH + code).split() == then.split(), sentence
