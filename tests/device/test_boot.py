@@ -157,7 +157,8 @@ def test_with_grace_a_node_runs_for_a_while_on_what_it_knows(
     old = site.deploy("old", app, NAME, spki, life=(-5000, -200))
     # One that nobody has signed says nothing.
     bad = site.deploy("bad", app, NAME, spki, life=(90000, 95000))
-    node = start(good, old, bad.with_file("site.der", bad.files["site.der"][:-1] + b"0"))
+    *signed, last = bad.files["site.der"]
+    node = start(good, old, bad.with_file("site.der", bytes((*signed, last ^ 1))))
     status = node.ask()
     assert by_name(status) == {"bad": "refused", "good": "running", "old": "expired"}
     status = node.until(lambda now: by_name(now)["good"] != "running")

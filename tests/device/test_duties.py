@@ -162,7 +162,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a newer bundle", WELCOME + "have('b', 'c')\nNode.services['b'].set('refused', 'x')\n"
      "Node.services['c'].set('stopped')\ntake(messages.WELCOME, b't', b'new')\n"
      "print(Node.bundle, [Node.services[name].state for name in 'abc'])",
-     f"time b't' make {ROOT} remove {ROOT}/bundle.der write {ROOT}/bundle.der b'new' accept"
+     f"time b't' remove {ROOT} make {ROOT} write {ROOT}/bundle.der b'new' accept"
      " recheck a check 7 ['running', 'installing', 'stopped']"),
     ("WELCOME in the second half of the certificate's life",
      WELCOME + "Own.renew_at = T\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",

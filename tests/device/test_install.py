@@ -179,7 +179,8 @@ def changed(site: Site, issued: dict[str, bytes], what: str) -> dict[str, bytes]
         return {**issued, "node.crt": site.slsm(site.store.spki)}
     if what == "settings that are none":
         return {**issued, "settings.json": b"[1]"}
-    return {**issued, "bundle.der": issued["bundle.der"][:-1] + b"\0"}
+    *signed, last = issued["bundle.der"]
+    return {**issued, "bundle.der": bytes((*signed, last ^ 1))}
 
 
 REFUSED = (

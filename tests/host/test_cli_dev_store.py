@@ -293,7 +293,7 @@ def test_signing_refused(settled: Shell, sentence: str, words: list[str], code: 
 def test_the_store_refuses(settled: Shell, sentence: str, words: list[str], code: str) -> None:
     whole = Path("blink.triseal").read_bytes()
     Path("cut.triseal").write_bytes(whole[:-9])
-    Path("flipped.triseal").write_bytes(whole[:-1] + b"?")
+    Path("flipped.triseal").write_bytes(whole[:-1] + bytes((whole[-1] ^ 1,)))
     assert settled.fails("store", *words)[0] == code, sentence
     settled.run("store", "submit", "blink.triseal")
 
