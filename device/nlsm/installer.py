@@ -5,9 +5,11 @@ from sealcore.compat import const
 
 from . import keystore, recovery, service, starter, verifier
 
-# Seconds until what was refused is asked for again. The site says by itself when something has
-# changed; until then each try would cost it a seal, and the node a check and some of its flash.
+# Seconds until what was refused is asked for again, and how soon before the end of a seal. The site
+# says by itself when something has changed; until then each try would cost it a seal, and the node
+# a check and some of its flash.
 _AGAIN_S = const(600)
+_SOON_S = const(10)
 
 
 def offer(node, name: str) -> None:
@@ -46,9 +48,11 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
     if before[0] == "running":
         one.set(*before)
     try:
-        one.due = node.clock.now() + _AGAIN_S
+        now = node.clock.now()
     except errors.NoTrustedTime:  # nothing is due then
-        pass
+        return
+    left = one.not_after - now
+    one.due = now + (min(_AGAIN_S, max(_SOON_S, left // 2)) if left > 0 else _AGAIN_S)
 
 
 def renew(node, one, seal: bytes) -> None:

@@ -89,6 +89,11 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "Node.link, a = l, have('a', T)\ninstaller.refuse(Node, a, errors.Rollback(), b'', '')\n"
      "tick(599)\nprint('-')\ntick(1)",
      "report a refused 0 triseal: a refused: rollback - renew a:16"),
+    ("the sooner the less time its seal has left",
+     "Node.link, a = l, have('a', T, 100)\nfor seconds in (50, 25, 12, 10, 10, 600):\n"
+     "    installer.refuse(Node, a, errors.Rollback(), b'', '')\n    tick(seconds - 1)\n"
+     "    print('-')\n    tick(1)\n    l.answered('a', a.due)",
+     "report a refused 0 triseal: a refused: rollback - renew a:16 " * 6),
     ("a report is sent at once", "l.report(have('a'))\ntick()", "report a running 0"),
     ("where there is no room it waits",
      FULL % 16 + "l.report(have('a'))\ntick()\nprint('-')\nl._out = []\ntick()\ntick()",
