@@ -17,7 +17,7 @@ from tests.host import postgres
 from tests.host.site_world import NOW, PASSPHRASE, World
 from triseal import database
 from triseal.errors import AlreadyExists
-from triseal.site import home, ledger, state
+from triseal.site import clock, home, ledger, state
 from triseal.site.errors import Changed, NotAssigned
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
@@ -117,14 +117,24 @@ def world(tmp_path: Path, url: str) -> Iterator[World]:
 
 
 def seal_twice(world: World, node: str) -> None:
-    """One place, sealed by two at the same moment, each time with what nobody has sealed before."""
+    """One place is sealed by two at the same moment, each time with what nobody has sealed before;
+    and the time noted by both, which nobody has noted before."""
     with opened(world.folder) as other, ThreadPoolExecutor(2) as threads:
         for number in range(EACH // 2):
             world.manager.grant("thermo", [f"pin:{number}"], [node], force=True)
             sites = (world.manager, other)
             both = [threads.submit(one.deployment, node, "thermo") for one in sites]
             assert len({one.result(SECONDS).seal.serial for one in both}) == 2
+            with database.writing(world.manager.engine) as connection:
+                clock.accept(connection)
+            for noted in [threads.submit(note_time, one) for one in sites]:
+                noted.result(SECONDS)
         world.manager.revoke("thermo", [f"pin:{number}" for number in range(EACH // 2)])
+
+
+def note_time(site: Manager) -> None:
+    with database.writing(site.engine) as connection:
+        clock.note(connection, NOW, doubted=False)
 
 
 def pool(processes: int = PROCESSES + 1) -> ProcessPoolExecutor:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, String, Table, func, select
 
+from triseal import database
 from triseal.errors import Failure
 from triseal.site import state
 
@@ -112,12 +113,12 @@ def note(connection: Connection, now: int, *, doubted: bool) -> None:
         doubted: whether it is.
     """
     host = socket.gethostname()
-    known = connection.execute(select(clocks).where(clocks.c.host == host)).one_or_none()
-    if known is None:
-        connection.execute(clocks.insert().values(host=host, seen_at=now, doubted=doubted))
-        return
-    values = {"seen_at": max(now, known.seen_at), "doubted": doubted}
-    connection.execute(clocks.update().where(clocks.c.host == host).values(values))
+    row = {"host": host, "seen_at": now, "doubted": doubted}
+    database.insert_new(connection, clocks, [row])  # several processes may serve a site here
+    here = clocks.c.host == host
+    seen = connection.execute(select(clocks.c.seen_at).where(here)).scalar_one()
+    values = {"seen_at": max(now, seen), "doubted": doubted}
+    connection.execute(clocks.update().where(here).values(values))
 
 
 def is_accepted(connection: Connection) -> bool:
