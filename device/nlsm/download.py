@@ -63,6 +63,12 @@ class Download:
         return keystore.INCOMING + "/" + self.queue[0][0]
 
     def _begin(self) -> None:
+        try:
+            self._prepare()
+        except OSError as error:
+            self._give_up(error)
+
+    def _prepare(self) -> None:
         _, seal, files = self.queue[0]
         folder = self._folder()
         recovery.make(keystore.INCOMING)
@@ -123,7 +129,7 @@ class Download:
         self._link.answered()
         try:
             self._store(octets, size)
-        except OSError as error:  # the flash has no room for it
+        except OSError as error:
             self._give_up(error)
 
     def _store(self, octets: bytes, size: int) -> None:
@@ -137,7 +143,8 @@ class Download:
         self._next()
 
     def _give_up(self, error) -> None:
-        """Refuse the first one and take back its room, which others need for their seals."""
+        """The flash has no room for the first one: refuse it, and take back what it has taken,
+        which others need for their seals."""
         try:
             self.close()
         except OSError:  # what could not be written

@@ -63,7 +63,10 @@ def renew(node, one, seal: bytes) -> None:
     """
     folder = keystore.SERVICES + "/" + one.name
     found = verifier.check(folder, one.name, node.clock.now(), seal)
-    keystore.write(folder + "/site.der", seal)
+    try:
+        keystore.write(folder + "/site.der", seal)
+    except OSError as error:
+        raise errors.TooLarge("flash: %s" % error)
     same = one.granted == found.grants
     starter.accept(node, one, found)
     if not same or one.state not in ("running", "stopped"):

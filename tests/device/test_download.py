@@ -159,8 +159,8 @@ def test_what_is_no_service_is_not_fetched(
 
 
 FULL = """
-from nlsm import clock, download, keystore, link
-from sealcore import messages
+from nlsm import clock, download, installer, keystore, link, service
+from sealcore import errors, messages
 keystore.INCOMING = keystore.ROOT + "/incoming"
 class Full:
     def write(self, data):
@@ -181,6 +181,17 @@ for name, size in (("huge", 9000), ("lamp", 7)):
     l.download.add(name, b"seal", [("app.py", size, bytes([size % 256] * 32))])
 l.download.take(bytes([40] * 32), 0, bytes(2048))
 print(keystore.names(keystore.INCOMING))
+def full(*_):
+    raise OSError(28)
+keystore.write = full
+l.download = download.Download(l)
+l.download.add("thermo", b"seal", [("app.py", 7, bytes(32))])
+print(l.download.queue)
+installer.verifier.check = lambda *_: None
+try:
+    installer.renew(Node, service.Service("lamp"), b"seal")
+except errors.TooLarge as error:
+    print(error.code)
 """
 
 
@@ -195,6 +206,10 @@ def test_what_the_flash_has_no_room_for_is_refused_once_and_leaves_its_room_to_t
         "triseal: huge refused: too-large: flash: 28",
         f"{messages.FETCH} 7",
         "['lamp']",
+        f"{messages.REPORT} thermo too-large",
+        "triseal: thermo refused: too-large: flash: 28",
+        "[]",
+        "too-large",
     ]
 
 
