@@ -85,3 +85,47 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 @pytest.mark.parametrize(("sentence", "code", "then"), ROWS, ids=[row[0] for row in ROWS])
 def test_watch(sentence: str, code: str, then: str) -> None:
     assert on_micropython.run(WATCH + code).split() == then.split(), sentence
+
+
+LOOP = """
+from nlsm import runner
+
+class Node:
+    settings = {"watchdog": 8}
+    services = {"a": None}
+    link = None
+
+class Runner:
+    def __init__(self, node):
+        print("begin")
+    def begin(self):
+        pass
+
+looks = [MemoryError("short"), RuntimeError("deep")]
+
+def watch(node):
+    if looks:
+        raise looks.pop(0)
+    node.services = {}
+
+async def sleep_ms(_):
+    pass
+
+agent.watch = watch
+agent.asyncio.sleep_ms = sleep_ms
+runner.Runner = Runner
+board.watch = lambda seconds: lambda: print("fed", seconds)
+agent.run(Node)
+"""
+
+
+def test_want_of_memory_ends_no_agent_and_each_look_feeds_the_watchdog() -> None:
+    """Until its services are gone and nobody is at the other end, which on a board never is."""
+    assert on_micropython.run(WATCH + LOOP).splitlines() == [
+        "begin",
+        "fed 8",
+        "triseal: out-of-memory: short",
+        "fed 8",
+        "triseal: out-of-memory: deep",
+        "fed 8",
+    ]
