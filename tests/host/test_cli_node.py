@@ -103,8 +103,8 @@ def test_a_board_is_the_node_that_it_is(commands: Commands) -> None:
     with virtual():
         commands.run("node", "provision", *NODE, *PORT)
         commands.run("node", "deploy", "kitchen", "thermo", *PORT)
-        for act in ("deploy", "remove"):
-            assert commands.fails("node", act, "hall", "thermo", *PORT) == "other-board"
+        for act in (("deploy", "hall", "thermo"), ("remove", "hall", "thermo"), ("renew", "hall")):
+            assert commands.fails("node", *act, *PORT) == "other-board"
             assert states(commands) == ["running"], "a mix-up stops nothing for good"
         assert {one["node"] for one in commands.json("site", "status")["services"]} == {"kitchen"}
         other = ("node", "provision", "--node", "hall", *PORT)

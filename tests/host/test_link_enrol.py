@@ -111,6 +111,8 @@ def test_all_kinds_are_tried() -> None:
 @pytest.mark.parametrize("said", FORBIDDEN, ids=lambda said: f"kind-{said[0]}")
 def test_nothing_but_enrol_is_heard(world: LinkWorld, site: Serving, said: tuple[Any, ...]) -> None:
     before = certificates(world)
+    code = {"code": "bad-message"}
+    refused = site.counted("triseal_closed_connections_total", **code)
     for behind_enrol in (False, True):
         stranger = anonymous(world, site.port)
         if behind_enrol:
@@ -121,6 +123,10 @@ def test_nothing_but_enrol_is_heard(world: LinkWorld, site: Serving, said: tuple
         with pytest.raises((EOFError, OSError)):
             stranger.read()
     assert certificates(world) == before + 1
+    until(
+        lambda: site.counted("triseal_closed_connections_total", **code) == refused + 1,
+        "that is why the first was left",
+    )
 
 
 def test_a_second_enrol_on_one_connection_is_not_heard(world: LinkWorld, site: Serving) -> None:
@@ -143,6 +149,7 @@ def test_who_is_refused_is_told_the_code_and_logged(
         ("a proof of another request", other, proof),
         ("none, as if it had a certificate", csr, b""),
         ("a node that nobody awaits", make_request(signer.generate("p256"), "kitchen"), proof),
+        ("a name longer than any", make_request(signer.generate("p256"), "x" * 64), proof),
         ("a node that does not exist", make_request(signer.generate("p256"), "cellar"), proof),
     ):
         caplog.clear()
@@ -187,6 +194,15 @@ def test_a_board_that_is_cut_off_in_the_middle_comes_again(world: LinkWorld, sit
     again.send(messages.ENROL, csr, proof)
     (der,) = again.expect(messages.ENROLLED)
     assert identity.parse(der).uri == identity.node("house", "cut")
+
+
+def test_who_is_silent_is_left_before_and_after(world: LinkWorld) -> None:
+    with serving(world, Limits(hello_seconds=0.2)) as site:
+        assert anonymous(world, site.port).closed()
+        board = anonymous(world, site.port)
+        board.send(messages.ENROL, *awaited(world, "silent"))
+        board.expect(messages.ENROLLED)
+        assert board.closed()
 
 
 def test_of_two_at_once_with_one_token_one_wins(world: LinkWorld, site: Serving) -> None:
