@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.device import on_micropython
@@ -85,6 +87,43 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 @pytest.mark.parametrize(("sentence", "code", "then"), ROWS, ids=[row[0] for row in ROWS])
 def test_watch(sentence: str, code: str, then: str) -> None:
     assert on_micropython.run(WATCH + code).split() == then.split(), sentence
+
+
+ADMIT = """
+from nlsm import admission
+from sealcore import errors
+def raising(node, one):
+    raise failure
+admission._check_and_import = raising
+for failure in (MemoryError("short"), RuntimeError("deep"), errors.NoTrustedTime()):
+    one = have("a", 9)
+    admission.check(Node, one)
+    print(one.state, one.code, one.detail)
+"""
+
+
+def test_what_can_not_be_checked_does_not_run_and_ends_no_other() -> None:
+    assert on_micropython.run(WATCH + ADMIT).splitlines() == [
+        "failed MemoryError short",
+        "failed RuntimeError deep",
+        "waiting-for-time no-trusted-time ",
+    ]
+
+
+@pytest.mark.parametrize(("source", "main"), [("main = 7", "7"), ("1 / 0", "None")])
+def test_an_import_leaves_nothing_behind(source: str, main: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/app.py").write_text(source)
+    code = f"""
+import sys
+from nlsm import keystore, loader, service, tasks
+keystore.SERVICES = {str(tmp_path)!r}
+before = list(sys.path)
+one = service.Service("a")
+loader.load({{"a": one}}, one)
+print(one.main, sys.path == before, "app" in sys.modules, tasks._state[1])
+"""
+    assert on_micropython.run(code).split() == [main, "True", "False", "None"]
 
 
 LOOP = """

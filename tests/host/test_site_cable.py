@@ -15,7 +15,7 @@ from boards.virtual import VirtualBoard
 from sealcore import errors
 from tests.host.site_world import NOW, World
 from triseal import database
-from triseal.site import cable, ledger, state
+from triseal.site import cable, ledger, nodes, state
 from triseal.site.console import NodeStatus, ServiceStatus
 from triseal.site.errors import OtherBoard
 from triseal.site.manager import Manager
@@ -107,12 +107,24 @@ def silent(step: str, done: int, total: int) -> None:
     pass
 
 
-def test_a_time_that_was_overtaken_on_its_way_is_told_again(tmp_path: Path) -> None:
-    """A node that is connected to the site's server hears of the time from two sides."""
+def test_what_a_site_tells_a_node_that_others_tell_too(tmp_path: Path) -> None:
+    """The grace that it may have, and a time that was overtaken on its way: a node that is
+    connected to the site's server hears of it from two sides."""
     with closing(Site(tmp_path / "desk")) as desk, VirtualBoard(tmp_path / "board") as virtual:
         desk.manager.add_node("kitchen")
+        desk.manager.allow_grace("kitchen", 90, in_force=True)
+        graces = []
+
+        def report(*_: object) -> None:
+            with database.reading(desk.manager.engine) as connection:
+                graces.append(nodes.grace_of(connection, "kitchen"))
+
         with Board(virtual.port) as board:
-            cable.enrol(desk.manager, board, "kitchen", {}, lambda *_: None)
+            cable.enrol(desk.manager, board, "kitchen", {"grace": 100}, report)
+            assert graces[-1] == 100, "while it may have what it was sent"
+            cable.enrol(desk.manager, board, "kitchen", {"grace": 60}, report)
+            report()
+            assert graces[-2:] == [100, 60], "and no longer"
             now = desk.now()
             ahead = iter([now - 60, now + 1])
             with Manager(tmp_path / "desk" / "site", bytes, lambda: next(ahead)) as site:
