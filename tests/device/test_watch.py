@@ -110,8 +110,15 @@ def test_what_can_not_be_checked_does_not_run_and_ends_no_other() -> None:
     ]
 
 
-@pytest.mark.parametrize(("source", "main"), [("main = 7", "7"), ("1 / 0", "None")])
-def test_an_import_leaves_nothing_behind(source: str, main: str, tmp_path: Path) -> None:
+# (an executable; its main, its tasks and grants, and whether it was stopped)
+IMPORTED = (
+    ("main = 7", "7 0 1 False"),
+    ("import asyncio\nasyncio.create_task((lambda: (yield))())\n1 / 0", "None 1 0 True"),
+)
+
+
+@pytest.mark.parametrize(("source", "then"), IMPORTED, ids=["that is", "that fails"])
+def test_an_import_leaves_nothing_behind(source: str, then: str, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/app.py").write_text(source)
     code = f"""
@@ -120,10 +127,35 @@ from nlsm import keystore, loader, service, tasks
 keystore.SERVICES = {str(tmp_path)!r}
 before = list(sys.path)
 one = service.Service("a")
+one.grants = ("log",)
 loader.load({{"a": one}}, one)
-print(one.main, sys.path == before, "app" in sys.modules, tasks._state[1])
+print(one.main, len(one.tasks), len(one.grants), one.stopped_at is not None)
+print(sys.path == before, "app" in sys.modules, tasks._state[1])
 """
-    assert on_micropython.run(code).split() == [main, "True", "False", "None"]
+    assert on_micropython.run(code).splitlines() == [then, "True False None"]
+
+
+def test_a_task_of_a_service_does_not_end_the_agent() -> None:
+    code = """
+import asyncio
+from nlsm import service, tasks
+
+async def leave():
+    raise SystemExit
+
+async def main():
+    try:
+        await task
+    except RuntimeError as error:
+        print(error)
+
+one = service.Service("a")
+tasks.begin({"a": one}, one)
+task = asyncio.create_task(leave())
+tasks.begin({"a": one}, None)
+asyncio.run(main())
+"""
+    assert on_micropython.run(code) == "a service can't exit the node\n"
 
 
 LOOP = """
