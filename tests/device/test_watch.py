@@ -135,6 +135,41 @@ print(sys.path == before, "app" in sys.modules, tasks._state[1])
     assert on_micropython.run(code).splitlines() == [then, "True False None"]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("return", "stopped"), ("1 / 0", "failed ZeroDivisionError")]
+)
+def test_what_main_has_started_ends_with_it(end: str, said: str) -> None:
+    code = f"""
+import asyncio
+from nlsm import runner, service
+
+async def beat():
+    while True:
+        await asyncio.sleep(0)
+
+async def start(ctx):
+    asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    {end}
+
+async def main():
+    running.begin()
+    for _ in range(9):
+        await asyncio.sleep(0)
+    print(one.state, one.code, one.grants, one.ended())
+
+class Node:
+    services = {{"a": service.Service("a")}}
+
+one = Node.services["a"]
+one.main = start
+one.grants = ("log",)
+running = runner.Runner(Node)
+asyncio.run(main())
+"""
+    assert on_micropython.run(code).split() == [*said.split(), "()", "True"]
+
+
 def test_a_task_of_a_service_does_not_end_the_agent() -> None:
     code = """
 import asyncio
