@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.host.site_world import make_request
 from triseal import database, signer
 from triseal.site import state, tokens
 from triseal.site.link.limits import Limits
+from triseal.site.link.newcomers import Newcomers
 
 
 @pytest.fixture(autouse=True)
@@ -239,6 +242,19 @@ def test_a_flood_of_strangers_costs_a_node_nothing(tmp_path: Path) -> None:
         kitchen.expect(messages.ASSIGN)
         answered = [one for one in flood if _answered(one)]
         assert len(answered) <= 1  # one in burst; the others wait in vain
+
+
+def test_who_gives_up_leaves_the_others_no_debt() -> None:
+    async def seconds() -> float:
+        newcomers = Newcomers(lambda *_: b"", Limits(enrol_burst=1, enrol_rate=0.01))
+        first, *rest = [asyncio.create_task(newcomers._in_turn(b"", b"")) for _ in range(9)]
+        await first
+        for one in rest:
+            one.cancel()
+        await asyncio.wait(rest)
+        return newcomers._allowance.wait(1, time.monotonic())
+
+    assert asyncio.run(seconds()) <= 200  # its own turn, and at most that of the one before
 
 
 def _answered(node: Node) -> bool:
