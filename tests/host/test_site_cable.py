@@ -14,7 +14,7 @@ from boards.link import Board
 from boards.virtual import VirtualBoard
 from sealcore import errors
 from tests.host.site_world import NOW, World
-from triseal import database
+from triseal import database, signer
 from triseal.site import cable, ledger, nodes, state
 from triseal.site.console import NodeStatus, ServiceStatus
 from triseal.site.errors import OtherBoard
@@ -108,8 +108,8 @@ def silent(step: str, done: int, total: int) -> None:
 
 
 def test_what_a_site_tells_a_node_that_others_tell_too(tmp_path: Path) -> None:
-    """The grace that it may have, and a time that was overtaken on its way: a node that is
-    connected to the site's server hears of it from two sides."""
+    """The grace that it may have, a time that was overtaken on its way, a newer bundle: a node
+    that is connected to the site's server hears of it from two sides."""
     with closing(Site(tmp_path / "desk")) as desk, VirtualBoard(tmp_path / "board") as virtual:
         desk.manager.add_node("kitchen")
         desk.manager.allow_grace("kitchen", 90, in_force=True)
@@ -134,3 +134,6 @@ def test_what_a_site_tells_a_node_that_others_tell_too(tmp_path: Path) -> None:
                 pytest.raises(errors.Rollback),
             ):
                 cable.tell_time(site, board)
+            desk.manager.trust_developer("Eve", signer.KeySigner(signer.generate("p256")).spki)
+            cable.prepare(desk.manager, board, report)
+            assert board.read("/triseal/bundle.der") == desk.manager.bundle().der
