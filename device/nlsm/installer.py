@@ -17,13 +17,14 @@ def offer(node, name: str) -> None:
     folder = keystore.INCOMING + "/" + name
     one = node.services.get(name) or service.Service(name)
     try:
-        verifier.check(folder, name, node.clock.now())
+        seal = verifier.check(folder, name, node.clock.now())
     except errors.SealError as error:
         node.services[name] = one
         refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
     recovery.keep(name)  # until the old one has ended
+    one.offered = seal.serial.to_bytes(16, "big")
     node.services[name] = one  # not before: where memory is too short for the check, nothing is new
     one.finish("replace", "installing")
 
@@ -87,13 +88,14 @@ def finish(node) -> None:
     for one in list(node.services.values()):
         if not one.then or not one.ended():
             continue
-        then, one.then = one.then, ""
-        if then == "remove":
+        if one.then == "remove":
             recovery.drop(one.name)
             one.serial = b""
             del node.services[one.name]
             if node.link:
                 node.link.report(one)
-        elif then == "replace":
+        elif one.then == "replace":
             recovery.swap(one.name, recovery.CHECKED)
+            one.serial = one.offered  # also where memory is too short to check it once more
+        one.then = ""  # not before: it is tried again where the flash had no room for it
     node.check()

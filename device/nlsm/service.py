@@ -54,13 +54,14 @@ class Service:
     tasks      all that it has started and that may still run
     due        when to renew its seal, Unix seconds; None until that is drawn
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
+    offered    serial of what replaces it
     denied     how often it used what no grant gives
     """
 
     def __init__(self, name: str):
         self.name = name
         self.version = ""
-        self.serial = b""
+        self.serial = self.offered = b""
         self.not_before = self.not_after = self.denied = 0
         self.grants = self.granted = ()
         self.tasks = []

@@ -28,7 +28,7 @@ class Link:
 
 def have(name, then, done):
     one = Node.services[name] = service.Service(name)
-    one.serial = b"s" * 16
+    one.serial, one.offered = b"s" * 16, b"new"
     one.tasks = [Task(done)]
     one.then = then
 
@@ -39,6 +39,10 @@ recovery.swap = lambda name, checked: print("swap", name, checked)
 def finish():
     installer.finish(Node)
     print([(name, Node.services[name].then) for name in sorted(Node.services)])
+
+def full(name, checked):
+    recovery.swap = lambda name, checked: print("swap", name, checked)
+    raise OSError(28)
 """
 
 # (what was stopped for what, and what is done then)
@@ -46,6 +50,13 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("to remove it", "have('a', 'remove', True)\nfinish()", "drop a report a 0 check []"),
     ("to replace it", "have('a', 'replace', True)\nfinish()",
      "swap a /triseal/checked check [('a', '')]"),
+    ("and then it is the new one that the node holds",
+     "have('a', 'replace', True)\nfinish()\nprint(Node.services['a'].serial)",
+     "swap a /triseal/checked check [('a', '')] b'new'"),
+    ("where the flash has no room it is tried again",
+     "have('a', 'replace', True)\nrecovery.swap = full\ntry:\n    finish()\n"
+     "except OSError:\n    print(Node.services['a'].serial)\nfinish()",
+     "b'ssssssssssssssss' swap a /triseal/checked check [('a', '')]"),
     ("to start it anew", "have('a', 'start', True)\nfinish()", "check [('a', '')]"),
     ("for nothing", "have('a', '', True)\nfinish()", "check [('a', '')]"),
     ("what has not ended waits, and no other one for it",
