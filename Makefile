@@ -2,7 +2,8 @@
 
 VENV     ?= .venv
 PY       := $(VENV)/bin/python
-JOBS     ?= 2
+# Tests wait about as long as they compute: three at once keep two cores busy.
+JOBS     ?= 3
 UV       ?= uv
 
 # Candidates; the first one that is new enough and can make a virtual environment is taken. They are

@@ -17,7 +17,8 @@ from triseal.cli.main import main
 GONE = ("board-gone", "no-port", "no-answer", "board-timeout")
 # Shares of what a command sends, after which the plug is pulled: many where much happens in few
 # octets, at the begin and after the code was copied.
-SHARES = (0, 0.01, 0.5, 0.93, 0.95, 0.97, 0.985)
+BEGIN = (0, 0.003, 0.01, 0.03, 0.1)
+SHARES = (*BEGIN, 0.3, 0.5, 0.7, 0.9, *(round(0.92 + 0.005 * n, 3) for n in range(14)))
 
 
 @pytest.fixture
