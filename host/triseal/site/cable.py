@@ -310,8 +310,10 @@ def check_is(site: Manager, board: Board, node: str) -> None:
         raise OtherBoard(f"the board at {board.port} is {is_what}, not {node}")
     nonce = secrets.token_bytes(_NONCE_OCTETS)
     signature = board.call("nlsm.enrol.prove", node, nonce, timeout=provision.KEY_SECONDS)
-    if type(signature) is not bytes or not site.has_signed(node, nonce, signature):
-        raise OtherBoard(f"the board at {board.port} does not have the key of {node}")
+    try:
+        site.check_has_key(node, nonce, signature if type(signature) is bytes else b"")
+    except errors.BadSignature:
+        raise OtherBoard(f"the board at {board.port} does not have the key of {node}") from None
     board.clear()  # what it took to sign
 
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from sealcore import errors, keys, proof
+from sealcore import keys, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
@@ -116,18 +116,14 @@ class Manager:
         with database.reading(self.engine) as connection:
             nodes.get(connection, node)
 
-    def has_signed(self, node: str, nonce: bytes, signature: bytes) -> bool:
-        """Whether the node's key made this signature over a nonce: see sealcore.proof.
+    def check_has_key(self, node: str, nonce: bytes, signature: bytes) -> None:
+        """That the node's key made this signature over a nonce: see sealcore.proof.
 
-        Raises: UnknownNode, NodeRetired, NotEnrolled.
+        Raises: BadSignature, UnknownNode, NodeRetired, NotEnrolled.
         """
         with database.reading(self.engine) as connection:
             key = keys.parse(nodes.key_of(connection, node))
-        try:
-            key.verify(proof.tbs(node, nonce), signature)
-        except errors.BadSignature:
-            return False
-        return True
+        key.verify(proof.tbs(node, nonce), signature)
 
     def assigned(self, node: str) -> list[str]:
         """The services of a node, by name. Raises: UnknownNode, NodeRetired."""
