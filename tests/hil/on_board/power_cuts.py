@@ -23,10 +23,13 @@ from nlsm import (
     grace,  # noqa: F401 - loaded late, when the flash is in the way
     identify,  # noqa: F401
     install,
+    installer,
     keystore,
     memory,
     newcomer,
     recovery,
+    service,
+    starter,
     trust,
     verifier,
 )  # fmt: skip
@@ -82,13 +85,25 @@ class Cuts:
 
     def install(self, which: str) -> None:
         """As it comes over the line: its files, then the check."""
+        self.stage(which)
+        clock.of_line = clock.Clock(self.now, 1000000)
+        install.accept(_SERVICE)
+
+    def offer(self, which: str) -> None:
+        """As it comes over the link: what is there ends before it makes way."""
+        recovery.recover()
+        self.stage(which)
+        node = Node(self.now)
+        installer.offer(node, _SERVICE)
+        installer.finish(node)
+
+    def stage(self, which: str) -> None:
+        """The files of a service, and nothing of an earlier try."""
         folder = keystore.INCOMING + "/" + _SERVICE
         recovery.remove(folder)
         recovery.make(keystore.INCOMING)
         recovery.make(folder)
         put(folder, self.files(which))
-        clock.of_line = clock.Clock(self.now, 1000000)
-        install.accept(_SERVICE)
 
     def renew(self) -> None:
         """A fresh seal for what is there."""
@@ -101,6 +116,19 @@ class Cuts:
         recovery.make(keystore.INCOMING)
         put(keystore.INCOMING, self.files("trust"))
         enrol.accept()
+
+
+class Node:
+    """A node that runs one service, as far as the link needs it."""
+
+    link = None
+
+    def __init__(self, now: int):
+        self.clock = clock.Clock(now, 1000000)
+        self.services = {_SERVICE: service.Service(_SERVICE)}
+
+    def check(self) -> None:
+        starter.admit(self, self.services[_SERVICE])
 
 
 def put(folder: str, files: dict) -> None:
@@ -235,6 +263,8 @@ def main(path: str) -> None:
     for sentence, before, change in (
         ("install a service", cuts.base, lambda: cuts.install("old")),
         ("replace a service", cuts.installed, lambda: cuts.install("new")),
+        ("install one over the link", cuts.base, lambda: cuts.offer("old")),
+        ("replace it over the link", cuts.installed, lambda: cuts.offer("new")),
         ("install it with a fresh seal", cuts.installed, lambda: cuts.install("renewed")),
         ("renew a seal", cuts.installed, cuts.renew),
         ("remove a service", cuts.installed, lambda: install.remove(_SERVICE)),
