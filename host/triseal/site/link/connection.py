@@ -152,12 +152,11 @@ class Connection:
 
         Also where the connection has ended by then: what was drafted is recorded all the same.
         """
-        loop = asyncio.get_running_loop()
 
         def counted(look: Look) -> Draft:
             draft = task(look)
             units = len(draft.seals) + _CERTIFICATE_UNITS * draft.counts.get("certificate", 0)
-            loop.call_soon_threadsafe(self._kept.wait, units, time.monotonic())
+            self._kept.owe(units)
             return draft
 
         return await self._desk.ask(counted)

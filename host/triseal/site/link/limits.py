@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 from sealcore import messages
@@ -75,6 +76,11 @@ class Allowance:
         self._rate = rate
         self._left = self._burst
         self._at = now
+        self._owed: deque[int] = deque()
+
+    def owe(self, units: int) -> None:
+        """Have the next `wait` take these as well; may be called by any thread."""
+        self._owed.append(units)
 
     def wait(self, units: int, now: float) -> float:
         """Take `units`; returns the seconds to wait before doing the work, 0 for none.
@@ -83,5 +89,7 @@ class Allowance:
         """
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
+        while self._owed:
+            units += self._owed.popleft()
         self._left -= units
         return max(0.0, -self._left / self._rate)
