@@ -1,7 +1,11 @@
-"""The agent at a serial line of a real site: no network, and renewed all the same."""
+"""The agent at a serial line of a real site: no network, and renewed all the same.
+
+`HEAP=44k MICROPYTHON=...` tries another heap, on another interpreter.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +39,8 @@ def enrolled(world: LinkWorld, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def board(enrolled: Path, tmp_path: Path) -> Iterator[VirtualBoard]:
-    with VirtualBoard(shutil.copytree(enrolled, tmp_path / "board")) as virtual:
+    copied = shutil.copytree(enrolled, tmp_path / "board")
+    with VirtualBoard(copied, os.environ.get("HEAP", "256k")) as virtual:
         yield virtual
 
 
