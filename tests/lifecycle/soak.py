@@ -155,7 +155,11 @@ def main(arguments: list[str]) -> int:
     for one in fields(Parameters):
         value = getattr(default, one.name)
         parser.add_argument(f"--{one.name}", type=type(value), default=value)
-    parameters = replace(default, **vars(parser.parse_args(arguments)))
+    parser.set_defaults(renewals=None)
+    chosen = vars(parser.parse_args(arguments))
+    if chosen["renewals"] is None:  # as many as there is time for
+        chosen["renewals"] = int(default.renewals * chosen["seconds"] / default.seconds)
+    parameters = replace(default, **chosen)
     with tempfile.TemporaryDirectory(prefix="triseal-soak-") as folder:
         result = run(parameters, Path(folder), verbose=True)
     outcome.write(result.traffic, parameters)
