@@ -35,6 +35,7 @@ class Download:
         self._file = None
         self._left = []
         self._done = 0
+        self._anew = False  # whether to begin again, once the piece that was asked for has come
 
     def close(self) -> None:
         """Keep what has come so far."""
@@ -43,9 +44,13 @@ class Download:
             self._file = None
 
     def add(self, name: str, seal: bytes, files) -> None:
-        """Fetch a service, unless it is being fetched already."""
-        if [one for one in self.queue if one[0] == name]:
-            return
+        """Fetch a service. For one that waits or is under way, this is what to fetch from now on:
+        what has come so far stays where it is of the same files."""
+        for i in range(len(self.queue)):
+            if self.queue[i][0] == name:
+                self.queue[i] = (name, seal, files)
+                self._anew = self._anew or i == 0
+                return
         if len(self.queue) >= _MOST:
             if name not in self.later:
                 self.later.append(name)
@@ -70,6 +75,7 @@ class Download:
 
     def _prepare(self) -> None:
         _, seal, files = self.queue[0]
+        self._anew = False
         folder = self._folder()
         recovery.make(keystore.INCOMING)
         recovery.make(folder)
@@ -102,6 +108,9 @@ class Download:
         if not self.whole:
             return
         self.whole = False
+        if self._anew:
+            self._begin()
+            return
         from . import linked
 
         linked.load()
@@ -135,6 +144,10 @@ class Download:
     def _store(self, octets: bytes, size: int) -> None:
         self._file.write(octets)
         self._done += len(octets)
+        if self._anew:
+            self.close()
+            self._prepare()
+            return
         if self._done < size:
             self._ask()
             return

@@ -117,8 +117,72 @@ def test_what_has_come_for_another_version_is_thrown_away(
         serve(link, newer)
         status = node.until(lambda status: by_name(status) == {"radio": "running"})
         assert status.services[0].version == "1.0.1"
-        there = {path.name for path in (directory / "flash/triseal/services/radio").iterdir()}
-        assert there == set(newer.files)
+        assert installed(directory) == newer.files
+
+
+def newer_version(site: Site, spki: bytes) -> Deployment:
+    return site.deploy("radio", IDLE + b"#" * 3000, NAME, spki, version="1.0.1")
+
+
+def other_seals(site: Site, spki: bytes) -> Deployment:
+    return site.deploy("radio", IDLE + b"#" * 7000, NAME, spki)
+
+
+# (what is assigned while something comes, the how manieth piece that is, how many are asked for
+#  after it)
+Row = tuple[str, Callable[[Site, bytes], Deployment], int, int]
+MEANWHILE: tuple[Row, ...] = (
+    ("another version", newer_version, 1, 5),
+    ("the same with other seals", other_seals, 1, 6),
+    ("another version, with the last piece", newer_version, 7, 4),  # its metadata has come
+    ("the same with other seals, with the last piece", other_seals, 7, 2),
+)
+
+
+@pytest.mark.parametrize("row", MEANWHILE, ids=[row[0] for row in MEANWHILE])
+def test_what_is_assigned_meanwhile_comes_in_place_of_what_came(
+    row: Row, site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
+) -> None:
+    sentence, make, before, after = row
+    last = make(site, spki)
+    with connected(start, directory, site.slsm(SPKI)) as (_, link):
+        link.welcome(site)
+        link.assign(radio)
+        for _ in range(before - 1):
+            link.give(fetched(link), radio)
+        asked = fetched(link)
+        link.assign(last)
+        link.give(asked, radio)
+        assert serve(link, last) == after, sentence
+        assert installed(directory) == last.files
+
+
+def test_what_is_assigned_when_all_has_come_counts_too(
+    site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
+) -> None:
+    last = newer_version(site, spki)
+    with connected(start, directory, site.slsm(SPKI)) as (_, link):
+        link.welcome(site)
+        link.assign(radio)
+        for _ in range(7):
+            link.give(fetched(link), radio)
+        link.assign(last)  # before or after the first one is checked
+        serve(link, last)
+        if installed(directory) != last.files:
+            serve(link, last)
+        assert installed(directory) == last.files
+
+
+def test_what_is_assigned_anew_while_it_waits_is_never_fetched_as_it_was(
+    site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
+) -> None:
+    lamp, last = site.deploy("lamp", IDLE, NAME, spki), newer_version(site, spki)
+    with connected(start, directory, site.slsm(SPKI)) as (_, link):
+        link.welcome(site)
+        for one in (lamp, radio, last):
+            link.assign(one)
+        assert serve(link, lamp, last) == 4 + 5
+        assert installed(directory) == last.files
 
 
 WHOLE = {"app.py": b"1", "metadata.json": b"2", "developer.der": b"3", "store.der": b"4"}
@@ -222,16 +286,24 @@ def fetched(link: ByHand) -> tuple[Any, ...]:
     return values
 
 
-def serve(link: ByHand, one: Deployment) -> int:
-    """Give the node what it fetches until it has told that the service runs; how often it did."""
+def serve(link: ByHand, *made: Deployment) -> int:
+    """Give the node what it fetches until it has told that the last one runs; how often it did."""
     count = 0
     while True:
         kind, values = link.read()
         if kind == messages.FETCH:
-            link.give(values, one)
+            link.give(values, *made)
             count += 1
-        elif kind == messages.REPORT and messages.STATES[values[2]] == "running":
-            return count
+        elif kind == messages.REPORT:
+            name, _, state = values[:3]
+            if name == made[-1].name and messages.STATES[state] == "running":
+                return count
+
+
+def installed(directory: Path) -> dict[str, bytes]:
+    """The files of the service, as they lie on the flash."""
+    folder = directory / "flash/triseal/services/radio"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def parts(directory: Path) -> list[int]:
