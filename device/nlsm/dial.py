@@ -9,6 +9,7 @@ don't come back together.
 import asyncio
 import errno
 import gc
+import time
 
 from sealcore import errors
 from sealcore.compat import const
@@ -18,6 +19,7 @@ from . import link, memory
 _CONNECT_S = const(30)
 _STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
 _FRAME_S = const(20)
+_STEADY_MS = const(10000)  # a connection that ends sooner is a failure
 _PAUSE_MS = const(50)
 
 
@@ -36,8 +38,11 @@ class Dial(link.Link):
         attempt = starved = 0
         while True:
             self._begin()
+            began = time.ticks_ms()
             short = await self._connect()
-            attempt = 0 if self.greeted else attempt + 1
+            lasted = time.ticks_diff(time.ticks_ms(), began)  # negative after some days
+            brief = not self.greeted or 0 <= lasted < _STEADY_MS
+            attempt = attempt + 1 if brief else 0
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
                 self.say("out-of-memory", "no connection for want of it, so the board is reset")
