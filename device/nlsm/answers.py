@@ -90,27 +90,28 @@ def _kept(one) -> bytes:
 
 
 def status(node, nonce: bytes) -> bytes:
-    """All that there is to say about the node; without the grants if they make it too long."""
+    """All that there is to say about the node; where that is too long, without the grants, then
+    with less and less of the reasons."""
     gc.collect()
     free = gc.mem_free()
     try:
         now = node.clock.now()
     except errors.NoTrustedTime:
         now = 0
-    for grants in (True, False):
-        found = [_facts(one, grants) for one in node.services.values()]
+    for grants, most in ((True, 128), (False, 128), (False, 32), (False, 0)):
+        found = [_facts(one, grants, most) for one in node.services.values()]
         message = messages.write(messages.STATUS, nonce, node.name, now, node.bundle, free, found)
         if len(message) <= messages.MAX_FRAME:
             break
     return message
 
 
-def _facts(one, grants: bool) -> tuple:
+def _facts(one, grants: bool, most: int) -> tuple:
     return (
         one.name,
         _state(one),
         one.code,
-        one.detail,
+        one.detail[:most],
         one.version,
         one.not_after,
         list(one.granted) if grants else [],

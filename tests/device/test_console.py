@@ -152,6 +152,27 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
+# (how many services have failed for a reason of 128 octets, the octets of their names, how much of
+#  the reason the node tells)
+MANY = ((1, 9, 128), (40, 9, 128), (45, 9, 32), (64, 9, 32), (64, 60, 0))
+STATUS = """
+for i in range(%d):
+    name = "%%0*d" %% (%d, i)
+    one = Node.services[name] = service.Service(name)
+    one.version = "1.0.0"
+    one.granted = ("net.connect:broker.example:8883",) * 3
+    one.set("failed", "missing-grant-for-it", "x" * 128)
+told = messages.parse(answers.status(Node, bytes(16)))[1][5]
+print(len(told), *set([len(one[3]) for one in told]))
+"""
+
+
+@pytest.mark.parametrize(("count", "octets", "most"), MANY)
+def test_however_many_have_failed_the_node_can_tell(count: int, octets: int, most: int) -> None:
+    told = on_micropython.run(CONSOLE + STATUS % (count, octets)).split()
+    assert told == [str(count), str(most)]
+
+
 @pytest.mark.parametrize(("sentence", "code", "said"), ROWS, ids=[row[0] for row in ROWS])
 def test_what_is_said(sentence: str, code: str, said: str) -> None:
     assert on_micropython.run(CONSOLE + code).split() == said.split(), sentence
