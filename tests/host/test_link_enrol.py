@@ -200,10 +200,11 @@ def test_a_board_that_is_cut_off_in_the_middle_comes_again(world: LinkWorld, sit
 
 
 def test_who_is_silent_is_left_before_and_after(world: LinkWorld) -> None:
-    with serving(world, Limits(hello_seconds=0.2)) as site:
+    request = awaited(world, "silent")
+    with serving(world, Limits(hello_seconds=2)) as site:
         assert anonymous(world, site.port).closed()
         board = anonymous(world, site.port)
-        board.send(messages.ENROL, *awaited(world, "silent"))
+        board.send(messages.ENROL, *request)
         board.expect(messages.ENROLLED)
         assert board.closed()
 

@@ -298,7 +298,7 @@ def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path) -> None:
 def test_slow_and_half_open_connections_give_way(tmp_path: Path) -> None:
     world = LinkWorld(tmp_path)
     world.deploy("kitchen", "thermo")
-    limits = Limits(handshakes=8, handshake_seconds=30, hello_seconds=0.5, frame_seconds=0.5)
+    limits = Limits(handshakes=8, handshake_seconds=30, hello_seconds=2, frame_seconds=2)
     with serving(world, limits) as site:
         flood = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(40)]
         kitchen = world.node("kitchen", site.port)
@@ -458,7 +458,7 @@ def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None
 def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_path: Path) -> None:
     world = LinkWorld(tmp_path)
     world.deploy("kitchen", "thermo", "lock")
-    limits = Limits(kept_burst=3, kept_rate=0.001, hello_seconds=0.5)
+    limits = Limits(kept_burst=3, kept_rate=0.001, hello_seconds=3)
     with serving(world, limits) as site:
         node = world.node("kitchen", site.port)
         node.hello()
