@@ -86,7 +86,7 @@ WRONG_USAGE = (
     (["run", "--churn", "often"], "--churn"),
     (["plan", "--nodes", "5"], "--services"),
     (["plan", "--nodes", "1", "--services", "1", "--availability", "1"], "availability"),
-    (["compare"], "live"),
+    (["compare"], "FILE"),
     (["guess"], "guess"),
 )
 

@@ -26,6 +26,7 @@ SecurityVersion = Annotated[
         min=0,
         max=limits.MAX_SECURITY_VERSION,
         help="Raise it to make nodes refuse older ones.",
+        metavar="N",
     ),
 ]
 
@@ -36,7 +37,9 @@ SecurityVersion = Annotated[
     )
 )
 def init(
-    name: Annotated[str, typer.Option("--name", help="Your name, as seals will show it.")],
+    name: Annotated[
+        str, typer.Option("--name", help="Your name, as seals will show it.", metavar="NAME")
+    ],
     algorithm: options.Algorithm = "rsa2048",
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
@@ -49,6 +52,18 @@ def init(
     output.facts(_facts(home.init(folder, name, algorithm, secret), folder), as_json=as_json)
 
 
+Executable = Annotated[
+    Path,
+    typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE", readable=False),
+]
+Years = Annotated[
+    int,
+    typer.Option(
+        "--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.", metavar="YEARS"
+    ),
+]
+
+
 @app.command(
     epilog=options.examples(
         "dev sign blink.py --name blink --version 1.0.0 --security-version 1",
@@ -57,22 +72,19 @@ def init(
     )
 )
 def sign(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A .py or .mpy file, or a folder of them.", metavar="FILE", readable=False
-        ),
+    file: Executable,
+    name: Annotated[
+        str, typer.Option("--name", help="The service's name: a-z 0-9 . - _", metavar="NAME")
     ],
-    name: Annotated[str, typer.Option("--name", help="The service's name: a-z 0-9 . - _")],
-    version: Annotated[str, typer.Option("--version", help="Numbers between dots: 1.2.0.")],
+    version: Annotated[
+        str, typer.Option("--version", help="Numbers between dots: 1.2.0.", metavar="VERSION")
+    ],
     security_version: SecurityVersion,
     metadata_file: Annotated[
         Path | None,
         typer.Option("--metadata", help="JSON for the service.", metavar="FILE", readable=False),
     ] = None,
-    years: Annotated[
-        int, typer.Option("--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.")
-    ] = signing.DEFAULT_YEARS,
+    years: Years = signing.DEFAULT_YEARS,
     again: Annotated[
         bool,
         typer.Option("--again", help="Also if this version was signed with other content before."),

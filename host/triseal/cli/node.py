@@ -68,9 +68,11 @@ _HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
 )
 def virtual_(
     name: Annotated[str, typer.Argument(help="The virtual board's name.", metavar="NAME")],
-    heap: Annotated[str, typer.Option("--heap", help="Its heap, such as 64k.")] = "256k",
+    heap: Annotated[
+        str, typer.Option("--heap", help="Its heap, such as 64k.", metavar="SIZE")
+    ] = "256k",
     filesystem: Annotated[
-        str, typer.Option("--filesystem", help="posix, or littlefs as on a board.")
+        str, typer.Option("--filesystem", help="posix, or littlefs as on a board.", metavar="KIND")
     ] = "posix",
 ) -> None:
     """Run a virtual board until Ctrl-C. It is a real MicroPython behind a port of its own."""
@@ -96,7 +98,10 @@ def virtual_(
 def provision(
     port: PortName,
     node: Annotated[
-        str, typer.Option("--node", help="The node that it becomes; see `triseal site add-node`.")
+        str,
+        typer.Option(
+            "--node", help="The node that it becomes; see `triseal site add-node`.", metavar="NODE"
+        ),
     ],
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,

@@ -34,7 +34,10 @@ class NoServer(Failure):
 def console_(
     node: Annotated[str, typer.Argument(help="The node's name.", metavar="NODE")],
     pages: Annotated[
-        int, typer.Option("--pages", min=1, max=65535, help="Port of the server's pages.")
+        int,
+        typer.Option(
+            "--pages", min=1, max=65535, help="Port of the server's pages.", metavar="PORT"
+        ),
     ] = DEFAULT_PAGES_PORT,
     as_json: options.Json = False,
 ) -> None:

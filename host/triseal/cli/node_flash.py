@@ -43,6 +43,18 @@ FirmwareFile = Annotated[
 Sha256 = Annotated[
     str, typer.Option("--sha256", help="The file's hash; another file is refused.", metavar="HEX")
 ]
+Ports = Annotated[
+    list[str],
+    typer.Option(
+        "--port",
+        help="Serial port, or the folder of an RP2's volume; may be repeated.",
+        metavar="PORT",
+    ),
+]
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="Provision it as this node; one for each port.", metavar="NODE"),
+]
 
 
 # Held from writing to a volume until its board has a port: nobody would know whose it is.
@@ -63,20 +75,10 @@ class _Job:
 
 def flash(
     board: BoardName,
-    port: Annotated[
-        list[str],
-        typer.Option(
-            "--port",
-            help="Serial port, or the folder of an RP2's volume; may be repeated.",
-            metavar="PORT",
-        ),
-    ],
+    port: Ports,
     firmware_file: FirmwareFile,
     sha256: Sha256 = "",
-    node: Annotated[
-        list[str] | None,
-        typer.Option("--node", help="Provision it as this node; one for each port."),
-    ] = None,
+    node: Nodes = None,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Nodes may get other keys, boards may be other nodes."),

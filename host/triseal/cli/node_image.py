@@ -26,6 +26,9 @@ _DAY = 86400
 _TOKEN_DAYS = 90
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
+NodeName = Annotated[
+    str, typer.Option("--node", help="The node that the board becomes.", metavar="NODE")
+]
 Filesystem = Annotated[
     str,
     typer.Option(
@@ -42,7 +45,13 @@ Romfs = Annotated[
 ]
 TokenDays = Annotated[
     int,
-    typer.Option("--token-days", min=1, max=3650, help="The board enrols within so many days."),
+    typer.Option(
+        "--token-days",
+        min=1,
+        max=3650,
+        help="The board enrols within so many days.",
+        metavar="DAYS",
+    ),
 ]
 Replace = Annotated[
     bool, typer.Option("--replace", help="The node has a board: this one takes its place.")
@@ -52,7 +61,7 @@ Replace = Annotated[
 def image_(
     board: BoardName,
     firmware_file: FirmwareFile,
-    node: Annotated[str, typer.Option("--node", help="The node that the board becomes.")],
+    node: NodeName,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE", readable=False)
     ],

@@ -19,6 +19,7 @@ Grace = Annotated[
         max=_MAX_GRACE,
         help="Seconds in all that services may run after power loss, until the site is heard "
         "again, past the bound of a change too; 0 is the strict policy.",
+        metavar="SECONDS",
     ),
 ]
 Config = Annotated[
@@ -49,6 +50,7 @@ Watchdog = Annotated[
         max=_MAX_WATCHDOG,
         help="Have the hardware reset the board when a service blocks it for so many seconds "
         "(RP2: 8 at most); 0: no watchdog, and nothing ends a service that blocks.",
+        metavar="SECONDS",
     ),
 ]
 

@@ -270,7 +270,10 @@ def _counted(renewals: int | None) -> str:
 @_command
 def compare(
     live: Annotated[
-        Path, typer.Argument(help="Traffic per second of a live run, JSON.", readable=False)
+        Path,
+        typer.Argument(
+            help="Traffic per second of a live run, JSON.", metavar="FILE", readable=False
+        ),
     ],
     out: Folder = Path("build"),
     as_json: options.Json = False,

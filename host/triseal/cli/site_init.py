@@ -33,6 +33,7 @@ def init(
             min=home.MIN_LIFETIME,
             max=home.MAX_LIFETIME,
             help="Seconds that a site seal lives; changes reach every node within it.",
+            metavar="SECONDS",
         ),
     ] = 5000,
     database_url: Annotated[

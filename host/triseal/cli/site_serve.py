@@ -30,6 +30,32 @@ def _level(value: str) -> str:
     return value
 
 
+Pages = Annotated[
+    int,
+    typer.Option(
+        "--pages",
+        min=0,
+        max=65535,
+        help="Loopback port of /health and /metrics.",
+        metavar="PORT",
+    ),
+]
+Connections = Annotated[
+    int,
+    typer.Option("--connections", min=1, help="Nodes that may be connected at once.", metavar="N"),
+]
+KeepDays = Annotated[
+    int,
+    typer.Option("--keep-days", min=LEAST_DAYS, help="See `triseal site prune`.", metavar="DAYS"),
+]
+CertificateSeconds = Annotated[
+    int,
+    typer.Option(
+        "--certificate-seconds", min=60, help="Life of the TLS certificate.", metavar="SECONDS"
+    ),
+]
+
+
 @app.command(
     epilog=options.examples(
         "site serve", "site serve --listen 0.0.0.0:7443", "site serve --serial /dev/ttyACM0"
@@ -40,26 +66,16 @@ def serve(
         str,
         typer.Option("--listen", help="Where nodes connect; port 0: any.", metavar="HOST:PORT"),
     ] = f"127.0.0.1:{DEFAULT_PORT}",
-    pages: Annotated[
-        int,
-        typer.Option("--pages", min=0, max=65535, help="Loopback port of /health and /metrics."),
-    ] = DEFAULT_PAGES_PORT,
-    connections: Annotated[
-        int, typer.Option("--connections", min=1, help="Nodes that may be connected at once.")
-    ] = Limits.connections,
+    pages: Pages = DEFAULT_PAGES_PORT,
+    connections: Connections = Limits.connections,
     serial: Annotated[
         list[str] | None,
         typer.Option(
             "--serial", help="A node without a network is here; may be repeated.", metavar="PORT"
         ),
     ] = None,
-    keep_days: Annotated[
-        int,
-        typer.Option("--keep-days", min=LEAST_DAYS, help="See `triseal site prune`."),
-    ] = KEEP_DAYS,
-    certificate_seconds: Annotated[
-        int, typer.Option("--certificate-seconds", min=60, help="Life of the TLS certificate.")
-    ] = SECONDS,
+    keep_days: KeepDays = KEEP_DAYS,
+    certificate_seconds: CertificateSeconds = SECONDS,
     log_level: Annotated[
         str,
         typer.Option("--log-level", help=", ".join(_LEVELS), metavar="LEVEL", callback=_level),

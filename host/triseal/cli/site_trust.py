@@ -60,7 +60,8 @@ def trust_developer(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option("--name", help="The developer's name, as its seals show it.")
+        str | None,
+        typer.Option("--name", help="The developer's name, as its seals show it.", metavar="NAME"),
     ] = None,
     fingerprint: Fingerprint = None,
     passphrase_file: options.PassphraseFile = None,
@@ -78,7 +79,7 @@ def trust_developer(
 @app.command(epilog=options.examples("site distrust store 'Example Store'"))
 def distrust(
     kind: Annotated[str, typer.Argument(help="store or developer.", metavar="store|developer")],
-    name: Annotated[str, typer.Argument(help="The name, as status shows it.")],
+    name: Annotated[str, typer.Argument(help="The name, as status shows it.", metavar="NAME")],
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,

@@ -23,6 +23,7 @@ def prune(
             "--keep-days",
             min=pruning.LEAST_DAYS,
             help="Keep what expired less than so many days ago.",
+            metavar="DAYS",
         ),
     ] = pruning.KEEP_DAYS,
     home_dir: options.Home = None,

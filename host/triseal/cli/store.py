@@ -40,10 +40,15 @@ Database = Annotated[
     )
 )
 def init(
-    name: Annotated[str, typer.Option("--name", help="The Store's name, as seals will show it.")],
+    name: Annotated[
+        str, typer.Option("--name", help="The Store's name, as seals will show it.", metavar="NAME")
+    ],
     algorithm: options.Algorithm = "rsa2048",
     valid_years: Annotated[
-        int, typer.Option("--years", min=1, max=MAX_YEARS, help="Validity of its certificate.")
+        int,
+        typer.Option(
+            "--years", min=1, max=MAX_YEARS, help="Validity of its certificate.", metavar="YEARS"
+        ),
     ] = 20,
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
@@ -76,7 +81,10 @@ def register_developer(
 @app.command(epilog=options.examples("store approve 6f1c...  (the whole fingerprint)"))
 def approve(
     fingerprint: Annotated[
-        str, typer.Argument(help="As the developer's own `triseal dev show` gives it.")
+        str,
+        typer.Argument(
+            help="As the developer's own `triseal dev show` gives it.", metavar="FINGERPRINT"
+        ),
     ],
     home_dir: options.Home = None,
     database: Database = None,
@@ -109,7 +117,9 @@ def submit(
 
 @app.command("list", epilog=options.examples("store list", "store list blink --json"))
 def list_(
-    service: Annotated[str | None, typer.Argument(help="Only this service.")] = None,
+    service: Annotated[
+        str | None, typer.Argument(help="Only this service.", metavar="SERVICE")
+    ] = None,
     developers: Annotated[
         bool, typer.Option("--developers", help="Developers instead of services.")
     ] = False,
@@ -133,9 +143,10 @@ def list_(
     epilog=options.examples("store get blink", "store get blink --version 1.0.0 --out b.triseal")
 )
 def get(
-    service: Annotated[str, typer.Argument(help="The service's name.")],
+    service: Annotated[str, typer.Argument(help="The service's name.", metavar="SERVICE")],
     version: Annotated[
-        str | None, typer.Option("--version", help="This version instead of the newest.")
+        str | None,
+        typer.Option("--version", help="This version instead of the newest.", metavar="VERSION"),
     ] = None,
     out: options.Out = None,
     home_dir: options.Home = None,
