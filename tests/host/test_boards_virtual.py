@@ -313,11 +313,13 @@ def test_power_cut_loses_memory_and_keeps_flash_and_port(tmp_path: Path) -> None
 
 
 def test_causes_of_resets_are_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "flash").mkdir()
-    (tmp_path / "flash" / "main.py").write_text(
-        "import machine\nmachine.Pin(machine.reset_cause(), machine.Pin.OUT).on()\nprint('up')\n"
+    main = (
+        b"import machine\nmachine.Pin(machine.reset_cause(), machine.Pin.OUT).on()\nprint('up')\n"
     )
     with VirtualBoard(tmp_path) as virtual, Board(virtual.port) as board:
+        board.write(
+            "/main.py", main
+        )  # only now, for nobody would wait for what the first start says
         virtual.power_cut()
         for act, pins in (
             (virtual.power_on, [1, 0, 0]),
