@@ -213,10 +213,10 @@ def test_an_answer_that_was_lost_is_given_again_after_a_power_cut(
     line: Line, site: Serving
 ) -> None:
     directory, name = line.board()
-    with VirtualBoard(directory, "64k") as virtual, Board(virtual.port) as board:
+    with VirtualBoard(directory, "64k") as virtual, Board(virtual.port, patience=PATIENCE) as board:
         csr, proof = board.call("nlsm.newcomer.request")
         lost = line.world.manager.redeem(csr, proof)
-    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
+    with VirtualBoard(directory) as virtual, Board(virtual.port, patience=PATIENCE) as board:
         assert board.call("nlsm.newcomer.request") == (csr, proof)
     settings = directory / "flash/triseal/settings.json"
     server = {"server": ["127.0.0.1", site.port]}
