@@ -76,7 +76,7 @@ def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
     stage = Stage(folder, allowed, verbose=verbose)
     with stage:
         wait_for_all(stage)
-        start, said = _reseal(stage)
+        start, said = _reseal(stage, calm.lifetime)
         outages = _Outages(stage, calm)
         _watch(stage, outages, start + calm.seconds)
     within = range(said + 1, start + calm.seconds)
@@ -93,7 +93,7 @@ def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
     return Recording(content, stage.observer.violations, renewals, outages.count)
 
 
-def _reseal(stage: Stage) -> tuple[int, int]:
+def _reseal(stage: Stage, lifetime: int) -> tuple[int, int]:
     """Have all services sealed anew at once, as the simulation has them at its start.
 
     A change of their grants does it: the site tells its nodes, and they ask for new seals.
@@ -110,8 +110,16 @@ def _reseal(stage: Stage) -> tuple[int, int]:
             raise RuntimeError(f"not sealed anew: {', '.join(waiting)}")
         time.sleep(_STEP)
     begun = sorted(_newest_begins(stage))
+    _quiet(stage, begun[0] + lifetime // 2)
     stage.say(f"all sealed anew, half of them within {begun[-1] - begun[len(begun) // 2]} s")
     return begun[len(begun) // 2], int(time.time()) + 1
+
+
+def _quiet(stage: Stage, latest: int) -> None:
+    """Wait for a second in which nothing is said, `latest` at most: what starts anew is reported
+    after it is sealed, on a busy machine some seconds after."""
+    while (now := int(time.time())) < latest and stage.network.octets[now - 1]:
+        time.sleep(_STEP)
 
 
 def _newest_begins(stage: Stage) -> list[int]:
