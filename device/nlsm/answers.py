@@ -98,7 +98,7 @@ def status(node, nonce: bytes) -> bytes:
         now = node.clock.now()
     except errors.NoTrustedTime:
         now = 0
-    for grants, most in ((True, 128), (False, 128), (False, 32), (False, 0)):
+    for grants, most in ((True, None), (False, None), (False, 32), (False, 0)):
         found = [_facts(one, grants, most) for one in node.services.values()]
         message = messages.write(messages.STATUS, nonce, node.name, now, node.bundle, free, found)
         if len(message) <= messages.MAX_FRAME:
@@ -106,7 +106,7 @@ def status(node, nonce: bytes) -> bytes:
     return message
 
 
-def _facts(one, grants: bool, most: int) -> tuple:
+def _facts(one, grants: bool, most) -> tuple:
     return (
         one.name,
         _state(one),

@@ -317,9 +317,8 @@ def test_causes_of_resets_are_told_apart(tmp_path: Path) -> None:
         b"import machine\nmachine.Pin(machine.reset_cause(), machine.Pin.OUT).on()\nprint('up')\n"
     )
     with VirtualBoard(tmp_path) as virtual, Board(virtual.port) as board:
-        board.write(
-            "/main.py", main
-        )  # only now, for nobody would wait for what the first start says
+        # Only now, for nobody would wait for what the first start says.
+        board.write("/main.py", main)
         virtual.power_cut()
         for act, pins in (
             (virtual.power_on, [1, 0, 0]),
