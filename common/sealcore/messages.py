@@ -4,12 +4,12 @@
     Message ::= [kind] IMPLICIT SEQUENCE { fields }
 
     kind     from   fields
-    HELLO    node   protocol version, node, nonce, trust bundle version,
-                    held: (service, serial, state)
+    HELLO    node   protocol version, node, nonce, trust bundle version, the node's time or 0,
+                    cause of its last reset, held: (service, serial, state)
     WELCOME  site   signed time for that nonce, newer trust bundle or nothing
     ASSIGN   site   service, site seal, files: (name, size, SHA-256)
     REMOVE   site   services
-    RENEW    node   held: (service, serial)
+    RENEW    node   the node's time or 0, held: (service, serial)
     RENEWED  site   deltas: (service, serial, not before, not after, signature)
     REFUSED  site   service (or the node that would enrol), code
     RENEWNOW site   services
@@ -24,19 +24,21 @@
     ASK      site   (over a serial line) wants a STATUS; a nonce, which tells answers apart
     STATUS   node   nonce, node, time or 0, trust bundle version, free heap,
                     services: (name, state, code, detail, version, not after, grants)
-    TIME     site   (over a serial line) signed time for the nonce of the node's HELLO
+    TIME     site   signed time for the nonce of ASK_TIME, or over a serial line of HELLO
     PROVE    site   (over a serial line) a nonce, for the node to sign; see `proof`
     PROOF    node   the signature
+    ASK_TIME node   a nonce, the node's time or 0
 
 A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
-ASSIGN, whether it is the first or a renewal that changed more than a delta holds.
+ASSIGN, whether it is the first or a renewal that changed more than a delta holds. The node's time
+is what it judges by, 0 while the site has not told it: the site learns how far clocks differ.
 """
 
 from . import encode, errors
 from .compat import const
 from .der import Reader
 
-PROTOCOL = const(1)
+PROTOCOL = const(2)
 MAX_FRAME = const(8192)
 MAX_CHUNK = const(2048)
 MAX_LIST = const(64)
@@ -61,6 +63,7 @@ STATUS = const(16)
 TIME = const(17)
 PROVE = const(18)
 PROOF = const(19)
+ASK_TIME = const(20)
 
 # States of a service on a node.
 STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
@@ -75,11 +78,11 @@ _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 #   k  nonce: 16 octets              s  serial: up to 16     h  SHA-256: 32 octets
 #   o  octets, bounded by the frame  [..]  list of up to MAX_LIST records; last in its record
 _FIELDS = (
-    "inki[nse]",
+    "inkiwc[nse]",
     "oo",
     "no[nih]",
     "[n]",
-    "[ns]",
+    "w[ns]",
     "[nswwo]",
     "nc",
     "[n]",
@@ -95,6 +98,7 @@ _FIELDS = (
     "o",
     "k",
     "o",
+    "kw",
 )
 
 

@@ -69,9 +69,9 @@ def _log(source: str, text: str) -> None:
 def hello(node, question) -> bytes:
     """A Hello with the nonce of a clock.Question."""
     held = [(one.name, one.serial or _kept(one), _state(one)) for one in node.services.values()]
-    return messages.write(
-        messages.HELLO, messages.PROTOCOL, node.name, question.nonce, node.bundle, held
-    )
+    now = node.clock.known()
+    said = messages.PROTOCOL, node.name, question.nonce, node.bundle, now, node.cause, held
+    return messages.write(messages.HELLO, *said)
 
 
 def _kept(one) -> bytes:

@@ -13,6 +13,11 @@ try:
 except ImportError:  # a port without hardware
     machine = None
 
+# What ports call the causes of a reset, and what the site is told.
+_CAUSES = const(
+    "PWRON power-on WDT watchdog HARD hard-reset SOFT soft-reset DEEPSLEEP deep-sleep"
+    " BROWNOUT brown-out BROWN_OUT brown-out"
+)
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
 
@@ -23,6 +28,19 @@ def reset() -> None:
         machine.reset()
     except AttributeError:
         raise SystemExit
+
+
+def reset_cause() -> str:
+    """What the last reset was, in a word that the site is told; "unknown" where nothing says so."""
+    try:
+        cause = machine.reset_cause()
+    except AttributeError:
+        return "unknown"
+    words = _CAUSES.split()
+    for i in range(0, len(words), 2):
+        if getattr(machine, words[i] + "_RESET", None) == cause:
+            return words[i + 1]
+    return "unknown"
 
 
 def pin(number: int):

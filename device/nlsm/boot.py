@@ -4,7 +4,7 @@ import json
 
 from sealcore import errors
 
-from . import keystore, memory, recovery
+from . import board, keystore, memory, recovery
 
 
 def look() -> dict:
@@ -16,6 +16,7 @@ def look() -> dict:
     bundle      version of its trust bundle
     floor       Unix seconds: it is not earlier
     grace       seconds that services may run before the time is known
+    cause       of the last reset, a word
     failure     the SealError for which nothing may run, or None
     """
     recovery.recover()
@@ -23,6 +24,7 @@ def look() -> dict:
     recovery.remove(recovery.CHECKED)
     found = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
     found["grace"] = 0
+    found["cause"] = board.reset_cause()
     found["services"] = sorted(keystore.names(keystore.SERVICES))
     try:
         _read(found)

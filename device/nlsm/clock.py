@@ -56,6 +56,14 @@ class Clock:
                 raise errors.NoTrustedTime
         return max(self._seconds, self.floor)
 
+    def known(self) -> int:
+        """The same, as the site is told it: 0 where it has not told the time."""
+        try:
+            now = self.now()
+        except errors.NoTrustedTime:
+            return 0
+        return now if self.trusted else 0
+
     def raise_floor(self, seconds: int) -> None:
         """Somebody trusted has signed this time: it is now, or was."""
         self.floor = max(self.floor, seconds)

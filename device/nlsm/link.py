@@ -113,7 +113,7 @@ class Link:
                 self.expect(name)
                 one = self.node.services.get(name)
                 held.append((name, one.serial if one else b""))
-        self.send(messages.write(messages.RENEW, held))
+        self.send(messages.write(messages.RENEW, self.node.clock.known(), held))
 
     def expect(self, name: str = "") -> None:
         """An answer is due: to the RENEW of a service, or to a FETCH."""

@@ -17,7 +17,7 @@ _LINE = const(512)  # octets of a log line
 class Node:
     """The node.
 
-    name, bundle, settings, failure    as boot.look() has found them
+    name, bundle, settings, cause, failure    as boot.look() has found them
     waits       whether nothing can run before the time is known by the console
     services    {name: service.Service}
     clock       clock.Clock
@@ -32,6 +32,7 @@ class Node:
         self.name = found["name"]
         self.bundle = found["bundle"]
         self.settings = found["settings"]
+        self.cause = found["cause"]
         self.failure = found["failure"]
         self.clock = clock.Clock(found["floor"], found["grace"])
         self.waits = not (found["grace"] or "server" in self.settings)

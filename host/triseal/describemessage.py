@@ -7,11 +7,11 @@ from triseal.describe import Facts
 
 # For each kind in the order of their numbers: its name, its fields, and those of its list.
 _KINDS: tuple[tuple[str, str, str], ...] = (
-    ("hello", "protocol node nonce bundle_version held", "service serial state"),
+    ("hello", "protocol node nonce bundle_version time reset_cause held", "service serial state"),
     ("welcome", "signed_time bundle", ""),
     ("assign", "service site_seal files", "name size sha256"),
     ("remove", "services", ""),
-    ("renew", "held", "service serial"),
+    ("renew", "time held", "service serial"),
     ("renewed", "deltas", "service serial valid_from valid_to signature"),
     ("refused", "service code", ""),
     ("renew now", "services", ""),
@@ -31,6 +31,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("time", "signed_time", ""),
     ("prove", "nonce", ""),
     ("proof", "signature", ""),
+    ("ask time", "nonce time", ""),
 )
 
 FIRST = 0xA0

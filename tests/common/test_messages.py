@@ -6,11 +6,20 @@ from sealcore import encode, errors, messages
 NONCE = bytes(range(16))
 HASH = bytes(32)
 SAMPLES = (
-    (messages.HELLO, 1, "kitchen-1", NONCE, 7, [("thermo", NONCE, 2), ("lamp", b"", 0)]),
+    (
+        messages.HELLO,
+        2,
+        "kitchen-1",
+        NONCE,
+        7,
+        1795363200,
+        "power-on",
+        [("thermo", NONCE, 2), ("lamp", b"", 0)],
+    ),
     (messages.WELCOME, b"time", b""),
     (messages.ASSIGN, "thermo", b"seal", [("app.mpy", 100000, HASH)]),
     (messages.REMOVE, ["thermo", "lamp"]),
-    (messages.RENEW, [("thermo", NONCE)]),
+    (messages.RENEW, 0, [("thermo", NONCE)]),
     (messages.RENEWED, [("thermo", NONCE, 1795363200, 1795368200, b"\x01" * 256)]),
     (messages.REFUSED, "thermo", "not-granted"),
     (messages.RENEWNOW, []),
@@ -34,11 +43,12 @@ SAMPLES = (
     (messages.TIME, b"time"),
     (messages.PROVE, NONCE),
     (messages.PROOF, b"signature"),
+    (messages.ASK_TIME, NONCE, 1795363200),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 20
+    assert len(SAMPLES) == 21
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 
@@ -67,13 +77,13 @@ def test_trailing_octets_are_refused():
 def test_what_is_no_message_is_refused():
     rows = (
         ("nothing at all", b"", "bad-message"),
-        ("a kind that does not exist", encode.explicit(20), "bad-message"),
+        ("a kind that does not exist", encode.explicit(len(messages._FIELDS)), "bad-message"),
         ("another tag", encode.sequence(), "bad-message"),
         ("a message without its fields", encode.explicit(messages.ASK), "malformed-der"),
         ("a nonce that is too short", messages.write(messages.ASK, NONCE[:15]), "malformed-der"),
         (
             "a serial that is too long",
-            messages.write(messages.RENEW, [("a", bytes(17))]),
+            messages.write(messages.RENEW, 0, [("a", bytes(17))]),
             "malformed-der",
         ),
         ("a name that is empty", messages.write(messages.REMOVE, [""]), "malformed-der"),

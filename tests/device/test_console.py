@@ -34,6 +34,7 @@ class Line:  # what the console reads, for select and sys
 class Node:
     name = "kitchen"
     bundle = 1
+    cause = "power-on"
     settings = {}
     services = {}
     runner = link = failure = None

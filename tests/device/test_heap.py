@@ -146,7 +146,7 @@ def test_the_link_over_the_line_runs_on_128_kib_and_a_small_stack(
         hello = board.read(messages.HELLO)
         board.send(messages.WELCOME, site.time(bytes(hello[2])), b"")  # type: ignore[call-overload]
         board.send(messages.RENEWNOW, ["ticker", "echo"])
-        (wanted,) = board.read(messages.RENEW)
+        _, wanted = board.read(messages.RENEW)
         assert {one[0] for one in wanted} == {"ticker", "echo"}  # type: ignore[attr-defined]
         replace(board, site, spki)
 

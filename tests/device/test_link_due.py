@@ -33,7 +33,7 @@ class Said(link.Link):
     def send(self, message):
         kind, values = messages.parse(message)
         if kind == messages.RENEW:
-            print("renew", *["%s:%d" % (name, len(serial)) for name, serial in values[0]])
+            print("renew", *["%s:%d" % (name, len(serial)) for name, serial in values[1]])
         elif kind == messages.REPORT:
             print("report", values[0], messages.STATES[values[2]], len(values[5]))
         else:

@@ -58,7 +58,7 @@ def serve(link: ByHand, made: list[Deployment], refused: tuple[str, ...]) -> lis
         if kind == messages.FETCH:
             link.give(values, *made)
         elif kind == messages.RENEW:
-            for name, _ in values[0]:
+            for name, _ in values[1]:
                 asked.append(name)
                 if name in refused:
                     link.send(messages.REFUSED, name, "not-assigned")

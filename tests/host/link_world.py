@@ -192,7 +192,7 @@ class Node:
         told = [
             (service, serial, messages.STATES.index("running")) for service, serial in held.items()
         ]
-        self.send(messages.HELLO, messages.PROTOCOL, self.name, nonce, 0, told)
+        self.send(messages.HELLO, messages.PROTOCOL, self.name, nonce, 0, 0, "", told)
         signed, bundle = self.expect(messages.WELCOME)
         keys = self.world.manager.bundle().site_keys
         self.now = signedtime.read(signed, keys, self.world.manager.name, nonce)

@@ -85,11 +85,14 @@ def test_noise_is_refused(data: bytes) -> None:
 
 
 EXAMPLES: dict[int, tuple[object, ...]] = {
-    messages.HELLO: (1, "n1", b"n" * 16, 3, [("blink", b"s" * 16, 2)]),
+    messages.HELLO: (2, "n1", b"n" * 16, 3, 0, "power-on", [("blink", b"s" * 16, 2)]),
     messages.WELCOME: (b"time", b""),
     messages.ASSIGN: ("blink", HONEST, [("app.py", 3, b"h" * 32)]),
     messages.REMOVE: (["blink"],),
-    messages.RENEW: ([("blink", b"s" * 16)],),
+    messages.RENEW: (
+        5,
+        [("blink", b"s" * 16)],
+    ),
     messages.RENEWED: ([("blink", b"s" * 16, 1, 2, b"sig")],),
     messages.REFUSED: ("blink", "expired"),
     messages.RENEWNOW: (["blink"],),
@@ -105,6 +108,7 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.TIME: (b"time",),
     messages.PROVE: (b"n" * 16,),
     messages.PROOF: (b"signature",),
+    messages.ASK_TIME: (b"n" * 16, 0),
 }
 
 

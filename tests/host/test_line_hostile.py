@@ -89,7 +89,7 @@ class Board:
         return self.key.sign(proof.tbs(self.name, nonce), ec.ECDSA(hashes.SHA256()))
 
     def hello(self, *held: tuple[str, bytes, int]) -> None:
-        self.say(messages.HELLO, messages.PROTOCOL, self.name, NONCE, 0, list(held))
+        self.say(messages.HELLO, messages.PROTOCOL, self.name, NONCE, 0, 0, "", list(held))
 
 
 def line(message: bytes) -> bytes:
@@ -146,7 +146,11 @@ AFTER: list[tuple[str, bytes, str]] = [
     ("a line longer than any message", b"\n" + OVERSIZE + b"\n", "bad-message"),
     ("a message longer than a frame", line(b"\xa1\x82\x30\x00" + bytes(12288)), "bad-message"),
     ("no DER", line(b"\xa4\xff\xff"), "malformed-der"),
-    ("octets after the message", line(messages.write(messages.RENEW, []) + b"\0"), "malformed-der"),
+    (
+        "octets after the message",
+        line(messages.write(messages.RENEW, 0, []) + b"\0"),
+        "malformed-der",
+    ),
     ("an unknown kind", line(b"\xbe\x00"), "bad-message"),
     ("what only a site says", line(messages.write(messages.REMOVE, ["thermo"])), "bad-message"),
     ("a proof that nobody wants", line(messages.write(messages.PROOF, b"x")), "bad-message"),
@@ -157,12 +161,12 @@ AFTER: list[tuple[str, bytes, str]] = [
     ),
     (
         "another node's HELLO",
-        line(messages.write(messages.HELLO, 1, "hall", NONCE, 0, [])),
+        line(messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", [])),
         "wrong-node",
     ),
     (
         "another protocol",
-        line(messages.write(messages.HELLO, 9, "shed", NONCE, 0, [])),
+        line(messages.write(messages.HELLO, 9, "shed", NONCE, 0, 0, "", [])),
         "bad-message",
     ),
     (
@@ -186,7 +190,7 @@ def test_a_greeted_board_that_says(world: LinkWorld, plug: Plug, said: bytes, co
 def test_a_board_gets_nothing_of_another_nodes(world: LinkWorld, plug: Plug) -> None:
     board, _ = plug()
     board.answer(messages.WELCOME)
-    board.say(messages.RENEW, [("lock", b"")])
+    board.say(messages.RENEW, 0, [("lock", b"")])
     assert board.answer(messages.REFUSED) == ("lock", "not-assigned")
 
 

@@ -29,7 +29,7 @@ from triseal.site.link.session import Session
 from triseal.site.manager import NODE_SECONDS
 
 NODE = "kitchen"
-HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, [])
+HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, 0, "", [])
 
 
 class Moment:
@@ -64,7 +64,7 @@ CHANGES: tuple[tuple[str, Change, str], ...] = (
 
 
 def renew(world: LinkWorld) -> bytes:
-    return messages.write(messages.RENEW, [("thermo", b"")])
+    return messages.write(messages.RENEW, 0, [("thermo", b"")])
 
 
 def fetch(world: LinkWorld) -> bytes:
@@ -184,7 +184,9 @@ def greet(world: LinkWorld, *said: bytes, now: int = 0) -> list[tuple[int, tuple
 
 
 def hello(*held: tuple[str, bytes, int], bundle: int = 0) -> bytes:
-    return messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), bundle, list(held))
+    return messages.write(
+        messages.HELLO, messages.PROTOCOL, NODE, bytes(16), bundle, 0, "", list(held)
+    )
 
 
 def test_only_a_newer_bundle_is_sent(world: LinkWorld) -> None:

@@ -51,7 +51,7 @@ def triseal(*arguments: str) -> subprocess.Popen[str]:
 def obey(node: Node) -> None:
     """Take the change that the site announces, and confirm it."""
     node.expect(messages.RENEWNOW)
-    node.send(messages.RENEW, [("thermo", node.serial("thermo"))])
+    node.send(messages.RENEW, 0, [("thermo", node.serial("thermo"))])
     node.expect(messages.ASSIGN)
     node.send(messages.REPORT, "thermo", node.serial("thermo"), RUNNING, "", "", [])
 

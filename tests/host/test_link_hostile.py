@@ -75,8 +75,8 @@ def message(kind: int, *values: Any) -> bytes:
     return messages.frame(messages.write(kind, *values))
 
 
-def hello(node: str = "kitchen", protocol: int = 1) -> bytes:
-    return message(messages.HELLO, protocol, node, NONCE, 0, [])
+def hello(node: str = "kitchen", protocol: int = messages.PROTOCOL) -> bytes:
+    return message(messages.HELLO, protocol, node, NONCE, 0, 0, "", [])
 
 
 def raw(kind: int, *parts: bytes) -> bytes:
@@ -109,11 +109,11 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ("a kind that does not exist", raw(30, b""), True, "bad-message"),
     ("a message with octets behind it", messages.frame(b"\xa0\x00\x00"), True, "malformed-der"),
     ("a message that ends in the middle", messages.frame(b"\xa4\x10"), True, "malformed-der"),
-    ("RENEW before HELLO", message(messages.RENEW, [("thermo", b"")]), False, "bad-message"),
+    ("RENEW before HELLO", message(messages.RENEW, 0, [("thermo", b"")]), False, "bad-message"),
     ("LOG before HELLO", message(messages.LOG, "thermo", "x"), False, "bad-message"),
     ("HELLO twice", hello(), True, "bad-message"),
     ("HELLO in another's name", hello("hall"), False, "wrong-node"),
-    ("HELLO of another protocol", hello(protocol=2), False, "bad-message"),
+    ("HELLO of another protocol", hello(protocol=1), False, "bad-message"),
     ("what only a site says", message(messages.REMOVE, ["thermo"]), True, "bad-message"),
     ("a seal for the site", message(messages.ASSIGN, "thermo", b"0", []), True, "bad-message"),
     (
@@ -122,10 +122,10 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
         True,
         "bad-message",
     ),
-    ("RENEW of 65 services", raw(messages.RENEW, many(65)), True, "bad-message"),
+    ("RENEW of 65 services", raw(messages.RENEW, encode.integer(0), many(65)), True, "bad-message"),
     (
         "a serial of 17 octets",
-        message(messages.RENEW, [("thermo", bytes(17))]),
+        message(messages.RENEW, 0, [("thermo", bytes(17))]),
         True,
         "malformed-der",
     ),
@@ -174,7 +174,7 @@ def test_a_service_that_is_not_assigned_is_refused(world: LinkWorld, kitchen: No
     kitchen.hello()
     kitchen.expect(messages.ASSIGN)
     for service in ("lock", "no-such-service"):
-        kitchen.send(messages.RENEW, [(service, b"")])
+        kitchen.send(messages.RENEW, 0, [(service, b"")])
         assert kitchen.expect(messages.REFUSED) == (service, "not-assigned")
 
 
@@ -187,7 +187,7 @@ def test_another_nodes_serial_gets_only_ones_own_seal(
     hall.expect(messages.ASSIGN)
     kitchen.hello()
     kitchen.expect(messages.ASSIGN)
-    kitchen.send(messages.RENEW, [("thermo", hall.serial("thermo"))])
+    kitchen.send(messages.RENEW, 0, [("thermo", hall.serial("thermo"))])
     kitchen.expect(messages.ASSIGN)
     assert parsed(kitchen.seals["thermo"]).uri == "spiffe://house/node/kitchen/service/thermo"
 
@@ -196,7 +196,7 @@ def test_a_name_that_the_site_never_gave_takes_no_room(world: LinkWorld, kitchen
     kitchen.hello()
     kitchen.expect(messages.ASSIGN)
     kitchen.send(messages.REPORT, "invented", bytes(16), 2, "", "", [])
-    kitchen.send(messages.RENEW, [("thermo", b"")])
+    kitchen.send(messages.RENEW, 0, [("thermo", b"")])
     kitchen.expect(messages.ASSIGN)
     with database.reading(world.manager.engine) as connection:
         found = connection.scalars(select(state.holdings.c.service).distinct()).all()
@@ -352,7 +352,7 @@ def test_a_node_that_does_not_read_is_dropped(tmp_path: Path) -> None:
         kitchen.hello()
         kitchen.expect(messages.ASSIGN)
         kitchen.tls.setblocking(False)
-        request = message(messages.RENEW, [("thermo", b"")])
+        request = message(messages.RENEW, 0, [("thermo", b"")])
         end = time.monotonic() + 20
         while closed(site, "too-slow") == 0 and time.monotonic() < end:
             try:
@@ -371,7 +371,7 @@ def test_a_newer_connection_replaces_the_older(world: LinkWorld, site: Serving) 
     second.hello()
     second.expect(messages.ASSIGN)
     assert first.closed()
-    second.send(messages.RENEW, [("thermo", second.serial("thermo"))])
+    second.send(messages.RENEW, 0, [("thermo", second.serial("thermo"))])
     second.expect(messages.RENEWED)
 
 
@@ -398,10 +398,10 @@ def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
         kitchen.hello()
         kitchen.expect(messages.ASSIGN)
         for _ in range(200):
-            kitchen.send(messages.RENEW, [("thermo", b"")])
+            kitchen.send(messages.RENEW, 0, [("thermo", b"")])
         hall.hello()
         hall.expect(messages.ASSIGN)
-        hall.send(messages.RENEW, [("thermo", hall.serial("thermo"))])
+        hall.send(messages.RENEW, 0, [("thermo", hall.serial("thermo"))])
         hall.expect(messages.RENEWED)
         assert seals(world) < 150, "hall did not wait until kitchen's 200 were answered"
         hall.close()
@@ -415,7 +415,7 @@ def test_what_follows_a_broken_frame_is_not_kept(tmp_path: Path) -> None:
         node.hello()
         node.expect(messages.ASSIGN)
         allowance, _ = site.server.registry.allowance("kitchen")
-        node.send(messages.RENEW, [("thermo", b"")])
+        node.send(messages.RENEW, 0, [("thermo", b"")])
         until(lambda: allowance._left < 0, "the site holds the node up")
         node.tls.sendall(bytes(4))
         node.tls.settimeout(1)
@@ -432,7 +432,7 @@ def test_what_came_before_a_broken_frame_is_answered_once(
     kitchen.hello()
     kitchen.expect(messages.ASSIGN)
     before = seals(world), closed(site, "bad-message")
-    kitchen.tls.sendall(message(messages.RENEW, [("thermo", b"")]) + bytes(4) + bytes(9))
+    kitchen.tls.sendall(message(messages.RENEW, 0, [("thermo", b"")]) + bytes(4) + bytes(9))
     assert kitchen.closed()
     until(lambda: closed(site, "bad-message") > before[1], "closed")
     assert seals(world) == before[0] + 1
@@ -465,7 +465,7 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_p
         for _ in range(2):
             node.expect(messages.ASSIGN)
         for _ in range(2):
-            node.send(messages.RENEW, [("thermo", b""), ("lock", b"")])
+            node.send(messages.RENEW, 0, [("thermo", b""), ("lock", b"")])
         for _ in range(2):
             node.expect(messages.ASSIGN)
         world.manager.undeploy("kitchen", "lock")
@@ -553,7 +553,7 @@ def test_a_request_that_a_worn_flash_has_changed_ends_nothing(
     for worn in (good[:100], good.replace(b"kitchen", b"kitcheN")):
         kitchen.send(messages.ENROL, worn, b"")
         assert kitchen.expect(messages.REFUSED) == ("kitchen", "bad-request")
-    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)
     assert certificates(world) == issued
 

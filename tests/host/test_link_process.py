@@ -45,7 +45,7 @@ def node(site: Site, name: str, port: int) -> Node:
 
 
 def renew(one: Node) -> None:
-    one.send(messages.RENEW, [("thermo", one.serial("thermo"))])
+    one.send(messages.RENEW, 0, [("thermo", one.serial("thermo"))])
     one.expect(messages.RENEWED)
 
 
@@ -175,7 +175,7 @@ def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path) -> None
         site.manager.grant("thermo", ["log"])
         for one in nodes:
             assert one.expect(messages.RENEWNOW) == (["thermo"],)
-            one.send(messages.RENEW, [("thermo", one.serial("thermo"))])
+            one.send(messages.RENEW, 0, [("thermo", one.serial("thermo"))])
             one.expect(messages.ASSIGN)
             assert parsed(one.seals["thermo"]).grants == ("log",)
         # A node goes on where it left off, at the other one.
@@ -213,7 +213,7 @@ def changes_under_load(site: Site, nodes: list[Node]) -> None:
 def hammer(one: Node, done: threading.Event) -> None:
     """Renew without a pause, whatever else comes."""
     while not done.is_set():
-        one.send(messages.RENEW, [("thermo", b"")])
+        one.send(messages.RENEW, 0, [("thermo", b"")])
         while one.read()[0] != messages.ASSIGN:
             pass
 

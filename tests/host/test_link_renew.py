@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from sealcore import bundle, errors, messages
+from sealcore import bundle, errors, messages, signedtime
 from tests.host.link_world import (
     LinkWorld,
     Node,
@@ -76,12 +77,21 @@ def test_a_fresh_node_gets_time_bundle_and_seals(world: LinkWorld, kitchen: Node
 def test_a_renewal_is_a_delta_that_was_recorded(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     before = kitchen.seals["thermo"]
-    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)
     after = kitchen.seals["thermo"]
     assert after != before
     with database.reading(world.manager.engine) as connection:
         assert find_seal(connection, parsed(after).serial) == after
+
+
+def test_a_node_asks_for_the_time_again(world: LinkWorld, kitchen: Node) -> None:
+    holding(kitchen)
+    for nonce in (bytes(16), b"n" * 16):
+        kitchen.send(messages.ASK_TIME, nonce, 0)
+        (signed,) = kitchen.expect(messages.TIME)
+        now = signedtime.read(signed, world.manager.bundle().site_keys, "house", nonce)
+        assert kitchen.now <= now <= time.time()
 
 
 def test_files_come_in_chunks(world: LinkWorld, kitchen: Node) -> None:
@@ -101,7 +111,7 @@ def test_a_grant_reaches_a_connected_node(world: LinkWorld, kitchen: Node) -> No
     holding(kitchen)
     world.manager.grant("thermo", ["pin:4"], ["kitchen"])
     assert kitchen.expect(messages.RENEWNOW) == (["thermo"],)
-    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.ASSIGN)
     assert parsed(kitchen.seals["thermo"]).grants == ("pin:4",)
     confirm(kitchen, "thermo")
@@ -144,7 +154,7 @@ def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
     assert kitchen.expect(messages.REMOVE) == (["light"],)
     kitchen.send(messages.REPORT, "light", b"", STOPPED, "", "", [])
     until(lambda: guarantee(world, "light").by is None, "stopped everywhere")
-    kitchen.send(messages.RENEW, [("light", kitchen.serial("light"))])
+    kitchen.send(messages.RENEW, 0, [("light", kitchen.serial("light"))])
     assert kitchen.expect(messages.REFUSED) == ("light", "not-assigned")
     world.manager.assign("kitchen", "light")
     assert kitchen.expect(messages.ASSIGN)[0] == "light"
@@ -159,7 +169,7 @@ def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(
     world.manager.assign("kitchen", "light")
     kitchen.expect(messages.ASSIGN)
     kitchen.send(messages.REPORT, "light", b"", STOPPED, "removed", "", [])
-    kitchen.send(messages.RENEW, [("thermo", kitchen.serial("thermo"))])
+    kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)  # what it said before has been heard
     found = world.manager.undeploy("kitchen", "light")
     assert found.waiting == {"kitchen": parsed(kitchen.seals["light"]).not_after}
@@ -189,7 +199,7 @@ def test_a_seal_that_lives_is_left_alone(world: LinkWorld, kitchen: Node) -> Non
     holding(kitchen)
     held = {service: kitchen.serial(service) for service in kitchen.seals}
     kitchen.hello(**held)
-    kitchen.send(messages.RENEW, [("thermo", held["thermo"])])
+    kitchen.send(messages.RENEW, 0, [("thermo", held["thermo"])])
     kitchen.expect(messages.RENEWED)  # and nothing before
 
 
@@ -202,7 +212,7 @@ def test_a_batch_of_thirty(tmp_path: Path) -> None:
         node.hello()
         for _ in services:
             node.expect(messages.ASSIGN)
-        node.send(messages.RENEW, [(service, node.serial(service)) for service in services])
+        node.send(messages.RENEW, 0, [(service, node.serial(service)) for service in services])
         renewed: list[str] = []
         while len(renewed) < 30:
             renewed += [one[0] for one in node.expect(messages.RENEWED)[0]]
@@ -228,7 +238,7 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
         detail = f"refusal {number}"
         evidence = [b"one seal", b"another"]
         kitchen.send(messages.REPORT, "thermo", serial, REFUSED, "seal-mismatch", detail, evidence)
-    kitchen.send(messages.RENEW, [("thermo", serial)])
+    kitchen.send(messages.RENEW, 0, [("thermo", serial)])
     kitchen.expect(messages.RENEWED)
     with database.reading(world.manager.engine) as connection:
         rows = connection.execute(select(reported.refusals)).all()

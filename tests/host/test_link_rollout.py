@@ -60,7 +60,7 @@ def version(node: Node) -> str:
 
 def renew(node: Node, kind: int) -> None:
     """Renew by a message of this kind, and nothing comes before it."""
-    node.send(messages.RENEW, [("thermo", node.serial("thermo"))])
+    node.send(messages.RENEW, 0, [("thermo", node.serial("thermo"))])
     node.expect(kind)
 
 
@@ -116,7 +116,7 @@ def test_no_serial_that_a_held_node_names_gets_it_the_new_version(
     hall, kitchen = nodes
     move(world, hall)
     for serial in (hall.serial("thermo"), bytes(16), b""):
-        kitchen.send(messages.RENEW, [("thermo", serial)])
+        kitchen.send(messages.RENEW, 0, [("thermo", serial)])
         kitchen.expect(messages.ASSIGN)
         assert version(kitchen) == "1.0"
         kitchen.hello(thermo=serial)

@@ -92,7 +92,9 @@ class Conversation:
         """Say these to a new session, until it refuses one."""
         session = Session(self.desk.ask, self.sent.extend, _at_once, _ignore, self._peer())
         if greet:
-            hello = messages.write(messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, [])
+            hello = messages.write(
+                messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, 0, "", []
+            )
             said = [hello, *said]
         for one in said:
             try:

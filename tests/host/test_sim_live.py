@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -81,10 +82,19 @@ def measured(node: Node, bundle_version: int) -> dict[str, int]:
     serial, running = node.serial(specimen.SERVICE), messages.STATES.index("running")
     told = [(specimen.SERVICE, serial, running)]
     nonce = secrets.token_bytes(16)
-    node.send(messages.HELLO, messages.PROTOCOL, node.name, nonce, bundle_version, told)
+    node.send(
+        messages.HELLO,
+        messages.PROTOCOL,
+        node.name,
+        nonce,
+        bundle_version,
+        int(time.time()),
+        "power-on",
+        told,
+    )
     node.expect(messages.WELCOME)
     connected = tls.octets
-    node.send(messages.RENEW, [(specimen.SERVICE, serial)])
+    node.send(messages.RENEW, int(time.time()), [(specimen.SERVICE, serial)])
     node.expect(messages.RENEWED)
     node.close()
     return {"reconnect": connected, "renewal": tls.octets - connected}

@@ -62,7 +62,7 @@ def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
     new = specimen.authority().seal(old.template, Validity(1795366000, 1795371000))
     held = seal.parse(new.der, seal.SITE)
     sent = messages.write(messages.RENEWED, [(specimen.SERVICE, *delta.of(held))])
-    asked = messages.write(messages.RENEW, [(specimen.SERVICE, delta.of(held)[0])])
+    asked = messages.write(messages.RENEW, specimen.NOW, [(specimen.SERVICE, delta.of(held)[0])])
     kind, (renewed,) = messages.parse(sent)
     assert kind == messages.RENEWED
     assert delta.apply(old.der, *renewed[0][1:]) == new.der

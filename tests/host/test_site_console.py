@@ -70,7 +70,7 @@ def status(nonce: bytes, state: str = "running", now: int = 1795363200) -> list[
     held = [("thermo", b"\x01" * 16, messages.STATES.index(state))]
     return [
         line(messages.STATUS, nonce, "kitchen", now, 3, 1000, [one]),
-        line(messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 3, held),
+        line(messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 3, 0, "", held),
     ]
 
 

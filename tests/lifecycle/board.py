@@ -166,4 +166,4 @@ class Board:
             self.free = min(self.free, values[4])
             self._note(f"free: {values[4]}")
         if kind == messages.HELLO:
-            self._on_held(self.name, {service: serial for service, serial, _ in values[4]})
+            self._on_held(self.name, {service: serial for service, serial, _ in values[-1]})

@@ -37,7 +37,7 @@ class Client:
         self.tls = context.wrap_socket(raw)
         told = [(service, serial, 2) for service, serial in self.serials.items()]
         nonce = secrets.token_bytes(16)
-        self.send(messages.write(messages.HELLO, messages.PROTOCOL, node, nonce, 0, told))
+        self.send(messages.write(messages.HELLO, messages.PROTOCOL, node, nonce, 0, 0, "", told))
         kind, _ = messages.parse(self.read())
         if kind != messages.WELCOME:
             raise RuntimeError(f"message {kind} instead of WELCOME")
@@ -54,7 +54,7 @@ class Client:
 
     def ask(self, service: str) -> None:
         """Send RENEW for one service."""
-        self.send(messages.write(messages.RENEW, [(service, self.serials[service])]))
+        self.send(messages.write(messages.RENEW, 0, [(service, self.serials[service])]))
 
     def renewed(self, service: str) -> None:
         """Read its RENEWED.

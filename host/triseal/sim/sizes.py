@@ -42,7 +42,7 @@ def _sent(*frames: bytes) -> int:
 def renew() -> int:
     """Renew of one service."""
     held = [(SERVICE, serial_octets(site_seal(0).serial))]
-    return _sent(messages.frame(messages.write(messages.RENEW, held)))
+    return _sent(messages.frame(messages.write(messages.RENEW, NOW, held)))
 
 
 @cache
@@ -58,7 +58,7 @@ def together(form: str) -> int:
     One Renew names them all, and one Renewed carries all deltas; whole seals travel alone.
     """
     held = (SERVICE, serial_octets(site_seal(0).serial))
-    asked = _sent(messages.frame(messages.write(messages.RENEW, [held, held])))
+    asked = _sent(messages.frame(messages.write(messages.RENEW, NOW, [held, held])))
     saved = 2 * renew() - asked
     if form == "delta":
         one = sealed.delta(SERVICE, site_seal(0))
@@ -81,7 +81,7 @@ def reconnect(services: int) -> int:
     serial, state = serial_octets(site_seal(0).serial), messages.STATES.index("running")
     nonce = bytes(16)
     held = [(SERVICE, serial, state)] * services
-    hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, held)
+    hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, NOW, "power-on", held)
     welcome = messages.write(messages.WELCOME, authority().sign_time(nonce, NOW), b"")
     return handshake.octets() + _sent(messages.frame(hello), messages.frame(welcome))
 

@@ -188,7 +188,7 @@ def _check_refusal(line: bytes) -> None:
 
 def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
     _, node, now, bundle_version, heap_free, listed = status
-    _, _, nonce, _, held = hello
+    nonce, held = hello[2], hello[-1]
     return NodeStatus(
         node=node,
         time=now,

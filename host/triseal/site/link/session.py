@@ -111,7 +111,9 @@ class Session:
 
     def _answer_to(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.RENEW:
-            return partial(renewals.renew, node=self.node, wanted=values[0])
+            return partial(renewals.renew, node=self.node, wanted=values[1])
+        if kind == messages.ASK_TIME:
+            return partial(greeting.tell_time, nonce=values[0])
         if kind == messages.FETCH:
             digest, offset, length = values
             return partial(
@@ -124,7 +126,7 @@ class Session:
         raise errors.BadMessage("not from a node")
 
     def _hello(self, look: Look, values: tuple[Any, ...]) -> Draft:
-        protocol, node, nonce, bundle_version, told = values
+        protocol, node, nonce, bundle_version, _, _, told = values
         if protocol != messages.PROTOCOL:
             raise errors.BadMessage(f"protocol version {protocol}")
         if node != self.node:
@@ -150,4 +152,4 @@ def _units(kind: int, values: tuple[Any, ...]) -> int:
     """
     if kind == messages.ENROL:
         return _ENROL_UNITS
-    return 1 + (len(values[0]) if kind == messages.RENEW else 0)
+    return 1 + (len(values[1]) if kind == messages.RENEW else 0)
