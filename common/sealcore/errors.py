@@ -27,6 +27,7 @@ HashMismatch              the executable is not what the seals pin
     of a node
 BadGrant                  a grant is not written as grants are
 NotGranted                the service used what no grant gives it
+TooFast                   the service says more than a node carries
 NotEnrolled               the node has no certificate of its site yet
 NoTrustedTime             the node does not know the time well enough to decide
 BadMessage                a message or its frame is not of the protocol, or out of order

@@ -20,7 +20,7 @@ def watch(node) -> None:
     work = False
     for one in node.services.values():
         if one.state == "running":
-            _watch(node, one, now)
+            _watch(one, now)
         elif one.ended():
             work = work or one.then
         elif one.stuck():
@@ -38,15 +38,13 @@ def watch(node) -> None:
         installer.finish(node)
 
 
-def _watch(node, one, now) -> None:
+def _watch(one, now) -> None:
     if now is None:
         one.stop("waiting-for-time", "no-trusted-time")
     elif now > one.not_after:
         one.stop("expired", "expired", "valid to %d" % one.not_after)
     elif one.ended():
         one.stop("stopped")
-    if one.state != "running":
-        node.runner.bus.leave(one.name)
 
 
 async def _main(node) -> None:

@@ -48,6 +48,27 @@ def pin(number: int):
     return machine.Pin(number)
 
 
+def release(number: int, safe) -> None:
+    """Take a pin back: no interrupt comes from it, and it drives what is safe.
+
+    Args:
+        number: the pin.
+        safe: "low", "high", or anything else for nothing: it is an input then.
+    """
+    one = machine.Pin(number)
+    try:
+        one.irq(handler=None)
+    except (AttributeError, OSError, TypeError, ValueError):  # it can't have one
+        pass
+    try:
+        if safe in ("low", "high"):
+            one.init(machine.Pin.OUT, value=safe == "high")
+            return
+    except (OSError, ValueError):  # it can't drive anything
+        pass
+    one.init(machine.Pin.IN, None)
+
+
 async def network(settings: dict) -> None:
     """Join the Wi-Fi of the settings, if they name one. Raises OSError where that fails."""
     wifi = settings.get("wifi")

@@ -1,6 +1,6 @@
 """A publish/subscribe bus between the services of one node.
 
-Values are plain and immutable, so that no service can change what another one holds.
+Values are plain, small and immutable, so that no service can change what another one holds.
 """
 
 import asyncio
@@ -9,68 +9,96 @@ from sealcore import errors, grants
 from sealcore.compat import const
 
 _QUEUE = const(8)
-_LONGEST = const(1024)
+_LONGEST = const(1024)  # octets of a value
+_LONGEST_TOPIC = const(128)  # octets, as a grant
+_WIDEST = const(0x7FFFFFFFFFFFFFFF)
 _MOST = const(8)  # subscriptions of one service
 
 
-class Subscription:
-    """An asynchronous iterator over (topic, value); the oldest are dropped when it lags.
+class _Feed:
+    """What the bus keeps of a subscription; no service sees it."""
 
-    dropped    how many were
-    """
-
-    def __init__(self, pattern: str, owner: str):
+    def __init__(self, pattern: str, service, feeds: list):
         self.pattern = pattern
-        self.owner = owner
+        self.service = service
         self.dropped = 0
+        self._feeds = feeds
         self._queue = []
         self._wake = asyncio.Event()
 
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        while not self._queue:
-            self._wake.clear()
-            await self._wake.wait()
-        return self._queue.pop(0)
-
     def put(self, item) -> None:
-        """Called by the bus."""
         if len(self._queue) == _QUEUE:
             self._queue.pop(0)
             self.dropped += 1
         self._queue.append(item)
         self._wake.set()
 
+    async def take(self):
+        while not self._queue:
+            self._wake.clear()
+            await self._wake.wait()
+        return self._queue.pop(0)
+
+    def back(self) -> None:
+        self._feeds.remove(self)
+
+
+class Subscription:
+    """An asynchronous iterator over (topic, value); the oldest are dropped when it lags."""
+
+    def __init__(self, feed: _Feed):
+        # A function holds the feed, which no service may change: it says what comes in.
+        self._get = lambda dropped=False: feed.dropped if dropped else feed.take()
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        return self._get()
+
+    @property
+    def dropped(self) -> int:
+        """How many were."""
+        return self._get(True)
+
 
 class Bus:
     """Carries each value to the subscriptions whose filter covers its topic."""
 
     def __init__(self):
-        self._subscriptions = []
+        self._feeds = []
 
     def publish(self, topic: str, value) -> None:
         """Raises BadGrant for what is no topic, TypeError and TooLarge for what is no value."""
+        _bound(topic, _LONGEST_TOPIC)
         grants.check_topic(topic)
         # Not isinstance: a subclass would carry the publisher's code into the subscriber.
-        if value is not None and type(value) not in (str, bytes, int, float, bool):
+        kind = type(value)
+        if kind in (str, bytes):
+            _bound(value, _LONGEST)
+        elif kind is int:
+            if not -_WIDEST <= value <= _WIDEST:
+                raise errors.TooLarge("value: an int of more than 63 bits")
+        elif value is not None and kind not in (float, bool):
             raise TypeError("a value is str, bytes, int, float, bool or None")
-        if type(value) in (str, bytes) and len(value) > _LONGEST:
-            raise errors.TooLarge("value")
-        for one in self._subscriptions:
-            if grants.matches(one.pattern, topic):
+        for one in self._feeds:
+            if one.service.grants and grants.matches(one.pattern, topic):
                 one.put((topic, value))
 
-    def subscribe(self, pattern: str, owner: str) -> Subscription:
-        """Raises BadGrant for what is no filter, TooLarge if the owner has too many."""
-        grants.check(grants.SUBSCRIBE + ":" + pattern)
-        if sum(one.owner == owner for one in self._subscriptions) >= _MOST:
-            raise errors.TooLarge("subscriptions")
-        one = Subscription(pattern, owner)
-        self._subscriptions.append(one)
-        return one
+    def subscribe(self, pattern: str, service) -> Subscription:
+        """A subscription of a service.Service, which hears nothing once it was stopped.
 
-    def leave(self, owner: str) -> None:
-        """End all of an owner's subscriptions."""
-        self._subscriptions = [one for one in self._subscriptions if one.owner != owner]
+        Raises BadGrant for what is no filter, TooLarge if it has too many.
+        """
+        grants.check(grants.SUBSCRIBE + ":" + pattern)
+        if sum([one.service is service for one in self._feeds]) >= _MOST:
+            raise errors.TooLarge("subscriptions")
+        one = _Feed(pattern, service, self._feeds)
+        self._feeds.append(one)
+        service.lend(one)
+        return Subscription(one)
+
+
+def _bound(value, most: int) -> None:
+    if len(value) > most or (type(value) is str and len(value.encode()) > most):
+        raise errors.TooLarge("more than %d octets" % most)

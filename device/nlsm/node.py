@@ -45,9 +45,18 @@ class Node:
             if self.failure:
                 one.set("refused", self.failure.code, str(self.failure))
 
-    def log(self, source: str, text: str) -> None:
-        """A line of a service for whoever reads the console; one line, whatever the text."""
-        text = service.plain(text, _LINE)
+    def log(self, one, text: str) -> None:
+        """A line of a service for whoever reads the console; one line, whatever the text. Where
+        they are too many, it is left out, and once said so."""
+        left, over = one.logs()
+        if left and not over:
+            self._line(one.name, "%d lines were left out" % left)
+        if not over:
+            self._line(one.name, service.plain(text, _LINE))
+        elif over == 1:
+            self._line(one.name, "more than it may say in 5 s: lines are left out")
+
+    def _line(self, source: str, text: str) -> None:
         print(source + ": " + text)
         for follower in self.followers:
             follower(source, text)

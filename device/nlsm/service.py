@@ -6,6 +6,9 @@ from sealcore import errors
 from sealcore.compat import const
 
 _STOP_MS = const(5000)
+_COUNT_MS = const(5000)
+_MOST_VALUES = const(500)  # on the bus, in that time
+_MOST_LINES = const(50)  # of the log
 _CODE = const(32)  # octets, as sealcore.messages has room for
 _DETAIL = const(128)
 
@@ -52,11 +55,15 @@ class Service:
     code, detail    why: the code of a refusal or the name of an error, and a word about it
     main       its coroutine function, from the import to the start
     tasks      all that it has started and that may still run
+    lent       what was handed out to it: `back()` takes it back, or raises and is tried again
     due        when to renew its seal, Unix seconds; None until that is drawn
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     offered    serial of what replaces it
     denied     how often it used what no grant gives
     """
+
+    lent = ()  # of those that have nothing; a list of its own would cost each
+    _said = ()  # since when; values and lines since then; lines that were left out before
 
     def __init__(self, name: str):
         self.name = name
@@ -82,6 +89,34 @@ class Service:
         if self.state == "running" and self.detail != what:
             self.set("running", "not-granted", what)
 
+    def lend(self, what) -> None:
+        """From now on it has something that is taken back when it ends."""
+        self.lent = self.lent or []
+        self.lent.append(what)
+
+    def publishes(self) -> None:
+        """Raises TooFast for more values than are carried."""
+        if self._count(1) > _MOST_VALUES:
+            raise errors.TooFast("more than %d values in %d s" % (_MOST_VALUES, _COUNT_MS // 1000))
+
+    def logs(self) -> tuple:
+        """(lines that were left out before this one, lines that are too many with this one)."""
+        over = self._count(2) - _MOST_LINES
+        left = self._said[3]
+        if over <= 0:
+            self._said[3] = 0
+        return left, max(0, over)
+
+    def _count(self, what: int) -> int:
+        said = self._said
+        now = time.ticks_ms()
+        # The difference is negative after some days.
+        if not said or not 0 <= time.ticks_diff(now, said[0]) < _COUNT_MS:
+            left = said[3] + max(0, said[2] - _MOST_LINES) if said else 0
+            self._said = said = [now, 0, 0, left]
+        said[what] += 1
+        return said[what]
+
     def stop(self, state: str, code: str = "", detail: str = "") -> None:
         """Cancel all its tasks; from now on nothing is granted to it."""
         self.set(state, code, detail)
@@ -96,9 +131,23 @@ class Service:
         self.then = then
 
     def ended(self) -> bool:
-        """Whether nothing of it is left that could run."""
+        """Whether nothing of it is left that could run, or that it was lent.
+
+        However a service ends, this is asked before anything else is done with it.
+        """
         self.tasks = [task for task in self.tasks if not task.done()]
-        return not self.tasks
+        if self.tasks or self.state == "running":
+            return not self.tasks
+        self._take_back()
+        return not self.lent
+
+    def _take_back(self) -> None:
+        try:
+            while self.lent:
+                self.lent[-1].back()
+                self.lent.pop()
+        except Exception:  # for want of memory: the next try does it, or a reset of the board
+            return
 
     def stuck(self) -> bool:
         """Whether what was stopped and has not ended was stopped some seconds ago."""

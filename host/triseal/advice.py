@@ -68,6 +68,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "the service used what no grant gives it",
         "Grant it with `triseal site grant`, if the service should have it",
     ),
+    "too-fast": (
+        "the service says more than a node carries",
+        "Have it say less: device/README.md has the bounds",
+    ),
     "not-enrolled": (
         "the node has no certificate of its site yet",
         "Enrol it: `triseal node enrol`, or `triseal node provision` where it has no token",

@@ -8,6 +8,8 @@ Known keys have a type; any further keys may stand beside them (a bill of materi
     capabilities  the grants that the service asks for, as `sealcore.grants` writes them
     modules       names of the modules that the board must have
     heap          octets of heap that the service needs
+    pins          what a pin does once the service has ended, by its number: "low" or "high" for an
+                  output, "input" (the default) for none
     licence       text
 """
 
@@ -24,6 +26,7 @@ from triseal.package import MAX_METADATA, NAMES
 MAX_DEPTH = 8
 
 _MAX_HEAP = 1 << 32
+_PIN_STATES = ("input", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,15 @@ def _modules(value: object) -> None:
             raise ValueError(f"{name!r} is no module's name")
 
 
+def _pins(value: object) -> None:
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    for number, state in value.items():
+        grants.check(f"{grants.PIN}:{number}")
+        if state not in _PIN_STATES:
+            raise ValueError(f"{number}: not one of {', '.join(_PIN_STATES)}")
+
+
 def _heap(value: object) -> None:
     if type(value) is not int or not 0 <= value <= _MAX_HEAP:
         raise ValueError("not a number of octets")
@@ -200,5 +212,6 @@ _KNOWN: dict[str, Callable[[object], object]] = {
     "capabilities": _capabilities,
     "modules": _modules,
     "heap": _heap,
+    "pins": _pins,
     "licence": _text,
 }

@@ -114,9 +114,10 @@ class Site:
         version: str = "1.0.0",
         security: int = 1,
         life: tuple[int, int] = (-100, 4900),
+        pins: Mapping[str, str] | None = None,
     ) -> Deployment:
         """A deployment whose seals are all right; `life` is relative to `now`."""
-        metadata = json.dumps({"name": service, "entry": entry}).encode()
+        metadata = json.dumps({"name": service, "entry": entry, "pins": pins or {}}).encode()
         core = sealwriter.core(
             hashlib.sha256(executable).digest(),
             len(executable),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,121 @@ def test_a_granted_pin_is_the_boards(start: Start, site: Site, spki: bytes) -> N
     assert node.virtual.pin(4)[0] == 1
 
 
+# A service that drives its pins until it ends, in one way or another.
+DRIVES = """\
+import asyncio
+async def main(ctx):
+    for number in (1, 2, 3):
+        for _ in range(3):
+            ctx.pin(number).init(ctx.pin(number).OUT, value=1)
+    try:
+        %s
+    finally:
+        ctx.pin
+"""
+# Each row: a way to end, what main does then, how long its seal holds, and the state in the end.
+ENDS: tuple[tuple[str, str, int, str], ...] = (
+    ("by itself", "await asyncio.sleep_ms(1)", 900, "stopped"),
+    ("by a failure", "1 / 0", 900, "failed"),
+    ("by what no grant gives", "ctx.pin(9)", 900, "failed"),
+    ("with its seal", "await asyncio.sleep(60)", 2, "expired"),
+    (
+        "with its seal, driving on",
+        "while True:\n            await asyncio.sleep_ms(9)",
+        2,
+        "expired",
+    ),
+)
+
+
+@pytest.mark.parametrize(("sentence", "body", "life", "state"), ENDS, ids=[row[0] for row in ENDS])
+def test_however_a_service_ends_its_pins_go_to_their_safe_state(
+    sentence: str, body: str, life: int, state: str, start: Start, site: Site, spki: bytes
+) -> None:
+    grants = ("pin:1", "pin:2", "pin:3")
+    pins = {"2": "low", "3": "high"}
+    app = (DRIVES % body).encode()
+    node = start(site.deploy("one", app, NAME, spki, grants=grants, pins=pins, life=(-10, life)))
+    node.tell_time()
+    node.until(lambda now: by_name(now)["one"] == state)
+    until(lambda: [node.virtual.pin(one) for one in (1, 2, 3)] == [(0, 2), (0, 2), (1, 1)], node)
+
+
+def until(holds: Callable[[], bool], node: Node) -> None:
+    """What the node does soon."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, [node.virtual.pin(one) for one in (1, 2, 3)]
+        time.sleep(0.01)
+
+
+# What a service may find in what it was given, and all that leads on from there.
+LEADS = """\
+seen = []
+
+def walk(what, depth):
+    if depth and not any([what is one for one in seen]):
+        seen.append(what)
+        text = repr(what)
+        assert "hunter2" not in text and "others" not in text, text
+        for name in dir(what):
+            if name not in ("__class__", "__globals__"):
+                try:
+                    walk(getattr(what, name), depth - 1)
+                except AttributeError:
+                    pass
+
+async def main(ctx):
+    subscription = ctx.subscribe("a")
+    for what in (ctx, subscription, subscription.__anext__(), ctx.pin(1)):
+        walk(what, 5)
+    for one in (ctx.publish, ctx.subscribe, ctx.pin, ctx.config, ctx.log):
+        walk(one.__globals__, 2)
+    for name in ("_node", "_service", "_bus", "node", "service", "bus"):
+        assert not hasattr(ctx, name), name
+    assert ctx.config("unit") == "K"
+    ctx.log("walked %d" % len(seen))
+"""
+
+
+def test_nothing_leads_from_ctx_to_the_settings(
+    start: Start, site: Site, spki: bytes, directory: Path
+) -> None:
+    path = directory / "flash/triseal/settings.json"
+    path.write_text('{"wifi": ["home", "hunter2"], "config": {"unit": "K", "door": "others"}}')
+    grants = ("log", "pin:1", "bus.subscribe:a", "config:unit")
+    node = start(site.deploy("one", LEADS.encode(), NAME, spki, grants=grants), heap="4m")
+    node.start()
+    while not (line := next(node.lines())).startswith("one: "):
+        assert "failed" not in line
+    assert int(line.split()[-1]) > 20
+
+
+def test_what_logs_too_much_is_left_out_and_told(start: Start, site: Site, spki: bytes) -> None:
+    body = "for n in range(1000):\n    ctx.log('n%d' % n)\nawait asyncio.sleep(5)\nctx.log('later')"
+    node = run(start, site, spki, f"await asyncio.sleep(1)\n{body}", "log")
+    seen: list[str] = []
+    while not seen or "later" not in seen[-1]:
+        seen.append(node.until_line("one: "))
+    assert seen == [
+        *[f"one: n{n}" for n in range(50)],
+        "one: more than it may say in 5 s: lines are left out",
+        "one: 950 lines were left out",
+        "one: later",
+    ]
+
+
+def test_what_publishes_too_much_is_refused(start: Start, site: Site, spki: bytes) -> None:
+    body = "for n in range(501):\n    ctx.publish('a', n)"
+    node = run(start, site, spki, body, "bus.publish:a")
+    one = node.until(lambda now: by_name(now)["one"] != "running").services[0]
+    assert (one.state, one.code, one.detail) == (
+        "failed",
+        "too-fast",
+        "more than 500 values in 5 s",
+    )
+
+
 def test_configuration_is_read_key_by_key(
     start: Start, site: Site, spki: bytes, directory: Path
 ) -> None:
@@ -89,6 +205,8 @@ CRASHES = (
     ("raise BaseException", "BaseException"),
     ("ctx.publish('home/a', [])", "TypeError"),
     ("ctx.publish('home/a', 'x' * 1025)", "too-large"),
+    ("ctx.publish('home/' + 'a' * 200, 1)", "too-large"),
+    ("ctx.publish('home/a', 1 << 4000)", "too-large"),
     ("ctx.publish('home//a', 1)", "bad-grant"),
 )
 

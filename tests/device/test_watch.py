@@ -34,10 +34,6 @@ class Task:
 class Node:
     services = {}
     clock = clock.Clock(T)
-    class runner:
-        class bus:
-            def leave(name):
-                print("leaves", name)
     def tell():
         pass
 
@@ -66,16 +62,16 @@ Ticks.now = 0
 # (what happens to services, and what they are then: state, grants, tasks that go on)
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("a seal's last second counts", "have('a', 9)\nwatch(9)", "a running 1 1"),
-    ("and none after it", "have('a', 9)\nwatch(10)", "leaves a a expired 0 0"),
+    ("and none after it", "have('a', 9)\nwatch(10)", "a expired 0 0"),
     ("another one goes on", "have('a', 9)\nhave('b', 10)\nwatch(10)",
-     "leaves a a expired 0 0 b running 1 1"),
+     "a expired 0 0 b running 1 1"),
     ("without the time nothing runs", "have('a', 9)\nNode.clock = clock.Clock(T)\nwatch()",
-     "leaves a a waiting-for-time 0 0"),
+     "a waiting-for-time 0 0"),
     ("who comes to an end has stopped", "have('a', 9).tasks[0]._gone = True\nwatch()",
-     "leaves a a stopped 0 0"),
+     "a stopped 0 0"),
     ("who does not end costs a reset, but not at once",
      "have('a', 9, True)\nwatch(10)\nwatch(5)\nprint('-')\nTicks.now += 1\nwatch()",
-     "leaves a a expired 0 1 a expired 0 1 - triseal: a does not stop, so the board is reset"
+     "a expired 0 1 a expired 0 1 - triseal: a does not stop, so the board is reset"
      " reset a expired 0 1"),
     ("what was to follow is done when it has ended, not before",
      "one = have('a', 9, True)\none.finish('replace', 'installing')\nwatch()\n"

@@ -61,6 +61,11 @@ REFUSED: tuple[tuple[str, bytes], ...] = (
     ("heap that is true", b'{"heap":true}'),
     ("heap with a fraction", b'{"heap":1.5}'),
     ("heap in a string", b'{"heap":"64k"}'),
+    ("pins in a list", b'{"pins":["4"]}'),
+    ("a pin that is none", b'{"pins":{"04":"low"}}'),
+    ("a pin past the last", b'{"pins":{"256":"low"}}'),
+    ("a state that no pin has", b'{"pins":{"4":"off"}}'),
+    ("a state in a list", b'{"pins":{"4":["low"]}}'),
     ("a licence that is an object", b'{"licence":{}}'),
 )
 

@@ -39,19 +39,23 @@ def soft_reset():
 
 
 class Pin(PinBase):
-    """A digital pin; a pulled-up input reads 1 until something drives it."""
+    """A digital pin; a pulled-up input reads 1 until something drives it, any other one 0."""
 
     IN = 0
     OUT = 1
     OPEN_DRAIN = 2
     PULL_UP = 1
     PULL_DOWN = 2
+    _driven = set()  # files of the pins that the board drives
 
     def __init__(self, id, mode=-1, pull=-1, value=None):
         self._file = Pin._folder + str(id)
         self.init(mode, pull, value)
 
     def init(self, mode=-1, pull=-1, value=None):
+        if mode == 0 and self._file in Pin._driven:
+            self.value(0)
+            Pin._driven.remove(self._file)
         if value is None and mode == 0 and pull == 1 and not self._read():
             value = 1
         if value is not None:
@@ -68,6 +72,7 @@ class Pin(PinBase):
         now, changes = self._read() or (0, 0)
         if x is None:
             return now
+        Pin._driven.add(self._file)
         # Renamed into place, so that a reader never sees half of it.
         with Pin._host.open(self._file + ".tmp", "w") as f:
             f.write("%d %d\n" % (bool(x), changes + (bool(x) != now)))
