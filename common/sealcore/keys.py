@@ -64,7 +64,7 @@ def check_signed(cert, entries, now: int) -> None:
     """Raise unless a key of the issuer's name signed it, and it is valid.
 
     Args:
-        cert: a certificate.Certificate or a brief.Brief.
+        cert: a certificate.Certificate or a seal.Brief.
         entries: (name, SubjectPublicKeyInfo) pairs of a trust bundle.
         now: Unix seconds.
 

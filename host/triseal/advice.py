@@ -103,7 +103,7 @@ def line(error: BaseException) -> str:
         error: a SealError, an OSError, a database's error, or anything with `code` and `advice`
             as all of Triseal's own errors have; else a defect of Triseal.
     """
-    code, what, advice = _explained(error)
+    code, what, advice = explain(error)
     if advice[:1].isupper() and advice[1:2].islower():
         advice = advice[0].lower() + advice[1:]
     return printable(f"{code}: {what}; {advice.rstrip('.')}")
@@ -117,7 +117,14 @@ def printable(value: object) -> str:
     )
 
 
-def _explained(error: BaseException) -> tuple[str, str, str]:
+def explain(error: BaseException) -> tuple[str, str, str]:
+    """A failure in three parts, for programs.
+
+    Args:
+        error: as for `line`.
+
+    Returns: its stable code, what happened, and what to do about it.
+    """
     if isinstance(error, SealError):
         return _refusal(error.code, str(error))
     if hasattr(error, "code") and hasattr(error, "advice"):

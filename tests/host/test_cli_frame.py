@@ -4,11 +4,12 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
@@ -133,6 +134,80 @@ def test_help_has_examples_that_name_the_command(words: list[str], capsys: Captu
     text = capsys.readouterr().out
     assert "Examples:" in text
     assert f"  triseal {' '.join(words)}" in text.split("Examples:")[1]
+
+
+def examples() -> list[str]:
+    """Every example of every command's help, without the program's name."""
+    found = []
+    for words in commands():
+        command = leaf(words)[0]
+        found += re.findall(r"^  triseal (.*)$", str(command.epilog), re.MULTILINE)
+    return found
+
+
+def leaf(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that these words call, and the words that are left for it."""
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "get_command"):
+        frame = typer.Context(command, info_name=words[0])
+        command = command.get_command(frame, words[0])
+        words = words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("line", examples())
+def test_every_example_has_all_that_its_command_wants(line: str) -> None:
+    for part in line.split(" && triseal "):
+        command, rest = leaf(shlex.split(part, comments=True))
+        with command.make_context(command.name, rest) as context:
+            assert set(context.params) >= {one.name for one in command.params if one.required}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "meant"),
+    [("a role", ["stie"], "'site'"),
+     ("a command of a role", ["site", "stauts"], "'status'"),
+     ("a command of another role", ["node", "provison"], "'provision'"),
+     ("an option", ["site", "status", "--jsn"], "--json")],
+)  # fmt: skip
+def test_a_misspelt_word_is_answered_with_what_may_be_meant(
+    sentence: str, words: list[str], meant: str, capsys: Capture
+) -> None:
+    assert main(words) == 2
+    assert meant in capsys.readouterr().err.splitlines()[-1], sentence
+
+
+def test_help_names_no_type_of_python(capsys: Capture) -> None:
+    for words in commands():
+        assert main([*words, "--help"]) == 0
+        arguments = re.search(r"^Arguments:\n(.*?)\n\n", capsys.readouterr().out, re.M | re.S)
+        assert not arguments or "<" not in arguments[1], words
+
+
+JSON_FAILURES: tuple[tuple[str, list[str], int, str], ...] = (
+    ("nothing is there", ["site", "nodes", "--home", "/nonexistent"], 1, "not-initialised"),
+    ("no such file", ["inspect", "/nonexistent"], 1, "file-not-found"),
+    ("no such command", ["site", "stauts"], 2, "wrong-usage"),
+    ("no such option", ["site", "nodes", "--bogus"], 2, "wrong-usage"),
+    ("an argument is missing", ["inspect"], 2, "wrong-usage"),
+    ("a value is refused", ["dev", "init", "--name", "A", "--algorithm", "x"], 2, "wrong-usage"),
+    ("not text", ["inspect", "\udcff"], 2, "wrong-usage"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "words", "status", "code"), JSON_FAILURES)
+def test_for_programs_a_failure_is_one_line_of_json(
+    sentence: str, words: list[str], status: int, code: str, capsys: Capture
+) -> None:
+    assert main([*words, "--json"]) == status, sentence
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    (line,) = seen.err.splitlines()
+    error = json.loads(line)["error"]
+    assert error.pop("code") == code
+    assert error.pop("message")
+    assert error.pop("advice")
+    assert not error
 
 
 @pytest.mark.parametrize(
@@ -311,6 +386,29 @@ def test_shells_complete_what_is_typed(shell: str) -> None:
     )
     assert {"revoke", "retire"} <= set(re.findall(r"[a-z-]+", done.stdout)), done
     assert "grant" not in done.stdout.split()
+
+
+def test_shells_complete_names_of_the_site(tmp_path: Path) -> None:
+    home = tmp_path / "site"
+    words = ["site", "init", "house", "--algorithm", "p256", "--no-passphrase"]
+    assert main([*words, "--home", str(home)]) == 0
+    for name in ("kitchen", "kiosk", "hall"):
+        assert main(["site", "add-node", name, "--home", str(home)]) == 0
+    asked = {
+        "_TRISEAL_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"triseal site retire --home {home} ki",
+        "COMP_CWORD": "5",
+    }
+    command = [sys.executable, "-c", "import sys; from triseal.__main__ import main; main()"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**ENVIRONMENT, **asked}
+    )
+    assert sorted(done.stdout.split()) == ["kiosk", "kitchen"], done
+    asked["COMP_WORDS"] = "triseal site retire --home /nonexistent ki"
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**ENVIRONMENT, **asked}
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 # What is printed.

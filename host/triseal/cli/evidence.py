@@ -36,7 +36,7 @@ Keys = Annotated[
 def make(
     seals: Annotated[
         list[Path],
-        typer.Argument(help="Two seals, or one package.", metavar="FILE...", readable=False),
+        typer.Argument(help="Two seals, or one package.", metavar="FILE", readable=False),
     ],
     out: Annotated[
         Path, typer.Option("--out", help="File to write.", metavar="FILE", readable=False)

@@ -68,22 +68,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns: the exit status.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in words
     if not _is_text(words):
-        typer.echo("triseal: wrong-usage: an argument is no UTF-8; correct it", err=True)
-        return 2
+        return _wrong_usage("an argument is not UTF-8", "correct it", as_json=as_json)
     try:
-        app(args=words, prog_name="triseal")
+        # With `standalone_mode` Typer itself prints what was wrong with the usage, as text.
+        command = typer.main.get_command(app)
+        for one in getattr(command, "commands", {}).values():
+            roles.with_plain_help(one)
+        found = command(args=words, prog_name="triseal", standalone_mode=not as_json)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        # The last stop: nothing may reach a person as a traceback, a defect neither.
-        if os.environ.get("TRISEAL_DEBUG"):
-            raise
-        typer.echo(output.failure(error), err=True)
-        return 1
-    return 0
+        return _failed(error, as_json=as_json)
+    return found if as_json and isinstance(found, int) else 0
+
+
+def _failed(error: Exception, *, as_json: bool) -> int:
+    """Print why a command did not do its work; returns the exit status."""
+    # Typer's own error classes are in a private module, but all of them have this method.
+    describe = getattr(error, "format_message", None)
+    if describe:
+        return _wrong_usage(describe(), "see --help", as_json=as_json)
+    if isinstance(error, typer.Abort):  # Ctrl-C or Ctrl-D at a question
+        return 130
+    # The last stop: nothing may reach a person as a traceback, a defect neither.
+    if os.environ.get("TRISEAL_DEBUG"):
+        raise error
+    typer.echo(output.failure(error, as_json=as_json), err=True)
+    return 1
+
+
+def _wrong_usage(message: str, advice: str, *, as_json: bool) -> int:
+    if as_json:
+        typer.echo(output.json_failure("wrong-usage", message, advice), err=True)
+    else:
+        typer.echo(f"triseal: wrong-usage: {message}; {advice}", err=True)
+    return 2
 
 
 def _is_text(words: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from boards.port import Port
 from boards.provision import Report
 from triseal import ports
 from triseal.cli import (
+    completion,
     node_console,
     node_flash,
     node_freeze,
@@ -100,7 +101,10 @@ def provision(
     node: Annotated[
         str,
         typer.Option(
-            "--node", help="The node that it becomes; see `triseal site add-node`.", metavar="NODE"
+            "--node",
+            help="The node that it becomes; see `triseal site add-node`.",
+            metavar="NODE",
+            autocompletion=completion.nodes,
         ),
     ],
     server: node_settings.Server = None,
@@ -176,7 +180,7 @@ def remove(
     _show(status, as_json=as_json)
 
 
-@app.command(epilog=options.examples("node renew --port /dev/ttyACM0"))
+@app.command(epilog=options.examples("node renew kitchen --port /dev/ttyACM0"))
 def renew(
     node: NodeName,
     port: PortName,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from triseal import label
-from triseal.cli import options, output
+from triseal.cli import completion, options, output
 from triseal.cli.site_options import DEFAULT_PAGES_PORT
 from triseal.errors import Failure
 
@@ -32,7 +32,10 @@ class NoServer(Failure):
 
 
 def console_(
-    node: Annotated[str, typer.Argument(help="The node's name.", metavar="NODE")],
+    node: Annotated[
+        str,
+        typer.Argument(help="The node's name.", metavar="NODE", autocompletion=completion.nodes),
+    ],
     pages: Annotated[
         int,
         typer.Option(

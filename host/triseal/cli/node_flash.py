@@ -20,7 +20,7 @@ from boards import flash as flashing
 from boards.chips import Chip
 from boards.link import Board
 from boards.provision import Report
-from triseal.cli import options, output, progress
+from triseal.cli import completion, options, output, progress
 from triseal.cli.site_options import open_site
 from triseal.site import cable
 
@@ -53,7 +53,12 @@ Ports = Annotated[
 ]
 Nodes = Annotated[
     list[str] | None,
-    typer.Option("--node", help="Provision it as this node; one for each port.", metavar="NODE"),
+    typer.Option(
+        "--node",
+        help="Provision it as this node; one for each port.",
+        metavar="NODE",
+        autocompletion=completion.nodes,
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from boards import chips, image, imagefile
 from boards.chips import Chip, Region
 from sealcore.bundle import TrustBundle
 from triseal import files
-from triseal.cli import node_settings, options, output
+from triseal.cli import completion, node_settings, options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
 from triseal.cli.site_options import open_site
 
@@ -27,7 +27,13 @@ _TOKEN_DAYS = 90
 _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
 NodeName = Annotated[
-    str, typer.Option("--node", help="The node that the board becomes.", metavar="NODE")
+    str,
+    typer.Option(
+        "--node",
+        help="The node that the board becomes.",
+        metavar="NODE",
+        autocompletion=completion.nodes,
+    ),
 ]
 Filesystem = Annotated[
     str,

@@ -12,7 +12,7 @@ from sealcore import timetext
 from triseal import advice
 from triseal.advice import printable
 
-__all__ = ["facts", "failure", "printable", "table", "time"]
+__all__ = ["facts", "failure", "json_failure", "printable", "table", "time"]
 
 Facts = Mapping[str, object]
 
@@ -56,9 +56,22 @@ def time(seconds: int | None) -> str | None:
     return None if seconds is None else str(timetext.iso(seconds))
 
 
-def failure(error: BaseException) -> str:
-    """The line for a failure: code, what, and what to do; see `advice.line`."""
-    return f"triseal: {advice.line(error)}"
+def failure(error: BaseException, *, as_json: bool = False) -> str:
+    """What standard error gets for a failure: code, what happened, and what to do.
+
+    Args:
+        error: as for `advice.line`.
+        as_json: one line of JSON, `{"error": {"code", "message", "advice"}}`, for programs.
+    """
+    if not as_json:
+        return f"triseal: {advice.line(error)}"
+    return json_failure(*advice.explain(error))
+
+
+def json_failure(code: str, message: str, advice: str) -> str:
+    """A failure as one line of JSON, as `failure` has it."""
+    parts = {"code": code, "message": message, "advice": advice}
+    return json.dumps({"error": parts}, ensure_ascii=True)
 
 
 def _json(value: object) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from typing import Any
 
 import typer
@@ -35,14 +36,38 @@ def add(app: typer.Typer) -> None:
         app.add_typer(typer.Typer(name=name, cls=_Group, help=what, no_args_is_help=True))
 
 
+def with_plain_help(command: Any) -> Any:
+    """Have the help of a command name its arguments without Python's types, such as `<str>`.
+
+    Args:
+        command: as Typer has built it; changed in place. None is returned as it is.
+    """
+    if command is not None:
+        context = command.context_class
+        formatter = type("Formatter", (_PlainFormatter, context.formatter_class), {})
+        command.context_class = type("Context", (context,), {"formatter_class": formatter})
+    return command
+
+
+class _PlainFormatter:
+    def write_dl(self, rows: Any, *arguments: Any, **named: Any) -> None:
+        shown = [(re.sub(r" <[^<>]*>$", "", name), text) for name, text in rows]
+        super().write_dl(shown, *arguments, **named)  # type: ignore[misc]
+
+
 class _Group(TyperGroup):
     """Knows its name and its help; for all else the module is loaded."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return self._loaded.list_commands(ctx)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # The loaded group knows all names, so it can say which one a misspelt name may mean.
+        name, command, rest = self._loaded.resolve_command(ctx, args)
+        return name, with_plain_help(command), rest
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return self._loaded.get_command(ctx, cmd_name)
+        return with_plain_help(self._loaded.get_command(ctx, cmd_name))
 
     @functools.cached_property
     def _loaded(self) -> TyperGroup:

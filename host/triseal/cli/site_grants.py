@@ -9,18 +9,23 @@ from typing import Annotated
 
 import typer
 
-from triseal.cli import guarantees, options, waiting
+from triseal.cli import completion, guarantees, options, waiting
 from triseal.cli.site_options import ServiceName, open_site
 
 app = typer.Typer()
 
 Grants = Annotated[
     list[str],
-    typer.Argument(help="Such as bus.publish:home/# or pin:4 or log.", metavar="GRANT..."),
+    typer.Argument(help="Such as bus.publish:home/# or pin:4 or log.", metavar="GRANT"),
 ]
 OnNodes = Annotated[
     list[str] | None,
-    typer.Option("--node", help="Only on this node; may be repeated.", metavar="NODE"),
+    typer.Option(
+        "--node",
+        help="Only on this node; may be repeated.",
+        metavar="NODE",
+        autocompletion=completion.nodes,
+    ),
 ]
 
 

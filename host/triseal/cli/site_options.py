@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal.cli import options
+from triseal.cli import completion, options
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 WHO = "the site's key"
 DEFAULT_PAGES_PORT = 7480
 
-NodeName = Annotated[str, typer.Argument(help="The node's name.", metavar="NODE")]
-ServiceName = Annotated[str, typer.Argument(help="The service's name.", metavar="SERVICE")]
+NodeName = Annotated[
+    str, typer.Argument(help="The node's name.", metavar="NODE", autocompletion=completion.nodes)
+]
+ServiceName = Annotated[
+    str,
+    typer.Argument(
+        help="The service's name.", metavar="SERVICE", autocompletion=completion.services
+    ),
+]
 
 
 def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manager:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triseal.cli import guarantees, options, waiting
+from triseal.cli import completion, guarantees, options, waiting
 from triseal.cli.site_options import ServiceName, open_site
 from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
@@ -26,7 +26,12 @@ def _share(value: str | None) -> str | None:
 
 Nodes = Annotated[
     list[str] | None,
-    typer.Option("--node", help="To this node; may be repeated.", metavar="NODE"),
+    typer.Option(
+        "--node",
+        help="To this node; may be repeated.",
+        metavar="NODE",
+        autocompletion=completion.nodes,
+    ),
 ]
 Share = Annotated[
     str | None,

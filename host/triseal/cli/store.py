@@ -78,7 +78,7 @@ def register_developer(
         output.facts(_developer(store.register(data)), as_json=as_json)
 
 
-@app.command(epilog=options.examples("store approve 6f1c...  (the whole fingerprint)"))
+@app.command(epilog=options.examples("store approve 6f1c..."))
 def approve(
     fingerprint: Annotated[
         str,
