@@ -71,6 +71,30 @@ def install_locked(folder: Path) -> None:
         pip(folder, "--require-hashes", "-r", str(lock))
 
 
+LAUNCHER = """#!/bin/sh
+# Starts MicroPython without what Python's own start-up reads: tests start it thousands of times.
+folder=$(dirname "$0")
+exec "$folder/python" -I -S -c 'import sys
+sys.path.insert(0, sys.argv.pop(1))
+from micropython_unix import main
+sys.exit(main())' "$folder/../lib/{version}/site-packages" "$@"
+"""
+
+
+def quicken_micropython(folder: Path) -> None:
+    """Replace the script that starts the wheel's MicroPython by one that takes a third of the time.
+
+    Args:
+        folder: the environment; where no wheel with a MicroPython was installed, nothing changes.
+    """
+    script = folder / "bin" / "micropython"
+    for module in folder.glob("lib/python*/site-packages/micropython_unix.py"):
+        fresh = script.with_name(script.name + ".new")
+        fresh.write_text(LAUNCHER.format(version=module.parent.parent.name), encoding="utf-8")
+        fresh.chmod(0o755)
+        fresh.replace(script)
+
+
 def done(stamp: Path, expected: str) -> bool:
     """Whether the step that leaves `stamp` was finished with the same inputs."""
     return stamp.exists() and stamp.read_text(encoding="ascii") == expected
@@ -89,6 +113,7 @@ def prepare(folder: Path) -> None:
     # A dangling link stays behind when the base interpreter is removed.
     if not ((folder / "bin" / "python").exists() and done(*locked)):
         install_locked(folder)
+        quicken_micropython(folder)
         locked[0].write_text(locked[1], encoding="ascii")
     if not done(*ready):
         pip(folder, "--no-deps", "--editable", ".")
