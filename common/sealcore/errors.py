@@ -24,10 +24,13 @@ SealMismatch              two seals of one service say different things
 Rollback                  a version, a bundle or a time is older than one already accepted
 MetadataMismatch          the metadata is not what the seals pin
 HashMismatch              the executable is not what the seals pin
+BadExecutable             the executable is nothing that MicroPython can load
     of a node
 BadGrant                  a grant is not written as grants are
 NotGranted                the service used what no grant gives it
 TooFast                   the service says more than a node carries
+MissingModule             the service needs a module that the board does not have
+TooLittleHeap             the service needs more heap than the board has left
 NotEnrolled               the node has no certificate of its site yet
 NoTrustedTime             the node does not know the time well enough to decide
 BadMessage                a message or its frame is not of the protocol, or out of order

@@ -31,6 +31,12 @@ def _check_and_import(node, one) -> None:
     del starter
     memory.free()
     if admitted:
+        from . import fitness
+
+        admitted = fitness.check(one)
+        del fitness
+        memory.free()
+    if admitted:
         from . import loader
 
         loader.load(node.services, one)

@@ -60,6 +60,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "metadata-mismatch": ("the metadata is not what the seals pin", _FILE),
     "hash-mismatch": ("the executable is not what the seals pin", _FILE),
+    "bad-executable": (
+        "the executable is nothing that MicroPython can load",
+        "Have its developer build it anew, and check the file",
+    ),
     "bad-grant": (
         "a grant is not written as grants are",
         "Write bus.publish:TOPIC, bus.subscribe:TOPIC, pin:NUMBER, config:KEY or log",
@@ -71,6 +75,14 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "too-fast": (
         "the service says more than a node carries",
         "Have it say less: device/README.md has the bounds",
+    ),
+    "missing-module": (
+        "the service needs a module that the board does not have",
+        "Take firmware that has it, or another board",
+    ),
+    "too-little-heap": (
+        "the service needs more heap than the board has left",
+        "Remove other services from the node, or take a board with more memory",
     ),
     "not-enrolled": (
         "the node has no certificate of its site yet",

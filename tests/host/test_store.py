@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from boards import mpy
 from sealcore import bundle, errors, seal, sealwriter, upstream, x509
 from sealcore.compat import sha256
 from tests.host import seals
@@ -16,6 +17,7 @@ from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
 from triseal.errors import (
     AlreadyExists,
+    BadExecutable,
     BadMetadata,
     BadName,
     BadRequest,
@@ -232,6 +234,14 @@ def test_what_was_submitted_is_kept(world: World) -> None:
     again.close()
 
 
+MPY = mpy.compile_source(seals.SOURCE, "app.py")
+
+
+def bytecode(data: bytes) -> Package:
+    """What a developer of another tool than ours might seal."""
+    return sign(ADA, Release("blink", "1", 1), "app.mpy", data, seals.LONG)
+
+
 REFUSED: tuple[tuple[str, Package, type[Exception]], ...] = (
     ("by nobody known", seals.package(seals.developer("Ada")), errors.UntrustedSigner),
     ("by somebody who waits", seals.package(BOB), errors.UntrustedSigner),
@@ -255,6 +265,10 @@ REFUSED: tuple[tuple[str, Package, type[Exception]], ...] = (
      developer_seal=seals.Shop().countersign(seals.package(ADA))), errors.MalformedDER),
     ("under another file name", changed(seals.package(ADA), name="app.mpy"),
      errors.MetadataMismatch),
+    ("source of CPython", seals.package(ADA, executable=b"def f(x, /):\n    pass\n"),
+     BadExecutable),
+    ("bytecode that hangs MicroPython", bytecode(b"M\x06\x00\x1f\x0a"), BadExecutable),
+    ("half an executable", bytecode(MPY[: len(MPY) // 2]), BadExecutable),
 )  # fmt: skip
 
 
@@ -447,5 +461,4 @@ def test_the_seal_is_in_the_database_before_it_is_returned(world: World) -> None
 
 
 def test_a_release_of_bytecode_is_kept_as_such(world: World) -> None:
-    made = sign(ADA, Release("blink", "1", 1), "app.mpy", b"M\x06\x00\x1f\x01", seals.LONG)
-    assert world.store.submit(made)[1].name == "app.mpy"
+    assert world.store.submit(bytecode(MPY))[1].name == "app.mpy"

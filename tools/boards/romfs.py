@@ -11,7 +11,8 @@ extmod/vfs_rom.c.) Nothing but `.mpy` lies in an image: sources are compiled on 
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath, PurePosixPath
 
 from boards import mpy
 from boards.errors import BadFolder
@@ -41,14 +42,32 @@ def build(folder: Path) -> bytes:
         CompileFailed: a source is wrong.
     """
     modules = modules_of(folder)
-    tops = {name.partition("/")[0].partition(".")[0] for name in modules}
-    for name in _RESERVED:
-        if name in tops:
-            raise BadFolder(f"{folder}: {name} is the node's own")
+    check_modules(modules, str(folder))
+    return pack(modules)
+
+
+def check_modules(modules: Mapping[str, bytes], place: str) -> None:
+    """Refuse a set of modules that is no service.
+
+    Args:
+        modules: by path.
+        place: what the error calls them.
+
+    Raises:
+        BadFolder: it has no entry or two, no module but another kind of file, more of them than an
+            image may hold, or one that is called as the node's own.
+    """
+    for path in modules:
+        _check_name(PurePosixPath(path))
+        if not path.endswith(".mpy"):
+            raise BadFolder(f"{path} in {place} is no .mpy file")
+        if path.partition("/")[0].partition(".")[0] in _RESERVED:
+            raise BadFolder(f"{place}: {path} is the node's own")
     entries = [name for name in ENTRIES if name in modules]
     if len(entries) != 1:
-        raise BadFolder(f"{folder} needs one of main.py and app.py, and has {len(entries)}")
-    return pack(modules)
+        raise BadFolder(f"{place} needs one of main.py and app.py, and has {len(entries)}")
+    if len(modules) > MAX_FILES:
+        raise BadFolder(f"{place} has {len(modules)} modules, an image holds {MAX_FILES}")
 
 
 def modules_of(folder: Path) -> dict[str, bytes]:
@@ -68,12 +87,10 @@ def modules_of(folder: Path) -> dict[str, bytes]:
         found[name] = (
             data if path.suffix == ".mpy" else mpy.compile_source(data, inside.as_posix(), level=0)
         )
-    if len(found) > MAX_FILES:
-        raise BadFolder(f"{folder} has {len(found)} modules, an image holds {MAX_FILES}")
     return found
 
 
-def _check_name(inside: Path) -> None:
+def _check_name(inside: PurePath) -> None:
     if inside.suffix not in _SUFFIXES:
         raise BadFolder(f"{inside} ends neither in .py nor in .mpy")
     if len(inside.parts) > MAX_DEPTH:
@@ -90,6 +107,62 @@ def pack(files: dict[str, bytes]) -> bytes:
     if (len(_HEADER) + len(length) + len(body)) % 2:
         length = b"\x80" + length  # an image has an even size
     return _HEADER + length + body
+
+
+def unpack(image: bytes) -> dict[str, bytes]:
+    """The files of an image by their paths. Read as strictly as a node does.
+
+    Raises:
+        BadFolder: it is not written as `pack` writes images, or not whole.
+    """
+    if not image.startswith(_HEADER):
+        raise BadFolder("it does not begin as ROMFS images do")
+    length, at = _read_number(image, len(_HEADER), len(image))
+    if length != len(image) - at:
+        raise BadFolder("a ROMFS image of another size")
+    found: dict[str, bytes] = {}
+    folders = [("", at, len(image))]
+    while folders:
+        folder, at, end = folders.pop()
+        while at < end:
+            kind, begin, at = _read_record(image, at, end)
+            size, begin = _read_number(image, begin, at)
+            path = folder + image[begin : begin + size].decode("ascii", "replace")
+            if path in found or len(found) + len(folders) > MAX_FILES or begin + size > at:
+                raise BadFolder("the names in a ROMFS image")
+            if kind == _FILE:
+                found[path] = _read_data(image, begin + size, at)
+            elif kind == _FOLDER and path.count("/") < MAX_DEPTH - 1:
+                folders.append((path + "/", begin + size, at))
+            else:
+                raise BadFolder(f"a record of kind {kind} in a ROMFS image")
+    return found
+
+
+def _read_data(image: bytes, at: int, end: int) -> bytes:
+    kind, begin, at = _read_record(image, at, end)
+    if kind != _DATA or at != end:
+        raise BadFolder("a file in a ROMFS image without its contents")
+    return image[begin:at]
+
+
+def _read_record(image: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """(kind, where its payload begins, and where that ends)"""
+    kind, at = _read_number(image, at, end)
+    size, at = _read_number(image, at, end)
+    if size > end - at:
+        raise BadFolder("a ROMFS image that was cut off")
+    return kind, at, at + size
+
+
+def _read_number(image: bytes, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for byte in image[at : min(at + 5, end)]:
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, at
+    raise BadFolder("a number in a ROMFS image")
 
 
 def _records(files: dict[str, bytes]) -> bytes:

@@ -8,14 +8,8 @@ from pathlib import Path
 
 from boards import romfs
 from sealcore import limits
-from triseal import files
+from triseal import files, loadable
 from triseal.errors import BadExecutable, FileTooLarge
-
-_MPY_HEADER = 4
-_MPY_MAGIC = ord("M")
-# From v1.12 (2019) to today. Version 6 is what every release since v1.19 (2022) loads.
-_MPY_VERSIONS = range(5, 7)
-_MPY_SMALL_INT_BITS = range(15, 65)
 
 
 def read(path: Path) -> tuple[str, bytes]:
@@ -27,7 +21,7 @@ def read(path: Path) -> tuple[str, bytes]:
     Returns: its name on a board, `app.py`, `app.mpy` or `app.romfs`, and its octets.
 
     Raises:
-        BadExecutable: empty, of another kind, or not what its suffix says.
+        BadExecutable: empty, of another kind, or nothing that MicroPython could load.
         BadFolder, CompileFailed: see boards.romfs.build.
         FileTooLarge, OSError: see files.read.
     """
@@ -36,12 +30,9 @@ def read(path: Path) -> tuple[str, bytes]:
     if path.suffix not in (".py", ".mpy"):
         raise BadExecutable(f"{path} ends neither in .py nor in .mpy")
     data = files.read(path, limits.MAX_EXECUTABLE)
-    if not data:
-        raise BadExecutable(f"{path} is empty")
-    if path.suffix == ".mpy":
-        _check_mpy(path, data)
-    else:
+    if path.suffix == ".py":
         _check_source(path, data)
+    loadable.check(f"app{path.suffix}", data, str(path))
     return f"app{path.suffix}", data
 
 
@@ -52,21 +43,12 @@ def _image(folder: Path) -> tuple[str, bytes]:
     data = romfs.build(folder)
     if len(data) > limits.MAX_EXECUTABLE:
         raise FileTooLarge(f"the image of {folder} has more than {limits.MAX_EXECUTABLE} octets")
+    loadable.check("app.romfs", data, f"the image of {folder}")
     return "app.romfs", data
 
 
-def _check_mpy(path: Path, data: bytes) -> None:
-    """The header as MicroPython's py/persistentcode.c reads it: magic, version, flags, int bits."""
-    if len(data) <= _MPY_HEADER or data[0] != _MPY_MAGIC:
-        raise BadExecutable(f"{path} does not begin as .mpy files do")
-    if data[1] not in _MPY_VERSIONS:
-        raise BadExecutable(f"{path} is of .mpy version {data[1]}")
-    if data[3] not in _MPY_SMALL_INT_BITS:
-        raise BadExecutable(f"{path} has no plausible .mpy header")
-
-
 def _check_source(path: Path, data: bytes) -> None:
-    """UTF-8 that parses as Python: an error here is one that no board has to find."""
+    """UTF-8 that parses as Python: CPython's errors are clearer than those of mpy-cross."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

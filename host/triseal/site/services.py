@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from sealcore import errors, messages, names, seal, upstream
 from sealcore.compat import sha256
 from sealcore.seal import Seal
-from triseal import metadata, version
+from triseal import loadable, metadata, version
 from triseal.errors import BadMetadata
 from triseal.package import Package
 from triseal.site import releases, state, trust
@@ -40,6 +40,7 @@ def add(
     Raises:
         SealError: what the check refuses; Rollback for a package that is not newer.
         BadMetadata: the metadata is not what a node can use.
+        BadExecutable: nothing that MicroPython can load.
         OtherDeveloper: the service has been of another developer so far.
     """
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)
@@ -49,6 +50,7 @@ def add(
     described = metadata.parse(package.metadata)
     if (described.name, described.entry) != (store.service, package.name):
         raise BadMetadata(f"it describes {described.entry} of {described.name}")
+    loadable.check(package.name, package.executable)
     digest = sha256(package.store_seal)
     if found is not None and found.package != digest:
         before = load(connection, found.package)

@@ -2,7 +2,8 @@
 
 1. The steps of `sealcore.upstream.verify_submission`: sizes and form, an approved developer's
    signature, validity, security version, metadata and executable.
-2. The metadata is complete and speaks of this service and this executable.
+2. The metadata is complete and speaks of this service and this executable, and MicroPython can
+   load that.
 3. The service's name is free or belongs to this developer.
 4. The version is newer than the newest one that the Store has.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealcore import errors, seal, upstream
-from triseal import metadata, version
+from triseal import loadable, metadata, version
 from triseal.errors import ServiceTaken
 from triseal.package import Package
 
@@ -55,11 +56,12 @@ def check(
     Returns: the developer seal.
 
     Raises:
-        ServiceTaken, BadVersion, BadMetadata, or a leaf of SealError.
+        ServiceTaken, BadVersion, BadMetadata, BadExecutable, or a leaf of SealError.
     """
     # Before the versions: who has no right to the name learns nothing about them.
     developer = upstream.verify_submission(package.opened(), approved, now)  # 1
     _check_metadata(package, developer)  # 2
+    loadable.check(package.name, package.executable)  # 2
     if newest is None:
         version.parse(developer.service_version)
         return developer

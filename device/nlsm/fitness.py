@@ -1,0 +1,77 @@
+"""Whether this board can load a service that was checked, and has what its metadata says it needs.
+
+modules    names of modules that the board must have
+heap       bytes of heap that must be free before the service is imported
+"""
+
+import gc
+import json
+import os
+
+from sealcore import errors
+
+from . import keystore, memory
+
+
+def check(one) -> bool:
+    """Whether the service may be imported. If not, its state says what is missing.
+
+    Args:
+        one: a service.Service whose files were checked just before.
+    """
+    folder = keystore.SERVICES + "/" + one.name + "/"
+    try:
+        _check_needs(keystore.read(folder + "metadata.json"))
+        _check_code(folder)
+        return True
+    except errors.SealError as error:
+        one.stop("refused", error.code, str(error))
+    return False
+
+
+def _check_needs(metadata: bytes) -> None:
+    try:
+        needs = json.loads(metadata)
+        heap = int(needs.get("heap", 0))
+        modules = [str(name) for name in needs.get("modules", ())]
+    except (ValueError, TypeError, AttributeError):
+        raise errors.MetadataMismatch("metadata.json")
+    metadata = needs = None
+    for name in modules:
+        try:
+            __import__(name)
+        except Exception:
+            raise errors.MissingModule(name)
+    memory.free()
+    if gc.mem_free() < heap:
+        raise errors.TooLittleHeap("%d bytes, needs %d" % (gc.mem_free(), heap))
+
+
+def _check_code(folder: str) -> None:
+    for name in os.listdir(folder):
+        if name[-4:] == ".mpy" or name[-6:] == ".romfs":
+            with open(folder + name, "rb") as file:
+                if name[-4:] == ".mpy":
+                    _walk(file, os.stat(folder + name)[6])
+                else:
+                    _check_image(file)
+
+
+def _check_image(file) -> None:
+    from . import romfs
+
+    try:
+        image = romfs.Image(file)
+    except ValueError as error:
+        raise errors.BadExecutable(str(error))
+    del romfs
+    memory.free()
+    for path, place in image.entries.items():
+        if place:
+            _walk(image.open(path, "rb"), place[1])
+
+
+def _walk(file, size: int) -> None:
+    from sealcore import mpy
+
+    mpy.check(file, size)

@@ -1,0 +1,90 @@
+"""Whether MicroPython can load an executable: asked by developer, Store and site, each for itself.
+
+A `.mpy` that was cut off hangs the whole node in its loader, and a source that only CPython
+compiles is no service, so neither is worth a seal.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from boards import mpy, romfs
+from boards.errors import BoardError
+from sealcore import errors
+from sealcore import mpy as walker
+from triseal.errors import BadExecutable
+
+# Bits of a small integer that a file may count on: mpy-cross writes 31, as boards have them.
+_SMALL_INT_BITS = range(15, 65)
+
+
+def check(name: str, data: bytes, place: str = "") -> None:
+    """Refuse an executable that no MicroPython loads.
+
+    Args:
+        name: what it is called on a board: app.py, app.mpy or app.romfs.
+        data: its bytes.
+        place: what the error calls it, if not by that name.
+
+    Raises:
+        BadExecutable: it is empty, cut off, damaged, or can't be compiled.
+    """
+    place = place or name
+    if not data:
+        raise BadExecutable(f"{place} is empty")
+    if name.endswith(".mpy"):
+        wants(data, place)
+    elif name.endswith(".romfs"):
+        _check_image(data, place)
+    else:
+        _check_source(data, place)
+
+
+def wants(data: bytes, place: str) -> tuple[int, str]:
+    """Walk a `.mpy` file to its end.
+
+    Returns: the sub-version and the architecture of its native code, as `boards.mpy.Target` has
+        them; the architecture is empty where there is none.
+    Raises:
+        BadExecutable: it is no whole `.mpy` file of version 6.
+    """
+    try:
+        sub_version, number = walker.check(BytesIO(data), len(data))
+    except errors.SealError as error:
+        raise BadExecutable(f"{place} is no .mpy file that MicroPython loads: {error}") from None
+    if data[3] not in _SMALL_INT_BITS:
+        raise BadExecutable(f"{place} has no plausible .mpy header")
+    if number >= len(mpy.ARCHITECTURES):
+        raise BadExecutable(f"{place} is for an unknown architecture, {number}")
+    return sub_version, mpy.ARCHITECTURES[number]
+
+
+def natives(name: str, data: bytes) -> set[tuple[int, str]]:
+    """The sub-versions and architectures of all native code in an executable that `check` took."""
+    if name.endswith(".mpy"):
+        files = {name: data}
+    else:
+        files = romfs.unpack(data) if name.endswith(".romfs") else {}
+    return {one for path, module in files.items() if (one := wants(module, path))[1]}
+
+
+def _check_image(data: bytes, place: str) -> None:
+    try:
+        modules = romfs.unpack(data)
+        romfs.check_modules(modules, place)
+    except BoardError as error:
+        raise BadExecutable(f"{place}: {error.detail}") from None
+    for path, module in modules.items():
+        wants(module, f"{path} in {place}")
+
+
+def _check_source(data: bytes, place: str) -> None:
+    try:
+        data.decode()
+        mpy.check_source(data, place)
+    except UnicodeDecodeError as error:
+        raise BadExecutable(
+            f"MicroPython can't compile it: no UTF-8 at byte {error.start}"
+        ) from None
+    except BoardError as error:
+        raise BadExecutable(f"MicroPython can't compile it: {error.detail}") from None
