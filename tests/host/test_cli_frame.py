@@ -258,6 +258,14 @@ def test_a_heap_that_is_none_is_wrong_usage(heap: str, capsys: Capture) -> None:
     assert "--heap" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [("--drift", "100001"), ("--epoch", "1999"), ("--brown-out", "0"), ("--wrap", "-1")]
+)
+def test_a_flaw_that_is_none_is_wrong_usage(words: tuple[str, str], capsys: Capture) -> None:
+    assert main(["node", "virtual", "x", *words]) == 2
+    assert "Usage" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("driver", ["sqlite+pysqlcipher", "sqlite+none", "postgresql+none"])
 def test_a_driver_that_is_not_used(driver: str, capsys: Capture, tmp_path: Path) -> None:
     words = ["site", "init", "x", "--no-passphrase", "--home", str(tmp_path / "s")]

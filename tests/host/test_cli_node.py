@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,16 @@ def virtual(name: str = "kitchen", *more: str) -> Iterator[subprocess.Popen[str]
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE)
+
+
+def test_a_board_as_bad_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    words = "--drift -5000 --wrap 60 --epoch 2000 --weak-entropy --brown-out 900 --slow-flash 5"
+    code = "import os, time\nprint(time.localtime()[0], os.urandom(2), time.ticks_ms() >> 20)"
+    with virtual("bad", *words.split()), Board("virtual:bad") as board:
+        assert board.exec(code) == "2000 b'<^' 1023\n"
+    with virtual("bad", "--stuck-entropy"), Board("virtual:bad") as board:
+        assert board.exec("import os\nprint(os.urandom(2))") == "b'\\xff\\xff'\n"
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
-from boards import micropython, mpy, state
+from boards import micropython, mpy, pins, state
+from boards.flaws import Flaws
 from boards.lock import Lock
-from boards.power import Launch
+from boards.power import SOFT_RESET, Launch
 from boards.process import Process
 
 Filesystem = Literal["posix", "littlefs"]
@@ -36,16 +37,20 @@ class Firmware:
         filesystem: Filesystem,
         flash_size: int,
         read_only: bool,
+        watchdog: int,
+        flaws: Flaws,
     ) -> None:
         """Arguments: as for `VirtualBoard`.
 
         Raises:
-            ValueError: the heap or the flash size is not one.
+            ValueError: the heap, the flash size or the watchdog is not one.
         """
         if not _HEAP.fullmatch(heap):
             raise ValueError(f"not a heap size: {heap}")
         if flash_size % _BLOCK or flash_size < _SMALLEST:
             raise ValueError(f"the flash size must be a multiple of {_BLOCK}, at least {_SMALLEST}")
+        if not 0 <= watchdog < 1 << 32:
+            raise ValueError(f"not a watchdog's longest time in ms: {watchdog}")
         self.directory = directory
         self.flash = directory / ("flash" if filesystem == "posix" else "flash.img")
         self.lock = Lock(directory / "lock")
@@ -53,6 +58,8 @@ class Firmware:
         self._filesystem = filesystem
         self._flash_size = flash_size
         self._read_only = read_only
+        self._watchdog = watchdog
+        self._flaws = flaws
         self._interpreter = ""
 
     def prepare(self) -> None:
@@ -79,14 +86,23 @@ class Firmware:
             launch: how.
             leash: the terminal that it opens, to end with this process.
         """
+        if launch.cause != SOFT_RESET:
+            pins.release(self.directory / "pins")
         # In the order of `virtual_board.boot`: a name for each would stay on the board's heap.
+        hardware = (
+            (self.directory / "unique_id").read_text(),
+            launch.cause,
+            str(self.directory / "pins"),
+            launch.watchdog,
+            self._watchdog,
+        )
         arguments = (
             f"flash_{self._filesystem}",
             str(self.flash),
+            self._flaws.slow_flash,
             self._read_only,
-            str(self.directory / "pins"),
-            (self.directory / "unique_id").read_text(),
-            launch.cause,
+            hardware,
+            self._flaws.inside,
             launch.token,
             launch.raw,
             launch.interrupted,
@@ -96,11 +112,12 @@ class Firmware:
         command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
         # A board has no environment; and a service that runs here must not see this computer's.
         environment = {
-            "MICROPYPATH": str(self.directory / "shim"),
+            "MICROPYPATH": f"{self.directory / 'shim'}:.frozen",
             "HOME": str(self.directory),
             "PATH": os.defpath,
         }
-        process = Process(command, launch.stdin, self.directory, environment, self.lock.descriptors)
+        kept = [*self.lock.descriptors, launch.watchdog]
+        process = Process(command, launch.stdin, self.directory, environment, kept)
         self.lock.note(f"{os.getpid()} {process.pid}")
         return process
 

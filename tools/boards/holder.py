@@ -4,6 +4,7 @@ import selectors
 import time
 from collections.abc import Callable
 
+from boards.hazards import Supply
 from boards.inlet import Inlet
 from boards.jobs import Jobs
 from boards.outlet import Outlet
@@ -20,15 +21,20 @@ class Holder:
         submit: runs a function in the loop's thread.
     """
 
-    def __init__(self, start: Start) -> None:
-        """Open the port of a board that is off; `start` makes an interpreter for it."""
+    def __init__(self, start: Start, brown_out: float | None = None) -> None:
+        """Open the port of a board that is off.
+
+        Args:
+            start: makes an interpreter for it.
+            brown_out: seconds between losses of power, on average; None: never.
+        """
         self.terminal = Terminal()
         self._inlet = Inlet()
         self._outlet = Outlet(self.terminal)
         self._selector = selectors.DefaultSelector()
         self._jobs = Jobs()
         self._ending = False
-        self.power = Power(start, self._inlet, self._outlet, self._forget)
+        self.power = Power(start, self._inlet, self._outlet, self._forget, Supply(brown_out))
         self.submit = self._jobs.submit
 
     def end(self) -> None:
@@ -38,6 +44,7 @@ class Holder:
     def run(self) -> None:
         """Serve until `end`; then everything is closed."""
         self._watch(self._jobs.fd, selectors.EVENT_READ, self._jobs.run)
+        self._watch(self.power.watchdog.fd, selectors.EVENT_READ, self.power.watchdog.fed)
         try:
             while not self._ending:
                 self._watch_all()
@@ -49,6 +56,7 @@ class Holder:
             self._selector.close()
             self.terminal.close()
             self._inlet.close()
+            self.power.watchdog.close()
             self._jobs.close()
 
     def _watch_all(self) -> None:
@@ -74,16 +82,24 @@ class Holder:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
+    def _timers(self) -> list[tuple[float | None, Callable[[], None]]]:
+        power = self.power
+        return [
+            (power.due, power.start),
+            (power.watchdog.due, power.starve),
+            (power.supply.due, power.brown_out),
+            (self._outlet.due, self._outlet.give_up),
+        ]
+
     def _timeout(self) -> float | None:
-        due = [at for at in (self._outlet.due, self.power.due) if at is not None]
+        due = [at for at, _ in self._timers() if at is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _on_time(self) -> None:
         now = time.monotonic()
-        if self.power.due is not None and self.power.due <= now:
-            self.power.start()
-        if self._outlet.due is not None and self._outlet.due <= now:
-            self._outlet.give_up()
+        for due, act in self._timers():
+            if due is not None and due <= now:
+                act()
 
     def _on_port(self) -> None:
         self._outlet.flush()

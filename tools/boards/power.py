@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from boards.console import Console
+from boards.hazards import Supply, Watchdog
 from boards.inlet import Inlet
 from boards.jobs import Starts
 from boards.outlet import Outlet
 from boards.process import Process
 
 # Causes of a reset, numbered as `machine.reset_cause()` on the ESP32 port.
-POWER_ON, HARD_RESET, SOFT_RESET = 1, 2, 5
+# A brown-out counts as a loss of power there.
+POWER_ON, HARD_RESET, WATCHDOG_RESET, SOFT_RESET = 1, 2, 3, 5
 
 # Seconds before the next start of a board that never came to a prompt: one that resets for ever
 # must not use up a core.
@@ -31,6 +33,7 @@ class Launch(NamedTuple):
         raw: whether it shall come back in the raw REPL, without main.py.
         interrupted: whether it shall run neither boot.py nor main.py.
         stdin: the descriptor that it reads.
+        watchdog: the descriptor that feeds its watchdog.
     """
 
     cause: int
@@ -38,6 +41,7 @@ class Launch(NamedTuple):
     raw: bool
     interrupted: bool
     stdin: int
+    watchdog: int
 
 
 Start = Callable[[Launch], Process]
@@ -50,10 +54,16 @@ class Power:
         process: the interpreter that runs, or None.
         due: when the next one must be started (`time.monotonic()`), or None.
         starts: what other threads learn of it.
+        watchdog, supply: what resets it from outside.
     """
 
     def __init__(
-        self, start: Start, inlet: Inlet, outlet: Outlet, forget: Callable[[int], None]
+        self,
+        start: Start,
+        inlet: Inlet,
+        outlet: Outlet,
+        forget: Callable[[int], None],
+        supply: Supply,
     ) -> None:
         """A board that is off.
 
@@ -61,15 +71,20 @@ class Power:
             start: makes an interpreter.
             inlet, outlet: its ways in and out.
             forget: called with an interpreter's output before that is closed.
+            supply: of its power.
         """
+        self.watchdog = Watchdog()
+        self.supply = supply
         self._start_process = start
         self._inlet = inlet
         self._outlet = outlet
         self._forget = forget
         self._console = Console()
         self._cause = POWER_ON
+        self._from_outside: int | None = None
         self._failures = 0
         self._interrupt_due = False
+        self._frozen = False
         self.process: Process | None = None
         self.due: float | None = None
         self.starts = Starts()
@@ -89,6 +104,7 @@ class Power:
         self._console.raw = False
         self._failures = 0
         self._cause = POWER_ON
+        self.supply.on()
         self.start()
 
     def start(self) -> None:
@@ -97,36 +113,66 @@ class Power:
         token = secrets.token_hex(8)
         self._console.expect(token.encode())
         launch = Launch(
-            self._cause, token, self._console.raw, self._interrupt_due, self._inlet.read_end
+            self._cause,
+            token,
+            self._console.raw,
+            self._interrupt_due,
+            self._inlet.read_end,
+            self.watchdog.write_end,
         )
         try:
             self.process = self._start_process(launch)
         except OSError as error:
             self.starts.failed(f"the interpreter can't be started: {error}")
+        else:
+            if self._frozen:
+                self.process.freeze()
 
     def cut(self) -> None:
         """End the interpreter at once and leave it off."""
         self.due = None
         self._interrupt_due = False
+        self._frozen = False
+        self.supply.off()
         if self.process is not None:
             self.process.kill()
             self._retire(self.process)
+        self.watchdog.stop()
         self._inlet.empty()
 
-    def reset(self) -> None:
+    def reset(self, cause: int = HARD_RESET) -> None:
         """End the interpreter at once; `take_output` will find that and have it started again."""
         if self.process is not None:
+            self._from_outside = cause
             self.process.kill()
 
+    def starve(self) -> None:
+        """Reset the board: its watchdog was not fed."""
+        self.watchdog.due = None
+        self.reset(WATCHDOG_RESET)
+
+    def brown_out(self) -> None:
+        """Reset the board: its voltage was too low for a moment."""
+        self.supply.on()
+        self.reset(POWER_ON)
+
     def freeze(self) -> None:
-        """Stop the interpreter where it is."""
+        """Stop the interpreter where it is, and what could reset it."""
+        self._frozen = self.is_on
         if self.process is not None:
             self.process.freeze()
+        self.watchdog.freeze()
+        self.supply.off()
 
     def thaw(self) -> None:
         """Let a frozen interpreter go on."""
+        if not self._frozen:
+            return
+        self._frozen = False
         if self.process is not None:
             self.process.thaw()
+        self.watchdog.thaw()
+        self.supply.on()
 
     def interrupt(self) -> bool:
         """Do what Ctrl-C does.
@@ -164,12 +210,14 @@ class Power:
 
     def _retire(self, process: Process) -> int:
         self.process = None
+        self._from_outside = None
         self._forget(process.output)
         return process.wait()
 
     def _on_exit(self, process: Process) -> None:
+        cause = self._from_outside
         status = self._retire(process)
-        if not self._console.ready and self._gave_up(status):
+        if not self._console.ready and cause is None and self._gave_up(status):
             return
         if status >= 0 or status == -signal.SIGTERM:
             self._cause = SOFT_RESET
@@ -177,7 +225,8 @@ class Power:
             # Every interpreter starts with the friendly REPL; Ctrl-A brings the raw one back.
             self._inlet.keep_unread(b"\x01" if self._console.raw else b"")
         else:
-            self._cause = HARD_RESET
+            self._cause = cause or HARD_RESET
+            self.watchdog.stop()
             self._console.raw = False
             self._inlet.empty()
         self.due = time.monotonic() + (0.0 if self._console.at_prompt else _PAUSE)

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from boards import names, state
+from boards import names, pins
 from boards.errors import BoardTimeout, WontStart
 from boards.firmware import Filesystem, Firmware
+from boards.flaws import GOOD, Flaws
 from boards.holder import Holder
 
 __all__ = ["Filesystem", "VirtualBoard", "serve"]
@@ -36,6 +37,8 @@ class VirtualBoard:
         *,
         flash_size: int = 1 << 20,
         read_only: bool = False,
+        watchdog: int = 8388,
+        flaws: Flaws = GOOD,
     ) -> None:
         """Describe a board; nothing runs yet.
 
@@ -45,12 +48,18 @@ class VirtualBoard:
             filesystem: "posix" (a folder) or "littlefs" (an image, the format of real boards).
             flash_size: octets of a new LittleFS image, a multiple of 4096.
             read_only: mount the flash so that it can't be written.
+            watchdog: the longest time, in ms, that its hardware watchdog takes (by default that
+                of an RP2040); 0: it has none.
+            flaws: what is wrong with it.
 
         Raises:
-            ValueError: the heap or the size is not one.
+            ValueError: the heap, the size or the watchdog is not one.
         """
         self.directory = Path(directory).absolute()
-        self._firmware = Firmware(self.directory, heap, filesystem, flash_size, read_only)
+        self._firmware = Firmware(
+            self.directory, heap, filesystem, flash_size, read_only, watchdog, flaws
+        )
+        self._brown_out = flaws.brown_out
         self.flash = self._firmware.flash
         self._holder: Holder | None = None
         self._thread: threading.Thread | None = None
@@ -66,7 +75,9 @@ class VirtualBoard:
         self._firmware.lock.acquire()
         try:
             self._firmware.prepare()
-            holder = Holder(lambda launch: self._firmware.start(launch, holder.terminal.leash))
+            holder = Holder(
+                lambda launch: self._firmware.start(launch, holder.terminal.leash), self._brown_out
+            )
             self._holder = holder
             self._thread = threading.Thread(target=holder.run, name="virtual-board", daemon=True)
             self._thread.start()
@@ -121,6 +132,7 @@ class VirtualBoard:
     def power_cut(self) -> None:
         """Take its power away: memory is lost, the flash stays as it is, the port stays."""
         self._running.submit(self._running.power.cut)
+        pins.release(self.directory / "pins")
 
     def freeze(self) -> None:
         """Stop its clockwork: it answers nothing, and loses nothing."""
@@ -139,11 +151,19 @@ class VirtualBoard:
         Returns:
             Its value, and how often that has changed. (0, 0) for a pin that nobody has used.
         """
-        try:
-            value, changes = (self.directory / "pins" / str(number)).read_text().split()
-        except FileNotFoundError:
-            return 0, 0
-        return int(value), int(changes)
+        return pins.read(self.directory / "pins" / str(number))[:2]
+
+    def output(self, number: int | str) -> int | None:
+        """What the board drives a pin to.
+
+        Args:
+            number: the pin, as the board's program names it.
+
+        Returns:
+            0 or 1; None where it is no output: an input, or what no program has made one since the
+            last loss of power or hard reset.
+        """
+        return pins.read(self.directory / "pins" / str(number)).driven
 
     def set_pin(self, number: int | str, value: int) -> None:
         """Drive an input of the board from outside.
@@ -152,9 +172,7 @@ class VirtualBoard:
             number: the pin.
             value: 0 or 1.
         """
-        before, changes = self.pin(number)
-        text = f"{value} {changes + (value != before)}\n"
-        state.write(self.directory / "pins" / str(number), text.encode())
+        pins.drive(self.directory / "pins" / str(number), value)
 
     @property
     def _running(self) -> Holder:
@@ -178,13 +196,14 @@ def serve(
     *,
     heap: str = "256k",
     filesystem: Filesystem = "posix",
+    flaws: Flaws = GOOD,
 ) -> None:
     """Run the virtual board `name` until Ctrl-C or SIGTERM; other processes reach it by name.
 
     Args:
         name: letters, digits, dots, dashes and underscores.
         ready: called once with its port and with a link to that, the same in every run.
-        heap, filesystem: as for `VirtualBoard`.
+        heap, filesystem, flaws: as for `VirtualBoard`.
 
     Raises:
         BadName, AlreadyRunning, NoMicroPython, WontStart: it can't run.
@@ -195,7 +214,7 @@ def serve(
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         with (
-            VirtualBoard(folder, heap, filesystem) as board,
+            VirtualBoard(folder, heap, filesystem, flaws=flaws) as board,
             names.published(folder, board.port) as link,
         ):
             ready(board.port, link)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boards import names, virtual
 from boards.link import Board
 from boards.port import Port
 from boards.provision import Report
@@ -22,6 +20,7 @@ from triseal.cli import (
     node_freeze,
     node_image,
     node_settings,
+    node_virtual,
     options,
     output,
     progress,
@@ -39,6 +38,7 @@ app.command("flash", epilog=node_flash.EPILOG)(node_flash.flash)
 app.command("console", epilog=node_console.EPILOG)(node_console.console_)
 app.command("freeze", epilog=node_freeze.EPILOG)(node_freeze.freeze)
 app.command("image", epilog=node_image.EPILOG)(node_image.image_)
+app.command("virtual", epilog=node_virtual.EPILOG)(node_virtual.virtual_)
 
 PortName = Annotated[
     str,
@@ -59,35 +59,6 @@ def _at_cable(
             site.check_node(node)
         with Board(port) as board, progress.shown() as report:
             yield site, board, report
-
-
-_HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
-
-
-@app.command(
-    "virtual", epilog=options.examples("node virtual kitchen", "node virtual hall --heap 64k")
-)
-def virtual_(
-    name: Annotated[str, typer.Argument(help="The virtual board's name.", metavar="NAME")],
-    heap: Annotated[
-        str, typer.Option("--heap", help="Its heap, such as 64k.", metavar="SIZE")
-    ] = "256k",
-    filesystem: Annotated[
-        str, typer.Option("--filesystem", help="posix, or littlefs as on a board.", metavar="KIND")
-    ] = "posix",
-) -> None:
-    """Run a virtual board until Ctrl-C. It is a real MicroPython behind a port of its own."""
-    if not _HEAP.fullmatch(heap):
-        raise typer.BadParameter("such as 64k or 1m, or octets", param_hint="--heap")
-    if filesystem not in ("posix", "littlefs"):
-        raise typer.BadParameter("posix or littlefs", param_hint="--filesystem")
-
-    def ready(port: str, link: Path) -> None:
-        typer.echo(f"virtual board {name} at {port}")
-        typer.echo(f"also {names.PREFIX}{name} and {link}; Ctrl-C ends it")
-
-    kind = cast(Literal["posix", "littlefs"], filesystem)
-    virtual.serve(name, ready, heap=heap, filesystem=kind)
 
 
 @app.command(

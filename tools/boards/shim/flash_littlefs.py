@@ -1,5 +1,6 @@
 """A flash that is a LittleFS image in a file: format, size and limits of a real board."""
 
+import utime
 import vfs
 
 _BLOCK = 4096
@@ -8,8 +9,9 @@ _BLOCK = 4096
 class FileDevice:
     """A block device over the file of an image."""
 
-    def __init__(self, path):
+    def __init__(self, path, slow):
         self._file = open(path, "r+b")  # noqa: SIM115 - open as long as the board runs
+        self._slow = slow
         self._blocks = self._file.seek(0, 2) // _BLOCK
 
     def readblocks(self, block, buffer, offset=0):
@@ -17,6 +19,7 @@ class FileDevice:
         self._file.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=0):
+        utime.sleep_ms(self._slow)
         self._file.seek(block * _BLOCK + offset)
         self._file.write(buffer)
 
@@ -25,6 +28,8 @@ class FileDevice:
             return self._blocks
         if operation == 5:
             return _BLOCK
+        if operation == 6:
+            utime.sleep_ms(self._slow)
         return 0
 
 
@@ -37,9 +42,12 @@ def _is_blank(device):
     return True
 
 
-def open_flash(place):
-    """The LittleFS in the image `place`; a blank image is formatted first, a damaged one never."""
-    device = FileDevice(place)
+def open_flash(place, slow):
+    """The LittleFS in the image `place`; a blank image is formatted first, a damaged one never.
+
+    Each write and each erasure takes `slow` ms.
+    """
+    device = FileDevice(place, slow)
     if _is_blank(device):
         vfs.VfsLfs2.mkfs(device)
     return vfs.VfsLfs2(device)

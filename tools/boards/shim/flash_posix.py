@@ -2,17 +2,26 @@
 
 import os
 
+import utime
 import vfs
 
 
 class _Folder:
     # Not a subclass: MicroPython would import through the base and miss the instance.
-    def __init__(self, root):
+    def __init__(self, root, slow):
         self._root = root
         self._fs = vfs.VfsPosix(root)
+        self._slow = slow
 
     def __getattr__(self, name):
+        if name == "remove":
+            utime.sleep_ms(self._slow)
         return getattr(self._fs, name)
+
+    def open(self, path, mode):
+        if mode[:1] != "r":
+            utime.sleep_ms(self._slow)
+        return self._fs.open(path, mode)
 
     def ilistdir(self, path):
         # The native one leaves out the size, which the file systems of boards give.
@@ -21,12 +30,13 @@ class _Folder:
             yield name, kind, inode, 0 if kind & 0x4000 else self._fs.stat(start + name)[6]
 
     def rename(self, old, new):
+        utime.sleep_ms(self._slow)
         # The native one builds both paths in one buffer, so that both become the new one.
         old, new = [self._root + path if path[0] == "/" else path for path in (old, new)]
         vfs.VfsPosix().rename(old, new)
 
 
-def open_flash(place):
-    """The folder `place` as a mountable file system."""
+def open_flash(place, slow=0):
+    """The folder `place` as a mountable file system; each change of a file takes `slow` ms."""
     os.chdir(place)
-    return _Folder(place)
+    return _Folder(place, slow)

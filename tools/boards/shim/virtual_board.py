@@ -18,19 +18,23 @@ def boot(args):
     """Mount the flash; return a function that takes the globals of what is on it, and runs it.
 
     Args:
-        args: module that opens the flash, its place, whether it is mounted read-only; folder of
-            the pins, identity in hexadecimal, cause of the reset; a token, printed when ready and
-            again before the raw REPL; whether the reset came from the raw REPL, so that main.py
-            must not run, and whether nothing must run; a terminal to be hung up with.
+        args: module that opens the flash, its place, how many ms each change of it takes, whether
+            it is mounted read-only; identity in hexadecimal, cause of the reset, folder of the
+            pins, descriptor of the watchdog and its longest time in ms; arguments for
+            `flaws.apply`, or None; a token, printed when ready and again before the raw REPL;
+            whether the reset came from the raw REPL, so that main.py must not run, and whether
+            nothing must run; a terminal to be hung up with.
     """
-    flash, place, read_only, pins, identity, cause, token, raw, interrupted, leash = args
+    flash, place, slow, read_only, hardware, flaws, token, raw, interrupted, leash = args
     micropython.kbd_intr(-1)
     # Opening is enough: the first terminal of a session stays its controlling one.
     open(leash).close()
-    machine.configure(identity, cause, pins)
+    machine.configure(*hardware)
+    if flaws:
+        __import__("flaws").apply(*flaws)
     # Imported before the mount, which puts this folder out of reach.
     run = __import__("board_programs").run
-    flash = __import__(flash).open_flash(place)
+    flash = __import__(flash).open_flash(place, slow)
     vfs.umount("/")
     vfs.mount(flash, "/", readonly=read_only)
     os.chdir("/")
