@@ -88,13 +88,15 @@ class Firmware:
         """
         if launch.cause != SOFT_RESET:
             pins.release(self.directory / "pins")
+        late: dict[str, tuple[object, ...]] = {"Pin": (str(self.directory / "pins"),)}
+        if self._watchdog:
+            late["WDT"] = (launch.watchdog, self._watchdog)
         # In the order of `virtual_board.boot`: a name for each would stay on the board's heap.
         hardware = (
             (self.directory / "unique_id").read_text(),
             launch.cause,
-            str(self.directory / "pins"),
-            launch.watchdog,
-            self._watchdog,
+            str(self.directory / "shim"),
+            late,
         )
         arguments = (
             f"flash_{self._filesystem}",

@@ -1,0 +1,70 @@
+"""`machine.Pin`.
+
+A pin's value lives in a file of the virtual board's state folder, `VALUE CHANGES MODE`, where a
+test or a demo can read it, and write it to drive an input.
+"""
+
+import vfs
+from umachine import PinBase
+
+
+class Pin(PinBase):
+    """A digital pin; a pulled-up input reads 1 until something drives it, any other one 0."""
+
+    IN = 0
+    OUT = 1
+    OPEN_DRAIN = 2
+    PULL_UP = 1
+    PULL_DOWN = 2
+
+    def __init__(self, id, mode=-1, pull=-1, value=None):
+        self._file = _folder + "/" + str(id)
+        self.init(mode, pull, value)
+
+    def init(self, mode=-1, pull=-1, value=None):
+        now, changes, before = self._read()
+        if value is None and mode == 0 and before:  # what drives it is not the board any more
+            value = pull == 1 if before != -1 else now
+        value = now if value is None else bool(value)
+        mode = before if mode == -1 else mode
+        if (value, mode) != (now, before):
+            self._write(value, changes + (value != now), mode)
+
+    def _read(self):
+        # -1: driven from outside; -2: nobody has used it since a hard reset.
+        try:
+            with _host.open(self._file, "r") as f:
+                return [int(word) for word in f.read().split()]
+        except OSError:
+            return 0, 0, -2
+
+    def _write(self, *words):
+        # Renamed into place, so that a reader never sees half of it.
+        with _host.open(self._file + ".tmp", "w") as f:
+            f.write("%d %d %d\n" % words)
+        _host.rename(self._file + ".tmp", self._file)
+
+    def value(self, x=None):
+        now, changes, mode = self._read()
+        if x is None:
+            return now
+        self._write(bool(x), changes + (bool(x) != now), mode)
+
+    __call__ = value
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+    def toggle(self):
+        self.value(not self.value())
+
+
+def make(folder):
+    """The class, for pins in that folder."""
+    global _folder, _host  # noqa: PLW0603 - smaller than attributes
+    _folder = folder
+    _host = vfs.VfsPosix()
+    return Pin

@@ -1,0 +1,22 @@
+"""`machine.WDT`."""
+
+
+class WDT:
+    """The board is reset unless it is fed in time. It can't be stopped."""
+
+    def __init__(self, id=0, timeout=5000):
+        if not 0 < timeout <= _longest:
+            raise ValueError("timeout exceeds %d" % _longest)
+        self._timeout = timeout.to_bytes(4, "big")
+        self.feed()
+
+    def feed(self):
+        _pipe.write(self._timeout)
+
+
+def make(pipe, longest):
+    """The class, for that pipe and those ms at most."""
+    global _pipe, _longest  # noqa: PLW0603 - smaller than attributes
+    _pipe = open(pipe, "wb")  # noqa: SIM115 - as long as the board runs
+    _longest = longest
+    return WDT
