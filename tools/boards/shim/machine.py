@@ -22,10 +22,12 @@ def configure(identity, cause, folder, late):
     Args:
         identity: in hexadecimal.
         cause: of the reset.
-        late: the folder of the modules for what comes late; by its name, the arguments that make
-            it: the folder of the pins; the descriptor of the watchdog, and its longest time in ms.
+        folder: of the modules for what comes when it is used.
+        late: what it is made from, by its name: for `Pin` the folder of the pins; for `WDT` the
+            descriptor of the watchdog and its longest time in ms.
     """
-    global unique_id, reset_cause, _folder, _late  # noqa: PLW0603 - smaller than a place to look them up
+    # Smaller than a place to look them up.
+    global unique_id, reset_cause, _folder, _late  # noqa: PLW0603
     identity = bytes.fromhex(identity)
     unique_id = lambda: identity  # noqa: E731
     reset_cause = lambda: cause  # noqa: E731
@@ -35,16 +37,16 @@ def configure(identity, cause, folder, late):
 
 def __getattr__(name):
     # The folder of this module is out of reach: the board's flash has taken its place.
-    if name == "Pin" or (name == "WDT" and _late[3]):
-        vfs.mount(vfs.VfsPosix(_late[0]), "/machine")
-        sys.path.insert(0, "/machine")
-        try:
-            found = globals()[name] = __import__("machine_" + name.lower()).make(*_late)
-        finally:
-            sys.path.pop(0)
-            vfs.umount("/machine")
-        return found
-    raise AttributeError(name)
+    if name not in _late:
+        raise AttributeError(name)
+    vfs.mount(vfs.VfsPosix(_folder), "/machine")
+    sys.path.insert(0, "/machine")
+    try:
+        found = globals()[name] = __import__("machine_" + name.lower()).make(*_late[name])
+    finally:
+        sys.path.pop(0)
+        vfs.umount("/machine")
+    return found
 
 
 def reset():
