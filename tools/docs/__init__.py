@@ -1,0 +1,1 @@
+"""Builds the documents of this repository as a site."""
