@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 
+from asn1crypto import keys
 from asn1crypto import x509 as asn1
 from cryptography import x509 as pyca
 
@@ -46,12 +47,22 @@ def by_asn1crypto(der: bytes) -> None:
         raise ValueError("not in DER")
 
 
-def bundle_by_asn1crypto(der: bytes) -> None:
-    """Read a trust bundle as `by_asn1crypto` reads a certificate."""
-    found = schema.TrustBundle.load(der, strict=True)
-    _ = found.native
-    if found.dump(force=True) != der:
-        raise ValueError("not in DER")
+def bundle_by_specification(der: bytes) -> None:
+    """Read a trust bundle by the ASN.1 of the specification, names and keys by `asn1crypto`.
+
+    Raises: whatever either of them raises on what it refuses.
+    """
+    tbs = schema.read("TrustBundle", der)["tbs"]
+    for entry in (*tbs["siteKeys"], *tbs["storeKeys"], *tbs["developers"]):
+        for kind, value, reader in (
+            ("Name", entry["name"], asn1.Name),
+            ("SubjectPublicKeyInfo", entry["key"], keys.PublicKeyInfo),
+        ):
+            part = schema.compiled().encode(kind, value)
+            found = reader.load(part, strict=True)
+            _ = found.native
+            if found.dump(force=True) != part:
+                raise ValueError(f"{kind}: not in DER")
 
 
 def refusal(referee: Referee, der: bytes) -> str:

@@ -1,68 +1,47 @@
-"""Triseal's own structures as asn1crypto schemas, written from their ASN.1 alone."""
+"""Triseal's own structures, compiled from the ASN.1 of the specification.
 
-from typing import Any, ClassVar
+The text of `common/PROFILE.md` is the source, and `asn1tools` is a compiler that knows nothing of
+Triseal: so what the specification says, and what the code reads and writes, can be compared.
+"""
 
-from asn1crypto import core, keys, x509
+from __future__ import annotations
 
+import functools
+import re
+from pathlib import Path
+from typing import Any
 
-class ServiceSealVersion(core.Integer):  # type: ignore[misc]
-    """Of the extension."""
+import asn1tools
 
-    _map: ClassVar[dict[int, str]] = {1: "v1"}
-
-
-class Texts(core.SequenceOf):  # type: ignore[misc]
-    """Grants."""
-
-    _child_spec = core.UTF8String
-
-
-class ServiceSeal(core.Sequence):  # type: ignore[misc]
-    """The extension that makes a certificate a seal."""
-
-    _fields: ClassVar[list[tuple[Any, ...]]] = [
-        ("version", ServiceSealVersion),
-        ("executable_hash", core.OctetString),
-        ("executable_size", core.Integer),
-        ("metadata_hash", core.OctetString),
-        ("service_version", core.UTF8String),
-        ("security_version", core.Integer),
-        ("predecessor", core.OctetString, {"implicit": 0, "optional": True}),
-        ("grants", Texts, {"implicit": 1, "optional": True}),
-    ]
+SPECIFICATION = Path(__file__).resolve().parents[2] / "common" / "PROFILE.md"
 
 
-class KeyEntry(core.Sequence):  # type: ignore[misc]
-    """One key of a bundle."""
-
-    _fields: ClassVar[list[tuple[Any, ...]]] = [("name", x509.Name), ("key", keys.PublicKeyInfo)]
-
-
-class KeyEntries(core.SequenceOf):  # type: ignore[misc]
-    """The keys of one role."""
-
-    _child_spec = KeyEntry
+def module(path: Path = SPECIFICATION) -> str:
+    """The ASN.1 module of a specification: all its blocks marked `asn1`, in order."""
+    blocks = re.findall(r"^```asn1\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return "\n".join(blocks)
 
 
-class TbsTrustBundle(core.Sequence):  # type: ignore[misc]
-    """What of a bundle is signed."""
-
-    _fields: ClassVar[list[tuple[Any, ...]]] = [
-        ("label", core.UTF8String),
-        ("version", core.Integer),
-        ("site", core.UTF8String),
-        ("issued_at", core.UTCTime),
-        ("site_keys", KeyEntries),
-        ("store_keys", KeyEntries),
-        ("developers", KeyEntries),
-    ]
+@functools.cache
+def compiled() -> Any:
+    """The compiled module: it has `types`, `decode` and `encode`."""
+    return asn1tools.compile_string(module(), "der")
 
 
-class TrustBundle(core.Sequence):  # type: ignore[misc]
-    """A trust bundle."""
+def read(kind: str, der: bytes) -> Any:
+    """Read one structure with all bounds that the specification gives.
 
-    _fields: ClassVar[list[tuple[Any, ...]]] = [
-        ("tbs", TbsTrustBundle),
-        ("signature_algorithm", x509.SignedDigestAlgorithm),
-        ("signature", core.OctetBitString),
-    ]
+    Args:
+        kind: its name in the specification.
+        der: all of its bytes.
+
+    Returns: what `asn1tools` makes of it: a dict by the names of the fields.
+
+    Raises:
+        asn1tools.Error: it is not of this form, or out of bounds.
+        ValueError: it is not DER, since writing it anew gives other bytes.
+    """
+    found = compiled().decode(kind, der, check_constraints=True)
+    if compiled().encode(kind, found) != der:
+        raise ValueError(f"{kind}: not in DER")
+    return found

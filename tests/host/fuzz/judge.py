@@ -82,7 +82,7 @@ def _judge_bundle(seed: Seed, der: bytes, signed_again: bool) -> str:
         # A key is read when something is verified with it, or else compared whole.
         if verdict(keys.parse, spki)[0]:
             return code
-    _compare(der, referees.bundle_by_asn1crypto)
+    _compare(der, referees.bundle_by_specification)
     return code
 
 
