@@ -81,6 +81,10 @@ lock: ## Lock the newest versions with their hashes (needs uv)
 	$(UV) pip compile $(LOCK_FLAGS) --all-extras -o requirements.lock pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) --group build -c requirements.lock -o requirements-build.lock
 
+.PHONY: docs
+docs: environment ## Documents and API reference as a site into build/docs; broken links fail
+	PYTHONPATH=tools $(PY) -m docs.build
+
 .PHONY: dist
 dist: environment ## Wheel and source distribution into dist/
 	$(PY) -m hatchling build -d dist
