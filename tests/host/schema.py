@@ -1,7 +1,7 @@
 """Triseal's own structures, compiled from the ASN.1 of the specification.
 
-The text of `common/PROFILE.md` is the source, and `asn1tools` is a compiler that knows nothing of
-Triseal: so what the specification says, and what the code reads and writes, can be compared.
+The texts of `common/PROFILE.md` and `common/PROTOCOL.md` are the source. `asn1tools` is a compiler
+that knows nothing of Triseal: so the specification and the code can be compared.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from typing import Any
 
 import asn1tools
 
-SPECIFICATION = Path(__file__).resolve().parents[2] / "common" / "PROFILE.md"
+COMMON = Path(__file__).resolve().parents[2] / "common"
+SPECIFICATION = COMMON / "PROFILE.md"
+PROTOCOL = COMMON / "PROTOCOL.md"
 
 
-def module(path: Path = SPECIFICATION) -> str:
-    """The ASN.1 module of a specification: all its blocks marked `asn1`, in order."""
+def module(path: Path) -> str:
+    """The ASN.1 module of a page: all its blocks marked `asn1`, in order."""
     blocks = re.findall(r"^```asn1\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return "\n".join(blocks)
 
 
 @functools.cache
 def compiled() -> Any:
-    """The compiled module: it has `types`, `decode` and `encode`."""
-    return asn1tools.compile_string(module(), "der")
+    """Both compiled modules: they have `types`, `decode` and `encode`."""
+    return asn1tools.compile_string(module(SPECIFICATION) + module(PROTOCOL), "der")
 
 
 def read(kind: str, der: bytes) -> Any:

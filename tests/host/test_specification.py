@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC
 from typing import Any
 
 import asn1tools
 import pytest
 
-from sealcore import onetime, proof, seal, sealwriter, signedtime
+from sealcore import messages, onetime, proof, seal, sealwriter, signedtime
 from sealcore.compat import sha256
 from tests.host import schema
 from tests.host.site_world import NOW, World, signed_package
@@ -102,6 +103,64 @@ def test_the_one_time_token_is_derived_as_the_specification_says() -> None:
 
     public = ec.derive_private_key(scalar, ec.SECP256R1()).public_key()
     public.verify(made, b"triseal enrol v1request", ec.ECDSA(hashes.SHA256()))
+
+
+KINDS = [
+    ("hello", messages.HELLO), ("welcome", messages.WELCOME), ("assign", messages.ASSIGN),
+    ("remove", messages.REMOVE), ("renew", messages.RENEW), ("renewed", messages.RENEWED),
+    ("refused", messages.REFUSED), ("renewNow", messages.RENEWNOW), ("fetch", messages.FETCH),
+    ("chunk", messages.CHUNK), ("report", messages.REPORT), ("enrol", messages.ENROL),
+    ("enrolled", messages.ENROLLED), ("follow", messages.FOLLOW), ("log", messages.LOG),
+    ("ask", messages.ASK), ("status", messages.STATUS), ("time", messages.TIME),
+    ("prove", messages.PROVE), ("proof", messages.PROOF), ("askTime", messages.ASK_TIME),
+]  # fmt: skip
+SAMPLES = {
+    "n": "thermo", "t": "\u00e4" * 256, "c": "1.0", "i": 2**31 - 1, "w": 253402300799,
+    "e": len(messages.STATES) - 1, "k": bytes(16), "s": bytes(range(16)), "h": bytes(32),
+    "o": b"\x30\x00",
+}  # fmt: skip
+
+
+def sample(fields: str) -> list[Any]:
+    """A value for each field of a message or of a record, at its bound where it has one."""
+    values: list[Any] = []
+    for at, letter in enumerate(fields):
+        if letter == "[":
+            inner = fields[at + 1 : -1]
+            one = sample(inner)
+            values.append([one[0] if len(inner) == 1 else tuple(one)] * 2)
+            break
+        values.append(SAMPLES[letter])
+    return values
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_every_message_is_as_specified(name: str, kind: int) -> None:
+    values = sample(messages._FIELDS[kind])
+    der = bytes(messages.write(kind, *values))
+    found, fields = schema.read("Message", der)
+    assert found == name
+    read = [
+        [tuple(one.values()) if isinstance(one, dict) else one for one in value]
+        if isinstance(value, list) else value
+        for value in fields.values()
+    ]  # fmt: skip
+    assert read == [
+        [tuple(one) if isinstance(one, tuple) else one for one in value]
+        if isinstance(value, list) else value
+        for value in values
+    ]  # fmt: skip
+    assert messages.parse(der) == (kind, tuple(values))
+
+
+def test_no_message_and_no_state_is_left_out() -> None:
+    assert [kind for _, kind in KINDS] == list(range(len(messages._FIELDS)))
+    text = schema.PROTOCOL.read_text("utf-8")
+    assert re.findall(r"^\| (\d+) \| `([a-z-]+)` \|", text, re.MULTILINE) == [
+        (str(number), state) for number, state in enumerate(messages.STATES)
+    ]
+    for number in (messages.PROTOCOL, messages.MAX_FRAME, messages.MAX_CHUNK, messages.MAX_LIST):
+        assert re.search(rf"\b{number}\b", text), number
 
 
 OUT_OF_BOUNDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
