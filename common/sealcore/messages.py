@@ -28,6 +28,7 @@
     PROVE    site   (over a serial line) a nonce, for the node to sign; see `proof`
     PROOF    node   the signature
     ASK_TIME node   a nonce, the node's time or 0
+    REJECTED node   (over a serial line) code, detail: why it does not do what it was just told
 
 A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
 ASSIGN, whether it is the first or a renewal that changed more than a delta holds. The node's time
@@ -64,6 +65,7 @@ TIME = const(17)
 PROVE = const(18)
 PROOF = const(19)
 ASK_TIME = const(20)
+REJECTED = const(21)
 
 # States of a service on a node.
 STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
@@ -99,6 +101,7 @@ _FIELDS = (
     "k",
     "o",
     "kw",
+    "ct",
 )
 
 

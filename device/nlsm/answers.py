@@ -1,23 +1,24 @@
 """What the node answers on its console.
 
-One line each way holds one message of `sealcore.messages`: `~`, base64 of the DER, newline. Lines
-that don't begin with `~` are for people: the node prints logs and state changes so, and ignores
-them on input.
+One line each way holds one message of `sealcore.messages`: `~`, base64 of the DER, newline. In a
+line of the node's the base64 is of the host's mark and then of the DER: the first 6 octets of the
+nonce of its last ASK. Services print too, and know no mark: so nothing that they print looks like
+a line of the node's. Lines that don't begin with `~` are for people: the node prints logs and state
+changes so, and ignores them on input.
 
     host sends           node answers
     ASK nonce            STATUS with that nonce, then HELLO with a nonce of its own
-    TIME signed time     nothing; `triseal: CODE: detail` if it is refused. What waited for it is
-                         checked and started before the next line is answered
+    TIME signed time     nothing; REJECTED if it is refused. What waited for it is checked and
+                         started before the next line is answered
     FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
-    96 octets of a line  a line `~`: there is room for the next ones
+    96 octets of a line  a line of no message: there is room for the next ones
     PROVE nonce          PROOF: that nonce, signed with the node's key
     WELCOME              opens the link over this line (`wire`): from now on both say what they say
                          over a network, until the next ASK or until a message was lost
 
 The signed time is for the nonce of the last HELLO, and comes within 30 s. PROVE and the link are
-for nodes without a network, the link once the services run. Whatever else comes is answered by a
-line `triseal: bad-message: ...`. A service that prints on its own could print such lines too:
-nonces, which nobody has seen before, tell the node's answers from that.
+for nodes without a network, the link once the services run. Whatever else comes is answered by
+REJECTED, and for people by a line `triseal: bad-message: ...`.
 """
 
 import binascii
@@ -31,6 +32,7 @@ from sealcore.der import single
 from . import clock
 
 _LINE = const(128)
+_MARK = const(6)  # octets: base64 of them is whole
 _INTEGER = const(0x02)
 
 
@@ -47,23 +49,29 @@ def take(node, text) -> tuple:
     if kind == messages.TIME:
         return values[0], None
     if kind == messages.ASK:
-        send(status(node, values[0]))
+        node.mark = binascii.b2a_base64(values[0][:_MARK]).decode()[:-1]
+        send(node, status(node, values[0]))
         node.question = clock.Question()
-        send(hello(node, node.question))
+        send(node, hello(node, node.question))
     elif kind == messages.FOLLOW:
-        node.followers = [_log] if values[0] else []
+        node.followers = [lambda *said: _log(node, *said)] if values[0] else []
     else:
         return None, (kind, values)
     return None, None
 
 
-def send(message: bytes) -> None:
+def send(node, message: bytes) -> None:
     """Print a message on a line of its own, wherever the last print has ended."""
-    sys.stdout.write("\n~" + binascii.b2a_base64(message).decode())
+    sys.stdout.write("\n~" + node.mark + binascii.b2a_base64(message).decode())
 
 
-def _log(source: str, text: str) -> None:
-    send(messages.write(messages.LOG, source, text[:_LINE]))
+def _log(node, source: str, text: str) -> None:
+    send(node, messages.write(messages.LOG, source, text[:_LINE]))
+
+
+def reject(node, error) -> None:
+    """Say to the host why what it has told is refused."""
+    send(node, messages.write(messages.REJECTED, error.code, str(error)[:_LINE]))
 
 
 def hello(node, question) -> bytes:

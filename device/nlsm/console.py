@@ -2,7 +2,8 @@
 
 Only what begins with `~` is for the node; see `answers` for what it means. Base64 holds no control
 character, so Ctrl-C still interrupts. The ports keep some 255 octets of input and lose the rest:
-so a line `~` tells the sender each time that a piece was taken, and that there is room again.
+so a line of `~` and its mark tells the sender each time that a piece was taken, and that there is
+room again.
 """
 
 import gc
@@ -63,7 +64,7 @@ class Console:
             self._text = bytearray()  # what is left of the line is none for the node then
             print("triseal: out-of-memory: a line is lost")
         if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
-            print("\n~")
+            print("\n~" + self._node.mark)
 
     def take(self) -> None:
         """Do what the message says that has been read, if one has.
@@ -90,9 +91,19 @@ class Console:
                 if link:
                     link.take(*rest)
         except errors.SealError as error:
-            print("triseal: %s: %s" % (error.code, error))
+            self._reject(error)
         except (MemoryError, OSError, RuntimeError) as error:  # of the heap, the flash, the stack
             print("triseal: out-of-memory: %s" % error)
         self._text = bytearray()
         self._whole = False
         sweep()
+
+    def _reject(self, error) -> None:
+        print("triseal: %s: %s" % (error.code, error))
+        try:
+            memory.load(memory.TALK)
+            from . import answers
+
+            answers.reject(self._node, error)
+        except MemoryError:  # the sender has to ask again, then
+            print("triseal: out-of-memory: no answer")

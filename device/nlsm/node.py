@@ -22,6 +22,7 @@ class Node:
     services    {name: service.Service}
     clock       clock.Clock
     question    clock.Question that was put on the console
+    mark        what begins the node's lines there, as its last ASK wants it; see `answers`
     runner      runner.Runner; None before the event loop runs
     link        link.Link: a dial.Dial, or a wire.Wire once the site has opened it; else None
     followers   called with (service, text) for each line of a service's log
@@ -37,6 +38,7 @@ class Node:
         self.clock = clock.Clock(found["floor"], found["grace"])
         self.waits = not (found["grace"] or "server" in self.settings)
         self.question = clock.Question()
+        self.mark = ""
         self.runner = self.link = None
         self.followers = []
         self.services = {}

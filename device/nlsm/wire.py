@@ -25,7 +25,7 @@ def admit(node, kind: int, values):
     if kind == messages.PROVE:
         from . import answers, enrol
 
-        answers.send(messages.write(messages.PROOF, enrol.prove(node.name, values[0])))
+        answers.send(node, messages.write(messages.PROOF, enrol.prove(node.name, values[0])))
         return None
     if not node.runner:
         raise errors.BadMessage("kind %d before the services run" % kind)
@@ -45,7 +45,7 @@ class Wire(link.Link):
         """Print a message."""
         from . import answers
 
-        answers.send(message)
+        answers.send(self.node, message)
 
     def take(self, kind: int, values) -> None:
         """Do what a message says; if that fails, begin anew."""

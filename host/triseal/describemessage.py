@@ -32,6 +32,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("prove", "nonce", ""),
     ("proof", "signature", ""),
     ("ask time", "nonce time", ""),
+    ("rejected", "code detail", ""),
 )
 
 FIRST = 0xA0

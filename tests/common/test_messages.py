@@ -44,11 +44,12 @@ SAMPLES = (
     (messages.PROVE, NONCE),
     (messages.PROOF, b"signature"),
     (messages.ASK_TIME, NONCE, 1795363200),
+    (messages.REJECTED, "rollback", "time 5, had 9"),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 21
+    assert len(SAMPLES) == 22
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 

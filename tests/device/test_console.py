@@ -40,6 +40,7 @@ class Node:
     runner = link = failure = None
     followers = []
     question = clock.Question()
+    mark = ""
     clock = clock.Clock(5)
     def set_time(signed):
         print("time", len(signed))
@@ -49,12 +50,16 @@ class Node:
 NAMES = {messages.STATUS: "STATUS", messages.HELLO: "HELLO", messages.PROOF: "PROOF"}
 FULL = {b"m": MemoryError("short"), b"f": OSError("full"), b"s": RuntimeError("deep")}
 NAMES[messages.LOG] = "LOG"
+NAMES[messages.REJECTED] = "REJECTED"
 
-def send(message):
+def send(node, message):
+    assert node is Node
     kind, values = messages.parse(message)
     print(NAMES[kind], end=" ")
     if kind == messages.LOG:
         print(len(values[1]))
+    if kind == messages.REJECTED:
+        print(*values)
     if kind == messages.HELLO:
         heard.append(values[2])
 
@@ -101,6 +106,9 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("what is for people is not for the node", "Line.data = b'x~\\r\\n\\n'\nput(*ASK)\ngo()",
      "STATUS HELLO"),
     ("each piece of a line is told of", "Line.data = b'~' + b'A' * 191\ngo()", "~ ~"),
+    ("with the mark of what was asked last",
+     "put(messages.ASK, b'abcdef' + bytes(10))\ngo()\nLine.data = b'~' + b'A' * 95\ngo()",
+     "STATUS HELLO ~YWJjZGVm"),
     ("but not of what is for people", "Line.data = b'A' * 192\ngo()", ""),
     ("one line is read at a time", "put(*ASK)\nput(*ASK)\nc.turn()\nprint(len(Line.data) > 9)",
      "True"),
@@ -115,7 +123,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "triseal: out-of-memory: a line is lost STATUS HELLO"),
     ("what is no message is said, and no more",
      "Line.data = b'~AAA\\n~AAAA\\n'\nput(*ASK)\ngo()",
-     "triseal: bad-message: base64 triseal: bad-message: kind or size STATUS HELLO"),
+     "triseal: bad-message: base64"
+     " REJECTED bad-message base64"
+     " triseal: bad-message: kind or size"
+     " REJECTED bad-message kind or size STATUS HELLO"),
     ("for want of memory, flash or stack, too",
      "for one in (b'm', b'f', b's'):\n    put(messages.TIME, one)\nput(*ASK)\ngo()",
      "time 1 triseal: out-of-memory: short time 1 triseal: out-of-memory: full"
@@ -127,13 +138,20 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a node proves its key before its services run", "put(messages.PROVE, bytes(16))\ngo()",
      "PROOF"),
     ("but has no link before", "put(*WELCOME)\ngo()",
-     "triseal: bad-message: kind 1 before the services run"),
+     "triseal: bad-message: kind 1 before the services run"
+     " REJECTED bad-message kind 1 before the services run"),
     ("nor where it has a network", "Node.runner = 1\nNode.settings = {'server': 1}\nput(*WELCOME)\n"
      "put(messages.PROVE, bytes(16))\ngo()",
-     "triseal: bad-message: kind 1 on the console triseal: bad-message: kind 18 on the console"),
+     "triseal: bad-message: kind 1 on the console"
+     " REJECTED bad-message kind 1 on the console"
+     " triseal: bad-message: kind 18 on the console"
+     " REJECTED bad-message kind 18 on the console"),
     ("nor where its own files are wrong", "Node.runner = 1\nNode.failure = errors.Rollback()\n"
      "put(*WELCOME)\nput(messages.PROVE, bytes(16))\ngo()",
-     "triseal: bad-message: kind 1 on the console triseal: bad-message: kind 18 on the console"),
+     "triseal: bad-message: kind 1 on the console"
+     " REJECTED bad-message kind 1 on the console"
+     " triseal: bad-message: kind 18 on the console"
+     " REJECTED bad-message kind 18 on the console"),
     ("a link begins with WELCOME, to the question that was asked",
      LINK + "put(messages.REMOVE, ['a'])\ngo()\nprint(Node.link.question is Node.question)",
      f"{OPEN} duty 3 True"),

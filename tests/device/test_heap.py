@@ -70,8 +70,8 @@ class Board:
         """The next message of this kind."""
         assert self._process.stdout
         for line in self._process.stdout:
-            if len(line) > 2 and line.startswith(b"~"):  # not that it has taken a piece
-                found, values = messages.parse(base64.b64decode(line[1:]))
+            if len(line) > 10 and line.startswith(b"~"):  # not that it has taken a piece
+                found, values = messages.parse(base64.b64decode(line[9:]))
                 if found == kind:
                     return tuple(values)
             else:

@@ -109,6 +109,7 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.PROVE: (b"n" * 16,),
     messages.PROOF: (b"signature",),
     messages.ASK_TIME: (b"n" * 16, 0),
+    messages.REJECTED: ("rollback", "time 5, had 9"),
 }
 
 

@@ -25,8 +25,8 @@ from triseal.site.link.outlet import PIECE
 
 NONCE = bytes(16)
 LIMITS = Limits(hello_seconds=1.0, quiet_seconds=1.0, line_seconds=2.0)
-# Longer than any message may be, as a line.
-OVERSIZE = b"~" + b"A" * 3 * messages.MAX_FRAME
+# Longer than any message may be, as what follows the mark of a line.
+OVERSIZE = b"A" * 3 * messages.MAX_FRAME
 
 
 class Board:
@@ -36,6 +36,7 @@ class Board:
         self.name = name
         self.key = key
         self.time = 1
+        self.mark = b""
         self._fd, self._other = os.openpty()
         tty.setraw(self._other)
         self.port = os.ttyname(self._other)
@@ -51,7 +52,11 @@ class Board:
             data = data[os.write(self._fd, data[:1024]) :]
 
     def say(self, kind: int, *values: Any) -> None:
-        self.put(line(messages.write(kind, *values)))
+        self.put(self.line(messages.write(kind, *values)))
+
+    def line(self, message: bytes) -> bytes:
+        """A line of the node's, which the site has given a mark to."""
+        return b"\n~" + self.mark + base64.b64encode(message) + b"\r\n"
 
     def hear(self) -> tuple[int, tuple[Any, ...]]:
         """The next message of the site."""
@@ -62,7 +67,10 @@ class Board:
                 continue
             self._data = rest
             if one.startswith(b"~"):
-                return messages.parse(base64.b64decode(one[1:]))  # type: ignore[no-any-return]
+                kind, values = messages.parse(base64.b64decode(one[1:]))
+                if kind == messages.ASK:
+                    self.mark = base64.b64encode(values[0][:6])
+                return kind, values
 
     def _read(self) -> None:
         """As the agent does: a mark for each piece of a line that has come."""
@@ -70,7 +78,7 @@ class Board:
             self._data += bytes([octet])
             text = self._data.rpartition(b"\n")[2]
             if text.startswith(b"~") and len(text) % PIECE == 0:
-                self.put(b"\n~\n")
+                self.put(b"\n~" + self.mark + b"\n")
 
     def answer(self, wanted: int) -> tuple[Any, ...]:
         """Be a good node until a message of this kind comes; its values."""
@@ -90,10 +98,6 @@ class Board:
 
     def hello(self, *held: tuple[str, bytes, int]) -> None:
         self.say(messages.HELLO, messages.PROTOCOL, self.name, NONCE, 0, 0, "", list(held))
-
-
-def line(message: bytes) -> bytes:
-    return b"\n~" + base64.b64encode(message) + b"\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -140,38 +144,28 @@ def still_serves(world: LinkWorld, server: Serving) -> None:
     hall.expect(messages.ASSIGN)
 
 
+# What a greeted board says that ends its conversation.
 AFTER: list[tuple[str, bytes, str]] = [
-    ("a mark and no base64", b"\n~not base64!\n", "bad-message"),
-    ("a mark and one octet", b"\n~AA==\n", "bad-message"),
-    ("a line longer than any message", b"\n" + OVERSIZE + b"\n", "bad-message"),
-    ("a message longer than a frame", line(b"\xa1\x82\x30\x00" + bytes(12288)), "bad-message"),
-    ("no DER", line(b"\xa4\xff\xff"), "malformed-der"),
-    (
-        "octets after the message",
-        line(messages.write(messages.RENEW, 0, []) + b"\0"),
-        "malformed-der",
-    ),
-    ("an unknown kind", line(b"\xbe\x00"), "bad-message"),
-    ("what only a site says", line(messages.write(messages.REMOVE, ["thermo"])), "bad-message"),
-    ("a proof that nobody wants", line(messages.write(messages.PROOF, b"x")), "bad-message"),
+    ("what only a site says", messages.write(messages.REMOVE, ["thermo"]), "bad-message"),
+    ("a proof that nobody wants", messages.write(messages.PROOF, b"x"), "bad-message"),
     (
         "the time, gone",
-        line(messages.write(messages.STATUS, NONCE, "shed", 0, 1, 0, [])),
+        messages.write(messages.STATUS, NONCE, "shed", 0, 1, 0, []),
         "node-restarted",
     ),
     (
         "another node's HELLO",
-        line(messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", [])),
+        messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", []),
         "wrong-node",
     ),
     (
         "another protocol",
-        line(messages.write(messages.HELLO, 9, "shed", NONCE, 0, 0, "", [])),
+        messages.write(messages.HELLO, 9, "shed", NONCE, 0, 0, "", []),
         "bad-message",
     ),
     (
         "a file of another node's service",
-        line(messages.write(messages.FETCH, bytes(32), 0, 9)),
+        messages.write(messages.FETCH, bytes(32), 0, 9),
         "not-assigned",
     ),
 ]
@@ -181,10 +175,67 @@ AFTER: list[tuple[str, bytes, str]] = [
 def test_a_greeted_board_that_says(world: LinkWorld, plug: Plug, said: bytes, code: str) -> None:
     board, server = plug()
     board.answer(messages.WELCOME)
-    board.put(said)
+    board.put(board.line(said))
     ended(server, code)
     assert server.lines.nodes == {board.port: ""}
     still_serves(world, server)
+
+
+# What bears the mark and is no message.
+GARBLED: tuple[tuple[str, bytes], ...] = (
+    ("the mark and no base64", b"not base64!"),
+    ("the mark and one octet", b"AA=="),
+    ("a line longer than any message", OVERSIZE),
+    ("a message longer than a frame", base64.b64encode(b"\xa1\x82\x30\x00" + bytes(12288))),
+    ("no DER", base64.b64encode(b"\xa4\xff\xff")),
+    (
+        "octets after the message",
+        base64.b64encode(messages.write(messages.RENEW, 0, []) + b"\0"),
+    ),
+    ("an unknown kind", base64.b64encode(b"\xbe\x00")),
+)
+
+
+@pytest.mark.parametrize("said", [row[1] for row in GARBLED], ids=[row[0] for row in GARBLED])
+def test_a_line_that_can_not_be_read_costs_that_line(plug: Plug, said: bytes) -> None:
+    board, server = plug()
+    board.answer(messages.WELCOME)
+    board.put(b"\n~" + board.mark + said + b"\r\n")
+    board.say(messages.RENEW, 0, [("lock", b"")])
+    assert board.answer(messages.REFUSED) == ("lock", "not-assigned")
+    assert server.counted("triseal_garbled_lines_total") == 1
+    assert server.lines.nodes == {board.port: "shed"}
+
+
+# What a service may print: it knows no mark, but all else.
+HELLO = messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", [])
+GONE = messages.write(messages.STATUS, NONCE, "shed", 0, 1, 0, [])
+PRINTED: tuple[tuple[str, bytes], ...] = (
+    ("degrees", b"~ 20 degrees"),
+    ("that there is room", b"~\n~AAAAAAAA"),
+    ("base64 of nothing", b"~" + b"A" * 20),
+    ("more than a message", b"~" + OVERSIZE),
+    ("messages as they were before marks", b"~" + base64.b64encode(GONE)),
+    ("a mark of its own", b"~" + base64.b64encode(b"marked" + GONE)),
+    ("another node's HELLO", b"~" + base64.b64encode(bytes(6) + HELLO)),
+    ("a word of the agent's", b"triseal: untrusted-signer: Shop"),
+    ("no text", b"\xff\x00~\x1b[2J\xc3"),
+)
+
+
+@pytest.mark.parametrize("said", [row[1] for row in PRINTED], ids=[row[0] for row in PRINTED])
+def test_what_a_service_prints_costs_nothing(plug: Plug, said: bytes) -> None:
+    board, server = plug()
+    for kind in (messages.PROVE, messages.WELCOME):
+        values = board.answer(kind)
+        board.put((b"\n" + said + b"\r\n") * 5)
+        if kind == messages.PROVE:
+            board.say(messages.PROOF, board.sign(values[0]))
+    board.put((b"\n" + said + b"\r\n") * 5)
+    board.say(messages.RENEW, 0, [("lock", b"")])
+    assert board.answer(messages.REFUSED) == ("lock", "not-assigned")
+    assert server.counted("triseal_garbled_lines_total") == 0
+    assert server.lines.nodes == {board.port: "shed"}
 
 
 def test_a_board_gets_nothing_of_another_nodes(world: LinkWorld, plug: Plug) -> None:

@@ -30,7 +30,7 @@ class Agent(Socket):
     """Something at a port that takes lines in pieces, and says `room` when it has taken one; and
     answers each message as `say` does."""
 
-    def __init__(self, port: Path, say: Say, room: Iterable[bytes] = (b"~",)) -> None:
+    def __init__(self, port: Path, say: Say, room: Iterable[bytes] = (console._TAKEN,)) -> None:
         super().__init__(port)
         self._say = say
         self._room = room
@@ -60,16 +60,18 @@ class Agent(Socket):
             os.write(self.master, line + b"\n")
 
 
-def line(kind: int, *values: Any) -> bytes:
-    return b"~" + base64.b64encode(messages.write(kind, *values))
+def line(kind: int, *values: Any, mark: bytes = console._MARK) -> bytes:
+    return b"~" + base64.b64encode(mark + messages.write(kind, *values))
 
 
-def status(nonce: bytes, state: str = "running", now: int = 1795363200) -> list[bytes]:
+def status(
+    nonce: bytes, state: str = "running", now: int = 1795363200, mark: bytes = console._MARK
+) -> list[bytes]:
     """STATUS and HELLO of a node with one service."""
     one: tuple[Any, ...] = ("thermo", messages.STATES.index(state), "", "", "1.0", now, [])
     held = [("thermo", b"\x01" * 16, messages.STATES.index(state))]
     return [
-        line(messages.STATUS, nonce, "kitchen", now, 3, 1000, [one]),
+        line(messages.STATUS, nonce, "kitchen", now, 3, 1000, [one], mark=mark),
         line(messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 3, 0, "", held),
     ]
 
@@ -82,7 +84,13 @@ def noisy(kind: int, values: tuple[Any, ...]) -> list[bytes]:
     """A service prints what it likes: old answers, what looks like one, words of its own."""
     said, hello = status(values[0])
     false = b"x" + status(values[0], "failed")[0][1:]
-    junk = [b"triseal: rollback: says a service", b"~", b"~%%%", b"~AAAA", b"thermo: ~x", false]
+    guess = bytes(6)
+    junk = [
+        b"triseal: rollback: says a service",
+        *[b"~", b"~%%%", b"~AAAA", b"thermo: ~x", console._TAKEN, console._TAKEN + b"~", false],
+        line(messages.REJECTED, "untrusted-signer", "Shop", mark=guess),
+        *status(bytes(16), "failed", mark=guess),
+    ]
     log = line(messages.LOG, "thermo", "tick")
     return [*junk, *status(bytes(16), "failed"), said, log, hello]
 
@@ -101,7 +109,7 @@ def endless(kind: int, values: tuple[Any, ...]) -> Iterable[bytes]:
 
 @contextmanager
 def at(
-    folder: Path, say: Say, patience: float = 0.2, room: Iterable[bytes] = (b"~",)
+    folder: Path, say: Say, patience: float = 0.2, room: Iterable[bytes] = (console._TAKEN,)
 ) -> Iterator[Port]:
     with Agent(folder / "port", say, room) as agent, Port(agent.port, patience=patience) as port:
         yield port
@@ -121,6 +129,14 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_was_said(
 ) -> None:
     with at(tmp_path, say) as port, pytest.raises(NoAgent):
         console.ask(port, 0.5)
+
+
+def test_an_agent_that_knows_no_mark_is_to_be_updated(tmp_path: Path) -> None:
+    def older(kind: int, values: tuple[Any, ...]) -> list[bytes]:
+        return status(values[0], mark=b"")
+
+    with at(tmp_path, older) as port, pytest.raises(NoAgent, match="node provision updates it"):
+        console.ask(port, 20.0)
 
 
 @pytest.mark.parametrize(("own", "given"), [(20.0, 0.1), (0.1, 20.0)])
@@ -159,7 +175,24 @@ TOLD: tuple[tuple[str, Say, type[Exception] | None], ...] = (
     ("it waits", telling(lambda n: status(n, "waiting-for-time"), status), None),
     ("a service lies", telling(lambda n: [b"rollback: had 9", *status(n)]), None),
     ("it knows no time", telling(lambda n: status(n, now=0)), errors.NoTrustedTime),
-    ("it refuses", telling(lambda _: [b"triseal: rollback: had 9"]), errors.Rollback),
+    ("it refuses", telling(lambda _: [line(messages.REJECTED, "rollback", "9")]), errors.Rollback),
+    (
+        "a service prints that it refuses",
+        telling(
+            lambda n: [
+                b"triseal: rollback: had 9",
+                b"~AAAAAAAA",
+                line(messages.REJECTED, "rollback", "9", mark=bytes(6)),
+                *status(n),
+            ]
+        ),
+        None,
+    ),
+    (
+        "it lacks memory",
+        telling(lambda n: [line(messages.REJECTED, "out-of-memory", ""), *status(n)]),
+        None,
+    ),
     ("it installs for ever", telling(lambda n: status(n, "installing")), NoAgent),
 )
 

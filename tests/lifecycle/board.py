@@ -146,7 +146,7 @@ class Board:
                 service, _, granted = line[1:].decode().strip().partition(" ")
                 self._on_tick(self.name, service, granted == "1", time.time())
             elif line[:1] == b"~":
-                self._take(line[1:])
+                self._take(line[9:])  # behind the mark
             else:
                 self._note(line.decode(errors="replace").strip())
 

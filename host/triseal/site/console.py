@@ -1,16 +1,19 @@
 """Talks to the agent on a board over its serial line, while its services run on.
 
-A line `~` and the base64 of a message of `sealcore.messages`; all other lines are for people, and
-a service may print such a line too. So an answer counts only with the nonce that was asked with.
+A line `~` and the base64 of a message of `sealcore.messages`; all other lines are for people.
+Services print there too. So a line of the node's counts only with the mark that it was given by
+ASK, which begins its base64 and no service knows: see `nlsm.answers`.
 
 Boards keep some 255 octets of input and lose what comes on top of that, while their agent is busy.
-So a line goes in pieces, each one once the agent has said by a line `~` that it has taken the last.
+So a line goes in pieces, each one once the agent has said by a line of the mark alone that it has
+taken the last.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import secrets
 import time
 from dataclasses import dataclass
@@ -19,15 +22,17 @@ from typing import Any
 from boards.errors import BoardTimeout
 from boards.port import Port
 from sealcore import errors, messages
-from triseal.site import refusals
 from triseal.site.errors import NoAgent
+from triseal.site.refusals import coded
 
 PATIENCE = 30.0
 _AGAIN = 1.5  # seconds, and twice as long each time: a slow agent must come to the end of it
 _PIECE = 96  # octets, as nlsm/console.py has it
 _UNSETTLED = ("installing", "waiting-for-time")
-_REFUSED = b"triseal: "
-_TAKEN = b"~"
+_MARK_OCTETS = 6  # base64 of them is whole
+_NONCE_OCTETS = 16
+_MARK = secrets.token_bytes(_MARK_OCTETS)  # of this process: what it did not ask for is not for it
+_TAKEN = b"~" + base64.b64encode(_MARK)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
     while True:
         # What comes before the agent listens is lost: so it is asked again, with another nonce, for
         # each answer makes the nonce of the one before void.
-        nonce = secrets.token_bytes(16)
+        nonce = _MARK + secrets.token_bytes(_NONCE_OCTETS - _MARK_OCTETS)
         _send(port, messages.write(messages.ASK, nonce), end)
         try:
             soon = min(end, time.monotonic() + again)
@@ -165,25 +170,30 @@ def _answer(port: Port, wanted: int, end: float, *, refusals: bool = False) -> t
         if time.monotonic() >= end:
             raise BoardTimeout("no answer among all that the board prints")
         line = port.read_line(end - time.monotonic())
-        if refusals:
-            _check_refusal(line)
-        if not line.startswith(b"~"):
-            continue
-        try:
-            kind, values = messages.parse(base64.b64decode(line[1:], validate=True))
-        except (binascii.Error, errors.SealError):
-            continue
+        kind, values = _parsed(line, _TAKEN)
+        if kind == messages.REJECTED and refusals:
+            _raise_refusal(*values)
         if kind == wanted:
             return tuple(values)
+        kind, values = _parsed(line, b"~")
+        if kind == messages.STATUS and values[0].startswith(_MARK):
+            raise NoAgent("the node's code is older than this: triseal node provision updates it")
 
 
-def _check_refusal(line: bytes) -> None:
-    """Raise what the agent refused by a line `triseal: CODE: detail`."""
-    if line.startswith(_REFUSED):
-        code, _, detail = line.removeprefix(_REFUSED).decode(errors="replace").partition(": ")
-        refusal = refusals.coded(code)
-        if refusal is not None:
-            raise refusal(f"says the node: {detail}")
+def _parsed(line: bytes, begin: bytes) -> tuple[int, tuple[Any, ...]]:
+    """Kind and values of the message in a line; (-1, ()) if there is none."""
+    if line.startswith(begin):
+        with contextlib.suppress(binascii.Error, errors.SealError):
+            kind, values = messages.parse(base64.b64decode(line[len(begin) :], validate=True))
+            return kind, values
+    return -1, ()
+
+
+def _raise_refusal(code: str, detail: str) -> None:
+    """Raise what the agent has rejected, if it is a refusal."""
+    refusal = coded(code)
+    if refusal is not None:
+        raise refusal(f"says the node: {detail}")
 
 
 def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:

@@ -1,4 +1,9 @@
-"""The messages at a serial line: lines of `~` and base64, among whatever else a board prints."""
+"""The messages at a serial line: lines of `~`, a mark and base64, among all that a board prints.
+
+Services print there too. So the node's lines bear a mark that the line's owner has drawn and no
+service knows (see `nlsm.answers`); whatever else comes, or is garbled on its way, costs no more
+than itself: a node whose message was lost begins anew after a while.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import base64
 import binascii
 import secrets
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from boards.errors import BoardError
@@ -17,14 +23,17 @@ from triseal.site.errors import NoAgent
 from triseal.site.link.limits import Limits
 from triseal.site.link.outlet import Outlet
 
-_MARK = b"~"
-_LONGEST = 1 + 4 * ((messages.MAX_FRAME + 2) // 3) + 2  # mark, base64, line end
+_SIGN = b"~"
+_MARK_OCTETS = 6  # base64 of them is whole
+_NONCE_OCTETS = 16
+_LONGEST = 1 + 8 + 4 * ((messages.MAX_FRAME + 2) // 3) + 2  # sign, mark, base64, line end
 _MOST_WAITING = 4  # messages; with more, the line's own flow control holds the node up
 _GAP = 0.005  # seconds between two reads: a board that never stops talking is one of many
 _FIRST_TRY = 2.0  # seconds for the answer to the first question
 _STUCK = 10.0  # seconds without an answer, after which the node has forgotten half a line
 _HEAD = 4
 _STATUS = 0xA0 + messages.STATUS
+_REJECTED = 0xA0 + messages.REJECTED
 
 
 class Restarted(Failure):
@@ -37,18 +46,16 @@ class Restarted(Failure):
 class Line:
     """The messages of one open port.
 
-    What is no message is left out until `strict` is set; from then on it ends the conversation.
-
     Args:
         stream: the port; `close` closes it.
         limits: how long a node may be silent, and how long it may take.
-
-    Attributes:
-        strict: whether what looks like a message has to be one.
+        garbled: called for each line that bears the mark and is no message.
     """
 
-    def __init__(self, stream: Stream, limits: Limits) -> None:
-        self.strict = False
+    def __init__(self, stream: Stream, limits: Limits, garbled: Callable[[], object]) -> None:
+        self._garbled = garbled
+        self._mark = secrets.token_bytes(_MARK_OCTETS)
+        self._begin = _SIGN + base64.b64encode(self._mark)
         self._stream = stream
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -67,7 +74,6 @@ class Line:
         HELLO that answers this lets both begin anew.
 
         Raises:
-            BadMessage: something that looked like a message was none.
             BoardGone: the port vanished.
             Restarted: the node has lost the time.
             TimeoutError: it does not answer.
@@ -80,7 +86,9 @@ class Line:
                 if asked:
                     raise TimeoutError
                 asked = True
-                self._ask(secrets.token_bytes(16), anew=True)
+                self._ask(self._nonce(), anew=True)
+            elif found[0] == _REJECTED:
+                pass  # it lost a part of what it was told: it begins anew when it misses the rest
             elif found[0] != _STATUS:
                 return found
             elif not messages.parse(found)[1][2]:
@@ -96,7 +104,7 @@ class Line:
         end = self._loop.time() + self._limits.line_seconds
         patience = _FIRST_TRY
         while (left := end - self._loop.time()) > 0:
-            nonce = secrets.token_bytes(16)
+            nonce = self._nonce()
             self._ask(nonce, anew=patience > _STUCK)
             status = await self.answer(messages.STATUS, min(patience, left), nonce)
             if status is not None:
@@ -131,7 +139,7 @@ class Line:
         """Send; how many octets that is."""
         before = self._out.size
         for one in frames:
-            self._out.add(_MARK + base64.b64encode(one[_HEAD:]) + b"\n")
+            self._out.add(_SIGN + base64.b64encode(one[_HEAD:]) + b"\n")
         octets = self._out.size - before
         self._write()
         return octets
@@ -155,6 +163,9 @@ class Line:
     def closing(self) -> bool:
         """Whether it has ended."""
         return self._end is not None
+
+    def _nonce(self) -> bytes:
+        return self._mark + secrets.token_bytes(_NONCE_OCTETS - _MARK_OCTETS)
 
     def _ask(self, nonce: bytes, *, anew: bool) -> None:
         """Ask for a STATUS; `anew`: what was not taken by now is not worth waiting for."""
@@ -190,45 +201,39 @@ class Line:
         try:
             self._data += self._stream.receive()
             self._cut()
-        except (BoardError, errors.SealError) as error:
+        except BoardError as error:
             self._fail(error)
             return
         if self._pause is None:
             self._pause = self._loop.call_later(_GAP, self._listen)
 
     def _cut(self) -> None:
-        """Take whole lines off what has arrived. Raises BadMessage."""
+        """Take whole lines off what has arrived."""
         *lines, rest = self._data.split(b"\n")
         for line in lines:
             if not self._too_long:
                 self._line(bytes(line).rstrip(b"\r"))
             self._too_long = False
         if len(rest) > _LONGEST:
-            self._refuse(bytes(rest[:1]), "size")
+            if rest.startswith(self._begin) and not self._too_long:
+                self._garbled()
             self._too_long = True
             rest.clear()
         self._data = rest
 
     def _line(self, line: bytes) -> None:
-        if line == _MARK:
+        if line == self._begin:
             self._out.taken()
             self._write()
-            return
-        if not line.startswith(_MARK):
-            return  # for people
-        try:
-            message = base64.b64decode(line[1:], validate=True)
-        except binascii.Error:
-            message = b""
-        if 2 <= len(message) <= messages.MAX_FRAME:
-            self._messages.append(message)
-            self._arrived.set()
-        else:
-            self._refuse(line, "base64 or size")
-
-    def _refuse(self, line: bytes, what: str) -> None:
-        if self.strict and line.startswith(_MARK):
-            raise errors.BadMessage(what)
+        elif line.startswith(self._begin):
+            try:
+                message = base64.b64decode(line[len(self._begin) :], validate=True)
+                messages.parse(message)
+            except (binascii.Error, errors.SealError):
+                self._garbled()
+            else:
+                self._messages.append(message)
+                self._arrived.set()
 
     def _write(self) -> None:
         """Send what may leave, as far as the system takes it."""

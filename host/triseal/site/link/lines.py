@@ -78,7 +78,7 @@ class Lines:
 
         try:
             stream = await _open(port)
-            line = Line(stream, self._reception.limits)
+            line = Line(stream, self._reception.limits, self._reception.metrics.garbled.inc)
             try:
                 peer = await self._greet(line)
                 return await self._reception.serve(line, peer, partial(greeted, peer)), "", served
@@ -102,7 +102,6 @@ class Lines:
                 break
             await self._tell_time(line, peer, messages.parse(hello)[1][2])
         line.unread(hello)
-        line.strict = True
         return peer
 
     async def _prove(self, line: Line, node: str) -> Peer:

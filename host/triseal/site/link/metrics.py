@@ -30,6 +30,11 @@ class Metrics:
         self.octets_out = Counter(
             "triseal_sent_bytes", "Octets of frames sent.", registry=self._registry
         )
+        self.garbled = Counter(
+            "triseal_garbled_lines",
+            "Lines of nodes at serial lines that were no message.",
+            registry=self._registry,
+        )
         self.lines = Gauge(
             "triseal_line_up",
             "Whether a node at a serial line is served.",
