@@ -1,4 +1,10 @@
-"""What all tests share: the two counts of the common suite at the end of a run."""
+"""What all tests share: what closes behind them, and the two counts of the common suite."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import hypothesis
 import pytest
@@ -17,6 +23,42 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("suite")
+
+
+_connections: list[tuple[sqlite3.Connection, str]] = []
+
+
+def _note_connection(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "sqlite3.connect/handle":
+        (connection,) = arguments
+        assert isinstance(connection, sqlite3.Connection)
+        _connections.append((connection, os.environ.get("PYTEST_CURRENT_TEST", "outside a test")))
+
+
+sys.addaudithook(_note_connection)
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        _ = connection.total_changes
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_connection_is_closed() -> Iterator[None]:
+    """Whoever opens a database closes it. Python tells from 3.13 on, at no certain moment."""
+    yield
+    left = [f"{place} has not closed it" for one, place in _connections if _is_open(one)]
+    assert not left, "\n".join(["SQLite connections that were opened in", *left])
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What a test enters here ends with the test, the last one first."""
+    with ExitStack() as entered:
+        yield entered
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -52,7 +52,8 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
         metadata: the tables.
 
     Returns:
-        An engine; `dispose` it in the end. Use it by `reading` and `writing`.
+        An engine. Use it by `reading` and `writing`. Its opener disposes it once all threads that
+        use it have ended: `dispose` does not reach a connection that is in use.
 
     Raises:
         DatabaseUnusable: no such server, not a database, no driver, ...
@@ -139,8 +140,12 @@ def _open_sqlite(url: URL) -> Engine:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # or the driver would begin transactions by itself
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()  # it is in no pool yet, so that no `dispose` would reach it
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

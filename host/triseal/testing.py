@@ -117,7 +117,7 @@ class Site:
     def close(self) -> None:
         """Give its databases back."""
         self.store.close()
-        self.manager.__exit__(None, None, None)
+        self.manager.close()
 
 
 class Node:

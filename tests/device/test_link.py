@@ -36,8 +36,9 @@ DAY = 86400
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    return linked.make_world(tmp_path_factory.mktemp("link"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with linked.make_world(tmp_path_factory.mktemp("link")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -242,9 +243,9 @@ def seal_on_another_store_seal(world: LinkWorld, made: Package, key: bytes) -> b
 
 
 def test_a_server_of_another_site_hears_nothing(
-    world: LinkWorld, connect: Connect, tmp_path: Path
+    world: LinkWorld, connect: Connect, tmp_path: Path, stack: ExitStack
 ) -> None:
-    stranger = LinkWorld(tmp_path / "other", "rsa2048")
+    stranger = stack.enter_context(LinkWorld(tmp_path / "other", "rsa2048"))
     stranger.manager.add_node(NODE)
     with serving(stranger) as server:
         node = connect(server.port)

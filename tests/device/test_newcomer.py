@@ -184,11 +184,12 @@ class Line:
 
 
 @pytest.fixture(scope="module")
-def whole_line(tmp_path_factory: pytest.TempPathFactory) -> Line:
+def whole_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     blank = tmp_path_factory.mktemp("blank")
     with VirtualBoard(blank) as virtual, Board(virtual.port) as board:
         install_code(board)
-    return Line(LinkWorld(tmp_path_factory.mktemp("line")), blank)
+    with LinkWorld(tmp_path_factory.mktemp("line")) as world:
+        yield Line(world, blank)
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_what_the_site_refuses_is_one_line_and_changes_nothing(line: Line, site:
 
 
 def test_nobody_but_its_site_hears_of_a_board(line: Line, tmp_path: Path) -> None:
-    with serving(LinkWorld(tmp_path / "farm")) as impostor:
+    with LinkWorld(tmp_path / "farm") as farm, serving(farm) as impostor:
         directory, _ = line.board(server=["127.0.0.1", impostor.port])
         with started(directory) as node:
             assert "triseal: link: bad-signature" in node.until_line("triseal: link:")

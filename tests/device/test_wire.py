@@ -27,8 +27,9 @@ NODE = "shed"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    return linked.make_world(tmp_path_factory.mktemp("wire"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with linked.make_world(tmp_path_factory.mktemp("wire")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

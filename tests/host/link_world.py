@@ -249,8 +249,8 @@ def parsed(der: bytes) -> seal.Seal:
 class LinkWorld(World):
     """A site with services on nodes, whose time is the real one, as TLS asks for it."""
 
-    def __init__(self, folder: Path, algorithm: str = "p256") -> None:
-        super().__init__(folder / "site", algorithm, int(time.time()))
+    def __init__(self, folder: Path, algorithm: str = "p256", name: str = "house") -> None:
+        super().__init__(folder / "site", algorithm, int(time.time()), name=name)
         self.known: set[str] = set()
         self.contexts: dict[str, ssl.SSLContext] = {}
         self.scratch = folder / "nodes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cryptography import x509 as cx509
 from cryptography.hazmat.primitives import hashes
@@ -91,23 +91,33 @@ def make_request(key: PrivateKey, name: str) -> bytes:
 
 @dataclass
 class World:
-    """A site that trusts one Store and one developer, at a time that only the test moves."""
+    """A site that trusts one Store and one developer, at a time that only the test moves.
+
+    A context manager: whoever makes one closes it.
+    """
 
     folder: Path
     algorithm: str = "p256"
     now: int = NOW
     database: str = ""
+    name: str = "house"
     store: Store = field(default_factory=make_store)
     developer: Developer = field(default_factory=make_developer)
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         home.init(
-            self.folder, Founding("house", self.algorithm, database=self.database), None, self.now
+            self.folder, Founding(self.name, self.algorithm, database=self.database), None, self.now
         )
         self.manager = self.open()
         self.manager.trust_store(self.store.certificate)
         self.manager.trust_developer(self.developer.name, self.developer.signer.spki)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.manager.close()
 
     def open(self) -> Manager:
         """The site as another process would open it."""

@@ -101,14 +101,14 @@ class Board:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    made = LinkWorld(tmp_path_factory.mktemp("hostile-line"))
-    made.deploy("shed", "thermo")
-    made.deploy("hall", "thermo", "lock")
-    made.deploy("gone", "thermo")
-    made.manager.retire("gone")
-    made.manager.add_node("added")
-    return made
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path_factory.mktemp("hostile-line")) as made:
+        made.deploy("shed", "thermo")
+        made.deploy("hall", "thermo", "lock")
+        made.deploy("gone", "thermo")
+        made.manager.retire("gone")
+        made.manager.add_node("added")
+        yield made
 
 
 Plug = Callable[..., tuple[Board, Serving]]

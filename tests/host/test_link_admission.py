@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,10 @@ SAID = (renew, fetch, report, enrol)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> LinkWorld:
-    made = LinkWorld(tmp_path)
-    made.deploy(NODE, "thermo")
-    return made
+def world(tmp_path: Path) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path) as made:
+        made.deploy(NODE, "thermo")
+        yield made
 
 
 @pytest.mark.parametrize("said", SAID, ids=[one.__name__ for one in SAID])

@@ -22,13 +22,12 @@ RUNNING = messages.STATES.index("running")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path, "p256")
-    made.add_service("thermo", b"async def main(ctx):\n    pass\n")
-    for name in ("hall", "kitchen"):
-        made.add_node(name, ["thermo"])
-    yield made
-    made.manager.engine.dispose()
-    close_nodes()
+    with Site(tmp_path, "p256") as made:
+        made.add_service("thermo", b"async def main(ctx):\n    pass\n")
+        for name in ("hall", "kitchen"):
+            made.add_node(name, ["thermo"])
+        yield made
+        close_nodes()
 
 
 def connected(site: Site, name: str, port: int) -> Node:

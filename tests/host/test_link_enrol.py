@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ def _leave() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    made = LinkWorld(tmp_path_factory.mktemp("newcomers"))
-    made.deploy("kitchen", "thermo")
-    return made
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path_factory.mktemp("newcomers")) as made:
+        made.deploy("kitchen", "thermo")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +230,8 @@ def test_of_two_at_once_with_one_token_one_wins(world: LinkWorld, site: Serving)
     assert sorted(kinds) == [messages.REFUSED] * 3 + [messages.ENROLLED]
 
 
-def test_a_flood_of_strangers_costs_a_node_nothing(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_flood_of_strangers_costs_a_node_nothing(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     limits = Limits(handshakes=8, enrol_burst=1, enrol_rate=0.01)
     with serving(world, limits) as site:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,11 +53,11 @@ def _leave() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    made = LinkWorld(tmp_path_factory.mktemp("hostile"))
-    made.deploy("kitchen", "thermo")
-    made.deploy("hall", "thermo", "lock")
-    return made
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path_factory.mktemp("hostile")) as made:
+        made.deploy("kitchen", "thermo")
+        made.deploy("hall", "thermo", "lock")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -279,8 +279,8 @@ def test_a_resumed_session_proves_nothing(world: LinkWorld, site: Serving, kitch
     assert site.identity.context.options & ssl.OP_NO_RENEGOTIATION
 
 
-def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("attic", "thermo")
     with serving(world) as site:
         attic = world.node("attic", site.port)
@@ -295,8 +295,8 @@ def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path) -> None:
         assert again.closed()
 
 
-def test_slow_and_half_open_connections_give_way(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_slow_and_half_open_connections_give_way(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     limits = Limits(handshakes=8, handshake_seconds=30, hello_seconds=2, frame_seconds=2)
     with serving(world, limits) as site:
@@ -342,8 +342,8 @@ def test_who_has_a_network_of_addresses_takes_one_place_after_the_other() -> Non
     assert origin("fe80::1%eth0") == origin("fe80::2")
 
 
-def test_a_node_that_does_not_read_is_dropped(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_node_that_does_not_read_is_dropped(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     many = 100000
     limits = Limits(write_seconds=0.5, write_octets=1024, burst=many, rate=1e6, kept_burst=many)
@@ -375,8 +375,8 @@ def test_a_newer_connection_replaces_the_older(world: LinkWorld, site: Serving) 
     second.expect(messages.RENEWED)
 
 
-def test_no_more_nodes_than_allowed(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_no_more_nodes_than_allowed(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     world.deploy("hall", "thermo")
     with serving(world, Limits(connections=1)) as site:
@@ -389,8 +389,8 @@ def test_no_more_nodes_than_allowed(tmp_path: Path) -> None:
         kitchen.expect(messages.ASSIGN)
 
 
-def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     world.deploy("hall", "thermo")
     with serving(world, Limits(burst=20, rate=5)) as site:
@@ -407,8 +407,8 @@ def test_a_flooding_node_waits_and_others_do_not(tmp_path: Path) -> None:
         hall.close()
 
 
-def test_what_follows_a_broken_frame_is_not_kept(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_what_follows_a_broken_frame_is_not_kept(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     with serving(world, Limits(burst=2, rate=0.01)) as site:
         node = world.node("kitchen", site.port)
@@ -438,8 +438,8 @@ def test_what_came_before_a_broken_frame_is_answered_once(
     assert seals(world) == before[0] + 1
 
 
-def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", *(f"s{number}" for number in range(8)))
     with serving(world, Limits(burst=64, rate=20)) as site:
         node = world.node("kitchen", site.port)
@@ -455,8 +455,10 @@ def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path) -> None
         assert time.monotonic() - start > 1.5
 
 
-def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo", "lock")
     limits = Limits(kept_burst=3, kept_rate=0.001, hello_seconds=3)
     with serving(world, limits) as site:
@@ -499,9 +501,9 @@ def test_who_leaves_before_the_answer_pays_for_it(world: LinkWorld, site: Servin
 
 
 def test_a_defect_in_what_a_node_is_told_ends_its_connection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: ExitStack
 ) -> None:
-    world = LinkWorld(tmp_path)
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     with serving(world) as site:
         node = world.node("kitchen", site.port)

@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def _leave() -> Iterator[None]:
 
 
 def make(folder: Path, url: str = "", nodes: int = 2) -> Site:
+    """A site to be closed, as a context manager."""
     site = Site(folder, "p256", url)
     site.add_service("thermo", SOURCE)
     for number in range(nodes):
@@ -63,8 +65,8 @@ def page(ports: Ports, path: str, host: str = "127.0.0.1") -> bytes:
         return found
 
 
-def test_killed_in_the_middle_and_started_again(tmp_path: Path) -> None:
-    site = make(tmp_path)
+def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack) -> None:
+    site = stack.enter_context(make(tmp_path))
     process = start_server(site.home, tmp_path / "log")
     ports = ready(process)
     one = node(site, "node0", ports.nodes)
@@ -86,11 +88,10 @@ def test_killed_in_the_middle_and_started_again(tmp_path: Path) -> None:
     with server(site.home, tmp_path / "log", port=ports.nodes):
         one.hello(thermo=one.serial("thermo"))
         renew(one)
-    site.manager.engine.dispose()
 
 
-def test_told_to_stop_it_stops(tmp_path: Path) -> None:
-    site = make(tmp_path)
+def test_told_to_stop_it_stops(tmp_path: Path, stack: ExitStack) -> None:
+    site = stack.enter_context(make(tmp_path))
     process = start_server(site.home, tmp_path / "log")
     one = node(site, "node0", ready(process).nodes)
     one.hello()
@@ -102,11 +103,10 @@ def test_told_to_stop_it_stops(tmp_path: Path) -> None:
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert events[0] == "serving"
     assert events[-1] == "stopped"
-    site.manager.engine.dispose()
 
 
-def test_its_pages(tmp_path: Path) -> None:
-    site = make(tmp_path)
+def test_its_pages(tmp_path: Path, stack: ExitStack) -> None:
+    site = stack.enter_context(make(tmp_path))
     absent = str(tmp_path / "no-board")
     with server(site.home, tmp_path / "log", "--serial", absent) as (ports, _):
         one = node(site, "node0", ports.nodes)
@@ -133,11 +133,10 @@ def test_its_pages(tmp_path: Path) -> None:
         for host in ("site.example", "127.0.0.1.site.example:80", "[::2]", "", "[::1"):
             with pytest.raises(urllib.error.HTTPError, match="421"):
                 page(ports, "/nodes", host)
-    site.manager.engine.dispose()
 
 
-def test_a_nodes_log_is_followed(tmp_path: Path) -> None:
-    site = make(tmp_path)
+def test_a_nodes_log_is_followed(tmp_path: Path, stack: ExitStack) -> None:
+    site = stack.enter_context(make(tmp_path))
     with server(site.home, tmp_path / "log") as (ports, _):
         one = node(site, "node0", ports.nodes)
         one.hello()
@@ -150,7 +149,6 @@ def test_a_nodes_log_is_followed(tmp_path: Path) -> None:
         assert (line["node"], line["service"]) == ("node0", "thermo")
         assert line["text"] == "21 degrees\nforged"
         assert one.expect(messages.FOLLOW) == (0,)
-    site.manager.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +160,8 @@ def cluster() -> Iterator[str]:
         yield url
 
 
-def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path) -> None:
-    site = make(tmp_path, cluster)
+def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path, stack: ExitStack) -> None:
+    site = stack.enter_context(make(tmp_path, cluster))
     log = tmp_path / "log"
     with server(site.home, log) as (left, _), server(site.home, log) as (right, _):
         nodes = [node(site, "node0", left.nodes), node(site, "node1", right.nodes)]
@@ -184,7 +182,6 @@ def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path) -> None
         moved.hello(thermo=moved.serial("thermo"))
         renew(moved)
         changes_under_load(site, [moved, nodes[1]])
-    site.manager.engine.dispose()
 
 
 def changes_under_load(site: Site, nodes: list[Node]) -> None:

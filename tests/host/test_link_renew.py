@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ def _leave() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> LinkWorld:
-    made = LinkWorld(tmp_path_factory.mktemp("link"))
-    made.deploy("kitchen", "thermo", "light")
-    made.deploy("hall", "thermo")
-    return made
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path_factory.mktemp("link")) as made:
+        made.deploy("kitchen", "thermo", "light")
+        made.deploy("hall", "thermo")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +183,8 @@ def test_what_a_node_held_back_is_removed_when_it_says_so(world: LinkWorld, kitc
     assert (messages.REMOVE, (["relic"],)) in kinds
 
 
-def test_an_expired_seal_comes_anew_with_the_welcome(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_an_expired_seal_comes_anew_with_the_welcome(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     world.now -= world.manager.lifetime + 1
     old = world.manager.deployment("kitchen", "thermo").seal.der
@@ -203,8 +204,8 @@ def test_a_seal_that_lives_is_left_alone(world: LinkWorld, kitchen: Node) -> Non
     kitchen.expect(messages.RENEWED)  # and nothing before
 
 
-def test_a_batch_of_thirty(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path, "rsa2048")
+def test_a_batch_of_thirty(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path, "rsa2048"))
     services = [f"service{number}" for number in range(30)]
     world.deploy("kitchen", *services)
     with serving(world) as site:
@@ -262,8 +263,8 @@ def guarantee(world: LinkWorld, service: str) -> Guarantee:
         return of(connection, world.manager.preparer, places, world.now)
 
 
-def test_a_service_that_cannot_be_sealed_is_refused_alone(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_service_that_cannot_be_sealed_is_refused_alone(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo", "light")
     rows = [{"service": "light", "node": "", "grant": f"bus.publish:{n}"} for n in range(65)]
     with database.writing(world.manager.engine) as connection:
@@ -276,8 +277,8 @@ def test_a_service_that_cannot_be_sealed_is_refused_alone(tmp_path: Path) -> Non
         assert got[messages.ASSIGN][0] == "thermo"
 
 
-def test_a_refusal_for_the_time_ends_with_the_time(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_a_refusal_for_the_time_ends_with_the_time(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     world.manager.add_service(world.package())
     world.add_node("kitchen")
     world.manager.assign("kitchen", "thermo")

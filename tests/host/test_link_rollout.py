@@ -25,11 +25,11 @@ def _leave() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> LinkWorld:
-    made = LinkWorld(tmp_path)
-    for node in ("hall", "kitchen"):
-        made.deploy(node, "thermo")
-    return made
+def world(tmp_path: Path) -> Iterator[LinkWorld]:
+    with LinkWorld(tmp_path) as made:
+        for node in ("hall", "kitchen"):
+            made.deploy(node, "thermo")
+        yield made
 
 
 @pytest.fixture

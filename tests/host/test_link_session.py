@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -127,13 +128,12 @@ def _ignore(_: str, __: str) -> None:
 
 @pytest.fixture(scope="module")
 def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
-    world = LinkWorld(tmp_path_factory.mktemp("session"))
-    world.deploy("kitchen", "thermo")
-    world.deploy("hall", "thermo", "lock")
-    world.manager.grant("thermo", ["log"], ["hall"])
-    made = Conversation(world)
-    yield made
-    made.close()
+    with LinkWorld(tmp_path_factory.mktemp("session")) as world:
+        world.deploy("kitchen", "thermo")
+        world.deploy("hall", "thermo", "lock")
+        world.manager.grant("thermo", ["log"], ["hall"])
+        with closing(Conversation(world)) as made:
+            yield made
 
 
 @settings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from triseal.site.manager import Manager
 from triseal.testing import Site
 
 
-def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     world.manager.add_service(world.package())
     for node in ("hall", "kitchen"):
         world.add_node(node)
@@ -57,8 +57,8 @@ ANSWERS = (
 )
 
 
-def test_a_board_that_is_no_node_is_one_error(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_a_board_that_is_no_node_is_one_error(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     bundle = world.manager.bundle().der
     with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
         board.mkdirs("/triseal")
@@ -82,9 +82,9 @@ def offer(_: World, board: Board) -> None:
 
 
 def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: ExitStack
 ) -> None:
-    world = World(tmp_path / "site")
+    world = stack.enter_context(World(tmp_path / "site"))
     world.manager.add_service(world.package())
     world.add_node("hall")
     status = NodeStatus("hall", NOW, 3, 100000, (), {}, bytes(16))

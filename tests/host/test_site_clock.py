@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ STARTS = [
 @pytest.mark.parametrize(
     ("since", "doubt"), [row[1:] for row in STARTS], ids=[row[0] for row in STARTS]
 )
-def test_between_two_starts(since: int, doubt: bool, tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_between_two_starts(since: int, doubt: bool, tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     world.add_node("hall")
     world.manager.check_clock()  # nothing was noted yet
     note(world, world.now, doubted=False)
@@ -116,16 +117,16 @@ def test_between_two_starts(since: int, doubt: bool, tmp_path: Path) -> None:
         one()
 
 
-def test_what_was_noted_never_goes_back(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_what_was_noted_never_goes_back(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     for seconds in (0, 100, 50):
         note(world, world.now + seconds, doubted=False)
     with database.reading(world.manager.engine) as connection:
         assert clock.latest(connection) == (world.now + 100, False)
 
 
-def test_a_jump_outlasts_the_process_that_saw_it(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_a_jump_outlasts_the_process_that_saw_it(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     note(world, world.now, doubted=False)
     note(world, world.now, doubted=True)
     world.now += DAY
@@ -140,8 +141,10 @@ def note(world: World, now: int, *, doubted: bool) -> None:
         clock.note(connection, now, doubted=doubted)
 
 
-def test_a_server_signs_nothing_until_a_person_has_accepted_the_time(tmp_path: Path) -> None:
-    world = LinkWorld(tmp_path)
+def test_a_server_signs_nothing_until_a_person_has_accepted_the_time(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
     asyncio.run(serve(world))
 
 

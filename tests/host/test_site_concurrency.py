@@ -107,13 +107,12 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def world(tmp_path: Path, url: str) -> Iterator[World]:
-    world = World(tmp_path / "site", database=url)
-    world.manager.add_service(world.package())
-    for number in range(PROCESSES):
-        world.add_node(f"node-{number}")
-        world.manager.assign(f"node-{number}", "thermo")
-    yield world
-    world.manager.engine.dispose()
+    with World(tmp_path / "site", database=url) as world:
+        world.manager.add_service(world.package())
+        for number in range(PROCESSES):
+            world.add_node(f"node-{number}")
+            world.manager.assign(f"node-{number}", "thermo")
+        yield world
 
 
 def seal_twice(world: World, node: str) -> None:

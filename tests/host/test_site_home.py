@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def test_a_site_has_a_key_for_its_owner_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["site"]
 
 
-def test_its_certificate_is_a_ca_of_its_own_key(tmp_path: Path) -> None:
-    world = World(tmp_path / "site")
+def test_its_certificate_is_a_ca_of_its_own_key(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
     with database.reading(world.manager.engine) as connection:
         parsed = x509.parse(trust.signing_certificate(connection))
     x509.check_issued(parsed, parsed, NOW)

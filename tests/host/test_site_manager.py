@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ from triseal.site import inputs, ledger
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "site")
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path / "site") as made:
+        yield made
 
 
 def swapped(world: World) -> Package:
@@ -174,9 +176,9 @@ def test_a_developer_no_longer_trusted_gets_nothing_in(world: World) -> None:
 @pytest.mark.parametrize("node_algorithm", ["p256", "rsa2048"])
 @pytest.mark.parametrize("algorithm", ["p256", "rsa2048"])
 def test_a_deployment_passes_the_nodes_own_check(
-    tmp_path: Path, algorithm: str, node_algorithm: str
+    tmp_path: Path, algorithm: str, node_algorithm: str, stack: ExitStack
 ) -> None:
-    world = World(tmp_path / "site", algorithm)
+    world = stack.enter_context(World(tmp_path / "site", algorithm))
     world.add_node("kitchen", node_algorithm)
     world.manager.add_service(world.package())
     world.manager.grant("thermo", ["log", "pin:4"])
@@ -213,7 +215,7 @@ def test_every_seal_and_certificate_is_in_the_ledger(world: World) -> None:
     world.manager.add_service(world.package())
     world.manager.assign("kitchen", "thermo")
     made = [world.manager.deployment("kitchen", "thermo") for _ in range(3)]
-    with database.reading(world.open().engine) as connection:
+    with world.open() as other, database.reading(other.engine) as connection:
         for one in made:
             assert ledger.find_seal(connection, one.seal.serial) == one.seal.der
         kept = connection.exec_driver_sql("SELECT der FROM certificates").scalar_one()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,13 @@ Act = Callable[[World], object]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path / "site")
-    made.manager.add_service(made.package())
-    for name in ("hall", "kitchen"):
-        made.add_node(name)
-        made.manager.assign(name, "thermo")
-    return made
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path / "site") as made:
+        made.manager.add_service(made.package())
+        for name in ("hall", "kitchen"):
+            made.add_node(name)
+            made.manager.assign(name, "thermo")
+        yield made
 
 
 def granted(world: World, node: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,12 @@ PLACE = Place("hall", "thermo")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path / "site")
-    made.manager.add_service(made.package())
-    made.add_node("hall")
-    made.manager.assign("hall", "thermo")
-    return made
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path / "site") as made:
+        made.manager.add_service(made.package())
+        made.add_node("hall")
+        made.manager.assign("hall", "thermo")
+        yield made
 
 
 def count(world: World, table: Table) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,15 @@ OLD = b"async def main(ctx):\n    ctx.log('old')\n"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     """Version 1.0 on three nodes, all of which hold a seal of it."""
-    made = World(tmp_path / "site")
-    made.manager.add_service(made.package(executable=OLD))
-    for node in NODES:
-        made.add_node(node)
-        made.manager.assign(node, "thermo")
-        take(made, node)
-    return made
+    with World(tmp_path / "site") as made:
+        made.manager.add_service(made.package(executable=OLD))
+        for node in NODES:
+            made.add_node(node)
+            made.manager.assign(node, "thermo")
+            take(made, node)
+        yield made
 
 
 def take(world: World, node: str, state_told: str = "running", *, at: Manager | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,13 @@ BAD_FIELDS = (
 
 
 @pytest.fixture(scope="module", params=ALGORITHMS)
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    made = World(tmp_path_factory.mktemp("template") / "site", request.param)
-    made.add_node("kitchen")
-    made.manager.add_service(made.package())
-    return made
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("template") / "site", request.param) as made:
+        made.add_node("kitchen")
+        made.manager.add_service(made.package())
+        yield made
 
 
 @pytest.fixture(scope="module")

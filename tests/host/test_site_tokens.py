@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +42,10 @@ class Board:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path / "site")
-    made.manager.add_node("kitchen")
-    return made
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path / "site") as made:
+        made.manager.add_node("kitchen")
+        yield made
 
 
 def image(world: World, node: str = "kitchen", *, replace: bool = False) -> bytes:

@@ -23,15 +23,14 @@ LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "sqlite":
-        yield World(tmp_path / "site")
+        with World(tmp_path / "site") as made:
+            yield made
         return
     reason = postgres.missing()
     if reason:
         pytest.skip(reason)
-    with postgres.running() as url:
-        made = World(tmp_path / "site", database=url)
+    with postgres.running() as url, World(tmp_path / "site", database=url) as made:
         yield made
-        made.manager.engine.dispose()
 
 
 @pytest.mark.parametrize(("sentence", "lacking"), LACKING, ids=[row[0] for row in LACKING])
@@ -42,7 +41,7 @@ def test_an_older_site(world: World, sentence: str, lacking: tuple[str, ...]) ->
         world.manager.assign(node, "thermo")
     world.manager.grant("thermo", ["log"])
     age(world, lacking)
-    world.manager.engine.dispose()
+    world.manager.close()
     world.manager = world.open()
     assert versions(world) == ["1.0", "1.0"]
     counted = count(world)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Self
 
 import pytest
 from sqlalchemy import func, select
@@ -46,7 +48,7 @@ SECRET = b"secret"
 
 
 class World:
-    """A Store with a clock to turn, in which Ada is approved and Bob waits."""
+    """A Store with a clock to turn, in which Ada is approved and Bob waits; a context manager."""
 
     def __init__(self, home: Path, algorithm: str = "p256") -> None:
         self.home = home
@@ -57,6 +59,12 @@ class World:
         self.store.approve(ada.fingerprint)
         self.bob = self.store.register(request.make(BOB_KEY, "Bob"))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
     def open(self) -> Store:
         return Store(self.home, self.unlock, clock=lambda: self.now)
 
@@ -66,20 +74,21 @@ class World:
     def rows(self) -> tuple[int, int]:
         """Services and releases in the database."""
         engine = database.open_database(self.home / "store.sqlite", SERVICES.metadata)
-        with database.reading(engine) as connection:
-            counts = [
-                connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for table in (SERVICES, RELEASES)
-            ]
-        engine.dispose()
+        try:
+            with database.reading(engine) as connection:
+                counts = [
+                    connection.execute(select(func.count()).select_from(table)).scalar_one()
+                    for table in (SERVICES, RELEASES)
+                ]
+        finally:
+            engine.dispose()
         return counts[0], counts[1]
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "store")
-    yield made
-    made.store.close()
+    with World(tmp_path / "store") as made:
+        yield made
 
 
 def versioned(version: str, security_version: int = 1, who: Developer = ADA) -> Package:
@@ -205,9 +214,9 @@ def test_a_name_that_steers_a_terminal_is_not_registered(world: World) -> None:
 
 @pytest.mark.parametrize("algorithm", ["rsa2048", "p256"])
 def test_what_is_countersigned_passes_at_a_site(
-    tmp_path: Path, any_key: PrivateKey, algorithm: str
+    tmp_path: Path, any_key: PrivateKey, algorithm: str, stack: ExitStack
 ) -> None:
-    world = World(tmp_path, algorithm)
+    world = stack.enter_context(World(tmp_path, algorithm))
     who = seals.developer("Eve", any_key)
     world.store.approve(world.store.register(request.make(any_key, "Eve")).fingerprint)
     release, sealed = world.store.submit(seals.package(who))
@@ -219,19 +228,17 @@ def test_what_is_countersigned_passes_at_a_site(
     assert found.der == release.store_seal == sealed.store_seal
     assert found.not_before == seals.NOW - certificate.CLOCK_SKEW
     assert found.not_after == world.store.certificate.not_after
-    world.store.close()
 
 
-def test_what_was_submitted_is_kept(world: World) -> None:
+def test_what_was_submitted_is_kept(world: World, stack: ExitStack) -> None:
     release, sealed = world.store.submit(versioned("1.0.0"))
     world.store.submit(versioned("1.1"))
     world.store.close()
-    again = world.open()
+    again = stack.enter_context(closing(world.open()))
     assert again.get("blink", "1.0.0") == (release, sealed)
     assert again.get("blink")[0].version == "1.1"
     assert [one.version for one in again.releases()] == ["1.0.0", "1.1"]
     assert again.releases("other") == []
-    again.close()
 
 
 MPY = mpy.compile_source(seals.SOURCE, "app.py")
@@ -369,9 +376,8 @@ class Broken:
 
 def test_without_a_signature_nothing_is_recorded(world: World) -> None:
     broken = Store(world.home, lambda: Broken(world.unlock()), clock=lambda: world.now)
-    with pytest.raises(OSError, match="pulled out"):
+    with closing(broken), pytest.raises(OSError, match="pulled out"):
         broken.submit(seals.package(ADA))
-    broken.close()
     assert world.rows() == (0, 0)
     world.store.submit(seals.package(ADA))
 
@@ -423,13 +429,11 @@ def test_what_is_not_there_is_refused(world: World, service: str, version: str |
 
 
 def attempt(world: World, package: Package) -> str:
-    store = world.open()
-    try:
-        return store.submit(package)[0].version
-    except (errors.SealError, Failure) as error:
-        return error.code
-    finally:
-        store.close()
+    with closing(world.open()) as store:
+        try:
+            return store.submit(package)[0].version
+        except (errors.SealError, Failure) as error:
+            return error.code
 
 
 def test_of_equal_submissions_at_once_one_is_accepted(world: World) -> None:
@@ -452,12 +456,11 @@ def test_of_two_developers_at_once_one_gets_the_name(world: World) -> None:
     assert versions == sorted(versions)
 
 
-def test_the_seal_is_in_the_database_before_it_is_returned(world: World) -> None:
+def test_the_seal_is_in_the_database_before_it_is_returned(world: World, stack: ExitStack) -> None:
     release, sealed = world.store.submit(seals.package(ADA))
-    other = world.open()
+    other = stack.enter_context(closing(world.open()))
     assert [one.store_seal for one in other.releases()] == [sealed.store_seal]
     assert seal.parse(release.store_seal, seal.STORE).predecessor == sha256(release.developer_seal)
-    other.close()
 
 
 def test_a_release_of_bytecode_is_kept_as_such(world: World) -> None:

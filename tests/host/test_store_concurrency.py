@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -44,9 +44,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 def store(tmp_path: Path, url: str | None) -> Iterator[Store]:
     init(tmp_path / "store", "Shop", "p256", None, seals.LONG)
     unlock = partial(authority.unlock, tmp_path / "store", bytes)
-    made = Store(tmp_path / "store", unlock, url, lambda: seals.NOW)
-    yield made
-    made.close()
+    with closing(Store(tmp_path / "store", unlock, url, lambda: seals.NOW)) as made:
+        yield made
 
 
 def test_two_names_that_look_the_same_are_not_both_approved(store: Store) -> None:
@@ -107,8 +106,8 @@ def test_a_first_release_is_checked_against_what_came_meanwhile(
     key = authority.unlock(tmp_path / "store", bytes)
     slow = Meanwhile(key, lambda: store.submit(other))
     late = Store(tmp_path / "store", lambda: slow, url, lambda: seals.NOW)
-    assert submit(late, PACKAGES[0]) == code, sentence
-    late.close()
+    with closing(late):
+        assert submit(late, PACKAGES[0]) == code, sentence
     assert [one.developer_seal for one in store.releases()] == [other.developer_seal]
 
 

@@ -150,7 +150,7 @@ class Stage:
         if status:
             self.observer.violation("server", f"ended with status {status}")
         self.network.__exit__(kind, error, trace)
-        self.site.manager.engine.dispose()
+        self.site.manager.close()
 
     def _make(self, nodes: list[str]) -> None:
         for service in self.services:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -37,7 +38,7 @@ _METADATA = b'{"capabilities": ["bus.publish:home/#", "log"]}'
 
 
 class Site:
-    """A site with nodes, all of which have all of its services.
+    """A site with nodes, all of which have all of its services. A context manager.
 
     Args:
         folder: where it is made.
@@ -61,6 +62,12 @@ class Site:
         validity = Validity(self.now - 90, self.now + _YEAR)
         self.manager.trust_store(certificate.self_signed_ca(self._store, "Store", validity))
         self.nodes: dict[str, tuple[bytes, PrivateKey]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.manager.close()
 
     def add_service(self, name: str, source: bytes, metadata: bytes = _METADATA) -> None:
         """Sign, countersign and take in a service."""

@@ -112,9 +112,10 @@ def measure() -> Iterator[Figure]:
     Raises:
         RuntimeError: not all run and are renewed in HEAP_KIB.
     """
-    with tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder:
-        root = Path(folder)
-        site = Site(root, "rsa2048", lifetime=LIFETIME)
+    with (
+        tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder,
+        Site(root := Path(folder), "rsa2048", lifetime=LIFETIME) as site,
+    ):
         services = [f"service{number}" for number in range(SERVICES)]
         for name in services:
             site.add_service(name, SOURCE)
@@ -127,7 +128,6 @@ def measure() -> Iterator[Figure]:
         yield Figure("node.agent.heap", used / 1024, "KiB", bare / 1024)
         check, minimum = renewal(root / "board")
         yield Figure("node.renew.ms", check, "ms", minimum)
-        site.manager.engine.dispose()
 
 
 def make(site: Site, flash: Path, port: int) -> None:

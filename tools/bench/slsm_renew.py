@@ -32,13 +32,12 @@ def measure() -> Iterator[Figure]:
 
 
 def _measure(folder: Path, algorithm: str) -> Figure:
-    site = _make(folder, algorithm)
-    signer = KeySigner(keyfile.load(site.home / home.KEY, lambda: b""))
-    raw = per_second(lambda: signer.sign(bytes(800)))
-    with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
-        renewed = _load(site, ports.nodes)
-    raw = max(raw, per_second(lambda: signer.sign(bytes(800))))
-    site.manager.engine.dispose()
+    with _make(folder, algorithm) as site:
+        signer = KeySigner(keyfile.load(site.home / home.KEY, lambda: b""))
+        raw = per_second(lambda: signer.sign(bytes(800)))
+        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+            renewed = _load(site, ports.nodes)
+        raw = max(raw, per_second(lambda: signer.sign(bytes(800))))
     return Figure(f"slsm.renew.{algorithm}", renewed, "1/s", raw)
 
 

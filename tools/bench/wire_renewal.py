@@ -29,21 +29,20 @@ def measure() -> Iterator[Figure]:
 
 
 def _measure(folder: Path, algorithm: str) -> Figure:
-    site = Site(folder, algorithm)
-    site.add_service(_SERVICE, b"async def main(ctx):\n    pass\n")
-    site.add_node(_NODE, [_SERVICE])
-    with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
-        relay = Relay(ports.nodes)
-        client = Client(relay.port, site.context(_NODE, ssl.TLSVersion.TLSv1_2), _NODE)
-        client.take_seals(1)
-        before = relay.octets
-        for _ in range(_RENEWALS):
-            client.ask(_SERVICE)
-            client.renewed(_SERVICE)
-        octets = relay.octets - before
-        client.close()
-        relay.close()
-    site.manager.engine.dispose()
+    with Site(folder, algorithm) as site:
+        site.add_service(_SERVICE, b"async def main(ctx):\n    pass\n")
+        site.add_node(_NODE, [_SERVICE])
+        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+            relay = Relay(ports.nodes)
+            client = Client(relay.port, site.context(_NODE, ssl.TLSVersion.TLSv1_2), _NODE)
+            client.take_seals(1)
+            before = relay.octets
+            for _ in range(_RENEWALS):
+                client.ask(_SERVICE)
+                client.renewed(_SERVICE)
+            octets = relay.octets - before
+            client.close()
+            relay.close()
     return Figure(
         f"wire.renewal.{algorithm}", octets / _RENEWALS, "bytes", float(client.seal_octets)
     )

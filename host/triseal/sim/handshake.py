@@ -1,22 +1,24 @@
-"""Octets of one mutual TLS handshake between a node and its SLSM, by doing one in memory."""
+"""Octets of one mutual TLS handshake between a node and its SLSM, by doing one in memory.
+
+The SLSM's side is the server's own; both greet as the OpenSSL of this Python does, whose greeting
+grows with its versions: 3.5 names more algorithms than 3.0.
+"""
 
 from __future__ import annotations
 
 import ssl
-import tempfile
 from functools import cache
-from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from triseal.certificate import Validity
-from triseal.signer import PrivateKey, generate
 from triseal.sim import specimen
 from triseal.site.authority import self_signed
+from triseal.site.link import contexts
 
 _YEARS = Validity(1577836800, 2524607999)  # 2020 to 2049: nothing here outlives the process
 _HANDSHAKES = 129
-_CIPHERS = "ECDHE+AESGCM"  # what the SLSM and MicroPython's mbedTLS both have
+_CIPHERS = "ECDHE+AESGCM"  # those of the SLSM's that MicroPython's mbedTLS has
 
 
 class _Party:
@@ -37,47 +39,38 @@ class _Party:
         return self.outgoing.read()
 
 
-def _context(*, server: bool) -> ssl.SSLContext:
-    """TLS 1.2 as the SLSM and MicroPython speak it, trusting the site, without a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+def node_context(authority: bytes) -> ssl.SSLContext:
+    """TLS 1.2 as a node with MicroPython speaks it, without a certificate yet.
+
+    Args:
+        authority: the site's certificate, DER, under which the SLSM's own has to be.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
-    context.options |= ssl.OP_NO_TICKET  # as the SLSM: a resumed session would skip a look
+    context.options |= ssl.OP_NO_TICKET  # a board keeps no session
     context.check_hostname = False  # a site's certificates have SPIFFE IDs, not host names
-    context.verify_mode = ssl.CERT_REQUIRED
-    authority = specimen.authority()
-    context.load_verify_locations(
-        cadata=self_signed(specimen.signer("site"), authority.issuer.site, specimen.NOW)
-    )
+    context.load_verify_locations(cadata=authority)
     return context
-
-
-def _show(context: ssl.SSLContext, der: bytes, key: PrivateKey) -> None:
-    """Give a context its certificate; `ssl` takes it from a file only."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "chain.pem"
-        file.touch(mode=0o600)
-        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.write_bytes(ssl.DER_cert_to_PEM_cert(der).encode() + secret)
-        context.load_cert_chain(file)
 
 
 @cache
 def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A node's and the SLSM's, each with a fresh P-256 key and the SLCA's certificate for it."""
     authority = specimen.authority()
-    node, slsm = _context(server=False), _context(server=True)
-    key = generate("p256")
-    _show(node, authority.certify_node(specimen.NODE, specimen.spki(key), _YEARS).der, key)
-    key = generate("p256")
-    _show(slsm, authority.certify_slsm(specimen.spki(key), _YEARS).der, key)
-    return node, slsm
+    root = self_signed(specimen.signer("site"), authority.issuer.site, specimen.NOW)
+    node, key = node_context(root), ec.generate_private_key(ec.SECP256R1())
+    certified = authority.certify_node(specimen.NODE, specimen.spki(key), _YEARS)
+    contexts.load_own(node, certified.der, key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certified = authority.certify_slsm(specimen.spki(key), _YEARS)
+    return node, contexts.server_context(certified.der, key, [root])
 
 
 def connect() -> tuple[_Party, _Party, int]:
     """Handshake once; returns node, SLSM and the octets that both sent together."""
-    contexts = _contexts()
-    node, slsm = _Party(contexts[0], server=False), _Party(contexts[1], server=True)
+    ours = _contexts()
+    node, slsm = _Party(ours[0], server=False), _Party(ours[1], server=True)
     total = 0
     while not (node.done and slsm.done):
         flight = node.step()

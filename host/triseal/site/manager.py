@@ -87,6 +87,10 @@ class Manager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database. Threads that use the site have to end before."""
         self.engine.dispose()
 
     @property

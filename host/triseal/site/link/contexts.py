@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from sealcore import renewal
 from triseal.certificate import Validity
-from triseal.signer import KeySigner
+from triseal.signer import KeySigner, PrivateKey
 from triseal.site import ledger, state
 from triseal.site.link.drafts import Draft, Look
 
@@ -47,7 +47,7 @@ class Identity:
         validity = Validity(look.now, look.now + self._seconds)
         issued = look.authority.certify_slsm(signer.spki, validity)
         found = look.connection.scalars(select(state.authorities.c.certificate)).all()
-        context = _context(issued.der, key, list(found))
+        context = server_context(issued.der, key, list(found))
 
         def record(connection: Connection) -> None:
             ledger.record_certificate(connection, issued)
@@ -58,9 +58,16 @@ class Identity:
         return Draft(writes=[record])
 
 
-def _context(
+def server_context(
     der: bytes, key: ec.EllipticCurvePrivateKey, authorities: list[bytes]
 ) -> ssl.SSLContext:
+    """TLS as the SLSM speaks it.
+
+    Args:
+        der: its certificate.
+        key: that of the certificate.
+        authorities: the certificates, DER, under which the nodes' own have to be.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
@@ -72,12 +79,13 @@ def _context(
     context.verify_mode = ssl.CERT_OPTIONAL
     for one in authorities:
         context.load_verify_locations(cadata=one)
-    _load(context, der, key)
+    load_own(context, der, key)
     return context
 
 
-def _load(context: ssl.SSLContext, der: bytes, key: ec.EllipticCurvePrivateKey) -> None:
-    """OpenSSL takes a certificate from a file only: one that nobody else may read, for a moment."""
+def load_own(context: ssl.SSLContext, der: bytes, key: PrivateKey) -> None:
+    """Give a context its certificate and key. OpenSSL takes them from a file only: one that nobody
+    else may read, for a moment."""
     certificate = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     descriptor, name = tempfile.mkstemp(suffix=".pem")  # mode 0600
