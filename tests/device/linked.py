@@ -8,7 +8,6 @@ from boards.link import Board
 from boards.provision import provision
 from boards.virtual import VirtualBoard
 from tests.host.link_world import LinkWorld
-from tests.host.site_world import signed_package
 from triseal.package import Package
 from triseal.site import state
 
@@ -46,10 +45,8 @@ def enrol(world: LinkWorld, node: str, directory: Path) -> Path:
 def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) -> Package:
     """A service that ticks, larger by `pad` octets."""
     source = TICKING.replace(b"VERSION", version.encode()) + b"#" * pad
-    made = signed_package(
-        world.developer, service, version, executable=source, metadata=b'{"capabilities": ["log"]}'
-    )
-    return world.store.countersign(made)
+    metadata = b'{"capabilities": ["log"]}'
+    return world.package(service, version=version, executable=source, metadata=metadata)
 
 
 def deploy(world: LinkWorld, node: str, *packages: Package) -> None:

@@ -20,7 +20,6 @@ from tests.device.linked import deploy, lifetime, package
 from tests.device.node import Node as Watched
 from tests.device.node import spki
 from tests.host.link_world import LinkWorld, serving, until
-from tests.host.site_world import signed_package
 from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
@@ -208,10 +207,9 @@ def test_a_new_seal_that_is_refused_is_evidence_and_changes_nothing(
 
 def test_what_a_service_says_never_ends_the_connection(world: LinkWorld, connect: Connect) -> None:
     raising = b"async def main(ctx):\n    raise Exception('\\ud800')\n"
-    odd = signed_package(
-        world.developer, "odd", "1", executable=raising, metadata=b'{"capabilities": ["log"]}'
-    )
-    deploy(world, NODE, world.store.countersign(odd), package(world, "even"))
+    metadata = b'{"capabilities": ["log"]}'
+    odd = world.package("odd", version="1", executable=raising, metadata=metadata)
+    deploy(world, NODE, odd, package(world, "even"))
     with serving(world) as server:
         node = connect(server.port)
         node.until(lambda now: states(now) == {"failed", "running"})

@@ -34,11 +34,16 @@ PASSPHRASE = b"correct horse"
 
 @dataclass
 class Store:
-    """A Store reduced to its key: what it signs is up to the test, the wrong thing too."""
+    """A Store reduced to its key: what it signs is up to the test, the wrong thing too.
+
+    Attributes:
+        began: since when what it signs is valid, Unix seconds.
+    """
 
     name: str
     signer: KeySigner
     certificate: bytes
+    began: int
 
     def countersign(self, package: Package, core: bytes | None = None) -> Package:
         """The package with a Store seal, over its developer seal's content or `core`."""
@@ -51,7 +56,7 @@ class Store:
             sealwriter.name(self.name),
             bytes(developer.subject),
             bytes(developer.spki),
-            Validity(NOW - 60, NOW + YEAR),
+            Validity(self.began - 60, self.began + YEAR),
             certificate.new_serial(),
             certificate.code_seal_extensions(self.signer.spki, service_seal),
         )
@@ -60,9 +65,10 @@ class Store:
         )
 
 
-def make_store(name: str = "Store", algorithm: str = "p256") -> Store:
+def make_store(name: str = "Store", algorithm: str = "p256", began: int = NOW) -> Store:
     key = KeySigner(signer.generate(algorithm))
-    return Store(name, key, certificate.self_signed_ca(key, name, Validity(NOW - 90, NOW + YEAR)))
+    validity = Validity(began - 90, began + YEAR)
+    return Store(name, key, certificate.self_signed_ca(key, name, validity), began)
 
 
 def make_developer(name: str = "Ada", algorithm: str = "p256") -> Developer:
@@ -76,10 +82,11 @@ def signed_package(
     security_version: int = 1,
     executable: bytes = SOURCE,
     metadata: bytes = CAPABILITIES,
+    began: int = NOW,
 ) -> Package:
     """A package with the developer seal alone."""
     release = Release(service, version, security_version, metadata)
-    return sign(developer, release, "app.py", executable, Validity(NOW - 100, NOW + YEAR))
+    return sign(developer, release, "app.py", executable, Validity(began - 100, began + YEAR))
 
 
 def make_request(key: PrivateKey, name: str) -> bytes:
@@ -101,11 +108,11 @@ class World:
     now: int = NOW
     database: str = ""
     name: str = "house"
-    store: Store = field(default_factory=make_store)
     developer: Developer = field(default_factory=make_developer)
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.store = make_store(began=self.now)
         home.init(
             self.folder, Founding(self.name, self.algorithm, database=self.database), None, self.now
         )
@@ -133,7 +140,11 @@ class World:
 
     def package(self, service: str = "thermo", **fields: Any) -> Package:
         """A package as the Store gives it out."""
-        return self.store.countersign(signed_package(self.developer, service, **fields))
+        return self.store.countersign(self.signed(service, **fields))
+
+    def signed(self, service: str = "thermo", **fields: Any) -> Package:
+        """A package with the developer seal alone."""
+        return signed_package(self.developer, service, began=self.store.began, **fields)
 
     def check(self, deployment: Deployment, node: str | None = None, now: int | None = None) -> Any:
         """What the node does with a deployment: all ten steps; a seal.Brief."""

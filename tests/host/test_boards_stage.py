@@ -323,15 +323,18 @@ def test_power_lost_at_any_moment_leaves_one_version_or_none(virtual: VirtualBoa
 
 
 def test_a_cut_installation_goes_on_where_it_stopped(virtual: VirtualBoard) -> None:
-    with Board(virtual.port, patience=0.3) as board:
+    with Board(virtual.port) as board:
+        patience = board.patience
 
         def cut(path: str, *_: int) -> None:
             if path.endswith("part2.py"):
                 virtual.power_cut()
+                board.patience = 0.3  # nobody answers any more
 
         with pytest.raises(BoardTimeout):
             stage.install(board, version(1), cut)
         virtual.power_on()
+        board.patience = patience
         sent: set[str] = set()
         stage.install(board, version(1), lambda path, *_: sent.add(path))
         assert sent == {"/lib/nlsm/part2.py", "/lib/sealcore/same.py", "/main.py"}

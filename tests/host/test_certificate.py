@@ -133,7 +133,7 @@ def test_openssl_reads_it(
     try:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("no openssl on PATH")
+        pytest.skip("no openssl on PATH: apt install openssl")
     assert done.returncode == 0, done.stderr
     # Versions before 3.2 print "CN = blink".
     shown = done.stdout.replace(" = ", "=")

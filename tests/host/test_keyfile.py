@@ -64,7 +64,7 @@ def test_openssl_opens_it(tmp_path: Path, any_key: PrivateKey) -> None:
     try:
         done = subprocess.run(command, capture_output=True, check=False)
     except FileNotFoundError:
-        pytest.skip("no openssl on PATH")
+        pytest.skip("no openssl on PATH: apt install openssl")
     assert done.returncode == 0, done.stderr
 
 

@@ -449,10 +449,10 @@ def test_seals_for_a_hello_and_certificates_are_paid_for(tmp_path: Path, stack: 
         assert time.monotonic() - start > 1
         for _ in range(8):
             node.expect(messages.ASSIGN)
-        start = time.monotonic()
         node.send(messages.ENROL, make_request(world.node_keys["kitchen"], "kitchen"), b"")
         node.expect(messages.ENROLLED)
-        assert time.monotonic() - start > 1.5
+        # 64 units more, of which some came back meanwhile if this machine is busy.
+        assert time.monotonic() - start > 4.4
 
 
 def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(
