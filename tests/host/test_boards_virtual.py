@@ -1,6 +1,7 @@
 """A virtual board behaves as a board: for mpremote's command line, and octet by octet."""
 
 import hashlib
+import os
 import stat
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def mpremote(port: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the real command line."""
     return subprocess.run(
         [sys.executable, "-m", "mpremote", "connect", port, *arguments],
+        # It prints by two ways, one of them buffered: else the order is not that of its actions.
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -69,6 +72,13 @@ class Wire:
 
     def close(self) -> None:
         self._serial.close()
+
+
+def wait_for_pin(board: VirtualBoard, pin: int) -> None:
+    end = time.monotonic() + 30
+    while board.pin(pin)[0] != 1:
+        assert time.monotonic() < end, f"pin {pin} was not driven"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -262,6 +272,68 @@ def test_what_is_sent_too_early_is_kept(wired: Callable[..., tuple[VirtualBoard,
     assert wire.until(b"\x04\x04>").endswith(RAW + b"OKkept\n\x04\x04>")
 
 
+# Ends as soon as something waits to be read, and leaves that unread.
+ENDS = """
+import machine, micropython, select, sys
+micropython.kbd_intr(-1)
+waiting = select.poll()
+waiting.register(sys.stdin, select.POLLIN)
+print("main runs")
+waiting.poll()
+%s
+"""
+
+
+@pytest.mark.parametrize("end", ["machine.reset()", "machine.soft_reset()", "sys.exit()"])
+def test_ctrl_c_while_an_interpreter_ends_interrupts_the_next_start(
+    wired: Callable[..., tuple[VirtualBoard, Wire]], end: str
+) -> None:
+    board, wire = wired(main=ENDS % end)
+    wire.until(b"main runs\n")
+    starts = board.starts
+    wire.send(b"\r\x03\r\x01")
+    assert b"main" not in wire.until(RAW)
+    assert board.starts == starts + 1
+
+
+def test_ctrl_c_while_the_reset_button_is_pressed_interrupts_the_start(
+    wired: Callable[..., tuple[VirtualBoard, Wire]],
+) -> None:
+    board, wire = wired(main=ENDS % "while True: machine.Pin(4, machine.Pin.OUT).on()")
+    wire.until(b"main runs\n")
+    wire.send(b"\r\x03\r\x01")
+    wait_for_pin(board, 4)
+    board.reset()
+    assert b"main" not in wire.until(RAW)
+
+
+def test_a_hard_reset_loses_what_was_sent_before_the_ctrl_c(
+    wired: Callable[..., tuple[VirtualBoard, Wire]],
+) -> None:
+    _, wire = wired(main=ENDS % "machine.reset()")
+    wire.until(b"main runs\n")
+    wire.send(b"print('lo' + 'st')\r\x03print('ke' + 'pt')\r")
+    assert b"lost" not in wire.until(b"kept\n>>> ")
+
+
+def test_ctrl_c_amid_a_garbage_collection_ends_main_for_good(
+    wired: Callable[..., tuple[VirtualBoard, Wire]],
+) -> None:
+    _, wire = wired(
+        main="import gc\nheld = [[n] for n in range(800)]\nprint('main', 'runs')\n"
+        "while True:\n    gc.collect()\n"
+    )
+    for _ in range(5):
+        wire.until(b"main runs\n")
+        wire.send(b"\r\x03\r\x01")
+        assert b"main runs" not in wire.until(RAW)
+        wire.send(b"print('up')\x04")
+        wire.until(b"OKup\n\x04\x04>")
+        wire.send(b"\r\x02")
+        wire.until(PROMPT)
+        wire.send(b"\x04")
+
+
 def test_a_reset_loses_memory_and_comes_back_in_the_friendly_repl(
     wired: Callable[..., tuple[VirtualBoard, Wire]],
 ) -> None:
@@ -370,10 +442,7 @@ def test_a_program_that_nobody_listens_to_goes_on(
         "import machine\nfor i in range(50000): print(i)\nmachine.Pin(4, machine.Pin.OUT).on()\n"
     )
     with VirtualBoard(tmp_path) as virtual:
-        end = time.monotonic() + 10
-        while virtual.pin(4) != (1, 1):
-            assert time.monotonic() < end, "main.py did not come to its end"
-            time.sleep(0.01)
+        wait_for_pin(virtual, 4)
         with Board(virtual.port) as board:
             assert board.exec("print('reachable')") == "reachable\n"
 

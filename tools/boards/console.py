@@ -2,6 +2,7 @@
 
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY = b'Type "help()" for more information.\r\n>>> '
+_CRASH = b"FATAL: uncaught NLR"
 
 
 class Console:
@@ -37,6 +38,14 @@ class Console:
     def stuck(self) -> bool:
         """Whether the interpreter is at its prompt and was never ready: its shim has failed."""
         return not self.ready and self._held.endswith(b">>> ")
+
+    @property
+    def crashed(self) -> bool:
+        """Whether its prompt ended the interpreter: after a Ctrl-C amid a garbage collection.
+
+        On the unix port that leaves the heap locked, and the prompt has no memory for a line.
+        """
+        return _CRASH in self._tail
 
     @property
     def complaint(self) -> str:

@@ -11,7 +11,9 @@ _MAX_WAITING = 65536
 class Inlet:
     """A pipe that outlives the interpreters which read it, and what waits before it.
 
-    It is to a virtual board what the receive buffer is to a real one: it survives a soft reset.
+    It is to a virtual board what the receive buffer is to a real one: it survives a soft reset. Of
+    what was sent before a hard reset it keeps what follows the last Ctrl-C that nobody has read:
+    somebody who connects just then has sent both, would send neither again, and would wait for ever.
 
     Attributes:
         read_end: descriptor that interpreters have as their standard input.
@@ -50,9 +52,26 @@ class Inlet:
         with contextlib.suppress(BlockingIOError):
             del self._data[: os.write(self.fd, self._data)]
 
-    def keep_unread(self, first: bytes) -> None:
-        """Between two interpreters: put `first` before all that the last one left unread."""
-        self._data[:0] = first + self._unread()
+    def keep_all(self, first: bytes) -> bool:
+        """Between two interpreters: put `first` before all that the last one left unread.
+
+        Returns:
+            Whether a Ctrl-C is among that.
+        """
+        self._data[:0] = self._unread()
+        interrupted = _CTRL_C in self._data
+        self._data[:0] = first
+        return interrupted
+
+    def keep_latest(self) -> bool:
+        """Between two interpreters: keep what follows the last Ctrl-C that was left unread.
+
+        Returns:
+            Whether there is one; if not, everything is forgotten.
+        """
+        interrupted = self.keep_all(b"")
+        del self._data[: self._data.rfind(_CTRL_C) + 1 if interrupted else len(self._data)]
+        return interrupted
 
     def empty(self) -> None:
         """Forget everything, as a board without power does."""

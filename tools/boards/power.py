@@ -223,12 +223,15 @@ class Power:
             self._cause = SOFT_RESET
             self._outlet.send(b"MPY: soft reboot\r\n")
             # Every interpreter starts with the friendly REPL; Ctrl-A brings the raw one back.
-            self._inlet.keep_unread(b"\x01" if self._console.raw else b"")
+            interrupted = self._inlet.keep_all(b"\x01" if self._console.raw else b"")
         else:
             self._cause = cause or HARD_RESET
             self.watchdog.stop()
             self._console.raw = False
-            self._inlet.empty()
+            interrupted = self._inlet.keep_latest()
+        # A Ctrl-C that came while the interpreter was ending is one for the next start; so is one
+        # that has ended it.
+        self._interrupt_due |= interrupted or self._console.crashed
         self.due = time.monotonic() + (0.0 if self._console.at_prompt else _PAUSE)
 
     def _gave_up(self, status: int) -> bool:

@@ -45,7 +45,7 @@ class Process:
             start_new_session=True,
         )
         os.close(write_end)
-        self._frozen = False
+        self._frozen = self._killed = False
 
     @property
     def pid(self) -> int:
@@ -54,7 +54,8 @@ class Process:
 
     def wants_interrupt(self) -> bool:
         """Whether it runs a program that Ctrl-C interrupts."""
-        return self._child.returncode is None and sigint.is_caught(self.pid)
+        ending = self._killed or self._child.returncode is not None
+        return not ending and sigint.is_caught(self.pid)
 
     def interrupt(self) -> bool:
         """Interrupt the program that runs, if it may be interrupted.
@@ -95,6 +96,7 @@ class Process:
 
     def kill(self) -> None:
         """End it at once, as loss of power does."""
+        self._killed = True
         self._send(signal.SIGKILL)
 
     def wait(self) -> int:
