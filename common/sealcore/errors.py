@@ -31,6 +31,7 @@ NotGranted                the service used what no grant gives it
 TooFast                   the service says more than a node carries
 MissingModule             the service needs a module that the board does not have
 TooLittleHeap             the service needs more heap than the board has left
+WeakEntropy               the board's random numbers are too poor to make a key of
 NotEnrolled               the node has no certificate of its site yet
 NoTrustedTime             the node does not know the time well enough to decide
 BadMessage                a message or its frame is not of the protocol, or out of order

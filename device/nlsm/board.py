@@ -5,6 +5,8 @@ Every function has a fallback, so that the agent also runs where there is no suc
 
 import errno
 import os
+import sys
+import time
 
 from sealcore.compat import const
 
@@ -41,6 +43,36 @@ def reset_cause() -> str:
         if getattr(machine, words[i] + "_RESET", None) == cause:
             return words[i + 1]
     return "unknown"
+
+
+def unique_id() -> bytes:
+    """What tells this board from others of its kind; empty where nothing does."""
+    try:
+        return bytes(machine.unique_id())
+    except AttributeError:
+        return b""
+
+
+def ticks() -> int:
+    """The finest counter that there is."""
+    return getattr(time, "ticks_cpu", time.ticks_us)()
+
+
+def with_radio(function):
+    """What `function()` returns, the radio on meanwhile: without it an ESP32's random numbers are
+    poor. On other boards it has no part in them."""
+    station = None
+    if sys.platform == "esp32":
+        import network
+
+        station = network.WLAN(network.STA_IF)
+        before = station.active()
+        station.active(True)
+    try:
+        return function()
+    finally:
+        if station:
+            station.active(before)
 
 
 def pin(number: int):

@@ -18,35 +18,52 @@ _CERTIFICATE = keystore.ROOT + "/node.crt"
 _FILES = const(("node.key", "node.csr", "node.crt", "bundle.der", "settings.json"))
 
 
-def request(node: str) -> None:
+def request(node: str, extra: bytes = b"") -> None:
     """Print a certificate request (PKCS #10) in hexadecimal.
+
+    Args:
+        node: its name.
+        extra: random bytes of the computer's: a new key is made of them, too.
 
     The key is the node's own, if it has one and keeps its name; else a new one, which takes the old
     one's place once `accept` has seen a certificate for it. Where no key has a certificate yet it
     is in its place at once, and survives a power cut.
     """
-    print(make_request(node).hex())
+    print(make_request(node, extra).hex())
     memory.free()
 
 
-def make_request(node: str) -> bytes:
+def make_request(node: str, extra: bytes) -> bytes:
     """The same, DER. It is kept beside the key: the certificate is renewed by it."""
     recovery.recover()
     place = _current(node)
     known = keystore.read(place + _KEY)
+    memory.free()
+    random = None if known else _random(extra)
     memory.free()
     from sealcore import csr, p256_sign
 
     if known:
         key = p256_sign.from_sec1(known)
     else:
-        key = p256_sign.generate(os.urandom)
+        key = p256_sign.generate(random)
         place = keystore.INCOMING if keystore.exists(_CERTIFICATE) else keystore.ROOT
         recovery.make(place)
         keystore.write(place + _KEY, key.sec1())
     made = csr.build(node, key.public_key().point(), key.sign)
     keystore.write(place + _REQUEST, made)
     return made
+
+
+def _random(extra: bytes):
+    """A random source. Raises WeakEntropy."""
+    from sealcore import entropy
+
+    from . import board
+
+    extra = board.unique_id() + extra
+    seed = board.with_radio(lambda: entropy.collect(os.urandom, board.ticks, extra))
+    return entropy.Stream(seed).read
 
 
 def prove(node: str, nonce: bytes) -> bytes:

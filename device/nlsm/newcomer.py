@@ -51,7 +51,7 @@ def request() -> tuple:
         raise errors.BadMessage("settings.json")
     if not token:
         raise errors.NotEnrolled("there is no token in its settings")
-    made = enrol.make_request(name)
+    made = enrol.make_request(name, token)  # nobody else has the token
     memory.free()
     from sealcore import onetime
 

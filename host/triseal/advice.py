@@ -84,6 +84,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "the service needs more heap than the board has left",
         "Remove other services from the node, or take a board with more memory",
     ),
+    "weak-entropy": (
+        "the board's random numbers are too poor to make a key of",
+        "Power it off and on and repeat; if that does not help, take another board",
+    ),
     "not-enrolled": (
         "the node has no certificate of its site yet",
         "Enrol it: `triseal node enrol`, or `triseal node provision` where it has no token",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -269,3 +270,39 @@ def test_an_installed_service_is_there_after_the_board_was_cut_off_while_sending
     kept = files(directory)
     assert kept["services/ticker/app.py"] == ticker.files["app.py"]
     assert not any(name.startswith(("incoming", "checked")) for name in kept)
+
+
+# Entropy.
+
+SOURCES = """
+import nlsm.enrol
+class Source:
+    state = 1
+    def urandom(count):
+        found = bytearray(count)
+        for i in range(count):
+            Source.state = (Source.state * 1664525 + 1013904223) & 0xFFFFFFFF
+            found[i] = %s
+        return bytes(found)
+nlsm.enrol.os = Source
+"""
+ALIKE = SOURCES % "Source.state >> 24"  # as from a generator that was seeded with a constant
+
+
+@pytest.mark.parametrize("byte", ["255", "i & 1", "Source.state >> 24 & 0x11"])
+def test_no_key_is_made_of_poor_random_numbers(byte: str, board: Board, directory: Path) -> None:
+    before = files(directory)
+    board.exec(SOURCES % byte)
+    call = f"nlsm.enrol.request('hall-3', {secrets.token_bytes(32)!r})"
+    assert refused(lambda: board.exec(call, 60.0)).startswith("WeakEntropy")
+    assert files(directory) == before
+
+
+def test_a_key_is_made_of_more_than_the_boards_random_numbers(board: Board) -> None:
+    made = set()
+    for extra in (b"1" * 32, b"2" * 32):
+        board.exec(ALIKE)
+        call = f"nlsm.enrol.request('hall-3', {extra!r})"
+        made.add(board.exec(call, 60.0).split()[-1])
+        board.remove("/triseal/incoming/node.key")
+    assert len(made) == 2

@@ -25,7 +25,7 @@ import binascii, os
 
 KEY = "/triseal/key"
 
-def request(name):
+def request(name, extra):
     try:
         with open(KEY, "rb") as f:
             key = f.read()
@@ -159,7 +159,7 @@ def test_a_board_that_resets_in_the_middle_is_completed_by_repeating(virtual: Vi
 
 
 def test_a_request_that_is_none_is_told(virtual: VirtualBoard, tmp_path: Path) -> None:
-    for code in ("def request(name): print('zz')", "def request(name): pass"):
+    for code in ("def request(name, extra): print('zz')", "def request(name): pass"):
         (tmp_path / "device" / "nlsm" / "enrol.py").write_text(code + "\n")
         with Board(virtual.port) as board, pytest.raises(VerifyFailed, match="request"):
             provision.provision(board, "kitchen", issue)

@@ -3,6 +3,7 @@
 What a certificate is, and who issues it, is the caller's business: this module carries bytes.
 """
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from boards.facts import Facts
 from boards.link import Board
 
 INCOMING = "/triseal/incoming"
+_EXTRA = 32  # random bytes for the board's key
 _OLDEST = (1, 22)  # MicroPython whose bytecode and modules the device code needs
 KEY_SECONDS = 180.0  # a P-256 key made in pure Python on a slow board
 
@@ -104,6 +106,8 @@ def provision(board: Board, node: str, issue: Issue, report: Report | None = Non
 def request_certificate(board: Board, node: str) -> bytes:
     """Have the board make its key, unless it has one, and sign a request with it.
 
+    A board's own random numbers may be poor, so the key is made of some of this computer's, too.
+
     Returns:
         A PKCS #10 request, DER.
 
@@ -111,7 +115,9 @@ def request_certificate(board: Board, node: str) -> bytes:
         VerifyFailed: what came is not even hexadecimal.
     """
     board.clear()
-    printed = board.exec(f"import nlsm.enrol\nnlsm.enrol.request({node!r})", KEY_SECONDS)
+    extra = secrets.token_bytes(_EXTRA)
+    code = f"import nlsm.enrol\nnlsm.enrol.request({node!r}, {extra!r})"
+    printed = board.exec(code, KEY_SECONDS)
     lines = printed.split()
     try:
         return bytes.fromhex(lines[-1])
