@@ -11,6 +11,8 @@ kept; an installation that was interrupted starts afresh; of two at a time, the 
 import contextlib
 import fcntl
 import hashlib
+import platform
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,6 +26,7 @@ LOCKS = (ROOT / "requirements-build.lock", ROOT / "requirements.lock")
 PROJECT = ROOT / "pyproject.toml"
 # Sections that an installation writes down; the others (lint, tests) are read where they stand.
 INSTALLED_SECTIONS = ("build-system", "project")
+LOG = "pip.log"
 
 
 @contextlib.contextmanager
@@ -49,26 +52,65 @@ def packaging() -> bytes:
     return repr([table.get(name) for name in INSTALLED_SECTIONS] + [hatch]).encode()
 
 
-def pip(folder: Path, *arguments: str) -> None:
-    """Install into the environment; pip itself says what went wrong.
+def python_of(folder: Path) -> Path:
+    """The interpreter of the environment in `folder`."""
+    return folder / "bin" / "python"
+
+
+def reason(output: str) -> str:
+    """Why pip failed, in a part of a line, from all that it printed."""
+    failed = re.findall(r"Failed (?:building wheel for|to build) '?([\w.-]+)", output)
+    # Where metadata can't be had, it names nothing: what it came to last is what it failed on.
+    parts = re.split(r"^(?:Collecting|Processing) (\S+)", output, flags=re.MULTILINE)
+    if not failed and re.search("Preparing metadata|Getting requirements to build", parts[-1]):
+        failed = [Path(parts[-2]).name]
+    if failed:
+        python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        return (
+            f"no wheel of {failed[0]} fits {python} on {platform.machine()}, and it can not be "
+            "built here: name another Python, as in make PYTHON=python3.13"
+        )
+    errors = re.findall(r"^\s*ERROR: (.+)", output, re.MULTILINE)
+    return f"pip failed: {errors[-1] if errors else 'it says nothing'}"
+
+
+def pip(python: Path, log: Path, *arguments: str) -> None:
+    """Install with the pip of `python`; what it prints goes to `log`, its warnings to the person.
 
     Raises:
         SystemExit: with one line, if pip failed.
     """
-    python = str(folder / "bin" / "python")
-    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-compile"]
-    command = [python, "-m", "pip", "install", *options, *arguments]
-    finished = subprocess.run(command, cwd=ROOT, check=False)
-    if finished.returncode:
-        raise SystemExit(f"environment: pip failed on {arguments[-1]} (its reason is above)")
+    options = ["--disable-pip-version-check", "--no-input", "--no-build-isolation", "--no-compile"]
+    with (
+        log.open("w", encoding="utf-8") as kept,
+        subprocess.Popen(
+            [str(python), "-m", "pip", "install", *options, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as running,
+    ):
+        for line in running.stdout or ():
+            kept.write(line)
+            # An index that is slow or gone is asked several times, which takes a while.
+            if line.startswith("WARNING: Retrying"):
+                print(f"environment: {line}", end="", file=sys.stderr, flush=True)
+    if running.returncode:
+        why = reason(log.read_text(encoding="utf-8"))
+        raise SystemExit(f"environment: {why} (all of pip's words: {log})")
 
 
 def install_locked(folder: Path) -> None:
     """Create the environment anew with everything that the lock files name."""
     print(f"environment: installing locked packages into {folder.name}/ (once)", flush=True)
-    venv.create(folder, clear=True, with_pip=True)
+    try:
+        venv.create(folder, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"environment: {folder} can not be made: {error}") from None
     for lock in LOCKS:
-        pip(folder, "--require-hashes", "-r", str(lock))
+        pip(python_of(folder), folder / LOG, "--require-hashes", "-r", str(lock))
 
 
 LAUNCHER = """#!/bin/sh
@@ -111,12 +153,12 @@ def prepare(folder: Path) -> None:
     """Bring the environment in `folder` up to date with lock files and pyproject.toml."""
     locked, ready = steps(folder)
     # A dangling link stays behind when the base interpreter is removed.
-    if not ((folder / "bin" / "python").exists() and done(*locked)):
+    if not (python_of(folder).exists() and done(*locked)):
         install_locked(folder)
         quicken_micropython(folder)
         locked[0].write_text(locked[1], encoding="ascii")
     if not done(*ready):
-        pip(folder, "--no-deps", "--editable", ".")
+        pip(python_of(folder), folder / LOG, "--no-deps", "--editable", ".")
         ready[0].write_text(ready[1], encoding="ascii")
 
 
