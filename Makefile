@@ -12,6 +12,10 @@ PYTHON   ?= python3.14 python3.13 python3.12 python3.11 python3
 SUITABLE  = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON = no Python 3.11 or newer with venv: "apt install python3-venv", "brew install python" or PYTHON=/path/to/python
 
+# Runs a program of the standard library alone with the first candidate.
+with_python = for python in $(PYTHON); do $$python -c '$(SUITABLE)' 2>/dev/null && exec $$python $(1); \
+  done; echo '$(NO_PYTHON)' >&2; exit 1
+
 .DEFAULT_GOAL := help
 
 ##@ Use
@@ -41,6 +45,11 @@ lint: environment ## Style, format and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+
+.PHONY: fresh
+fresh: DISTRIBUTION ?= trixie
+fresh: ## The two commands on a new Debian, as root; DISTRIBUTION=sid VARIANT="blank umask"
+	@$(call with_python,tools/fresh.py $(DISTRIBUTION) $(addprefix --variant=,$(VARIANT)) $(ARGS))
 
 .PHONY: coverage
 coverage: micropython ## Branches of sealcore that the tests reach, on CPython
@@ -113,10 +122,8 @@ LOCK_FLAGS = --quiet --upgrade --universal --python-version 3.11 --generate-hash
 # checkout, an upgraded Python.
 .PHONY: environment
 environment:
-	@$(PY) tools/environment.py current $(VENV) 2>/dev/null || { \
-	  for python in $(PYTHON); do \
-	    $$python -c '$(SUITABLE)' 2>/dev/null && exec $$python tools/environment.py install $(VENV); \
-	  done; echo '$(NO_PYTHON)' >&2; exit 1; }
+	@$(PY) tools/environment.py current $(VENV) 2>/dev/null || \
+	  { $(call with_python,tools/environment.py install $(VENV)); }
 
 .PHONY: micropython
 micropython: environment
