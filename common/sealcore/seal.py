@@ -44,7 +44,7 @@ class Seal(Certificate):
     executable_hash    SHA-256, 32 octets
     executable_size    octets
     metadata_hash      SHA-256, 32 octets
-    service_version    for people, e.g. "1.2.0"
+    service_version    for people, e.g. "1.2.0": visible ASCII
     security_version   int, never goes down on a node
     predecessor        SHA-256 of the seal before this one; None in a developer seal
     grants             tuple of str; empty but in a site seal
@@ -76,6 +76,10 @@ class Seal(Certificate):
         self.executable_size = reader.unsigned(1, _MAX_EXECUTABLE)
         self.metadata_hash = reader.octets(32, 32)
         self.service_version = reader.text(1, _MAX_VERSION_TEXT)
+        for letter in self.service_version:
+            # People read it: nothing that is hidden, or that turns round what stands beside it.
+            if not "!" <= letter <= "~":
+                raise errors.ProfileViolation
         self.security_version = reader.unsigned(0, _MAX_SECURITY_VERSION)
         self.core = reader.data[: reader.pos]
         self.predecessor = None

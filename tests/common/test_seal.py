@@ -132,6 +132,25 @@ def test_a_service_seal_has_one_form():
             raise AssertionError("%s: %r" % (sentence, error))
 
 
+# Beside what people read: controls (C0, DEL, C1), blanks, what is hidden or turns the text round,
+# what ends a line, other letters, and others that look like these.
+UNREADABLE = (
+    "\x00 \x01 \x07 \x08 \t \n \r \x1b \x1f \x20 \x7f \x80 \x85 \x9b \x9f \xa0 \xad \u034f"
+    " \u061c \u115f \u180e \u200b \u200d \u200e \u200f \u2028 \u2029 \u202a \u202d \u202e \u2060"
+    " \u2066 \u2069 \u3000 \u3164 \ufe0f \ufeff \ufffd \uffff \u0430 \xe4 \U000e0041 \U0010ffff"
+)
+
+
+def test_the_version_is_text_that_people_can_read():
+    for letter in UNREADABLE.split(" ") + [" "]:
+        for text in (letter, "1" + letter, letter + "1", "1." + letter + "0"):
+            if text not in ("1", "1.0", ""):
+                data = value(fields(text=encode.text(text)))
+                row(repr(text), "profile-violation", lambda data: developer(value=data), data)
+    for code in range(33, 127):
+        assert developer(value=value(fields(text=encode.text("1" + chr(code))))).service_version
+
+
 def test_predecessor_and_grants_are_where_they_are_due():
     long = "g" * limits.MAX_GRANT
     for code, sentence, make, data in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
@@ -21,14 +22,17 @@ NONCE = os.urandom(16)
 
 
 @pytest.fixture(scope="module", params=["p256", "rsa2048"])
-def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> World:
+def world(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[World]:
     """A site with one service on one node, with keys of each kind."""
     made = World(tmp_path_factory.mktemp("site") / "site", request.param)
     made.add_node("kitchen")
     made.manager.add_service(made.store.countersign(signed_package(made.developer)))
     made.manager.grant("thermo", ["log", "pin:4"])
     made.manager.assign("kitchen", "thermo")
-    return made
+    with made:
+        yield made
 
 
 def extension(found: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +117,7 @@ KINDS = [
     ("enrolled", messages.ENROLLED), ("follow", messages.FOLLOW), ("log", messages.LOG),
     ("ask", messages.ASK), ("status", messages.STATUS), ("time", messages.TIME),
     ("prove", messages.PROVE), ("proof", messages.PROOF), ("askTime", messages.ASK_TIME),
+    ("rejected", messages.REJECTED),
 ]  # fmt: skip
 SAMPLES = {
     "n": "thermo", "t": "\u00e4" * 256, "c": "1.0", "i": 2**31 - 1, "w": 253402300799,
