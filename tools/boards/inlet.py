@@ -13,7 +13,7 @@ class Inlet:
 
     It is to a virtual board what the receive buffer is to a real one: it survives a soft reset. Of
     what was sent before a hard reset it keeps what follows the last Ctrl-C that nobody has read:
-    somebody who connects just then has sent both, would send neither again, and would wait for ever.
+    somebody who connects just then has sent both, would send neither again and wait for ever.
 
     Attributes:
         read_end: descriptor that interpreters have as their standard input.
