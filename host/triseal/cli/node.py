@@ -11,7 +11,7 @@ import typer
 
 from boards.link import Board
 from boards.port import Port
-from boards.provision import Report
+from boards.provision import Provisioned, Report
 from triseal import ports
 from triseal.cli import (
     completion,
@@ -107,9 +107,12 @@ def provision(
         done, status = cable.enrol(
             site, board, node, settings, report, replace=replace, foreign=foreign
         )
-    facts = {
-        "node": node,
-        "port": port,
+    facts = {"node": node, "port": port, **_provisioned(done), **_enrolled(status)}
+    output.facts(facts, as_json=as_json)
+
+
+def _provisioned(done: Provisioned) -> output.Facts:
+    return {
         "board": done.facts.machine,
         "micropython": ".".join(map(str, done.facts.version)),
         "agent": "in its firmware" if done.code.in_firmware else "files",
@@ -117,9 +120,7 @@ def provision(
         "files_kept": len(done.code.kept),
         "foreign_kept": list(done.foreign.kept),
         "foreign_moved": list(done.foreign.moved),
-        **_enrolled(status),
     }
-    output.facts(facts, as_json=as_json)
 
 
 @app.command(epilog=options.examples("node enrol --port /dev/ttyACM0"))
