@@ -144,7 +144,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
-        connection.close()  # it is in no pool yet, so that no `dispose` would reach it
+        connection.close()  # in no pool yet; SQLAlchemy closes it from 2.1 on only
         raise
 
 
