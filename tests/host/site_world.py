@@ -101,6 +101,9 @@ class World:
     """A site that trusts one Store and one developer, at a time that only the test moves.
 
     A context manager: whoever makes one closes it.
+
+    Attributes:
+        age: seconds for which its Store and its developer have been signing.
     """
 
     folder: Path
@@ -108,11 +111,12 @@ class World:
     now: int = NOW
     database: str = ""
     name: str = "house"
+    age: int = 0
     developer: Developer = field(default_factory=make_developer)
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = make_store(began=self.now)
+        self.store = make_store(began=self.now - self.age)
         home.init(
             self.folder, Founding(self.name, self.algorithm, database=self.database), None, self.now
         )
