@@ -9,12 +9,11 @@ don't come back together.
 import asyncio
 import errno
 import gc
-import time
 
 from sealcore import errors
 from sealcore.compat import const
 
-from . import link, memory
+from . import clock, link, memory
 
 _CONNECT_S = const(30)
 _STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
@@ -38,10 +37,9 @@ class Dial(link.Link):
         attempt = starved = 0
         while True:
             self._begin()
-            began = time.ticks_ms()
+            began = clock.ms()
             short = await self._connect()
-            lasted = time.ticks_diff(time.ticks_ms(), began)  # negative after some days
-            brief = not self.greeted or 0 <= lasted < _STEADY_MS
+            brief = not self.greeted or clock.ms() - began < _STEADY_MS
             attempt = attempt + 1 if brief else 0
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
@@ -128,7 +126,7 @@ class Dial(link.Link):
             if first.done():
                 await first  # raises what has failed
             await asyncio.sleep_ms(_PAUSE_MS)
-        from . import answers, clock, secure
+        from . import answers, secure
 
         self.peer = secure.check_peer(self.node, seen[0])
         if "enrol" in self.node.settings:

@@ -30,14 +30,14 @@ def context(seen: list):
 
 
 def check_peer(node, der) -> identity.Identity:
-    """The server's certificate is the SLSM's of this site, and valid if the time is known; before,
-    it must not have expired at the floor.
+    """The server's certificate is the SLSM's of this site, and had not expired at the floor: only
+    WELCOME tells the time, and then it is looked at once more.
 
     TLS has made sure that the server has its key.
     """
     own = _believed() if "enrol" in node.settings else trust.load()
     peer = identity.parse(der)
-    now = node.clock.now() if node.clock.trusted else max(peer.not_before, node.clock.floor)
+    now = max(peer.not_before, node.clock.floor)
     identity.check(peer, own.site_keys, identity.slsm(own.site), now)
     return peer
 

@@ -9,13 +9,14 @@ from tests.device import on_micropython
 DIAL = """
 import asyncio
 import time
-from nlsm import dial
+from nlsm import clock, dial
 
 class Ticks:
     now = (1 << 29) - 500  # they wrap on the way
     ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
     def ticks_ms():
-        return Ticks.now & (1 << 30) - 1
+        return Ticks.now & time.ticks_add(0, -1)
 
 class Node:
     settings = {}
@@ -39,7 +40,7 @@ class Dial(dial.Dial):
             raise Enough
         return 0
 
-dial.time = Ticks
+clock.time = Ticks
 PLAYS = %r
 try:
     asyncio.run(Dial(Node).run())

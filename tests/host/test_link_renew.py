@@ -21,7 +21,7 @@ from tests.host.link_world import (
     serving,
     until,
 )
-from tests.host.site_world import NOW, YEAR, World, make_developer
+from tests.host.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
 from triseal.site import reported, state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
@@ -139,7 +139,7 @@ def test_a_revocation_is_confirmed_or_bounded(world: LinkWorld, site: Serving) -
     hall.expect(messages.ASSIGN)
     until_seconds = parsed(hall.seals["thermo"]).not_after
     found = world.manager.revoke("thermo", ["log"])
-    assert found.waiting["hall"] == until_seconds
+    assert ends(found)["hall"] == until_seconds
     hall.hello(thermo=hall.serial("thermo"))
     hall.expect(messages.ASSIGN)
     assert parsed(hall.seals["thermo"]).grants == ()
@@ -173,7 +173,7 @@ def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(
     kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)  # what it said before has been heard
     found = world.manager.undeploy("kitchen", "light")
-    assert found.waiting == {"kitchen": parsed(kitchen.seals["light"]).not_after}
+    assert ends(found) == {"kitchen": parsed(kitchen.seals["light"]).not_after}
     world.manager.assign("kitchen", "light")
 
 

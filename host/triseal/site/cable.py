@@ -299,7 +299,7 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
         for name, serial in status.serials.items()
         if serial and name in states
     }
-    site.heard(node, told, status.bundle_version)
+    site.heard(node, told, status.bundle_version, status.time)
 
 
 def check_is(site: Manager, board: Board, node: str) -> None:
