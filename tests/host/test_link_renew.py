@@ -185,8 +185,9 @@ def test_what_a_node_held_back_is_removed_when_it_says_so(world: LinkWorld, kitc
 
 def test_an_expired_seal_comes_anew_with_the_welcome(tmp_path: Path, stack: ExitStack) -> None:
     world = stack.enter_context(LinkWorld(tmp_path))
-    world.now -= world.manager.lifetime + 1
+    world.store.began -= world.manager.lifetime + 1
     world.deploy("kitchen", "thermo")
+    world.now -= world.manager.lifetime + 1
     old = world.manager.deployment("kitchen", "thermo").seal.der
     serial = parsed(old).serial.to_bytes(16, "big")
     with serving(world) as site:
