@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from sealcore import bundle, errors, messages, signedtime
 from tests.host.link_world import (
+    SECONDS,
     LinkWorld,
     Node,
     Serving,
@@ -23,7 +24,7 @@ from tests.host.link_world import (
 )
 from tests.host.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
-from triseal.site import reported, state, trust
+from triseal.site import nodeclock, overview, reported, state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
 from triseal.site.ledger import find_seal
 from triseal.site.link.plans import Plan, Plans
@@ -84,6 +85,24 @@ def test_a_renewal_is_a_delta_that_was_recorded(world: LinkWorld, kitchen: Node)
     assert after != before
     with database.reading(world.manager.engine) as connection:
         assert find_seal(connection, parsed(after).serial) == after
+
+
+def test_a_node_says_why_it_was_reset_and_what_time_it_has(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.connect()
+    late = int(time.time()) - 55
+    protocol = messages.PROTOCOL
+    kitchen.send(messages.HELLO, protocol, "kitchen", bytes(16), 0, late, "watchdog", [])
+    kitchen.expect(messages.WELCOME)
+    with database.reading(world.manager.engine) as connection:
+        (one,) = [row for row in overview.all_nodes(connection) if row.name == "kitchen"]
+        assert one.reset_cause == "watchdog"
+        assert 56 <= nodeclock.of(connection, "kitchen").behind <= 60 + SECONDS
+    for _ in range(2):
+        kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.RENEW, int(time.time()) + 1, [("thermo", kitchen.serial("thermo"))])
+    kitchen.expect(messages.RENEWED)
+    with database.reading(world.manager.engine) as connection:
+        assert nodeclock.of(connection, "kitchen").behind <= SECONDS
 
 
 def test_a_node_asks_for_the_time_again(world: LinkWorld, kitchen: Node) -> None:

@@ -149,6 +149,20 @@ def test_steps_are_noted_of_all_nodes(moves: list[float], later: int, tmp_path: 
             assert nodeclock.of(connection, "hall").behind == later
 
 
+def test_a_jump_that_is_accepted_makes_nodes_late(tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world:
+        world.add_node("hall")
+        with database.writing(world.manager.engine) as connection:
+            ahead = world.now - clock.since_boot()
+            clock.note(connection, world.now, doubted=False, ahead=ahead)
+            clock.note(connection, world.now, doubted=True)
+        world.now += DAY
+        for _ in range(2):
+            world.manager.accept_clock()
+            with database.reading(world.manager.engine) as connection:
+                assert DAY <= nodeclock.of(connection, "hall").behind <= DAY + 3
+
+
 def test_a_step_counts_before_it_was_noted(tmp_path: Path) -> None:
     with World(tmp_path / "site") as world, database.writing(world.manager.engine) as connection:
         now = world.now

@@ -14,7 +14,7 @@ from triseal.site import overview
 
 app = typer.Typer()
 
-_NODE = ("node", "state", "services", "heard_at", "bundle_version")
+_NODE = ("node", "state", "services", "heard_at", "bundle_version", "last_reset")
 
 
 @app.command(
@@ -75,5 +75,6 @@ def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
 
 
 def _node(one: overview.NodeFacts) -> output.Facts:
-    values = (one.name, one.state, one.services, output.time(one.heard_at), one.bundle_version)
+    heard = output.time(one.heard_at)
+    values = (one.name, one.state, one.services, heard, one.bundle_version, one.reset_cause)
     return dict(zip(_NODE, values, strict=True))

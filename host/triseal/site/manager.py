@@ -113,7 +113,7 @@ class Manager:
     def accept_clock(self) -> None:
         """This computer's time is right, whatever was noted before."""
         with self._changing() as connection:
-            clock.accept(connection)
+            clock.accept(connection, self._clock())
             clock.note(connection, self._clock(), doubted=False)
 
     def check_node(self, node: str) -> None:

@@ -18,6 +18,7 @@ class NodeFacts:
     Attributes:
         state: "added", "awaiting enrolment" (an image with a token was made), "enrolled" or
             "retired".
+        reset_cause: of the last reset that it told of, a word such as "power-on" or "watchdog".
     """
 
     name: str
@@ -25,6 +26,7 @@ class NodeFacts:
     services: tuple[str, ...]
     heard_at: int | None
     bundle_version: int | None
+    reset_cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def all_nodes(connection: Connection) -> list[NodeFacts]:
             tuple(assigned.get(row.name, ())),
             row.heard_at,
             row.bundle_version,
+            row.reset_cause,
         )
         for row in rows
     ]
