@@ -28,6 +28,7 @@ class Dial(link.Link):
     def __init__(self, node):
         super().__init__(node)
         self._session = None
+        self._turn = 0  # which of the server's addresses comes first
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -39,6 +40,7 @@ class Dial(link.Link):
             self._begin()
             began = clock.ms()
             short = await self._connect()
+            self._turn += not self.greeted
             brief = not self.greeted or clock.ms() - began < _STEADY_MS
             attempt = attempt + 1 if brief else 0
             starved = starved + 1 if short and not self.greeted else 0
@@ -89,13 +91,14 @@ class Dial(link.Link):
 
         seen = []
         context = secure.context(seen)
-        del secure
-        host, port = self.node.settings["server"]
+        server = self.node.settings["server"]
         self._out = []
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, ssl=context), _CONNECT_S
+        plain = await secure.connect(server, self._turn, _CONNECT_S)
+        del secure
+        reader = asyncio.StreamReader(
+            context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)
         )
-        context = None
+        context = plain = None
         # Reading drives the TLS handshake; nothing is said before the server was looked at. The
         # loop would wait for octets before it reads: so the first one is here, and finds nothing.
         if reader.s.read(1):
@@ -104,7 +107,7 @@ class Dial(link.Link):
         sending = None
         try:
             await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
-            sending = asyncio.create_task(self._send_all(writer))
+            sending = asyncio.create_task(self._send_all(reader))
             head = await asyncio.wait_for(first, _CONNECT_S)
             while True:
                 await self._take(reader, head)
