@@ -68,7 +68,12 @@ def retire(
 
 @app.command(epilog=options.examples("site nodes", "site nodes --json"))
 def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """List the nodes."""
+    """List the nodes.
+
+    One that is claimed by two boards has a copy of its flash somewhere, or its connection breaks
+    again and again. Find the copy, or give the right board a new key: `triseal node provision
+    --replace`; the other one is refused from then on.
+    """
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         rows = [_node(one) for one in overview.all_nodes(connection)]
     output.table(rows, _NODE, as_json=as_json, empty="no nodes")
