@@ -1,16 +1,14 @@
-"""Starts the agent. If that fails, the reason is printed and the REPL stays reachable."""
+"""Starts the agent. Whatever ends it, but a person's Ctrl-C, is told, and the board reset."""
 
 import sys
+import time
 
-# Not the root: what lies there would be found before a built-in module of its name. Nor `/lib`,
-# once both packages were found: they know where their own modules lie, and services need no others.
-sys.path[:] = [place for place in sys.path if place]
+_PAUSE_S = 5
+
+# Services get another class of that name; see `nlsm/tasks.py`.
+person = KeyboardInterrupt
 try:
-    import nlsm
-    import sealcore
-
-    sys.path[:] = [place for place in sys.path if place[0] == "."]
-    del sealcore
+    import nlsm.board
     import nlsm.boot
 
     start = nlsm.boot.look()
@@ -21,8 +19,11 @@ try:
     import nlsm.agent
 
     nlsm.agent.run(node)
-except KeyboardInterrupt:
+except person:
     print("triseal: interrupted")
-except Exception as error:
-    print("triseal: the agent stopped:", type(error).__name__, error)
+except BaseException as error:
+    node = None
+    print("triseal: the agent stopped, so the board is reset soon:")
     sys.print_exception(error)
+    time.sleep(_PAUSE_S)  # in which Ctrl-C leads to the REPL
+    nlsm.board.reset()

@@ -19,6 +19,7 @@ def check(node, one) -> None:
         one.set("waiting-for-time", "no-trusted-time")
     except (MemoryError, RuntimeError, OSError) as error:
         # Of heap, stack or flash; the others may be smaller.
+        memory.relieve()
         one.set("failed", type(error).__name__, str(error))
 
 

@@ -5,23 +5,42 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import console, runner
+from . import console, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, to one look at the services
+_MOST_SHORT = const(200)  # turns in a row for which memory is too short
 
 
-def watch(node) -> None:
-    """Stop what may no longer run; reset the board if one does not stop."""
+def look(node) -> None:
+    """Stop what may no longer run."""
     try:
         now = node.clock.now()
     except errors.NoTrustedTime:
         now = None
+    for one in node.services.values():
+        if one.state == "running":
+            _look_at(one, now)
+
+
+def _look_at(one, now) -> None:
+    if now is None:
+        one.stop("waiting-for-time", "no-trusted-time")
+    elif now > one.not_after:
+        one.stop("expired", "expired", "valid to %d" % one.not_after)
+    elif one.ended():
+        one.stop("stopped")
+
+
+def watch(node) -> None:
+    """The same, and see to what was stopped: do what was to follow, or reset the board if it goes
+    on."""
+    look(node)
     work = False
     for one in node.services.values():
         if one.state == "running":
-            _watch(one, now)
-        elif one.ended():
+            continue
+        if one.ended():
             work = work or one.then
         elif one.stuck():
             print("triseal: %s does not stop, so the board is reset" % one.name)
@@ -38,13 +57,50 @@ def watch(node) -> None:
         installer.finish(node)
 
 
-def _watch(one, now) -> None:
-    if now is None:
-        one.stop("waiting-for-time", "no-trusted-time")
-    elif now > one.not_after:
-        one.stop("expired", "expired", "valid to %d" % one.not_after)
-    elif one.ended():
-        one.stop("stopped")
+def _save_memory(node) -> None:
+    """Where the reserve can't be had again, the service that holds most ends; of equals, the one
+    that has run for the longest time."""
+    if memory.reserve():
+        return
+    most = None
+    for one in node.services.values():
+        if one.tasks and one.state != "running":
+            return  # it gives some back in a moment
+        if one.tasks and (not most or one.weight() > most.weight()):
+            most = one
+    if most:
+        most.cut("out-of-memory")
+
+
+def _round(node, feed) -> None:
+    if feed:
+        feed()
+    _save_memory(node)
+    watch(node)
+    if node.link:
+        node.link.tick()
+
+
+def _survive(node, error, short: int) -> int:
+    """Go on after an error of the heap, the stack or the flash: what failed is tried again at once.
+
+    Args:
+        node: the node.Node.
+        error: what was raised.
+        short: how often in a row memory was too short so far.
+
+    Returns: how often it is now. Raises: the error, where nothing helps any more.
+    """
+    if service.by_person(error) or short == _MOST_SHORT:
+        raise error
+    memory.relieve()
+    try:
+        print("triseal: out-of-memory: %s" % error)
+    except MemoryError:
+        pass
+    console.sweep()
+    _save_memory(node)
+    return short + isinstance(error, MemoryError)
 
 
 async def _main(node) -> None:
@@ -56,34 +112,30 @@ async def _main(node) -> None:
         del board
     node.runner = runner.Runner(node)
     node.runner.begin()
-    linking = None
     if "server" in node.settings:
         from . import dial
 
         node.link = dial.Dial(node)
-        linking = asyncio.create_task(node.link.run())
+        del dial
     line = console.Console(node)
-    while line.turn() or linking or node.services:
-        if feed:
-            feed()
+    turns = short = 0
+    going = True
+    while going:
         try:
-            watch(node)
-            if node.link:
-                node.link.tick()
-        except (MemoryError, RuntimeError, OSError) as error:  # of the heap, the stack or the flash
-            # It is tried again at once; what has stopped stays so.
-            print("triseal: out-of-memory: %s" % error)
-            console.sweep()
-        line.take()
-        for _ in range(_TURNS):
-            await asyncio.sleep_ms(_TURN_MS)
-            line.turn()
+            if turns % _TURNS == 0:
+                _round(node, feed)
+            going = line.turn() or "server" in node.settings or node.services
             line.take()
+            short = 0
+        except BaseException as error:
+            short = _survive(node, error, short)
+        turns += 1
+        await asyncio.sleep_ms(_TURN_MS)
 
 
 def run(node) -> None:
     """Run a node.Node until the power goes, or Ctrl-C comes."""
     try:
-        asyncio.run(_main(node))
+        loop.run(_main(node), lambda: look(node))
     finally:
-        asyncio.new_event_loop()
+        tasks.end()

@@ -23,21 +23,21 @@ class _Feed:
         self.service = service
         self.dropped = 0
         self._feeds = feeds
-        self._queue = []
+        self.queue = []
         self._wake = asyncio.Event()
 
     def put(self, item) -> None:
-        if len(self._queue) == _QUEUE:
-            self._queue.pop(0)
+        if len(self.queue) == _QUEUE:
+            self.queue.pop(0)
             self.dropped += 1
-        self._queue.append(item)
+        self.queue.append(item)
         self._wake.set()
 
     async def take(self):
-        while not self._queue:
+        while not self.queue:
             self._wake.clear()
             await self._wake.wait()
-        return self._queue.pop(0)
+        return self.queue.pop(0)
 
     def back(self) -> None:
         self._feeds.remove(self)

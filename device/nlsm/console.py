@@ -61,6 +61,7 @@ class Console:
         try:
             self._text.extend(octet)
         except MemoryError:
+            memory.relieve()
             self._text = bytearray()  # what is left of the line is none for the node then
             print("triseal: out-of-memory: a line is lost")
         if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
@@ -93,6 +94,7 @@ class Console:
         except errors.SealError as error:
             self._reject(error)
         except (MemoryError, OSError, RuntimeError) as error:  # of the heap, the flash, the stack
+            memory.relieve()
             print("triseal: out-of-memory: %s" % error)
         self._text = bytearray()
         self._whole = False

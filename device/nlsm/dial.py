@@ -9,11 +9,12 @@ don't come back together.
 import asyncio
 import errno
 import gc
+import time
 
 from sealcore import errors
 from sealcore.compat import const
 
-from . import clock, link, memory
+from . import link, memory
 
 _CONNECT_S = const(30)
 _STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
@@ -27,9 +28,14 @@ class Dial(link.Link):
 
     def __init__(self, node):
         super().__init__(node)
-        self._session = None
-        self._turn = 0  # which of the server's addresses comes first
+        self._session = self._running = None
         self._wake = asyncio.Event()
+
+    def tick(self) -> None:
+        """As of each link; and seek a connection, also where memory was too short to go on."""
+        if not self._running or self._running.done():
+            self._running = asyncio.create_task(self.run())
+        super().tick()
 
     async def run(self) -> None:
         """Connect, and again, for ever; where memory is too short for that time and again, start
@@ -38,10 +44,10 @@ class Dial(link.Link):
         attempt = starved = 0
         while True:
             self._begin()
-            began = clock.ms()
+            began = time.ticks_ms()
             short = await self._connect()
-            self._turn += not self.greeted
-            brief = not self.greeted or clock.ms() - began < _STEADY_MS
+            lasted = time.ticks_diff(time.ticks_ms(), began)  # negative after some days
+            brief = not self.greeted or 0 <= lasted < _STEADY_MS
             attempt = attempt + 1 if brief else 0
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
@@ -64,6 +70,7 @@ class Dial(link.Link):
             self.say(error.code, error)
         except (Exception, asyncio.CancelledError) as error:
             # Whatever it is, it ends this connection only.
+            memory.relieve()
             short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
             self.say(type(error).__name__, error)
         self._session = None  # it would hold all that it has loaded
@@ -91,14 +98,13 @@ class Dial(link.Link):
 
         seen = []
         context = secure.context(seen)
-        server = self.node.settings["server"]
-        self._out = []
-        plain = await secure.connect(server, self._turn, _CONNECT_S)
         del secure
-        reader = asyncio.StreamReader(
-            context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)
+        host, port = self.node.settings["server"]
+        self._out = []
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=context), _CONNECT_S
         )
-        context = plain = None
+        context = None
         # Reading drives the TLS handshake; nothing is said before the server was looked at. The
         # loop would wait for octets before it reads: so the first one is here, and finds nothing.
         if reader.s.read(1):
@@ -107,7 +113,7 @@ class Dial(link.Link):
         sending = None
         try:
             await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
-            sending = asyncio.create_task(self._send_all(reader))
+            sending = asyncio.create_task(self._send_all(writer))
             head = await asyncio.wait_for(first, _CONNECT_S)
             while True:
                 await self._take(reader, head)
@@ -129,7 +135,7 @@ class Dial(link.Link):
             if first.done():
                 await first  # raises what has failed
             await asyncio.sleep_ms(_PAUSE_MS)
-        from . import answers, secure
+        from . import answers, clock, secure
 
         self.peer = secure.check_peer(self.node, seen[0])
         if "enrol" in self.node.settings:

@@ -5,7 +5,7 @@ import sys
 
 from sealcore.compat import const
 
-from . import keystore, service, tasks
+from . import keystore, memory, service, tasks
 
 _IMAGE = const("app.romfs")
 _MODULE = const("app")
@@ -27,10 +27,11 @@ def load(services: dict, one) -> None:
             one.main = romfs.load(folder + "/" + _IMAGE).main
         else:
             one.main = _import(folder).main
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # of the service's own code
-        one.stop(*service.failure(error))
+        if service.by_person(error):
+            raise
+        memory.relieve()
+        one.fail(error)
     finally:
         tasks.begin(services, None)
 

@@ -12,7 +12,7 @@ from sealcore.compat import const
 # otherwise a second copy would be loaded beside the one that is held.
 RESIDENT = (
     " errors compat grants memory node agent service clock console runner context bus link dial"
-    " wire tasks "
+    " wire tasks loop "
 )
 _PLENTY = const(65536)
 # Octets taken between two collections. Where the collector runs only when there is no room left, a
@@ -32,11 +32,37 @@ SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier"
 READ = "sealcore.utctime sealcore.certificate sealcore.names sealcore.profile sealcore.seal"
 CHECK = "sealcore.rsa sealcore.keys sealcore.custody"
 
+_PIECE = const(128)
+_FEW = const(8)
+_MANY = const(32)
+
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
 _held = []
 # Modules that stay, though not all nodes need them: see `linked`.
 kept = []
+# What is given up where memory is wanted, so that the agent can still do something about it. In
+# pieces: a heap that has fallen into such has room for no other.
+_reserve = []
+
+
+def reserve() -> bool:
+    """Have a reserve, unless there is one; false if memory is too short for it."""
+    if not _reserve:
+        gc.enable()  # a service may have switched it off
+        try:
+            count = _FEW if gc.mem_free() < _PLENTY else _MANY
+            _reserve.extend([bytearray(_PIECE) for _ in range(count)])
+        except MemoryError:
+            _reserve.clear()
+            return False
+    return True
+
+
+def relieve() -> None:
+    """Memory was too short for something: give up the reserve."""
+    _reserve.clear()
+    gc.collect()
 
 
 def load(names: str) -> None:

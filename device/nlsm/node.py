@@ -67,8 +67,8 @@ class Node:
         """Tell what has changed since the last time."""
         for one in self.services.values():
             if one.changed:
-                one.changed = False
                 print("triseal: " + str(one))
+                one.changed = False
                 if self.link:
                     self.link.report(one)
 
@@ -89,8 +89,6 @@ class Node:
         """Take the site's answer on the console; raises SealError. What waited is started."""
         if self.failure:
             raise self.failure
-        if self.link:
-            self.link.answered("=")
         from . import timing
 
         timing.take_alone(self.clock, self.question, signed)

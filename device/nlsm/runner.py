@@ -4,9 +4,9 @@ MicroPython can't take a task away from a service that won't end: when it is sto
 cancelled and its grants are gone, and if it still goes on, only a reset of the board ends it.
 """
 
-import asyncio
+import time
 
-from . import bus, context, service, tasks
+from . import bus, context, tasks
 
 
 class Runner:
@@ -24,15 +24,8 @@ class Runner:
             main, one.main = one.main, None
             if main:
                 one.set("running")
-                one.tasks.append(tasks.create(self._run(one, main)))
+                one.began = time.ticks_ms()
+                one.root = tasks.create(self._run(one, main), one)
 
     async def _run(self, one, main) -> None:
-        result = ("stopped",)
-        try:
-            await main(context.Context(one, self._node, self.bus))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            result = service.failure(error)
-        one.tasks.remove(asyncio.current_task())
-        one.stop(*result)
+        await main(context.Context(one, self._node, self.bus))

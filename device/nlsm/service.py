@@ -1,9 +1,9 @@
 """A service of this node: what its seal says, and what has become of it."""
 
+import time
+
 from sealcore import errors
 from sealcore.compat import const
-
-from . import clock
 
 _STOP_MS = const(5000)
 _COUNT_MS = const(5000)
@@ -11,6 +11,8 @@ _MOST_VALUES = const(500)  # on the bus, in that time
 _MOST_LINES = const(50)  # of the log
 _CODE = const(32)  # octets, as sealcore.messages has room for
 _DETAIL = const(128)
+_OLD_MS = const(0x1FFFFFFF)
+_MANY = const(1023)
 
 
 def plain(text: str, most: int) -> str:
@@ -33,17 +35,9 @@ def _shows(code: int) -> bool:
     return 32 <= code < 127 or 160 <= code < 0xD800 or 0xE000 <= code < 0x110000
 
 
-def failure(error) -> tuple:
-    """The state of a service whose own code has raised this, for `Service.set`."""
-    name = type(error).__name__
-    try:
-        return (
-            "failed",
-            str(error.code if isinstance(error, errors.SealError) else name),
-            str(error),
-        )
-    except BaseException:  # it can't even say what it is
-        return "failed", name
+def by_person(error, real=KeyboardInterrupt) -> bool:
+    """Whether it is a Ctrl-C. Services have another class of that name: see `tasks`."""
+    return type(error) is real
 
 
 class Service:
@@ -53,9 +47,12 @@ class Service:
     grants     what of it is in force: nothing once it was stopped
     state      one of messages.STATES
     code, detail    why: the code of a refusal or the name of an error, and a word about it
+    began      ticks when it was last started
     main       its coroutine function, from the import to the start
     tasks      all that it has started and that may still run
     lent       what was handed out to it: `back()` takes it back, or raises and is tried again
+    root       the one of them that runs `main`
+    handler    called for what its tasks raise and nobody takes, instead of ending it; or None
     due        when to renew its seal, Unix seconds; None until that is drawn
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     offered    serial of what replaces it
@@ -71,8 +68,9 @@ class Service:
         self.serial = self.offered = b""
         self.not_before = self.not_after = self.denied = 0
         self.grants = self.granted = ()
+        self.began = time.ticks_ms()
         self.tasks = []
-        self.main = self.stopped_at = self.due = None
+        self.main = self.root = self.handler = self.stopped_at = self.due = None
         self.then = ""
         self.set("installing")
 
@@ -109,8 +107,9 @@ class Service:
 
     def _count(self, what: int) -> int:
         said = self._said
-        now = clock.ms()
-        if not said or now - said[0] >= _COUNT_MS:
+        now = time.ticks_ms()
+        # The difference is negative after some days.
+        if not said or not 0 <= time.ticks_diff(now, said[0]) < _COUNT_MS:
             left = said[3] + max(0, said[2] - _MOST_LINES) if said else 0
             self._said = said = [now, 0, 0, left]
         said[what] += 1
@@ -118,16 +117,46 @@ class Service:
 
     def stop(self, state: str, code: str = "", detail: str = "") -> None:
         """Cancel all its tasks; from now on nothing is granted to it."""
+        self._cancel()
         self.set(state, code, detail)
+
+    def cut(self, code: str) -> None:
+        """Stop it where there is no memory left: this wants none."""
+        self._cancel()
+        self.state = "failed"
+        self.code = code
+        self.detail = ""
+        self.changed = True
+
+    def _cancel(self) -> None:
         self.grants = ()
-        self.stopped_at = clock.ms()
+        self.stopped_at = time.ticks_ms()
         for task in self.tasks:
             task.cancel()
+
+    def fail(self, error) -> None:
+        """Stop it: its own code has raised this."""
+        self.main = self.handler = None
+        try:
+            from . import failures
+
+            self.stop(*failures.state(error))
+        except (MemoryError, ImportError):
+            self.cut("MemoryError")
 
     def finish(self, then: str, state: str, code: str = "") -> None:
         """Stop it, if it runs, in order to do something with it."""
         self.stop(state, code)
         self.then = then
+
+    def weight(self) -> int:
+        """What to compare to know which service holds most memory: its tasks and the values that
+        wait for it, which is what the agent sees of that; then for how long it has run."""
+        held = len(self.tasks)
+        for one in self.lent:
+            held += len(getattr(one, "queue", ()))
+        ran = time.ticks_diff(time.ticks_ms(), self.began)  # negative after some days
+        return min(held, _MANY) << 19 | (ran if ran >= 0 else _OLD_MS) >> 10
 
     def ended(self) -> bool:
         """Whether nothing of it is left that could run, or that it was lent.
@@ -150,7 +179,7 @@ class Service:
 
     def stuck(self) -> bool:
         """Whether what was stopped and has not ended was stopped some seconds ago."""
-        return clock.ms() - self.stopped_at > _STOP_MS
+        return time.ticks_diff(time.ticks_ms(), self.stopped_at) > _STOP_MS
 
     def __str__(self) -> str:
         words = (self.name + " " + self.state, self.code, self.detail)

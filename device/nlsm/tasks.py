@@ -1,9 +1,21 @@
-"""Which task is whose: what a service starts, in its module or in `main`, ends with it."""
+"""Which task is whose, and what of asyncio is no service's to use.
+
+What a service starts, in its module or in `main`, is its own and ends with it. Services get another
+KeyboardInterrupt than the interpreter's: so what they raise is told from a person's Ctrl-C.
+"""
 
 import asyncio
+import builtins
 
-# The services by name, the one whose module is being imported, and asyncio's own create_task.
-_state = [{}, None, None]
+core = asyncio.core
+create_task = core.create_task
+new_event_loop = core.new_event_loop
+
+# The services by name, and the one whose module is being imported.
+_state = [{}, None]
+# By id of a task that has not ended: its service.Service; None for the agent's own.
+owners = {}
+_INTERRUPT = type("KeyboardInterrupt", (BaseException,), {})
 
 
 def begin(services: dict, loading) -> None:
@@ -15,31 +27,47 @@ def begin(services: dict, loading) -> None:
     """
     _state[0] = services
     _state[1] = loading
-    if not _state[2]:
-        _state[2] = asyncio.core.create_task
-        # Before any service is imported: it could import the name into its own module.
-        asyncio.core.create_task = asyncio.create_task = _adopt
+    if core.create_task is _adopt:
+        return
+    # Before any service is imported: it could import the names into its own module.
+    builtins.KeyboardInterrupt = _INTERRUPT
+    core.create_task = asyncio.create_task = _adopt
+    for name in ("run", "run_until_complete", "new_event_loop"):
+        setattr(core, name, _deny)
+        setattr(asyncio, name, _deny)
+    core.Loop.run_forever = core.Loop.run_until_complete = _deny
+    core.Loop.set_exception_handler = _handle
 
 
-def create(coroutine):
-    """A task of nobody; `begin` goes before."""
-    return _state[2](coroutine)
+def end(real=KeyboardInterrupt) -> None:
+    """No service runs any more: what a person finds at the REPL then."""
+    builtins.KeyboardInterrupt = real
+    core.create_task = asyncio.create_task = create_task
+    owners.clear()
+    _state[0] = {}
+    core._task_queue = core._io_queue = None  # their room may be wanted
+    new_event_loop()
+
+
+def create(coroutine, owner=None):
+    """A task of a service, or of the agent."""
+    task = create_task(coroutine)
+    owners[id(task)] = owner
+    if owner:
+        owner.tasks.append(task)
+    return task
 
 
 def _adopt(coroutine):
-    services, loading, _ = _state
-    parent = asyncio.core.cur_task
-    for one in services.values():
-        if one is loading or (not loading and parent in one.tasks):
-            one.ended()
-            task = create(_guard(coroutine))
-            one.tasks.append(task)
-            return task
-    return create(coroutine)
+    # What `cur_task` holds while a module is imported is old.
+    return create(coroutine, _state[1] or owners.get(id(core.cur_task)))
 
 
-async def _guard(coroutine):
-    try:
-        return await coroutine
-    except SystemExit:  # it would end the event loop, and so the agent
-        raise RuntimeError("a service can't exit the node")
+def _deny(*_):
+    raise RuntimeError("the node runs the loop, and `main` in it")
+
+
+def _handle(handler) -> None:
+    one = _state[1] or owners.get(id(core.cur_task))
+    if one:
+        one.handler = handler

@@ -5,6 +5,8 @@ answers it. What it hears may have been lost on its way, so a HELLO that it did 
 to begin anew. The line is not secret, and needs not be: seals, trust and time are signed.
 """
 
+import time
+
 from sealcore import errors
 from sealcore.compat import const
 
@@ -37,7 +39,7 @@ class Wire(link.Link):
 
     def __init__(self, node):
         super().__init__(node)
-        self._dropped = clock.ms() - _DROP_MS
+        self._dropped = time.ticks_add(time.ticks_ms(), -_DROP_MS)
 
     def send(self, message: bytes) -> None:
         """Print a message."""
@@ -73,8 +75,8 @@ class Wire(link.Link):
     def drop(self) -> None:
         """Begin anew: the site answers this HELLO by WELCOME."""
         self._begin()
-        now = clock.ms()
-        if now - self._dropped < _DROP_MS:
+        now = time.ticks_ms()
+        if time.ticks_diff(now, self._dropped) < _DROP_MS:
             return  # the site asks by itself when it hears nothing
         self._dropped = now
         from . import answers

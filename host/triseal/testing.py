@@ -144,9 +144,7 @@ class Node:
         """Provision it, again perhaps."""
         from triseal.site import cable
 
-        done, _ = cable.enrol(
-            self.site.manager, self.board, self.name, settings, _silent, foreign="keep"
-        )
+        done, _ = cable.enrol(self.site.manager, self.board, self.name, settings, _silent)
         return done
 
     def deploy(

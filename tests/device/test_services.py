@@ -38,7 +38,7 @@ def test_what_is_not_granted_is_denied(
 ) -> None:
     node = run(start, site, spki, call, *grants)
     one = node.until(lambda now: by_name(now)["one"] != "running").services[0]
-    assert (one.state, one.code, one.detail) == ("failed", "not-granted", needed)
+    assert (one.state, one.code, one.detail) == ("failed", "not-granted", "app.py:4: " + needed)
 
 
 def test_a_denial_that_the_service_survives_is_told_all_the_same(
@@ -169,7 +169,7 @@ def test_what_publishes_too_much_is_refused(start: Start, site: Site, spki: byte
     assert (one.state, one.code, one.detail) == (
         "failed",
         "too-fast",
-        "more than 500 values in 5 s",
+        "app.py:5: more than 500 values in 5 s",
     )
 
 
@@ -264,7 +264,11 @@ def test_whatever_a_service_says_can_be_told(
     status = node.until(lambda now: by_name(now)["one"] != "running")
     assert by_name(status) == {"one": "failed", "echo": "running"}
     one = node.state("one")
-    assert (one.code, one.detail) == told
+    code, detail = told
+    line = app.count(b"\n", 0, app.rindex(b"raise")) + 1
+    detail = f"app.py:{line}: {detail}" if detail else f"app.py:{line}"
+    assert one.code == code
+    assert one.detail == detail.encode()[:128].decode(errors="ignore")
 
 
 def test_a_log_line_steers_no_terminal(start: Start, site: Site, spki: bytes) -> None:

@@ -19,7 +19,7 @@ class Ticks:
     def ticks_ms():
         return Ticks.now
 
-clock.time = Ticks
+clock.time = service.time = Ticks
 T = 1795363200
 
 class Task:
@@ -137,7 +137,7 @@ print(sys.path == before, "app" in sys.modules, tasks._state[1])
 def test_what_main_has_started_ends_with_it(end: str, said: str) -> None:
     code = f"""
 import asyncio
-from nlsm import runner, service
+from nlsm import loop, runner, service
 
 async def beat():
     while True:
@@ -161,32 +161,9 @@ one = Node.services["a"]
 one.main = start
 one.grants = ("log",)
 running = runner.Runner(Node)
-asyncio.run(main())
+loop.run(main(), lambda: None)
 """
     assert on_micropython.run(code).split() == [*said.split(), "()", "True"]
-
-
-def test_a_task_of_a_service_does_not_end_the_agent() -> None:
-    code = """
-import asyncio
-from nlsm import service, tasks
-
-async def leave():
-    raise SystemExit
-
-async def main():
-    try:
-        await task
-    except RuntimeError as error:
-        print(error)
-
-one = service.Service("a")
-tasks.begin({"a": one}, one)
-task = asyncio.create_task(leave())
-tasks.begin({"a": one}, None)
-asyncio.run(main())
-"""
-    assert on_micropython.run(code) == "a service can't exit the node\n"
 
 
 LOOP = """

@@ -105,8 +105,6 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.TIME, b""),
     (messages.PROVE, NONCE),
     (messages.PROOF, b""),
-    (messages.ASK_TIME, NONCE, 0),
-    (messages.REJECTED, "defect", "x"),
 )
 
 

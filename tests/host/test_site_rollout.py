@@ -15,7 +15,6 @@ from tests.host.site_world import (
     YEAR,
     World,
     code_of,
-    ends,
     make_developer,
     make_request,
     signed_package,
@@ -338,19 +337,18 @@ def test_another_developers_package_is_not_held_unnoticed_either(world: World) -
 
 
 def test_the_guarantee_speaks_of_who_was_moved(world: World) -> None:
-    end = world.now + world.manager.lifetime
+    ends = world.now + world.manager.lifetime
     hold(world)
     found = world.manager.rollout("thermo", ["hall"])
-    assert (found.confirmed, ends(found)) == ((), {"hall": end})
+    assert (found.confirmed, found.waiting) == ((), {"hall": ends})
     # The others have what they shall: the old version is no longer bounded by anything.
-    assert ends(world.manager.guarantee(service="thermo")) == {"hall": end}
+    assert world.manager.guarantee(service="thermo").waiting == {"hall": ends}
     take(world, "hall")
     assert world.manager.guarantee(service="thermo").confirmed == NODES
     found = world.manager.rollout("thermo")
-    assert (found.confirmed, ends(found)) == (("hall",), {"attic": end, "kitchen": end})
-    world.now = max(found.waiting.values()) + 1
-    after = world.manager.guarantee(service="thermo")
-    assert (after.by, after.confirmed, after.ended) == (None, ("hall",), ("attic", "kitchen"))
+    assert (found.confirmed, found.waiting) == (("hall",), {"attic": ends, "kitchen": ends})
+    world.now = ends + 1
+    assert world.manager.guarantee(service="thermo").by is None
 
 
 def test_a_way_back_is_guaranteed_as_well(world: World) -> None:
@@ -359,7 +357,7 @@ def test_a_way_back_is_guaranteed_as_well(world: World) -> None:
     world.now += 100
     take(world, "hall")
     found = world.manager.roll_back("thermo")
-    assert ends(found) == {"hall": world.now + world.manager.lifetime}
+    assert found.waiting == {"hall": world.now + world.manager.lifetime}
     take(world, "hall")
     assert world.manager.guarantee(service="thermo").confirmed == NODES
 
@@ -564,7 +562,7 @@ def test_what_left_for_a_node_is_bounded_though_it_was_taken_back(world: World) 
     out(world, "hall")
     world.now += 100
     world.manager.deployment("hall", "thermo")
-    assert ends(world.manager.roll_back("thermo")) == {"hall": world.now + 5000}
+    assert world.manager.roll_back("thermo").waiting == {"hall": world.now + 5000}
 
 
 def test_seals_of_two_versions_contradict_nothing(world: World) -> None:

@@ -3,19 +3,8 @@
 They stay within what every port has, and within a few hundred octets of heap.
 """
 
-
-def imports(modules: str) -> str:
-    """Import built-in modules, separated by commas, whatever lies in the root or in `/lib`:
-    MicroPython looks there first."""
-    return (
-        "import sys\nq=sys.path[:]\nsys.path[:]=[p for p in q if p[:4]=='.fro']\n"
-        f"import {modules}\nsys.path[:]=q\n"
-    )
-
-
-READ = (
-    imports("binascii")
-    + """\
+READ = """\
+import binascii
 def read(p):
  with open(p,'rb') as f:
   while 1:
@@ -23,19 +12,15 @@ def read(p):
    if not b:break
    print(binascii.b2a_base64(b).decode().strip())
 """
-)
 
-WRITE = (
-    imports("binascii")
-    + """\
+WRITE = """\
+import binascii
 def put(b):
  f.write(binascii.a2b_base64(b))
 """
-)
 
-HASH = (
-    imports("binascii,hashlib")
-    + """\
+HASH = """\
+import binascii,hashlib
 def digest(p):
  d=hashlib.sha256()
  b=bytearray(512)
@@ -51,12 +36,10 @@ def digests(ps):
   try:print(digest(p))
   except OSError:print('-')
 """
-)
 
 # FAT does not rename over a file that exists; only then may the old one go first.
-RENAME = (
-    imports("os")
-    + """\
+RENAME = """\
+import os
 def rename(a,b):
  try:os.rename(a,b)
  except OSError as e:
@@ -66,12 +49,10 @@ def rename(a,b):
 def commit(ps,t):
  for p in ps:rename(p+t,p)
 """
-)
 
 # Most ports list files with their sizes; to look each one up again takes a while in a full folder.
-TREE = (
-    imports("os")
-    + """\
+TREE = """\
+import os
 def tree(p):
  try:l=list(os.ilistdir(p))
  except OSError:return
@@ -80,11 +61,9 @@ def tree(p):
   if e[1]&0x4000:tree(q)
   else:print(repr((q,e[3]if len(e)>3 and e[3]>=0 else os.stat(q)[6])))
 """
-)
 
-MKDIRS = (
-    imports("os")
-    + """\
+MKDIRS = """\
+import os
 def mkdirs(p):
  q=''
  for n in p.strip('/').split('/'):
@@ -93,22 +72,18 @@ def mkdirs(p):
   except OSError as e:
    if e.errno!=17:raise
 """
-)
 
-REMOVE = (
-    imports("os")
-    + """\
+REMOVE = """\
+import os
 def remove(ps):
  for p in ps:
   try:os.remove(p)
   except OSError as e:
    if e.errno!=2:raise
 """
-)
 
-REMOVE_TREE = (
-    imports("os")
-    + """\
+REMOVE_TREE = """\
+import os
 def remove_tree(p):
  try:l=list(os.ilistdir(p))
  except OSError:return
@@ -118,23 +93,3 @@ def remove_tree(p):
   else:os.remove(q)
  os.rmdir(p)
 """
-)
-
-# A module that lies in the root or in `/lib` would be found before the built-in one of its name.
-_AGENT = """\
-import sys
-q=sys.path[:]
-sys.path[:]=[p for p in q if p]
-import nlsm,sealcore
-sys.path[:]=[p for p in q if p[:4]=='.fro']
-try:
- import %s
- %s
-finally:sys.path[:]=q
-"""
-
-
-def agent(module: str, statement: str) -> str:
-    """A program that runs one statement with a module of the agent's, which imports nothing but
-    its own packages and what is built in."""
-    return _AGENT % (module, statement)

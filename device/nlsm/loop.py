@@ -1,0 +1,174 @@
+"""The event loop: asyncio's, but that whatever a service does in it ends that service alone.
+
+asyncio's own ends for each BaseException that is no Exception, and for what callbacks raise. Here
+each exception of a service that nobody takes, in whichever of its tasks, is the service's failure.
+"""
+
+import time
+
+from sealcore.compat import const
+
+from . import memory, service, tasks
+
+try:
+    from micropython import kbd_intr
+except ImportError:
+
+    def kbd_intr(_) -> None:
+        """Without it, nobody can change which key interrupts."""
+
+
+core = tasks.core
+_MOST_MS = const(1000)
+_LOOK_MS = const(400)  # the agent looks more often, unless something has kept the loop busy
+_CTRL_C = const(3)
+
+
+def run(coroutine, look) -> None:
+    """Run the agent's own coroutine, and all that it starts, until it ends.
+
+    Args:
+        coroutine: the agent's.
+        look: stops what is over; called before a service has its turn, where that comes late.
+    """
+    main = tasks.create(coroutine)
+    queue, streams = core._task_queue, core._io_queue
+    asleep = core.sleep_ms(0)
+    asleep.state = None
+    looked = time.ticks_ms()
+    while not main.done():
+        task = _next(queue, streams)
+        core.cur_task = task
+        owner = tasks.owners.get(id(task), core)
+        if task is main:
+            looked = time.ticks_ms()
+        elif owner and not 0 <= time.ticks_diff(time.ticks_ms(), looked) < _LOOK_MS:
+            looked = time.ticks_ms()
+            try:
+                look()
+            except BaseException as error:  # the agent's next turn does it
+                mind(error)
+        if owner is core or task.done():
+            _drop(task, owner)
+        else:
+            _step(queue, task, owner, main)
+        task = core.cur_task = None
+        if owner:
+            # Whatever it has done to the loop; and a sleep that it did not await would be the next
+            # one's.
+            core._task_queue = queue
+            core._io_queue = streams
+            asleep.state = None
+            kbd_intr(_CTRL_C)
+            owner = None
+
+
+def _next(queue, streams):
+    """The next task whose time has come."""
+    while True:
+        task = queue.peek()
+        wait = time.ticks_diff(task.ph_key, time.ticks_ms()) if task else _MOST_MS
+        try:
+            streams.wait_io_event(max(0, min(wait, _MOST_MS)))
+        except BaseException as error:
+            mind(error)
+            from . import failures
+
+            failures.drop_streams(streams)
+            del failures
+        task = queue.peek()
+        if task and time.ticks_diff(task.ph_key, time.ticks_ms()) <= 0:
+            return queue.pop()
+
+
+def _step(queue, task, owner, main) -> None:
+    try:
+        error = task.data
+        if error:
+            task.data = None
+            task.coro.throw(error)
+        else:
+            task.coro.send(None)
+    except BaseException as raised:
+        mind(raised)
+        if task is main and not isinstance(raised, StopIteration):
+            raise
+        try:
+            _end(queue, task, owner, raised)
+        except BaseException as other:  # it has changed its own task
+            mind(other)
+            _fail(task, owner, other)
+
+
+def mind(error) -> None:
+    """What has been caught must not be a person's Ctrl-C; where it is want of memory, give some."""
+    if service.by_person(error):
+        raise error
+    if isinstance(error, MemoryError):
+        memory.relieve()
+
+
+def _end(queue, task, owner, error) -> None:
+    """A task has ended: wake those that wait for it."""
+    taken = isinstance(error, (StopIteration, core.CancelledError))
+    state = task.state
+    task.state = None if state is True else False
+    if callable(state):
+        taken = True
+        state(task, error)
+    elif state is not True:
+        while state.peek():
+            queue.push(state.pop())
+            taken = True
+    if owner:
+        owner.tasks.remove(task)
+        if task is owner.root:
+            owner.root = None
+            _stop(owner, not taken and error)
+            taken = True
+    if not taken:
+        queue.push(task)  # one turn, in which somebody may await it
+    task.data = error
+    if taken:
+        del tasks.owners[id(task)]
+
+
+def _stop(owner, error) -> None:
+    if owner.state == "running":
+        if error:
+            owner.fail(error)
+        else:
+            owner.stop("stopped")
+
+
+def _drop(task, owner) -> None:
+    """A task that has ended with an exception, one turn ago; or one that nobody has created."""
+    error = task.data
+    if owner is core:
+        print("triseal: a task that asyncio.create_task has not made does not run")
+        task.coro.close()
+    elif task.state is False:  # somebody has awaited it meanwhile
+        del tasks.owners[id(task)]
+    else:
+        handler = owner and owner.handler
+        if handler:
+            try:
+                handler(core.Loop, {"message": "", "exception": error, "future": task})
+                error = None
+            except BaseException as raised:
+                mind(raised)
+                error = raised
+        if error:
+            _fail(task, owner, error)
+        else:
+            del tasks.owners[id(task)]
+
+
+def _fail(task, owner, error) -> None:
+    tasks.owners.pop(id(task), None)
+    if owner:
+        _stop(owner, error)
+    else:
+        from . import failures
+
+        print("triseal: the agent: %s: %s" % failures.state(error)[1:])
