@@ -35,6 +35,11 @@ flash: environment ## MicroPython onto a board; BOARD=esp32 PORT=/dev/ttyUSB0 FI
 test: micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: steady
+steady: RUNS ?= 20
+steady: micropython ## Tests that wait for processes, again and again beside busy loops; RUNS=20 ARGS=tests/hil
+	$(PY) -m tests.steady --runs $(RUNS) --jobs $(JOBS) -- $(ARGS)
+
 .PHONY: hil
 hil: BOARD ?= virtual
 hil: micropython ## The tests of a board; BOARD=/dev/ttyACM0, rp2040:FIRMWARE.uf2, ...

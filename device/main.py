@@ -7,7 +7,15 @@ _PAUSE_S = 5
 
 # Services get another class of that name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
+# Not the root: what lies there would be found before a built-in module of its name. Nor `/lib`,
+# once both packages were found: they know where their own modules lie, and services need no others.
+sys.path[:] = [place for place in sys.path if place]
 try:
+    import nlsm
+    import sealcore
+
+    sys.path[:] = [place for place in sys.path if place[0] == "."]
+    del sealcore
     import nlsm.board
     import nlsm.boot
 

@@ -24,7 +24,7 @@ SealMismatch              two seals of one service say different things
 Rollback                  a version, a bundle or a time is older than one already accepted
 MetadataMismatch          the metadata is not what the seals pin
 HashMismatch              the executable is not what the seals pin
-BadExecutable             the executable is nothing that MicroPython can load
+Unloadable                the executable is nothing that MicroPython can load
     of a node
 BadGrant                  a grant is not written as grants are
 NotGranted                the service used what no grant gives it

@@ -25,7 +25,7 @@ _BSS = const(0x40)
 
 
 def check(file, size: int) -> tuple:
-    """Walk a whole file, or raise BadExecutable.
+    """Walk a whole file, or raise Unloadable.
 
     Args:
         file: has `readinto`, and is at its begin.
@@ -36,7 +36,7 @@ def check(file, size: int) -> tuple:
     """
     walk = _Walk(file, size)
     if walk.byte() != 0x4D or walk.byte() != 6:
-        raise errors.BadExecutable("no .mpy file of version 6")
+        raise errors.Unloadable("no .mpy file of version 6")
     features = walk.byte()
     walk.byte()
     walk.native = features >> 2 & 0x2F
@@ -49,7 +49,7 @@ def check(file, size: int) -> tuple:
     walk.tree(constants, walk.constant)
     walk.tree(1, walk.function)
     if walk.left:
-        raise errors.BadExecutable("it goes on after its end")
+        raise errors.Unloadable("it goes on after its end")
     return features & 3, walk.native
 
 
@@ -83,13 +83,13 @@ class _Walk:
 
     def _need(self, size: int) -> None:
         if size > self.left:
-            raise errors.BadExecutable("it is cut off")
+            raise errors.Unloadable("it is cut off")
 
     def _fill(self) -> None:
         self._at = 0
         self._end = self._file.readinto(self._block)
         if not self._end:
-            raise errors.BadExecutable("it is cut off")
+            raise errors.Unloadable("it is cut off")
 
     def number(self, most: int) -> int:
         value = 0
@@ -99,7 +99,7 @@ class _Walk:
             if not byte & 0x80 and value <= most:
                 return value
             if not 0 < value <= most:
-                raise errors.BadExecutable("a number")
+                raise errors.Unloadable("a number")
 
     def count(self) -> int:
         """Of what takes a byte each, at least."""
@@ -112,12 +112,12 @@ class _Walk:
         if not size & 1:
             self._text(size >> 1)
         elif size >> 1 > _LAST_NAME:
-            raise errors.BadExecutable("a name")
+            raise errors.Unloadable("a name")
 
     def _text(self, size: int) -> None:
         self.skip(size)
         if self.byte():
-            raise errors.BadExecutable("a text without its end")
+            raise errors.Unloadable("a text without its end")
 
     def tree(self, count: int, walk_one) -> None:
         """Walk `count` things; `walk_one` says how many things follow that lie in that one."""
@@ -131,12 +131,12 @@ class _Walk:
             if inside:
                 left.append(inside)
                 if len(left) > _DEEPEST:
-                    raise errors.BadExecutable("nested too deep")
+                    raise errors.Unloadable("nested too deep")
 
     def constant(self) -> int:
         kind = self.byte()
         if kind > _TUPLE or not (kind or self.native):
-            raise errors.BadExecutable("a constant of kind %d" % kind)
+            raise errors.Unloadable("a constant of kind %d" % kind)
         if kind == _TUPLE:
             return self.count()
         if kind >= _NUMBERS:
@@ -156,11 +156,11 @@ class _Walk:
             self.skip(size)
             flags, rodata = self._native(head & 3, size)
         else:
-            raise errors.BadExecutable("native code of no architecture")
+            raise errors.Unloadable("native code of no architecture")
         inside = self.count() if head & 4 else 0
         if flags & _RELOCATED:
             if inside:
-                raise errors.BadExecutable("functions in what is relocated")
+                raise errors.Unloadable("functions in what is relocated")
             self._relocations(size, rodata)
         return inside
 
@@ -176,9 +176,9 @@ class _Walk:
             if not byte & 0x80:
                 break
             if shift > 3:
-                raise errors.BadExecutable("a function")
+                raise errors.Unloadable("a function")
         if self.left - more <= end:
-            raise errors.BadExecutable("a function without code")
+            raise errors.Unloadable("a function without code")
         self.skip(self.left - end)
 
     def _native(self, kind: int, size: int) -> tuple:
@@ -186,7 +186,7 @@ class _Walk:
         flags = self.number(_LARGEST)
         if kind == 1:
             if flags >= size:
-                raise errors.BadExecutable("a function")
+                raise errors.Unloadable("a function")
             return 0, 0  # that was the offset of its description
         rodata = 0
         if kind == _ASSEMBLER:
@@ -212,4 +212,4 @@ class _Walk:
             what >>= 1
             room -= self.number(_LARGEST) if what < 6 and what & 1 else 1
             if room < 0:
-                raise errors.BadExecutable("a relocation")
+                raise errors.Unloadable("a relocation")

@@ -1,7 +1,10 @@
 """Trusted time on a board that has none.
 
 It is set by the site's signature over a nonce that the node has just drawn, moves on by the tick
-counter, and never falls under the floor: the latest time that somebody trusted has signed.
+counter, and never falls under the floor: the latest time that the site has signed. Whatever the
+site signs with a time in it (a seal, a bundle, a certificate) moves it forward to that time:
+counters differ, and the clock of the site may be set, so what has just come would else be of the
+future. It moves back by the answer to a nonce only.
 
 Before it is first set there is no time, and no service runs (policy `strict`). A site may allow a
 `grace` of some seconds instead: time then moves on from the floor, until these seconds are over.
@@ -18,8 +21,22 @@ _NONCE_OCTETS = const(16)
 _ANSWER_MS = const(30000)
 
 
+# What the counter showed at the last look, and how many ms had passed by then.
+_looked = [0, 0]
+
 # The clock of an installation over the USB line, and its question, between its calls.
 of_line = asked_by_line = None
+
+
+def ms() -> int:
+    """Milliseconds that only count up, where the counter of the port comes round after some days:
+    by the difference of two of its values alone, what was long ago looks recent. To be called every
+    twelve days at least.
+    """
+    ticks = time.ticks_ms()
+    _looked[1] += time.ticks_diff(ticks, _looked[0]) & time.ticks_add(0, -1)
+    _looked[0] = ticks
+    return _looked[1]
 
 
 class Clock:
@@ -35,26 +52,18 @@ class Clock:
         self.trusted = False
         self._grace = grace
         self._seconds = floor
-        self._ticks = time.ticks_ms()
+        self._at = ms()
 
     def now(self) -> int:
-        """Unix seconds; raises NoTrustedTime.
-
-        To be called every few days at least: tick counters wrap.
-        """
-        passed = time.ticks_diff(time.ticks_ms(), self._ticks)
-        if passed < 0:  # it was not called for too long
-            self.trusted = False
-            self._grace = 0
-            passed = 0
-        seconds = passed // 1000
-        self._ticks = time.ticks_add(self._ticks, seconds * 1000)
+        """Unix seconds; raises NoTrustedTime."""
+        seconds = (ms() - self._at) // 1000
+        self._at += seconds * 1000
         self._seconds += seconds
         if not self.trusted:
             self._grace = max(0, self._grace - seconds)
             if not self._grace:
                 raise errors.NoTrustedTime
-        return max(self._seconds, self.floor)
+        return self._seconds
 
     def known(self) -> int:
         """The same, as the site is told it: 0 where it has not told the time."""
@@ -64,9 +73,11 @@ class Clock:
             return 0
         return now if self.trusted else 0
 
-    def raise_floor(self, seconds: int) -> None:
-        """Somebody trusted has signed this time: it is now, or was."""
+    def rise(self, seconds: int) -> None:
+        """The site has signed this time: it is now, or was."""
+        self.known()  # the seconds that have passed so far
         self.floor = max(self.floor, seconds)
+        self._seconds = max(self._seconds, self.floor)
 
     def set(self, seconds: int, passed: int) -> None:
         """The site has signed this time, in some part of that second, up to `passed` ms ago.
@@ -79,7 +90,7 @@ class Clock:
         self.floor = seconds
         latest = passed + 999  # ms after the begin of that second
         self._seconds = seconds + latest // 1000
-        self._ticks = time.ticks_add(time.ticks_ms(), -(latest % 1000))
+        self._at = ms() - latest % 1000
         self.trusted = True
 
 
@@ -91,13 +102,13 @@ class Question:
 
     def __init__(self):
         self.nonce = os.urandom(_NONCE_OCTETS)
-        self._asked = time.ticks_ms()
+        self._asked = ms()
 
     def answered(self) -> tuple:
         """(nonce, ms since it was drawn); it serves once. Raises BadMessage the second time, or if
         it was drawn long ago."""
         nonce, self.nonce = self.nonce, None
-        passed = time.ticks_diff(time.ticks_ms(), self._asked)
-        if nonce is None or not 0 <= passed <= _ANSWER_MS:
+        passed = ms() - self._asked
+        if nonce is None or passed > _ANSWER_MS:
             raise errors.BadMessage("time was not asked for just now")
         return nonce, passed

@@ -9,12 +9,11 @@ don't come back together.
 import asyncio
 import errno
 import gc
-import time
 
 from sealcore import errors
 from sealcore.compat import const
 
-from . import link, memory
+from . import clock, link, memory
 
 _CONNECT_S = const(30)
 _STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
@@ -29,6 +28,7 @@ class Dial(link.Link):
     def __init__(self, node):
         super().__init__(node)
         self._session = self._running = None
+        self._turn = 0  # which of the server's addresses comes first
         self._wake = asyncio.Event()
 
     def tick(self) -> None:
@@ -44,10 +44,10 @@ class Dial(link.Link):
         attempt = starved = 0
         while True:
             self._begin()
-            began = time.ticks_ms()
+            began = clock.ms()
             short = await self._connect()
-            lasted = time.ticks_diff(time.ticks_ms(), began)  # negative after some days
-            brief = not self.greeted or 0 <= lasted < _STEADY_MS
+            self._turn += not self.greeted
+            brief = not self.greeted or clock.ms() - began < _STEADY_MS
             attempt = attempt + 1 if brief else 0
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
@@ -98,13 +98,14 @@ class Dial(link.Link):
 
         seen = []
         context = secure.context(seen)
-        del secure
-        host, port = self.node.settings["server"]
+        server = self.node.settings["server"]
         self._out = []
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, ssl=context), _CONNECT_S
+        plain = await secure.connect(server, self._turn, _CONNECT_S)
+        del secure
+        reader = asyncio.StreamReader(
+            context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)
         )
-        context = None
+        context = plain = None
         # Reading drives the TLS handshake; nothing is said before the server was looked at. The
         # loop would wait for octets before it reads: so the first one is here, and finds nothing.
         if reader.s.read(1):
@@ -113,7 +114,7 @@ class Dial(link.Link):
         sending = None
         try:
             await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
-            sending = asyncio.create_task(self._send_all(writer))
+            sending = asyncio.create_task(self._send_all(reader))
             head = await asyncio.wait_for(first, _CONNECT_S)
             while True:
                 await self._take(reader, head)
@@ -135,7 +136,7 @@ class Dial(link.Link):
             if first.done():
                 await first  # raises what has failed
             await asyncio.sleep_ms(_PAUSE_MS)
-        from . import answers, clock, secure
+        from . import answers, secure
 
         self.peer = secure.check_peer(self.node, seen[0])
         if "enrol" in self.node.settings:

@@ -40,6 +40,18 @@ def _welcome(link, signed, newer) -> None:
     _renew_certificate(link)
 
 
+def _time(link, signed) -> None:
+    """The answer to ASK_TIME: what had expired, or is valid by now, is judged again."""
+    from . import timing
+
+    link.answered("=")
+    try:
+        timing.take(link.node.clock, link.question, signed, trust.load())
+    except errors.Rollback as error:  # the floor is later: seals are judged by that
+        link.say(error.code, error)
+    link.node.check()
+
+
 def _renew_certificate(link) -> None:
     """Ask for the node's next certificate, long before it is needed: a node connects seldom.
 
@@ -66,7 +78,9 @@ def _enrolled(link, certificate) -> None:
     own = trust.load()
     new = identity.parse(certificate)
     uri = identity.node(own.site, own.node)
-    identity.check(new, own.site_keys, uri, link.node.clock.now())
+    # What is not signed by the site is refused whatever the time; what is says that it is so late.
+    identity.check(new, own.site_keys, uri, max(link.node.clock.now(), new.not_before))
+    link.node.clock.rise(new.not_before)
     if bytes(new.spki) != own.spki:
         raise errors.WrongKey("node certificate")
     keystore.write(keystore.ROOT + "/node.crt", certificate)
@@ -82,7 +96,9 @@ def _believe(node, newer: bytes) -> None:
     recovery.make(keystore.INCOMING)
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
     enrol.accept()
-    node.bundle = trust.load().version
+    own = trust.load()
+    node.bundle = own.version
+    node.clock.rise(own.signed)
     for one in node.services.values():
         if one.state == "running":
             installer.recheck(node, one)
@@ -139,6 +155,8 @@ def _renewed(link, deltas) -> None:
             # The copy at hand may be what is wrong: ask for the whole seal, after a while.
             print("triseal: %s: renewal: %s: %s" % (name, error.code, error))
             one.serial = b""
+            if error.code == "expired":
+                link.doubt_time()
             link.answered(name, link.node.clock.now() + 1)
 
 
@@ -167,4 +185,5 @@ _DUTIES = {
     messages.CHUNK: _chunk,
     messages.ENROLLED: _enrolled,
     messages.FOLLOW: _follow,
+    messages.TIME: _time,
 }

@@ -63,7 +63,7 @@ def _check_image(file) -> None:
     try:
         image = romfs.Image(file)
     except ValueError as error:
-        raise errors.BadExecutable(str(error))
+        raise errors.Unloadable(str(error))
     del romfs
     memory.free()
     for path, place in image.entries.items():

@@ -65,7 +65,7 @@ def _accept(name: str) -> dict:
 
     folder = keystore.INCOMING + "/" + names.check_label(name)
     started = time.ticks_ms()
-    seal = verifier.check(folder, name, clock.of_line.now())
+    seal = verifier.check(folder, name, clock.of_line)
     took = time.ticks_diff(time.ticks_ms(), started)
     gc.collect()
     found = {

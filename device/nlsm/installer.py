@@ -10,6 +10,8 @@ from . import keystore, recovery, service, starter, verifier
 # a check and some of its flash.
 _AGAIN_S = const(600)
 _SOON_S = const(10)
+# How far ahead of what was just sealed the clock may be: more than the time that a renewal takes.
+_AHEAD_S = const(3)
 
 
 def offer(node, name: str) -> None:
@@ -17,7 +19,7 @@ def offer(node, name: str) -> None:
     folder = keystore.INCOMING + "/" + name
     one = node.services.get(name) or service.Service(name)
     try:
-        seal = verifier.check(folder, name, node.clock.now())
+        seal = verifier.check(folder, name, node.clock)
     except errors.SealError as error:
         node.services[name] = one
         refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
@@ -54,6 +56,10 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
         return
     left = one.not_after - now
     one.due = now + (min(_AGAIN_S, max(_SOON_S, left // 2)) if left > 0 else _AGAIN_S)
+    if error.code == "expired":  # on arrival: either clock may be wrong
+        one.due = now + _SOON_S
+        if node.link:
+            node.link.doubt_time()
 
 
 def renew(node, one, seal: bytes) -> None:
@@ -63,13 +69,15 @@ def renew(node, one, seal: bytes) -> None:
     does one that has failed; one that came to its end does not.
     """
     folder = keystore.SERVICES + "/" + one.name
-    found = verifier.check(folder, one.name, node.clock.now(), seal)
+    found = verifier.check(folder, one.name, node.clock, seal)
     try:
         keystore.write(folder + "/site.der", seal)
     except OSError as error:
         raise errors.TooLarge("flash: %s" % error)
+    if node.link and node.clock.now() > found.not_before + _AHEAD_S:
+        node.link.doubt_time()
     same = one.granted == found.grants
-    starter.accept(node, one, found)
+    starter.accept(one, found)
     if not same or one.state not in ("running", "stopped"):
         one.finish("start", "installing")
 
@@ -78,7 +86,7 @@ def recheck(node, one) -> None:
     """Stop a service that does not pass any longer, because the trust bundle has changed."""
     folder = keystore.SERVICES + "/" + one.name
     try:
-        verifier.check(folder, one.name, node.clock.now())
+        verifier.check(folder, one.name, node.clock)
     except errors.SealError as error:
         one.stop("refused", error.code, str(error))
 

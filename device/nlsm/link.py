@@ -9,12 +9,17 @@ together.
 """
 
 import os
-import time
 
 from sealcore import errors
 from sealcore.compat import const
 
+from . import clock
+
 _ANSWER_MS = const(30000)
+# How soon after it was told the time a node asks for it again, at first and at the most: where it
+# does not help (the floor is in the future), it is asked seldom.
+_DOUBT_MS = const(10000)
+_DOUBT_MOST_MS = const(640000)
 MOST_OUT = const(32)  # frames that wait to be sent; beyond it the connection is given up
 
 
@@ -42,6 +47,8 @@ class Link:
         self.greeted = False
         self._asked = {}
         self._untold = {}
+        self._again = _DOUBT_MS
+        self._doubted = clock.ms()
         self._end_download()
 
     def _end_download(self) -> None:
@@ -68,14 +75,17 @@ class Link:
         """Called some times a second: ask for what is due, see to what was asked for."""
         if not self.greeted:
             return
-        now = time.ticks_ms()
+        now = clock.ms()
         for asked in self._asked.values():
-            if time.ticks_diff(now, asked) > _ANSWER_MS:
+            if now - asked > _ANSWER_MS:
                 self.say("no-answer", "the site does not answer")
                 self.drop()
                 return
         if self.download:
             self._finish_download()
+        for one in self.node.services.values():
+            if one.state == "expired":
+                self.doubt_time()
         self.ask(self._due())
         while self._untold and len(self._out) < MOST_OUT // 2:
             self.report(self._untold.popitem()[1])
@@ -115,9 +125,24 @@ class Link:
                 held.append((name, one.serial if one else b""))
         self.send(messages.write(messages.RENEW, self.node.clock.known(), held))
 
+    def doubt_time(self) -> None:
+        """The clock may be wrong: ask the site for the time, unless it has just told it."""
+        since = clock.ms() - self._doubted
+        if not self.greeted or "=" in self._asked or since < self._again:
+            return
+        self._again = _DOUBT_MS if since > 2 * self._again else min(2 * self._again, _DOUBT_MOST_MS)
+        self._doubted += since
+        from sealcore import messages
+
+        self.expect("=")
+        # Of the node as well: over a line the answer comes to the console.
+        self.question = self.node.question = clock.Question()
+        now = self.node.clock.known()
+        self.send(messages.write(messages.ASK_TIME, self.question.nonce, now))
+
     def expect(self, name: str = "") -> None:
-        """An answer is due: to the RENEW of a service, or to a FETCH."""
-        self._asked[name] = time.ticks_ms()
+        """An answer is due: to the RENEW of a service, to a FETCH, or "=" to ASK_TIME."""
+        self._asked[name] = clock.ms()
 
     def answered(self, name: str = "", again=None) -> None:
         """That answer has come; `again`: when to ask next, if it was a refusal."""

@@ -89,6 +89,8 @@ class Node:
         """Take the site's answer on the console; raises SealError. What waited is started."""
         if self.failure:
             raise self.failure
+        if self.link:
+            self.link.answered("=")
         from . import timing
 
         timing.take_alone(self.clock, self.question, signed)

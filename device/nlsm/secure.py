@@ -1,10 +1,64 @@
 """TLS of the node, and whom it takes for its site's server."""
 
+import asyncio
+import errno
+import select
+import socket
+
 import tls
 
 from sealcore import identity
+from sealcore.compat import const
 
 from . import keystore, trust
+
+_MOST_ADDRESSES = const(4)
+_PAUSE_MS = const(50)
+
+
+async def connect(server, turn: int, seconds: int):
+    """A socket that is connected to a server, by any of the addresses that its name has.
+
+    Args:
+        server: (name or address, port).
+        turn: the number of the address that comes first. The next one, if what answers there was
+            not the server.
+        seconds: for all of them.
+
+    Raises OSError or asyncio.TimeoutError, of the last address.
+    """
+    found = socket.getaddrinfo(server[0], server[1], 0, socket.SOCK_STREAM)[:_MOST_ADDRESSES]
+    failed = OSError(errno.ENOENT)
+    for number in range(len(found)):
+        place = found[(turn + number) % len(found)]
+        one = socket.socket(place[0], place[1], place[2])
+        try:
+            one.setblocking(False)
+            await asyncio.wait_for(_connected(one, place[-1]), seconds // len(found))
+            found = ()
+            return one
+        except (OSError, asyncio.TimeoutError) as error:
+            failed = error
+        finally:
+            if found:
+                one.close()
+    raise failed
+
+
+async def _connected(one, address) -> None:
+    try:
+        one.connect(address)
+    except OSError as error:
+        if error.errno != errno.EINPROGRESS:
+            raise
+    poll = select.poll()
+    poll.register(one, select.POLLOUT)
+    while True:
+        for state in poll.poll(0):
+            if state[1] & (select.POLLERR | select.POLLHUP):
+                raise OSError(errno.ECONNREFUSED)
+            return
+        await asyncio.sleep_ms(_PAUSE_MS)
 
 
 def context(seen: list):
@@ -30,14 +84,14 @@ def context(seen: list):
 
 
 def check_peer(node, der) -> identity.Identity:
-    """The server's certificate is the SLSM's of this site, and valid if the time is known; before,
-    it must not have expired at the floor.
+    """The server's certificate is the SLSM's of this site, and had not expired at the floor: only
+    WELCOME tells the time, and then it is looked at once more.
 
     TLS has made sure that the server has its key.
     """
     own = _believed() if "enrol" in node.settings else trust.load()
     peer = identity.parse(der)
-    now = node.clock.now() if node.clock.trusted else max(peer.not_before, node.clock.floor)
+    now = max(peer.not_before, node.clock.floor)
     identity.check(peer, own.site_keys, identity.slsm(own.site), now)
     return peer
 

@@ -1,9 +1,9 @@
 """A service of this node: what its seal says, and what has become of it."""
 
-import time
-
 from sealcore import errors
 from sealcore.compat import const
+
+from . import clock
 
 _STOP_MS = const(5000)
 _COUNT_MS = const(5000)
@@ -107,9 +107,8 @@ class Service:
 
     def _count(self, what: int) -> int:
         said = self._said
-        now = time.ticks_ms()
-        # The difference is negative after some days.
-        if not said or not 0 <= time.ticks_diff(now, said[0]) < _COUNT_MS:
+        now = clock.ms()
+        if not said or now - said[0] >= _COUNT_MS:
             left = said[3] + max(0, said[2] - _MOST_LINES) if said else 0
             self._said = said = [now, 0, 0, left]
         said[what] += 1
@@ -130,7 +129,7 @@ class Service:
 
     def _cancel(self) -> None:
         self.grants = ()
-        self.stopped_at = time.ticks_ms()
+        self.stopped_at = clock.ms()
         for task in self.tasks:
             task.cancel()
 
@@ -179,7 +178,7 @@ class Service:
 
     def stuck(self) -> bool:
         """Whether what was stopped and has not ended was stopped some seconds ago."""
-        return time.ticks_diff(time.ticks_ms(), self.stopped_at) > _STOP_MS
+        return clock.ms() - self.stopped_at > _STOP_MS
 
     def __str__(self) -> str:
         words = (self.name + " " + self.state, self.code, self.detail)

@@ -15,7 +15,7 @@ def admit(node, one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name
     try:
-        accept(node, one, verifier.check(folder, one.name, node.clock.now()))
+        accept(one, verifier.check(folder, one.name, node.clock))
         return True
     except errors.SealError as error:
         state = "expired" if error.code == "expired" else "refused"
@@ -28,10 +28,9 @@ def site_seal(one) -> bytes:
     return keystore.read(keystore.SERVICES + "/" + one.name + "/site.der")
 
 
-def accept(node, one, seal) -> None:
+def accept(one, seal) -> None:
     """The floors rise with a seal that has passed; what it says is kept, not the seal itself."""
     floors.rise(seal.not_before, one.name, seal.security_version)
-    node.clock.raise_floor(seal.not_before)
     one.version = seal.service_version
     one.serial = seal.serial.to_bytes(16, "big")
     one.not_before = seal.not_before

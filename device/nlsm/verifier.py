@@ -45,13 +45,13 @@ class Package:
         return keystore.read(self._folder + file, _LIMIT)
 
 
-def check(folder: str, service: str, now: int, site_seal=None):
+def check(folder: str, service: str, clock, site_seal=None):
     """All ten steps over the files of a folder, for this node.
 
     Args:
         folder: of the service.
         service: its name.
-        now: trusted time, Unix seconds.
+        clock: the node's; it moves on to the begin of a seal that passes.
         site_seal: DER, if it is not the one in the folder.
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
@@ -66,7 +66,12 @@ def check(folder: str, service: str, now: int, site_seal=None):
         memory.settle()
         from sealcore import custody
 
-        return custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
+        # A seal that the site has signed says that it is at least so late. One that it has not is
+        # refused before the time is looked at.
+        now = max(clock.now(), seals[0].not_before)
+        found = custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
+        clock.rise(found.not_before)
+        return found
     finally:
         package.executable.close()
 

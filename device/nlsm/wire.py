@@ -5,8 +5,6 @@ answers it. What it hears may have been lost on its way, so a HELLO that it did 
 to begin anew. The line is not secret, and needs not be: seals, trust and time are signed.
 """
 
-import time
-
 from sealcore import errors
 from sealcore.compat import const
 
@@ -39,7 +37,7 @@ class Wire(link.Link):
 
     def __init__(self, node):
         super().__init__(node)
-        self._dropped = time.ticks_add(time.ticks_ms(), -_DROP_MS)
+        self._dropped = clock.ms() - _DROP_MS
 
     def send(self, message: bytes) -> None:
         """Print a message."""
@@ -75,8 +73,8 @@ class Wire(link.Link):
     def drop(self) -> None:
         """Begin anew: the site answers this HELLO by WELCOME."""
         self._begin()
-        now = time.ticks_ms()
-        if time.ticks_diff(now, self._dropped) < _DROP_MS:
+        now = clock.ms()
+        if now - self._dropped < _DROP_MS:
             return  # the site asks by itself when it hears nothing
         self._dropped = now
         from . import answers

@@ -60,7 +60,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "metadata-mismatch": ("the metadata is not what the seals pin", _FILE),
     "hash-mismatch": ("the executable is not what the seals pin", _FILE),
-    "bad-executable": (
+    "unloadable": (
         "the executable is nothing that MicroPython can load",
         "Have its developer build it anew, and check the file",
     ),

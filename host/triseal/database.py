@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    inspect,
     make_url,
     text,
 )
@@ -44,7 +45,7 @@ class DatabaseUnusable(Failure):
 
 
 def open_database(where: str | Path, metadata: MetaData) -> Engine:
-    """Open a database and make the tables that it lacks.
+    """Open a database and make the tables and columns that it lacks.
 
     Args:
         where: the path of an SQLite file, which is made if need be, or a URL that begins with
@@ -69,10 +70,23 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
                 # Two processes that start together would both see a table missing.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _TABLES_LOCK})
             metadata.create_all(connection)
+            _add_columns(connection, metadata)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _add_columns(connection: Connection, metadata: MetaData) -> None:
+    """Columns that came later: each may be NULL, or has a default of the database's own."""
+    known = inspect(connection)
+    compiler = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]
+    for table in metadata.sorted_tables:
+        have = {column["name"] for column in known.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in have:
+                what = compiler.get_column_specification(column)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {what}"))
 
 
 @contextlib.contextmanager
@@ -144,7 +158,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
-        connection.close()  # it is in no pool yet, so that no `dispose` would reach it
+        connection.close()  # in no pool yet; SQLAlchemy closes it from 2.1 on only
         raise
 
 

@@ -144,7 +144,9 @@ class Node:
         """Provision it, again perhaps."""
         from triseal.site import cable
 
-        done, _ = cable.enrol(self.site.manager, self.board, self.name, settings, _silent)
+        done, _ = cable.enrol(
+            self.site.manager, self.board, self.name, settings, _silent, foreign="keep"
+        )
         return done
 
     def deploy(

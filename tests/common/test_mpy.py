@@ -123,23 +123,23 @@ def test_whole_files():
 def test_what_is_cut_off_at_any_length():
     for sentence, data, _ in WHOLE:
         for length in range(len(data)):
-            row("%s, %d bytes" % (sentence, length), "bad-executable", check, data[:length])
+            row("%s, %d bytes" % (sentence, length), "unloadable", check, data[:length])
 
 
 def test_a_file_that_is_shorter_than_it_was_said():
     for sentence, data, _ in WHOLE:
-        row(sentence, "bad-executable", check, data, len(data) + 1)
+        row(sentence, "unloadable", check, data, len(data) + 1)
 
 
 def test_what_is_damaged():
     for sentence, data in DAMAGED:
-        row(sentence, "bad-executable", check, data)
+        row(sentence, "unloadable", check, data)
 
 
 def test_larger_than_a_block():
     long = constant(b"\x06" + number(1000) + bytes(1001))
     assert check(long) == (0, 0)
-    row("cut off in it", "bad-executable", check, long[:500])
+    row("cut off in it", "unloadable", check, long[:500])
 
 
 class Drops:

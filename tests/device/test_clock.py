@@ -6,19 +6,21 @@ import pytest
 
 from tests.device import on_micropython
 
-# Ticks that pass when a row says so; what the firmware computes with them is its own.
+# Ticks that pass when a row says so, counted as boards count them.
 CLOCK = """
 import time
 from nlsm import clock
 from sealcore import errors
 
-PERIOD = time.ticks_add(0, -1) + 1
-WRAP = PERIOD // 2 + 1000  # more than half of what the counter holds: a negative difference
+PERIOD = 1 << 30  # of a board's counter: 12.4 days
+HALF = PERIOD // 2 + 1000  # more than half of that: a negative difference
 
 class Ticks:
     now = 0
-    ticks_diff = time.ticks_diff
-    ticks_add = time.ticks_add
+    def ticks_diff(one, other):
+        return (one - other + PERIOD // 2) % PERIOD - PERIOD // 2
+    def ticks_add(ticks, more):
+        return (ticks + more) % PERIOD
     def ticks_ms():
         return Ticks.now % PERIOD
 
@@ -59,20 +61,36 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("the floor is a time like any other", "told(0)", ""),
     ("a second before the floor is none", "told(-1)\nafter(0)", "rollback none"),
     ("what it was told is the new floor", "told(50)\ntold(49)\nafter(0)", "rollback 50"),
-    ("it is not before what was signed", "told(0)\nc.raise_floor(T + 9)\nafter(0, 10000)", "9 10"),
-    ("a floor does not fall", "c.raise_floor(T + 9)\nc.raise_floor(T)\ntold(8)", "rollback"),
+    ("it goes on from what was signed", "told(0)\nc.rise(T + 9)\nafter(0, 999, 2)", "9 10 11"),
+    ("with the time that has passed until then", "told(0)\nTicks.now += 5000\nc.rise(T + 2)\n"
+     "after(0, 1000)", "5 6"),
+    ("what was signed before is nothing new", "told(9)\nc.rise(T + 8)\nafter(0)", "9"),
+    ("a floor does not fall", "c.rise(T + 9)\nc.rise(T)\ntold(8)", "rollback"),
+    ("it goes back where the site says so", "told(0)\nTicks.now += 60000\ntold(55)\nafter(0)",
+     "55"),
+    ("but not before what was signed", "told(0)\nTicks.now += 60000\nc.rise(T + 56)\ntold(55)\n"
+     "after(0)", "rollback 60"),
+    ("what was signed does not begin it", "c.rise(T + 9)\nafter(0)\nprint(c.known())", "none 0"),
+    ("the site is told what it has told", "told(7)\nprint(c.known() - T)", "7"),
+    ("but not what grace counts", "c = clock.Clock(T, 3)\nafter(1000)\nprint(c.known())", "1 0"),
     ("grace begins at the floor and ends", "c = clock.Clock(T, 3)\nafter(0, 2999, 1, 0)",
      "0 2 none none"),
     ("grace ends where nobody asked for long", "c = clock.Clock(T, 3)\nafter(9000, 0)",
      "none none"),
-    ("grace that has ended stays so", "c = clock.Clock(T, 3)\nafter(3000)\nc.raise_floor(T + 9)\n"
+    ("grace that has ended stays so", "c = clock.Clock(T, 3)\nafter(3000)\nc.rise(T + 9)\n"
      "after(0)", "none none"),
     ("told, it needs no grace", "c = clock.Clock(T, 3)\ntold(0)\nafter(9000)", "9"),
-    ("ticks that have come round say nothing", "told(0)\nafter(WRAP, 0, 1000)", "none none none"),
-    ("nor do they give grace again", "c = clock.Clock(T, 1 << 30)\nafter(1000, WRAP)", "1 none"),
+    ("not asked for a week, it knows", "told(0)\nafter(HALF, 0, 1000)", "536872 536872 536873"),
+    ("ticks come round", "told(0)\nafter(*[86400000] * 40)",
+     " ".join(str(day * 86400) for day in range(1, 41))),
+    ("at any moment", "Ticks.now += PERIOD - 1500\ntold(0)\nafter(1000, 1000, 1000)", "1 2 3"),
+    ("nor do they give grace again", "c = clock.Clock(T, 1 << 20)\nafter(1000, HALF, HALF)",
+     "1 536872 none"),
     ("a question is answered once", "answered(clock.Question(), 30000, 0)", "16 refused"),
     ("and not late", "answered(clock.Question(), 30001)", "refused"),
-    ("nor early, where ticks have come round", "answered(clock.Question(), WRAP)", "refused"),
+    ("nor half a round of ticks later", "answered(clock.Question(), HALF)", "refused"),
+    ("nor a whole one later", "q = clock.Question()\nTicks.now += PERIOD // 2\nc.known()\n"
+     "answered(q, PERIOD // 2)", "refused"),
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ heard = []
 Line.stdin = Line
 Line.buffer = Line
 console.sys = console.select = Line
-wire.time = clock.time = Ticks
+clock.time = Ticks
 answers.send = send
 duties.take = take
 enrol.prove = lambda node, nonce: nonce

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 
 from tests.device import on_micropython
@@ -9,13 +12,14 @@ from tests.device import on_micropython
 DIAL = """
 import asyncio
 import time
-from nlsm import dial
+from nlsm import clock, dial
 
 class Ticks:
     now = (1 << 29) - 500  # they wrap on the way
     ticks_diff = time.ticks_diff
+    ticks_add = time.ticks_add
     def ticks_ms():
-        return Ticks.now & (1 << 30) - 1
+        return Ticks.now & time.ticks_add(0, -1)
 
 class Node:
     settings = {}
@@ -39,7 +43,7 @@ class Dial(dial.Dial):
             raise Enough
         return 0
 
-dial.time = Ticks
+clock.time = Ticks
 PLAYS = %r
 try:
     asyncio.run(Dial(Node).run())
@@ -64,3 +68,71 @@ def test_failures_in_a_row_are_counted(
     sentence: str, plays: list[tuple[bool, int]], attempts: str
 ) -> None:
     assert on_micropython.run(DIAL % (plays,)).split() == attempts.split(), sentence
+
+
+CONNECT = """
+import asyncio
+import socket
+from nlsm import secure
+
+async def main():
+    class Sockets:
+        SOCK_STREAM = socket.SOCK_STREAM
+        socket = socket.socket
+        def getaddrinfo(host, port, *_):
+            return [socket.getaddrinfo("127.0.0.1", port)[0] for port in PORTS]
+    secure.socket = Sockets
+    one = await secure.connect(("site.example", 1), TURN, 8)
+    one.setblocking(True)
+    print(one.read(5).decode())
+    one.close()
+"""
+
+
+def closed() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Greeter:
+    """A server that says a word to whoever connects."""
+
+    def __init__(self, word: bytes) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._word = word
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._server:
+            while True:
+                connection, _ = self._server.accept()
+                with connection:
+                    connection.sendall(self._word)
+
+
+# (the addresses of a name, in their order; the one that comes first; who answers)
+ADDRESSES: tuple[tuple[str, str, int, str], ...] = (
+    ("one address", "A", 0, "hi, A"),
+    ("the first of two", "AB", 0, "hi, A"),
+    ("the second, since nobody is at the first", "-A", 0, "hi, A"),
+    ("the third, since nobody is at two", "--B", 0, "hi, B"),
+    ("the next one, after a try that led to another server", "AB", 1, "hi, B"),
+    ("and again the first, in its turn", "AB", 2, "hi, A"),
+    ("the first, since nobody is at the one whose turn it is", "A-", 1, "hi, A"),
+    ("nobody at any", "--", 0, "refused"),
+    ("no more than four are tried", "----A", 0, "refused"),
+    ("a name without an address", "", 0, "refused"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "places", "turn", "said"), ADDRESSES)
+def test_all_addresses_of_a_name_are_tried(
+    sentence: str, places: str, turn: int, said: str
+) -> None:
+    servers = {name: Greeter(b"hi, " + name.encode()) for name in "AB"}
+    ports = [servers[name].port if name in servers else closed() for name in places]
+    code = CONNECT.replace("PORTS", repr(ports)).replace("TURN", str(turn))
+    ran = code + "\ntry:\n    asyncio.run(main())\nexcept OSError:\n    print('refused')\n"
+    assert on_micropython.run(ran).strip() == said, sentence

@@ -24,7 +24,8 @@ T = 1795363200
 KEY = b"public key"
 
 class Own:
-    node, site, spki, site_keys, version, renew_at = "kitchen", "home", KEY, "keys", 7, T + 9
+    node, site, spki, site_keys, version = "kitchen", "home", KEY, "keys", 7
+    renew_at, signed = T + 9, T - 50
 
 class Node:
     name = "kitchen"
@@ -52,6 +53,8 @@ class Link:
         print("send", *messages.parse(message))
     def say(code, error):
         print("say", code)
+    def doubt_time():
+        print("doubt")
 
 class Download:
     def __init__(self, link):
@@ -65,6 +68,8 @@ def renew(node, one, seal):
     print("renew", one.name, seal)
     if seal == b"bad":
         raise errors.BadSignature
+    if seal == b"old":
+        raise errors.Expired
 
 def check_time(peer, now):
     print("peer", now - T)
@@ -103,13 +108,23 @@ def take(kind, *values):
         print("!", error.code)
 """
 WELCOME = "Link.greeted = False\nhave('a')\n"
-ENROLLED = "class New:\n    spki = KEY\n"
+ENROLLED = "class New:\n    spki, not_before = KEY, T + 20\n"
 ROOT = "/triseal/incoming"
 
 # (what comes, what the node does)
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("a delta", "have('a')\ntake(messages.RENEWED, [('a', b'new')])",
      "answered a None renew a b'new'"),
+    ("a delta that has expired when it comes: either clock may be wrong",
+     "have('a')\ntake(messages.RENEWED, [('a', b'old')])",
+     "answered a None renew a b'old' triseal: a: renewal: expired: doubt answered a 1"),
+    ("the time once more", "take(messages.TIME, b't')", "answered = None time b't' check"),
+    ("the time, but from before the floor",
+     "def late(*_):\n    raise errors.Rollback\ntiming.take = late\ntake(messages.TIME, b't')",
+     "answered = None say rollback check"),
+    ("a time that nobody has signed",
+     "def bad(*_):\n    raise errors.BadSignature\ntiming.take = bad\ntake(messages.TIME, b't')",
+     "answered = None ! bad-signature"),
     ("a delta of what is not here", "take(messages.RENEWED, [('a', b'new')])", ""),
     ("a delta that does not fit, and one that does",
      "have('a', 'b')\ntake(messages.RENEWED, [('a', b'bad'), ('b', b'new')])\n"
@@ -131,7 +146,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("WELCOME again", "take(messages.WELCOME, b'', b'')", "! bad-message"),
     ("something before WELCOME", "Link.greeted = False\ntake(messages.FOLLOW, 1)", "! bad-message"),
     ("what only nodes say",
-     "for kind in range(20):\n    if kind not in duties._DUTIES:\n        take(kind)\n",
+     "for kind in range(21):\n    if kind not in duties._DUTIES:\n        take(kind)\n",
      "! bad-message " * 11),
     ("a new service", "take(messages.ASSIGN, 'a', b'seal', [('1', 1, '1')])",
      "answered a None files fetch a"),
@@ -146,9 +161,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "have('a')\ntake(messages.ASSIGN, 'a', b'bad', [('1', 1, '1')])",
      "answered a None files renew a b'bad' refuse a bad-signature"),
     ("the next certificate", ENROLLED + "take(messages.ENROLLED, New)",
-     "certificate keys spiffe://home/node/kitchen 0 write /triseal/node.crt <class 'New'> changed"),
+     "certificate keys spiffe://home/node/kitchen 20 write /triseal/node.crt <class 'New'>"
+     " changed"),
     ("one for another key", ENROLLED + "New.spki = b'other'\ntake(messages.ENROLLED, New)",
-     "certificate keys spiffe://home/node/kitchen 0 ! wrong-key"),
+     "certificate keys spiffe://home/node/kitchen 20 ! wrong-key"),
     ("WELCOME", WELCOME + "take(messages.WELCOME, b't', b'')\nprint(Link.greeted)",
      "time b't' check True"),
     ("WELCOME over TLS", WELCOME + "Link.peer = 1\ntake(messages.WELCOME, b't', b'')",

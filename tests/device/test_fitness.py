@@ -43,7 +43,7 @@ def test_what_would_hang_the_loader_is_refused(
     node.start()
     assert node.until_line("it runs") == "whole: it runs", sentence
     one = node.state("broken")
-    assert (one.state, one.code) == ("refused", "bad-executable")
+    assert (one.state, one.code) == ("refused", "unloadable")
     assert why in one.detail
 
 

@@ -100,6 +100,18 @@ def test_without_the_time_nothing_is_installed(
     assert not (directory / "flash" / SERVICES / "ticker").exists()
 
 
+def test_a_seal_that_was_made_in_a_later_second_is_installed(
+    board: Board, site: Site, spki: bytes
+) -> None:
+    """The clocks of site and node differ: what the site has signed, it has signed by now."""
+    tell_time(board, site)
+    facts = install(board, site.deploy("ticker", TICKER, NAME, spki, life=(55, 4900)))
+    assert facts["not_after"] == site.now + 4900
+    false = Site(site.name).deploy("ticker", TICKER, NAME, spki, life=(900, 4900))
+    assert refused(lambda: install(board, false)).startswith("BadSignature")
+    tell_time(board, site, site.now + 55)
+
+
 def test_the_time_is_not_before_what_the_site_has_signed(
     board: Board, site: Site, directory: Path
 ) -> None:

@@ -21,7 +21,7 @@ class Ticks:
     def ticks_ms():
         return Ticks.now % PERIOD
 
-clock.time = link.time = Ticks
+clock.time = Ticks
 T = 1795363200
 
 class Node:
@@ -36,6 +36,8 @@ class Said(link.Link):
             print("renew", *["%s:%d" % (name, len(serial)) for name, serial in values[1]])
         elif kind == messages.REPORT:
             print("report", values[0], messages.STATES[values[2]], len(values[5]))
+        elif kind == messages.ASK_TIME:
+            print("time", len(values[0]), values[1] - T)
         else:
             print("log", values[0], len(values[1]))
     def drop(self):
@@ -94,6 +96,21 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "    installer.refuse(Node, a, errors.Rollback(), b'', '')\n    tick(seconds - 1)\n"
      "    print('-')\n    tick(1)\n    l.answered('a', a.due)",
      "report a refused 0 triseal: a refused: rollback - renew a:16 " * 6),
+    ("what expires while the site is there is a reason to ask for the time",
+     "a = have('a', T + 99)\na.set('expired')\ntick(9)\nprint('-')\ntick(1)\ntick()",
+     "- time 16 10"),
+    ("without an answer the site is left",
+     "a = have('a', T + 99)\na.set('expired')\ntick(10)\ntick(31)",
+     "time 16 10 triseal: link: no-answer: the site does not answer drop"),
+    ("with one it is asked again, less and less often",
+     "a = have('a', T + 9999)\na.set('expired')\nfor n in range(3000):\n    tick(1)\n"
+     "    l.answered('=')", "time 16 10 time 16 30 time 16 70 time 16 150 time 16 310 time 16 630"
+     " time 16 1270 time 16 1910 time 16 2550"),
+    ("after a while without doubt at once again",
+     "for n in (10, 19, 1, 81, 10):\n    Ticks.now += 1000 * n\n    l.doubt_time()\n"
+     "    l.answered('=')",
+     "time 16 10 time 16 30 time 16 111 time 16 121"),
+    ("not where there is no link", "l.greeted = False\nTicks.now += 99999\nl.doubt_time()", ""),
     ("a report is sent at once", "l.report(have('a'))\ntick()", "report a running 0"),
     ("where there is no room it waits",
      FULL % 16 + "l.report(have('a'))\ntick()\nprint('-')\nl._out = []\ntick()\ntick()",

@@ -55,7 +55,7 @@ def test_who_is_not_the_sites_manager_hears_nothing(
 
 SAID: tuple[tuple[str, bool, int, tuple[object, ...], str], ...] = (
     ("anything before WELCOME", False, messages.REMOVE, (["x"],), "bad-message"),
-    ("what only a node says", True, messages.RENEW, ([],), "bad-message"),
+    ("what only a node says", True, messages.RENEW, (0, []), "bad-message"),
     ("a piece that nobody asked for", True, messages.CHUNK, (bytes(32), 0, b"x"), "bad-message"),
     ("a service that leads out", True, messages.ASSIGN, ("../x", b"0", []), "profile-violation"),
     ("no files", True, messages.ASSIGN, ("x", b"0", []), "bad-message"),

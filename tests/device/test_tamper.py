@@ -9,7 +9,7 @@ import pytest
 
 from sealcore import errors
 from tests.device.conftest import Start
-from tests.device.node import NAME, by_name, put
+from tests.device.node import NAME, PATIENCE, by_name, put
 from tests.device.site import Deployment, Site
 
 
@@ -116,11 +116,6 @@ ELSEWHERE = (
         lambda _, spki: Site("farm").deploy("x", b"1", NAME, spki),
         "bad-signature",
     ),
-    (
-        "from the future",
-        lambda site, spki: site.deploy("x", b"1", NAME, spki, life=(600, 900)),
-        "not-yet-valid",
-    ),
 )
 
 
@@ -137,6 +132,21 @@ def test_what_was_sealed_for_elsewhere_is_refused(
     node = start(echo, Deployment("x", make(site, spki).files))
     assert by_name(node.tell_time()) == {"echo": "running", "x": "refused"}, sentence
     assert node.state("x").code == code, sentence
+
+
+def test_what_the_site_has_signed_is_its_word_that_it_is_so_late(
+    start: Start, site: Site, spki: bytes
+) -> None:
+    app = b"import asyncio\nasync def main(ctx):\n    await asyncio.sleep(600)\n"
+    later = site.deploy("later", app, NAME, spki, life=(600, 900))
+    # What somebody else has signed says nothing.
+    false = Site(site.name).deploy("false", app, NAME, spki, life=(6000, 9000))
+    node = start(later, false)
+    status = node.tell_time()
+    assert by_name(status) == {"later": "running", "false": "refused"}
+    assert 600 <= status.time - site.now < 600 + PATIENCE
+    with pytest.raises(errors.Rollback):
+        node.tell_time()
 
 
 def test_an_older_security_version_is_refused_for_good(

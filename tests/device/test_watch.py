@@ -19,7 +19,7 @@ class Ticks:
     def ticks_ms():
         return Ticks.now
 
-clock.time = service.time = Ticks
+clock.time = Ticks
 T = 1795363200
 
 class Task:

@@ -31,6 +31,7 @@ from triseal.site.link.watch import watch
 from triseal.site.manager import Manager
 
 SECONDS = 20.0  # for anything that a test waits for
+_DAY = 86400
 _RECEIVE_OCTETS = 8192  # as little as a board has
 
 
@@ -250,7 +251,7 @@ class LinkWorld(World):
     """A site with services on nodes, whose time is the real one, as TLS asks for it."""
 
     def __init__(self, folder: Path, algorithm: str = "p256", name: str = "house") -> None:
-        super().__init__(folder / "site", algorithm, int(time.time()), name=name)
+        super().__init__(folder / "site", algorithm, int(time.time()), name=name, age=_DAY)
         self.known: set[str] = set()
         self.contexts: dict[str, ssl.SSLContext] = {}
         self.scratch = folder / "nodes"

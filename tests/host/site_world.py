@@ -22,6 +22,7 @@ from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site import home
 from triseal.site.deployment import Deployment
+from triseal.site.guarantee import Guarantee
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
 
@@ -65,6 +66,12 @@ class Store:
         )
 
 
+def ends(found: Guarantee) -> dict[str, int]:
+    """When the last old seals of the nodes end that still wait, without what is for their clocks:
+    see `test_nodeclock`."""
+    return {node: until - found.clocks[node] for node, until in found.waiting.items()}
+
+
 def make_store(name: str = "Store", algorithm: str = "p256", began: int = NOW) -> Store:
     key = KeySigner(signer.generate(algorithm))
     validity = Validity(began - 90, began + YEAR)
@@ -101,6 +108,9 @@ class World:
     """A site that trusts one Store and one developer, at a time that only the test moves.
 
     A context manager: whoever makes one closes it.
+
+    Attributes:
+        age: seconds for which its Store and its developer have been signing.
     """
 
     folder: Path
@@ -108,11 +118,12 @@ class World:
     now: int = NOW
     database: str = ""
     name: str = "house"
+    age: int = 0
     developer: Developer = field(default_factory=make_developer)
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = make_store(began=self.now)
+        self.store = make_store(began=self.now - self.age)
         home.init(
             self.folder, Founding(self.name, self.algorithm, database=self.database), None, self.now
         )

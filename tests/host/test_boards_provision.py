@@ -11,7 +11,7 @@ from boards.errors import (
     BoardTimeout,
     DeviceFailed,
     FlashFull,
-    Shadowed,
+    ForeignFiles,
     UnsupportedFirmware,
     VerifyFailed,
 )
@@ -21,7 +21,7 @@ from boards.virtual import VirtualBoard
 # A device package of the test's own, which keeps the contract of nlsm.enrol and nothing else:
 # what is issued must repeat the request.
 ENROL = """
-import binascii, os
+import binascii, os, sealcore
 
 KEY = "/triseal/key"
 
@@ -67,7 +67,7 @@ def device_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def virtual(tmp_path: Path) -> Iterator[VirtualBoard]:
     """An empty board."""
-    with VirtualBoard(tmp_path / "board", filesystem="littlefs", flash_size=64 << 10) as virtual:
+    with VirtualBoard(tmp_path / "board", filesystem="littlefs", flash_size=96 << 10) as virtual:
         yield virtual
 
 
@@ -101,16 +101,118 @@ def test_again_it_keeps_its_key_and_no_code_is_copied(virtual: VirtualBoard) -> 
         assert board.read("/triseal/key") == key
 
 
-@pytest.mark.parametrize("name", ["nlsm.py", "nlsm.mpy", "sealcore.py"])
-def test_what_would_run_in_place_of_the_agent_is_refused(virtual: VirtualBoard, name: str) -> None:
+FOREIGN = (
+    "/boot.py",
+    "/hashlib.py",
+    "/lib/helper.py",
+    "/lib/sealcore.mpy",
+    "/main.mpy",
+    "/nlsm.py",
+    "/notes.txt",
+    "/pack/__init__.py",
+    "/sealcore/der.py",
+)
+
+
+def put(board: Board, path: str, data: bytes = b"print('foreign')\n") -> None:
+    board.mkdirs(path.rpartition("/")[0] or "/lib")
+    board.write(path, data)
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_a_file_that_nobody_knows_is_named_and_nothing_changes(
+    virtual: VirtualBoard, path: str
+) -> None:
     with Board(virtual.port) as board:
-        board.write(f"/{name}", b"")
-        with pytest.raises(Shadowed, match=f"/{name}"):
+        put(board, path)
+        before = board.tree("/")
+        top = path if path.startswith("/lib/") else "/" + path.split("/")[1]
+        with pytest.raises(ForeignFiles, match=f"foreign-files: {top}$"):
             provision.provision(board, "kitchen", issue)
-        assert not board.tree("/lib")
-        board.write("/nlsm_notes.txt", b"")  # a name that only begins like it
-        board.remove(f"/{name}")
-        provision.provision(board, "kitchen", issue)
+        assert board.tree("/") == before
+
+
+def test_files_that_nobody_knows_are_moved_where_nothing_imports_them(
+    virtual: VirtualBoard,
+) -> None:
+    with Board(virtual.port) as board:
+        for round_ in range(2):  # the second time, what was moved before stays beside it
+            for path in FOREIGN:
+                put(board, path, b"# %d %s\n" % (round_, path.encode()))
+            done = provision.provision(board, "kitchen", issue, foreign="move")
+            assert len(done.foreign.moved) == len(FOREIGN)
+            assert done.foreign.kept == ()
+            board.wait_for("the agent starts")
+            assert set(board.listdir("/")) == {"lib", "main.py", "triseal", "triseal-moved"}
+            assert set(board.listdir("/lib")) == {"nlsm", "sealcore"}
+        moved = board.tree("/triseal-moved")
+        texts = sorted(board.read(path) for path in moved)
+        assert texts == sorted(b"# %d %s\n" % (n, p.encode()) for n in (0, 1) for p in FOREIGN)
+        again = provision.provision(board, "kitchen", issue)
+        assert again.foreign == ((), ()), "what was moved is known"
+
+
+def test_files_that_are_meant_stay(virtual: VirtualBoard) -> None:
+    with Board(virtual.port) as board:
+        for path in FOREIGN[:3]:
+            put(board, path)
+        done = provision.provision(board, "kitchen", issue, foreign="keep")
+        assert done.foreign == (FOREIGN[:3], ())
+        assert {board.read(path) for path in FOREIGN[:3]} == {b"print('foreign')\n"}
+
+
+def test_a_program_of_its_users_is_not_lost(virtual: VirtualBoard) -> None:
+    """There is one main.py, and it is the agent's: who keeps the rest has it moved all the same."""
+    mine = b"print('mine')\n"
+    for foreign in ("move", "keep"):
+        with Board(virtual.port) as board:
+            board.write("/main.py", mine)
+            with pytest.raises(ForeignFiles, match=r"/main\.py"):
+                provision.provision(board, "kitchen", issue)
+            done = provision.provision(board, "kitchen", issue, foreign=foreign)
+            assert done.foreign == ((), ("/main.py",))
+            assert board.read("/main.py") == MAIN.encode()
+    with Board(virtual.port) as board:
+        assert {board.read(path) for path in board.tree("/triseal-moved")} == {mine}
+
+
+STOCK_BOOT = (
+    "# This file is executed on every boot (including wake-boot from deepsleep)\n"
+    "#import esp\n#esp.osdebug(None)\n"
+)
+STOCK = (
+    ("ESP32", STOCK_BOOT + "#import webrepl\n#webrepl.start()\n"),
+    (
+        "ESP8266",
+        STOCK_BOOT + "import os, machine\n#os.dupterm(None, 1) # disable REPL on UART(0)\n"
+        "import gc\n#import webrepl\n#webrepl.start()\ngc.collect()\n",
+    ),
+)
+
+
+@pytest.mark.parametrize(("port", "text"), STOCK)
+def test_what_a_port_writes_by_itself_is_known(virtual: VirtualBoard, port: str, text: str) -> None:
+    with Board(virtual.port) as board:
+        board.write("/boot.py", text.encode())
+        assert provision.provision(board, "kitchen", issue).foreign == ((), ()), port
+        assert board.read("/boot.py") == text.encode()
+        board.write("/boot.py", text.replace("#webrepl", "webrepl").encode())
+        with pytest.raises(ForeignFiles, match=r"/boot\.py"):
+            provision.provision(board, "kitchen", issue)
+
+
+def test_the_agent_imports_nothing_from_the_root(virtual: VirtualBoard, tmp_path: Path) -> None:
+    """Also over the cable, where the interpreter's own search path is still that of a board."""
+    code = "\ndef request(name, extra):\n    import hashlib, helper\n"
+    enrol = tmp_path / "device" / "nlsm" / "enrol.py"
+    enrol.write_text("import hashlib\nhashlib.sha256\n" + ENROL)
+    with Board(virtual.port) as board:
+        for path in ("/hashlib.py", "/lib/hashlib.py", "/binascii.py", "/os.py", "/helper.py"):
+            put(board, path)
+        provision.provision(board, "kitchen", issue, foreign="keep")
+        enrol.write_text(ENROL + code)
+        with pytest.raises(DeviceFailed, match="ImportError: no module named 'helper'"):
+            provision.provision(board, "kitchen", issue, foreign="keep")
 
 
 def test_what_the_site_refuses_is_passed_on(virtual: VirtualBoard) -> None:
@@ -159,8 +261,9 @@ def test_a_board_that_resets_in_the_middle_is_completed_by_repeating(virtual: Vi
 
 
 def test_a_request_that_is_none_is_told(virtual: VirtualBoard, tmp_path: Path) -> None:
-    for code in ("def request(name, extra): print('zz')", "def request(name): pass"):
-        (tmp_path / "device" / "nlsm" / "enrol.py").write_text(code + "\n")
+    for code in ("def request(name, extra): print('zz')", "def request(name, extra): pass"):
+        text = f"import sealcore\n{code}\n"
+        (tmp_path / "device" / "nlsm" / "enrol.py").write_text(text)
         with Board(virtual.port) as board, pytest.raises(VerifyFailed, match="request"):
             provision.provision(board, "kitchen", issue)
 

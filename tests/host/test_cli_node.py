@@ -195,7 +195,8 @@ def test_full_flash_is_said_and_leaves_the_site_as_it_was(commands: Commands) ->
     with virtual("kitchen", "--filesystem", "littlefs"):
         with Board(PORT[1]) as board:
             board.exec(FILL, 60.0)
-        assert commands.fails("node", "provision", *NODE, *PORT) == "flash-full"
+        assert commands.fails("node", "provision", *NODE, *PORT) == "foreign-files"
+        assert commands.fails("node", "provision", *NODE, *PORT, "--keep") == "flash-full"
         (node,) = commands.json("site", "nodes")
         assert node["state"] == "added"
         with Board(PORT[1]) as board:

@@ -56,8 +56,10 @@ def test_a_change_says_what_it_guarantees(settled: Commands) -> None:
     assert settled.json("site", "undeploy", "kitchen", "thermo") == {
         "nodes": 0,
         "confirmed": [],
+        "ended": [],
         "waiting": {},
         "in_force_by": None,
+        "clocks": {},
         "grace": {},
     }
     assert settled.json("site", "retire", "kitchen")["nodes"] == 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, func, select
 from sqlalchemy.exc import IntegrityError
 
 from triseal.database import DatabaseUnusable, open_database, reading, writing
@@ -21,6 +22,15 @@ NEIGHBOURS = Table(
 )
 PROCESSES = 4
 EACH = 15
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Engine]:
+    engine = open_database(path, METADATA)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def not_a_database(folder: Path) -> str | Path:
@@ -66,8 +76,8 @@ def test_a_password_is_in_no_message() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_what_a_failed_block_wrote_is_gone(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "new" / "a.db", METADATA)
+def test_what_a_failed_block_wrote_is_gone(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "new" / "a.db"))
 
     def write_and_fail() -> None:
         with writing(engine) as connection:
@@ -78,53 +88,49 @@ def test_what_a_failed_block_wrote_is_gone(tmp_path: Path) -> None:
         write_and_fail()
     with reading(engine) as connection:
         assert connection.execute(select(NUMBERS)).all() == []
-    engine.dispose()
 
 
-def test_constraints_hold_and_say_so(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "a.db", METADATA)
+def test_constraints_hold_and_say_so(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "a.db"))
     with pytest.raises(IntegrityError), writing(engine) as connection:
         connection.execute(NEIGHBOURS.insert().values(of=7))
-    engine.dispose()
 
 
-def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "a.db", METADATA)
+def test_only_its_owner_may_read_it(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "a.db"))
     with writing(engine) as connection:
         connection.execute(NUMBERS.insert().values(number=1))
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}, modes
-    engine.dispose()
 
 
-def test_a_reader_waits_for_no_writer(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "a.db", METADATA)
+def test_a_reader_waits_for_no_writer(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "a.db"))
     with writing(engine) as writer:
         writer.execute(NUMBERS.insert().values(number=1))
         with reading(engine) as reader:
             assert reader.execute(select(func.count()).select_from(NUMBERS)).scalar_one() == 0
-    engine.dispose()
 
 
 def count_up(path: Path) -> None:
     """Read the highest number, write the next: wrong at once if two do it at the same time."""
-    engine = open_database(path, METADATA)
-    for _ in range(EACH):
-        with writing(engine) as connection:
-            highest = connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() or 0
-            connection.execute(NUMBERS.insert().values(number=highest + 1))
-    engine.dispose()
+    with opened(path) as engine:
+        for _ in range(EACH):
+            with writing(engine) as connection:
+                highest = connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() or 0
+                connection.execute(NUMBERS.insert().values(number=highest + 1))
 
 
-def test_processes_that_open_and_write_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_processes_that_open_and_write_at_once_lose_nothing(
+    tmp_path: Path, stack: ExitStack
+) -> None:
     path = tmp_path / "a.db"
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
         for done in [pool.submit(count_up, path) for _ in range(PROCESSES)]:
             done.result(timeout=60)
-    engine = open_database(path, METADATA)
+    engine = stack.enter_context(opened(path))
     with reading(engine) as connection:
         assert connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() == (
             PROCESSES * EACH
         )
-    engine.dispose()

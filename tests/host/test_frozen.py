@@ -148,12 +148,12 @@ def files(virtual: VirtualBoard) -> set[str]:
 
 def test_what_is_in_the_firmware_is_not_copied(virtual: VirtualBoard) -> None:
     with Board(virtual.port) as board:
-        _, before = provision.install_code(board)
+        _, before, _ = provision.install_code(board, foreign="keep")
         assert not before.in_firmware
         assert len(files(virtual)) > 50
         put(virtual, image.romfs(chips.named("rp2040")))
         board.clear()
-        _, after = provision.install_code(board)
+        _, after, _ = provision.install_code(board, foreign="keep")
         assert (after.in_firmware, after.copied, after.kept) == (True, (), ("/main.py",))
         assert files(virtual) == {"main.py"}, "what would never run is gone"
         assert board.exec(ORIGIN).split() == ["/rom/nlsm/agent.mpy", "/rom/sealcore/custody.mpy"]
@@ -173,5 +173,5 @@ def test_another_agent_in_the_firmware_is_refused(
     modules = stage.sources() | more
     put(virtual, pack(stage.compile_modules(modules, mpy.Target(6, 3, ""))))
     with Board(virtual.port) as board, pytest.raises(OtherAgent):
-        provision.install_code(board)
+        provision.install_code(board, foreign="keep")
     assert files(virtual) == set(), sentence

@@ -105,6 +105,8 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.TIME, b""),
     (messages.PROVE, NONCE),
     (messages.PROOF, b""),
+    (messages.ASK_TIME, NONCE, 0),
+    (messages.REJECTED, "defect", "x"),
 )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from sealcore import bundle, errors, messages, signedtime
 from tests.host.link_world import (
+    SECONDS,
     LinkWorld,
     Node,
     Serving,
@@ -21,9 +22,9 @@ from tests.host.link_world import (
     serving,
     until,
 )
-from tests.host.site_world import NOW, YEAR, World, make_developer
+from tests.host.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
-from triseal.site import reported, state, trust
+from triseal.site import nodeclock, overview, reported, state, trust
 from triseal.site.guarantee import Guarantee, of, places_of
 from triseal.site.ledger import find_seal
 from triseal.site.link.plans import Plan, Plans
@@ -86,6 +87,24 @@ def test_a_renewal_is_a_delta_that_was_recorded(world: LinkWorld, kitchen: Node)
         assert find_seal(connection, parsed(after).serial) == after
 
 
+def test_a_node_says_why_it_was_reset_and_what_time_it_has(world: LinkWorld, kitchen: Node) -> None:
+    kitchen.connect()
+    late = int(time.time()) - 55
+    protocol = messages.PROTOCOL
+    kitchen.send(messages.HELLO, protocol, "kitchen", bytes(16), 0, late, "watchdog", [])
+    kitchen.expect(messages.WELCOME)
+    with database.reading(world.manager.engine) as connection:
+        (one,) = [row for row in overview.all_nodes(connection) if row.name == "kitchen"]
+        assert one.reset_cause == "watchdog"
+        assert 56 <= nodeclock.of(connection, "kitchen").behind <= 60 + SECONDS
+    for _ in range(2):
+        kitchen.expect(messages.ASSIGN)
+    kitchen.send(messages.RENEW, int(time.time()) + 1, [("thermo", kitchen.serial("thermo"))])
+    kitchen.expect(messages.RENEWED)
+    with database.reading(world.manager.engine) as connection:
+        assert nodeclock.of(connection, "kitchen").behind <= SECONDS
+
+
 def test_a_node_asks_for_the_time_again(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     for nonce in (bytes(16), b"n" * 16):
@@ -139,7 +158,7 @@ def test_a_revocation_is_confirmed_or_bounded(world: LinkWorld, site: Serving) -
     hall.expect(messages.ASSIGN)
     until_seconds = parsed(hall.seals["thermo"]).not_after
     found = world.manager.revoke("thermo", ["log"])
-    assert found.waiting["hall"] == until_seconds
+    assert ends(found)["hall"] == until_seconds
     hall.hello(thermo=hall.serial("thermo"))
     hall.expect(messages.ASSIGN)
     assert parsed(hall.seals["thermo"]).grants == ()
@@ -173,7 +192,7 @@ def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(
     kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)  # what it said before has been heard
     found = world.manager.undeploy("kitchen", "light")
-    assert found.waiting == {"kitchen": parsed(kitchen.seals["light"]).not_after}
+    assert ends(found) == {"kitchen": parsed(kitchen.seals["light"]).not_after}
     world.manager.assign("kitchen", "light")
 
 
@@ -185,6 +204,7 @@ def test_what_a_node_held_back_is_removed_when_it_says_so(world: LinkWorld, kitc
 
 def test_an_expired_seal_comes_anew_with_the_welcome(tmp_path: Path, stack: ExitStack) -> None:
     world = stack.enter_context(LinkWorld(tmp_path))
+    world.store.began -= world.manager.lifetime + 1
     world.deploy("kitchen", "thermo")
     world.now -= world.manager.lifetime + 1
     old = world.manager.deployment("kitchen", "thermo").seal.der

@@ -13,7 +13,7 @@ from boards.errors import DeviceFailed
 from boards.link import Board
 from boards.virtual import VirtualBoard
 from sealcore import errors
-from tests.host.site_world import NOW, World
+from tests.host.site_world import NOW, World, ends
 from triseal import database, signer
 from triseal.site import cable, ledger, nodes, state
 from triseal.site.console import NodeStatus, ServiceStatus
@@ -40,7 +40,7 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack:
     with pytest.raises(OtherBoard):
         cable.note(world.manager, "kitchen", replace(status, services=(), serials={}))
     found = world.manager.undeploy("hall", "thermo")
-    assert found.waiting == {"hall": NOW + 5000}
+    assert ends(found) == {"hall": NOW + 5000}
 
 
 # What a board that is no node might answer to a function of `nlsm`.

@@ -14,7 +14,7 @@ from tests.host.link_world import SECONDS, LinkWorld
 from tests.host.site_world import World
 from triseal import database, signer
 from triseal.signer import KeySigner
-from triseal.site import clock
+from triseal.site import clock, nodeclock
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.link import timekeeper
 from triseal.site.link.desk import Desk
@@ -76,6 +76,102 @@ def test_a_clock_that_is_set_right_again_is_believed() -> None:
     assert guard.jump()
     clocks.wall -= DAY
     guard.check()
+
+
+# (steps: seconds that pass, by how much the clock moves besides; the time to sign, after each)
+SIGNED = (
+    ("it is the clock's", [(5, 0), (0.5, 0)], [5, 5.5]),
+    ("a step forward counts at once", [(1, 250)], [251]),
+    ("it never goes back", [(0, -250), (0, 0)], [0, 0]),
+    ("but on at half the speed", [(0, -4), (2, 0), (6, 0), (2, 0)], [0, 1, 4, 6]),
+    ("however often it is asked", [(0, -2)] + [(0.5, 0)] * 6, [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]),
+    ("and forward again", [(0, -250), (10, 0), (0, 250)], [0, 5, 10]),
+    ("what is in doubt does not count", [(1, 86400), (1, 0), (1, -86400)], [1, 2, 3]),
+    ("nor does it backwards", [(1, -86400), (1, 0)], [1, 2]),
+)
+
+
+@pytest.mark.parametrize(
+    ("steps", "shown"), [row[1:] for row in SIGNED], ids=[r[0] for r in SIGNED]
+)
+def test_the_time_to_sign(steps: list[tuple[float, float]], shown: list[float]) -> None:
+    clocks = Clocks()
+    guard = clocks.guard()
+    began, found = clocks.wall, []
+    for passed, moved in steps:
+        clocks.pass_(passed)
+        clocks.wall += moved
+        found.append(round(guard.now() - began, 6))
+    assert found == shown
+
+
+def test_a_person_that_accepts_the_time_sets_it() -> None:
+    clocks = Clocks()
+    guard = clocks.guard()
+    clocks.wall -= DAY
+    assert guard.now() == clocks.wall + DAY
+    guard.believe()
+    assert guard.now() == clocks.wall
+
+
+@pytest.mark.parametrize(("late", "goes_on"), [(0, True), (60, True), (61, False), (-50, False)])
+def test_a_server_goes_on_from_what_was_signed_before(late: int, goes_on: bool) -> None:
+    clocks = Clocks()
+    guard = clocks.guard()
+    guard.go_on_from(clocks.wall + late)
+    assert guard.now() == clocks.wall + (late if goes_on else 0)
+
+
+# (by how much the clock moves between two notes, by how much nodes are later)
+STEPS = (
+    ("nothing", [0.0, 0.0], 0),
+    ("what is no step", [0.9], 0),
+    ("a second", [1.0], 1),
+    ("more than one", [1.2], 2),
+    ("many small ones", [0.4] * 5, 2),
+    ("two", [250.0, 30.0], 280),
+    ("back: who was told the time before is early", [-250.0], 0),
+    ("back, and forward again", [-2.0, 2.0], 2),
+    ("what is doubt, or another start", [301.0], 0),
+)
+
+
+@pytest.mark.parametrize(("moves", "later"), [row[1:] for row in STEPS], ids=[r[0] for r in STEPS])
+def test_steps_are_noted_of_all_nodes(moves: list[float], later: int, tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world:
+        world.add_node("hall")
+        ahead = 1e9
+        for move in [0.0, *moves]:
+            ahead += move
+            with database.writing(world.manager.engine) as connection:
+                clock.note(connection, world.now, doubted=False, ahead=ahead)
+        with database.reading(world.manager.engine) as connection:
+            assert nodeclock.of(connection, "hall").behind == later
+
+
+def test_a_jump_that_is_accepted_makes_nodes_late(tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world:
+        world.add_node("hall")
+        with database.writing(world.manager.engine) as connection:
+            ahead = world.now - clock.since_boot()
+            clock.note(connection, world.now, doubted=False, ahead=ahead)
+            clock.note(connection, world.now, doubted=True)
+        world.now += DAY
+        for _ in range(2):
+            world.manager.accept_clock()
+            with database.reading(world.manager.engine) as connection:
+                assert DAY <= nodeclock.of(connection, "hall").behind <= DAY + 3
+
+
+def test_a_step_counts_before_it_was_noted(tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world, database.writing(world.manager.engine) as connection:
+        now = world.now
+        assert clock.step_since(connection, now) == 0
+        clock.note(connection, now, doubted=False, ahead=now - clock.since_boot())
+        assert clock.step_since(connection, now) == 0
+        assert 250 <= clock.step_since(connection, now + 250) <= 252
+        assert clock.step_since(connection, now + 400) == 0
+        assert clock.step_since(connection, now - 250) == 0
 
 
 # (what the computer did between two starts, seconds since it was last seen, whether that is doubt)

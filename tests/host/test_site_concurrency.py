@@ -125,7 +125,7 @@ def seal_twice(world: World, node: str) -> None:
             both = [threads.submit(one.deployment, node, "thermo") for one in sites]
             assert len({one.result(SECONDS).seal.serial for one in both}) == 2
             with database.writing(world.manager.engine) as connection:
-                clock.accept(connection)
+                clock.accept(connection, NOW)
             for noted in [threads.submit(note_time, one) for one in sites]:
                 noted.result(SECONDS)
         world.manager.revoke("thermo", [f"pin:{number}" for number in range(EACH // 2)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sealcore import errors
-from tests.host.site_world import NOW, World
+from tests.host.site_world import NOW, World, ends
 from triseal import database
 from triseal.site import ledger, policy, services, state
 from triseal.site.guarantee import Guarantee
@@ -213,8 +213,8 @@ def test_a_node_that_was_not_heard_bounds_the_change_by_its_newest_seal(world: W
     world.manager.deployment("kitchen", "thermo")  # may have arrived, or not
     world.now += 100
     found = world.manager.grant("thermo", ["log"])
-    assert found.waiting == {"hall": NOW + 100 + LIFETIME, "kitchen": NOW + 100 + LIFETIME}
-    assert found.by == NOW + 100 + LIFETIME
+    assert ends(found) == {"hall": NOW + 100 + LIFETIME, "kitchen": NOW + 100 + LIFETIME}
+    assert found.by == max(found.waiting.values())
 
 
 def test_a_node_confirms_by_holding_the_new_seal(world: World) -> None:
@@ -223,24 +223,29 @@ def test_a_node_confirms_by_holding_the_new_seal(world: World) -> None:
     world.manager.grant("thermo", ["log"])
     told(world, "hall")
     found = world.manager.grant("thermo", ["log"])
-    assert found == Guarantee(("hall",), {"kitchen": NOW + LIFETIME})
+    assert (found.confirmed, ends(found)) == (("hall",), {"kitchen": NOW + LIFETIME})
 
 
 def test_a_change_on_one_node_concerns_that_node_alone(world: World) -> None:
     told(world, "hall")
     told(world, "kitchen")
     found = world.manager.grant("thermo", ["pin:4"], ["kitchen"])
-    assert found == Guarantee(("hall",), {"kitchen": NOW + LIFETIME})
+    assert (found.confirmed, ends(found)) == (("hall",), {"kitchen": NOW + LIFETIME})
 
 
 def test_when_the_last_old_seal_is_over_the_change_is_in_force(world: World) -> None:
     told(world, "hall")
     world.manager.undeploy("hall", "thermo")
     world.now = NOW + LIFETIME
-    assert world.manager.retire("hall").by == NOW + LIFETIME
-    world.now += 1
+    found = world.manager.retire("hall")
+    assert ends(found) == {"hall": NOW + LIFETIME}
+    assert found.by is not None
+    world.now = found.by
     world.manager.add_node("attic")
-    assert world.manager.grant("thermo", ["log"]).by is None
+    assert world.manager.grant("thermo", ["log"]).by == found.by
+    world.now += 1
+    after = world.manager.grant("thermo", ["log"])
+    assert (after.by, after.confirmed, after.ended) == (None, ("kitchen",), ("hall",))
 
 
 def test_a_node_with_grace_is_named_until_it_says_that_it_has_changed(world: World) -> None:
@@ -248,13 +253,14 @@ def test_a_node_with_grace_is_named_until_it_says_that_it_has_changed(world: Wor
     told(world, "kitchen")
     world.manager.allow_grace("hall", 60, in_force=True)
     found = world.manager.grant("thermo", ["log"])
-    ends = {"hall": NOW + LIFETIME, "kitchen": NOW + LIFETIME}
-    assert found == Guarantee((), ends, {"hall": 60})
-    world.now = NOW + LIFETIME + 1
+    assert ends(found) == {"hall": NOW + LIFETIME, "kitchen": NOW + LIFETIME}
+    assert (found.confirmed, found.grace) == ((), {"hall": 60})
+    world.now = max(found.waiting.values()) + 1
     # It may lie in a drawer with the old seal, and not know that it is over.
-    assert world.manager.grant("thermo", ["log"]) == Guarantee(("kitchen",), {}, {"hall": 60})
+    assert world.manager.grant("thermo", ["log"]) == Guarantee((), {}, {"hall": 60}, ("kitchen",))
     told(world, "hall")
-    assert world.manager.grant("thermo", ["log"]) == Guarantee(("hall", "kitchen"), {})
+    after = world.manager.grant("thermo", ["log"])
+    assert after == Guarantee(("hall",), {}, ended=("kitchen",))
 
 
 def test_a_grace_counts_from_when_it_may_be_in_force_to_when_it_is_not(world: World) -> None:
@@ -279,7 +285,7 @@ def test_what_is_taken_away_is_gone_when_the_node_says_so(world: World, act: str
         found = world.manager.undeploy("hall", "thermo")
     else:
         found = world.manager.retire("hall")
-    assert found == Guarantee((), {"hall": NOW + LIFETIME})
+    assert (found.confirmed, ends(found)) == ((), {"hall": NOW + LIFETIME})
     world.manager.heard("hall", {}, 3)
     after = world.manager.grant("thermo", ["log"])
     assert "hall" not in after.waiting
@@ -290,7 +296,7 @@ def test_a_new_package_counts_as_a_change(world: World) -> None:
     world.manager.add_service(world.package(version="2.0"))
     found = world.manager.undeploy("kitchen", "thermo")
     assert found.by is None
-    assert world.manager.grant("thermo", ["log"]).waiting == {"hall": NOW + LIFETIME}
+    assert ends(world.manager.grant("thermo", ["log"])) == {"hall": NOW + LIFETIME}
     assert world.check(world.manager.deployment("hall", "thermo")).service_version == "2.0"
 
 
@@ -360,7 +366,7 @@ def test_what_was_granted_too_much_long_ago_can_still_be_taken(world: World) -> 
     told(world, "hall")
     overfill(world, "thermo")
     found = world.manager.revoke("thermo", ["bus.publish:home/a/00"])
-    assert found.waiting == {"hall": NOW + LIFETIME}
+    assert ends(found) == {"hall": NOW + LIFETIME}
 
 
 def overfill(world: World, service: str) -> None:
@@ -392,7 +398,7 @@ def test_a_change_and_back_is_bounded_by_the_seal_that_a_node_has_not_told_of(
     world.manager.grant("thermo", [GRANT])
     assert granted(world, "hall") == (GRANT,)
     found = world.manager.revoke("thermo", [GRANT])
-    assert found.waiting == {"hall": world.now + LIFETIME}
+    assert ends(found) == {"hall": world.now + LIFETIME}
     world.now += 100
     told(world, "hall")
     assert world.manager.guarantee(service="thermo").waiting == {}

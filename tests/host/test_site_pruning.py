@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, func, select
 
-from tests.host.site_world import World
+from tests.host.site_world import World, ends
 from triseal import database
 from triseal.site import holdings, ledger, pruning, state
 from triseal.site.clock import Guard
@@ -119,7 +119,7 @@ def test_a_guarantee_says_the_same_afterwards(world: World) -> None:
     before = world.manager.undeploy("hall", "thermo")
     prune(world, 1)
     assert world.manager.guarantee(service="thermo") == before
-    assert before.waiting == {"hall": world.now + world.manager.lifetime}
+    assert ends(before) == {"hall": world.now + world.manager.lifetime}
 
 
 def test_many_go_in_small_transactions_and_may_be_stopped(

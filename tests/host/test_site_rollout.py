@@ -15,6 +15,7 @@ from tests.host.site_world import (
     YEAR,
     World,
     code_of,
+    ends,
     make_developer,
     make_request,
     signed_package,
@@ -337,18 +338,19 @@ def test_another_developers_package_is_not_held_unnoticed_either(world: World) -
 
 
 def test_the_guarantee_speaks_of_who_was_moved(world: World) -> None:
-    ends = world.now + world.manager.lifetime
+    end = world.now + world.manager.lifetime
     hold(world)
     found = world.manager.rollout("thermo", ["hall"])
-    assert (found.confirmed, found.waiting) == ((), {"hall": ends})
+    assert (found.confirmed, ends(found)) == ((), {"hall": end})
     # The others have what they shall: the old version is no longer bounded by anything.
-    assert world.manager.guarantee(service="thermo").waiting == {"hall": ends}
+    assert ends(world.manager.guarantee(service="thermo")) == {"hall": end}
     take(world, "hall")
     assert world.manager.guarantee(service="thermo").confirmed == NODES
     found = world.manager.rollout("thermo")
-    assert (found.confirmed, found.waiting) == (("hall",), {"attic": ends, "kitchen": ends})
-    world.now = ends + 1
-    assert world.manager.guarantee(service="thermo").by is None
+    assert (found.confirmed, ends(found)) == (("hall",), {"attic": end, "kitchen": end})
+    world.now = max(found.waiting.values()) + 1
+    after = world.manager.guarantee(service="thermo")
+    assert (after.by, after.confirmed, after.ended) == (None, ("hall",), ("attic", "kitchen"))
 
 
 def test_a_way_back_is_guaranteed_as_well(world: World) -> None:
@@ -357,7 +359,7 @@ def test_a_way_back_is_guaranteed_as_well(world: World) -> None:
     world.now += 100
     take(world, "hall")
     found = world.manager.roll_back("thermo")
-    assert found.waiting == {"hall": world.now + world.manager.lifetime}
+    assert ends(found) == {"hall": world.now + world.manager.lifetime}
     take(world, "hall")
     assert world.manager.guarantee(service="thermo").confirmed == NODES
 
@@ -562,7 +564,7 @@ def test_what_left_for_a_node_is_bounded_though_it_was_taken_back(world: World) 
     out(world, "hall")
     world.now += 100
     world.manager.deployment("hall", "thermo")
-    assert world.manager.roll_back("thermo").waiting == {"hall": world.now + 5000}
+    assert ends(world.manager.roll_back("thermo")) == {"hall": world.now + 5000}
 
 
 def test_seals_of_two_versions_contradict_nothing(world: World) -> None:

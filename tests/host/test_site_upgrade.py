@@ -9,9 +9,19 @@ import pytest
 from sqlalchemy import Connection, text
 
 from tests.host import postgres
-from tests.host.site_world import World
+from tests.host.site_world import NOW, World
 from triseal import database
-from triseal.site import revision
+from triseal.site import clock, nodeclock, nodes, revision, state
+from triseal.site.nodeclock import Lag
+
+# Columns that came later.
+LATER = (
+    ("nodes", "grace"),
+    ("nodes", "clock_behind"),
+    ("nodes", "clock_at"),
+    ("nodes", "reset_cause"),
+    ("clocks", "ahead_ms"),
+)
 
 # Tables that came later.
 LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -55,6 +65,25 @@ def test_an_older_site(world: World, sentence: str, lacking: tuple[str, ...]) ->
         counted = count(world)
     world.manager.rollout("thermo", ["kitchen"])
     assert versions(world) == ["1.0", "2.0"]
+
+
+def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
+    world.add_node("hall")
+    with database.writing(world.manager.engine) as connection:
+        for table, column in LATER:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    world.manager.engine.dispose()
+    for _ in range(2):  # the second time there is nothing to do
+        world.manager = world.open()
+        with database.writing(world.manager.engine) as connection:
+            assert nodeclock.of(connection, "hall") == Lag()
+            nodeclock.note(connection, "hall", NOW, NOW)
+            nodes.was_reset(connection, "hall", "watchdog")
+            connection.execute(state.nodes.update().values(clock_behind=None, clock_at=None))
+            assert nodes.grace_of(connection, "hall") == 0
+            clock.note(connection, NOW, doubted=False, ahead=0.0)
+        world.manager.engine.dispose()
+    world.manager = world.open()
 
 
 def age(world: World, lacking: tuple[str, ...]) -> None:

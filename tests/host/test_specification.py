@@ -26,12 +26,11 @@ def world(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[World]:
     """A site with one service on one node, with keys of each kind."""
-    made = World(tmp_path_factory.mktemp("site") / "site", request.param)
-    made.add_node("kitchen")
-    made.manager.add_service(made.store.countersign(signed_package(made.developer)))
-    made.manager.grant("thermo", ["log", "pin:4"])
-    made.manager.assign("kitchen", "thermo")
-    with made:
+    with World(tmp_path_factory.mktemp("site") / "site", request.param) as made:
+        made.add_node("kitchen")
+        made.manager.add_service(made.package())
+        made.manager.grant("thermo", ["log", "pin:4"])
+        made.manager.assign("kitchen", "thermo")
         yield made
 
 

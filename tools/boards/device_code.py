@@ -3,8 +3,19 @@
 They stay within what every port has, and within a few hundred octets of heap.
 """
 
-READ = """\
-import binascii
+
+def imports(modules: str) -> str:
+    """Import built-in modules, separated by commas, whatever lies in the root or in `/lib`:
+    MicroPython looks there first."""
+    return (
+        "import sys\nq=sys.path[:]\nsys.path[:]=[p for p in q if p[:4]=='.fro']\n"
+        f"import {modules}\nsys.path[:]=q\n"
+    )
+
+
+READ = (
+    imports("binascii")
+    + """\
 def read(p):
  with open(p,'rb') as f:
   while 1:
@@ -12,15 +23,19 @@ def read(p):
    if not b:break
    print(binascii.b2a_base64(b).decode().strip())
 """
+)
 
-WRITE = """\
-import binascii
+WRITE = (
+    imports("binascii")
+    + """\
 def put(b):
  f.write(binascii.a2b_base64(b))
 """
+)
 
-HASH = """\
-import binascii,hashlib
+HASH = (
+    imports("binascii,hashlib")
+    + """\
 def digest(p):
  d=hashlib.sha256()
  b=bytearray(512)
@@ -36,10 +51,12 @@ def digests(ps):
   try:print(digest(p))
   except OSError:print('-')
 """
+)
 
 # FAT does not rename over a file that exists; only then may the old one go first.
-RENAME = """\
-import os
+RENAME = (
+    imports("os")
+    + """\
 def rename(a,b):
  try:os.rename(a,b)
  except OSError as e:
@@ -49,10 +66,12 @@ def rename(a,b):
 def commit(ps,t):
  for p in ps:rename(p+t,p)
 """
+)
 
 # Most ports list files with their sizes; to look each one up again takes a while in a full folder.
-TREE = """\
-import os
+TREE = (
+    imports("os")
+    + """\
 def tree(p):
  try:l=list(os.ilistdir(p))
  except OSError:return
@@ -61,9 +80,11 @@ def tree(p):
   if e[1]&0x4000:tree(q)
   else:print(repr((q,e[3]if len(e)>3 and e[3]>=0 else os.stat(q)[6])))
 """
+)
 
-MKDIRS = """\
-import os
+MKDIRS = (
+    imports("os")
+    + """\
 def mkdirs(p):
  q=''
  for n in p.strip('/').split('/'):
@@ -72,18 +93,22 @@ def mkdirs(p):
   except OSError as e:
    if e.errno!=17:raise
 """
+)
 
-REMOVE = """\
-import os
+REMOVE = (
+    imports("os")
+    + """\
 def remove(ps):
  for p in ps:
   try:os.remove(p)
   except OSError as e:
    if e.errno!=2:raise
 """
+)
 
-REMOVE_TREE = """\
-import os
+REMOVE_TREE = (
+    imports("os")
+    + """\
 def remove_tree(p):
  try:l=list(os.ilistdir(p))
  except OSError:return
@@ -93,3 +118,23 @@ def remove_tree(p):
   else:os.remove(q)
  os.rmdir(p)
 """
+)
+
+# A module that lies in the root or in `/lib` would be found before the built-in one of its name.
+_AGENT = """\
+import sys
+q=sys.path[:]
+sys.path[:]=[p for p in q if p]
+import nlsm,sealcore
+sys.path[:]=[p for p in q if p[:4]=='.fro']
+try:
+ import %s
+ %s
+finally:sys.path[:]=q
+"""
+
+
+def agent(module: str, statement: str) -> str:
+    """A program that runs one statement with a module of the agent's, which imports nothing but
+    its own packages and what is built in."""
+    return _AGENT % (module, statement)

@@ -227,11 +227,21 @@ class OtherAgent(BoardError):
     )
 
 
-class Shadowed(BoardError):
-    """Something in the board's root has the name of the agent's code, and is found before it."""
+class ForeignFiles(BoardError):
+    """The board has files that are neither the agent's nor the node's nor the port's."""
 
-    code = "shadowed"
-    advice = "Remove it: MicroPython would run it in place of the agent."
+    code = "foreign-files"
+    advice = (
+        "Say --clean to have them moved to /triseal-moved on the board, or --keep if they are "
+        "meant; erase and flash a board whose code you do not trust."
+    )
+
+
+class NotMoved(BoardError):
+    """A foreign file could not be moved out of the way."""
+
+    code = "not-moved"
+    advice = "Remove it by hand (mpremote), or erase and flash the board."
 
 
 class NoBootloader(BoardError):

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from boards import said
+from boards import device_code, said
 from boards.errors import DeviceFailed
 from boards.mpy import Target
 
@@ -18,8 +18,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 # Each fact by itself: ports leave out what they have not got.
-CODE = """\
-import gc,os,sys
+CODE = (
+    device_code.imports("gc,os")
+    + """\
 def fact(n,f):
  try:print(repr((n,f())))
  except(AttributeError,ImportError,OSError):pass
@@ -37,6 +38,7 @@ fact('flash',flash)
 gc.collect()
 fact('heap',lambda:(gc.mem_alloc(),gc.mem_free()))
 """
+)
 
 
 class Facts(NamedTuple):

@@ -12,6 +12,7 @@ from boards.errors import BoardError, DeviceFailed, VerifyFailed
 TEMPORARY = ".new"  # what a file is called until it is whole
 _CHUNK = 768  # octets sent at once: a thousand characters of source, which any heap holds
 _PATHS_AT_ONCE = 16
+_OS = device_code.imports("os")
 _SLOW = 60.0  # seconds for what reads or erases much flash
 
 Progress = Callable[[int], None]
@@ -66,7 +67,8 @@ class Files(abc.ABC):
         except (DeviceFailed, VerifyFailed):
             # The board still answers: what it can't use shall not take its room.
             with contextlib.suppress(BoardError):
-                self.exec(f"try:f.close()\nexcept:pass\nimport os\nos.remove({fresh!r})")
+                close = "try:f.close()\nexcept:pass\n"
+                self.exec(f"{close}{_OS}os.remove({fresh!r})")
             raise
 
     def commit(self, paths: Sequence[str]) -> None:
@@ -79,6 +81,15 @@ class Files(abc.ABC):
         """Take a file out of the way, to where `commit` brings it back from."""
         with _about(path):
             self.exec(device_code.RENAME + f"rename({path!r},{path + TEMPORARY!r})", _SLOW)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file or a folder another path, at which nothing is yet.
+
+        Raises:
+            FileMissing: there is none.
+        """
+        with _about(old):
+            self.exec(f"{_OS}os.rename({old!r},{new!r})", _SLOW)
 
     def hash(self, path: str) -> bytes:
         """SHA-256 of a file, computed on the board.
@@ -104,7 +115,7 @@ class Files(abc.ABC):
             FileMissing: there is no such folder.
         """
         with _about(path):
-            printed = self.exec(f"import os\nprint(os.listdir({path!r}))")
+            printed = self.exec(f"{_OS}print(os.listdir({path!r}))")
         return sorted(str(name) for name in said.value(printed, list))
 
     def tree(self, path: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ import contextlib
 import time
 from typing import Any
 
-from boards import device_errors, facts, said
+from boards import device_code, device_errors, facts, said
 from boards.errors import BoardError, BoardGone, BoardTimeout, NoAnswer
 from boards.files import Files
 from boards.port import Port
@@ -84,7 +84,12 @@ class Board(Port, Files):
         """
         module, _, name = function.rpartition(".")
         values = ", ".join(repr(value) for value in arguments)
-        printed = self.exec(f"import {module}\nprint(repr({module}.{name}({values})))", timeout)
+        statement = f"print(repr({module}.{name}({values})))"
+        if module.startswith("nlsm."):
+            code = device_code.agent(module, statement)
+        else:
+            code = f"import {module}\n{statement}"
+        printed = self.exec(code, timeout)
         return said.value("".join(printed.strip().splitlines()[-1:]))
 
     def facts(self) -> facts.Facts:

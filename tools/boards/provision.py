@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from boards import frozen, stage
-from boards.errors import Shadowed, UnsupportedFirmware, VerifyFailed
+from boards import device_code, frozen, inventory, stage
+from boards.errors import UnsupportedFirmware, VerifyFailed
 from boards.facts import Facts
 from boards.link import Board
 
@@ -30,24 +30,29 @@ class Provisioned(NamedTuple):
         facts: of the board, before.
         code: what was copied of the code.
         files: what was issued, by path on the board, with sizes.
+        foreign: what else was on the board.
     """
 
     facts: Facts
     code: stage.Installed
     files: dict[str, int]
+    foreign: inventory.Found
 
 
-def install_code(board: Board, report: Report | None = None) -> tuple[Facts, stage.Installed]:
+def install_code(
+    board: Board, report: Report | None = None, foreign: inventory.Foreign = "refuse"
+) -> tuple[Facts, stage.Installed, inventory.Found]:
     """Bring the agent's code on a board up to date; what its firmware holds is not copied.
 
     Args:
         board: where to.
         report: told of each step and piece.
+        foreign: what becomes of files that nobody knows.
 
     Raises:
         UnsupportedFirmware: the board runs no MicroPython, or one that is too old.
         OtherAgent: its firmware has one in it that is not this computer's.
-        Shadowed: something else in its root would be run in place of the agent.
+        ForeignFiles, NotMoved: there is something else on it.
         SourcesMissing, CompileFailed: on this computer.
         BoardError: as `stage.install`.
     """
@@ -55,7 +60,7 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
     tell("look", 0, 0)
     facts = board.facts()
     require_supported(facts)
-    _check_root(board)
+    found = inventory.settle(board, foreign)
     in_firmware = frozen.on_board(board)
     if in_firmware:
         files = [stage.main_file()]
@@ -63,17 +68,16 @@ def install_code(board: Board, report: Report | None = None) -> tuple[Facts, sta
         tell("compile", 0, 0)
         files = stage.plan(facts.target)
     done = stage.install(board, files, lambda _, done, total: tell("copy", done, total))
-    return facts, done._replace(in_firmware=in_firmware)
+    return facts, done._replace(in_firmware=in_firmware), found
 
 
-def _check_root(board: Board) -> None:
-    """Modules are looked for in the root first, then in what is frozen and in `/lib`."""
-    for name in sorted(board.listdir("/")):
-        if name.partition(".")[0] in stage.PACKAGES:
-            raise Shadowed(f"/{name}")
-
-
-def provision(board: Board, node: str, issue: Issue, report: Report | None = None) -> Provisioned:
+def provision(
+    board: Board,
+    node: str,
+    issue: Issue,
+    report: Report | None = None,
+    foreign: inventory.Foreign = "refuse",
+) -> Provisioned:
     """Make a board the node `node`.
 
     The board makes its key itself and keeps it; only the request leaves it. What is issued is put
@@ -85,13 +89,15 @@ def provision(board: Board, node: str, issue: Issue, report: Report | None = Non
         node: the node's name, for the request.
         issue: gives certificate and trust bundle for the request.
         report: told of each step and piece.
+        foreign: what becomes of files that nobody knows. A board that ran malice is no case for
+            this: its firmware may be another one, so it is erased and flashed.
 
     Raises:
-        UnsupportedFirmware, OtherAgent, DeviceFailed, FlashFull, ...: see `boards.errors`; and
-            whatever `issue` raises.
+        UnsupportedFirmware, OtherAgent, ForeignFiles, DeviceFailed, FlashFull, ...: see
+            `boards.errors`; and whatever `issue` raises.
     """
     tell = report or _silent
-    facts, code = install_code(board, report)
+    facts, code, found = install_code(board, report, foreign)
     tell("key", 0, 0)
     request = request_certificate(board, node)
     tell("issue", 0, 0)
@@ -100,7 +106,7 @@ def provision(board: Board, node: str, issue: Issue, report: Report | None = Non
     activate(board, report)
     tell("restart", 0, 0)
     board.soft_reset()
-    return Provisioned(facts, code, {path: len(data) for path, data in issued.items()})
+    return Provisioned(facts, code, {path: len(data) for path, data in issued.items()}, found)
 
 
 def request_certificate(board: Board, node: str) -> bytes:
@@ -116,7 +122,7 @@ def request_certificate(board: Board, node: str) -> bytes:
     """
     board.clear()
     extra = secrets.token_bytes(_EXTRA)
-    code = f"import nlsm.enrol\nnlsm.enrol.request({node!r}, {extra!r})"
+    code = device_code.agent("nlsm.enrol", f"nlsm.enrol.request({node!r}, {extra!r})")
     printed = board.exec(code, KEY_SECONDS)
     lines = printed.split()
     try:
@@ -129,7 +135,7 @@ def activate(board: Board, report: Report | None = None) -> None:
     """Have the board check what was delivered to INCOMING, and take all of it or nothing."""
     (report or _silent)("activate", 0, 0)
     board.clear()
-    board.exec("import nlsm.enrol\nnlsm.enrol.accept()", KEY_SECONDS)
+    board.exec(device_code.agent("nlsm.enrol", "nlsm.enrol.accept()"), KEY_SECONDS)
 
 
 def deliver(board: Board, files: Sequence[tuple[str, bytes]], report: Report | None = None) -> None:

@@ -14,8 +14,10 @@ def show(found: Guarantee, *, as_json: bool) -> None:
     facts: dict[str, object] = {
         "nodes": total,
         "confirmed": found.confirmed,
+        "ended": found.ended,
         "waiting": {node: output.time(until) for node, until in found.waiting.items()},
         "in_force_by": output.time(found.by),
+        "clocks": found.clocks,
         "grace": found.grace,
     }
     if as_json:
@@ -23,7 +25,8 @@ def show(found: Guarantee, *, as_json: bool) -> None:
         return
     typer.echo(_sentence(found, total))
     for node, until in found.waiting.items():
-        typer.echo(f"  {node}: {output.time(until)}")
+        late = found.clocks.get(node, 0)
+        typer.echo(f"  {node}: {output.time(until)}, {late} s of it as its clock may be late")
     for node, seconds in found.grace.items():
         typer.echo(f"  {node}: and for up to {seconds} s after a power loss (its --grace)")
 
@@ -31,12 +34,15 @@ def show(found: Guarantee, *, as_json: bool) -> None:
 def _sentence(found: Guarantee, total: int) -> str:
     if not total:
         return "no node concerned"
-    if len(found.confirmed) == total:
-        return f"in force on {_count(total)}"
-    done = f"in force on {len(found.confirmed)} of {_count(total)}"
+    there = len(found.confirmed) + len(found.ended)
+    done = f"in force on {_count(total)}"
+    if there < total:
+        done = f"in force on {there} of {_count(total)}"
+    if found.ended:
+        done += f" ({len(found.ended)} of them silent, but the old seals have ended)"
     if found.by is None:
         return done
-    rest = "all" if not found.confirmed else f"the other {len(found.waiting)}"
+    rest = "all" if not there else f"the other {len(found.waiting)}"
     return f"{done}, {rest} by {output.time(found.by)} at the latest"
 
 

@@ -11,7 +11,7 @@ import typer
 
 from boards.link import Board
 from boards.port import Port
-from boards.provision import Report
+from boards.provision import Provisioned, Report
 from triseal import ports
 from triseal.cli import (
     completion,
@@ -89,25 +89,38 @@ def provision(
             "--replace", help="The board was wiped, exchanged, or another node: take its key."
         ),
     ] = False,
+    clean: node_settings.Clean = False,
+    keep: node_settings.Keep = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle."""
+    """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle.
+
+    A board that has files which nobody knows is refused, unless --clean or --keep says what
+    becomes of them. A board that ran code which you do not trust must be erased and flashed
+    first (`triseal node flash`): nothing that runs on it can show that it is clean.
+    """
+    foreign = node_settings.foreign(clean=clean, keep=keep)
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     with _at_cable(port, home_dir, passphrase_file, node) as (site, board, report):
-        done, status = cable.enrol(site, board, node, settings, report, replace=replace)
-    facts = {
-        "node": node,
-        "port": port,
+        done, status = cable.enrol(
+            site, board, node, settings, report, replace=replace, foreign=foreign
+        )
+    facts = {"node": node, "port": port, **_provisioned(done), **_enrolled(status)}
+    output.facts(facts, as_json=as_json)
+
+
+def _provisioned(done: Provisioned) -> output.Facts:
+    return {
         "board": done.facts.machine,
         "micropython": ".".join(map(str, done.facts.version)),
         "agent": "in its firmware" if done.code.in_firmware else "files",
         "files_copied": len(done.code.copied),
         "files_kept": len(done.code.kept),
-        **_enrolled(status),
+        "foreign_kept": list(done.foreign.kept),
+        "foreign_moved": list(done.foreign.moved),
     }
-    output.facts(facts, as_json=as_json)
 
 
 @app.command(epilog=options.examples("node enrol --port /dev/ttyACM0"))

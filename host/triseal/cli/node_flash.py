@@ -18,9 +18,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from boards import chips, image, imagefile
 from boards import flash as flashing
 from boards.chips import Chip
+from boards.inventory import Foreign
 from boards.link import Board
 from boards.provision import Report
-from triseal.cli import completion, options, output, progress
+from triseal.cli import completion, node_settings, options, output, progress
 from triseal.cli.site_options import open_site
 from triseal.site import cable
 
@@ -76,6 +77,7 @@ class _Job:
     node: str
     replace: bool
     ports: tuple[str, ...] = ()
+    foreign: Foreign = "refuse"
 
 
 def flash(
@@ -88,6 +90,8 @@ def flash(
         bool,
         typer.Option("--replace", help="Nodes may get other keys, boards may be other nodes."),
     ] = False,
+    clean: node_settings.Clean = False,
+    keep: node_settings.Keep = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
@@ -95,6 +99,7 @@ def flash(
     """Erase boards, write MicroPython, and provision them.
 
     With --node, a board that is another node is left as it is, unless --replace says otherwise.
+    Copying a UF2 erases no files: --clean and --keep are for those that nobody knows.
     """
     if len(set(port)) < len(port):
         raise typer.BadParameter("the same port twice", param_hint="--port")
@@ -107,7 +112,8 @@ def flash(
     names = node or [""] * len(port)
     pairs = zip(port, names, strict=True)
     real = tuple(str(Path(one).resolve()) for one in port)
-    jobs = [_Job(chip, one, data, name, replace, real) for one, name in pairs]
+    foreign = node_settings.foreign(clean=clean, keep=keep)
+    jobs = [_Job(chip, one, data, name, replace, real, foreign) for one, name in pairs]
     with contextlib.ExitStack() as stack:
         site = None
         if node:
@@ -149,7 +155,9 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
     }
     if site is not None:
         with Board(port) as board:
-            _, status = cable.enrol(site, board, job.node, {}, report, replace=job.replace)
+            _, status = cable.enrol(
+                site, board, job.node, {}, report, replace=job.replace, foreign=job.foreign
+            )
         facts |= {"node": job.node, "bundle_version": status.bundle_version}
     return facts
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from boards.inventory import Foreign
+
 PASSWORD = "TRISEAL_WIFI_PASSWORD"
 _MAX_GRACE = 7 * 86400
 _MAX_WATCHDOG = 3600
@@ -75,6 +77,27 @@ def of(
     if watchdog:
         settings["watchdog"] = watchdog
     return settings
+
+
+Clean = Annotated[
+    bool,
+    typer.Option("--clean", help="Move files that nobody knows to /triseal-moved on the board."),
+]
+Keep = Annotated[
+    bool,
+    typer.Option("--keep", help="Leave them: they are meant. A boot.py runs before the agent."),
+]
+
+
+def foreign(*, clean: bool, keep: bool) -> Foreign:
+    """What becomes of files that nobody knows.
+
+    Raises:
+        typer.BadParameter: both were said.
+    """
+    if clean and keep:
+        raise typer.BadParameter("one of --clean and --keep", param_hint="--clean")
+    return "move" if clean else "keep" if keep else "refuse"
 
 
 def address(text: str, option: str) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from triseal.site import overview
 
 app = typer.Typer()
 
-_NODE = ("node", "state", "services", "heard_at", "bundle_version")
+_NODE = ("node", "state", "services", "heard_at", "bundle_version", "last_reset")
 
 
 @app.command(
@@ -68,12 +68,18 @@ def retire(
 
 @app.command(epilog=options.examples("site nodes", "site nodes --json"))
 def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """List the nodes."""
+    """List the nodes.
+
+    One that is claimed by two boards has a copy of its flash somewhere, or its connection breaks
+    again and again. Find the copy, or give the right board a new key: `triseal node provision
+    --replace`; the other one is refused from then on.
+    """
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         rows = [_node(one) for one in overview.all_nodes(connection)]
     output.table(rows, _NODE, as_json=as_json, empty="no nodes")
 
 
 def _node(one: overview.NodeFacts) -> output.Facts:
-    values = (one.name, one.state, one.services, output.time(one.heard_at), one.bundle_version)
+    heard = output.time(one.heard_at)
+    values = (one.name, one.state, one.services, heard, one.bundle_version, one.reset_cause)
     return dict(zip(_NODE, values, strict=True))

@@ -18,11 +18,15 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         places = [_place(one) for one in where.places(connection)]
         trusted = [vars(one) for one in overview.all_trusted(connection)]
+        claimed = [
+            one.name for one in overview.all_nodes(connection) if one.state == overview.TWO_BOARDS
+        ]
         facts: dict[str, object] = {
             "site": site.name,
             "fingerprint": request.fingerprint(site.issuer.spki),
             "lifetime": site.lifetime,
             "bundle_version": overview.bundle_version(connection),
+            "claimed_by_two_boards": claimed,
         }
     if as_json:
         output.facts(facts | {"trusted": trusted, "services": places}, as_json=True)

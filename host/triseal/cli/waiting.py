@@ -40,9 +40,9 @@ def confirmations(
     end = time.monotonic() + seconds
     if not found.waiting or not seconds:
         return found
-    total = len(found.confirmed) + len(found.waiting)
+    total = len(found.confirmed) + len(found.ended) + len(found.waiting)
     with shown("confirmed by", total) as report:
-        report(len(found.confirmed))
+        report(total - len(found.waiting))
         while found.waiting and time.monotonic() < end:
             time.sleep(_LOOK_EVERY)
             found = site.guarantee(service=service, node=node)

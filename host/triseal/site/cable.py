@@ -21,6 +21,7 @@ from boards.errors import (
     FileMissing,
     NoAnswer,
 )
+from boards.inventory import Foreign
 from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import bundle, errors, identity, names
@@ -65,6 +66,7 @@ def enrol(
     report: Report,
     *,
     replace: bool = False,
+    foreign: Foreign = "refuse",
 ) -> tuple[Provisioned, NodeStatus]:
     """Make a board a node of the site: code, its own key, certificate, trust bundle, time.
 
@@ -75,6 +77,7 @@ def enrol(
         settings: what the agent reads of settings.json.
         report: told of each step and piece.
         replace: the node may come with another key, and the board may have been another node.
+        foreign: what becomes of files on the board that nobody knows.
 
     Raises:
         AlreadyNode: the board is another node.
@@ -93,7 +96,7 @@ def enrol(
         provision.require_supported(board.facts())
         if not replace:
             _check_not_another(board, node)
-        done = provision.provision(board, node, issue, report)
+        done = provision.provision(board, node, issue, report, foreign)
     site.allow_grace(node, grace, in_force=True)
     return done, tell_time(site, board)
 
@@ -296,7 +299,7 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
         for name, serial in status.serials.items()
         if serial and name in states
     }
-    site.heard(node, told, status.bundle_version)
+    site.heard(node, told, status.bundle_version, status.time)
 
 
 def check_is(site: Manager, board: Board, node: str) -> None:

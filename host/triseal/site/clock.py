@@ -11,11 +11,18 @@ jumps forward once, and is set right again, would leave them refusing the right 
   than a month no seal is alive, and somebody may well look.
 
 In doubt nothing is signed until the clock is right again or a person says that it is.
+
+A smaller step is no doubt. Nodes follow one forward by what is signed, but they were later all the
+time than was noted of them: see `nodeclock.stepped`. They follow none back, as their floors have
+risen. So the time that is signed never goes back: it goes on at half the speed until the clock has
+caught up.
 """
 
 from __future__ import annotations
 
+import math
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -23,11 +30,14 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, String, Table, f
 
 from triseal import database
 from triseal.errors import Failure
-from triseal.site import state
+from triseal.site import nodeclock, state
 
-MOST_JUMP = 300  # seconds
+MOST_JUMP = nodeclock.MOST_STEP
 MOST_AWAY = 31 * 86400
 LEAST_BACK = 60
+LEAST_STEP = 1.0
+# Of each second: by how much the time that is signed falls back towards a clock that was set back.
+_SLOWED = 0.5
 _DRIFT = 0.001  # of the time that has passed: how wrong a counter may be
 
 # What each machine that served the site knows. Gone when a person has accepted the time.
@@ -37,6 +47,7 @@ clocks = Table(
     Column("host", String(255), primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
     Column("doubted", Boolean, nullable=False),
+    Column("ahead_ms", BigInteger),  # the clock's lead over the counter, see `since_boot`
 )
 
 
@@ -70,12 +81,35 @@ class Guard:
     ) -> None:
         self._clock = clock
         self._counter = counter
+        self._turn = threading.Lock()
         self.believe()
 
     def believe(self) -> None:
         """From now on the clock is right."""
-        self._offset = self._clock() - self._counter()
-        self._began = self._counter()
+        with self._turn:
+            self._offset = self._lead = self.ahead()
+            self._began = self._looked = self._counter()
+
+    def ahead(self) -> float:
+        """The clock's lead over the counter, seconds."""
+        return self._clock() - self._counter()
+
+    def now(self) -> float:
+        """The time to sign, Unix seconds: the clock's, but never earlier than before."""
+        jumped = self.jump()
+        with self._turn:
+            counted = self._counter()
+            wished = self._lead if jumped else self.ahead()
+            slowed = self._lead - max(0.0, counted - self._looked) * _SLOWED
+            self._lead, self._looked = max(wished, slowed), counted
+            return counted + self._lead
+
+    def go_on_from(self, seconds: float) -> None:
+        """Another process has signed this time: do so too, if it is a little late only."""
+        with self._turn:
+            lead = seconds - self._counter()
+            if lead - self._lead <= LEAST_BACK:
+                self._lead = max(self._lead, lead)
 
     def jump(self) -> float:
         """Seconds by which the clock is ahead of time that passed; 0 for as good as none."""
@@ -105,20 +139,47 @@ def check(connection: Connection, now: int) -> None:
         raise ClockDoubted("it jumped, and nobody has accepted that")
 
 
-def note(connection: Connection, now: int, *, doubted: bool) -> None:
-    """Note what time it is.
+def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None = None) -> None:
+    """Note what time it is, and for its nodes if the clock was set forward.
 
     Args:
         now: as the server has it; where it is in doubt, as it would be without the jump.
         doubted: whether it is.
+        ahead: the clock's lead over the counter, seconds, unless it is in doubt.
     """
     host = socket.gethostname()
     row = {"host": host, "seen_at": now, "doubted": doubted}
     database.insert_new(connection, clocks, [row])  # several processes may serve a site here
     here = clocks.c.host == host
-    seen = connection.execute(select(clocks.c.seen_at).where(here)).scalar_one()
-    values = {"seen_at": max(now, seen), "doubted": doubted}
+    seen = connection.execute(select(clocks).where(here).with_for_update()).one()
+    values = {"seen_at": max(now, seen.seen_at), "doubted": doubted}
+    if ahead is not None:
+        step = _step(seen.ahead_ms, ahead)
+        if step:
+            nodeclock.stepped(connection, math.ceil(step))
+        # Else it stays, until many small ones are one.
+        if step or seen.ahead_ms is None or abs(ahead - seen.ahead_ms / 1000) >= LEAST_STEP:
+            values["ahead_ms"] = round(ahead * 1000)
     connection.execute(clocks.update().where(here).values(values))
+
+
+def step_since(connection: Connection, now: int) -> int:
+    """By how many seconds the clock of this machine was set forward since it was noted last.
+
+    Args:
+        now: what it shows, Unix seconds.
+    """
+    column = clocks.c.ahead_ms
+    row = connection.execute(select(column).where(clocks.c.host == socket.gethostname())).first()
+    step = _step(row[0], now - since_boot()) if row else 0.0
+    return math.ceil(step) + 1 if step else 0  # `now` is cut to a second
+
+
+def _step(before: int | None, ahead: float) -> float:
+    """Seconds by which a clock was set forward: 0 for less than LEAST_STEP, and for more than may
+    be one step. That is doubt, or the machine was started again meanwhile and counts anew."""
+    step = 0.0 if before is None else ahead - before / 1000
+    return step if LEAST_STEP <= step <= MOST_JUMP else 0.0
 
 
 def is_accepted(connection: Connection) -> bool:
@@ -126,8 +187,18 @@ def is_accepted(connection: Connection) -> bool:
     return not _doubts(connection)
 
 
-def accept(connection: Connection) -> None:
-    """The time is right, whatever was noted."""
+def accept(connection: Connection, now: int) -> None:
+    """The time is right, whatever was noted; nodes have not followed a jump yet.
+
+    Args:
+        now: what the clock of this machine shows, Unix seconds.
+    """
+    here = clocks.c.host == socket.gethostname()
+    row = connection.execute(select(clocks.c.ahead_ms).where(here & clocks.c.doubted)).first()
+    if row is not None and row[0] is not None:
+        jumped = math.ceil(now - since_boot() - row[0] / 1000)
+        if jumped > 0:
+            nodeclock.stepped(connection, jumped + 1)
     connection.execute(clocks.delete())
 
 

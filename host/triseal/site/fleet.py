@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from boards.errors import BoardError
+from boards.inventory import Foreign
 from boards.link import Board
 from boards.port import Port
 from boards.provision import Report
@@ -89,6 +90,7 @@ class Fleet(Manager):
         settings: Mapping[str, object] | None = None,
         *,
         replace: bool = False,
+        foreign: Foreign = "refuse",
         report: Report = _silent,
     ) -> NodeStatus:
         """Make the board at a port a node, and add the node unless the site has it.
@@ -99,6 +101,7 @@ class Fleet(Manager):
             settings: for its settings.json: `server` (host, port), `wifi` (ssid, password),
                 `grace` and `watchdog` in seconds, `config` (texts by name).
             replace: the node may come with another key: the board was wiped or exchanged.
+            foreign: what becomes of files on the board that nobody knows.
             report: told of each step.
 
         Raises: NodeRetired; BoardError for the board; see also nodes.add, nodes.enrol.
@@ -109,7 +112,8 @@ class Fleet(Manager):
         with Board(port) as board:
             if is_new:
                 self.add_node(node)
-            return cable.enrol(self, board, node, chosen, report, replace=replace)[1]
+            done = cable.enrol(self, board, node, chosen, report, replace=replace, foreign=foreign)
+            return done[1]
 
     def enrol_by_token(self, port: str, report: Report = _silent) -> tuple[str, NodeStatus]:
         """Enrol the board at a port by the token of its image; returns the node that it is.

@@ -1,7 +1,8 @@
 """The truth about a change: where it is in force, and when it will be at the latest elsewhere.
 
 A node that nobody can reach stops a service when its seal expires. So the newest expiry of the
-seals that still say the old thing bounds every change (Pahl and Donini 2018, section III.D).
+seals that still say the old thing bounds every change (Pahl and Donini 2018, section III.D). The
+node judges by its own clock, which may be late: see `nodeclock`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select, union
 
 from sealcore import errors
-from triseal.site import holdings, ledger, nodes, reported, state
+from triseal.site import holdings, ledger, nodeclock, nodes, reported, state
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.ledger import Place
 from triseal.site.sealing import Preparer, wanted
@@ -23,8 +24,11 @@ class Guarantee:
     """Where a change is in force.
 
     Attributes:
-        confirmed: nodes where it is, because they said so or hold nothing that is valid.
+        confirmed: nodes where it is, because they said so or were given nothing of the old.
         waiting: for each other node the last second (Unix time) at which the old can still hold.
+        ended: nodes that have not said so, but where the old has ended with its last seal.
+        clocks: for each node in `waiting` how many seconds of that are for its clock: it may be
+            behind the site's, as the node has said itself, and be slow.
         grace: nodes that have not confirmed and may run services for some seconds, these, after a
             power loss before they know the time (`triseal node provision --grace`). There the old
             can hold for so long once more, whenever the power comes back.
@@ -33,11 +37,13 @@ class Guarantee:
     confirmed: tuple[str, ...]
     waiting: dict[str, int]
     grace: dict[str, int] = field(default_factory=dict)
+    ended: tuple[str, ...] = ()
+    clocks: dict[str, int] = field(default_factory=dict)
 
     @property
     def nodes(self) -> list[str]:
         """All that the change concerns, by name."""
-        return sorted({*self.confirmed, *self.waiting, *self.grace})
+        return sorted({*self.confirmed, *self.waiting, *self.grace, *self.ended})
 
     @property
     def by(self) -> int | None:
@@ -45,18 +51,34 @@ class Guarantee:
         return max(self.waiting.values(), default=None)
 
 
-def of(connection: Connection, preparer: Preparer, places: Iterable[Place], now: int) -> Guarantee:
-    """How far nodes are with what these places' seals shall say now."""
-    found: dict[str, int] = {}
+def of(
+    connection: Connection,
+    preparer: Preparer,
+    places: Iterable[Place],
+    now: int,
+    step: int = 0,
+) -> Guarantee:
+    """How far nodes are with what these places' seals shall say now.
+
+    Args:
+        now: Unix seconds.
+        step: by how much the clock was set forward since the site noted it last: see `clock`.
+    """
+    found: dict[str, tuple[int, int]] = {}
     for place in places:
-        until = _outstanding(connection, preparer, place)
-        found[place.node] = max(until, found.get(place.node, 0))
-    waiting = {node: until for node, until in found.items() if until >= now}
-    allowed = {node: nodes.grace_of(connection, node) for node, until in found.items() if until}
-    grace = {node: seconds for node, seconds in allowed.items() if seconds}
-    confirmed = found.keys() - waiting.keys() - grace.keys()
+        until, late = _outstanding(connection, preparer, place)
+        late += step if until else 0
+        found[place.node] = max((until + late, late), found.get(place.node, (0, 0)))
+    waiting = {node: one for node, one in sorted(found.items()) if one[0] >= now}
+    allowed = {node: nodes.grace_of(connection, node) for node, one in found.items() if one[0]}
+    grace = {node: seconds for node, seconds in sorted(allowed.items()) if seconds}
+    ended = allowed.keys() - waiting.keys() - grace.keys()
     return Guarantee(
-        tuple(sorted(confirmed)), dict(sorted(waiting.items())), dict(sorted(grace.items()))
+        tuple(sorted(found.keys() - allowed.keys())),
+        {node: until for node, (until, _) in waiting.items()},
+        grace,
+        tuple(sorted(ended)),
+        {node: late for node, (_, late) in waiting.items()},
     )
 
 
@@ -74,18 +96,23 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
     return sorted((Place(row.node, row.service) for row in rows), key=lambda p: (p.node, p.service))
 
 
-def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> int:
-    """The last second at which the node can still hold to the old; 0 if it has said that it does
-    not."""
+def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:
+    """When the last seal by which the node can hold to the old ends, and how many seconds later the
+    node may see it; 0, 0 if it has said that it does not hold to the old."""
     wished = current(connection, preparer, place)
     held = holdings.serial(connection, place)
     if held is None:
-        return 0
+        return 0, 0
     if wished is None or ledger.template_of(connection, held) != wished:
-        return ledger.newest_expiry(connection, place, other_than=wished)
-    # It has said the right thing; but what left for it later may still come, or have come.
-    later = ledger.newest_expiry(connection, place, other_than=wished, after=held)
-    return 0 if later and reported.held_on(connection, place) else later
+        until, lifetime = ledger.newest_expiry(connection, place, other_than=wished)
+    else:
+        # It has said the right thing; but what left for it later may still come, or have come.
+        until, lifetime = ledger.newest_expiry(connection, place, other_than=wished, after=held)
+        if until and reported.held_on(connection, place):
+            return 0, 0
+    if not until:
+        return 0, 0
+    return until, nodeclock.of(connection, place.node).adds(until, lifetime)
 
 
 def current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:

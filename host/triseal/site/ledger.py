@@ -95,8 +95,9 @@ def find_seal(connection: Connection, serial: int) -> bytes | None:
 
 def newest_expiry(
     connection: Connection, place: Place, other_than: bytes | None = None, after: bytes = b""
-) -> int:
-    """The newest notAfter of all seals of a place; 0 if there is none.
+) -> tuple[int, int]:
+    """The newest notAfter of all seals of a place, and the longest that one of them holds, seconds;
+    0, 0 if there is none.
 
     Args:
         other_than: digest of a template whose seals don't count.
@@ -109,7 +110,9 @@ def newest_expiry(
     if after:
         begin = select(state.seals.c.not_before).where(state.seals.c.serial == after)
         which &= seals.not_before > begin.scalar_subquery()
-    return connection.execute(select(func.max(seals.not_after)).where(which)).scalar_one() or 0
+    longest = func.max(seals.not_after - seals.not_before)
+    row = connection.execute(select(func.max(seals.not_after), longest).where(which)).one()
+    return row[0] or 0, row[1] or 0
 
 
 def newest_begin(connection: Connection, place: Place) -> int:

@@ -26,6 +26,7 @@ from triseal.site import (
     holdings,
     home,
     ledger,
+    nodeclock,
     nodes,
     policy,
     rollout,
@@ -112,7 +113,7 @@ class Manager:
     def accept_clock(self) -> None:
         """This computer's time is right, whatever was noted before."""
         with self._changing() as connection:
-            clock.accept(connection)
+            clock.accept(connection, self._clock())
             clock.note(connection, self._clock(), doubted=False)
 
     def check_node(self, node: str) -> None:
@@ -338,17 +339,25 @@ class Manager:
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 
-    def heard(self, node: str, told: Mapping[str, tuple[bytes, str]], bundle_version: int) -> None:
+    def heard(
+        self,
+        node: str,
+        told: Mapping[str, tuple[bytes, str]],
+        bundle_version: int,
+        time_told: int = 0,
+    ) -> None:
         """A node said what it holds: all of it, so what it did not name, it does not have.
 
         Args:
             node: its name.
             told: serial of the seal (16 octets) and state, by service.
             bundle_version: of its trust bundle.
+            time_told: what time it has, Unix seconds; 0 if it does not know.
         """
         with database.writing(self.engine) as connection:
             moment = self._clock()
             nodes.heard(connection, node, moment, bundle_version)
+            nodeclock.note(connection, node, time_told, moment)
             for place in guarantee.places_of(connection, node=node):
                 if place.service not in told:
                     holdings.gone(connection, place)
@@ -359,7 +368,7 @@ class Manager:
         """Where what the site wishes is in force, for a service, on a node, or at one place."""
         with database.reading(self.engine) as connection:
             places = guarantee.places_of(connection, service=service, node=node)
-            return guarantee.of(connection, self.preparer, places, self._clock())
+            return self._guarantee(connection, places)
 
     def guarantee_at(self, service: str, on: Iterable[str]) -> Guarantee:
         """The same for a service on these nodes."""
@@ -372,7 +381,12 @@ class Manager:
 
     def _guarantee_of(self, places: Iterable[Place]) -> Guarantee:
         with database.reading(self.engine) as connection:
-            return guarantee.of(connection, self.preparer, places, self._clock())
+            return self._guarantee(connection, places)
+
+    def _guarantee(self, connection: Connection, places: Iterable[Place]) -> Guarantee:
+        moment = self._clock()
+        step = clock.step_since(connection, moment)
+        return guarantee.of(connection, self.preparer, places, moment, step)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Connection]:

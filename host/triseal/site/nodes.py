@@ -123,5 +123,11 @@ def heard(connection: Connection, name: str, now: int, bundle_version: int | Non
     connection.execute(state.nodes.update().where(state.nodes.c.name == name).values(values))
 
 
+def was_reset(connection: Connection, name: str, cause: str) -> None:
+    """Note why a node was last reset, as it says."""
+    which = state.nodes.c.name == name
+    connection.execute(state.nodes.update().where(which).values(reset_cause=cause))
+
+
 def _find(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(state.nodes).where(state.nodes.c.name == name)).one_or_none()

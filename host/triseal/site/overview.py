@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from triseal import request
-from triseal.site import state, trust, where
+from triseal.site import state, trust, twins, where
+
+TWO_BOARDS = "claimed by two boards"
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class NodeFacts:
     """A node; times are Unix seconds or None.
 
     Attributes:
-        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled" or
-            "retired".
+        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled",
+            "claimed by two boards" (seen in the two hours before it was last heard) or "retired".
+        reset_cause: of the last reset that it told of, a word such as "power-on" or "watchdog".
     """
 
     name: str
@@ -25,6 +28,7 @@ class NodeFacts:
     services: tuple[str, ...]
     heard_at: int | None
     bundle_version: int | None
+    reset_cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,16 @@ def all_nodes(connection: Connection) -> list[NodeFacts]:
     assigned = _grouped(connection, by_node=True)
     unused = select(state.tokens.c.node).where(state.tokens.c.certificate.is_(None))
     awaited = set(connection.scalars(unused))
+    claimed = twins.seen(connection)
     rows = connection.execute(select(state.nodes).order_by(state.nodes.c.name))
     return [
         NodeFacts(
             row.name,
-            _state(row, awaited),
+            _state(row, awaited, claimed.get(row.name)),
             tuple(assigned.get(row.name, ())),
             row.heard_at,
             row.bundle_version,
+            row.reset_cause,
         )
         for row in rows
     ]
@@ -104,9 +110,11 @@ def bundle_version(connection: Connection) -> int:
     return int(trust.current(connection).version)
 
 
-def _state(row: Row[Any], awaited: set[str]) -> str:
+def _state(row: Row[Any], awaited: set[str], claimed: int | None) -> str:
     if row.retired_at:
         return "retired"
+    if claimed is not None and claimed + twins.SECONDS >= (row.heard_at or 0):
+        return TWO_BOARDS
     if row.spki:
         return "enrolled"
     return "awaiting enrolment" if row.name in awaited else "added"

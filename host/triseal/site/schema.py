@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triseal.site import clock, reported, revision, state
+from triseal.site import clock, reported, revision, state, twins
 
 TABLES = state.metadata
-_OF = (clock.clocks, reported.refusals, revision.revision)  # beside those of `state`
+_OF = (clock.clocks, reported.refusals, revision.revision, twins.twins)  # beside those of `state`

@@ -74,6 +74,10 @@ nodes = Table(
     Column("bundle_version", Integer),  # that it told
     # Seconds that it may run services after a power loss before it knows the time; at the most.
     Column("grace", Integer, nullable=False, server_default="0"),
+    # By how many seconds its clock was behind the site's, and when; see `nodeclock`.
+    Column("clock_behind", BigInteger),
+    Column("clock_at", BigInteger),
+    Column("reset_cause", String(32)),  # of its last reset, a word that it told
 )
 
 packages = Table(

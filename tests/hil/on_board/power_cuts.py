@@ -173,7 +173,7 @@ def settle(cuts: Cuts) -> tuple:
         raise AssertionError("own files refused: " + str(found["failure"]))
     for name in found["services"]:
         folder = keystore.SERVICES + "/" + name
-        one = verifier.check(folder, name, cuts.now)
+        one = verifier.check(folder, name, clock.Clock(cuts.now, 1000000))
         # What has just passed raised the floors before it could be cut again.
         floors.rise(one.not_before, name, one.security_version)
     for empty in ("/triseal/old", "/triseal/incoming"):

@@ -49,6 +49,10 @@ class Carrier(Protocol):
     def closing(self) -> bool:
         """Whether it has ended, or is about to."""
 
+    @property
+    def origin(self) -> str:
+        """The address that it came from; empty for a line."""
+
 
 class Connection:
     """A connection whose other end has proved to be a node's.
@@ -109,6 +113,11 @@ class Connection:
                 _offer(follower, None)
             self._carrier.close()
         return self._code
+
+    @property
+    def origin(self) -> str:
+        """The address that it came from; empty for a line."""
+        return self._carrier.origin
 
     def end(self, code: str) -> None:
         """End it, whoever is in the middle of what; the first code counts."""

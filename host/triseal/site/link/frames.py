@@ -86,6 +86,12 @@ class Frames(asyncio.Protocol):
         self.transport.abort()
 
     @property
+    def origin(self) -> str:
+        """The address that the other end has."""
+        found = self.transport.get_extra_info("peername")
+        return str(found[0]) if found else ""
+
+    @property
     def closing(self) -> bool:
         """Whether it has ended, or is about to."""
         return self.transport.is_closing()

@@ -43,12 +43,6 @@ def welcome(look: Look, node: str, nonce: bytes, bundle_version: int, told: Told
     return draft
 
 
-def tell_time(look: Look, nonce: bytes) -> Draft:
-    """The time, signed for a node's nonce. Raises: ClockDoubted."""
-    signed = look.authority.sign_time(nonce, look.now)
-    return Draft([messages.frame(messages.write(messages.TIME, signed))], counts={"time": 1})
-
-
 def changes(look: Look, node: str, held: Held) -> Draft:
     """What should change on a connected node, after something changed in the site.
 

@@ -160,6 +160,11 @@ class Line:
         self._stream.close()
 
     @property
+    def origin(self) -> str:
+        """Empty: a line is not an address, and is found in another port after a replug."""
+        return ""
+
+    @property
     def closing(self) -> bool:
         """Whether it has ended."""
         return self._end is not None

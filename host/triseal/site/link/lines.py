@@ -11,7 +11,7 @@ from functools import partial
 from boards.stream import Stream
 from sealcore import messages
 from triseal.errors import Failure
-from triseal.site.link import peers
+from triseal.site.link import peers, times
 from triseal.site.link.connection import Ended, code_of
 from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.line import Line
@@ -123,8 +123,7 @@ class Lines:
     async def _tell_time(self, line: Line, peer: Peer, nonce: bytes) -> None:
         def sign(look: Look) -> Draft:
             peer.admit(look)
-            signed = look.authority.sign_time(nonce, look.now)
-            return Draft([messages.frame(messages.write(messages.TIME, signed))])
+            return times.tell(look, peer.node, nonce, 0)
 
         line.send((await self._reception.desk.ask(sign)).frames)
         await line.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ from triseal.errors import Failure
 from triseal.site.link.connection import Connection
 from triseal.site.link.limits import Allowance, Limits
 from triseal.site.link.metrics import Metrics
+from triseal.site.link.twins import Twins
+
+_log = logging.getLogger(__name__)
 
 
 class Full(Failure):
@@ -32,6 +36,8 @@ class Registry:
         self._connections: dict[str, Connection] = {}
         self._allowances: dict[str, tuple[Allowance, Allowance]] = {}
         self._heard: set[str] = set()
+        self._twins = Twins()
+        self._claimed: set[str] = set()
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._connections.values()))
@@ -53,6 +59,9 @@ class Registry:
         self._metrics.connected.set(len(self._connections))
         if older is not None:
             older.end("replaced")
+            if self._twins.replaced(node, older.origin, connection.origin, time.monotonic()):
+                self._claimed.add(node)
+                _log.warning("claimed by two boards", extra=_twins(node, older, connection))
 
     def remove(self, connection: Connection) -> None:
         """A connection has ended, one that was added or not."""
@@ -78,3 +87,19 @@ class Registry:
         """Nodes that were heard since the last call."""
         heard, self._heard = self._heard, set()
         return heard
+
+    def take_claimed(self) -> set[str]:
+        """Nodes that two boards claimed to be since the last call."""
+        claimed, self._claimed = self._claimed, set()
+        return claimed
+
+
+def _twins(node: str, older: Connection, newer: Connection) -> dict[str, str]:
+    return {
+        "node": node,
+        "code": "two-boards",
+        "address": f"{older.origin}, {newer.origin}",
+        "detail": "two boards take the connection from each other, or one loses it again and "
+        "again; find the copy, and give the right board a new key: triseal node provision "
+        "--replace",
+    }

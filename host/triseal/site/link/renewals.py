@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sealcore.errors import SealError
 from triseal.site.errors import NotAssigned
-from triseal.site.link import sealed
+from triseal.site.link import sealed, times
 from triseal.site.link.drafts import Draft, Look
 from triseal.site.link.plans import NodePlan
 
 Held = tuple[str, bytes]  # service and serial; an empty serial for none
 
 
-def renew(look: Look, node: str, wanted: list[Held]) -> Draft:
+def renew(look: Look, node: str, told: int, wanted: list[Held]) -> Draft:
     """Renew seals of one node.
 
     What a node may have is decided by its plan alone; what it says that it holds decides only in
@@ -19,12 +19,14 @@ def renew(look: Look, node: str, wanted: list[Held]) -> Draft:
 
     Args:
         node: as its certificate names it.
+        told: what time it has, or 0.
         wanted: what it asks for; a service named twice counts once.
 
     Raises: UnknownNode, NodeRetired, NotEnrolled.
     """
     plan = look.plans.of(look.connection, node, look.now)
     draft = Draft()
+    times.note(look, draft, node, told)
     deltas: list[sealed.Delta] = []
     for service, serial in dict(wanted).items():
         try:

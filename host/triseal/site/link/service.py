@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from triseal import database
+from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.link import janitor, pages, timekeeper
 from triseal.site.link.contexts import SECONDS, Identity
@@ -81,7 +83,9 @@ async def _run(
 ) -> None:
     manager.check_clock()
     guard = Guard()
-    desk = Desk(manager.engine, manager.authority, guard=guard)
+    with database.reading(manager.engine) as connection:
+        guard.go_on_from(clock.latest(connection)[0] or 0)
+    desk = Desk(manager.engine, manager.authority, guard.now, guard)
     working = asyncio.create_task(desk.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     await desk.ask(identity.issue)

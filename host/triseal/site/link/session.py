@@ -8,7 +8,8 @@ from typing import Any
 
 from sealcore import errors, messages
 from triseal.errors import Failure
-from triseal.site.link import enrolment, greeting, renewals, reports, transfers
+from triseal.site import nodes
+from triseal.site.link import enrolment, greeting, renewals, reports, times, transfers
 from triseal.site.link.drafts import Draft, Look, Task
 from triseal.site.link.peers import Peer
 
@@ -111,9 +112,9 @@ class Session:
 
     def _answer_to(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.RENEW:
-            return partial(renewals.renew, node=self.node, wanted=values[1])
+            return partial(renewals.renew, node=self.node, told=values[0], wanted=values[1])
         if kind == messages.ASK_TIME:
-            return partial(greeting.tell_time, nonce=values[0])
+            return partial(times.tell, node=self.node, nonce=values[0], told=values[1])
         if kind == messages.FETCH:
             digest, offset, length = values
             return partial(
@@ -126,14 +127,19 @@ class Session:
         raise errors.BadMessage("not from a node")
 
     def _hello(self, look: Look, values: tuple[Any, ...]) -> Draft:
-        protocol, node, nonce, bundle_version, _, _, told = values
+        protocol, node, nonce, bundle_version, now, cause, told = values
         if protocol != messages.PROTOCOL:
             raise errors.BadMessage(f"protocol version {protocol}")
         if node != self.node:
             raise errors.WrongNode(node)
+        if "\0" in cause:  # PostgreSQL keeps none
+            raise errors.BadMessage("NUL")
         self._peer.admit(look)
         self._bundle = max(bundle_version, look.plans.bundle.version)
-        return greeting.welcome(look, self.node, nonce, bundle_version, told)
+        draft = greeting.welcome(look, self.node, nonce, bundle_version, told)
+        times.note(look, draft, self.node, now)
+        draft.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
+        return draft
 
     def _tell(self, draft: Draft) -> dict[str, int]:
         for service, serial in draft.held.items():

@@ -21,15 +21,16 @@ _log = logging.getLogger(__name__)
 
 async def keep(desk: Desk, guard: Guard) -> None:
     """Until cancelled. The desk refuses to sign by itself as soon as the guard is in doubt."""
-    noted, doubted = 0.0, False
+    noted, doubted, ahead = 0.0, False, guard.ahead()
     while True:
         try:
             if doubted and guard.jump() and await _accepted(desk):
                 guard.believe()
             due = not noted or time.monotonic() - noted >= _NOTE_EVERY
+            due = due or abs(guard.ahead() - ahead) >= clock.LEAST_STEP
             if bool(guard.jump()) != doubted or (due and not doubted):
                 doubted = await _note(desk, guard, doubted)
-                noted = time.monotonic()
+                noted, ahead = time.monotonic(), guard.ahead()
         except (DatabaseUnusable, Failure) as error:
             _log.error("time not noted", extra={"code": error.code, "detail": str(error)})
         await asyncio.sleep(EVERY)
@@ -39,10 +40,13 @@ async def _note(desk: Desk, guard: Guard, before: bool) -> bool:
     """Note the time, and whether it is in doubt; returns that."""
     found: list[float] = []
 
-    def task(look: Look) -> Draft:
+    def task(_: Look) -> Draft:
         found.append(guard.jump())
-        now, doubted = look.now - int(found[-1]), bool(found[-1])
-        return Draft(writes=[lambda connection: clock.note(connection, now, doubted=doubted)])
+        now, doubted = int(guard.now()), bool(found[-1])
+        ahead = None if doubted else guard.ahead()
+        return Draft(
+            writes=[lambda connection: clock.note(connection, now, doubted=doubted, ahead=ahead)]
+        )
 
     await desk.ask(task)
     if found[-1]:

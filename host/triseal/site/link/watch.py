@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
-from triseal.site import nodes
+from triseal.site import nodes, twins
 from triseal.site.link.contexts import Identity
 from triseal.site.link.desk import Desk
 from triseal.site.link.drafts import Draft, Look
@@ -49,13 +49,16 @@ def _look(_: Look) -> Draft:
 
 async def _note(desk: Desk, registry: Registry) -> None:
     heard = sorted(registry.take_heard())
-    if not heard:
+    claimed = registry.take_claimed()
+    if not heard and not claimed:
         return
 
     def task(look: Look) -> Draft:
         def record(connection: Connection) -> None:
             for node in heard:
                 nodes.heard(connection, node, look.now)
+            if claimed:
+                twins.note(connection, claimed, look.now)
 
         return Draft(writes=[record])
 
