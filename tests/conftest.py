@@ -1,10 +1,12 @@
 """What all tests share: what closes behind them, and the two counts of the common suite."""
 
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -13,6 +15,15 @@ import pytest
 pytest_plugins = ("boards.plugin", "triseal.testing", "tests.host.commands")
 
 COMMON = "tests/common/"
+
+# What a person has set in the shell is not what is tested: a state folder, a passphrase, a proxy
+# between this computer and itself, colours. And what is tested leaves nothing in a person's home.
+_OF_THE_SHELL = re.compile(
+    r"TRISEAL_\w+|(https?|all|no)_proxy|COLUMNS|LINES|\w*COLOR\w*", re.IGNORECASE
+)
+for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
+    del os.environ[_name]
+os.environ["XDG_STATE_HOME"] = str(Path(__file__).resolve().parent.parent / "build" / "state")
 
 # One tree, one verdict: examples are drawn by the test's own source, and a machine that is busy
 # fails nothing. `make fuzz` is where new ones are looked for.
