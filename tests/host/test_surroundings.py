@@ -26,7 +26,7 @@ TESTS = (
     "tests/host/test_cli_site.py::test_a_change_says_what_it_guarantees",
     "tests/host/test_link_process.py::test_a_nodes_log_is_followed",
     "tests/host/test_boards_stage.py::test_wrong_source_is_one_line",
-    "tests/host/test_boards_virtual.py::test_two_boards_side_by_side",
+    "tests/host/test_boards_virtual.py::test_two_boards_never_share_a_directory",
 )
 
 
