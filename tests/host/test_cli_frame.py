@@ -1,5 +1,6 @@
 """The command line's frame: one exit status per outcome, one line per failure, no traceback."""
 
+import functools
 import json
 import os
 import pty
@@ -145,9 +146,15 @@ def examples() -> list[str]:
     return found
 
 
+@functools.cache
+def tree() -> Any:
+    """The commands as Typer makes them: once, because building them takes long."""
+    return typer.main.get_command(app)
+
+
 def leaf(words: list[str]) -> tuple[Any, list[str]]:
     """The command that these words call, and the words that are left for it."""
-    command: Any = typer.main.get_command(app)
+    command = tree()
     while hasattr(command, "get_command"):
         frame = typer.Context(command, info_name=words[0])
         command = command.get_command(frame, words[0])
