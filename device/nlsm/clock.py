@@ -57,8 +57,9 @@ class Clock:
     def now(self) -> int:
         """Unix seconds; raises NoTrustedTime."""
         seconds = (ms() - self._at) // 1000
-        self._at += seconds * 1000
+        at = self._at + seconds * 1000
         self._seconds += seconds
+        self._at = at  # last, and it wants no memory: no second is lost where that is short
         if not self.trusted:
             self._grace = max(0, self._grace - seconds)
             if not self._grace:

@@ -4,9 +4,7 @@ MicroPython can't take a task away from a service that won't end: when it is sto
 cancelled and its grants are gone, and if it still goes on, only a reset of the board ends it.
 """
 
-import time
-
-from . import bus, context, tasks
+from . import bus, clock, context, tasks
 
 
 class Runner:
@@ -24,7 +22,7 @@ class Runner:
             main, one.main = one.main, None
             if main:
                 one.set("running")
-                one.began = time.ticks_ms()
+                one.began = clock.ms()
                 one.root = tasks.create(self._run(one, main), one)
 
     async def _run(self, one, main) -> None:

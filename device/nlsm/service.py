@@ -47,7 +47,7 @@ class Service:
     grants     what of it is in force: nothing once it was stopped
     state      one of messages.STATES
     code, detail    why: the code of a refusal or the name of an error, and a word about it
-    began      ticks when it was last started
+    began      clock.ms() when it was last started
     main       its coroutine function, from the import to the start
     tasks      all that it has started and that may still run
     lent       what was handed out to it: `back()` takes it back, or raises and is tried again
@@ -68,7 +68,7 @@ class Service:
         self.serial = self.offered = b""
         self.not_before = self.not_after = self.denied = 0
         self.grants = self.granted = ()
-        self.began = time.ticks_ms()
+        self.began = clock.ms()
         self.tasks = []
         self.main = self.root = self.handler = self.stopped_at = self.due = None
         self.then = ""
@@ -121,17 +121,21 @@ class Service:
 
     def cut(self, code: str) -> None:
         """Stop it where there is no memory left: this wants none."""
-        self._cancel()
         self.state = "failed"
         self.code = code
         self.detail = ""
         self.changed = True
+        self.stopped_at = self.began
+        try:
+            self._cancel()
+        except MemoryError:  # of the time, for which alone it has some need
+            pass
 
     def _cancel(self) -> None:
         self.grants = ()
-        self.stopped_at = clock.ms()
         for task in self.tasks:
             task.cancel()
+        self.stopped_at = clock.ms()
 
     def fail(self, error) -> None:
         """Stop it: its own code has raised this."""
@@ -154,8 +158,7 @@ class Service:
         held = len(self.tasks)
         for one in self.lent:
             held += len(getattr(one, "queue", ()))
-        ran = time.ticks_diff(time.ticks_ms(), self.began)  # negative after some days
-        return min(held, _MANY) << 19 | (ran if ran >= 0 else _OLD_MS) >> 10
+        return min(held, _MANY) << 19 | min(clock.ms() - self.began, _OLD_MS) >> 10
 
     def ended(self) -> bool:
         """Whether nothing of it is left that could run, or that it was lent.
