@@ -42,7 +42,9 @@ def with_plain_help(command: Any) -> Any:
     Args:
         command: as Typer has built it; changed in place. None is returned as it is.
     """
-    if command is not None:
+    if command is not None and not issubclass(
+        command.context_class.formatter_class, _PlainFormatter
+    ):
         context = command.context_class
         formatter = type("Formatter", (_PlainFormatter, context.formatter_class), {})
         command.context_class = type("Context", (context,), {"formatter_class": formatter})
