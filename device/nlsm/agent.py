@@ -63,7 +63,8 @@ def _save_memory(node) -> None:
     if memory.reserve():
         return
     most = None
-    for one in node.services.values():
+    for name in node.services:  # of its values there would be a view, which has no room now
+        one = node.services[name]
         if one.tasks and one.state != "running":
             return  # it gives some back in a moment
         if one.tasks and (not most or one.weight() > most.weight()):
@@ -95,11 +96,11 @@ def _survive(node, error, short: int) -> int:
         raise error
     memory.relieve()
     try:
+        _save_memory(node)
         print("triseal: out-of-memory: %s" % error)
-    except MemoryError:
+        console.sweep()
+    except MemoryError:  # the next turn tries it again
         pass
-    console.sweep()
-    _save_memory(node)
     return short + isinstance(error, MemoryError)
 
 
