@@ -15,7 +15,8 @@
     RENEWNOW site   services
     FETCH    node   SHA-256, offset, length
     CHUNK    site   SHA-256, offset, octets
-    REPORT   node   service, serial held, state, code, detail, evidence: seals
+    REPORT   node   service, serial held, state, code, detail, how often it was started again,
+                    evidence: seals
     ENROL    node   PKCS #10 request for the node's certificate, proof of a one-time token
                     (`onetime`) or nothing where a certificate names the node already
     ENROLLED site   the node's certificate
@@ -23,12 +24,14 @@
     LOG      node   service, text
     ASK      site   (over a serial line) wants a STATUS; a nonce, which tells answers apart
     STATUS   node   nonce, node, time or 0, trust bundle version, free heap,
-                    services: (name, state, code, detail, version, not after, grants)
+                    services: (name, state, code, detail, version, not after, how often it was
+                    started again, grants)
     TIME     site   signed time for the nonce of ASK_TIME, or over a serial line of HELLO
     PROVE    site   (over a serial line) a nonce, for the node to sign; see `proof`
     PROOF    node   the signature
     ASK_TIME node   a nonce, the node's time or 0
     REJECTED node   (over a serial line) code, detail: why it does not do what it was just told
+    RESTART  site   services to start again; the node reports each with the code `restart`
 
 A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
 ASSIGN, whether it is the first or a renewal that changed more than a delta holds. The node's time
@@ -66,6 +69,7 @@ PROVE = const(18)
 PROOF = const(19)
 ASK_TIME = const(20)
 REJECTED = const(21)
+RESTART = const(22)
 
 # States of a service on a node.
 STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
@@ -90,18 +94,19 @@ _FIELDS = (
     "[n]",
     "hii",
     "hio",
-    "nsect[o]",
+    "nsecti[o]",
     "oo",
     "o",
     "i",
     "nt",
     "k",
-    "knwii[nectcw[t]]",
+    "knwii[nectcwi[t]]",
     "o",
     "k",
     "o",
     "kw",
     "ct",
+    "[n]",
 )
 
 

@@ -5,7 +5,7 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import console, loop, memory, runner, service, tasks
+from . import clock, console, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, to one look at the services
@@ -41,6 +41,7 @@ def watch(node) -> None:
         if one.state == "running":
             continue
         if one.ended():
+            one.mend(clock.ms())
             work = work or one.then
         elif one.stuck():
             print("triseal: %s does not stop, so the board is reset" % one.name)

@@ -119,6 +119,7 @@ def _facts(one, grants: bool, most) -> tuple:
         one.detail[:most],
         one.version,
         one.not_after,
+        one.restarts,
         list(one.granted) if grants else [],
     )
 

@@ -171,6 +171,15 @@ def _renew_now(link, changed) -> None:
     link.ask([name for name in changed if name in link.node.services])
 
 
+def _restart(link, names) -> None:
+    for name in names:
+        one = link.node.services.get(name)
+        if one and not one.then:
+            one.fails = 0
+            one.again("restart")
+            link.report(one)
+
+
 def _follow(link, wanted) -> None:
     link.node.followers = [link.log] if wanted else []
 
@@ -185,5 +194,6 @@ _DUTIES = {
     messages.CHUNK: _chunk,
     messages.ENROLLED: _enrolled,
     messages.FOLLOW: _follow,
+    messages.RESTART: _restart,
     messages.TIME: _time,
 }

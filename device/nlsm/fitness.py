@@ -21,7 +21,7 @@ def check(one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name + "/"
     try:
-        _check_needs(keystore.read(folder + "metadata.json"))
+        one.once = _check_needs(keystore.read(folder + "metadata.json"))
         _check_code(folder)
         return True
     except errors.SealError as error:
@@ -29,11 +29,13 @@ def check(one) -> bool:
     return False
 
 
-def _check_needs(metadata: bytes) -> None:
+def _check_needs(metadata: bytes) -> bool:
+    """Whether the service is not to be started again when it has failed; raises what is missing."""
     try:
         needs = json.loads(metadata)
         heap = int(needs.get("heap", 0))
         modules = [str(name) for name in needs.get("modules", ())]
+        once = needs.get("restart") == "never"
     except (ValueError, TypeError, AttributeError):
         raise errors.MetadataMismatch("metadata.json")
     metadata = needs = None
@@ -45,6 +47,7 @@ def _check_needs(metadata: bytes) -> None:
     memory.free()
     if gc.mem_free() < heap:
         raise errors.TooLittleHeap("%d bytes, needs %d" % (gc.mem_free(), heap))
+    return once
 
 
 def _check_code(folder: str) -> None:

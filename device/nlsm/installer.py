@@ -78,6 +78,8 @@ def renew(node, one, seal: bytes) -> None:
         node.link.doubt_time()
     same = one.granted == found.grants
     starter.accept(one, found)
+    if one.once and one.state == "failed":  # a new seal is no new try
+        return
     if not same or one.state not in ("running", "stopped"):
         one.finish("start", "installing")
 
@@ -104,6 +106,7 @@ def finish(node) -> None:
                 node.link.report(one)
         elif one.then == "replace":
             recovery.swap(one.name, recovery.CHECKED)
+            one.fails = 0
             one.serial = one.offered  # also where memory is too short to check it once more
         one.then = ""  # not before: it is tried again where the flash had no room for it
     node.check()

@@ -161,7 +161,7 @@ class Link:
         from sealcore import messages
 
         state = messages.STATES.index(one.state)
-        told = one.name, one.serial, state, one.code, one.detail, evidence
+        told = one.name, one.serial, state, one.code, one.detail, one.restarts, evidence
         self.send(messages.write(messages.REPORT, *told))
 
     def log(self, source: str, text: str) -> None:

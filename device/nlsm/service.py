@@ -6,12 +6,14 @@ from sealcore.compat import const
 from . import clock
 
 _STOP_MS = const(5000)
+_STEADY_MS = const(300000)
+_LONGEST_S = const(300)
+_MOST_FAILS = const(9)
 _COUNT_MS = const(5000)
 _MOST_VALUES = const(500)  # on the bus, in that time
 _MOST_LINES = const(50)  # of the log
 _CODE = const(32)  # octets, as sealcore.messages has room for
 _DETAIL = const(128)
-_OLD_MS = const(0x1FFFFFFF)
 _MANY = const(1023)
 
 
@@ -53,6 +55,10 @@ class Service:
     lent       what was handed out to it: `back()` takes it back, or raises and is tried again
     root       the one of them that runs `main`
     handler    called for what its tasks raise and nobody takes, instead of ending it; or None
+    restarts   how often it was started again since the node booted
+    fails      how often in a row it has failed soon after its start
+    once       whether its metadata says that it is not started again when it has failed
+    retry      when to start it again, by clock.ms(); 0 unless it has failed
     due        when to renew its seal, Unix seconds; None until that is drawn
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     offered    serial of what replaces it
@@ -61,6 +67,10 @@ class Service:
 
     lent = ()  # of those that have nothing; a list of its own would cost each
     _said = ()  # since when; values and lines since then; lines that were left out before
+
+    restarts = fails = 0  # of the class: those of its own would cost each service
+    once = False
+    retry = 0
 
     def __init__(self, name: str):
         self.name = name
@@ -146,6 +156,31 @@ class Service:
             self.stop(*failures.state(error))
         except (MemoryError, ImportError):
             self.cut("MemoryError")
+
+    def again(self, code: str = "") -> None:
+        """Start it once more: it has failed, or the site wants it."""
+        self.retry = 0
+        self.restarts += 1
+        self.finish("start", "installing", code)
+
+    def mend(self, now: int) -> None:
+        """Start it again where it has failed, after 1, 2, 4, ... 300 s; called while nothing of it
+        runs.
+
+        Args:
+            now: clock.ms().
+        """
+        if self.state != "failed" or self.once or self.then:
+            if self.retry:
+                self.retry = 0
+        elif not self.retry:
+            # One that has run for long fails for the first time again.
+            if now - self.began > _STEADY_MS:
+                self.fails = 0
+            self.retry = now + 1000 * min(_LONGEST_S, 1 << self.fails)
+            self.fails = min(self.fails + 1, _MOST_FAILS)
+        elif now >= self.retry:
+            self.again()
 
     def finish(self, then: str, state: str, code: str = "") -> None:
         """Stop it, if it runs, in order to do something with it."""

@@ -17,7 +17,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("renew now", "services", ""),
     ("fetch", "sha256 offset length", ""),
     ("chunk", "sha256 offset octets", ""),
-    ("report", "service serial state code detail evidence", ""),
+    ("report", "service serial state code detail restarts evidence", ""),
     ("enrol", "request proof", ""),
     ("enrolled", "certificate", ""),
     ("follow", "on", ""),
@@ -26,13 +26,14 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     (
         "status",
         "nonce node time bundle_version free_heap services",
-        "name state code detail version valid_to grants",
+        "name state code detail version valid_to restarts grants",
     ),
     ("time", "signed_time", ""),
     ("prove", "nonce", ""),
     ("proof", "signature", ""),
     ("ask time", "nonce time", ""),
     ("rejected", "code detail", ""),
+    ("restart", "services", ""),
 )
 
 FIRST = 0xA0

@@ -10,6 +10,8 @@ Known keys have a type; any further keys may stand beside them (a bill of materi
     heap          bytes of heap that must be free before its import; else the node refuses it
     pins          what a pin does once the service has ended, by its number: "low" or "high" for an
                   output, "input" (the default) for none
+    restart       "always" (the default) or "never": whether the node starts the service again when
+                  it has failed
     licence       text
 """
 
@@ -27,6 +29,7 @@ MAX_DEPTH = 8
 
 _MAX_HEAP = 1 << 32
 _PIN_STATES = ("input", "low", "high")
+_RESTARTS = ("always", "never")
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,11 @@ def _pins(value: object) -> None:
             raise ValueError(f"{number}: not one of {', '.join(_PIN_STATES)}")
 
 
+def _restart(value: object) -> None:
+    if value not in _RESTARTS:
+        raise ValueError(f"not one of {', '.join(_RESTARTS)}")
+
+
 def _heap(value: object) -> None:
     if type(value) is not int or not 0 <= value <= _MAX_HEAP:
         raise ValueError("not a number of octets")
@@ -213,5 +221,6 @@ _KNOWN: dict[str, Callable[[object], object]] = {
     "modules": _modules,
     "heap": _heap,
     "pins": _pins,
+    "restart": _restart,
     "licence": _text,
 }

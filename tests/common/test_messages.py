@@ -25,7 +25,7 @@ SAMPLES = (
     (messages.RENEWNOW, []),
     (messages.FETCH, HASH, 2048, 2048),
     (messages.CHUNK, HASH, 0, b"x" * 2048),
-    (messages.REPORT, "thermo", NONCE, 5, "hash-mismatch", "", [b"a", b"b"]),
+    (messages.REPORT, "thermo", NONCE, 5, "hash-mismatch", "", 0, [b"a", b"b"]),
     (messages.ENROL, b"request", b""),
     (messages.ENROLLED, b"certificate"),
     (messages.FOLLOW, 1),
@@ -38,18 +38,19 @@ SAMPLES = (
         1795363200,
         7,
         20000,
-        [("thermo", 2, "", "", "1.2.0", 1795368200, ["log", "pin:4"])],
+        [("thermo", 2, "", "", "1.2.0", 1795368200, 0, ["log", "pin:4"])],
     ),
     (messages.TIME, b"time"),
     (messages.PROVE, NONCE),
     (messages.PROOF, b"signature"),
     (messages.ASK_TIME, NONCE, 1795363200),
     (messages.REJECTED, "rollback", "time 5, had 9"),
+    (messages.RESTART, ["thermo"]),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 22
+    assert len(SAMPLES) == 23
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 
@@ -92,7 +93,7 @@ def test_what_is_no_message_is_refused():
         ("a list that is too long", messages.write(messages.REMOVE, ["a"] * 65), "bad-message"),
         (
             "a state that does not exist",
-            messages.write(messages.REPORT, "a", b"", 7, "", "", []),
+            messages.write(messages.REPORT, "a", b"", 7, "", "", 0, []),
             "malformed-der",
         ),
         ("an integer that is too large", messages.write(messages.FOLLOW, 1 << 31), "malformed-der"),

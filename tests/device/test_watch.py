@@ -80,6 +80,54 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
+# A service that has failed: the seconds at which it is looked at, and how often it was started
+# again by then.
+FAILED = """
+def fails(one):
+    one.set("failed", "ValueError")
+    one.tasks = []
+    one.then = ""
+
+def look(*moments):
+    for moment in moments:
+        Ticks.now = moment * 1000
+        agent.watch(Node)
+        one = Node.services["a"]
+        print(moment, one.restarts, one.then or "-")
+        if one.then:
+            one.began = clock.ms()
+            fails(one)
+
+installer.finish = lambda node: None
+one = have("a", 1000000)
+one.began = 0
+fails(one)
+"""
+RETRIES: tuple[tuple[str, str, str], ...] = (
+    ("after 1, 2, 4 seconds, and so on", "look(0, 1, 1, 2, 3, 3, 6, 7)",
+     "0 0 - 1 1 start 1 1 - 2 1 - 3 2 start 3 2 - 6 2 - 7 3 start"),
+    ("at last every 300 seconds",
+     "one.fails = 9\nlook(10, 309, 310, 310, 609, 610)",
+     "10 0 - 309 0 - 310 1 start 310 1 - 609 1 - 610 2 start"),
+    ("who has run for long begins with one second again",
+     "one.fails = 9\none.began = 0\nlook(301, 302)", "301 0 - 302 1 start"),
+    ("never, where its metadata says so", "one.once = True\nlook(0, 1, 2, 600)",
+     "0 0 - 1 0 - 2 0 - 600 0 -"),
+    ("not one that came to its end", "one.set('stopped')\nlook(0, 1, 600)",
+     "0 0 - 1 0 - 600 0 -"),
+    ("nor one that was refused", "one.set('refused', 'hash-mismatch')\nlook(0, 1, 600)",
+     "0 0 - 1 0 - 600 0 -"),
+    ("nor before all of it has ended",
+     "one.tasks = [Task(True)]\none.stopped_at = clock.ms()\nlook(0, 1, 4)",
+     "0 0 - 1 0 - 4 0 -"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "then"), RETRIES, ids=[row[0] for row in RETRIES])
+def test_who_has_failed_is_started_again(sentence: str, code: str, then: str) -> None:
+    assert on_micropython.run(WATCH + FAILED + code).split() == then.split(), sentence
+
+
 @pytest.mark.parametrize(("sentence", "code", "then"), ROWS, ids=[row[0] for row in ROWS])
 def test_watch(sentence: str, code: str, then: str) -> None:
     assert on_micropython.run(WATCH + code).split() == then.split(), sentence

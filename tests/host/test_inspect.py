@@ -98,18 +98,19 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.RENEWNOW: (["blink"],),
     messages.FETCH: (b"h" * 32, 0, 100),
     messages.CHUNK: (b"h" * 32, 0, b"code"),
-    messages.REPORT: ("blink", b"", 5, "expired", "why", [HONEST]),
+    messages.REPORT: ("blink", b"", 5, "expired", "why", 0, [HONEST]),
     messages.ENROL: (b"request", b""),
     messages.ENROLLED: (b"certificate",),
     messages.FOLLOW: (1,),
     messages.LOG: ("blink", "hello"),
     messages.ASK: (b"n" * 16,),
-    messages.STATUS: (b"n" * 16, "n1", 0, 3, 9, [("a", 2, "", "", "1", 5, ["log"])]),
+    messages.STATUS: (b"n" * 16, "n1", 0, 3, 9, [("a", 2, "", "", "1", 5, 0, ["log"])]),
     messages.TIME: (b"time",),
     messages.PROVE: (b"n" * 16,),
     messages.PROOF: (b"signature",),
     messages.ASK_TIME: (b"n" * 16, 0),
     messages.REJECTED: ("rollback", "time 5, had 9"),
+    messages.RESTART: (["blink"],),
 }
 
 

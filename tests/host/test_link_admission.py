@@ -74,7 +74,7 @@ def fetch(world: LinkWorld) -> bytes:
 
 
 def report(world: LinkWorld) -> bytes:
-    return messages.write(messages.REPORT, "thermo", bytes(16), 2, "", "", [])
+    return messages.write(messages.REPORT, "thermo", bytes(16), 2, "", "", 0, [])
 
 
 def enrol(world: LinkWorld) -> bytes:

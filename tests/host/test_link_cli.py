@@ -52,7 +52,7 @@ def obey(node: Node) -> None:
     node.expect(messages.RENEWNOW)
     node.send(messages.RENEW, 0, [("thermo", node.serial("thermo"))])
     node.expect(messages.ASSIGN)
-    node.send(messages.REPORT, "thermo", node.serial("thermo"), RUNNING, "", "", [])
+    node.send(messages.REPORT, "thermo", node.serial("thermo"), RUNNING, "", "", 0, [])
 
 
 def test_a_change_waits_for_who_is_there_and_bounds_who_is_not(site: Site, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.RENEWNOW, []),
     (messages.FETCH, DIGEST, 0, 100),
     (messages.CHUNK, DIGEST, 0, b""),
-    (messages.REPORT, "thermo", SERIAL, 2, "", "", []),
+    (messages.REPORT, "thermo", SERIAL, 2, "", "", 0, []),
     (messages.ENROLLED, b""),
     (messages.FOLLOW, 1),
     (messages.LOG, "thermo", "x"),
@@ -107,6 +107,7 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.PROOF, b""),
     (messages.ASK_TIME, NONCE, 0),
     (messages.REJECTED, "defect", "x"),
+    (messages.RESTART, []),
 )
 
 

@@ -118,7 +118,7 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ("a seal for the site", message(messages.ASSIGN, "thermo", b"0", []), True, "bad-message"),
     (
         "text that PostgreSQL does not keep",
-        message(messages.REPORT, "thermo", b"", 5, "a", "b\0c", []),
+        message(messages.REPORT, "thermo", b"", 5, "a", "b\0c", 0, []),
         True,
         "bad-message",
     ),
@@ -131,7 +131,7 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ),
     (
         "a state that does not exist",
-        message(messages.REPORT, "thermo", b"", 99, "", "", []),
+        message(messages.REPORT, "thermo", b"", 99, "", "", 0, []),
         True,
         "malformed-der",
     ),
@@ -195,7 +195,7 @@ def test_another_nodes_serial_gets_only_ones_own_seal(
 def test_a_name_that_the_site_never_gave_takes_no_room(world: LinkWorld, kitchen: Node) -> None:
     kitchen.hello()
     kitchen.expect(messages.ASSIGN)
-    kitchen.send(messages.REPORT, "invented", bytes(16), 2, "", "", [])
+    kitchen.send(messages.REPORT, "invented", bytes(16), 2, "", "", 0, [])
     kitchen.send(messages.RENEW, 0, [("thermo", b"")])
     kitchen.expect(messages.ASSIGN)
     with database.reading(world.manager.engine) as connection:

@@ -172,7 +172,7 @@ def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
     assert kitchen.expect(messages.REMOVE) == (["light"],)
     confirm(kitchen, "light")  # it had fetched it just then
     assert kitchen.expect(messages.REMOVE) == (["light"],)
-    kitchen.send(messages.REPORT, "light", b"", STOPPED, "", "", [])
+    kitchen.send(messages.REPORT, "light", b"", STOPPED, "", "", 0, [])
     until(lambda: guarantee(world, "light").by is None, "stopped everywhere")
     kitchen.send(messages.RENEW, 0, [("light", kitchen.serial("light"))])
     assert kitchen.expect(messages.REFUSED) == ("light", "not-assigned")
@@ -188,7 +188,7 @@ def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(
     assert kitchen.expect(messages.REMOVE) == (["light"],)
     world.manager.assign("kitchen", "light")
     kitchen.expect(messages.ASSIGN)
-    kitchen.send(messages.REPORT, "light", b"", STOPPED, "removed", "", [])
+    kitchen.send(messages.REPORT, "light", b"", STOPPED, "removed", "", 0, [])
     kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)  # what it said before has been heard
     found = world.manager.undeploy("kitchen", "light")
@@ -247,7 +247,7 @@ def test_a_batch_of_thirty(tmp_path: Path, stack: ExitStack) -> None:
 def test_a_seal_that_expired_on_its_way_comes_anew(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     before = kitchen.seals["thermo"]
-    kitchen.send(messages.REPORT, "thermo", b"", REFUSED, "expired", "", [])
+    kitchen.send(messages.REPORT, "thermo", b"", REFUSED, "expired", "", 0, [])
     assert kitchen.expect(messages.ASSIGN)[0] == "thermo"
     assert kitchen.seals["thermo"] != before
 
@@ -258,7 +258,8 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     for number in range(reported.MOST_REFUSALS + 10):
         detail = f"refusal {number}"
         evidence = [b"one seal", b"another"]
-        kitchen.send(messages.REPORT, "thermo", serial, REFUSED, "seal-mismatch", detail, evidence)
+        told = "seal-mismatch", detail, 0, evidence
+        kitchen.send(messages.REPORT, "thermo", serial, REFUSED, *told)
     kitchen.send(messages.RENEW, 0, [("thermo", serial)])
     kitchen.expect(messages.RENEWED)
     with database.reading(world.manager.engine) as connection:
@@ -269,7 +270,7 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
 
 
 def confirm(node: Node, service: str) -> None:
-    node.send(messages.REPORT, service, node.serial(service), RUNNING, "", "", [])
+    node.send(messages.REPORT, service, node.serial(service), RUNNING, "", "", 0, [])
 
 
 def signing_certificate(world: LinkWorld) -> bytes:

@@ -51,7 +51,7 @@ def nodes(world: LinkWorld, site: Serving) -> tuple[Node, Node]:
 
 
 def tell(node: Node, state: int = RUNNING, code: str = "", detail: str = "") -> None:
-    node.send(messages.REPORT, "thermo", node.serial("thermo"), state, code, detail, [])
+    node.send(messages.REPORT, "thermo", node.serial("thermo"), state, code, detail, 0, [])
 
 
 def version(node: Node) -> str:

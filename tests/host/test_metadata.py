@@ -61,6 +61,8 @@ REFUSED: tuple[tuple[str, bytes], ...] = (
     ("heap that is true", b'{"heap":true}'),
     ("heap with a fraction", b'{"heap":1.5}'),
     ("heap in a string", b'{"heap":"64k"}'),
+    ("a restart that there is not", b'{"restart":"sometimes"}'),
+    ("a restart that is true", b'{"restart":true}'),
     ("pins in a list", b'{"pins":["4"]}'),
     ("a pin that is none", b'{"pins":{"04":"low"}}'),
     ("a pin past the last", b'{"pins":{"256":"low"}}'),

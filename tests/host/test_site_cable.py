@@ -29,7 +29,7 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack:
         world.add_node(node)
         world.manager.assign(node, "thermo")
     made = world.manager.deployment("hall", "thermo")
-    service = ServiceStatus("thermo", "running", "", "", "1.0", NOW + 5000, ())
+    service = ServiceStatus("thermo", "running", "", "", "1.0", NOW + 5000, 0, ())
     serials = {"thermo": ledger.serial_octets(made.seal.serial)}
     status = NodeStatus("hall", NOW, 3, 100000, (service,), serials, bytes(16))
     cable.note(world.manager, "hall", status)

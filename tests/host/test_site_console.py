@@ -68,7 +68,7 @@ def status(
     nonce: bytes, state: str = "running", now: int = 1795363200, mark: bytes = console._MARK
 ) -> list[bytes]:
     """STATUS and HELLO of a node with one service."""
-    one: tuple[Any, ...] = ("thermo", messages.STATES.index(state), "", "", "1.0", now, [])
+    one: tuple[Any, ...] = ("thermo", messages.STATES.index(state), "", "", "1.0", now, 0, [])
     held = [("thermo", b"\x01" * 16, messages.STATES.index(state))]
     return [
         line(messages.STATUS, nonce, "kitchen", now, 3, 1000, [one], mark=mark),

@@ -20,13 +20,14 @@ LATER = (
     ("nodes", "clock_behind"),
     ("nodes", "clock_at"),
     ("nodes", "reset_cause"),
+    ("holdings", "restarts"),
     ("clocks", "ahead_ms"),
 )
 
 # Tables that came later.
 LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("before versions could be held", ("releases",)),
-    ("before a server was started", ("releases", "refusals", "revision")),
+    ("before a server was started", ("releases", "refusals", "restarts", "revision")),
 )
 
 

@@ -116,7 +116,7 @@ KINDS = [
     ("enrolled", messages.ENROLLED), ("follow", messages.FOLLOW), ("log", messages.LOG),
     ("ask", messages.ASK), ("status", messages.STATUS), ("time", messages.TIME),
     ("prove", messages.PROVE), ("proof", messages.PROOF), ("askTime", messages.ASK_TIME),
-    ("rejected", messages.REJECTED),
+    ("rejected", messages.REJECTED), ("restart", messages.RESTART),
 ]  # fmt: skip
 SAMPLES = {
     "n": "thermo", "t": "\u00e4" * 256, "c": "1.0", "i": 2**31 - 1, "w": 253402300799,

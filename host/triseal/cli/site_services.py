@@ -1,7 +1,8 @@
-"""`triseal site add-service`, `deploy`, `undeploy`, `services`."""
+"""`triseal site add-service`, `deploy`, `undeploy`, `restart`, `services`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,8 @@ from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site import overview, state, where
 
 app = typer.Typer()
+
+_LOOK_EVERY = 0.2  # seconds
 
 
 @app.command(
@@ -97,6 +100,34 @@ def undeploy(
             site, site.undeploy(node, service), wait, service=service, node=node
         )
     guarantees.show(found, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site restart kitchen thermo"))
+def restart(
+    node: NodeName,
+    service: ServiceName,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Start a service again on its node, also one that the node has quarantined.
+
+    A node that is not connected does it when it connects again.
+    """
+    with open_site(home_dir) as site:
+        site.restart(node, service)
+        end = time.monotonic() + wait
+        while waits := site.restarting(node, service):
+            if time.monotonic() >= end:
+                break
+            time.sleep(_LOOK_EVERY)
+    facts = {"node": node, "service": service, "restarted": not waits}
+    if as_json:
+        output.facts(facts, as_json=True)
+    elif waits:
+        typer.echo(f"{node} has not answered yet: it starts {service} again when it connects")
+    else:
+        typer.echo(f"{node} starts {service} again")
 
 
 @app.command(epilog=options.examples("site services", "site services --json"))

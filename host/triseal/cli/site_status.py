@@ -35,7 +35,10 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     typer.echo()
     output.table(trusted, ("kind", "name", "fingerprint"), as_json=False, empty="trusts nobody")
     typer.echo()
-    columns = ("node", "service", "due", "version", "state", "not_after", "grants", "why")
+    columns = (
+        *("node", "service", "due", "version", "state"),
+        *("restarts", "not_after", "grants", "why"),
+    )
     output.table(places, columns, as_json=False, empty="nothing deployed")
 
 
@@ -50,4 +53,5 @@ def _place(one: where.PlaceFacts) -> output.Facts:
         "why": one.why,
         "not_after": output.time(one.not_after),
         "grants": one.grants,
+        "restarts": one.restarts,
     }

@@ -37,7 +37,8 @@ _TAKEN = b"~" + base64.b64encode(_MARK)
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service as its node sees it; `not_after` in Unix seconds, 0 if it has no seal."""
+    """A service as its node sees it; `not_after` in Unix seconds, 0 if it has no seal.
+    `restarts` counts how often the node has started it again since it booted."""
 
     name: str
     state: str
@@ -45,6 +46,7 @@ class ServiceStatus:
     detail: str
     version: str
     not_after: int
+    restarts: int
     grants: tuple[str, ...]
 
 
@@ -211,6 +213,7 @@ def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
 
 
 def _service(name: str, number: int, *more: Any) -> ServiceStatus:
-    code, detail, version, not_after, grants = more
+    code, detail, version, not_after, restarts, grants = more
     state = messages.STATES[number]
-    return ServiceStatus(name, state, code, detail, version, not_after, tuple(grants))
+    told = code, detail, version, not_after, restarts
+    return ServiceStatus(name, state, *told, tuple(grants))

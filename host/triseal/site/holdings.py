@@ -23,12 +23,28 @@ def expect(connection: Connection, places: Iterable[Place]) -> None:
 
 
 def confirm(
-    connection: Connection, place: Place, held: bytes, service_state: str, now: int
+    connection: Connection,
+    place: Place,
+    held: bytes,
+    service_state: str,
+    now: int,
+    restarts: int | None = None,
 ) -> None:
-    """A node said which seal (its serial) it holds, and what became of the service."""
+    """A node said which seal (its serial) it holds, and what became of the service.
+
+    Args:
+        connection: of a writing transaction.
+        place: the service and its node.
+        held: the serial, 16 bytes.
+        service_state: one of messages.STATES.
+        now: Unix seconds.
+        restarts: how often the node has started it again since it booted; None if it did not say.
+    """
     if serial(connection, place) is None:
         _insert(connection, place, held, service_state, now)
-    values = {"serial": held, "state": service_state, "told_at": now}
+    values: dict[str, object] = {"serial": held, "state": service_state, "told_at": now}
+    if restarts is not None:
+        values["restarts"] = restarts
     connection.execute(state.holdings.update().where(_at(place)).values(values))
 
 

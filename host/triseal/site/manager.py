@@ -29,6 +29,7 @@ from triseal.site import (
     nodeclock,
     nodes,
     policy,
+    restarts,
     rollout,
     services,
     state,
@@ -320,6 +321,25 @@ class Manager:
             services.get(connection, service)
             services.assign(connection, place, self._clock())
             check_fits(connection, self.preparer, [place])
+
+    def restart(self, node: str, service: str) -> None:
+        """Have a service started again on its node, also one that the node has quarantined.
+
+        It is kept until the node has said that it does so, however long the node is away.
+
+        Args:
+            node, service: their names.
+
+        Raises: UnknownNode, NodeRetired, NotAssigned.
+        """
+        with self._changing() as connection:
+            nodes.get(connection, node)
+            restarts.ask(connection, Place(node, service), self._clock())
+
+    def restarting(self, node: str, service: str) -> bool:
+        """Whether the node has not said yet that it starts the service again; see `restart`."""
+        with database.reading(self.engine) as connection:
+            return service in restarts.pending(connection, node)
 
     def undeploy(self, node: str, service: str) -> Guarantee:
         """Take a service from a node, and by when it has stopped there. Raises: NotAssigned."""

@@ -20,8 +20,8 @@ revision = Table(
     Column("number", Integer, nullable=False),
 )
 
-# Table, and the columns whose update counts; "" for all.
-_WATCHED = (
+# Table, and the columns whose update counts; "" for all, None where only a new row counts.
+_WATCHED: tuple[tuple[str, str | None], ...] = (
     ("site", ""),
     ("bundles", ""),
     ("nodes", " OF spki, retired_at"),
@@ -29,6 +29,7 @@ _WATCHED = (
     ("grants", ""),
     ("releases", ""),
     ("assignments", ""),
+    ("restarts", None),  # what a node has done is nothing that others must be told
 )
 _COUNT = "UPDATE revision SET number = number + 1"
 
@@ -57,18 +58,20 @@ def _install(_: object, connection: Connection, tables: list[Table], **__: Any) 
         connection.execute(text(statement))
 
 
-def _events(columns: str) -> tuple[str, ...]:
+def _events(columns: str | None) -> tuple[str, ...]:
+    if columns is None:
+        return ("INSERT",)
     return "INSERT", "DELETE", f"UPDATE{columns}"
 
 
-def _sqlite(watched: list[tuple[str, str]]) -> Iterator[str]:
+def _sqlite(watched: list[tuple[str, str | None]]) -> Iterator[str]:
     for table, columns in watched:
         for number, what in enumerate(_events(columns)):
             name = f"revision_{table}_{number}"
             yield f"CREATE TRIGGER {name} AFTER {what} ON {table} BEGIN {_COUNT}; END"
 
 
-def _postgresql(watched: list[tuple[str, str]], *, first: bool) -> Iterator[str]:
+def _postgresql(watched: list[tuple[str, str | None]], *, first: bool) -> Iterator[str]:
     if first:
         yield (
             "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from triseal.site import clock, reported, revision, state, twins
+from triseal.site import clock, reported, restarts, revision, state, twins
 
 TABLES = state.metadata
-_OF = (clock.clocks, reported.refusals, revision.revision, twins.twins)  # beside those of `state`
+# Beside those of `state`.
+_OF = (
+    clock.clocks,
+    reported.refusals,
+    restarts.restarts,
+    revision.revision,
+    twins.twins,
+)

@@ -136,6 +136,8 @@ holdings = Table(
     Column("serial", LargeBinary, nullable=False),
     Column("state", String(64), nullable=False),
     Column("told_at", BigInteger, nullable=False),
+    # How often the node has started it again since it booted.
+    Column("restarts", Integer, nullable=False, server_default="0"),
 )
 
 # Everything that the authority issued. Certificates of nodes and of the SLSM whole; ...

@@ -23,6 +23,7 @@ class PlaceFacts:
         why: code and detail of what the node reported as wrong, if that is the last that it told,
             or why it refused what it shall have.
         not_after: of the newest seal, Unix seconds; None if there was none.
+        restarts: how often the node has started it again since it booted.
     """
 
     node: str
@@ -34,6 +35,7 @@ class PlaceFacts:
     state: str | None
     why: str | None
     not_after: int | None
+    restarts: int
 
 
 def places(connection: Connection) -> list[PlaceFacts]:
@@ -74,6 +76,7 @@ def _place(
         state=told.state if told else None,
         why=_why(connection, place, told),
         not_after=until,
+        restarts=told.restarts if told else 0,
     )
 
 

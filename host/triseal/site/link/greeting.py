@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from sealcore import messages
 from sealcore.errors import SealError
-from triseal.site import holdings, nodes, state
+from triseal.site import holdings, nodes, restarts, state
 from triseal.site.ledger import Place
 from triseal.site.link import sealed
 from triseal.site.link.drafts import Draft, Look
@@ -78,7 +78,9 @@ def change(look: Look, draft: Draft, node: str, held: Held, *, now_due: bool) ->
         else:
             renew.append(service)
     gone = [service for service in held if service not in plan.services]
-    for kind, services in ((messages.RENEWNOW, renew), (messages.REMOVE, gone)):
+    again = [one for one in restarts.pending(look.connection, node) if one in held]
+    lists = ((messages.RENEWNOW, renew), (messages.REMOVE, gone), (messages.RESTART, again))
+    for kind, services in lists:
         for start in range(0, len(services), messages.MAX_LIST):
             part = services[start : start + messages.MAX_LIST]
             draft.frames.append(messages.frame(messages.write(kind, part)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sealcore import errors, messages
-from triseal.site import holdings, nodes, reported
+from triseal.site import holdings, nodes, reported, restarts
 from triseal.site.ledger import Place
 from triseal.site.link import greeting
 from triseal.site.link.drafts import Draft, Look
 
-Report = tuple[str, bytes, int, str, str, list[bytes]]
+Report = tuple[str, bytes, int, str, str, int, list[bytes]]
 
 _RUNS = "running"
 _REMOVED = "stopped"  # what a node says of a service that it has removed, without a serial
@@ -20,11 +20,12 @@ def report(look: Look, node: str, told: Report) -> Draft:
 
     Args:
         node: as its certificate names it.
-        told: service, serial that it holds (empty: none), index of the state, code, detail, seals.
+        told: service, serial that it holds (empty: none), index of the state, code, detail, how
+            often the node has started it again, seals.
 
     Raises: UnknownNode, NodeRetired, NotEnrolled; BadMessage for text that no node writes.
     """
-    service, serial, number, code, detail, evidence = told
+    service, serial, number, code, detail, again, evidence = told
     if "\0" in service + code + detail:  # PostgreSQL keeps none, and takes nothing beside it
         raise errors.BadMessage("NUL")
     place = Place(node, service)
@@ -37,7 +38,9 @@ def report(look: Look, node: str, told: Report) -> Draft:
     if serial:
         draft.held[service] = serial
         draft.writes.append(
-            lambda connection: holdings.confirm(connection, place, serial, became, look.now)
+            lambda connection: holdings.confirm(
+                connection, place, serial, became, look.now, restarts=again
+            )
         )
         if became == _RUNS and not assigned:  # it had its files and no more when REMOVE came
             draft.frames.append(messages.frame(messages.write(messages.REMOVE, [service])))
@@ -48,7 +51,9 @@ def report(look: Look, node: str, told: Report) -> Draft:
     draft.writes.append(lambda connection: nodes.heard(connection, node, look.now))
     if not serial and code == errors.Expired.code and assigned:
         greeting.assign(look, draft, plan, service)
-    if code:
+    if code == restarts.CODE:
+        draft.writes.append(lambda connection: restarts.done(connection, place))
+    elif code:
         draft.writes.append(
             lambda connection: reported.keep(connection, place, code, detail, evidence, look.now)
         )
