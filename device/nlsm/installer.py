@@ -66,7 +66,7 @@ def renew(node, one, seal: bytes) -> None:
     """Take a new site seal for what is installed. Raises SealError, and nothing has changed.
 
     Where grants change, the service starts anew: nobody can take back from it what it holds. So
-    does one that has failed; one that came to its end does not.
+    does one that has failed, unless its metadata says never; one that came to its end does not.
     """
     folder = keystore.SERVICES + "/" + one.name
     found = verifier.check(folder, one.name, node.clock, seal)
@@ -78,9 +78,8 @@ def renew(node, one, seal: bytes) -> None:
         node.link.doubt_time()
     same = one.granted == found.grants
     starter.accept(one, found)
-    if one.once and one.state == "failed":  # a new seal is no new try
-        return
-    if not same or one.state not in ("running", "stopped"):
+    rests = one.state in ("running", "stopped") or (one.once and one.state == "failed")
+    if not (same and rests):
         one.finish("start", "installing")
 
 

@@ -117,8 +117,9 @@ class Site:
         needs: Mapping[str, object] | None = None,
     ) -> Deployment:
         """A deployment whose seals are all right; `life` is relative to `now`, and `needs` are
-        more keys of the metadata."""
-        metadata = json.dumps({"name": service, "entry": entry, **(needs or {})}).encode()
+        more keys of the metadata. What has failed stays so, unless `needs` says otherwise."""
+        known = {"name": service, "entry": entry, "restart": "never"}
+        metadata = json.dumps({**known, **(needs or {})}).encode()
         core = sealwriter.core(
             hashlib.sha256(executable).digest(),
             len(executable),

@@ -68,7 +68,7 @@ def test_a_newer_bundle_ends_what_runs_and_a_newer_one_lets_it_run_again(
 # (what a service of ours does, its state, and that which it reports with a fresh seal)
 RESEALED: tuple[tuple[str, bytes, str, str], ...] = (
     ("runs", IDLE, "running", "running"),
-    ("has failed", b"async def main(ctx):\n    1 / 0\n", "failed", "installing"),
+    ("has failed for good", b"async def main(ctx):\n    1 / 0\n", "failed", "failed"),
     ("has come to its end", b"async def main(ctx):\n    pass\n", "stopped", "stopped"),
 )
 
