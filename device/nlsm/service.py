@@ -14,6 +14,7 @@ _MOST_VALUES = const(500)  # on the bus, in that time
 _MOST_LINES = const(50)  # of the log
 _CODE = const(32)  # octets, as sealcore.messages has room for
 _DETAIL = const(128)
+_OLD_MS = const(0x1FFFFFFF)
 _MANY = const(1023)
 
 
