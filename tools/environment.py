@@ -68,7 +68,7 @@ def reason(output: str) -> str:
         python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
         return (
             f"no wheel of {failed[0]} fits {python} on {platform.machine()}, and it can not be "
-            "built here: name another Python, as in make PYTHON=python3.13"
+            "built here: take another Python, as in make PYTHON=/path/to/python"
         )
     errors = re.findall(r"^\s*ERROR: (.+)", output, re.MULTILINE)
     return f"pip failed: {errors[-1] if errors else 'it says nothing'}"
