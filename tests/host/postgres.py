@@ -24,7 +24,9 @@ def missing() -> str:
     if _programs() is None:
         return "no PostgreSQL server: apt install postgresql"
     if os.geteuid() == 0 and not _has_user():
-        return f"PostgreSQL does not run as root, and there is no user {_USER}: apt install postgresql"
+        return (
+            f"PostgreSQL does not run as root, and there is no user {_USER}: apt install postgresql"
+        )
     return ""
 
 
