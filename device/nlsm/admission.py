@@ -38,6 +38,7 @@ def _check_and_import(node, one) -> None:
         del fitness
         memory.free()
     if admitted:
-        from . import loader
+        from . import guard, loader
 
+        guard.begin(node)
         loader.load(node.services, one)

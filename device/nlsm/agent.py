@@ -5,7 +5,7 @@ import asyncio
 from sealcore import errors
 from sealcore.compat import const
 
-from . import clock, console, loop, memory, runner, service, tasks
+from . import clock, console, guard, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, to one look at the services
@@ -140,4 +140,5 @@ def run(node) -> None:
     try:
         loop.run(_main(node), lambda: look(node))
     finally:
+        guard.end()
         tasks.end()

@@ -4,6 +4,7 @@ Every function has a fallback, so that the agent also runs where there is no suc
 """
 
 import errno
+import json
 import os
 import sys
 import time
@@ -80,13 +81,23 @@ def pin(number: int):
     return machine.Pin(number)
 
 
-def release(number: int, safe) -> None:
-    """Take a pin back: no interrupt comes from it, and it drives what is safe.
+def lend(service, number: int):
+    """A pin for a service.Service, to be taken back when that ends.
 
-    Args:
-        number: the pin.
-        safe: "low", "high", or anything else for nothing: it is an input then.
+    Then it does what the service's metadata says: "low", "high", or nothing, as an input.
     """
+    from . import keystore
+
+    one = pin(number)
+    if not any(type(lent) is tuple and lent[0] == number for lent in service.lent):
+        path = keystore.SERVICES + "/" + service.name + "/metadata.json"
+        pins = json.loads(keystore.read(path)).get("pins")
+        service.lend((number, pins.get(str(number)) if type(pins) is dict else None))
+    return one
+
+
+def take_back(number: int, safe) -> None:
+    """Take a pin back: no interrupt comes from it, and it drives what is safe."""
     one = machine.Pin(number)
     try:
         one.irq(handler=None)

@@ -21,7 +21,7 @@ class _Feed:
     def __init__(self, pattern: str, service, feeds: list):
         self.pattern = pattern
         self.service = service
-        self.dropped = 0
+        self._dropped = 0
         self._feeds = feeds
         self.queue = []
         self._wake = asyncio.Event()
@@ -29,7 +29,7 @@ class _Feed:
     def put(self, item) -> None:
         if len(self.queue) == _QUEUE:
             self.queue.pop(0)
-            self.dropped += 1
+            self._dropped += 1
         self.queue.append(item)
         self._wake.set()
 
@@ -37,29 +37,28 @@ class _Feed:
         while not self.queue:
             self._wake.clear()
             await self._wake.wait()
-        return self.queue.pop(0)
+        return self.queue.pop(0), self._dropped
 
     def back(self) -> None:
         self._feeds.remove(self)
 
 
 class Subscription:
-    """An asynchronous iterator over (topic, value); the oldest are dropped when it lags."""
+    """An asynchronous iterator over (topic, value); the oldest are dropped when it lags.
 
-    def __init__(self, feed: _Feed):
-        # A function holds the feed, which no service may change: it says what comes in.
-        self._get = lambda dropped=False: feed.dropped if dropped else feed.take()
+    dropped    how many were, when the last one was taken
+    """
+
+    def __init__(self, take):
+        self.dropped = 0
+        self._take = take  # a bound method, which nobody can open
 
     def __aiter__(self):
         return self
 
-    def __anext__(self):
-        return self._get()
-
-    @property
-    def dropped(self) -> int:
-        """How many were."""
-        return self._get(True)
+    async def __anext__(self):
+        item, self.dropped = await self._take()
+        return item
 
 
 class Bus:
@@ -76,10 +75,9 @@ class Bus:
         kind = type(value)
         if kind in (str, bytes):
             _bound(value, _LONGEST)
-        elif kind is int:
-            if not -_WIDEST <= value <= _WIDEST:
-                raise errors.TooLarge("value: an int of more than 63 bits")
-        elif value is not None and kind not in (float, bool):
+        elif kind is int and not -_WIDEST <= value <= _WIDEST:
+            raise errors.TooLarge("int")
+        elif value is not None and kind not in (int, float, bool):
             raise TypeError("a value is str, bytes, int, float, bool or None")
         for one in self._feeds:
             if one.service.grants and grants.matches(one.pattern, topic):
@@ -96,9 +94,9 @@ class Bus:
         one = _Feed(pattern, service, self._feeds)
         self._feeds.append(one)
         service.lend(one)
-        return Subscription(one)
+        return Subscription(one.take)
 
 
 def _bound(value, most: int) -> None:
     if len(value) > most or (type(value) is str and len(value.encode()) > most):
-        raise errors.TooLarge("more than %d octets" % most)
+        raise errors.TooLarge("more than %d" % most)

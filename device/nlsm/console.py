@@ -13,10 +13,11 @@ import sys
 from sealcore import errors
 from sealcore.compat import const
 
-from . import memory
+from . import memory, service
 
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
 _AT_ONCE = const(512)  # octets, then others have their turn
+_MOST = const(128)  # octets of what is wrong with a line
 _PIECE = const(96)  # octets, as triseal/site/console.py has it
 
 
@@ -101,7 +102,7 @@ class Console:
         sweep()
 
     def _reject(self, error) -> None:
-        print("triseal: %s: %s" % (error.code, error))
+        print("triseal: %s: %s" % (error.code, service.plain(str(error), _MOST)))
         try:
             memory.load(memory.TALK)
             from . import answers

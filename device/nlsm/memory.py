@@ -12,7 +12,7 @@ from sealcore.compat import const
 # otherwise a second copy would be loaded beside the one that is held.
 RESIDENT = (
     " errors compat grants memory node agent service clock console runner context bus link dial"
-    " wire tasks loop "
+    " wire guard threads streams tasks loop "
 )
 _PLENTY = const(65536)
 # Octets taken between two collections. Where the collector runs only when there is no room left, a

@@ -13,6 +13,7 @@ class Runner:
     def __init__(self, node):
         """`node` is the node.Node."""
         self.bus = bus.Bus()
+        context.serve(node, self.bus)
         self._node = node
         tasks.begin(node.services, None)
 
@@ -26,4 +27,4 @@ class Runner:
                 one.root = tasks.create(self._run(one, main), one)
 
     async def _run(self, one, main) -> None:
-        await main(context.Context(one, self._node, self.bus))
+        await main(context.Context(one))

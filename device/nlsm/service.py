@@ -1,6 +1,5 @@
 """A service of this node: what its seal says, and what has become of it."""
 
-from sealcore import errors
 from sealcore.compat import const
 
 from . import clock
@@ -9,7 +8,9 @@ _STOP_MS = const(5000)
 _STEADY_MS = const(300000)
 _LONGEST_S = const(300)
 _MOST_FAILS = const(9)
-_COUNT_MS = const(5000)
+VALUE = const(1)
+LINE = const(2)
+_SAID_MS = const(5000)
 _MOST_VALUES = const(500)  # on the bus, in that time
 _MOST_LINES = const(50)  # of the log
 _CODE = const(32)  # octets, as sealcore.messages has room for
@@ -53,8 +54,9 @@ class Service:
     began      clock.ms() when it was last started
     main       its coroutine function, from the import to the start
     tasks      all that it has started and that may still run
-    lent       what was handed out to it: `back()` takes it back, or raises and is tried again
-    root       the one of them that runs `main`
+    lent       what was handed out to it: (number, safe state) of a pin, a list with an item for
+               each thread that runs, streams, or what has `back()`
+    root       the one of its tasks that runs `main`
     handler    called for what its tasks raise and nobody takes, instead of ending it; or None
     restarts   how often it was started again since the node booted
     fails      how often in a row it has failed soon after its start
@@ -67,7 +69,7 @@ class Service:
     """
 
     lent = ()  # of those that have nothing; a list of its own would cost each
-    _said = ()  # since when; values and lines since then; lines that were left out before
+    _said = ()  # since when, and how many values and lines too many
 
     restarts = fails = 0  # of the class: those of its own would cost each service
     once = False
@@ -103,25 +105,12 @@ class Service:
         self.lent = self.lent or []
         self.lent.append(what)
 
-    def publishes(self) -> None:
-        """Raises TooFast for more values than are carried."""
-        if self._count(1) > _MOST_VALUES:
-            raise errors.TooFast("more than %d values in %d s" % (_MOST_VALUES, _COUNT_MS // 1000))
-
-    def logs(self) -> tuple:
-        """(lines that were left out before this one, lines that are too many with this one)."""
-        over = self._count(2) - _MOST_LINES
-        left = self._said[3]
-        if over <= 0:
-            self._said[3] = 0
-        return left, max(0, over)
-
-    def _count(self, what: int) -> int:
+    def says(self, what: int) -> int:
+        """It says one more of this kind, a VALUE or a LINE: how many too many in these 5 s."""
         said = self._said
         now = clock.ms()
-        if not said or now - said[0] >= _COUNT_MS:
-            left = said[3] + max(0, said[2] - _MOST_LINES) if said else 0
-            self._said = said = [now, 0, 0, left]
+        if not said or now - said[0] >= _SAID_MS:
+            self._said = said = [now, -_MOST_VALUES, -_MOST_LINES]
         said[what] += 1
         return said[what]
 
@@ -210,7 +199,18 @@ class Service:
     def _take_back(self) -> None:
         try:
             while self.lent:
-                self.lent[-1].back()
+                what = self.lent[-1]
+                if type(what) is tuple:
+                    from . import board
+
+                    board.take_back(*what)
+                elif type(what) is list:
+                    if what:
+                        return
+                elif hasattr(what, "back"):
+                    what.back()
+                elif hasattr(what.s, "close"):  # which a UART has not
+                    what.s.close()
                 self.lent.pop()
         except Exception:  # for want of memory: the next try does it, or a reset of the board
             return

@@ -58,9 +58,14 @@ def create(coroutine, owner=None):
     return task
 
 
-def _adopt(coroutine):
+def owner():
+    """The service.Service whose code runs; None for the agent's own."""
     # What `cur_task` holds while a module is imported is old.
-    return create(coroutine, _state[1] or owners.get(id(core.cur_task)))
+    return _state[1] or owners.get(id(core.cur_task))
+
+
+def _adopt(coroutine):
+    return create(coroutine, owner())
 
 
 def _deny(*_):
@@ -68,6 +73,6 @@ def _deny(*_):
 
 
 def _handle(handler) -> None:
-    one = _state[1] or owners.get(id(core.cur_task))
+    one = owner()
     if one:
         one.handler = handler

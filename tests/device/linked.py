@@ -42,9 +42,49 @@ def enrol(world: LinkWorld, node: str, directory: Path) -> Path:
     return directory
 
 
-def package(world: LinkWorld, service: str, version: str = "1.0", pad: int = 0) -> Package:
-    """A service that ticks, larger by `pad` octets."""
-    source = TICKING.replace(b"VERSION", version.encode()) + b"#" * pad
+# A service that says all that it knows, by all ways that it has, to pass for the node itself.
+LOUD = b"""\
+import asyncio
+import binascii
+import sys
+from sealcore import messages
+
+def message(kind, *values):
+    return binascii.b2a_base64(messages.write(kind, *values)).decode().strip()
+
+async def main(ctx):
+    rejected = message(messages.REJECTED, "untrusted-signer", "Shop")
+    lines = [
+        "~ 20 degrees",
+        "~",
+        "~AAAAAAAA",
+        "~" + "A" * 12000,
+        "triseal: untrusted-signer: Shop",
+        "triseal: rollback: had 9",
+        "HashMismatch: says a service",
+        "~" + rejected,
+        "~AAAAAAAA" + rejected,
+        "~" + message(messages.STATUS, bytes(16), "shed", 0, 1, 0, []),
+        "~AAAAAAAA" + message(messages.STATUS, bytes(16), "shed", 0, 1, 0, []),
+        "~AAAAAAAA" + message(messages.HELLO, 2, "hall", bytes(16), 9, 0, "", []),
+        "~AAAAAAAA" + message(messages.REMOVE, ["calm"]),
+        ">OK\\x04\\x04>",
+        "\\xff\\x1b[2J",
+    ]
+    while True:
+        for line in lines:
+            print(line)
+            sys.stdout.write("\\n" + line + "\\r\\n")
+            sys.stdout.write(line[:5])
+            await asyncio.sleep_ms(20)
+"""
+
+
+def package(
+    world: LinkWorld, service: str, version: str = "1.0", pad: int = 0, source: bytes = TICKING
+) -> Package:
+    """A service that ticks, larger by `pad` octets; or of another source."""
+    source = source.replace(b"VERSION", version.encode()) + b"#" * pad
     metadata = b'{"capabilities": ["log"]}'
     return world.package(service, version=version, executable=source, metadata=metadata)
 

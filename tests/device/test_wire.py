@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from boards.link import Board
 from boards.virtual import VirtualBoard
 from tests.device import linked
-from tests.device.linked import deploy, lifetime, package
+from tests.device.linked import LOUD, deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until
 from triseal import database
-from triseal.site import state
+from triseal.site import cable, state
 from triseal.site.link.limits import Limits
 
 NODE = "shed"
@@ -114,6 +115,51 @@ def test_seals_are_renewed_by_deltas(world: LinkWorld, board: VirtualBoard) -> N
         assert answers(server, "delta") >= 2
         assert answers(server, "assigned") == 1
     assert {state for state, _ in seen} == {"running"}
+
+
+def test_whatever_a_service_prints_the_link_holds_and_seals_are_renewed(
+    world: LinkWorld, board: VirtualBoard
+) -> None:
+    deploy(world, NODE, package(world, "loud", source=LOUD), package(world, "calm"))
+    lifetime(world, 20)
+    seen: dict[str, set[bytes]] = {"loud": set(), "calm": set()}
+    with at(world, board.port) as server:
+        until(all_run(world, "loud", "calm"), "both run")
+        while min(map(len, seen.values())) < 4:
+            for name, (_, serial) in told(world).items():
+                seen[name].add(serial)
+            time.sleep(0.05)
+        assert server.counted("triseal_garbled_lines_total") == 0
+        assert server.lines.nodes == {board.port: NODE}
+        assert all_run(world, "loud", "calm")()
+        world.manager.revoke("loud", ["log"])
+        until(lambda: guaranteed(world, "loud"), "the node has confirmed")
+        page = server.metrics.text(None, {}).decode()
+        assert "triseal_closed_connections_total{" not in page, page
+
+
+def test_whatever_a_service_prints_what_is_done_over_the_cable_is_done(
+    world: LinkWorld, board: VirtualBoard
+) -> None:
+    services = ["noisy", "quiet"]
+    deploy(world, NODE, package(world, "noisy", source=LOUD), package(world, "quiet"))
+    with Board(board.port) as link:
+        for _ in range(2):
+            accepted, status = cable.deploy(world.manager, link, NODE, services, _silent)
+            assert [one.deployment.place.service for one in accepted] == services
+            assert [one.state for one in status.services] == ["running"] * 2
+            status = cable.renew(world.manager, link, NODE, _silent)
+            assert [one.state for one in status.services] == ["running"] * 2
+            link.soft_reset()
+            status = cable.tell_time(world.manager, link)
+            assert [one.state for one in status.services] == ["running"] * 2
+        world.manager.undeploy(NODE, "noisy")
+        status = cable.remove(world.manager, link, NODE, ["noisy"], _silent)
+        assert [one.name for one in status.services] == ["quiet"]
+
+
+def _silent(*_: object) -> None:
+    """Report nothing."""
 
 
 def test_changes_are_confirmed_by_the_node(world: LinkWorld, board: VirtualBoard) -> None:

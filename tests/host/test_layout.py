@@ -21,7 +21,9 @@ HARDWARE = frozenset({"machine", "network"})
 # What MicroPython has built in; CPython's library is no measure for code on a board.
 LANGUAGE = frozenset({"builtins", "collections", "errno", "gc", "math", "micropython", "sys"})
 DATA = frozenset({"array", "binascii", "hashlib", "io", "json", "re", "struct", "uctypes"})
-SYSTEM = frozenset({"asyncio", "os", "random", "select", "socket", "ssl", "time", "tls", "vfs"})
+SYSTEM = frozenset(
+    {"_thread", "asyncio", "os", "random", "select", "socket", "ssl", "time", "tls", "vfs"}
+)
 MICROPYTHON = LANGUAGE | DATA | SYSTEM
 PORT_SPECIFIC = frozenset({"esp", "esp32", "rp2"})
 
