@@ -7,6 +7,7 @@ _PAUSE_S = 5
 
 # Services get another class of that name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
+node = None
 # Not the root: what lies there would be found before a built-in module of its name. Nor `/lib`,
 # once both packages were found: they know where their own modules lie, and services need no others.
 sys.path[:] = [place for place in sys.path if place]
@@ -28,6 +29,8 @@ try:
 
     nlsm.agent.run(node)
 except person:
+    if node:
+        node.land()
     print("triseal: interrupted")
 except BaseException as error:
     node = None

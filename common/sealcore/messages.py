@@ -72,7 +72,16 @@ REJECTED = const(21)
 RESTART = const(22)
 
 # States of a service on a node.
-STATES = ("installing", "waiting-for-time", "running", "stopped", "expired", "refused", "failed")
+STATES = (
+    "installing",
+    "waiting-for-time",
+    "running",
+    "stopped",
+    "expired",
+    "refused",
+    "failed",
+    "quarantined",
+)
 
 _KIND = const(0xA0)
 _MAX_INT = const(0x7FFFFFFF)

@@ -38,6 +38,12 @@ def _check_and_import(node, one) -> None:
         del fitness
         memory.free()
     if admitted:
+        from . import quarantine
+
+        admitted = quarantine.begin(node, one)
+        del quarantine
+        memory.free()
+    if admitted:
         from . import guard, loader
 
         guard.begin(node)

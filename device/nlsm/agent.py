@@ -45,10 +45,20 @@ def watch(node) -> None:
             work = work or one.then
         elif one.stuck():
             print("triseal: %s does not stop, so the board is reset" % one.name)
+            node.land()
             from . import board
 
             board.reset()
     node.tell()
+    now = clock.ms()
+    if node.held and now >= node.held:
+        node.held = 0
+        node.check()
+    if node.flight is not None and now >= node.flight:
+        from . import quarantine
+
+        quarantine.settle(node)
+        del quarantine
     if work:
         from . import linked
 

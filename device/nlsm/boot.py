@@ -17,6 +17,7 @@ def look() -> dict:
     floor       Unix seconds: it is not earlier
     grace       seconds that services may run before the time is known
     cause       of the last reset, a word
+    starts      what `quarantine` knows of each service
     failure     the SealError for which nothing may run, or None
     """
     recovery.recover()
@@ -26,6 +27,10 @@ def look() -> dict:
     found["grace"] = 0
     found["cause"] = board.reset_cause()
     found["services"] = sorted(keystore.names(keystore.SERVICES))
+    from . import quarantine
+
+    found["starts"] = quarantine.count(found["cause"], found["services"])
+    del quarantine
     try:
         _read(found)
     except errors.SealError as error:

@@ -52,6 +52,7 @@ class Dial(link.Link):
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
                 self.say("out-of-memory", "no connection for want of it, so the board is reset")
+                self.node.land()
                 from . import board
 
                 board.reset()

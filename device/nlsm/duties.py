@@ -3,9 +3,11 @@
 from sealcore import der, errors, keys, messages, names
 from sealcore.compat import const
 
-from . import installer, keystore, starter, trust
+from . import clock, installer, keystore, starter, trust
 
 _RETRY_S = const(60)
+_QUIET_MS = const(500)
+_PATIENCE_MS = const(60000)
 _MAX_REQUEST = const(1024)
 
 
@@ -19,6 +21,9 @@ def take(link, kind: int, values) -> None:
     if kind not in _DUTIES or (kind == messages.WELCOME) == link.greeted:
         raise errors.BadMessage("kind %d now" % kind)
     _DUTIES[kind](link, *values)
+    node = link.node
+    if node.held and clock.ms() < link.patience:
+        node.hold(_QUIET_MS)
 
 
 def _welcome(link, signed, newer) -> None:
@@ -36,6 +41,10 @@ def _welcome(link, signed, newer) -> None:
     for one in node.services.values():
         if one.code:  # HELLO has no room for reasons
             link.report(one)
+    if link.peer:
+        # What it says next, in one breath, comes before any service is imported.
+        link.patience = clock.ms() + _PATIENCE_MS
+        node.hold(_QUIET_MS)
     node.check()
     _renew_certificate(link)
 
@@ -175,6 +184,9 @@ def _restart(link, names) -> None:
     for name in names:
         one = link.node.services.get(name)
         if one and not one.then:
+            from . import quarantine
+
+            quarantine.lift(link.node, name)
             one.fails = 0
             one.again("restart")
             link.report(one)

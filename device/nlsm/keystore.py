@@ -6,6 +6,7 @@
     /triseal/bundle.der       trust bundle
     /triseal/settings.json    what provisioning decided
     /triseal/floors           what must never go down: time, security version of each service
+    /triseal/starts           which services were starting, and what came of it: see quarantine
     /triseal/services/NAME/   app.py or app.mpy, metadata.json, developer.der, store.der, site.der
     /triseal/incoming/        what was received and not yet checked
     /triseal/checked/NAME/    a service that takes the old one's place once that has ended

@@ -29,6 +29,7 @@ class Link:
     node       the node.Node
     greeted    whether the site has said WELCOME on this connection
     peer       identity.Identity of the server, by its certificate; None where there is no TLS
+    patience   until when services wait for what the site has to say, by clock.ms()
     question   clock.Question of the last HELLO
     _out       frames that wait to be sent
 
@@ -38,6 +39,7 @@ class Link:
     def __init__(self, node):
         self.node = node
         self.peer = self.question = None
+        self.patience = 0
         self.download = None
         self._out = []
         self._begin()
@@ -50,6 +52,12 @@ class Link:
         self._again = _DOUBT_MS
         self._doubted = clock.ms()
         self._end_download()
+
+    def fetches(self, name: str) -> bool:
+        """Whether a service is coming, with what it begins anew: not for ever."""
+        if not self.download or clock.ms() >= self.patience:
+            return False
+        return name in self.download.later or name in [one[0] for one in self.download.queue]
 
     def _end_download(self) -> None:
         if self.download:

@@ -11,6 +11,7 @@ from sealcore.compat import const
 from . import clock, console, memory, service
 
 _PAUSE_MS = const(50)
+_HOLD_MS = const(10000)  # where the site can be reached, and services may run without the time
 _LINE = const(512)  # octets of a log line
 _print = print  # services find another one; see `guard`
 
@@ -18,7 +19,10 @@ _print = print  # services find another one; see `guard`
 class Node:
     """The node.
 
-    name, bundle, settings, cause, failure    as boot.look() has found them
+    name, bundle, settings, cause, starts, failure    as boot.look() has found them
+    flight      when to look, by clock.ms(), at services that are not steady yet; None if all are
+    alone       whether that one is under suspicion: no other one starts meanwhile
+    held        until when nothing starts, by clock.ms(): the site may have to say something
     waits       whether nothing can run before the time is known by the console
     services    {name: service.Service}
     clock       clock.Clock
@@ -36,6 +40,12 @@ class Node:
         self.settings = found["settings"]
         self.cause = found["cause"]
         self.failure = found["failure"]
+        self.starts = found["starts"]
+        self.flight = None
+        self.alone = False
+        self.held = 0
+        if "server" in self.settings and found["grace"]:
+            self.hold(min(_HOLD_MS, found["grace"] * 500))
         self.clock = clock.Clock(found["floor"], found["grace"])
         self.waits = not (found["grace"] or "server" in self.settings)
         self.question = clock.Question()
@@ -73,16 +83,49 @@ class Node:
 
     def check(self) -> None:
         """Check and import all that waits for it; then run it, once the event loop runs."""
-        for one in self.services.values():
-            waits = one.state in ("installing", "waiting-for-time", "expired")
-            if waits and not one.then and one.ended():
-                from . import admission
+        if self.held:
+            return
+        for suspected in (False, True):
+            for one in self.services.values():
+                if (one.name in self.suspects()) is suspected and self._may_start(one, suspected):
+                    from . import admission
 
-                admission.check(self, one)
-                del admission
+                    admission.check(self, one)
+                    del admission
+        if self.flight is not None:
+            from . import quarantine
+
+            quarantine.imported(self)
+            del quarantine
         memory.free()
         if self.runner:
             self.runner.begin()
+
+    def suspects(self) -> list:
+        """Names of the services that were starting when the board was reset."""
+        return [name for name in self.starts if self.starts[name][0]]
+
+    def _may_start(self, one, suspected: bool) -> bool:
+        if one.state not in ("installing", "waiting-for-time", "expired") or one.then:
+            return False
+        if self.alone or (suspected and self.flight is not None):
+            return False
+        # A new version may be what mends the one that lies there since before the board started.
+        if self.link and not one.offered and self.link.fetches(one.name):
+            self.hold(_PAUSE_MS)
+            return False
+        return one.ended()
+
+    def hold(self, ms: int) -> None:
+        """Start nothing for so long."""
+        self.held = clock.ms() + ms
+
+    def land(self) -> None:
+        """A person ends the agent: that is held against no service."""
+        if self.flight is not None:
+            from . import quarantine
+
+            quarantine.land(self)
 
     def set_time(self, signed) -> None:
         """Take the site's answer on the console; raises SealError. What waited is started."""

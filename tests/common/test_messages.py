@@ -93,7 +93,7 @@ def test_what_is_no_message_is_refused():
         ("a list that is too long", messages.write(messages.REMOVE, ["a"] * 65), "bad-message"),
         (
             "a state that does not exist",
-            messages.write(messages.REPORT, "a", b"", 7, "", "", 0, []),
+            messages.write(messages.REPORT, "a", b"", len(messages.STATES), "", "", 0, []),
             "malformed-der",
         ),
         ("an integer that is too large", messages.write(messages.FOLLOW, 1 << 31), "malformed-der"),

@@ -32,11 +32,14 @@ class Node:
     settings = {}
     services = {}
     failure = None
+    held = 0
     bundle = 1
     followers = ()
     clock = clock.Clock(T)
     def check():
         print("check")
+    def hold(ms):
+        print("hold")
 
 class Link:
     node = Node
@@ -168,7 +171,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("WELCOME", WELCOME + "take(messages.WELCOME, b't', b'')\nprint(Link.greeted)",
      "time b't' check True"),
     ("WELCOME over TLS", WELCOME + "Link.peer = 1\ntake(messages.WELCOME, b't', b'')",
-     "time b't' peer 0 check"),
+     "time b't' peer 0 hold check"),
     ("WELCOME to a node whose files are wrong",
      WELCOME + "Node.failure = errors.Rollback()\ntake(messages.WELCOME, b't', b'')\n"
      "print(Link.greeted)", "! rollback False"),

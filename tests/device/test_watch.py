@@ -34,8 +34,12 @@ class Task:
 class Node:
     services = {}
     clock = clock.Clock(T)
+    held = 0
+    flight = None
     def tell():
         pass
+    def land():
+        print("lands")
 
 def have(name, end, clings=False):
     one = Node.services[name] = service.Service(name)
@@ -72,7 +76,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("who does not end costs a reset, but not at once",
      "have('a', 9, True)\nwatch(10)\nwatch(5)\nprint('-')\nTicks.now += 1\nwatch()",
      "a expired 0 1 a expired 0 1 - triseal: a does not stop, so the board is reset"
-     " reset a expired 0 1"),
+     " lands reset a expired 0 1"),
     ("what was to follow is done when it has ended, not before",
      "one = have('a', 9, True)\none.finish('replace', 'installing')\nwatch()\n"
      "one.tasks[0]._gone = True\nwatch()",

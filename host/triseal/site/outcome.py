@@ -17,7 +17,7 @@ from triseal.site.sealing import Preparer
 
 RUNNING = "running"
 STEADY = 3.0  # seconds: a service that fails at once runs for a moment, too
-_ENDED = ("refused", "failed", "stopped")
+_ENDED = ("refused", "failed", "quarantined", "stopped")
 _LOOK_EVERY = 0.2
 _NAMED = 5  # nodes that a refusal names
 

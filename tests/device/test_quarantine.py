@@ -1,0 +1,182 @@
+"""A service that takes the board down as it starts rests from the second time on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from boards.port import Port
+from boards.virtual import VirtualBoard
+from sealcore import messages
+from sealcore.compat import sha256
+from tests.device.by_hand import SPKI, connected
+from tests.device.conftest import TICKER, Start
+from tests.device.node import NAME, Node, by_name, put
+from tests.device.site import Deployment, Site
+
+RESET = b"import machine\nmachine.reset()\n"
+RESET_LATER = b"""\
+import asyncio, machine
+async def main(ctx):
+    await asyncio.sleep(WHEN)
+    machine.reset()
+"""
+LOOP = b"async def main(ctx):\n    ctx.log('loops')\n    while True:\n        pass\n"
+LOOP_AT_IMPORT = b"print('loops')\nwhile True:\n    pass\n"
+
+
+def bad(site: Site, spki: bytes, source: bytes, version: str = "1.0.0") -> Deployment:
+    return site.deploy("bad", source, NAME, spki, grants=("log",), version=version)
+
+
+@contextmanager
+def on(site: Site, directory: Path, *made: Deployment) -> Iterator[Node]:
+    for one in made:
+        put(directory / "flash", one)
+    with VirtualBoard(directory) as virtual, Port(virtual.port) as port:
+        yield Node(site, virtual, port)
+
+
+def runs_until_reset(node: Node) -> None:
+    """It gets the time, and is reset by what it starts."""
+    starts = node.virtual.starts
+    node.start()
+    while node.virtual.starts == starts:
+        node.until_line("")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [RESET, RESET_LATER.replace(b"WHEN", b"0"), RESET_LATER.replace(b"WHEN", b"2")],
+    ids=["at import", "at once", "as it lives"],
+)
+def test_who_resets_the_board_twice_rests_and_its_neighbour_runs(
+    source: bytes, site: Site, spki: bytes, directory: Path, ticker: Deployment
+) -> None:
+    with on(site, directory, bad(site, spki, source), ticker) as node:
+        for _ in range(2):
+            runs_until_reset(node)
+        node.tell_time()
+        status = node.until(lambda now: by_name(now)["bad"] == "quarantined")
+        node.until(lambda now: by_name(now)["ticker"] == "running")
+        assert node.virtual.starts == 3
+        found = next(one for one in status.services if one.name == "bad")
+        assert found.code == "hard-reset"
+        notes = directory / "flash/triseal/starts"
+        node.until(lambda _: "ticker" not in json.loads(notes.read_text()))
+        node.virtual.reset()
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"bad": "quarantined", "ticker": "running"})
+
+
+@pytest.mark.parametrize("source", [LOOP, LOOP_AT_IMPORT], ids=["in main", "at import"])
+def test_who_blocks_the_board_rests_after_two_power_cycles(
+    source: bytes, site: Site, spki: bytes, directory: Path, ticker: Deployment
+) -> None:
+    with on(site, directory, bad(site, spki, source), ticker) as node:
+        for _ in range(2):
+            node.start()
+            node.until_line("loops")
+            node.virtual.power_cut()
+            node.virtual.power_on()
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"bad": "quarantined", "ticker": "running"})
+
+
+def test_power_that_fails_again_and_again_as_services_start_is_not_their_fault(
+    site: Site, directory: Path, ticker: Deployment
+) -> None:
+    with on(site, directory, ticker) as node:
+        starts = directory / "flash/triseal/starts"
+        for _ in range(4):
+            node.tell_time()
+            node.until(lambda _: json.loads(starts.read_text()).get("ticker", "  ")[1] == "l")
+            node.virtual.power_cut()
+            node.virtual.power_on()
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"ticker": "running"})
+        node.until(lambda _: json.loads(starts.read_text()) == {})
+
+
+def test_another_version_is_not_blamed(site: Site, spki: bytes, directory: Path) -> None:
+    with on(site, directory, bad(site, spki, RESET)) as node:
+        for _ in range(2):
+            runs_until_reset(node)
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"bad": "quarantined"})
+    with on(site, directory, bad(site, spki, b"async def main(ctx): pass\n", "2.0.0")) as node:
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"bad": "stopped"})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"bad": 1}', '{"bad": [1, 2]}', "\x00"])
+def test_a_damaged_note_keeps_nothing_from_starting(
+    text: str, site: Site, directory: Path, ticker: Deployment
+) -> None:
+    (directory / "flash/triseal/starts").write_text(text)
+    with on(site, directory, ticker) as node:
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"ticker": "running"})
+
+
+def test_a_person_who_ends_the_agent_blames_nobody(
+    site: Site, directory: Path, spki: bytes
+) -> None:
+    made = site.deploy("ticker", TICKER, NAME, spki, grants=("bus.publish:home/kitchen/#",))
+    with on(site, directory, made) as node:
+        node.tell_time()
+        node.port.send(b"\x03")
+        node.until_line("triseal: interrupted")
+        assert json.loads((directory / "flash/triseal/starts").read_text()) == {}
+
+
+def test_what_the_site_removes_with_its_welcome_is_not_imported(
+    site: Site, spki: bytes, directory: Path, start: Start, ticker: Deployment
+) -> None:
+    made = bad(site, spki, RESET), ticker
+    with connected(lambda: start(*made), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.send(messages.REMOVE, ["bad"])
+        node.until(lambda now: by_name(now) == {"ticker": "running"})
+        assert node.virtual.starts == 1
+
+
+def test_a_version_that_mends_a_service_comes_before_the_old_one_is_imported(
+    site: Site, spki: bytes, directory: Path, start: Start, ticker: Deployment
+) -> None:
+    made = bad(site, spki, RESET), ticker
+    mended = bad(site, spki, TICKER.replace(b"ctx.publish", b"str"), "2.0.0")
+    with connected(lambda: start(*made), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(mended)
+        fetched = 0
+        while fetched < len(mended.files) - 1:
+            kind, values = link.read()
+            if kind == messages.FETCH:
+                if not fetched:  # others need not wait
+                    node.until(lambda now: by_name(now)["ticker"] == "running")
+                link.give(values, mended)
+                fetched += 1
+        node.until(lambda now: by_name(now) == {"bad": "running", "ticker": "running"})
+        assert node.state("bad").version == "2.0.0"
+        assert node.virtual.starts == 1
+
+
+def test_the_site_lets_a_service_start_once_more(
+    site: Site, spki: bytes, directory: Path, start: Start
+) -> None:
+    made = bad(site, spki, TICKER.replace(b"ctx.publish", b"str"))
+    package = sha256(made.files["developer.der"])[:8].hex()
+    notes = directory / "flash/triseal/starts"
+    notes.write_text(json.dumps({"bad": [8, "", package, "watchdog"]}))
+    with connected(lambda: start(made), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        node.until(lambda now: by_name(now) == {"bad": "quarantined"})
+        assert node.state("bad").code == "watchdog"
+        link.send(messages.RESTART, ["bad"])
+        node.until(lambda now: by_name(now) == {"bad": "running"})
+        node.until(lambda _: json.loads(notes.read_text()) == {})
