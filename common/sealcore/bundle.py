@@ -6,6 +6,7 @@ from .compat import const, sha256
 from .der import single
 
 _MAX_SIZE = const(8192)
+_OID = const(0x06)
 _SEQUENCE = const(0x30)
 _UTC_TIME = const(0x17)
 _MAX_VERSION = const(2147483647)
@@ -68,6 +69,11 @@ def entries(reader) -> list:
         entry = pair.element(), pair.element(_SEQUENCE)
         pair.end()
         names.common_name(entry[0])
+        # Of a kind that is of use to other nodes, maybe.
+        key = single(entry[1])
+        single(key.element(_SEQUENCE)).value(_OID)
+        key.bits()
+        key.end()
         found.append(entry)
     return found
 

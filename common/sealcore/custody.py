@@ -1,6 +1,7 @@
 """The chain of custody: the ten numbered steps by which seals, bytes and time are checked.
 
- 1. Sizes within bounds; every certificate parses as strict DER within the profile.
+ 1. Sizes within bounds; every certificate parses as strict DER within the profile, and each grant
+    is written as grants are.
  2. The site seal is signed by a site key of the trust bundle and valid now.
  3. It names this site, this node and this service, and its key is this node's key.
  4. It builds on the Store seal.
@@ -13,9 +14,9 @@
 10. The metadata's hash matches; the executable, read once and in blocks, has the stated size and
     hash.
 
-`verify` is all ten. A small node has `seal.read` and `check` do it, one after the other. `upstream`
-runs the steps for the Store and for the site's manager. Nothing here opens, writes or asks for the
-time: who calls decides what to read and what to do.
+`verify` is all ten. A small node has `seal.read`, `check` and `grants.check` do it, one after the
+other. `upstream` runs the steps for the Store and for the site's manager. Nothing here opens,
+writes or asks for the time: who calls decides what to read and what to do.
 (Pahl and Donini 2018, sections III.B and III.C.)
 
 A package is anything with these attributes:
@@ -49,14 +50,16 @@ def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
-    from . import seal  # on a small board it has no room beside the rest
+    from . import grants, seal  # on a small board they have no room beside the rest
 
     seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
+    for grant in seals[0].grants:
+        grants.check(grant)
     return check(seals, package, trust, (node, service, node_key), now, floor)
 
 
 def check(seals, package, trust, place: tuple, now: int, floor: int):
-    """Steps 2 to 10, once the seals are read.
+    """Steps 2 to 10, once the seals are read. The grants are left to `grants.check`.
 
     Args:
         seals: site, Store and developer seal, as seal.read has read them.

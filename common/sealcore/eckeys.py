@@ -21,3 +21,22 @@ def parse(algorithm, bits):
     from . import p256_curve, p256_table, p256  # noqa: F401, I001
 
     return p256.from_point(bits)
+
+
+def coordinates(point) -> tuple:
+    """(x, y) of an uncompressed encoding (SEC 1 section 2.3.3); raises UnsupportedKey for all else,
+    and for what is no point on P-256 (FIPS 186-4 section D.1.2.3)."""
+    if len(point) != 65 or point[0] != 4:
+        raise errors.UnsupportedKey("no uncompressed P-256 point")
+    x = int.from_bytes(point[1:33], "big")
+    y = int.from_bytes(point[33:], "big")
+    check_point(x, y)
+    return x, y
+
+
+def check_point(x: int, y: int) -> None:
+    """Raises UnsupportedKey unless it is on the curve."""
+    p = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+    b = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    if not (0 <= x < p and 0 <= y < p) or ((x * x - 3) * x + b - y * y) % p:
+        raise errors.UnsupportedKey("no point on P-256")

@@ -21,7 +21,7 @@ LOG = "log"
 
 _MAX_GRANT = const(128)
 _MAX_PIN = const(255)
-_KEY_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_KEY_LETTERS = const(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
 def check(grant: str) -> str:
@@ -34,7 +34,7 @@ def check(grant: str) -> str:
     elif kind == PIN:
         _check_pin(what, grant)
     elif kind == CONFIG:
-        if not what or any(letter not in _KEY_LETTERS for letter in what):
+        if not what or any(octet not in _KEY_LETTERS for octet in what.encode()):
             raise errors.BadGrant("config:KEY of letters, digits and . _ -: " + grant)
     elif grant != LOG:
         raise errors.BadGrant("no such capability: " + grant)
@@ -49,7 +49,7 @@ def _split(grant: str) -> tuple:
 
 def _check_pin(number: str, grant: str) -> None:
     """The one way to write a number of 0 to 255; int() alone would take others, too."""
-    digits = 1 <= len(number) <= 3 and all("0" <= letter <= "9" for letter in number)
+    digits = 1 <= len(number) <= 3 and all(0x30 <= octet <= 0x39 for octet in number.encode())
     if not digits or str(int(number)) != number or int(number) > _MAX_PIN:
         raise errors.BadGrant("pin:NUMBER, 0 to 255: " + grant)
 
@@ -67,8 +67,9 @@ def _check_filter(pattern: str) -> None:
 def _check_level(level: str, whole: str) -> None:
     if not level:
         raise errors.BadGrant("empty level in a topic: " + whole)
-    for letter in level:
-        if letter in "+#" or ord(letter) < 0x21 or ord(letter) == 0x7F:
+    # By octets: each letter of a text that is looked at by itself would stay in a board's heap.
+    for octet in level.encode():
+        if octet < 0x21 or octet in b"+#\x7f":
             raise errors.BadGrant("letter in a topic: " + whole)
 
 
@@ -83,8 +84,8 @@ def matches(pattern: str, topic: str) -> bool:
     wanted = pattern.split("/")
     given = topic.split("/")
     for i, level in enumerate(wanted):
-        if level == "#":
-            return True
+        if level == "#":  # elsewhere than at the end, it is no filter
+            return i == len(wanted) - 1
         if i >= len(given) or given[i] == "#":
             return False
         if level != "+" and level != given[i]:

@@ -9,13 +9,32 @@ Each name between the slashes is a label (`names.check_label`).
 
 from . import errors, keys, names, profile
 from .certificate import Certificate
+from .compat import const
+
+_MAX_SIZE = const(4096)
+_EC_KEY_OCTETS = const(91)  # of a SubjectPublicKeyInfo; no RSA key that is long enough has so few
+_EC_POINT = const(26)  # where its point begins
 
 
 class Identity(Certificate):
     """The TLS certificate of a node or of the SLSM: a Certificate with
 
     uri    its SPIFFE ID
+    name   its subject's
     """
+
+    def __init__(self, der):
+        if len(der) > _MAX_SIZE:
+            raise errors.TooLarge
+        Certificate.__init__(self, der)
+        self.name = profile.check(self)
+        if len(self.spki) == _EC_KEY_OCTETS:
+            # Not by `keys.parse`: a node needs no P-256 to know whom its own certificate is for.
+            from . import eckeys
+
+            eckeys.coordinates(self.spki[_EC_POINT:])
+        else:
+            keys.parse(self.spki)
 
     def read(self, reader) -> None:
         self.uri, _ = profile.read(reader, False, True)

@@ -46,18 +46,20 @@ def verify_any(entries, algorithm, digest, signature, name=None) -> None:
         digest: SHA-256 of what was signed.
         name: if given, only the keys of this name count.
 
-    Raises: UntrustedSigner if no key counts, else BadSignature.
+    A key that is of no use here hides none behind it.
+
+    Raises: UntrustedSigner if no key counts; else what the last one says: BadSignature, or
+        UnsupportedKey or MalformedDER if it is none.
     """
-    known = False
+    failed = None
     for entry in entries:
         if name is None or entry[0] == name:
-            known = True
             collect()
             try:
                 return verify(parse(entry[1]), algorithm, digest, signature)
-            except errors.BadSignature:
-                pass
-    raise errors.BadSignature if known else errors.UntrustedSigner
+            except errors.SealError as error:
+                failed = error
+    raise failed or errors.UntrustedSigner
 
 
 def check_signed(cert, entries, now: int) -> None:

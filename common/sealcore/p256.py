@@ -3,9 +3,9 @@
 from . import errors, p256_table
 from .compat import const, sha256
 from .der import single
-from .eckeys import ECDSA_SHA256
+from .eckeys import ECDSA_SHA256, check_point, coordinates
 from .p256_base import BASE
-from .p256_curve import B, N, P, columns, combine, invert
+from .p256_curve import N, P, columns, combine, invert
 
 _MAX_SIGNATURE = const(72)  # two integers of 33 octets, three headers of 2
 _KEPT = const(4)
@@ -23,8 +23,7 @@ class PublicKey:
     _tables = ()  # (x, y, table), last used first
 
     def __init__(self, x: int, y: int):
-        if not (0 <= x < P and 0 <= y < P) or ((x * x - 3) * x + B - y * y) % P:
-            raise errors.UnsupportedKey("no point on P-256")
+        check_point(x, y)
         self.x = x
         self.y = y
 
@@ -65,9 +64,7 @@ class PublicKey:
 
 def from_point(point) -> PublicKey:
     """The key in an uncompressed encoding; raises UnsupportedKey for all else."""
-    if len(point) != 65 or point[0] != 4:
-        raise errors.UnsupportedKey("no uncompressed P-256 point")
-    return PublicKey(int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big"))
+    return PublicKey(*coordinates(point))
 
 
 def _read(signature) -> tuple:

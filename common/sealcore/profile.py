@@ -4,10 +4,20 @@ A certificate of the profile holds nothing that the profile does not name. So mo
 comparing rather than by parsing, and two can be held against each other whole.
 """
 
-from . import errors
+from . import errors, names
 from .compat import const
 from .der import Reader, single
 
+_V3 = const(3)
+# Whole AlgorithmIdentifiers, as in `rsa`, `keys` and `eckeys`
+_RSA_SHA256 = const(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00")
+_ECDSA_SHA256 = const(b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02")
+_RSA_KEY = const(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00")
+# All of a P-256 key up to its coordinates, its length included.
+_EC_KEY = const(
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
+    b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04"
+)
 _OID = const(0x06)
 _OCTET_STRING = const(0x04)
 _EXTENSIONS = const(0xA3)
@@ -35,6 +45,28 @@ _TLS_BOTH_SIDES = const(
 _NO_REV_AVAIL = const(b"\x30\x09\x06\x03\x55\x1d\x38\x04\x02\x05\x00")
 # authorityKeyIdentifier up to the 20 octets of the identifier, which may be there or not.
 _KEY_ID = const(b"\x30\x1f\x06\x03\x55\x1d\x23\x04\x18\x30\x16\x80\x14")
+
+
+def check(cert) -> str:
+    """Check what a Certificate of the profile has in front of its extensions. Of its key this is
+    the form: whoever uses the key, or has it in a trust bundle, reads its numbers.
+
+    Returns: the text of its subject, which is one common name, as its issuer is. Raises:
+        ProfileViolation, MalformedDER or UnsupportedKey.
+    """
+    # A serial number has 16 octets: the first is not zero, and its top bit is clear.
+    if cert.version != _V3 or not 0 < cert.serial >> 120 < 0x80:
+        raise errors.ProfileViolation
+    if cert.algorithm not in (_RSA_SHA256, _ECDSA_SHA256):
+        raise errors.ProfileViolation
+    if cert.spki[:27] != _EC_KEY:
+        key = single(cert.spki)
+        if key.element() != _RSA_KEY:
+            raise errors.UnsupportedKey
+        key.bits()
+        key.end()
+    names.common_name(cert.issuer)
+    return names.common_name(cert.subject)
 
 
 def read(reader, service: bool, uri: bool) -> tuple:

@@ -25,7 +25,6 @@ _MAX_GRANTS = const(64)
 _MAX_GRANT = const(128)
 _PREDECESSOR = const(0x80)
 _GRANTS = const(0xA1)
-_V3 = const(3)
 
 _KEPT = const(
     "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
@@ -62,11 +61,7 @@ class Seal(Certificate):
         Certificate.__init__(self, der)
         self.hash = sha256(der) if role != SITE else None
         self.key = sha256(self.spki)
-        names.common_name(self.issuer)
-        self.service = names.check_label(names.common_name(self.subject))
-        # 16 octets: the first is not zero, and its top bit is clear.
-        if self.version != _V3 or not 0 < self.serial >> 120 < 0x80:
-            raise errors.ProfileViolation
+        self.service = names.check_label(profile.check(self))
 
     def read(self, reader) -> None:
         self.uri, value = profile.read(reader, True, self.role == SITE)
@@ -76,9 +71,9 @@ class Seal(Certificate):
         self.executable_size = reader.unsigned(1, _MAX_EXECUTABLE)
         self.metadata_hash = reader.octets(32, 32)
         self.service_version = reader.text(1, _MAX_VERSION_TEXT)
-        for letter in self.service_version:
+        for octet in self.service_version.encode():
             # People read it: nothing that is hidden, or that turns round what stands beside it.
-            if not "!" <= letter <= "~":
+            if not 0x21 <= octet <= 0x7E:
                 raise errors.ProfileViolation
         self.security_version = reader.unsigned(0, _MAX_SECURITY_VERSION)
         self.core = reader.data[: reader.pos]

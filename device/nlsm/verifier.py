@@ -71,6 +71,10 @@ def check(folder: str, service: str, clock, site_seal=None):
         now = max(clock.now(), seals[0].not_before)
         found = custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
         clock.rise(found.not_before)
+        from sealcore import grants
+
+        for one in found.grants:  # 1, in the room that the signatures took
+            grants.check(one)
         return found
     finally:
         package.executable.close()

@@ -11,11 +11,15 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from sealcore import errors, keys, names, sealwriter
-from triseal.errors import BadName, BadRequest, OtherFingerprint
+from sealcore import certificate, errors, keys, limits, names, sealwriter, x501
+from sealcore.der import single
+from triseal import pem
+from triseal.errors import BadName, BadRequest, NotRecognised, OtherFingerprint
 from triseal.signer import PrivateKey
 
 MAX_SIZE = 8192
+_ATTRIBUTES = 0xA0
+_OID = 0x06
 
 # Blank or default-ignorable (Unicode's DerivedCoreProperties) though letters or marks: joiners and
 # fillers, variation selectors, Braille blank, a null note head. And spaces that no eye counts.
@@ -94,21 +98,46 @@ def parse(data: bytes) -> Request:
     if len(data) > MAX_SIZE:
         raise BadRequest(f"more than {MAX_SIZE} octets")
     try:
-        load = x509.load_pem_x509_csr if data.lstrip().startswith(b"-") else x509.load_der_x509_csr
-        found = load(data)
-        proven = found.is_signature_valid
-        spki = found.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        name = names.common_name(found.subject.public_bytes())
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
+        der = pem.decode(data)[1]
+        proven = x509.load_der_x509_csr(der).is_signature_valid
+        subject, spki = _fields(der)
+    except (
+        NotRecognised,
+        ValueError,
+        TypeError,
+        InvalidSignature,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        errors.MalformedDER,
+    ):
         raise BadRequest("it can't be read as PKCS #10") from None
+    try:
+        name = names.common_name(subject)
     except (errors.MalformedDER, errors.ProfileViolation):
         raise BadRequest("its name is not one common name in UTF-8") from None
     if not proven:
         raise BadRequest("its signature is not of the key that it names")
     keys.parse(spki)
     return Request(check_name(name), spki)
+
+
+def _fields(der: bytes) -> tuple[bytes, bytes]:
+    """Subject and key as they were signed: what reads certificates takes no other form of them.
+
+    Raises:
+        MalformedDER: it is no strict DER.
+    """
+    info = single(certificate.split(der)[0])
+    info.unsigned(0, 0)  # version 1
+    subject, spki = (bytes(info.element(limits.SEQUENCE)) for _ in range(2))
+    attributes = info.enter(_ATTRIBUTES)
+    info.end()
+    while attributes.peek() >= 0:  # nobody asks them for anything
+        attribute = attributes.enter()
+        x501.check_oid(attribute.value(_OID))
+        attribute.enter(limits.SET).element()
+        attribute.end()
+    return subject, spki
 
 
 def check_fingerprint(spki: bytes, wanted: str | None) -> None:

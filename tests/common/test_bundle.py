@@ -43,6 +43,14 @@ def lists(developers):
     return b"".join(LISTS[:2]) + developers
 
 
+ED25519 = sequence(b"\x30\x05\x06\x03\x2b\x65\x70", encode.bits(bytes(32)))
+
+
+def of_key(spki):
+    """A bundle with this key of a developer."""
+    return made(lists=lists(sequence(sequence(name("Ada"), spki))))
+
+
 MALFORMED = (
     ("another label", made(label=encode.text("triseal time v1"))),
     ("no label", made(label=b"")),
@@ -70,6 +78,11 @@ MALFORMED = (
         made(lists=lists(sequence(sequence(ENTRY[2:], b"\x05\x00")))),
     ),
     ("a key that is no SEQUENCE", made(lists=lists(sequence(sequence(name("Ada"), b"\x04\x00"))))),
+    ("an empty key", of_key(sequence())),
+    ("a key without algorithm", of_key(sequence(sequence(), encode.bits(b"")))),
+    ("a key without bits", of_key(sequence(ED25519[2:9]))),
+    ("a key in octets", of_key(sequence(ED25519[2:9], encode.octets(bytes(33))))),
+    ("something behind a key", of_key(sequence(ED25519[2:], b"\x05\x00"))),
     ("something behind it", FIRST + b"\x00"),
     ("cut off", FIRST[:-1]),
     ("nothing", b""),
@@ -95,11 +108,15 @@ def test_names_are_those_of_the_profile():
 def test_sizes_are_bounded():
     row("one octet more", "too-large", bundle.parse, bytes(limits.MAX_BUNDLE + 1))
     row("as many", "malformed-der", bundle.parse, bytes(limits.MAX_BUNDLE))
-    short = sequence(name("a"), sequence())
+    short = sequence(name("a"), ED25519)
     count = limits.MAX_BUNDLE_KEYS
     assert len(bundle.parse(made(lists=lists(sequence(*[short] * count)))).developers) == count
     many = made(lists=lists(sequence(*[short] * (count + 1))))
     row("65 keys", "too-large", bundle.parse, many)
+
+
+def test_a_key_that_this_node_can_t_use_is_for_others():
+    assert bundle.parse(of_key(ED25519)).developers == [(name("Ada"), ED25519)]
 
 
 def test_what_is_read_is_what_was_written():

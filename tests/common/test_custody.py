@@ -80,6 +80,11 @@ def chain(content, **parts):
     return site, Package(developer, store, **parts)
 
 
+def granting(*granted):
+    """The site seal with other grants."""
+    return site_seal(STORE, value=sealwriter.service_seal(core(), sha256(STORE), granted))
+
+
 def test_what_is_right_in_everything_is_accepted():
     found = check()
     assert (found.service, found.grants) == ("thermo", GRANTS)
@@ -94,6 +99,9 @@ def test_each_step_has_its_refusal():
         ("too-large", "1: a site seal of 4097 octets", {"site": SITE + bytes(4097 - len(SITE))}),
         ("malformed-der", "1: no site seal", {"site": b""}),
         ("malformed-der", "1: the Store seal for the site seal", {"site": STORE[:-1]}),
+        ("bad-grant", "1: a grant with # in the middle", {"site": granting("bus.publish:#/b")}),
+        ("bad-grant", "1: a grant without what", {"site": granting("log", "pin")}),
+        ("bad-grant", "1: no such capability", {"site": granting("root", "log")}),
         (
             "untrusted-signer",
             "2: of another authority",

@@ -100,6 +100,17 @@ NOT_COVERED = (
     ("+/#", "#"),
     ("a/b/#", "a"),
     ("a/b", "a/+"),
+    # # elsewhere than at the end is no filter, and covers nothing
+    ("#/b", "door/open"),
+    ("#/b", "b"),
+    ("#/b", "#"),
+    ("#/b", "#/b"),
+    ("#/#", "a"),
+    ("a/#/b", "a"),
+    ("a/#/b", "a/c"),
+    ("a/#/b", "a/c/b"),
+    ("a/#/b", "a/#/b"),
+    ("+/#/b", "a/c/b"),
 )
 
 
@@ -161,5 +172,7 @@ def test_all_else_is_denied():
     ):
         row(kind + ":" + what, "not-granted", grants.require, GRANTED, kind, what)
         row(kind + ":" + what, "not-granted", grants.require, (), kind, what)
+    for grant in ("bus.publish:#/b", "bus.publish:#/", "bus.publish:/#", "bus.publish"):
+        row(grant, "not-granted", grants.require, (grant,), grants.PUBLISH, "door/open")
     assert str(raises("not-granted", grants.require, (), "log", "")) == "log"
     assert str(raises("not-granted", grants.require, (), "pin", "4")) == "pin:4"

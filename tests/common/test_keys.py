@@ -139,3 +139,26 @@ def test_any_key_will_do_but_one_must():
     raises("untrusted-signer", keys.verify_any, *last, name("Bob"))
     raises("untrusted-signer", keys.verify_any, [], *last[1:])
     raises("bad-signature", keys.verify_any, entries[:2], *last[1:])
+
+
+ED25519 = spki(unhexlify("300506032b6570"), encode.bits(bytes(32)))
+SHORT_RSA = rsa_spki(encode.integer((1 << 1023) + 1), E)
+
+
+def test_a_key_of_no_use_hides_none_behind_it():
+    for sentence, odd, code in (
+        ("of another kind", ED25519, "unsupported-key"),
+        ("too short", SHORT_RSA, "unsupported-key"),
+        ("on another curve", ec_with(b"\x06\x05\x2b\x81\x04\x00\x22"), "unsupported-key"),
+        ("beside the curve", ec_spki(POINT[:-1] + bytes((POINT[64] ^ 1,))), "unsupported-key"),
+        ("that is none", b"\x30\x00", "malformed-der"),
+    ):
+        for key in (KEY, ADA):
+            signature = key.sign(MESSAGE)
+            rest = (key.algorithm, DIGEST, signature, name("Ada"))
+            first, last = (name("Ada"), odd), (name("Ada"), key.spki)
+            for entries in ([first, last], [last, first], [first, first, last]):
+                keys.verify_any(entries, *rest)
+            row(sentence, code, keys.verify_any, [first], *rest)
+            forged = (key.algorithm, sha256(b"other"), signature, name("Ada"))
+            row(sentence, "bad-signature", keys.verify_any, [first, last], *forged)

@@ -16,9 +16,11 @@ from specimens import (
     NO_REV,
     URI,
     USAGE,
+    Rsa,
     code_list,
     core,
     developer_seal,
+    ec_spki,
     extension,
     listed,
     name,
@@ -290,6 +292,8 @@ def test_no_seal_fits_another_role():
             row("as %d" % role, code[role], seal.parse, made, role)
 
 
+RSA = Rsa()
+ED25519 = encode.sequence(b"\x30\x05\x06\x03\x2b\x65\x70", encode.bits(bytes(32)))
 SERIALS = (
     ("profile-violation", "15 octets", encode.integer((1 << 120) - 1)),
     ("profile-violation", "17 octets", encode.integer(1 << 127)),
@@ -319,6 +323,22 @@ def test_the_frame_is_that_of_the_profile():
         ("malformed-der", "another algorithm inside", {"inner": ADA.algorithm[:-1] + b"\x01"}),
         ("malformed-der", "a time of another form", {"validity": validity()[:-1] + b"z"}),
         ("malformed-der", "a key that is no SEQUENCE", {"spki": b"\x04\x00"}),
+        ("malformed-der", "a key that is an empty SEQUENCE", {"spki": b"\x30\x00"}),
+        ("malformed-der", "an RSA key without bits", {"spki": encode.sequence(RSA.spki[4:19])}),
+        (
+            "malformed-der",
+            "something behind an RSA key",
+            {"spki": encode.sequence(RSA.spki[4:], b"\x05\x00")},
+        ),
+        ("unsupported-key", "an Ed25519 key", {"spki": ED25519}),
+        ("unsupported-key", "a compressed point", {"spki": ec_spki(b"\x02" + bytes(32))}),
+        ("unsupported-key", "a point cut off", {"spki": ec_spki(b"\x04" + bytes(63))}),
+        ("unsupported-key", "a point with an octet more", {"spki": ec_spki(b"\x04" + bytes(65))}),
+        (
+            "profile-violation",
+            "an algorithm that is none",
+            {"inner": b"\x30\x00", "outer": b"\x30\x00"},
+        ),
     ):
         row(sentence, code, lambda parts: developer(**parts), parts)
     assert developer(issuer=name("Any name: \u00e4!")).service == "thermo"

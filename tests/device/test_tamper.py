@@ -82,6 +82,18 @@ def test_a_changed_service_is_refused_and_no_other(
     assert node.state("changed").code == code, sentence
 
 
+def test_a_seal_with_a_grant_that_is_none_is_refused(
+    directory: Path, start: Start, site: Site, spki: bytes, echo: Deployment
+) -> None:
+    """Though its site signed it: `#` in the middle stood for all topics once."""
+    app = b"async def main(ctx):\n    pass\n"
+    grants = ("log", "bus.publish:#/b")
+    put(directory / "flash", site.deploy("odd", app, NAME, spki, grants=grants))
+    node = start(echo)
+    assert by_name(node.tell_time()) == {"odd": "refused", "echo": "running"}
+    assert node.state("odd").code == "bad-grant"
+
+
 NODE = (
     ("one bit of the trust bundle's end", "bundle.der", -1, "bad-signature"),
     ("of its beginning", "bundle.der", 0, "malformed-der"),

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from boards import mpy
 from boards.errors import BadFolder
-from sealcore import errors, limits, sealwriter, timetext, upstream
+from sealcore import eckeys, encode, errors, limits, sealwriter, timetext, upstream
 from tests.host import seals
 from triseal import pem, request, signer, version
 from triseal.developer import executable, home
@@ -154,6 +155,54 @@ def test_a_request_of_a_key_that_no_node_accepts_is_refused() -> None:
     for key in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):
         with pytest.raises(errors.UnsupportedKey):
             request.parse(request.make(key, "Ada"))
+
+
+def signed_request(version: bytes, spki: bytes, attributes: bytes) -> bytes:
+    """A request of Ada's key, DER, with these parts."""
+    info = encode.sequence(version, sealwriter.name("Ada"), spki, attributes)
+    signer = KeySigner(ADA_KEY)
+    return bytes(sealwriter.signed(info, signer.algorithm, signer.sign(info)))
+
+
+V1 = bytes.fromhex("020100")
+NO_ATTRIBUTES = bytes.fromhex("a000")
+ADA_SPKI = KeySigner(ADA_KEY).spki
+CHALLENGE = "06092a864886f70d010907"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "attributes"),
+    [
+        (
+            "an attribute without values",
+            encode.element(0xA0, bytes.fromhex(f"300d{CHALLENGE}3100")),
+        ),
+        ("an attribute without kind", bytes.fromhex("a00730050c01613100")),
+        ("no attribute", bytes.fromhex("a0020500")),
+        ("none at all", b""),
+        ("something behind them", NO_ATTRIBUTES + b"\x05\x00"),
+    ],
+)
+def test_a_request_is_strict_der(sentence: str, attributes: bytes) -> None:
+    with pytest.raises(BadRequest):
+        request.parse(signed_request(V1, ADA_SPKI, attributes))
+
+
+def test_attributes_that_nobody_asks_for_may_be_there() -> None:
+    """OpenSSL's own requests have them."""
+    some = encode.element(0xA0, bytes.fromhex(f"3010{CHALLENGE}31030c0161"))
+    assert request.parse(signed_request(V1, ADA_SPKI, some)).spki == ADA_SPKI
+    assert request.parse(signed_request(V1, ADA_SPKI, NO_ATTRIBUTES)).spki == ADA_SPKI
+    with pytest.raises(BadRequest):
+        request.parse(b" " + signed_request(V1, ADA_SPKI, NO_ATTRIBUTES))
+
+
+def test_a_key_is_what_was_signed_and_no_other_form_of_it() -> None:
+    """A compressed point is a key for OpenSSL, and none for a node."""
+    point = ADA_KEY.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    compressed = encode.sequence(eckeys.EC_KEY, encode.bits(point))
+    with pytest.raises(errors.UnsupportedKey):
+        request.parse(signed_request(V1, compressed, NO_ATTRIBUTES))
 
 
 def test_a_request_with_somebody_elses_key_is_refused(p256_key: PrivateKey) -> None:

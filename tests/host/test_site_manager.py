@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sealcore import bundle, encode, errors, identity, messages, seal
+from sealcore import bundle, eckeys, encode, errors, identity, messages, seal
 from sealcore.compat import sha256
 from tests.host.site_world import (
     NOW,
@@ -362,7 +362,7 @@ def named(trust: bundle.TrustBundle) -> tuple[str, bytes]:
 def test_a_bundle_that_no_node_would_take_is_not_kept(world: World) -> None:
     def add_many() -> None:
         for number in range(80):
-            key = encode.sequence(encode.octets(bytes([number]) * 130))
+            key = encode.sequence(eckeys.EC_KEY, encode.bits(bytes([number]) * 130))
             world.manager.trust_developer(f"dev-{number}", key)
 
     assert code_of(add_many) == "too-large"

@@ -4,7 +4,7 @@
 
 Each line of FILE is a kind and base64 values:
 
-    x509 | developer | store | site | bundle   DER
+    x509 | identity | developer | store | site | bundle   DER
     trust   DER of a bundle, which counts for the lines behind it
     custody   developer seal, Store seal, site seal, executable, metadata, node key, "floor now"
 
@@ -15,7 +15,7 @@ import sys
 from binascii import a2b_base64, hexlify
 from io import BytesIO
 
-from sealcore import bundle, certificate, custody, errors, seal, x509
+from sealcore import bundle, certificate, custody, errors, identity, seal, x509
 
 NODE = "n1"
 SERVICE = "blink"
@@ -61,6 +61,9 @@ def parse(kind: str, der: bytes) -> str:
         return bundle_text(bundle.parse(der))
     if kind == "x509":
         return certificate_text(x509.parse(der))
+    if kind == "identity":
+        own = identity.parse(der)
+        return " ".join((certificate_text(own), own.name, own.uri))
     role = ("developer", "store", "site").index(kind)
     found = seal.parse(der, role)
     return certificate_text(found) + " " + said(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sealcore import bundle, errors, keys, seal, x509
+from sealcore import bundle, errors, identity, keys, seal, x509
 from tests.host import differences, referees
 from tests.host.fuzz import profile
 from tests.host.fuzz.seeds import Seed
@@ -23,6 +23,8 @@ def parser(kind: str) -> Callable[[bytes], Any]:
         return bundle.parse
     if kind == "x509":
         return x509.parse
+    if kind == "identity":
+        return identity.parse
     return lambda der: seal.parse(der, ROLES[kind])
 
 
@@ -66,8 +68,10 @@ def judge(seed: Seed, der: bytes, signed_again: bool) -> str:
     if seed.kind == "x509":
         return generic
     code, found = verdict(parser(seed.kind), der)
-    if not code:
-        _check_seal(seed, found, generic)
+    if not code and seed.kind == "identity":
+        _check_identity(found, generic)
+    elif not code:
+        _check_seal(found, generic)
     return code
 
 
@@ -104,10 +108,20 @@ def _check_signature(seed: Seed, found: Any, signed_again: bool) -> None:
             raise Find(f"signed again, yet {code}")
 
 
-def _check_seal(seed: Seed, found: Any, generic: str) -> None:
-    """A seal is an X.509 certificate, but that its key and its algorithm are left to `custody`,
-    which compares them whole."""
-    if verdict(keys.parse, found.spki)[0] or found.algorithm != seed.signer.algorithm:
+def _check_identity(found: Any, generic: str) -> None:
+    """The certificate of a node is an X.509 certificate, without exception."""
+    if generic:
+        raise Find(f"a node's, but no certificate: {generic}")
+    try:
+        profile.check_identity(found)
+    except Exception as error:
+        raise Find(f"a node beyond the profile: {error!r}") from error
+
+
+def _check_seal(found: Any, generic: str) -> None:
+    """A seal is an X.509 certificate, but that the numbers of its key are left to `custody`, which
+    compares it whole with one that it knows."""
+    if verdict(keys.parse, found.spki)[0]:
         return
     if generic:
         raise Find(f"a seal, but no certificate: {generic}")

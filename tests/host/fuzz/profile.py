@@ -15,7 +15,7 @@ NO_REV_AVAIL = pyca.ObjectIdentifier("2.5.29.56")
 DEVELOPER, STORE, SITE = range(3)
 TLS = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 CRITICAL = {ExtensionOID.KEY_USAGE, ExtensionOID.BASIC_CONSTRAINTS}
-ALWAYS = CRITICAL | {ExtensionOID.EXTENDED_KEY_USAGE, SERVICE_SEAL}
+ALWAYS = CRITICAL | {ExtensionOID.EXTENDED_KEY_USAGE}
 AT_A_SITE = {ExtensionOID.SUBJECT_ALTERNATIVE_NAME, NO_REV_AVAIL}
 
 
@@ -37,24 +37,40 @@ def check(seal: Any) -> None:
     Raises:
         BeyondProfile: it does not; or whatever the readers raise.
     """
-    cert = pyca.load_der_x509_certificate(bytes(seal.der))
+    cert = _frame(seal)
+    at_a_site = AT_A_SITE if seal.role == SITE else set()
+    purposes = TLS if seal.role == SITE else [ExtendedKeyUsageOID.CODE_SIGNING]
+    _check_extensions(cert, {SERVICE_SEAL} | at_a_site, purposes)
+    service_seal = cert.extensions.get_extension_for_oid(SERVICE_SEAL).value
+    assert isinstance(service_seal, pyca.UnrecognizedExtension)
+    _check_service_seal(service_seal.value, seal)
+
+
+def check_identity(found: Any) -> None:
+    """The same for what it accepted as a node's or the SLSM's certificate, an identity.Identity."""
+    cert = _frame(found)
+    _check_extensions(cert, {ExtensionOID.SUBJECT_ALTERNATIVE_NAME}, TLS)
+    names = cert.extensions.get_extension_for_class(pyca.SubjectAlternativeName).value
+    _due(names.get_values_for_type(pyca.UniformResourceIdentifier) == [found.uri], "URI")
+    _due(next(iter(cert.subject)).value == found.name, "name")
+
+
+def _frame(found: Any) -> pyca.Certificate:
+    cert = pyca.load_der_x509_certificate(bytes(found.der))
     _check_names(cert)
     _due(cert.version is pyca.Version.v3, "version")
     _due(
-        len(asn1.Certificate.load(bytes(seal.der))["tbs_certificate"]["serial_number"].contents)
+        len(asn1.Certificate.load(bytes(found.der))["tbs_certificate"]["serial_number"].contents)
         == 16,
         "serial",
     )
     _due(cert.serial_number > 0 and cert.serial_number >> 120 != 0, "serial")
     _due(
         (cert.not_valid_before_utc.timestamp(), cert.not_valid_after_utc.timestamp())
-        == (seal.not_before, seal.not_after),
+        == (found.not_before, found.not_after),
         "times",
     )
-    _check_extensions(cert, seal.role)
-    service_seal = cert.extensions.get_extension_for_oid(SERVICE_SEAL).value
-    assert isinstance(service_seal, pyca.UnrecognizedExtension)
-    _check_service_seal(service_seal.value, seal)
+    return cert
 
 
 def _check_names(cert: pyca.Certificate) -> None:
@@ -64,17 +80,18 @@ def _check_names(cert: pyca.Certificate) -> None:
         _due(attributes[0]._type.value == 0x0C, "type of a name")
 
 
-def _check_extensions(cert: pyca.Certificate, role: int) -> None:
+def _check_extensions(
+    cert: pyca.Certificate, more: set[pyca.ObjectIdentifier], purposes: list[pyca.ObjectIdentifier]
+) -> None:
     found = {one.oid: one for one in cert.extensions}
-    due = ALWAYS | (AT_A_SITE if role == SITE else set())
+    due = ALWAYS | more
     _due(due <= set(found) <= due | {ExtensionOID.AUTHORITY_KEY_IDENTIFIER}, "extensions")
     _due({kind for kind, one in found.items() if one.critical} == CRITICAL, "critical")
     usage = pyca.KeyUsage(True, *[False] * 8)
     _due(found[ExtensionOID.KEY_USAGE].value == usage, "key usage")
     _due(found[ExtensionOID.BASIC_CONSTRAINTS].value == pyca.BasicConstraints(False, None), "CA")
-    purposes = TLS if role == SITE else [ExtendedKeyUsageOID.CODE_SIGNING]
     _due(list(found[ExtensionOID.EXTENDED_KEY_USAGE].value) == purposes, "purposes")
-    if role == SITE:
+    if ExtensionOID.SUBJECT_ALTERNATIVE_NAME in due:
         names = list(found[ExtensionOID.SUBJECT_ALTERNATIVE_NAME].value)
         _due(len(names) == 1 and isinstance(names[0], pyca.UniformResourceIdentifier), "URI")
 

@@ -34,7 +34,8 @@ class Seed:
 
     Attributes:
         name: for people.
-        kind: "developer", "store", "site" for seals; "x509" for other certificates; "bundle".
+        kind: "developer", "store", "site" for seals; "identity" for those of nodes and the SLSM;
+            "x509" for other certificates; "bundle".
         der: the thing.
         signer: who signed it and signs it again.
     """
@@ -167,12 +168,14 @@ def _constrained(signer: KeySigner) -> Seed:
 
 def _others() -> list[Seed]:
     ca = p256(3)
-    uri = identity.node(SITE, "n1")
-    extensions = certificate.identity_extensions(ca.spki, uri)
+    extensions = certificate.identity_extensions(ca.spki, identity.node(SITE, "n1"))
     node = _issue(ca, "SLCA", "n1", p256(4).spki, extensions)
+    extensions = certificate.identity_extensions(rsa2048().spki, identity.slsm(SITE))
+    slsm = _issue(rsa2048(), "SLCA", SITE, rsa2048().spki, extensions)
     return [
         Seed("CA", "x509", bytes(certificate.self_signed_ca(ca, "SLCA", VALIDITY)), ca),
-        Seed("node", "x509", node, ca),
+        Seed("node", "identity", node, ca),
+        Seed("SLSM", "identity", slsm, rsa2048()),
         _rich(p256(5)),
         _rich(rsa2048()),
         _constrained(p256(5)),
