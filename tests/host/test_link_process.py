@@ -6,6 +6,7 @@ import json
 import signal
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -73,7 +74,13 @@ def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack
     one.hello()
     one.expect(messages.ASSIGN)
     got: list[bytes] = []
-    killing = threading.Timer(1.0, process.kill)
+
+    def kill() -> None:
+        while len(got) <= 10 and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+
+    killing = threading.Thread(target=kill)
     killing.start()
     with pytest.raises((EOFError, OSError)):
         renew_for_ever(one, got)
