@@ -21,6 +21,8 @@ _CAUSES = const(
     "PWRON power-on WDT watchdog HARD hard-reset SOFT soft-reset DEEPSLEEP deep-sleep"
     " BROWNOUT brown-out BROWN_OUT brown-out"
 )
+# What every port takes that takes any.
+_WATCHDOG_S = const(8)
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
 
@@ -158,11 +160,15 @@ def sync(file) -> None:
 
 def watch(seconds: int):
     """Have the hardware reset the board unless the function that this returns is called every so
-    many seconds; None where there is no such hardware.
+    many seconds, or as many as the hardware can; None where there is no such hardware.
 
     A started watchdog can't be stopped, not even by a soft reset.
     """
-    try:
-        return machine.WDT(timeout=seconds * 1000).feed
-    except AttributeError:
-        return None
+    for most in (seconds, _WATCHDOG_S):
+        try:
+            return machine.WDT(timeout=most * 1000).feed
+        except AttributeError:
+            return None
+        except (ValueError, TypeError, OSError) as error:
+            print("triseal: no watchdog of %s s: %s" % (most, error))
+    return None

@@ -25,12 +25,14 @@ class Download:
     queue    list of (service, site seal, files) that wait; the first one is under way
     later    names of services to ask for once there is room
     whole    whether all files of the first one have come
+    unwanted names of services that come, but that the site has removed meanwhile
     """
 
     def __init__(self, link):
         self.queue = []
         self.later = []
         self.whole = False
+        self.unwanted = []
         self._link = link
         self._file = None
         self._left = []
@@ -46,6 +48,8 @@ class Download:
     def add(self, name: str, seal: bytes, files) -> None:
         """Fetch a service. For one that waits or is under way, this is what to fetch from now on:
         what has come so far stays where it is of the same files."""
+        if name in self.unwanted:
+            self.unwanted.remove(name)
         for i in range(len(self.queue)):
             if self.queue[i][0] == name:
                 self.queue[i] = (name, seal, files)
@@ -58,6 +62,13 @@ class Download:
         self.queue.append((name, seal, files))
         if len(self.queue) == 1:
             self._begin()
+
+    def leave(self, name: str) -> None:
+        """The site does not want a service here any more; what is asked for already comes."""
+        if name in self.later:
+            self.later.remove(name)
+        if name not in self.unwanted and name in [one[0] for one in self.queue]:
+            self.unwanted.append(name)
 
     def more(self) -> None:
         """There is room for another one: what was put off is asked for again."""
@@ -111,12 +122,17 @@ class Download:
         if self._anew:
             self._begin()
             return
-        from . import linked
+        name = self.queue[0][0]
+        if name in self.unwanted:
+            self.unwanted.remove(name)
+            recovery.remove(self._folder())
+        else:
+            from . import linked
 
-        linked.load()
-        from . import installer
+            linked.load()
+            from . import installer
 
-        installer.offer(self._link.node, self.queue[0][0])
+            installer.offer(self._link.node, name)
         self.queue.pop(0)
         self._go_on()
 

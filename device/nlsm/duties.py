@@ -132,6 +132,8 @@ def _assign(link, name, seal, files) -> None:
             return
     try:
         installer.renew(link.node, one, seal)
+        if one.then in ("remove", "replace"):  # that was what the site wanted before
+            one.finish("start", "installing")
         link.report(one)
     except errors.SealError as error:
         installer.refuse(link.node, one, error, seal, folder)
@@ -146,6 +148,8 @@ def _chunk(link, digest, offset, octets) -> None:
 def _remove(link, gone) -> None:
     for name in gone:
         one = link.node.services.get(name)
+        if link.download:
+            link.download.leave(name)
         if one:
             one.finish("remove", "stopped", "removed")
 

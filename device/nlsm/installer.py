@@ -79,7 +79,7 @@ def renew(node, one, seal: bytes) -> None:
     same = one.granted == found.grants
     starter.accept(one, found)
     rests = one.state in ("running", "stopped") or (one.once and one.state == "failed")
-    if not (same and rests):
+    if not (one.then or (same and rests)):  # what is to follow already, follows
         one.finish("start", "installing")
 
 

@@ -53,11 +53,12 @@ def swap(name: str, checked: str = keystore.INCOMING) -> None:
 
 def drop(name: str) -> None:
     """Remove a service: gone in one step, then its room is freed."""
-    make(keystore.INCOMING)
-    remove(keystore.INCOMING + "/" + name)
+    # Not by incoming/NAME: the same service may be coming again.
+    make(CHECKED)
+    remove(CHECKED + "/" + name)
     if keystore.exists(keystore.SERVICES + "/" + name):
-        os.rename(keystore.SERVICES + "/" + name, keystore.INCOMING + "/" + name)
-    remove(keystore.INCOMING + "/" + name)
+        os.rename(keystore.SERVICES + "/" + name, CHECKED + "/" + name)
+    remove(CHECKED + "/" + name)
 
 
 def take() -> None:

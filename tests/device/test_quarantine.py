@@ -180,3 +180,25 @@ def test_the_site_lets_a_service_start_once_more(
         link.send(messages.RESTART, ["bad"])
         node.until(lambda now: by_name(now) == {"bad": "running"})
         node.until(lambda _: json.loads(notes.read_text()) == {})
+
+
+def test_a_service_that_blocks_is_ended_by_the_watchdog_and_rests(
+    site: Site, spki: bytes, directory: Path, ticker: Deployment
+) -> None:
+    (directory / "flash/triseal/settings.json").write_text('{"watchdog": 3}')
+    with on(site, directory, bad(site, spki, LOOP), ticker) as node:
+        for _ in range(2):
+            runs_until_reset(node)
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"bad": "quarantined", "ticker": "running"})
+        assert node.state("bad").code == "watchdog"
+
+
+def test_a_watchdog_that_the_hardware_can_not_have_ends_no_agent(
+    site: Site, directory: Path, ticker: Deployment
+) -> None:
+    (directory / "flash/triseal/settings.json").write_text('{"watchdog": 9}')
+    with on(site, directory, ticker) as node:
+        node.start()
+        assert "no watchdog of 9 s: " in node.until_line("no watchdog")
+        node.until(lambda now: by_name(now) == {"ticker": "running"})

@@ -138,6 +138,46 @@ def test_what_was_checked_takes_its_place_whatever_comes_until_then(
         assert node.state("radio").version == "3"
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_what_is_deployed_again_while_it_still_ends_stays(
+    version: str, start: Start, directory: Path, site: Site, spki: bytes
+) -> None:
+    one = site.deploy("radio", CLINGS, NAME, spki, version="1")
+    again = site.deploy("radio", CLINGS, NAME, spki, version=version)
+    if version == "1":
+        again = one.with_file("site.der", site.reseal(one, NAME, spki))
+    with connected(lambda: start(one), directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        node.until(lambda status: by_name(status) == {"radio": "running"})
+        link.send(messages.REMOVE, ["radio"])
+        link.assign(again)
+        until(link, again, "running")
+        assert node.state("radio").version == version
+        folder = node.root / "triseal/services/radio"
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == again.files
+
+
+def test_what_is_removed_while_it_comes_is_not_installed(
+    start: Start, directory: Path, site: Site, spki: bytes, radio: Deployment
+) -> None:
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        left = len(radio.files) - 1
+        while left:
+            kind, values = link.read()
+            assert kind == messages.FETCH
+            left -= 1
+            if not left:
+                link.send(messages.REMOVE, ["radio"])
+            link.give(values, radio)
+        folder = node.root / "triseal/incoming/radio"
+        node.until(lambda _: not folder.exists())
+        assert by_name(node.ask()) == {}
+        link.assign(radio)
+        until(link, radio, "running")
+
+
 def until(link: ByHand, one: Deployment, state: str) -> tuple[str, str]:
     """Give the node what it fetches until it has told of this state: of which service, and why."""
     while True:

@@ -118,6 +118,9 @@ def image_(
 def _contents(
     chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, object]
 ) -> dict[str, bytes]:
+    from triseal.site import watchdog  # a database, as above
+
+    watchdog.check(chip.name, settings)
     return {
         **image.agent(chip, firmware),
         "/triseal/bundle.der": bytes(bundle.der),

@@ -25,7 +25,7 @@ from boards.inventory import Foreign
 from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import bundle, errors, identity, names
-from triseal.site import console, refusals
+from triseal.site import console, refusals, watchdog
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
 from triseal.site.errors import AlreadyNode, NoAgent, OtherBoard
@@ -93,7 +93,9 @@ def enrol(
         return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
 
     with _back_to_work(site, board), _refusals():
-        provision.require_supported(board.facts())
+        facts = board.facts()
+        provision.require_supported(facts)
+        watchdog.check(facts.platform, settings)
         if not replace:
             _check_not_another(board, node)
         done = provision.provision(board, node, issue, report, foreign)

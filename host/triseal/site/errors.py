@@ -184,6 +184,13 @@ class AlreadyNode(Failure):
     advice = "Check the port; to make it the other node, retire the one it is and give --replace."
 
 
+class WatchdogTooLong(Failure):
+    """The hardware of a board has no watchdog of so many seconds."""
+
+    code = "watchdog-too-long"
+    advice = "Give a shorter --watchdog, or 0 for none."
+
+
 class NotConfirmed(Failure):
     """Nodes have not said in time that they run what they shall."""
 
