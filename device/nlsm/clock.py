@@ -12,9 +12,10 @@ Before it is first set there is no time, and no service runs (policy `strict`). 
 
 import os
 import time
+from time import ticks_us
 
 from sealcore import errors
-from sealcore.compat import const
+from sealcore.compat import const, sha256
 
 _NONCE_OCTETS = const(16)
 # An answer that comes later is refused: the longer it takes, the less it says.
@@ -37,6 +38,11 @@ def ms() -> int:
     _looked[1] += time.ticks_diff(ticks, _looked[0]) & time.ticks_add(0, -1)
     _looked[0] = ticks
     return _looked[1]
+
+
+def draw(count: int) -> bytes:
+    """Random bytes, 32 at most: other ones each time, also where those of the port repeat."""
+    return sha256(os.urandom(32) + b"%d %d" % (ticks_us(), ms()))[:count]
 
 
 class Clock:
@@ -102,7 +108,7 @@ class Question:
     """
 
     def __init__(self):
-        self.nonce = os.urandom(_NONCE_OCTETS)
+        self.nonce = draw(_NONCE_OCTETS)
         self._asked = ms()
 
     def answered(self) -> tuple:

@@ -8,8 +8,6 @@ of each renewal is drawn (`sealcore.renewal`), so that nodes which started toget
 together.
 """
 
-import os
-
 from sealcore import errors
 from sealcore.compat import const
 
@@ -72,7 +70,7 @@ class Link:
         """One of renewal's draws, with fresh random bits where it wants them."""
         from sealcore import renewal
 
-        bits = int.from_bytes(os.urandom(4), "big")
+        bits = int.from_bytes(clock.draw(4), "big")
         if name == "retry_delay":
             return renewal.retry_delay(values[0], bits, *values[1:])
         if name == "draw":

@@ -16,6 +16,8 @@ from triseal.errors import BadExecutable
 
 # Bits of a small integer that a file may count on: mpy-cross writes 31, as boards have them.
 _SMALL_INT_BITS = range(15, 65)
+_VERSION = 6
+_THUMB = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 
 
 def check(name: str, data: bytes, place: str = "") -> None:
@@ -66,6 +68,35 @@ def natives(name: str, data: bytes) -> set[tuple[int, str]]:
     else:
         files = romfs.unpack(data) if name.endswith(".romfs") else {}
     return {one for path, module in files.items() if (one := wants(module, path))[1]}
+
+
+def check_fits(name: str, data: bytes, target: mpy.Target) -> None:
+    """Refuse an executable that this board does not load, though others do.
+
+    Args:
+        name: what it is called on a board.
+        data: its bytes; `check` took them.
+        target: of the board, from its facts.
+
+    Raises:
+        BadExecutable: its bytecode is of another version, or its native code for another board.
+    """
+    if not name.endswith(".py") and target.version != _VERSION:
+        raise BadExecutable(f"{name} is .mpy version {_VERSION}, the board reads {target.version}")
+    for sub_version, architecture in sorted(natives(name, data)):
+        if sub_version != target.sub_version or not _runs(architecture, target.architecture):
+            raise BadExecutable(
+                f"{name} has native code for {architecture}, .mpy version "
+                f"{_VERSION}.{sub_version}; the board reads {target.architecture or 'none'}, "
+                f"{target.version}.{target.sub_version}"
+            )
+
+
+def _runs(code: str, board: str) -> bool:
+    """Each Arm core of the list runs the code of those before it (MPY_FEATURE_ARCH_TEST)."""
+    if code in _THUMB and board in _THUMB:
+        return _THUMB.index(code) <= _THUMB.index(board)
+    return code == board
 
 
 def _check_image(data: bytes, place: str) -> None:

@@ -97,3 +97,21 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 @pytest.mark.parametrize(("sentence", "code", "shown"), ROWS, ids=[row[0] for row in ROWS])
 def test_time(sentence: str, code: str, shown: str) -> None:
     assert on_micropython.run(CLOCK + code).split() == shown.split(), sentence
+
+
+DRAWS = """
+from nlsm import clock
+class Stuck:
+    def urandom(count):
+        return b"\\xff" * count
+%s
+nonces = set()
+for _ in range(100):
+    nonces.add(clock.Question().nonce)
+print(len(nonces), {len(one) for one in nonces}, len(clock.draw(4)))
+"""
+
+
+@pytest.mark.parametrize("source", ["", "clock.os = Stuck"])
+def test_no_nonce_is_drawn_twice_even_where_random_numbers_are_stuck(source: str) -> None:
+    assert on_micropython.run(DRAWS % source) == "100 {16} 4\n"

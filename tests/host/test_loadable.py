@@ -1,5 +1,6 @@
 """Executables are judged by whether MicroPython loads them: by its compiler and its own loader."""
 
+import contextlib
 import io
 import platform
 import subprocess
@@ -135,6 +136,35 @@ def test_what_passes() -> None:
     mixed = image(main=GOOD, fast=compiled(NATIVE, "-march=armv6m"))
     assert loadable.natives("app.romfs", mixed) == {(3, "armv6m")}
     assert loadable.natives("app.py", seals.SOURCE) == set()
+
+
+# (what the code is for, the board's `_mpy`, whether it loads that)
+FITS: tuple[tuple[str, str, int, bool], ...] = (
+    ("bytecode", "", 6, True),
+    ("bytecode", "", 6 | 2 << 8 | 4 << 10, True),
+    ("bytecode of an older board", "", 5, False),
+    ("a Pico's", "armv6m", 6 | 3 << 8 | 4 << 10, True),
+    ("a Pico's on a Pico 2", "armv6m", 6 | 3 << 8 | 7 << 10, True),
+    ("a Pico 2's on a Pico", "armv7emsp", 6 | 3 << 8 | 4 << 10, False),
+    ("a Pico's on one of another release", "armv6m", 6 | 2 << 8 | 4 << 10, False),
+    ("a Pico's on an ESP32", "armv6m", 6 | 3 << 8 | 10 << 10, False),
+    ("an ESP32's", "xtensawin", 0x72B06, True),
+    ("RISC-V", "rv32imc", 0x32F06, True),
+    ("native code where none is loaded", "x64", 6 | 3 << 8, False),
+)
+
+
+@pytest.mark.parametrize(("sentence", "architecture", "number", "fits"), FITS)
+@pytest.mark.parametrize("name", ["app.mpy", "app.romfs"])
+def test_what_this_board_loads(
+    sentence: str, architecture: str, number: int, fits: bool, name: str
+) -> None:
+    data = compiled(NATIVE, f"-march={architecture}") if architecture else GOOD
+    executable = image(main=GOOD, fast=data) if name == "app.romfs" else data
+    expected = contextlib.nullcontext() if fits else pytest.raises(BadExecutable)
+    with expected:
+        loadable.check_fits(name, executable, mpy.Target.from_number(number))
+    loadable.check_fits("app.py", seals.SOURCE, mpy.Target.from_number(number))
 
 
 def test_an_image_that_was_damaged_anywhere_is_read_or_refused_but_never_misread() -> None:

@@ -25,6 +25,7 @@ from boards.inventory import Foreign
 from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import bundle, errors, identity, names
+from triseal import loadable
 from triseal.site import console, refusals, watchdog
 from triseal.site.console import NodeStatus
 from triseal.site.deployment import Deployment
@@ -170,6 +171,7 @@ def deploy(
     Returns: what the board accepted, and what it says after its restart.
     Raises:
         OtherBoard: the board is another node.
+        BadExecutable: this board does not load what others do.
         SealError: what the site or the board refuses; that service is then as before.
     """
     with _back_to_work(site, board):
@@ -233,6 +235,7 @@ def offer(
 def _install(site: Manager, board: Board, node: str, service: str, report: Report) -> Accepted:
     report("seal", 0, 0)
     made = site.deployment(node, service)
+    loadable.check_fits(made.package.name, made.package.executable, board.facts().target)
     with _refusals():
         _deliver(board, service, made.files(), report)
         # Behind the transfer, so that the check has the heap for itself.
