@@ -1,7 +1,6 @@
 """Starts the agent. Whatever ends it, but a person's Ctrl-C, is told, and the board reset."""
 
 import sys
-import time
 
 _PAUSE_S = 5
 
@@ -33,6 +32,8 @@ except person:
         node.land()
     print("triseal: interrupted")
 except BaseException as error:
+    import time
+
     node = None
     print("triseal: the agent stopped, so the board is reset soon:")
     sys.print_exception(error)
