@@ -22,7 +22,7 @@ from tests.lifecycle.relay import Network
 GRANT = "bus.publish:soak/#"
 _METADATA = json.dumps({"capabilities": [GRANT]}).encode()
 _SERVICE = b"""\
-import asyncio
+import asyncio, sys
 async def main(ctx):
     while True:
         try:
@@ -30,7 +30,7 @@ async def main(ctx):
             granted = 1
         except Exception:
             granted = 0
-        print("!%s %d" % (ctx.name, granted))
+        sys.stdout.write("!%s %d\\n" % (ctx.name, granted))
         await asyncio.sleep_ms(500)
 """
 _RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it

@@ -110,9 +110,9 @@ def restart(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Start a service again on its node, also one that the node has quarantined.
+    """Start a service again on its node.
 
-    A node that is not connected does it when it connects again.
+    It also starts one that the node has quarantined. A node that is not connected does it when it connects again.
     """
     with open_site(home_dir) as site:
         site.restart(node, service)

@@ -27,6 +27,7 @@ from nlsm import (
     keystore,
     memory,
     newcomer,
+    quarantine,  # noqa: F401
     recovery,
     service,
     starter,
