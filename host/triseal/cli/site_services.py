@@ -112,7 +112,8 @@ def restart(
 ) -> None:
     """Start a service again on its node.
 
-    It also starts one that the node has quarantined. A node that is not connected does it when it connects again.
+    It also starts one that the node has quarantined. A node that is not connected does it when
+    it connects again.
     """
     with open_site(home_dir) as site:
         site.restart(node, service)
