@@ -129,15 +129,15 @@ def tell_time(board: Board, site: Site) -> None:
     print(f"free with two services: {status[4]} octets")
 
 
-def test_two_services_run_on_64_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:
-    with started(two, library, "64k", tmp_path) as board:
+def test_two_services_run_on_88_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:
+    with started(two, library, "88k", tmp_path) as board:
         tell_time(board, site)
 
 
-def test_the_link_over_the_line_runs_on_128_kib_and_a_small_stack(
+def test_the_link_over_the_line_runs_on_160_kib_and_a_small_stack(
     site: Site, spki: bytes, two: Path, library: Path, tmp_path: Path
 ) -> None:
-    with started(two, library, "128k", tmp_path, FIRMWARE_WITH_A_SMALL_STACK) as board:
+    with started(two, library, "160k", tmp_path, FIRMWARE_WITH_A_SMALL_STACK) as board:
         tell_time(board, site)
         board.send(messages.PROVE, NONCE)
         (signature,) = board.read(messages.PROOF)

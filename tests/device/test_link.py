@@ -118,7 +118,7 @@ def test_many_services_come_and_are_renewed_on_a_small_heap(
     deploy(world, NODE, *(package(world, name) for name in names))
     lifetime(world, 20)
     with serving(world) as server:
-        node = connect(server.port, "168k")
+        node = connect(server.port, "208k")
         first = node.until(all_run(len(names))).serials
         node.until(lambda now: all_run(len(names))(now) and not first.items() & now.serials.items())
 
