@@ -112,7 +112,7 @@ recovery.swap("x", recovery.CHECKED)
 print(os.listdir("/triseal/services/x"), keystore.read("/triseal/services/x/app.py"))
 recovery.make(keystore.INCOMING + "/x")
 keystore.write(keystore.INCOMING + "/x/app.py", b"three")
-recovery.drop("x")
+recovery.drop("x")  # what comes of it anew is left alone
 print(os.listdir("/triseal/services"), os.listdir("/triseal/incoming"))
 """
-    assert on_micropython.run(FLASH + code) == "['app.py'] b'two'\n[] []\n"
+    assert on_micropython.run(FLASH + code) == "['app.py'] b'two'\n[] ['x']\n"

@@ -226,20 +226,17 @@ print(floors.read()[floors.TIME], floors.read()["a"], len(one.serial), one.due)
 
 
 CONTEXT = """
-from nlsm import bus, context
-class Service:
-    name = "thermo"
-    grants = ("bus.publish:ok", "pin:4")
-    denied = []
-    def deny(self, detail):
-        self.denied.append(detail)
+from nlsm import bus, context, service
+one = service.Service("thermo")
+one.grants = ("bus.publish:ok", "pin:4")
 class Text(str):
     def split(self, *rest):
         return ["ok"]
 class Number(int):
     def __str__(self):
         return "4"
-ctx = context.Context(Service(), None, bus.Bus())
+context.serve(None, bus.Bus())
+ctx = context.Context(one)
 for act in ACTS:
     try:
         act()
