@@ -35,7 +35,7 @@ class Said(link.Link):
         if kind == messages.RENEW:
             print("renew", *["%s:%d" % (name, len(serial)) for name, serial in values[1]])
         elif kind == messages.REPORT:
-            print("report", values[0], messages.STATES[values[2]], len(values[5]))
+            print("report", values[0], messages.STATES[values[2]], len(values[6]))
         elif kind == messages.ASK_TIME:
             print("time", len(values[0]), values[1] - T)
         else:
