@@ -22,6 +22,7 @@ from tests.device.site import Deployment, Site
 def board(directory: Path) -> Iterator[Board]:
     """A provisioned board, its agent stopped."""
     with VirtualBoard(directory) as virtual, Board(virtual.port) as found:
+        found.exec("")  # which ends what the board was about: it may have been mending a cut
         yield found
 
 

@@ -16,6 +16,9 @@ class Node:
     settings = {}
     services = {}
 
+    def land():
+        pass
+
 class Starved(dial.Dial):
     tries = 0
 

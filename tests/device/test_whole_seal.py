@@ -59,4 +59,4 @@ def reported(link: ByHand, state: str) -> tuple[str, list[bytes]]:
     while True:
         kind, values = link.read()
         if kind == messages.REPORT and messages.STATES[values[2]] == state:
-            return values[3], values[5]
+            return values[3], values[-1]

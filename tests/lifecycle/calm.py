@@ -79,11 +79,11 @@ def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
         start, said = _reseal(stage, calm.lifetime)
         outages = _Outages(stage, calm)
         _watch(stage, outages, start + calm.seconds)
-    within = range(said + 1, start + calm.seconds)
+        within = range(said + 1, start + calm.seconds)
+        with database.reading(stage.site.manager.engine) as connection:
+            lately = state.seals.c.not_before.between(within[0], within[-1])
+            renewals = connection.execute(select(func.count()).where(lately)).scalar_one()
     octets = {second: stage.network.octets[second] for second in within}
-    with database.reading(stage.site.manager.engine) as connection:
-        lately = state.seals.c.not_before.between(within[0], within[-1])
-        renewals = connection.execute(select(func.count()).where(lately)).scalar_one()
     told = asdict(calm) | {"start": start, "duration": calm.seconds, "renewals": renewals}
     content: dict[str, object] = {
         "seconds": list(octets),
