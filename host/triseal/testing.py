@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from boards.link import Board
     from boards.provision import Provisioned
     from triseal.package import Package
-    from triseal.site.cable import Accepted
-    from triseal.site.console import NodeStatus, ServiceStatus
+    from triseal.site.cable.agent import NodeStatus, ServiceStatus
+    from triseal.site.cable.installation import Accepted
 
 SECONDS = 30.0  # until a node says what a test waits for
 _YEAR = 365 * 86400
@@ -142,9 +142,9 @@ class Node:
 
     def provision(self, settings: Mapping[str, object]) -> Provisioned:
         """Provision it, again perhaps."""
-        from triseal.site import cable
+        from triseal.site.cable import enrolment
 
-        done, _ = cable.enrol(
+        done, _ = enrolment.enrol(
             self.site.manager, self.board, self.name, settings, _silent, foreign="keep"
         )
         return done
@@ -173,18 +173,20 @@ class Node:
 
     def renew(self, name: str = "service") -> NodeStatus:
         """Give the service a fresh seal."""
-        from triseal.site import cable
+        from triseal.site.cable import installation
 
         self.site.manager.assign(self.name, name)
-        found, status = cable.deploy(self.site.manager, self.board, self.name, [name], _silent)
+        found, status = installation.deploy(
+            self.site.manager, self.board, self.name, [name], _silent
+        )
         self.accepted = found[-1]
         return status
 
     def remove(self, name: str = "service") -> NodeStatus:
         """Remove a service."""
-        from triseal.site import cable
+        from triseal.site.cable import installation
 
-        return cable.remove(self.site.manager, self.board, self.name, [name], _silent)
+        return installation.remove(self.site.manager, self.board, self.name, [name], _silent)
 
     def restart(self, *, tell_time: bool = True) -> NodeStatus:
         """Restart the agent; services start once it knows the time."""
@@ -193,15 +195,15 @@ class Node:
 
     def tell_time(self) -> NodeStatus:
         """Have the site tell it the time."""
-        from triseal.site import cable
+        from triseal.site.cable import dialogue
 
-        return cable.tell_time(self.site.manager, self.board)
+        return dialogue.tell_time(self.site.manager, self.board)
 
     def status(self) -> NodeStatus:
         """What the agent says, while its services run on."""
-        from triseal.site import console
+        from triseal.site.cable import agent
 
-        return console.ask(self.board)
+        return agent.ask(self.board)
 
     def service(self, name: str = "service") -> ServiceStatus:
         """What the agent says of one service."""

@@ -9,7 +9,7 @@ from boards.provision import provision
 from boards.virtual import VirtualBoard
 from tests.host.link_world import LinkWorld
 from triseal.package import Package
-from triseal.site import state
+from triseal.site.records import tables
 
 TICKING = b"""\
 import asyncio
@@ -100,7 +100,7 @@ def deploy(world: LinkWorld, node: str, *packages: Package) -> None:
 def lifetime(world: LinkWorld, seconds: int) -> None:
     """From now on seals live so long."""
     with world.manager._changing() as connection:
-        connection.execute(state.site.update().values(lifetime=seconds))
+        connection.execute(tables.site.update().values(lifetime=seconds))
 
 
 def clean(world: LinkWorld, node: str) -> None:

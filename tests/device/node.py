@@ -15,8 +15,8 @@ from boards.provision import INCOMING, deliver, provision
 from boards.virtual import VirtualBoard
 from sealcore import identity, messages
 from tests.device.site import Deployment, Site
-from triseal.site import console
-from triseal.site.console import NodeStatus, ServiceStatus
+from triseal.site.cable import agent
+from triseal.site.cable.agent import NodeStatus, ServiceStatus
 
 NAME = "kitchen-1"
 SERVICES = "triseal/services"
@@ -42,11 +42,11 @@ class Node:
 
     def ask(self) -> NodeStatus:
         """Its state now."""
-        return console.ask(self.port, PATIENCE)
+        return agent.ask(self.port, PATIENCE)
 
     def tell_time(self, now: int | None = None) -> NodeStatus:
         """Give it the time, and its state once what waited for it was started."""
-        console.set_time(self.port, self.site.time(self.ask().nonce, now), PATIENCE)
+        agent.set_time(self.port, self.site.time(self.ask().nonce, now), PATIENCE)
         return self.ask()
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from sealcore import errors
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
 from tests.device.site import Deployment, Site
-from triseal.site import console
+from triseal.site.cable import agent
 
 STOPPED = {"ticker": "waiting-for-time", "echo": "waiting-for-time"}
 RUNNING = {"ticker": "running", "echo": "running"}
@@ -90,7 +90,7 @@ def test_a_wrong_time_starts_nothing(
 ) -> None:
     node = start(ticker)
     with pytest.raises(errors.SealError) as caught:
-        console.set_time(node.port, made(site, node.ask().nonce))
+        agent.set_time(node.port, made(site, node.ask().nonce))
     assert caught.value.code == code, sentence
     assert by_name(node.ask()) == {"ticker": "waiting-for-time"}
 
@@ -98,9 +98,9 @@ def test_a_wrong_time_starts_nothing(
 def test_a_nonce_serves_once(start: Start, site: Site, ticker: Deployment) -> None:
     node = start(ticker)
     signed = site.time(node.ask().nonce)
-    console.set_time(node.port, signed)
+    agent.set_time(node.port, signed)
     with pytest.raises(errors.SealError) as caught:
-        console.set_time(node.port, signed)
+        agent.set_time(node.port, signed)
     assert caught.value.code == "bad-message"
     assert by_name(node.ask()) == {"ticker": "running"}
 
@@ -138,9 +138,9 @@ def test_a_board_without_flow_control_loses_nothing(
     port = start(ticker).port
     port.close()
     with Uart(port.port) as line:
-        signed = site.time(console.ask(line).nonce)
+        signed = site.time(agent.ask(line).nonce)
         assert len(signed) > 255
-        assert by_name(console.set_time(line, signed)) == {"ticker": "running"}
+        assert by_name(agent.set_time(line, signed)) == {"ticker": "running"}
 
 
 def settings(directory: Path, text: bytes) -> None:

@@ -21,8 +21,8 @@ from tests.device import linked
 from tests.device.linked import deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until
 from triseal import database
-from triseal.site import nodeclock, state
 from triseal.site.clock import Guard
+from triseal.site.records import node_clocks, tables
 
 NODE = "loft"
 LIFETIME = 10  # seconds
@@ -71,20 +71,20 @@ def running(
 
 def clear(world: LinkWorld) -> None:
     with database.writing(world.manager.engine) as connection:
-        connection.execute(state.holdings.delete())
-        connection.execute(state.nodes.update().values(clock_behind=None, clock_at=None))
+        connection.execute(tables.holdings.delete())
+        connection.execute(tables.nodes.update().values(clock_behind=None, clock_at=None))
 
 
 def became(world: LinkWorld) -> str:
     """The state of the service, as the node told last."""
     with database.reading(world.manager.engine) as connection:
-        return connection.execute(select(state.holdings.c.state)).scalar_one_or_none() or ""
+        return connection.execute(select(tables.holdings.c.state)).scalar_one_or_none() or ""
 
 
 def issued(world: LinkWorld) -> int:
     """How many seals there were so far."""
     with database.reading(world.manager.engine) as connection:
-        return connection.execute(select(func.count()).select_from(state.seals)).scalar_one()
+        return connection.execute(select(func.count()).select_from(tables.seals)).scalar_one()
 
 
 def lives(world: LinkWorld) -> None:
@@ -135,4 +135,4 @@ def test_the_site_learns_that_a_node_is_late(world: LinkWorld, tmp_path: Path) -
 
 def behind(world: LinkWorld) -> int:
     with database.reading(world.manager.engine) as connection:
-        return nodeclock.of(connection, NODE).behind
+        return node_clocks.of(connection, NODE).behind

@@ -23,12 +23,12 @@ from tests.host.link_world import LinkWorld, serving, until
 from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
-from triseal.site import holdings, reported, state
-from triseal.site.authority import Authority, Certified
-from triseal.site.console import NodeStatus
-from triseal.site.ledger import Place
-from triseal.site.link.plans import files_of
-from triseal.site.reported import refusals
+from triseal.site.cable.agent import NodeStatus
+from triseal.site.records import holdings, reports, tables
+from triseal.site.records.ledger import Place
+from triseal.site.records.reports import refusals
+from triseal.site.server.signing.desired_state import files_of
+from triseal.site.slca.authority import Authority, Certified
 
 NODE = "kitchen"
 DAY = 86400
@@ -229,7 +229,7 @@ def held_on(world: LinkWorld, service: str) -> tuple[str, bytes | None]:
     place = Place(NODE, service)
     with database.reading(world.manager.engine) as connection:
         found = holdings.find(connection, place)
-        return str(found and found.state), reported.held_on(connection, place)
+        return str(found and found.state), reports.held_on(connection, place)
 
 
 def seal_on_another_store_seal(world: LinkWorld, made: Package, key: bytes) -> bytes:
@@ -268,7 +268,7 @@ def age(world: LinkWorld, root: Path, days: int) -> bytes:
 
 def issued(world: LinkWorld) -> int:
     uri = identity.node("house", NODE)
-    count = select(func.count()).where(state.certificates.c.uri == uri)
+    count = select(func.count()).where(tables.certificates.c.uri == uri)
     with database.reading(world.manager.engine) as connection:
         return int(connection.execute(count).scalar_one())
 

@@ -27,7 +27,7 @@ from tests.host.commands import Commands
 from tests.host.link_world import LinkWorld, Serving, serving, until
 from tests.host.test_image import flashed, whole
 from triseal.certificate import Validity
-from triseal.site import tokens
+from triseal.site.records import tokens
 
 CHIP = "esp32"
 BLOCK = 4096

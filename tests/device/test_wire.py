@@ -21,8 +21,9 @@ from tests.device import linked
 from tests.device.linked import LOUD, deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until
 from triseal import database
-from triseal.site import cable, state
-from triseal.site.link.limits import Limits
+from triseal.site.cable import dialogue, installation
+from triseal.site.records import tables
+from triseal.site.server.limits import Limits
 
 NODE = "shed"
 
@@ -51,13 +52,13 @@ def _clean(world: LinkWorld) -> Iterator[None]:
     yield
     linked.clean(world, NODE)
     with world.manager._changing() as connection:
-        connection.execute(state.holdings.delete())
+        connection.execute(tables.holdings.delete())
 
 
 def told(world: LinkWorld) -> dict[str, tuple[str, bytes]]:
     """What the node has told of its services: state and serial."""
     with database.reading(world.manager.engine) as connection:
-        table = state.holdings.c
+        table = tables.holdings.c
         rows = connection.execute(
             select(table.service, table.state, table.serial).where(table.node == NODE)
         )
@@ -145,16 +146,16 @@ def test_whatever_a_service_prints_what_is_done_over_the_cable_is_done(
     deploy(world, NODE, package(world, "noisy", source=LOUD), package(world, "quiet"))
     with Board(board.port) as link:
         for _ in range(2):
-            accepted, status = cable.deploy(world.manager, link, NODE, services, _silent)
+            accepted, status = installation.deploy(world.manager, link, NODE, services, _silent)
             assert [one.deployment.place.service for one in accepted] == services
             assert [one.state for one in status.services] == ["running"] * 2
-            status = cable.renew(world.manager, link, NODE, _silent)
+            status = installation.renew(world.manager, link, NODE, _silent)
             assert [one.state for one in status.services] == ["running"] * 2
             link.soft_reset()
-            status = cable.tell_time(world.manager, link)
+            status = dialogue.tell_time(world.manager, link)
             assert [one.state for one in status.services] == ["running"] * 2
         world.manager.undeploy(NODE, "noisy")
-        status = cable.remove(world.manager, link, NODE, ["noisy"], _silent)
+        status = installation.remove(world.manager, link, NODE, ["noisy"], _silent)
         assert [one.name for one in status.services] == ["quiet"]
 
 

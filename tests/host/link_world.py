@@ -21,14 +21,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sealcore import delta, messages, seal, signedtime
 from tests.host.site_world import World, make_request
 from triseal.signer import PrivateKey
-from triseal.site.link.contexts import Identity
-from triseal.site.link.desk import Desk
-from triseal.site.link.limits import Limits
-from triseal.site.link.lines import Lines
-from triseal.site.link.metrics import Metrics
-from triseal.site.link.server import Server, listen
-from triseal.site.link.watch import watch
 from triseal.site.manager import Manager
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.certificate import Identity
+from triseal.site.server.listeners.serial import Lines
+from triseal.site.server.listeners.tls import Server, listen
+from triseal.site.server.metrics import Metrics
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.watch import watch
 
 SECONDS = 20.0  # for anything that a test waits for
 _DAY = 86400

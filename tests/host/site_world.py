@@ -22,9 +22,9 @@ from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site import home
 from triseal.site.deployment import Deployment
-from triseal.site.guarantee import Guarantee
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
+from triseal.site.rules.guarantee import Guarantee
 
 NOW = 1795000000
 YEAR = 365 * 86400

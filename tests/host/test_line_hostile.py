@@ -18,10 +18,10 @@ from sealcore import messages, proof
 from tests.host.link_world import LinkWorld, Serving, close_nodes, serving, until
 from triseal import database, signer
 from triseal.signer import PrivateKey
-from triseal.site import holdings
-from triseal.site.ledger import Place
-from triseal.site.link.limits import Limits
-from triseal.site.link.outlet import PIECE
+from triseal.site.records import holdings
+from triseal.site.records.ledger import Place
+from triseal.site.server.limits import Limits
+from triseal.site.server.transports.outlet import PIECE
 
 NONCE = bytes(16)
 # A board on a busy machine may answer late; only who waits for a limit wants it soon.

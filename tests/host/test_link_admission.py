@@ -20,13 +20,13 @@ from tests.host.site_world import make_request
 from triseal import database, signer
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
-from triseal.site import state
-from triseal.site.authority import Authority, Issuer, self_signed
-from triseal.site.link.desk import Desk
-from triseal.site.link.drafts import Draft, Look
-from triseal.site.link.peers import Peer, by_certificate, by_proof
-from triseal.site.link.session import Session
 from triseal.site.manager import NODE_SECONDS
+from triseal.site.records import tables
+from triseal.site.server.sessions.peers import Peer, by_certificate, by_proof
+from triseal.site.server.sessions.session import Session
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.task import Draft, Look
+from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NODE = "kitchen"
 HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, 0, "", [])
@@ -69,7 +69,7 @@ def renew(world: LinkWorld) -> bytes:
 
 def fetch(world: LinkWorld) -> bytes:
     with database.reading(world.manager.engine) as connection:
-        der = connection.execute(select(state.packages.c.store_seal)).scalar_one()
+        der = connection.execute(select(tables.packages.c.store_seal)).scalar_one()
     return messages.write(messages.FETCH, hashlib.sha256(der).digest(), 0, 100)
 
 
@@ -208,7 +208,7 @@ def test_what_a_node_says_that_it_holds_is_all_that_it_holds(world: LinkWorld) -
         world.manager.undeploy(NODE, "thermo")
         greet(world, hello(*told))
         with database.reading(world.manager.engine) as connection:
-            rows = connection.execute(select(state.holdings)).all()
+            rows = connection.execute(select(tables.holdings)).all()
             assert {row.service: row.serial for row in rows} == kept
 
 
@@ -308,7 +308,7 @@ def ignore(_service: str, _text: str) -> None:
 
 
 def recorded(world: LinkWorld) -> list[int]:
-    tables = state.seals, state.certificates
+    counted = tables.seals, tables.certificates
     with database.reading(world.manager.engine) as connection:
-        counts = [select(func.count()).select_from(table) for table in tables]
+        counts = [select(func.count()).select_from(table) for table in counted]
         return [int(connection.execute(count).scalar_one()) for count in counts]

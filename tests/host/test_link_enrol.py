@@ -18,9 +18,9 @@ from sealcore import identity, messages, onetime
 from tests.host.link_world import LinkWorld, Node, Serving, close_nodes, serving, until
 from tests.host.site_world import make_request
 from triseal import database, signer
-from triseal.site import state, tokens
-from triseal.site.link.limits import Limits
-from triseal.site.link.newcomers import Newcomers
+from triseal.site.records import tables, tokens
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.token_enrolment import Newcomers
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def awaited(world: LinkWorld, name: str) -> tuple[bytes, bytes]:
 
 def certificates(world: LinkWorld) -> int:
     with database.reading(world.manager.engine) as connection:
-        count = select(func.count()).select_from(state.certificates)
+        count = select(func.count()).select_from(tables.certificates)
         return connection.execute(count).scalar_one()
 
 
@@ -143,7 +143,7 @@ def test_a_second_enrol_on_one_connection_is_not_heard(world: LinkWorld, site: S
     stranger.expect(messages.ENROLLED)
     assert stranger.closed()
     with database.reading(world.manager.engine) as connection:
-        spki = select(state.nodes.c.spki).where(state.nodes.c.name == "second")
+        spki = select(tables.nodes.c.spki).where(tables.nodes.c.name == "second")
         assert connection.execute(spki).scalar_one() is None
 
 

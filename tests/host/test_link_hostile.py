@@ -31,15 +31,15 @@ from tests.host.site_world import make_request
 from triseal import database, signer
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
-from triseal.site import state
-from triseal.site.authority import Authority, Issuer, self_signed
-from triseal.site.link import greeting
-from triseal.site.link.connection import Carrier, Connection
-from triseal.site.link.desk import Desk
-from triseal.site.link.drafts import Draft, Look, Task
-from triseal.site.link.handshakes import Handshakes, origin
-from triseal.site.link.limits import Allowance, Limits
-from triseal.site.link.peers import Peer
+from triseal.site.records import tables
+from triseal.site.server.handlers import hello
+from triseal.site.server.limits import Allowance, Limits
+from triseal.site.server.listeners.handshakes import Handshakes, origin
+from triseal.site.server.sessions.connection import Carrier, Connection
+from triseal.site.server.sessions.peers import Peer
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.task import Draft, Look, Task
+from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NONCE = bytes(16)
 DIGEST = bytes(32)
@@ -75,7 +75,7 @@ def message(kind: int, *values: Any) -> bytes:
     return messages.frame(messages.write(kind, *values))
 
 
-def hello(node: str = "kitchen", protocol: int = messages.PROTOCOL) -> bytes:
+def hello_of(node: str = "kitchen", protocol: int = messages.PROTOCOL) -> bytes:
     return message(messages.HELLO, protocol, node, NONCE, 0, 0, "", [])
 
 
@@ -91,8 +91,8 @@ def many(count: int) -> bytes:
 def file_of(service: str) -> Callable[[LinkWorld], bytes]:
     def fetch(world: LinkWorld) -> bytes:
         with database.reading(world.manager.engine) as connection:
-            which = state.packages.c.service == service
-            der = connection.execute(select(state.packages.c.store_seal).where(which)).scalar_one()
+            which = tables.packages.c.service == service
+            der = connection.execute(select(tables.packages.c.store_seal).where(which)).scalar_one()
         return message(messages.FETCH, hashlib.sha256(der).digest(), 0, 100)
 
     return fetch
@@ -111,9 +111,9 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ("a message that ends in the middle", messages.frame(b"\xa4\x10"), True, "malformed-der"),
     ("RENEW before HELLO", message(messages.RENEW, 0, [("thermo", b"")]), False, "bad-message"),
     ("LOG before HELLO", message(messages.LOG, "thermo", "x"), False, "bad-message"),
-    ("HELLO twice", hello(), True, "bad-message"),
-    ("HELLO in another's name", hello("hall"), False, "wrong-node"),
-    ("HELLO of another protocol", hello(protocol=1), False, "bad-message"),
+    ("HELLO twice", hello_of(), True, "bad-message"),
+    ("HELLO in another's name", hello_of("hall"), False, "wrong-node"),
+    ("HELLO of another protocol", hello_of(protocol=1), False, "bad-message"),
     ("what only a site says", message(messages.REMOVE, ["thermo"]), True, "bad-message"),
     ("a seal for the site", message(messages.ASSIGN, "thermo", b"0", []), True, "bad-message"),
     (
@@ -199,7 +199,7 @@ def test_a_name_that_the_site_never_gave_takes_no_room(world: LinkWorld, kitchen
     kitchen.send(messages.RENEW, 0, [("thermo", b"")])
     kitchen.expect(messages.ASSIGN)
     with database.reading(world.manager.engine) as connection:
-        found = connection.scalars(select(state.holdings.c.service).distinct()).all()
+        found = connection.scalars(select(tables.holdings.c.service).distinct()).all()
     assert "invented" not in found
 
 
@@ -241,7 +241,7 @@ def test_certificates_that_let_nobody_in(world: LinkWorld, site: Serving, tmp_pa
         issued = seals(world)
         try:
             node.connect()
-            node.tls.sendall(hello("cellar" if "not know" in sentence else "kitchen"))
+            node.tls.sendall(hello_of("cellar" if "not know" in sentence else "kitchen"))
         except OSError:
             continue  # TLS itself has refused it
         assert node.closed(), sentence
@@ -256,7 +256,7 @@ def test_no_certificate_no_connection(world: LinkWorld, site: Serving) -> None:
     answer = b""
     plain = socket.create_connection(("127.0.0.1", site.port))
     with plain, suppress(OSError), context.wrap_socket(plain) as tls:
-        tls.sendall(hello())
+        tls.sendall(hello_of())
         answer = tls.recv(1)  # with TLS 1.3 the refusal comes here
     assert answer == b""
 
@@ -272,7 +272,7 @@ def test_a_resumed_session_proves_nothing(world: LinkWorld, site: Serving, kitch
     again.tls = kitchen.context.wrap_socket(plain, session=session)
     assert again.tls.session_reused
     with suppress(OSError):
-        again.tls.sendall(hello())
+        again.tls.sendall(hello_of())
     assert again.closed()
     assert not again.seals
     until(lambda: closed(site, "bad-message") == before + 1, "refused")
@@ -291,7 +291,7 @@ def test_a_retired_node_is_cut_off_while_connected(tmp_path: Path, stack: ExitSt
         until(lambda: closed(site, "node-retired") == 1, "cut off")
         again = world.node("attic", site.port)
         again.connect()
-        again.tls.sendall(hello("attic"))
+        again.tls.sendall(hello_of("attic"))
         assert again.closed()
 
 
@@ -383,7 +383,7 @@ def test_no_more_nodes_than_allowed(tmp_path: Path, stack: ExitStack) -> None:
         kitchen, hall = world.node("kitchen", site.port), world.node("hall", site.port)
         kitchen.hello()
         hall.connect()
-        hall.tls.sendall(hello("hall"))
+        hall.tls.sendall(hello_of("hall"))
         assert hall.closed()
         until(lambda: closed(site, "server-full") == 1, "full")
         kitchen.expect(messages.ASSIGN)
@@ -475,7 +475,7 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(
         node.close()
         until(lambda: not len(site.server.registry), "nobody waits for who has left")
         node.connect()  # as somebody who has paid for nothing
-        node.tls.sendall(hello())
+        node.tls.sendall(hello_of())
         until(lambda: closed(site, "too-slow") == 1, "closed")
         assert seals(world) == 4
     assert limits.for_lifetime(512).kept_rate == 2
@@ -509,7 +509,7 @@ def test_a_defect_in_what_a_node_is_told_ends_its_connection(
         node = world.node("kitchen", site.port)
         node.hello()
         node.expect(messages.ASSIGN)
-        monkeypatch.setattr(greeting, "changes", lambda *_: 1 // 0)
+        monkeypatch.setattr(hello, "changes", lambda *_: 1 // 0)
         world.manager.undeploy("kitchen", "thermo")
         until(lambda: closed(site, "defect") == 1, "closed")
         monkeypatch.undo()
@@ -562,7 +562,7 @@ def test_a_request_that_a_worn_flash_has_changed_ends_nothing(
 
 def certificates(world: LinkWorld) -> int:
     with database.reading(world.manager.engine) as connection:
-        count = select(func.count()).select_from(state.certificates)
+        count = select(func.count()).select_from(tables.certificates)
         return int(connection.execute(count).scalar_one())
 
 
@@ -572,4 +572,4 @@ def closed(site: Serving, code: str) -> float:
 
 def seals(world: LinkWorld) -> int:
     with database.reading(world.manager.engine) as connection:
-        return int(connection.execute(select(func.count()).select_from(state.seals)).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(tables.seals)).scalar_one())

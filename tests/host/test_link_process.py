@@ -21,8 +21,8 @@ from sealcore import messages
 from tests.host import postgres
 from tests.host.link_world import Node, close_nodes, parsed, until
 from triseal import database
-from triseal.site import state
-from triseal.site.ledger import find_seal
+from triseal.site.records import tables
+from triseal.site.records.ledger import find_seal
 
 SOURCE = b"async def main(ctx):\n    pass\n"
 RUNNING = messages.STATES.index("running")
@@ -224,4 +224,4 @@ def hammer(one: Node, done: threading.Event) -> None:
 
 def serials(site: Site) -> set[bytes]:
     with database.reading(site.manager.engine) as connection:
-        return set(connection.scalars(select(state.seals.c.serial)))
+        return set(connection.scalars(select(tables.seals.c.serial)))

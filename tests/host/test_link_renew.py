@@ -24,10 +24,12 @@ from tests.host.link_world import (
 )
 from tests.host.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
-from triseal.site import nodeclock, overview, reported, state, trust
-from triseal.site.guarantee import Guarantee, of, places_of
-from triseal.site.ledger import find_seal
-from triseal.site.link.plans import Plan, Plans
+from triseal.site.records import node_clocks, reports, tables
+from triseal.site.records.ledger import find_seal
+from triseal.site.rules import trust
+from triseal.site.rules.guarantee import Guarantee, of, places_of
+from triseal.site.server.signing.desired_state import Plan, Plans
+from triseal.site.views import overview
 
 RUNNING = messages.STATES.index("running")
 STOPPED = messages.STATES.index("stopped")
@@ -96,13 +98,13 @@ def test_a_node_says_why_it_was_reset_and_what_time_it_has(world: LinkWorld, kit
     with database.reading(world.manager.engine) as connection:
         (one,) = [row for row in overview.all_nodes(connection) if row.name == "kitchen"]
         assert one.reset_cause == "watchdog"
-        assert 56 <= nodeclock.of(connection, "kitchen").behind <= 60 + SECONDS
+        assert 56 <= node_clocks.of(connection, "kitchen").behind <= 60 + SECONDS
     for _ in range(2):
         kitchen.expect(messages.ASSIGN)
     kitchen.send(messages.RENEW, int(time.time()) + 1, [("thermo", kitchen.serial("thermo"))])
     kitchen.expect(messages.RENEWED)
     with database.reading(world.manager.engine) as connection:
-        assert nodeclock.of(connection, "kitchen").behind <= SECONDS
+        assert node_clocks.of(connection, "kitchen").behind <= SECONDS
 
 
 def test_a_node_asks_for_the_time_again(world: LinkWorld, kitchen: Node) -> None:
@@ -255,7 +257,7 @@ def test_a_seal_that_expired_on_its_way_comes_anew(world: LinkWorld, kitchen: No
 def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     holding(kitchen)
     serial = kitchen.serial("thermo")
-    for number in range(reported.MOST_REFUSALS + 10):
+    for number in range(reports.MOST_REFUSALS + 10):
         detail = f"refusal {number}"
         evidence = [b"one seal", b"another"]
         told = "seal-mismatch", detail, 0, evidence
@@ -263,9 +265,9 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     kitchen.send(messages.RENEW, 0, [("thermo", serial)])
     kitchen.expect(messages.RENEWED)
     with database.reading(world.manager.engine) as connection:
-        rows = connection.execute(select(reported.refusals)).all()
-    assert len(rows) == reported.MOST_REFUSALS
-    assert rows[-1].detail == f"refusal {reported.MOST_REFUSALS + 9}"
+        rows = connection.execute(select(reports.refusals)).all()
+    assert len(rows) == reports.MOST_REFUSALS
+    assert rows[-1].detail == f"refusal {reports.MOST_REFUSALS + 9}"
     assert b"another" in rows[-1].evidence
 
 
@@ -289,7 +291,7 @@ def test_a_service_that_cannot_be_sealed_is_refused_alone(tmp_path: Path, stack:
     world.deploy("kitchen", "thermo", "light")
     rows = [{"service": "light", "node": "", "grant": f"bus.publish:{n}"} for n in range(65)]
     with database.writing(world.manager.engine) as connection:
-        connection.execute(state.grants.insert(), rows)
+        connection.execute(tables.grants.insert(), rows)
     with serving(world) as site:
         node = world.node("kitchen", site.port)
         node.hello()

@@ -10,8 +10,8 @@ import pytest
 from sealcore import messages
 from tests.host.link_world import LinkWorld, Node, serving, until
 from triseal import database
-from triseal.site import where
 from triseal.site.errors import NodeRetired, NotAssigned, UnknownNode
+from triseal.site.views import placements
 
 RUNNING = messages.STATES.index("running")
 INSTALLING = messages.STATES.index("installing")
@@ -77,9 +77,9 @@ def test_what_a_node_starts_by_itself_is_counted_and_shown(world: LinkWorld) -> 
         assert shown(world).why == "OSError: app.py:3: no sensor"
 
 
-def shown(world: LinkWorld) -> where.PlaceFacts:
+def shown(world: LinkWorld) -> placements.PlaceFacts:
     with database.reading(world.manager.engine) as connection:
-        (found,) = [one for one in where.places(connection) if one.service == "thermo"]
+        (found,) = [one for one in placements.places(connection) if one.service == "thermo"]
         return found
 
 

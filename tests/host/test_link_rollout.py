@@ -11,7 +11,7 @@ from sealcore import messages
 from sealcore.compat import sha256
 from tests.host.link_world import LinkWorld, Node, Serving, close_nodes, parsed, serving, until
 from triseal.site.errors import NotConfirmed
-from triseal.site.outcome import Watch
+from triseal.site.views.rollout_status import Watch
 
 NEW = b"async def main(ctx):\n    ctx.log('new')\n"
 RUNNING = messages.STATES.index("running")

@@ -18,11 +18,11 @@ from sealcore.errors import SealError
 from tests.host.link_world import SECONDS, LinkWorld, parsed
 from triseal import database
 from triseal.errors import Failure
-from triseal.site import state
-from triseal.site.ledger import find_seal
-from triseal.site.link.desk import Desk
-from triseal.site.link.peers import Peer, by_certificate
-from triseal.site.link.session import Session
+from triseal.site.records import tables
+from triseal.site.records.ledger import find_seal
+from triseal.site.server.sessions.peers import Peer, by_certificate
+from triseal.site.server.sessions.session import Session
+from triseal.site.server.signing.pipeline import Desk
 
 NODES = ("kitchen", "hall")
 SERVICES = ("thermo", "lock", "invented")
@@ -163,7 +163,7 @@ def foreign(world: LinkWorld) -> tuple[int, int, int]:
     """How much the site has of what is none of the kitchen's thermo."""
     with database.reading(world.manager.engine) as connection:
         counts = []
-        for table in (state.seals, state.holdings):
+        for table in (tables.seals, tables.holdings):
             own = (table.c.node == "kitchen") & (table.c.service == "thermo")
             query = select(func.count()).select_from(table).where(~own)
             counts.append(int(connection.execute(query).scalar_one()))

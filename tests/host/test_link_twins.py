@@ -11,8 +11,9 @@ import pytest
 
 from tests.host.link_world import LinkWorld, serving, until
 from triseal import database
-from triseal.site import overview
-from triseal.site.link import twins, watch
+from triseal.site.server import watch
+from triseal.site.server.sessions import twins
+from triseal.site.views import overview
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 # (what happens, seconds and addresses of the connections in their order, how often it is said)

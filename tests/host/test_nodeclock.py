@@ -9,8 +9,8 @@ import pytest
 
 from tests.host.site_world import NOW, World, ends
 from triseal import database
-from triseal.site import ledger, nodeclock, state
-from triseal.site.nodeclock import Lag
+from triseal.site.records import ledger, node_clocks, tables
+from triseal.site.records.node_clocks import Lag
 
 LIFETIME = 5000
 LOST = 51  # seconds that a counter that is 1 % slow loses in it, rounded up
@@ -54,8 +54,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def says(world: World, told: int) -> Lag:
     with database.writing(world.manager.engine) as connection:
-        nodeclock.note(connection, "hall", told, world.now)
-        return nodeclock.of(connection, "hall")
+        node_clocks.note(connection, "hall", told, world.now)
+        return node_clocks.of(connection, "hall")
 
 
 # (what a node says that it is, relative to the site's time; by how much it is taken to be behind)
@@ -106,8 +106,8 @@ def test_a_step_of_the_sites_own_clock_makes_all_nodes_late(world: World) -> Non
     says(world, NOW + 1)
     with database.writing(world.manager.engine) as connection:
         for _ in range(2):
-            nodeclock.stepped(connection, 250)
-        assert nodeclock.of(connection, "hall") == Lag(500, NOW)
+            node_clocks.stepped(connection, 250)
+        assert node_clocks.of(connection, "hall") == Lag(500, NOW)
     assert says(world, NOW - 500) == Lag(501, NOW)
 
 
@@ -116,6 +116,6 @@ def test_it_is_kept_with_the_site(world: World) -> None:
     world.manager.engine.dispose()
     world.manager = world.open()
     with database.reading(world.manager.engine) as connection:
-        assert nodeclock.of(connection, "hall") == Lag(56, NOW)
-        assert nodeclock.of(connection, "nobody") == Lag()
-        assert connection.execute(state.nodes.select()).one().name == "hall"
+        assert node_clocks.of(connection, "hall") == Lag(56, NOW)
+        assert node_clocks.of(connection, "nobody") == Lag()
+        assert connection.execute(tables.nodes.select()).one().name == "hall"

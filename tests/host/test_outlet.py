@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triseal.site.link.outlet import PIECE, Outlet
+from triseal.site.server.transports.outlet import PIECE, Outlet
 
 KEPT = 255
 

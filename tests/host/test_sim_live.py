@@ -17,7 +17,7 @@ from sealcore import messages
 from tests.host.link_world import SECONDS, LinkWorld, Node, serving
 from triseal.sim import handshake, sizes, specimen
 from triseal.site import home
-from triseal.site.link import contexts
+from triseal.site.server.listeners import certificate
 
 
 class CountedTls:
@@ -87,7 +87,7 @@ def as_simulated(world: LinkWorld) -> ssl.SSLContext:
     """TLS of the simulated node, with the certificate of the real one."""
     pem = (world.folder / home.CERTIFICATE).read_text(encoding="ascii")
     context = handshake.node_context(ssl.PEM_cert_to_DER_cert(pem))
-    contexts.load_own(context, world.certificate(specimen.NODE), world.node_keys[specimen.NODE])
+    certificate.load_own(context, world.certificate(specimen.NODE), world.node_keys[specimen.NODE])
     return context
 
 

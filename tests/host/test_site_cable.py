@@ -15,10 +15,11 @@ from boards.virtual import VirtualBoard
 from sealcore import errors
 from tests.host.site_world import NOW, World, ends
 from triseal import database, signer
-from triseal.site import cable, ledger, nodes, state
-from triseal.site.console import NodeStatus, ServiceStatus
+from triseal.site.cable import dialogue, enrolment, installation
+from triseal.site.cable.agent import NodeStatus, ServiceStatus
 from triseal.site.errors import OtherBoard
 from triseal.site.manager import Manager
+from triseal.site.records import ledger, nodes, tables
 from triseal.testing import Site
 
 
@@ -32,13 +33,13 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack:
     service = ServiceStatus("thermo", "running", "", "", "1.0", NOW + 5000, 0, ())
     serials = {"thermo": ledger.serial_octets(made.seal.serial)}
     status = NodeStatus("hall", NOW, 3, 100000, (service,), serials, bytes(16))
-    cable.note(world.manager, "hall", status)
+    dialogue.note(world.manager, "hall", status)
     more = replace(status, serials={**serials, "invented": bytes(16)})
-    cable.note(world.manager, "hall", more)
+    dialogue.note(world.manager, "hall", more)
     with database.reading(world.manager.engine) as connection:
-        assert connection.scalars(select(state.holdings.c.service)).all() == ["thermo"]
+        assert connection.scalars(select(tables.holdings.c.service)).all() == ["thermo"]
     with pytest.raises(OtherBoard):
-        cable.note(world.manager, "kitchen", replace(status, services=(), serials={}))
+        dialogue.note(world.manager, "kitchen", replace(status, services=(), serials={}))
     found = world.manager.undeploy("hall", "thermo")
     assert ends(found) == {"hall": NOW + 5000}
 
@@ -74,11 +75,11 @@ def test_a_board_that_is_no_node_is_one_error(tmp_path: Path, stack: ExitStack) 
 
 
 def prepare(world: World, board: Board) -> None:
-    cable.prepare(world.manager, board, silent)
+    installation.prepare(world.manager, board, silent)
 
 
 def offer(_: World, board: Board) -> None:
-    cable.offer(board, "thermo", {"site.der": b"x"}, silent)
+    installation.offer(board, "thermo", {"site.der": b"x"}, silent)
 
 
 def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
@@ -89,15 +90,15 @@ def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
     world.add_node("hall")
     status = NodeStatus("hall", NOW, 3, 100000, (), {}, bytes(16))
     for name in ("check_is", "_update_bundle", "_install", "_restart"):
-        monkeypatch.setattr(cable, name, lambda *_: status)
+        monkeypatch.setattr(dialogue, name, lambda *_: status)
     with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
         monkeypatch.setattr(board, "soft_reset", board.close)
         with pytest.raises(DeviceFailed, match="nothing of what"):
-            cable.deploy(world.manager, board, "hall", ["thermo"], silent)
+            installation.deploy(world.manager, board, "hall", ["thermo"], silent)
 
 
 def redeem(world: World, board: Board) -> None:
-    cable._redeem(world.manager, board, silent)
+    enrolment._redeem(world.manager, board, silent)
 
 
 ASKED = {"challenge": prepare, "accept": offer, "request": redeem}
@@ -120,20 +121,20 @@ def test_what_a_site_tells_a_node_that_others_tell_too(tmp_path: Path) -> None:
                 graces.append(nodes.grace_of(connection, "kitchen"))
 
         with Board(virtual.port) as board:
-            cable.enrol(desk.manager, board, "kitchen", {"grace": 100}, report)
+            enrolment.enrol(desk.manager, board, "kitchen", {"grace": 100}, report)
             assert graces[-1] == 100, "while it may have what it was sent"
-            cable.enrol(desk.manager, board, "kitchen", {"grace": 60}, report)
+            enrolment.enrol(desk.manager, board, "kitchen", {"grace": 60}, report)
             report()
             assert graces[-2:] == [100, 60], "and no longer"
             now = desk.now()
             ahead = iter([now - 60, now + 1])
             with Manager(tmp_path / "desk" / "site", bytes, lambda: next(ahead)) as site:
-                assert cable.tell_time(site, board).time >= now + 1
+                assert dialogue.tell_time(site, board).time >= now + 1
             with (
                 Manager(tmp_path / "desk" / "site", bytes, lambda: now - 60) as site,
                 pytest.raises(errors.Rollback),
             ):
-                cable.tell_time(site, board)
+                dialogue.tell_time(site, board)
             desk.manager.trust_developer("Eve", signer.KeySigner(signer.generate("p256")).spki)
-            cable.prepare(desk.manager, board, report)
+            installation.prepare(desk.manager, board, report)
             assert board.read("/triseal/bundle.der") == desk.manager.bundle().der

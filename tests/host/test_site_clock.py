@@ -14,11 +14,12 @@ from tests.host.link_world import SECONDS, LinkWorld
 from tests.host.site_world import World
 from triseal import database, signer
 from triseal.signer import KeySigner
-from triseal.site import clock, nodeclock
+from triseal.site import clock
 from triseal.site.clock import ClockDoubted, Guard
-from triseal.site.link import timekeeper
-from triseal.site.link.desk import Desk
-from triseal.site.link.drafts import Draft, Look
+from triseal.site.records import node_clocks
+from triseal.site.server import timekeeper
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.task import Draft, Look
 
 DAY = 86400
 
@@ -146,7 +147,7 @@ def test_steps_are_noted_of_all_nodes(moves: list[float], later: int, tmp_path: 
             with database.writing(world.manager.engine) as connection:
                 clock.note(connection, world.now, doubted=False, ahead=ahead)
         with database.reading(world.manager.engine) as connection:
-            assert nodeclock.of(connection, "hall").behind == later
+            assert node_clocks.of(connection, "hall").behind == later
 
 
 def test_a_jump_that_is_accepted_makes_nodes_late(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_a_jump_that_is_accepted_makes_nodes_late(tmp_path: Path) -> None:
         for _ in range(2):
             world.manager.accept_clock()
             with database.reading(world.manager.engine) as connection:
-                assert DAY <= nodeclock.of(connection, "hall").behind <= DAY + 3
+                assert DAY <= node_clocks.of(connection, "hall").behind <= DAY + 3
 
 
 def test_a_step_counts_before_it_was_noted(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from tests.host import postgres
 from tests.host.site_world import NOW, PASSPHRASE, World
 from triseal import database
 from triseal.errors import AlreadyExists
-from triseal.site import clock, home, ledger, state
+from triseal.site import clock, home
 from triseal.site.errors import Changed, NotAssigned
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
+from triseal.site.records import ledger, tables
 
 PROCESSES = 2
 EACH = 8
@@ -68,7 +69,7 @@ def undeploy(folder: Path, node: str) -> list[bytes]:
     with opened(folder) as site:
         site.undeploy(node, "thermo")
         with database.reading(site.engine) as connection:
-            return list(connection.scalars(select(state.seals.c.serial)))
+            return list(connection.scalars(select(tables.seals.c.serial)))
 
 
 def move(folder: Path, node: str) -> list[tuple[str, set[bytes]]]:
@@ -88,7 +89,7 @@ def move(folder: Path, node: str) -> list[tuple[str, set[bytes]]]:
 
 def serials_of(site: Manager, node: str) -> set[bytes]:
     with database.reading(site.engine) as connection:
-        table = state.seals.c
+        table = tables.seals.c
         return set(connection.scalars(select(table.serial).where(table.node == node)))
 
 
@@ -150,7 +151,7 @@ def test_deployments_and_changes_at_once(world: World) -> None:
         seals = [der for one in issuing for der in one.result(timeout=120)]
     assert seals
     with database.reading(world.manager.engine) as connection:
-        count = connection.execute(select(func.count()).select_from(state.seals)).scalar_one()
+        count = connection.execute(select(func.count()).select_from(tables.seals)).scalar_one()
     assert count == len(seals)
     assert len({seal.parse(der, seal.SITE).serial for der in seals}) == len(seals)
 
@@ -177,7 +178,7 @@ def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
 
 def issued(world: World) -> int:
     with database.reading(world.manager.engine) as connection:
-        return int(connection.execute(select(func.count()).select_from(state.seals)).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(tables.seals)).scalar_one())
 
 
 def test_two_rollouts_at_once_move_their_own_nodes_and_no_seal_says_another_version(

@@ -16,8 +16,8 @@ import pytest
 from boards.port import Port
 from sealcore import errors, messages
 from tests.host.plug import Socket
-from triseal.site import console
-from triseal.site.console import NodeStatus
+from triseal.site.cable import agent
+from triseal.site.cable.agent import NodeStatus
 from triseal.site.errors import NoAgent
 
 NONCE = bytes(16)
@@ -30,7 +30,7 @@ class Agent(Socket):
     """Something at a port that takes lines in pieces, and says `room` when it has taken one; and
     answers each message as `say` does."""
 
-    def __init__(self, port: Path, say: Say, room: Iterable[bytes] = (console._TAKEN,)) -> None:
+    def __init__(self, port: Path, say: Say, room: Iterable[bytes] = (agent._TAKEN,)) -> None:
         super().__init__(port)
         self._say = say
         self._room = room
@@ -60,12 +60,12 @@ class Agent(Socket):
             os.write(self.master, line + b"\n")
 
 
-def line(kind: int, *values: Any, mark: bytes = console._MARK) -> bytes:
+def line(kind: int, *values: Any, mark: bytes = agent._MARK) -> bytes:
     return b"~" + base64.b64encode(mark + messages.write(kind, *values))
 
 
 def status(
-    nonce: bytes, state: str = "running", now: int = 1795363200, mark: bytes = console._MARK
+    nonce: bytes, state: str = "running", now: int = 1795363200, mark: bytes = agent._MARK
 ) -> list[bytes]:
     """STATUS and HELLO of a node with one service."""
     one: tuple[Any, ...] = ("thermo", messages.STATES.index(state), "", "", "1.0", now, 0, [])
@@ -87,7 +87,7 @@ def noisy(kind: int, values: tuple[Any, ...]) -> list[bytes]:
     guess = bytes(6)
     junk = [
         b"triseal: rollback: says a service",
-        *[b"~", b"~%%%", b"~AAAA", b"thermo: ~x", console._TAKEN, console._TAKEN + b"~", false],
+        *[b"~", b"~%%%", b"~AAAA", b"thermo: ~x", agent._TAKEN, agent._TAKEN + b"~", false],
         line(messages.REJECTED, "untrusted-signer", "Shop", mark=guess),
         *status(bytes(16), "failed", mark=guess),
     ]
@@ -109,16 +109,19 @@ def endless(kind: int, values: tuple[Any, ...]) -> Iterable[bytes]:
 
 @contextmanager
 def at(
-    folder: Path, say: Say, patience: float = 0.2, room: Iterable[bytes] = (console._TAKEN,)
+    folder: Path, say: Say, patience: float = 0.2, room: Iterable[bytes] = (agent._TAKEN,)
 ) -> Iterator[Port]:
-    with Agent(folder / "port", say, room) as agent, Port(agent.port, patience=patience) as port:
+    with (
+        Agent(folder / "port", say, room) as speaker,
+        Port(speaker.port, patience=patience) as port,
+    ):
         yield port
 
 
 @pytest.mark.parametrize("say", [honest, noisy])
 def test_an_answer_is_known_by_the_nonce(say: Say, tmp_path: Path) -> None:
     with at(tmp_path, say) as port:
-        found = console.ask(port, 20.0)
+        found = agent.ask(port, 20.0)
     assert (found.node, found.services[0].state, found.nonce) == ("kitchen", "running", NONCE)
     assert found.serials == {"thermo": b"\x01" * 16}
 
@@ -128,7 +131,7 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_was_said(
     say: Say, tmp_path: Path
 ) -> None:
     with at(tmp_path, say) as port, pytest.raises(NoAgent):
-        console.ask(port, 0.5)
+        agent.ask(port, 0.5)
 
 
 def test_an_agent_that_knows_no_mark_is_to_be_updated(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_an_agent_that_knows_no_mark_is_to_be_updated(tmp_path: Path) -> None:
         return status(values[0], mark=b"")
 
     with at(tmp_path, older) as port, pytest.raises(NoAgent, match="node provision updates it"):
-        console.ask(port, 20.0)
+        agent.ask(port, 20.0)
 
 
 @pytest.mark.parametrize(("own", "given"), [(20.0, 0.1), (0.1, 20.0)])
@@ -148,7 +151,7 @@ def test_the_longer_patience_counts(own: float, given: float, tmp_path: Path) ->
         return status(values[0]) if len(asked) == 2 else []
 
     with at(tmp_path, second, own) as port:
-        assert console.ask(port, given).node == "kitchen"
+        assert agent.ask(port, given).node == "kitchen"
 
 
 SIGNED = bytes(range(256))  # as long as a signed time: of more pieces than one
@@ -205,13 +208,13 @@ def test_the_time_is_told_until_all_has_come_to_its_end(
         if error is not None:
             said = "does not come to an end" if error is NoAgent else "says the node"
             with pytest.raises(error, match=said):
-                console.set_time(port, SIGNED, 0.5 if error is NoAgent else 20.0)
+                agent.set_time(port, SIGNED, 0.5 if error is NoAgent else 20.0)
             return
-        found: NodeStatus = console.set_time(port, SIGNED, 20.0)
+        found: NodeStatus = agent.set_time(port, SIGNED, 20.0)
         assert found.services[0].state == "running", sentence
 
 
 @pytest.mark.parametrize("room", [(), itertools.repeat(b"thermo: tick")], ids=["", "endless"])
 def test_a_board_that_takes_no_more_is_none(room: Iterable[bytes], tmp_path: Path) -> None:
     with at(tmp_path, honest, room=room) as port, pytest.raises(NoAgent):
-        console.set_time(port, SIGNED, 0.3)
+        agent.set_time(port, SIGNED, 0.3)

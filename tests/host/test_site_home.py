@@ -13,9 +13,10 @@ import pytest
 from sealcore import x509
 from tests.host.site_world import NOW, PASSPHRASE, World, code_of
 from triseal import database, keyfile, signer
-from triseal.site import home, trust
+from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
+from triseal.site.rules import trust
 
 P256 = Founding("house", "p256")
 

@@ -27,7 +27,8 @@ from tests.host.site_world import (
 from triseal import database, signer
 from triseal.package import Package
 from triseal.signer import KeySigner
-from triseal.site import inputs, ledger
+from triseal.site import inputs
+from triseal.site.records import ledger
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 from sealcore import errors
 from tests.host.site_world import NOW, World, ends
 from triseal import database
-from triseal.site import ledger, policy, services, state
-from triseal.site.guarantee import Guarantee
+from triseal.site.records import ledger, services, tables
+from triseal.site.rules import grants
+from triseal.site.rules.guarantee import Guarantee
 
 LIFETIME = 5000
 GRANT = "bus.publish:home/x"
@@ -359,7 +360,7 @@ def fill(world: World) -> None:
 
 def granted_rows(world: World) -> tuple[str, ...]:
     with database.reading(world.manager.engine) as connection:
-        return policy.effective(connection, "thermo", "hall")
+        return grants.effective(connection, "thermo", "hall")
 
 
 def test_what_was_granted_too_much_long_ago_can_still_be_taken(world: World) -> None:
@@ -373,7 +374,7 @@ def overfill(world: World, service: str) -> None:
     """Grants as they could be stored before anybody looked at the whole."""
     rows = [{"service": service, "node": "", "grant": one} for one in bus("a", 70)]
     with database.writing(world.manager.engine) as connection:
-        connection.execute(state.grants.insert(), rows)
+        connection.execute(tables.grants.insert(), rows)
 
 
 def test_a_node_has_as_many_services_as_it_can_name(world: World) -> None:
@@ -381,7 +382,7 @@ def test_a_node_has_as_many_services_as_it_can_name(world: World) -> None:
         package = services.get(connection, "thermo")
         for number in range(64):
             values = {**package._mapping, "name": f"s{number}"}
-            connection.execute(state.services.insert().values(values))
+            connection.execute(tables.services.insert().values(values))
     for number in range(63):
         world.manager.assign("hall", f"s{number}")
     assert code_of(world, lambda w: w.manager.assign("hall", "s63")) == "too-large"

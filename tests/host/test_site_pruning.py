@@ -12,11 +12,11 @@ from sqlalchemy import Table, func, select
 
 from tests.host.site_world import World, ends
 from triseal import database
-from triseal.site import holdings, ledger, pruning, state
 from triseal.site.clock import Guard
-from triseal.site.ledger import Place
-from triseal.site.link import janitor
-from triseal.site.pruning import DAY, Pruned
+from triseal.site.records import holdings, ledger, pruning, tables
+from triseal.site.records.ledger import Place
+from triseal.site.records.pruning import DAY, Pruned
+from triseal.site.server import janitor
 
 PLACE = Place("hall", "thermo")
 
@@ -50,7 +50,7 @@ def test_a_server_prunes_by_itself(world: World) -> None:
     async def serve() -> None:
         task = asyncio.create_task(janitor.keep(engine, 1, Guard(), every=0.01))
         end = time.monotonic() + 20
-        while count(world, state.seals):
+        while count(world, tables.seals):
             assert time.monotonic() < end
             await asyncio.sleep(0.01)
         task.cancel()
@@ -58,7 +58,7 @@ def test_a_server_prunes_by_itself(world: World) -> None:
 
     world.now -= 1000 * DAY
     with database.writing(engine) as connection:
-        connection.execute(state.seals.update().values(not_after=world.now))
+        connection.execute(tables.seals.update().values(not_after=world.now))
     asyncio.run(serve())
 
 
@@ -80,11 +80,13 @@ def test_age_decides(world: World, sentence: str, age: int, left: int) -> None:
     issue(world)
     world.now += age * DAY
     prune(world)
-    assert count(world, state.seals) == left, sentence
-    assert count(world, state.templates) == left, sentence
+    assert count(world, tables.seals) == left, sentence
+    assert count(world, tables.templates) == left, sentence
 
 
-@pytest.mark.parametrize(("table", "life"), [(state.seals, 5000), (state.certificates, 365 * DAY)])
+@pytest.mark.parametrize(
+    ("table", "life"), [(tables.seals, 5000), (tables.certificates, 365 * DAY)]
+)
 def test_to_the_second(world: World, table: Table, life: int) -> None:
     issue(world)
     world.now += life + 30 * DAY

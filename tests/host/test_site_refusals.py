@@ -6,7 +6,7 @@ import pytest
 
 from sealcore import errors
 from triseal.advice import REFUSALS
-from triseal.site import refusals
+from triseal.site.cable import refusals
 
 OTHERS = ("OSError", "MemoryError", "SealError", "", "/lib/x.mpy", "__doc__", "const", "x y")
 

@@ -21,12 +21,12 @@ from tests.host.site_world import (
     signed_package,
 )
 from triseal import database, evidence, signer
-from triseal.site import ledger, pruning, reported, state
 from triseal.site.errors import NotConfirmed
-from triseal.site.ledger import Place
 from triseal.site.manager import Manager
-from triseal.site.outcome import Watch
-from triseal.site.where import PlaceFacts, places
+from triseal.site.records import ledger, pruning, reports, tables
+from triseal.site.records.ledger import Place
+from triseal.site.views.placements import PlaceFacts, places
+from triseal.site.views.rollout_status import Watch
 
 NODES = ("attic", "hall", "kitchen")
 OLD = b"async def main(ctx):\n    ctx.log('old')\n"
@@ -212,7 +212,7 @@ def test_what_is_refused_changes_nothing(
 
 def rows(world: World) -> list[tuple[str, str, bytes]]:
     with database.reading(world.manager.engine) as connection:
-        return sorted(tuple(row) for row in connection.execute(select(state.releases)))
+        return sorted(tuple(row) for row in connection.execute(select(tables.releases)))
 
 
 def test_nothing_is_held_nothing_to_go_back_to(world: World) -> None:
@@ -237,9 +237,9 @@ def tell(world: World, node: str, became: str, code: str = "") -> None:
 
 
 def held(world: World, node: str) -> bytes:
-    which = (state.holdings.c.node == node) & (state.holdings.c.service == "thermo")
+    which = (tables.holdings.c.node == node) & (tables.holdings.c.service == "thermo")
     with database.reading(world.manager.engine) as connection:
-        query = select(state.holdings.c.serial).where(which)
+        query = select(tables.holdings.c.serial).where(which)
         return bytes(connection.execute(query).scalar_one())
 
 
@@ -546,7 +546,7 @@ def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -
 
 def report(world: World, place: Place, code: str) -> None:
     with database.writing(world.manager.engine) as connection:
-        reported.keep(connection, place, code, "of it", [], world.now)
+        reports.keep(connection, place, code, "of it", [], world.now)
 
 
 def test_a_node_that_refused_is_taken_back_at_once(world: World) -> None:

@@ -18,8 +18,8 @@ from tests.host.site_world import NOW, World
 from triseal import certificate, signer
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
-from triseal.site import template
-from triseal.site.authority import Authority, Issuer, SignedSeal, self_signed
+from triseal.site.slca import template
+from triseal.site.slca.authority import Authority, Issuer, SignedSeal, self_signed
 
 ALGORITHMS = ("p256", "rsa2048")
 SERVICE_SEAL = "2.25.328739721842243933527932212422477103568.1"

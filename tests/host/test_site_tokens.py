@@ -13,7 +13,6 @@ from sealcore import errors, identity, names, onetime
 from tests.host.site_world import World, make_request
 from triseal import database, signer
 from triseal.errors import BadRequest, Failure
-from triseal.site import overview, pruning, state, tokens
 from triseal.site.errors import (
     BadToken,
     NodeRetired,
@@ -23,6 +22,8 @@ from triseal.site.errors import (
     UnknownNode,
 )
 from triseal.site.manager import NODE_SECONDS
+from triseal.site.records import pruning, tables, tokens
+from triseal.site.views import overview
 
 SECONDS = 1000
 
@@ -63,9 +64,9 @@ def state_of(world: World, node: str = "kitchen") -> str:
 def facts(world: World) -> tuple[object, ...]:
     """All that a refusal could have changed."""
     with database.reading(world.manager.engine) as connection:
-        certificates = connection.execute(select(func.count()).select_from(state.certificates))
-        spki = select(state.nodes.c.spki).where(state.nodes.c.name == "kitchen")
-        rows = connection.execute(select(state.tokens)).all()
+        certificates = connection.execute(select(func.count()).select_from(tables.certificates))
+        spki = select(tables.nodes.c.spki).where(tables.nodes.c.name == "kitchen")
+        rows = connection.execute(select(tables.tokens)).all()
         return certificates.scalar_one(), connection.execute(spki).scalar_one(), *map(tuple, rows)
 
 

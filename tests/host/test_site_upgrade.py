@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 from tests.host import postgres
 from tests.host.site_world import NOW, World
 from triseal import database
-from triseal.site import clock, nodeclock, nodes, revision, state
-from triseal.site.nodeclock import Lag
+from triseal.site import clock
+from triseal.site.records import node_clocks, nodes, revision, tables
+from triseal.site.records.node_clocks import Lag
 
 # Columns that came later.
 LATER = (
@@ -77,10 +78,10 @@ def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
     for _ in range(2):  # the second time there is nothing to do
         world.manager = world.open()
         with database.writing(world.manager.engine) as connection:
-            assert nodeclock.of(connection, "hall") == Lag()
-            nodeclock.note(connection, "hall", NOW, NOW)
+            assert node_clocks.of(connection, "hall") == Lag()
+            node_clocks.note(connection, "hall", NOW, NOW)
             nodes.was_reset(connection, "hall", "watchdog")
-            connection.execute(state.nodes.update().values(clock_behind=None, clock_at=None))
+            connection.execute(tables.nodes.update().values(clock_behind=None, clock_at=None))
             assert nodes.grace_of(connection, "hall") == 0
             clock.note(connection, NOW, doubted=False, ahead=0.0)
         world.manager.engine.dispose()

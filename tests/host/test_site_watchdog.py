@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from triseal.site import watchdog
 from triseal.site.errors import WatchdogTooLong
+from triseal.site.rules import watchdog
 
 FITS = (("rp2", 8), ("rp2", 0), ("rp2350", 8), ("esp32", 3600), ("linux", 9), ("esp8266", 0))
 TOO_LONG = (("rp2", 9), ("rp2040", 3600), ("rp2350", 9), ("esp8266", 1))

@@ -22,7 +22,8 @@ from tests.lifecycle import parameters as soaked
 from tests.lifecycle.soak import wait_for_all
 from tests.lifecycle.stage import Stage
 from triseal import database, files
-from triseal.site import policy, state
+from triseal.site.records import tables
+from triseal.site.rules import grants
 
 DATA = Path("build") / "calm.json"
 _RESEALED_SECONDS = 60.0
@@ -81,7 +82,7 @@ def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
         _watch(stage, outages, start + calm.seconds)
         within = range(said + 1, start + calm.seconds)
         with database.reading(stage.site.manager.engine) as connection:
-            lately = state.seals.c.not_before.between(within[0], within[-1])
+            lately = tables.seals.c.not_before.between(within[0], within[-1])
             renewals = connection.execute(select(func.count()).where(lately)).scalar_one()
     octets = {second: stage.network.octets[second] for second in within}
     told = asdict(calm) | {"start": start, "duration": calm.seconds, "renewals": renewals}
@@ -101,9 +102,9 @@ def _reseal(stage: Stage, lifetime: int) -> tuple[int, int]:
     Returns: the second in which half of them were sealed, and the one in which all was said.
     """
     with database.writing(stage.site.manager.engine) as connection:  # all of it in one moment
-        state.lock(connection)
+        tables.lock(connection)
         for service in stage.services:
-            policy.grant(connection, service, ["log"], state.EVERY_NODE, force=True)
+            grants.grant(connection, service, ["log"], tables.EVERY_NODE, force=True)
     end = time.monotonic() + _RESEALED_SECONDS
     while waiting := stage.site.manager.guarantee().waiting:
         if time.monotonic() > end:
@@ -124,7 +125,7 @@ def _quiet(stage: Stage, latest: int) -> None:
 
 def _newest_begins(stage: Stage) -> list[int]:
     """For each service on each node, when its newest seal begins."""
-    table = state.seals.c
+    table = tables.seals.c
     query = select(func.max(table.not_before)).group_by(table.node, table.service)
     with database.reading(stage.site.manager.engine) as connection:
         return [int(begin) for begin in connection.execute(query).scalars()]

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from tests.lifecycle.parameters import Parameters
 from triseal import database
-from triseal.site import state
 from triseal.site.manager import Manager
+from triseal.site.records import tables
 
 Place = tuple[str, str]  # node and service
 
@@ -100,7 +100,7 @@ class Observer:
 
     def held(self, node: str, serials: dict[str, bytes]) -> None:
         """A node has told which seals it holds: each must be in the ledger, for this place."""
-        table = state.seals.c
+        table = tables.seals.c
         with database.reading(self.manager.engine) as connection:
             query = select(table.serial, table.service).where(table.node == node)
             known = {
@@ -150,7 +150,7 @@ class Observer:
         if late <= self._ends.get(place, 0):
             return
         with database.reading(self.manager.engine) as connection:
-            table = state.seals.c
+            table = tables.seals.c
             which = (table.node == place[0]) & (table.service == place[1])
             newest = connection.execute(select(func.max(table.not_after)).where(which)).scalar()
         self._ends[place] = int(newest or 0)

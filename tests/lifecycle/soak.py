@@ -21,7 +21,7 @@ from tests.lifecycle.faults import Faults
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.stage import Stage
 from triseal import database
-from triseal.site import state
+from triseal.site.records import tables
 
 _LOOK = 1.0  # seconds between looks
 _STEP = 0.1
@@ -131,7 +131,7 @@ def _settle(stage: Stage, parameters: Parameters) -> None:
 
 def _renewals(stage: Stage, begin: float) -> list[int]:
     """How many seals each service was issued since the begin."""
-    table = state.seals.c
+    table = tables.seals.c
     with database.reading(stage.site.manager.engine) as connection:
         query = select(table.node, table.service, func.count()).where(table.not_before >= begin)
         rows = connection.execute(query.group_by(table.node, table.service)).all()

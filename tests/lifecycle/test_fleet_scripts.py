@@ -19,10 +19,10 @@ from boards import lock
 from boards.errors import NoPort
 from tests.host.link_world import until
 from triseal import database, package
-from triseal.site import ledger
 from triseal.site.errors import NodeRetired, NotConfirmed
 from triseal.site.fleet import Fleet
-from triseal.site.ledger import Place
+from triseal.site.records import ledger
+from triseal.site.records.ledger import Place
 from triseal.testing import Site
 
 _SCRIPT = re.compile(r'^```python\n("""python (\w+\.py).*?)^```$', re.MULTILINE | re.DOTALL)

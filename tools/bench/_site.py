@@ -28,10 +28,10 @@ from triseal.developer.sign import Release, sign
 from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey, generate
 from triseal.site import home
-from triseal.site.authority import Authority, Issuer, self_signed
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
-from triseal.site.template import SealTemplate
+from triseal.site.slca.authority import Authority, Issuer, self_signed
+from triseal.site.slca.template import SealTemplate
 
 _YEAR = 365 * 86400
 _METADATA = b'{"capabilities": ["bus.publish:home/#", "log"]}'

@@ -16,8 +16,8 @@ from boards import micropython, mpy, stage
 from boards.link import Board
 from boards.port import Port
 from boards.virtual import VirtualBoard
-from triseal.site import console
-from triseal.site.console import NodeStatus
+from triseal.site.cable import agent
+from triseal.site.cable.agent import NodeStatus
 
 NODE = "kitchen"
 SERVICES = 30
@@ -156,7 +156,7 @@ def live(directory: Path) -> int:
         first: dict[str, bytes] = {}
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            status = console.ask(port, PATIENCE)
+            status = agent.ask(port, PATIENCE)
             free = min(free, status.heap_free)
             if not first and _all_run(status):
                 first = status.serials

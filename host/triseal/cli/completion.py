@@ -26,7 +26,7 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 def _names(context: typer.Context, incomplete: str, view: str) -> list[str]:
     from triseal import database
     from triseal.cli.site_options import open_site
-    from triseal.site import overview
+    from triseal.site.views import overview
 
     listed: Callable[..., list[overview.NodeFacts | overview.ServiceFacts]]
     listed = getattr(overview, view)

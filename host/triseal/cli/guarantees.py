@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from triseal.cli import output
-from triseal.site.guarantee import Guarantee
+from triseal.site.rules.guarantee import Guarantee
 
 
 def show(found: Guarantee, *, as_json: bool) -> None:

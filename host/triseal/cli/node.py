@@ -26,8 +26,8 @@ from triseal.cli import (
     progress,
 )
 from triseal.cli.site_options import NodeName, ServiceName, open_site
-from triseal.site import cable, console
-from triseal.site.console import NodeStatus
+from triseal.site.cable import agent, dialogue, enrolment, installation
+from triseal.site.cable.agent import NodeStatus
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -104,7 +104,7 @@ def provision(
     foreign = node_settings.foreign(clean=clean, keep=keep)
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     with _at_cable(port, home_dir, passphrase_file, node) as (site, board, report):
-        done, status = cable.enrol(
+        done, status = enrolment.enrol(
             site, board, node, settings, report, replace=replace, foreign=foreign
         )
     facts = {"node": node, "port": port, **_provisioned(done), **_enrolled(status)}
@@ -132,7 +132,7 @@ def enrol(
 ) -> None:
     """Enrol a board that was flashed with an image. Its token says which node it is."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
-        node, status = cable.redeem(site, board, report)
+        node, status = enrolment.redeem(site, board, report)
     output.facts({"node": node, "port": port, **_enrolled(status)}, as_json=as_json)
 
 
@@ -160,7 +160,7 @@ def remove(
 ) -> None:
     """Remove a service from the node at this port. See also `triseal site undeploy`."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
-        status = cable.remove(site, board, node, [service], report)
+        status = installation.remove(site, board, node, [service], report)
     _show(status, as_json=as_json)
 
 
@@ -174,7 +174,7 @@ def renew(
 ) -> None:
     """Renew what the site assigns to the node at this port. The rest is removed."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
-        status = cable.renew(site, board, node, report)
+        status = installation.renew(site, board, node, report)
     _show(status, as_json=as_json)
 
 
@@ -182,7 +182,7 @@ def renew(
 def status(port: PortName, as_json: options.Json = False) -> None:
     """Show what a board says of itself and its services. Nothing stops meanwhile."""
     with Port(port) as line:
-        _show(console.ask(line), as_json=as_json)
+        _show(agent.ask(line), as_json=as_json)
 
 
 @app.command(epilog=options.examples("node restart --port /dev/ttyACM0"))
@@ -196,7 +196,7 @@ def restart(
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         report("restart", 0, 0)
         board.soft_reset()
-        found = cable.tell_time(site, board)
+        found = dialogue.tell_time(site, board)
     _show(found, as_json=as_json)
 
 
@@ -218,7 +218,7 @@ def deploy_by_cable(
 ) -> None:
     """What `node deploy` and `site deploy --port` do."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
-        (done,), status = cable.deploy(site, board, node, [service], report)
+        (done,), status = installation.deploy(site, board, node, [service], report)
     became = next(one for one in status.services if one.name == service)
     facts = {
         "node": node,

@@ -23,7 +23,7 @@ from boards.link import Board
 from boards.provision import Report
 from triseal.cli import completion, node_settings, options, output, progress
 from triseal.cli.site_options import open_site
-from triseal.site import cable
+from triseal.site.cable import enrolment
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -145,7 +145,7 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
     # A volume shows none of its files, and keeps them: its board is looked at when it has started.
     if site is not None and not job.replace and not Path(job.port).is_dir():
         report("look", 0, 0)
-        cable.check_erasable(site, job.port, job.node)
+        enrolment.check_erasable(site, job.port, job.node)
     port = _write(job, report)
     found = flashing.await_repl(port, report)
     facts: dict[str, object] = {
@@ -155,7 +155,7 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
     }
     if site is not None:
         with Board(port) as board:
-            _, status = cable.enrol(
+            _, status = enrolment.enrol(
                 site, board, job.node, {}, report, replace=job.replace, foreign=job.foreign
             )
         facts |= {"node": job.node, "bundle_version": status.bundle_version}

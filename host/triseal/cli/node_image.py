@@ -89,7 +89,7 @@ def image_(
     The board enrols with the token by itself at its server, or over its cable (`triseal node
     enrol`). Each image of a node makes those before it void.
     """
-    from triseal.site import tokens  # a database: too slow to load to print help
+    from triseal.site.records import tokens  # a database: too slow to load to print help
 
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     chip = chips.named(board)
@@ -118,7 +118,7 @@ def image_(
 def _contents(
     chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, object]
 ) -> dict[str, bytes]:
-    from triseal.site import watchdog  # a database, as above
+    from triseal.site.rules import watchdog  # a database, as above
 
     watchdog.check(chip.name, settings)
     return {

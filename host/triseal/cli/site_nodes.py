@@ -10,7 +10,7 @@ import typer
 from triseal import database, files, request
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, open_site
-from triseal.site import overview
+from triseal.site.views import overview
 
 app = typer.Typer()
 

@@ -9,9 +9,9 @@ import typer
 
 from triseal.cli import completion, guarantees, options, waiting
 from triseal.cli.site_options import ServiceName, open_site
-from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
-from triseal.site.outcome import Watch
+from triseal.site.rules.guarantee import Guarantee
+from triseal.site.views.rollout_status import Watch
 
 app = typer.Typer()
 

@@ -12,10 +12,10 @@ from triseal.cli import options
 from triseal.cli.node_settings import address
 from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO
 from triseal.site import home
-from triseal.site.link.contexts import SECONDS
-from triseal.site.link.limits import Limits
 from triseal.site.manager import Manager
-from triseal.site.pruning import KEEP_DAYS, LEAST_DAYS
+from triseal.site.records.pruning import KEEP_DAYS, LEAST_DAYS
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.certificate import SECONDS
 
 app = typer.Typer()
 
@@ -87,17 +87,17 @@ def serve(
 
     Prints one line of JSON with its ports once nodes can connect, then logs to standard error.
     """
-    from triseal.site.link import jsonlog, service  # a web server: too slow to load to print help
+    from triseal.site.server import jsonlog, process  # a web server: too slow to load to print help
 
     host, port = address(listen, "--listen")
     jsonlog.set_up(log_level)
     limits = Limits(connections=connections)
-    chosen = service.Options(
+    chosen = process.Options(
         host, port, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
     )
     ask = options.passphrase(passphrase_file, WHO)
     with Manager(home_dir or home.default(), ask) as site:
-        asyncio.run(service.serve(site, chosen, _ready))
+        asyncio.run(process.serve(site, chosen, _ready))
 
 
 def _ready(port: int, pages_port: int) -> None:

@@ -12,7 +12,8 @@ import typer
 from triseal import database, package
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, ServiceName, open_site
-from triseal.site import overview, state, where
+from triseal.site.records import tables
+from triseal.site.views import overview, placements
 
 app = typer.Typer()
 
@@ -47,7 +48,7 @@ def add_service(
     with open_site(home_dir) as site:
         store = site.add_service(found, other_developer=other_developer, hold=hold)
         with database.reading(site.engine) as connection:
-            held = where.held(connection).get(where.others(store.service))
+            held = placements.held(connection).get(placements.others(store.service))
     facts = {
         "service": store.service,
         "version": store.service_version,
@@ -156,7 +157,7 @@ def _service(one: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
 
 def _flat(grants: dict[str, tuple[str, ...]]) -> Sequence[str]:
     return [
-        one if node == state.EVERY_NODE else f"{one} ({node})"
+        one if node == tables.EVERY_NODE else f"{one} ({node})"
         for node, given in grants.items()
         for one in given
     ]

@@ -7,7 +7,7 @@ import typer
 from triseal import database, request
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
-from triseal.site import overview, where
+from triseal.site.views import overview, placements
 
 app = typer.Typer()
 
@@ -16,7 +16,7 @@ app = typer.Typer()
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """Show the site, whom it trusts, what runs where."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        places = [_place(one) for one in where.places(connection)]
+        places = [_place(one) for one in placements.places(connection)]
         trusted = [vars(one) for one in overview.all_trusted(connection)]
         claimed = [
             one.name for one in overview.all_nodes(connection) if one.state == overview.TWO_BOARDS
@@ -42,7 +42,7 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     output.table(places, columns, as_json=False, empty="nothing deployed")
 
 
-def _place(one: where.PlaceFacts) -> output.Facts:
+def _place(one: placements.PlaceFacts) -> output.Facts:
     return {
         "node": one.node,
         "service": one.service,

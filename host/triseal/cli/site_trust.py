@@ -10,8 +10,9 @@ import typer
 from triseal import database, files, request
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
-from triseal.site import inputs, overview
+from triseal.site import inputs
 from triseal.site.manager import Manager
+from triseal.site.views import overview
 
 app = typer.Typer()
 

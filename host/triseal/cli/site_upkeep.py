@@ -10,7 +10,8 @@ import typer
 from triseal import database
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
-from triseal.site import clock, pruning
+from triseal.site import clock
+from triseal.site.records import pruning
 
 app = typer.Typer()
 

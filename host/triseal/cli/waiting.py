@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
+from triseal.site.rules.guarantee import Guarantee
 
 DEFAULT_SECONDS = 5.0
 _LOOK_EVERY = 0.2

@@ -11,7 +11,7 @@ from triseal.demo import scene
 from triseal.demo.scene import Scene
 from triseal.demo.stations import STATIONS, silent
 from triseal.demo.tamperings import TAMPERINGS, Tampering
-from triseal.site import cable
+from triseal.site.cable import installation
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         with scene.staged() as played:
             for name, station in STATIONS:
                 print(f"{name:<12} {station(played)}", flush=True)
-            cable.prepare(played.site, played.board, silent)
+            installation.prepare(played.site, played.board, silent)
             as_due = [_refused(played, one) for one in TAMPERINGS]
     except Exception as error:
         print(output.failure(error), file=sys.stderr)

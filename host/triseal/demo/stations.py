@@ -8,7 +8,7 @@ from sealcore import timetext
 from triseal.demo import services
 from triseal.demo.scene import NODE, Scene
 from triseal.developer import home as desk
-from triseal.site import cable
+from triseal.site.cable import dialogue, enrolment, installation
 
 
 def seal(scene: Scene) -> str:
@@ -42,7 +42,7 @@ def grant(scene: Scene) -> str:
 def provision(scene: Scene) -> str:
     """The board becomes a node."""
     scene.site.add_node(NODE)
-    done, status = cable.enrol(scene.site, scene.board, NODE, {}, silent)
+    done, status = enrolment.enrol(scene.site, scene.board, NODE, {}, silent)
     version = ".".join(map(str, done.facts.version))
     return (
         f"{NODE} (MicroPython {version}) makes its own key; {len(done.code.copied)} files, "
@@ -61,9 +61,9 @@ def issue(scene: Scene) -> str:
 
 def verify(scene: Scene) -> str:
     """The node checks all three seals, the executable and the time."""
-    cable.prepare(scene.site, scene.board, silent)
+    installation.prepare(scene.site, scene.board, silent)
     facts = [
-        cable.offer(scene.board, service, made.files(), silent)
+        installation.offer(scene.board, service, made.files(), silent)
         for service, made in scene.deployed.items()
     ]
     slowest, heap = (max(one[key] for one in facts) for key in ("ms", "heap"))
@@ -73,7 +73,7 @@ def verify(scene: Scene) -> str:
 def run(scene: Scene) -> str:
     """The services run, and one hears the other on the node's bus."""
     scene.board.soft_reset()
-    cable.tell_time(scene.site, scene.board)
+    dialogue.tell_time(scene.site, scene.board)
     scene.board.wait_for(services.SHOWN)
     value = scene.board.wait_for("\n").strip()
     return f"display logs what thermo publishes: {services.TOPIC} is {value}"

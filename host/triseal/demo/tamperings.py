@@ -16,10 +16,10 @@ from triseal.demo.scene import NODE, OTHER_NODE, Scene, now, validity
 from triseal.demo.stations import silent
 from triseal.package import Package
 from triseal.request import make as make_request
-from triseal.site import cable, console
-from triseal.site.authority import SignedSeal
+from triseal.site.cable import agent, installation
 from triseal.site.deployment import SITE_SEAL, Deployment
-from triseal.site.ledger import Place
+from triseal.site.records.ledger import Place
+from triseal.site.slca.authority import SignedSeal
 from triseal.store import authority
 
 _SECONDS = 20.0
@@ -103,16 +103,16 @@ def older(scene: Scene) -> None:
 def revoked(scene: Scene) -> None:
     """A grant is taken away; the service uses it all the same."""
     scene.site.revoke("thermo", [services.PUBLISH])
-    cable.deploy(scene.site, scene.board, NODE, ["thermo"], silent)
+    installation.deploy(scene.site, scene.board, NODE, ["thermo"], silent)
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
-        for one in console.ask(scene.board).services:
+        for one in agent.ask(scene.board).services:
             if one.name == "thermo" and one.code == errors.NotGranted.code:
                 raise errors.NotGranted(one.detail)
 
 
 def _offer(scene: Scene, contents: dict[str, bytes]) -> None:
-    cable.offer(scene.board, "thermo", contents, silent)
+    installation.offer(scene.board, "thermo", contents, silent)
 
 
 def _swapped(scene: Scene) -> tuple[Package, bytes]:

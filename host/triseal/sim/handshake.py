@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from triseal.certificate import Validity
 from triseal.sim import specimen
-from triseal.site.authority import self_signed
-from triseal.site.link import contexts
+from triseal.site.server.listeners import certificate
+from triseal.site.slca.authority import self_signed
 
 _YEARS = Validity(1577836800, 2524607999)  # 2020 to 2049: nothing here outlives the process
 _HANDSHAKES = 129
@@ -61,10 +61,10 @@ def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     root = self_signed(specimen.signer("site"), authority.issuer.site, specimen.NOW)
     node, key = node_context(root), ec.generate_private_key(ec.SECP256R1())
     certified = authority.certify_node(specimen.NODE, specimen.spki(key), _YEARS)
-    contexts.load_own(node, certified.der, key)
+    certificate.load_own(node, certified.der, key)
     key = ec.generate_private_key(ec.SECP256R1())
     certified = authority.certify_slsm(specimen.spki(key), _YEARS)
-    return node, contexts.server_context(certified.der, key, [root])
+    return node, certificate.server_context(certified.der, key, [root])
 
 
 def connect() -> tuple[_Party, _Party, int]:

@@ -17,8 +17,9 @@ from sealcore import messages
 from triseal.sim import handshake
 from triseal.sim.parameters import Parameters
 from triseal.sim.specimen import FILES, NODE, NOW, SERVICE, authority, site_seal
-from triseal.site.ledger import Place, serial_octets
-from triseal.site.link import plans, sealed
+from triseal.site.records.ledger import Place, serial_octets
+from triseal.site.server.handlers import seals
+from triseal.site.server.signing import desired_state
 
 Integers = NDArray[np.int64]
 
@@ -48,7 +49,7 @@ def renew() -> int:
 @cache
 def by_delta(payload: int) -> int:
     """Renewed with one delta."""
-    return _sent(*sealed.renewed([sealed.delta(SERVICE, site_seal(payload))]))
+    return _sent(*seals.renewed([seals.delta(SERVICE, site_seal(payload))]))
 
 
 @cache
@@ -61,8 +62,8 @@ def together(form: str) -> int:
     asked = _sent(messages.frame(messages.write(messages.RENEW, NOW, [held, held])))
     saved = 2 * renew() - asked
     if form == "delta":
-        one = sealed.delta(SERVICE, site_seal(0))
-        saved += 2 * by_delta(0) - _sent(*sealed.renewed([one, one]))
+        one = seals.delta(SERVICE, site_seal(0))
+        saved += 2 * by_delta(0) - _sent(*seals.renewed([one, one]))
     return saved
 
 
@@ -71,8 +72,10 @@ def by_seal(payload: int) -> int:
     """Assign with the whole seal and the files that it stands for."""
     one = site_seal(payload)
     place = Place(NODE, SERVICE)
-    plan = plans.Plan(place, one.template, one.template.digest, one.validity, bytes(32), FILES)
-    return _sent(sealed.assign(plan, one))
+    plan = desired_state.Plan(
+        place, one.template, one.template.digest, one.validity, bytes(32), FILES
+    )
+    return _sent(seals.assign(plan, one))
 
 
 @cache
@@ -120,8 +123,8 @@ def wire(parameters: Parameters) -> Wire:
     if parameters.format == "certificate":
         whole = _table(parameters, lambda payload: len(site_seal(payload, "rsa2048").der))
         return Wire(whole, whole, 0, 0)
-    seals = _table(parameters, by_seal)
-    answer = _table(parameters, by_delta) if parameters.format == "delta" else seals
+    whole = _table(parameters, by_seal)
+    answer = _table(parameters, by_delta) if parameters.format == "delta" else whole
     return Wire(
-        renew() + answer, seals, reconnect(parameters.services), together(parameters.format)
+        renew() + answer, whole, reconnect(parameters.services), together(parameters.format)
     )

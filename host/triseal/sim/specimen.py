@@ -10,17 +10,17 @@ from sealcore import limits, seal, sealwriter
 from triseal import certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, PrivateKey, generate
-from triseal.site.authority import Authority, Issuer, SignedSeal, self_signed
-from triseal.site.link import plans
+from triseal.site.server.signing import desired_state
+from triseal.site.slca.authority import Authority, Issuer, SignedSeal, self_signed
 
 SITE, NODE, SERVICE, VERSION = "site", "node-07", "service-23", "1.2.0"
 """Names of usual length: they travel in every message."""
 
-FILES: tuple[plans.File, ...] = (
+FILES: tuple[desired_state.File, ...] = (
     ("app.mpy", 20_000, bytes(32)),
-    (plans.METADATA, 400, bytes(32)),
-    (plans.DEVELOPER_SEAL, 800, bytes(32)),
-    (plans.STORE_SEAL, 900, bytes(32)),
+    (desired_state.METADATA, 400, bytes(32)),
+    (desired_state.DEVELOPER_SEAL, 800, bytes(32)),
+    (desired_state.STORE_SEAL, 900, bytes(32)),
 )
 """What a package of usual size comes to; only how many digits the sizes have matters."""
 

@@ -30,9 +30,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, String, Table, f
 
 from triseal import database
 from triseal.errors import Failure
-from triseal.site import nodeclock, state
+from triseal.site.records import node_clocks, tables
 
-MOST_JUMP = nodeclock.MOST_STEP
+MOST_JUMP = node_clocks.MOST_STEP
 MOST_AWAY = 31 * 86400
 LEAST_BACK = 60
 LEAST_STEP = 1.0
@@ -43,7 +43,7 @@ _DRIFT = 0.001  # of the time that has passed: how wrong a counter may be
 # What each machine that served the site knows. Gone when a person has accepted the time.
 clocks = Table(
     "clocks",
-    state.metadata,
+    tables.metadata,
     Column("host", String(255), primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
     Column("doubted", Boolean, nullable=False),
@@ -156,7 +156,7 @@ def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None
     if ahead is not None:
         step = _step(seen.ahead_ms, ahead)
         if step:
-            nodeclock.stepped(connection, math.ceil(step))
+            node_clocks.stepped(connection, math.ceil(step))
         # Else it stays, until many small ones are one.
         if step or seen.ahead_ms is None or abs(ahead - seen.ahead_ms / 1000) >= LEAST_STEP:
             values["ahead_ms"] = round(ahead * 1000)
@@ -198,7 +198,7 @@ def accept(connection: Connection, now: int) -> None:
     if row is not None and row[0] is not None:
         jumped = math.ceil(now - since_boot() - row[0] / 1000)
         if jumped > 0:
-            nodeclock.stepped(connection, jumped + 1)
+            node_clocks.stepped(connection, jumped + 1)
     connection.execute(clocks.delete())
 
 

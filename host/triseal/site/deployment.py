@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triseal.package import Package
-from triseal.site.authority import SignedSeal
+from triseal.site.slca.authority import SignedSeal
 
 if TYPE_CHECKING:
-    from triseal.site.ledger import Place
+    from triseal.site.records.ledger import Place
 
 METADATA = "metadata.json"
 DEVELOPER_SEAL = "developer.der"

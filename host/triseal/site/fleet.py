@@ -20,14 +20,16 @@ from boards.provision import Report
 from sealcore.errors import SealError
 from triseal import database, package
 from triseal.errors import Failure, NoPassphrase
-from triseal.site import cable, console, home, overview, where
-from triseal.site.console import NodeStatus
+from triseal.site import home
+from triseal.site.cable import agent, enrolment, installation
+from triseal.site.cable.agent import NodeStatus
 from triseal.site.errors import UnknownNode
-from triseal.site.guarantee import Guarantee
 from triseal.site.manager import Manager
-from triseal.site.outcome import STEADY, Watch
-from triseal.site.overview import NodeFacts, ServiceFacts
-from triseal.site.where import PlaceFacts
+from triseal.site.rules.guarantee import Guarantee
+from triseal.site.views import overview, placements
+from triseal.site.views.overview import NodeFacts, ServiceFacts
+from triseal.site.views.placements import PlaceFacts
+from triseal.site.views.rollout_status import STEADY, Watch
 
 PASSPHRASE = "TRISEAL_PASSPHRASE"
 REFUSALS = (Failure, SealError, BoardError)
@@ -72,7 +74,7 @@ class Fleet(Manager):
     def places(self) -> list[PlaceFacts]:
         """Every service on every node, by node: what it may do, what became of it, till when."""
         with database.reading(self.engine) as connection:
-            return where.places(connection)
+            return placements.places(connection)
 
     def add_package(self, path: Path, *, hold: bool = False) -> str:
         """Take in a package that a Store countersigned; returns the service's name.
@@ -112,17 +114,19 @@ class Fleet(Manager):
         with Board(port) as board:
             if is_new:
                 self.add_node(node)
-            done = cable.enrol(self, board, node, chosen, report, replace=replace, foreign=foreign)
+            done = enrolment.enrol(
+                self, board, node, chosen, report, replace=replace, foreign=foreign
+            )
             return done[1]
 
     def enrol_by_token(self, port: str, report: Report = _silent) -> tuple[str, NodeStatus]:
         """Enrol the board at a port by the token of its image; returns the node that it is.
 
-        Raises: as cable.redeem; BoardError.
+        Raises: as cable.enrolment.redeem; BoardError.
         """
         self.unlock()
         with Board(port) as board:
-            return cable.redeem(self, board, report)
+            return enrolment.redeem(self, board, report)
 
     def _has(self, node: str) -> bool:
         try:
@@ -138,12 +142,12 @@ class Fleet(Manager):
         """
         self.unlock()
         with Board(port) as board:
-            return cable.deploy(self, board, node, services, report)[1]
+            return installation.deploy(self, board, node, services, report)[1]
 
     def status(self, port: str) -> NodeStatus:
         """What the node at a port says of itself, while its services run on. Raises: NoAgent."""
         with Port(port) as line:
-            return console.ask(line)
+            return agent.ask(line)
 
     def await_confirmed(
         self, seconds: float = 5.0, *, service: str = "", node: str = ""

@@ -14,9 +14,11 @@ from boards import state as places
 from triseal import database, files, folder, keyfile, label, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
-from triseal.site import authority, schema, state, trust
-from triseal.site.authority import Authority, Issuer
 from triseal.site.errors import Incomplete
+from triseal.site.records import schema, tables
+from triseal.site.rules import trust
+from triseal.site.slca import authority
+from triseal.site.slca.authority import Authority, Issuer
 
 KEY = "site.key"
 CERTIFICATE = "site.crt"
@@ -83,7 +85,7 @@ def _found(
     """Key and files into `fresh`, the rest into the database. A server's database is elsewhere, so
     the folder takes its place while the transaction is still open."""
     with database.writing(engine) as connection:
-        if connection.execute(select(state.site.c.id)).first():
+        if connection.execute(select(tables.site.c.id)).first():
             raise AlreadyExists("there is a site in this database")
         key = signer.generate(founding.algorithm)
         certificate = authority.self_signed(KeySigner(key), founding.name, now)
@@ -106,11 +108,11 @@ def _fill(
     connection: Connection, founding: Founding, slca: Authority, certificate: bytes, now: int
 ) -> None:
     connection.execute(
-        state.site.insert().values(
+        tables.site.insert().values(
             id=1, name=founding.name, lifetime=founding.lifetime, created_at=now
         )
     )
-    connection.execute(state.authorities.insert().values(certificate=certificate))
+    connection.execute(tables.authorities.insert().values(certificate=certificate))
     trust.publish(connection, slca, now)
 
 
@@ -126,7 +128,7 @@ def open_site(home: Path) -> tuple[Engine, Issuer, int]:
     engine = _open_engine(home)
     try:
         with database.reading(engine) as connection:
-            row = connection.execute(select(state.site)).one_or_none()
+            row = connection.execute(select(tables.site)).one_or_none()
             if row is None:
                 raise Incomplete(f"the database of {home} holds no site")
             return engine, Issuer(trust.signing_certificate(connection), row.name), row.lifetime

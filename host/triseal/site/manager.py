@@ -20,27 +20,23 @@ from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package
-from triseal.site import (
-    clock,
-    guarantee,
-    holdings,
-    home,
-    ledger,
-    nodeclock,
-    nodes,
-    policy,
-    restarts,
-    rollout,
-    services,
-    state,
-    tokens,
-    trust,
-)
-from triseal.site.authority import Authority, Certified
+from triseal.site import clock, home
 from triseal.site.deployment import Deployment
-from triseal.site.guarantee import Guarantee
-from triseal.site.ledger import Place
-from triseal.site.sealing import Preparer, Sealer, check_fits
+from triseal.site.records import (
+    holdings,
+    ledger,
+    node_clocks,
+    nodes,
+    restarts,
+    services,
+    tables,
+    tokens,
+)
+from triseal.site.records.ledger import Place
+from triseal.site.rules import grants, guarantee, rollout, trust
+from triseal.site.rules.guarantee import Guarantee
+from triseal.site.rules.sealing import Preparer, Sealer, check_fits
+from triseal.site.slca.authority import Authority, Certified
 
 NODE_SECONDS = 365 * 86400
 
@@ -297,16 +293,16 @@ class Manager:
             all the same if a node can't be told.
         """
         with self._changing() as connection:
-            for node in on or (state.EVERY_NODE,):
-                policy.grant(connection, service, wanted, node, force=force)
+            for node in on or (tables.EVERY_NODE,):
+                grants.grant(connection, service, wanted, node, force=force)
             self._check_fits(connection, service)
         return self.guarantee(service=service)
 
     def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
         """Take grants on these nodes, or everywhere; as `grant`. Raises: see policy.revoke."""
         with self._changing() as connection:
-            for node in on or (state.EVERY_NODE,):
-                policy.revoke(connection, service, unwanted, node)
+            for node in on or (tables.EVERY_NODE,):
+                grants.revoke(connection, service, unwanted, node)
         return self.guarantee(service=service)
 
     def assign(self, node: str, service: str) -> None:
@@ -377,7 +373,7 @@ class Manager:
         with database.writing(self.engine) as connection:
             moment = self._clock()
             nodes.heard(connection, node, moment, bundle_version)
-            nodeclock.note(connection, node, time_told, moment)
+            node_clocks.note(connection, node, time_told, moment)
             for place in guarantee.places_of(connection, node=node):
                 if place.service not in told:
                     holdings.gone(connection, place)
@@ -411,7 +407,7 @@ class Manager:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Connection]:
         with database.writing(self.engine) as connection:
-            state.lock(connection)
+            tables.lock(connection)
             yield connection
 
     def _check_fits(self, connection: Connection, service: str) -> None:

@@ -1,0 +1,45 @@
+"""Prunes the ledger now and then, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+
+from sqlalchemy import Engine
+
+from triseal.database import DatabaseUnusable
+from triseal.site.clock import Guard
+from triseal.site.records import pruning
+
+_EVERY = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+async def keep(engine: Engine, keep_days: int, guard: Guard, every: float = _EVERY) -> None:
+    """Until cancelled; a transaction that has begun is finished.
+
+    Args:
+        engine: the site's database.
+        keep_days: see pruning.prune.
+        guard: of the clock: with a wrong one, all would have expired long ago.
+        every: seconds between two times.
+    """
+    stop = threading.Event()
+
+    def stopped() -> bool:
+        return stop.is_set() or bool(guard.jump())
+
+    try:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                now = int(time.time())
+                done = await asyncio.to_thread(pruning.prune, engine, now, keep_days, stopped)
+                _log.info("pruned", extra=vars(done))
+            except DatabaseUnusable as error:
+                _log.error("not pruned", extra={"code": error.code, "detail": str(error)})
+    finally:
+        stop.set()

@@ -1,0 +1,1 @@
+"""Where nodes connect: the TLS port and the serial ports."""

@@ -1,0 +1,161 @@
+"""The server: accepts nodes over TLS and lets none of them cost another anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+from sealcore import errors
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.certificate import Identity
+from triseal.site.server.listeners.handshakes import Handshakes
+from triseal.site.server.listeners.token_enrolment import Newcomers, Redeem
+from triseal.site.server.metrics import Metrics
+from triseal.site.server.sessions import peers
+from triseal.site.server.sessions.connection import Ended, code_of
+from triseal.site.server.sessions.peers import Peer
+from triseal.site.server.sessions.reception import Reception
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.transports.tls_frames import Frames
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_SEND_OCTETS = 65536
+_ACCEPT_PAUSE = 0.2  # seconds, where the process has no file descriptor left
+# TCP finds out within two minutes that a silent node is gone.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+class Server:
+    """Listens, and serves each node that comes.
+
+    Args:
+        site: the site's name.
+        desk: answers; it has to run.
+        identity: the server's certificate; there has to be one.
+        limits: what a connection may cost.
+        metrics: counts.
+        redeem: enrols boards that have no certificate yet, see `newcomers`.
+
+    Attributes:
+        reception: where nodes come whose connection stands.
+        registry: who is connected.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        desk: Desk,
+        identity: Identity,
+        limits: Limits,
+        metrics: Metrics,
+        redeem: Redeem,
+    ) -> None:
+        self._site = site
+        self._identity = identity
+        self._limits = limits
+        self._metrics = metrics
+        self.reception = Reception(desk, limits, metrics)
+        self.registry = self.reception.registry
+        self._newcomers = Newcomers(redeem, limits)
+        self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled; then all of them end.
+
+        Args:
+            listener: bound and listening, not blocking.
+        """
+        try:
+            while True:
+                await self._accept(listener)
+        finally:
+            for task in self._serving:
+                task.cancel()
+            if self._serving:
+                await asyncio.wait(self._serving, timeout=self._limits.stop_seconds)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        try:
+            accepted, address = await asyncio.get_running_loop().sock_accept(listener)
+        except OSError as error:
+            _log.warning("accept failed", extra={"code": "accept-failed", "detail": str(error)})
+            await asyncio.sleep(_ACCEPT_PAUSE)
+            return
+        task = self._strangers.begin(address[0], self._serve(accepted, address[0]))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        # A full backlog is accepted without a pause: who has been let in comes to its turn here.
+        await asyncio.sleep(0)
+
+    async def _serve(self, accepted: socket.socket, address: str) -> None:
+        node, code = "", "evicted"
+        try:
+            _set_up(accepted)
+            frames = await self._shake_hands(accepted)
+            try:
+                tls = frames.transport.get_extra_info("ssl_object")
+                if tls.session_reused:
+                    raise errors.BadMessage("a resumed session")
+                certificate = tls.getpeercert(True)
+                if certificate is None:
+                    code = await self._newcomers.serve(frames, address)
+                else:
+                    peer = peers.by_certificate(certificate, self._site)
+                    node = peer.node
+                    code = await self._converse(frames, peer, address)
+            finally:
+                frames.close()
+        except ssl.SSLError as error:
+            code = "tls"
+            _log.info("no handshake", extra={"address": address, "detail": error.reason})
+        except Ended as error:
+            code = code_of(error)
+        except Exception:  # a defect costs this connection, not the server
+            code = "defect"
+            _log.exception("defect", extra={"address": address, "node": node})
+        finally:
+            self._metrics.closed.labels(code).inc()
+            _log.info("ended", extra={"address": address, "node": node, "code": code})
+
+    async def _shake_hands(self, accepted: socket.socket) -> Frames:
+        limits = self._limits
+        try:
+            _, frames = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Frames(limits.frame_seconds, limits.write_seconds, limits.write_octets),
+                accepted,
+                ssl=self._identity.context,
+                ssl_handshake_timeout=limits.handshake_seconds,
+            )
+        except BaseException:
+            accepted.close()
+            raise
+        return frames
+
+    async def _converse(self, frames: Frames, peer: Peer, address: str) -> str:
+        def greeted() -> None:
+            self._strangers.leave(asyncio.current_task())
+            _log.info("connected", extra={"address": address, "node": peer.node})
+
+        return await self.reception.serve(frames, peer, greeted)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 lets the kernel choose. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _set_up(accepted: socket.socket) -> None:
+    """What a slow node leaves with the kernel is bounded too; a silent one is found out."""
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_OCTETS)
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):  # not on every system
+            accepted.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,126 @@
+"""A server process of a site: opened, run until it is told to stop, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from triseal import database
+from triseal.site import clock
+from triseal.site.clock import Guard
+from triseal.site.manager import Manager
+from triseal.site.records.pruning import KEEP_DAYS
+from triseal.site.server import http, janitor, timekeeper
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.certificate import SECONDS, Identity
+from triseal.site.server.listeners.serial import Lines
+from triseal.site.server.listeners.tls import Server, listen
+from triseal.site.server.metrics import Metrics
+from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.watch import watch
+
+_log = logging.getLogger(__name__)
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a server process runs.
+
+    Attributes:
+        host, port: where nodes connect; port 0 lets the kernel choose.
+        pages_port: of health and metrics, on the loopback address.
+        serial: ports of nodes at serial lines.
+        keep_days: for which the ledger keeps what has expired.
+        certificate_seconds: for which the server's own certificate is valid.
+        limits: what a connection may cost.
+    """
+
+    host: str = _LOOPBACK
+    port: int = 0
+    pages_port: int = 0
+    serial: tuple[str, ...] = ()
+    keep_days: int = KEEP_DAYS
+    certificate_seconds: int = SECONDS
+    limits: Limits = field(default_factory=Limits)
+
+
+Ready = Callable[[int, int], None]
+
+
+async def serve(manager: Manager, options: Options, ready: Ready) -> None:
+    """Serve nodes until SIGTERM or SIGINT.
+
+    Args:
+        manager: the site.
+        options: see there.
+        ready: called with both ports once nodes can connect.
+
+    Raises: OSError where a port is taken; DatabaseUnusable; ClockDoubted; what opening the site key
+        raises.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with (
+        listen(options.host, options.port) as listener,
+        listen(_LOOPBACK, options.pages_port) as pages_listener,
+    ):
+        await _run(manager, options, (listener, pages_listener), ready, stop)
+
+
+async def _run(
+    manager: Manager,
+    options: Options,
+    listeners: tuple[socket.socket, socket.socket],
+    ready: Ready,
+    stop: asyncio.Event,
+) -> None:
+    manager.check_clock()
+    guard = Guard()
+    with database.reading(manager.engine) as connection:
+        guard.go_on_from(clock.latest(connection)[0] or 0)
+    desk = Desk(manager.engine, manager.authority, guard.now, guard)
+    working = asyncio.create_task(desk.run())
+    identity, metrics = Identity(options.certificate_seconds), Metrics()
+    await desk.ask(identity.issue)
+    limits = options.limits.for_lifetime(manager.lifetime)
+    server = Server(manager.name, desk, identity, limits, metrics, manager.redeem)
+    lines = Lines(server.reception)
+    site = http.server(http.app(desk, server.registry, metrics, lines.nodes, guard))
+    nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
+    tasks = [
+        asyncio.create_task(server.run(listeners[0])),
+        asyncio.create_task(timekeeper.keep(desk, guard)),
+        asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
+        asyncio.create_task(watch(desk, identity, server.registry)),
+        showing := asyncio.create_task(site.serve([listeners[1]])),
+        working,
+    ]
+    if options.serial:
+        tasks.insert(0, asyncio.create_task(lines.run(options.serial)))
+    ready(nodes, pages_of)
+    _log.info("serving", extra={"port": nodes, "pages_port": pages_of})
+    stopping = asyncio.create_task(_wait(stop))
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    site.should_exit = True
+    await _end([showing], options.limits.stop_seconds)
+    for task in tasks:  # nodes first, the desk that answers them last
+        task.cancel()
+        await asyncio.wait([task])
+    _log.info("stopped")
+    for task in done - {stopping}:
+        task.result()
+
+
+async def _end(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    await asyncio.wait(tasks, timeout=seconds)
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()

@@ -1,0 +1,1 @@
+"""The signing pipeline: requests are answered in groups, one transaction each."""

@@ -1,0 +1,1 @@
+"""How a message travels: as a frame over TLS, or as a line of text on a serial port."""

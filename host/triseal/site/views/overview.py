@@ -1,0 +1,139 @@
+"""What people want to know of a site: plain facts, read in one look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from triseal import request
+from triseal.site.records import tables, twins
+from triseal.site.rules import trust
+from triseal.site.views import placements
+
+TWO_BOARDS = "claimed by two boards"
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node; times are Unix seconds or None.
+
+    Attributes:
+        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled",
+            "claimed by two boards" (seen in the two hours before it was last heard) or "retired".
+        reset_cause: of the last reset that it told of, a word such as "power-on" or "watchdog".
+    """
+
+    name: str
+    state: str
+    services: tuple[str, ...]
+    heard_at: int | None
+    bundle_version: int | None
+    reset_cause: str | None = None
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """A service: the newest that the site took in.
+
+    Attributes:
+        held: the version that nodes get until they are moved on; None if all get the newest.
+        grants: by node, under state.EVERY_NODE those for all.
+    """
+
+    name: str
+    version: str
+    security_version: int
+    held: str | None
+    nodes: tuple[str, ...]
+    grants: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A Store or developer that the site trusts, with the fingerprint of the key."""
+
+    kind: str
+    name: str
+    fingerprint: str
+
+
+def all_nodes(connection: Connection) -> list[NodeFacts]:
+    """Every node, by name."""
+    assigned = _grouped(connection, by_node=True)
+    unused = select(tables.tokens.c.node).where(tables.tokens.c.certificate.is_(None))
+    awaited = set(connection.scalars(unused))
+    claimed = twins.seen(connection)
+    rows = connection.execute(select(tables.nodes).order_by(tables.nodes.c.name))
+    return [
+        NodeFacts(
+            row.name,
+            _state(row, awaited, claimed.get(row.name)),
+            tuple(assigned.get(row.name, ())),
+            row.heard_at,
+            row.bundle_version,
+            row.reset_cause,
+        )
+        for row in rows
+    ]
+
+
+def all_services(connection: Connection) -> list[ServiceFacts]:
+    """Every service, by name."""
+    assigned = _grouped(connection, by_node=False)
+    given = _grants(connection)
+    held = placements.held(connection)
+    rows = connection.execute(select(tables.services).order_by(tables.services.c.name))
+    return [
+        ServiceFacts(
+            row.name,
+            row.service_version,
+            row.security_version,
+            held.get(placements.others(row.name)),
+            tuple(assigned.get(row.name, ())),
+            given.get(row.name, {}),
+        )
+        for row in rows
+    ]
+
+
+def all_trusted(connection: Connection) -> list[Trusted]:
+    """Every Store, then every developer."""
+    return [
+        Trusted(kind, row.name, request.fingerprint(row.spki))
+        for kind, table in (("store", tables.stores), ("developer", tables.developers))
+        for row in connection.execute(select(table.c.name, table.c.spki).order_by(table.c.id))
+    ]
+
+
+def bundle_version(connection: Connection) -> int:
+    """The version of the newest trust bundle."""
+    return int(trust.current(connection).version)
+
+
+def _state(row: Row[Any], awaited: set[str], claimed: int | None) -> str:
+    if row.retired_at:
+        return "retired"
+    if claimed is not None and claimed + twins.SECONDS >= (row.heard_at or 0):
+        return TWO_BOARDS
+    if row.spki:
+        return "enrolled"
+    return "awaiting enrolment" if row.name in awaited else "added"
+
+
+def _grouped(connection: Connection, *, by_node: bool) -> dict[str, list[str]]:
+    table = tables.assignments.c
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(table.node, table.service).order_by(*table)):
+        key, value = (row.node, row.service) if by_node else (row.service, row.node)
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _grants(connection: Connection) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for row in connection.execute(select(tables.grants).order_by(*tables.grants.c)):
+        by_node = found.setdefault(row.service, {})
+        by_node[row.node] = (*by_node.get(row.node, ()), row.grant)
+    return found
