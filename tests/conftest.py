@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 # Installed, the distribution names them itself; in a checkout that is not, this does.
-pytest_plugins = ("boards.plugin", "triseal.testing", "tests.host.commands")
+pytest_plugins = ("boards.testing.plugin", "triseal.testing", "tests.host.commands")
 
 COMMON = "tests/common/"
 

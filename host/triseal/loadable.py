@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from boards import mpy, romfs
+from boards.code import mpy, romfs
 from boards.errors import BoardError
 from sealcore import errors
 from sealcore import mpy as walker
@@ -45,8 +45,8 @@ def check(name: str, data: bytes, place: str = "") -> None:
 def wants(data: bytes, place: str) -> tuple[int, str]:
     """Walk a `.mpy` file to its end.
 
-    Returns: the sub-version and the architecture of its native code, as `boards.mpy.Target` has
-        them; the architecture is empty where there is none.
+    Returns: the sub-version and the architecture of its native code, as `boards.code.mpy.Target`
+        has them; the architecture is empty where there is none.
     Raises:
         BadExecutable: it is no whole `.mpy` file of version 6.
     """

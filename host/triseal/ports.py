@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from serial.tools import list_ports
 
-from boards import lock, names, state
+from boards import lock, state_folder
+from boards.virtual import names
 
 
 def found() -> list[tuple[str, str]]:
@@ -14,5 +15,5 @@ def found() -> list[tuple[str, str]]:
 
 
 def _virtual() -> list[str]:
-    folders = sorted((state.root() / "virtual").glob("*/lock"))
+    folders = sorted((state_folder.root() / "virtual").glob("*/lock"))
     return [path.parent.name for path in folders if lock.is_held(path)]

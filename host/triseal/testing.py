@@ -4,7 +4,8 @@
         node = deployed_service(Path("blink.py"), grants=["pin:2", "log"])
         assert node.wait_for("blink: on")
 
-`boards.plugin` says on which boards (`--board`, may be repeated; without it on a virtual one).
+`boards.testing.plugin` says on which boards: `--board`, which may be repeated. Without it, a test
+runs on a virtual board.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from boards.link import Board
+    from boards.board import Board
     from boards.provision import Provisioned
     from triseal.package import Package
     from triseal.site.cable.agent import NodeStatus, ServiceStatus

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boards.link import Board
+from boards.board import Board
 from boards.provision import provision
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from tests.host.link_world import LinkWorld
 from triseal.package import Package
 from triseal.site.records import tables

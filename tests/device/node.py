@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from boards.link import Board
+from boards.board import Board
 from boards.port import Port
 from boards.provision import INCOMING, deliver, provision
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from sealcore import identity, messages
 from tests.device.site import Deployment, Site
 from triseal.site.cable import agent

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from boards.flaws import GOOD, Flaws
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
+from boards.virtual.flaws import GOOD, Flaws
 from tests.device import linked
 from tests.device.linked import deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from boards import mpy, romfs
+from boards.code import mpy, romfs
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
 from tests.device.site import Site

@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from boards import chips, image
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.board import Board
+from boards.flashing import chips, image
+from boards.virtual.board import VirtualBoard
 from tests.device.conftest import TICKER
 from tests.host.test_frozen import put
 from triseal import testing

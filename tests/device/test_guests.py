@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from boards.link import Board
+from boards.board import Board
 from boards.port import Port
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from tests.device.conftest import Start
 from tests.device.node import NAME, Node, by_name, put
 from tests.device.site import Deployment, Site

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from boards import micropython, mpy, stage
+from boards import micropython
+from boards.code import mpy, stage
 from sealcore import keys, messages, proof
 from tests.device.conftest import ECHO, TICKER
 from tests.device.node import NAME, put
@@ -21,7 +22,7 @@ from tests.device.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NONCE = bytes(range(16))
-SHIM = ROOT / "tools/boards/shim/flash_posix.py"
+SHIM = ROOT / "tools/boards/virtual/shim/flash_posix.py"
 # What firmware would have done before main.py; the virtual board's own part would take 5 KiB.
 FIRMWARE = """\
 import vfs

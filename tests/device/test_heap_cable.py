@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.board import Board
+from boards.virtual.board import VirtualBoard
 from tests.device.conftest import ECHO, TICKER
 from triseal import testing
 

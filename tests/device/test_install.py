@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from boards.board import Board
 from boards.errors import DeviceFailed
-from boards.link import Board
 from boards.provision import INCOMING, deliver, request_certificate
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from tests.device.conftest import TICKER
 from tests.device.node import NAME, SERVICES, stage
 from tests.device.site import Deployment, Site

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from boards.port import Port
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from sealcore import encode, identity, messages, seal
 from tests.device import linked
 from tests.device.linked import deploy, lifetime, package

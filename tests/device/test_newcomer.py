@@ -13,12 +13,12 @@ import pytest
 from littlefs import LittleFS, UserContext
 
 from bench._site import server as server_process
-from boards import chips
+from boards.board import Board
 from boards.errors import DeviceFailed
-from boards.link import Board
+from boards.flashing import chips
 from boards.port import Port
 from boards.provision import install_code
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from sealcore import messages
 from tests.device import on_micropython
 from tests.device.node import PATIENCE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from boards.port import Port
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from sealcore import messages
 from sealcore.compat import sha256
 from tests.device.by_hand import SPKI, connected

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.board import Board
+from boards.virtual.board import VirtualBoard
 from tests.device import linked
 from tests.device.linked import LOUD, deploy, lifetime, package
 from tests.host.link_world import LinkWorld, Serving, serving, until

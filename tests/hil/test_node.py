@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from boards.board import Board
 from boards.errors import FlashFull
-from boards.link import Board
-from boards.targets import Power
+from boards.testing.targets import Power
 from triseal.testing import DeployedService, Node
 
 FOLDER = "/triseal/services/service"

@@ -45,7 +45,7 @@ class EspChip(Socket):
 
         Args:
             port: where its port shall be.
-            chip: as `boards.chips` names it.
+            chip: as `boards.flashing.chips` names it.
             then: the port that is seen behind its own, once it was flashed; "" for none.
             cut_after: octets written to flash after which it is unplugged; -1 for never.
         """

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from boards.board import Board
 from boards.errors import BoardTimeout, FileMissing, FlashFull, FlashReadOnly
 from boards.files import TEMPORARY
-from boards.link import Board
-from boards.virtual import Filesystem, VirtualBoard
+from boards.virtual.board import Filesystem, VirtualBoard
 
 BINARY = bytes(range(256)) * 9 + b"\x00\x01\x02\x03\x04\x05>>>"
 

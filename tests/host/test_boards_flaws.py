@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from boards.flaws import Flaws
-from boards.link import Board
-from boards.virtual import Filesystem, VirtualBoard
+from boards.board import Board
+from boards.virtual.board import Filesystem, VirtualBoard
+from boards.virtual.flaws import Flaws
 
 PATIENCE = 60.0
 

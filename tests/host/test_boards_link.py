@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from boards import device_errors, said
+from boards import device_errors, literals
+from boards.board import Board
 from boards.errors import (
     BadName,
     BoardError,
@@ -31,9 +32,8 @@ from boards.errors import (
     PortBusy,
 )
 from boards.facts import Facts
-from boards.link import Board
 from boards.port import Port
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_functions_are_called_with_values(virtual: VirtualBoard) -> None:
         with pytest.raises(DeviceFailed, match="no value"):
             board.call("builtins.iter", [])
     with pytest.raises(DeviceFailed, match="no value"):
-        said.value("[" + "1," * 40000 + "]")  # a thousand times as many would take all memory
+        literals.value("[" + "1," * 40000 + "]")  # a thousand times as many would take all memory
 
 
 # What a board answers that is no MicroPython, or a hostile one.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from boards import provision
+from boards.board import Board
 from boards.errors import (
     BoardTimeout,
     DeviceFailed,
@@ -15,8 +16,7 @@ from boards.errors import (
     UnsupportedFirmware,
     VerifyFailed,
 )
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 
 # A device package of the test's own, which keeps the contract of nlsm.enrol and nothing else:
 # what is issued must repeat the request.

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from boards import lock, names
+from boards import lock
+from boards.board import Board
 from boards.errors import AlreadyRunning, BadName, NotRunning
-from boards.link import Board
-from boards.virtual import VirtualBoard, serve
+from boards.virtual import names
+from boards.virtual.board import VirtualBoard, serve
 
 SERVE = """
 import sys

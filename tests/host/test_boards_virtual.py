@@ -14,10 +14,10 @@ import pytest
 import serial
 from littlefs import LittleFS
 
-from boards import outlet
+from boards.board import Board
 from boards.errors import AlreadyRunning, NoMicroPython, WontStart
-from boards.link import Board
-from boards.virtual import Filesystem, VirtualBoard
+from boards.virtual import outlet
+from boards.virtual.board import Filesystem, VirtualBoard
 
 RAW = b"raw REPL; CTRL-B to exit\r\n>"
 PROMPT = b'Type "help()" for more information.\r\n>>> '

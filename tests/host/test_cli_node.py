@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from boards.link import Board
+from boards.board import Board
 from tests.host.commands import Commands
 
 PORT = ("--port", "virtual:kitchen")

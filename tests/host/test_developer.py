@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
-from boards import mpy
+from boards.code import mpy
 from boards.errors import BadFolder
 from sealcore import eckeys, encode, errors, limits, sealwriter, timetext, upstream
 from tests.host import seals

@@ -18,7 +18,7 @@ from typing import cast
 
 import pytest
 
-from boards import chips, flash, imagefile, uf2, volume
+from boards.board import Board
 from boards.errors import (
     BadFirmware,
     BoardGone,
@@ -31,9 +31,9 @@ from boards.errors import (
     WrongChip,
     WrongHash,
 )
-from boards.link import Board
+from boards.flashing import chips, flash, imagefile, uf2, volume
 from boards.provision import Report
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from tests.host.esp_chip import EspChip
 from triseal.cli import main, node_flash
 from triseal.cli.output import Facts

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from boards import chips, frozen, image, mpy, provision, stage, uf2
+from boards import provision
+from boards.board import Board
+from boards.code import frozen, mpy, stage
+from boards.code.romfs import pack
 from boards.errors import OtherAgent
-from boards.link import Board
-from boards.romfs import pack
-from boards.virtual import VirtualBoard
+from boards.flashing import chips, image, uf2
+from boards.virtual.board import VirtualBoard
 from tests.host.test_flash import esp_image
 from triseal.cli import main
 

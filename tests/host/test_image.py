@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from boards import chips, image, imagefile, micropython, uf2
-from boards.chips import Chip, Region
+from boards import micropython
 from boards.errors import BadFirmware, DoesNotFit, UnknownLayout
+from boards.flashing import chips, image, imagefile, uf2
+from boards.flashing.chips import Chip, Region
 from tests.host.test_flash import esp_image, uf2_image
 from triseal.cli import main
 

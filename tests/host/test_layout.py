@@ -44,7 +44,7 @@ REFUSED = {
 NOT_ON_ESP8266 = frozenset({"center", "partition", "rpartition", "splitlines"})
 SOURCE_FOLDERS = ("common", "device", "host", "tools")
 # Carried into virtual boards and run there, in the place of a port's own modules.
-SHIM = "tools/boards/shim/"
+SHIM = "tools/boards/virtual/shim/"
 LONGEST_FUNCTION = 50
 
 IMPORTS: tuple[tuple[str, str, list[str]], ...] = (

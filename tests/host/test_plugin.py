@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from boards import chips, emulated, littlefs_image, stage, targets
+from boards.code import stage
 from boards.errors import BadFirmware, NoEmulator, NoFirmware, WontStart, WrongChip
-from boards.virtual import VirtualBoard
+from boards.flashing import chips, littlefs_image
+from boards.testing import emulated, targets
+from boards.virtual.board import VirtualBoard
 from tests.host.test_flash import uf2_image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,7 +35,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     paths = ":".join(str(ROOT / name) for name in ("common", "host", "device", "tools"))
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "boards.plugin", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "boards.testing.plugin", *arguments],
         cwd=folder,
         env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,

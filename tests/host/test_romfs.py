@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from mpremote import romfs as theirs
 
-from boards import micropython, romfs
+from boards import micropython
+from boards.code import romfs
 from boards.errors import BadFolder, CompileFailed
 from triseal.developer import executable
 from triseal.errors import BadExecutable

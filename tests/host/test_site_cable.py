@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from boards.board import Board
 from boards.errors import DeviceFailed
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from sealcore import errors
 from tests.host.site_world import NOW, World, ends
 from triseal import database, signer

@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 from sqlalchemy import func, select
 
-from boards import mpy
+from boards.code import mpy
 from sealcore import bundle, errors, seal, sealwriter, upstream, x509
 from sealcore.compat import sha256
 from tests.host import seals

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from tests.host.commands import Commands
 from tests.host.esp_chip import EspChip
 from tests.host.plug import Plug

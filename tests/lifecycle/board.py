@@ -15,13 +15,15 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from boards import micropython, mpy, stage
+from boards import micropython
+from boards.code import mpy, stage
+from boards.virtual import firmware
 from sealcore import errors, messages
 from triseal.signer import PrivateKey
 
 _HEAP = "256k"
 _KEPT = 400  # lines
-_SHIM = Path(micropython.__file__).parent / "shim"
+_SHIM = Path(firmware.__file__).parent / "shim"
 _NUMBER = "import sys; print(sys.implementation._mpy)"
 _START = (
     "import os, sys, vfs; flash = __import__('flash_posix').open_flash({root!r});"

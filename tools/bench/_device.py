@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from boards import micropython, mpy
+from boards import micropython
+from boards.code import mpy
 
 ROOT = Path(__file__).parent.parent.parent
 LARGEST_KIB = 1024

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bench import Figure
 from bench._device import Failed
-from boards import micropython, mpy, romfs, stage
+from boards import micropython
+from boards.code import mpy, romfs, stage
 from sealcore import bundle, custody, identity, keys, sealwriter
 from sealcore.compat import sha256
 from triseal import certificate

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench import Figure
 from bench._site import Site, server
-from boards import micropython, mpy, stage
-from boards.link import Board
+from boards import micropython
+from boards.board import Board
+from boards.code import mpy, stage
 from boards.port import Port
-from boards.virtual import VirtualBoard
+from boards.virtual.board import VirtualBoard
 from triseal.site.cable import agent
 from triseal.site.cable.agent import NodeStatus
 

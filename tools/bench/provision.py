@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import Figure
-from boards import stage
-from boards.link import Board
-from boards.stage import StagedFile
-from boards.virtual import VirtualBoard
+from boards.board import Board
+from boards.code import stage
+from boards.code.stage import StagedFile
+from boards.virtual.board import VirtualBoard
 from triseal.site import home
 from triseal.site.fleet import Fleet
 from triseal.site.home import Founding

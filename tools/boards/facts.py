@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from boards import device_code, said
+from boards import device_code, literals
+from boards.code.mpy import Target
 from boards.errors import DeviceFailed
-from boards.mpy import Target
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "implementation": (str,),
@@ -92,7 +92,7 @@ def parse(printed: str) -> Facts:
 
 
 def _fact(line: str) -> tuple[str, Any]:
-    name, value = said.pair(line)
+    name, value = literals.pair(line)
     parts = value if type(value) is tuple else (value,)
     if tuple(type(part) for part in parts) != _KINDS.get(name):
         raise DeviceFailed("what the board says of itself is nothing that boards say")

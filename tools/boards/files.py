@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from boards import device_code, said
+from boards import device_code, literals
 from boards.errors import BoardError, DeviceFailed, VerifyFailed
 
 TEMPORARY = ".new"  # what a file is called until it is whole
@@ -36,7 +36,7 @@ class Files(abc.ABC):
         """
         with _about(path):
             printed = self.exec(device_code.READ + f"read({path!r})", _SLOW)
-        return said.octets(printed)
+        return literals.octets(printed)
 
     def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
         """Write a file whole or not at all: under a temporary name, verified, then renamed.
@@ -98,7 +98,7 @@ class Files(abc.ABC):
             FileMissing: there is none.
         """
         with _about(path):
-            return said.digest(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
+            return literals.digest(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
 
     def hashes(self, paths: Iterable[str]) -> dict[str, bytes]:
         """SHA-256 of many files; those that are missing are left out."""
@@ -116,12 +116,12 @@ class Files(abc.ABC):
         """
         with _about(path):
             printed = self.exec(f"{_OS}print(os.listdir({path!r}))")
-        return sorted(str(name) for name in said.value(printed, list))
+        return sorted(str(name) for name in literals.value(printed, list))
 
     def tree(self, path: str) -> dict[str, int]:
         """Every file under a folder, by path, with its size; empty if there is no such folder."""
         printed = self.exec(device_code.TREE + f"tree({path!r})", _SLOW)
-        return dict(said.pair(line, int) for line in printed.splitlines())
+        return dict(literals.pair(line, int) for line in printed.splitlines())
 
     def mkdirs(self, path: str) -> None:
         """Make a folder, and those that it lies in, unless they are there."""
@@ -151,7 +151,7 @@ class Files(abc.ABC):
         if len(printed) != len(paths):
             raise DeviceFailed("the board did not answer for each file")
         return {
-            path: said.digest(digest)
+            path: literals.digest(digest)
             for path, digest in zip(paths, printed, strict=True)
             if digest != "-"
         }

@@ -7,7 +7,7 @@ So whatever is not known here is named, and a person decides what becomes of it.
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from boards import stage
+from boards.code import stage
 from boards.errors import ForeignFiles, NotMoved
 from boards.files import TEMPORARY, Files
 

@@ -20,7 +20,7 @@ from boards.errors import (
     PortDenied,
 )
 from boards.line import Line
-from boards.names import resolve
+from boards.virtual.names import resolve
 
 _COMEBACK = 15.0  # seconds in which a USB board that was reset has its port again
 _STEP = 0.05

@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from boards import device_code, frozen, inventory, stage
+from boards import device_code, inventory
+from boards.board import Board
+from boards.code import frozen, stage
 from boards.errors import UnsupportedFirmware, VerifyFailed
 from boards.facts import Facts
-from boards.link import Board
 
 INCOMING = "/triseal/incoming"
 _EXTRA = 32  # random bytes for the board's key

@@ -28,7 +28,7 @@ REFERENCE = {
     "triseal": ("triseal.developer.sign", "triseal.store.intake", "triseal.site.manager",
                 "triseal.site.fleet", "triseal.package", "triseal.metadata", "triseal.evidence",
                 "triseal.errors", "triseal.testing"),
-    "boards": ("boards.link", "boards.provision", "boards.errors"),
+    "boards": ("boards.board", "boards.provision", "boards.errors"),
 }  # fmt: skip
 
 # A link to a file that is no page, such as an example or the licence: it is copied beside them.

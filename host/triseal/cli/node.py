@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boards.link import Board
+from boards.board import Board
 from boards.port import Port
 from boards.provision import Provisioned, Report
 from triseal import ports

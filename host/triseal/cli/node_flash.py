@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from boards import chips, image, imagefile
-from boards import flash as flashing
-from boards.chips import Chip
+from boards.board import Board
+from boards.flashing import chips, image, imagefile
+from boards.flashing import flash as flashing
+from boards.flashing.chips import Chip
 from boards.inventory import Foreign
-from boards.link import Board
 from boards.provision import Report
 from triseal.cli import completion, node_settings, options, output, progress
 from triseal.cli.site_options import open_site

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from boards import frozen
+from boards.code import frozen
 from triseal import files, folder
 from triseal.cli import options, output
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from boards import chips, image, imagefile
-from boards.chips import Chip, Region
+from boards.flashing import chips, image, imagefile
+from boards.flashing.chips import Chip, Region
 from sealcore.bundle import TrustBundle
 from triseal import files
 from triseal.cli import completion, node_settings, options, output

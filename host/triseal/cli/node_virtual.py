@@ -8,8 +8,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from boards import names, virtual
-from boards.flaws import Entropy, Flaws
+from boards.virtual import board, names
+from boards.virtual.flaws import Entropy, Flaws
 from triseal.cli import options
 
 EPILOG = options.examples(
@@ -82,4 +82,4 @@ def virtual_(
         typer.echo(f"also {names.PREFIX}{name} and {link}; Ctrl-C ends it")
 
     kind = cast(Literal["posix", "littlefs"], filesystem)
-    virtual.serve(name, ready, heap=heap, filesystem=kind, flaws=flaws)
+    board.serve(name, ready, heap=heap, filesystem=kind, flaws=flaws)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boards.link import Board
-from boards.virtual import VirtualBoard
+from boards.board import Board
+from boards.virtual.board import VirtualBoard
 from triseal.certificate import Validity
 from triseal.developer import home as desk
 from triseal.developer.home import Developer

@@ -6,7 +6,7 @@ import ast
 import warnings
 from pathlib import Path
 
-from boards import romfs
+from boards.code import romfs
 from sealcore import limits
 from triseal import files, loadable
 from triseal.errors import BadExecutable, FileTooLarge
@@ -22,7 +22,7 @@ def read(path: Path) -> tuple[str, bytes]:
 
     Raises:
         BadExecutable: empty, of another kind, or nothing that MicroPython could load.
-        BadFolder, CompileFailed: see boards.romfs.build.
+        BadFolder, CompileFailed: see boards.code.romfs.build.
         FileTooLarge, OSError: see files.read.
     """
     if path.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from boards import state
+from boards import state_folder
 from triseal import files, folder, keyfile, request, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
@@ -29,7 +29,7 @@ class Developer:
 
 def default() -> Path:
     """Where a developer's home is unless told."""
-    return state.root() / "dev"
+    return state_folder.root() / "dev"
 
 
 def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> request.Request:

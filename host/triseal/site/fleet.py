@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from boards.board import Board
 from boards.errors import BoardError
 from boards.inventory import Foreign
-from boards.link import Board
 from boards.port import Port
 from boards.provision import Report
 from sealcore.errors import SealError

@@ -10,7 +10,7 @@ from cryptography import x509 as cx509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, select
 
-from boards import state as places
+from boards import state_folder
 from triseal import database, files, folder, keyfile, label, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
@@ -49,7 +49,7 @@ class Founding:
 
 def default() -> Path:
     """Where a site's home is unless told."""
-    return places.root() / "site"
+    return state_folder.root() / "site"
 
 
 def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> None:

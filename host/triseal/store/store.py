@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
-from boards import state
+from boards import state_folder
 from sealcore import x509
 from sealcore.limits import MAX_EXECUTABLE
 from triseal import request
@@ -30,7 +30,7 @@ Clock = Callable[[], int]
 
 def default() -> Path:
     """Where a Store's home is unless told."""
-    return state.root() / "store"
+    return state_folder.root() / "store"
 
 
 def now() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from boards import provision
+from boards.board import Board
 from boards.errors import (
     BoardError,
     BoardGone,
@@ -19,7 +20,6 @@ from boards.errors import (
     FileMissing,
     NoAnswer,
 )
-from boards.link import Board
 from boards.provision import Report
 from sealcore import bundle, errors, identity, names
 from triseal.site.cable import agent, refusals

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from boards import provision
+from boards.board import Board
 from boards.errors import BoardError, DeviceFailed
 from boards.inventory import Foreign
-from boards.link import Board
 from boards.provision import Provisioned, Report
 from sealcore import identity, names
 from triseal.site.cable import dialogue

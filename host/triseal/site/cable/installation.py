@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boards import provision
+from boards.board import Board
 from boards.errors import DeviceFailed
-from boards.link import Board
 from boards.provision import Report
 from triseal import loadable
 from triseal.site.cable import dialogue

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from boards import chips, image, littlefs_image, uf2
 from boards.errors import NoEmulator, NoFirmware, WontStart
+from boards.flashing import chips, image, littlefs_image, uf2
 
 PATIENCE = 240.0
 _START_SECONDS = 60.0

@@ -8,9 +8,10 @@ is, and it is left alone if it is the one that is installed here, else refused.
 import hashlib
 import re
 
-from boards import said, stage
+from boards import literals
+from boards.board import Board
+from boards.code import stage
 from boards.errors import OtherAgent
-from boards.link import Board
 
 MANIFEST = "manifest.py"
 # What the port has in its firmware anyway; a board may have more of its own.
@@ -73,7 +74,7 @@ def on_board(board: Board) -> bool:
         OtherAgent: it has another one in it.
         NoAnswer, BoardTimeout, BoardGone: by what became of the board.
     """
-    found = said.value(board.exec(_ASK), str)
+    found = literals.value(board.exec(_ASK), str)
     return _is_ours({found} if found else set())
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from boards.link import Board
-    from boards.targets import Power, Target
+    from boards.board import Board
+    from boards.testing.targets import Power, Target
 
 # What a node keeps. A test begins without it, and with the code that is there already.
 STATE = "/triseal"
@@ -52,7 +52,7 @@ def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
     """The board of this run, and what can be done to it from outside."""
-    from boards import targets
+    from boards.testing import targets
 
     directory = tmp_path_factory.mktemp("board")
     switch = request.config.getoption("board_power")
@@ -63,7 +63,7 @@ def target(
 @pytest.fixture
 def board(target: Target) -> Iterator[Board]:
     """The board, reached and without anything that a node keeps."""
-    from boards.link import Board
+    from boards.board import Board
 
     if target.power is not None:
         target.power.power_on()  # the test before may have left it off

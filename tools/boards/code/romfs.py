@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
-from boards import mpy
+from boards.code import mpy
 from boards.errors import BadFolder
 
 ENTRIES = ("main.mpy", "app.mpy")

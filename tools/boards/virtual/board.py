@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from boards import names, pins
 from boards.errors import BoardTimeout, WontStart
-from boards.firmware import Filesystem, Firmware
-from boards.flaws import GOOD, Flaws
-from boards.holder import Holder
+from boards.virtual import names, pins
+from boards.virtual.firmware import Filesystem, Firmware
+from boards.virtual.flaws import GOOD, Flaws
+from boards.virtual.holder import Holder
 
 __all__ = ["Filesystem", "VirtualBoard", "serve"]
 

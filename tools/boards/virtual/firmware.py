@@ -7,11 +7,13 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
-from boards import micropython, mpy, pins, state
-from boards.flaws import Flaws
+from boards import micropython, state_folder
+from boards.code import mpy
 from boards.lock import Lock
-from boards.power import SOFT_RESET, Launch
-from boards.process import Process
+from boards.virtual import pins
+from boards.virtual.flaws import Flaws
+from boards.virtual.power import SOFT_RESET, Launch
+from boards.virtual.process import Process
 
 Filesystem = Literal["posix", "littlefs"]
 
@@ -74,10 +76,10 @@ class Firmware:
         for name, source in mpy.read_sources(_SHIM).items():
             # Compiled, so that it takes as little as can be of the board's heap.
             compiled = self.directory / "shim" / name.replace(".py", ".mpy")
-            state.write(compiled, mpy.compile_source(source, name[:-3], level=3))
+            state_folder.write(compiled, mpy.compile_source(source, name[:-3], level=3))
         identity = self.directory / "unique_id"
         if not identity.exists():
-            state.write(identity, secrets.token_hex(8).encode())
+            state_folder.write(identity, secrets.token_hex(8).encode())
 
     def start(self, launch: Launch, leash: str) -> Process:
         """Start an interpreter.

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from boards.chips import CHIPS, Chip
 from boards.errors import FlashFailed, NoBootloader, WrongChip
+from boards.flashing.chips import CHIPS, Chip
 
 INFO = "INFO_UF2.TXT"
 # What the boot ROMs write into it (RP2040 and RP2350 datasheets, mass storage).

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from boards.console import Console
-from boards.hazards import Supply, Watchdog
-from boards.inlet import Inlet
-from boards.jobs import Starts
-from boards.outlet import Outlet
-from boards.process import Process
+from boards.virtual.console import Console
+from boards.virtual.hazards import Supply, Watchdog
+from boards.virtual.inlet import Inlet
+from boards.virtual.jobs import Starts
+from boards.virtual.outlet import Outlet
+from boards.virtual.process import Process
 
 # Causes of a reset, numbered as `machine.reset_cause()` on the ESP32 port.
 # A brown-out counts as a loss of power there.

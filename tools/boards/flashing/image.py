@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from boards import frozen, imagefile, littlefs_image, stage, uf2
-from boards.chips import BLOCK, RP2_LAYOUTS, Chip, Region
+from boards.code import frozen, stage
+from boards.code.romfs import pack
 from boards.errors import DoesNotFit, UnknownLayout
-from boards.romfs import pack
+from boards.flashing import imagefile, littlefs_image, uf2
+from boards.flashing.chips import BLOCK, RP2_LAYOUTS, Chip, Region
 
 _PARTITION = "vfs"  # as MicroPython's partition tables call it
 # How MicroPython's firmware names the board that it is for (MICROPY_HW_BOARD_NAME).

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from boards import emulated
-from boards.virtual import VirtualBoard
+from boards.testing import emulated
+from boards.virtual.board import VirtualBoard
 
 VIRTUAL = "virtual"
 EMULATED = "rp2040:"

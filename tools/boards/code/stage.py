@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from boards import mpy
+from boards.code import mpy
+from boards.code.reach import reached
 from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
 from boards.files import TEMPORARY, Files
-from boards.reach import reached
 
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"

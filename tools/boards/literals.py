@@ -3,7 +3,7 @@
 import binascii
 from typing import Any
 
-from boards import trees
+from boards.code import trees
 from boards.errors import DeviceFailed
 
 _SHA256 = 32

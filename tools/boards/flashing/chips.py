@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from boards.code.mpy import Target
 from boards.errors import UnknownChip
-from boards.mpy import Target
 
 BLOCK = 4096  # octets that all of them erase at once
 _MPY = (6, 3)  # bytecode and native code of MicroPython 1.23 and later

@@ -2,7 +2,7 @@
 
 import time
 
-from boards.terminal import Terminal
+from boards.virtual.terminal import Terminal
 
 _STALL = 2.0  # seconds without progress after which output is dropped, as USB consoles do
 

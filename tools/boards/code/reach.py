@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 
-from boards import trees
+from boards.code import trees
 
 
 def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from boards.chips import CHIPS
 from boards.errors import BadFirmware, WrongChip
+from boards.flashing.chips import CHIPS
 
 BLOCK = 512
 PAYLOAD = 256

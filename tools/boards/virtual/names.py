@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from boards import lock, state
+from boards import lock, state_folder
 from boards.errors import BadName, NotRunning
 
 PREFIX = "virtual:"
@@ -21,7 +21,7 @@ def directory(name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise BadName(f"{name!r} is no name for a virtual board")
-    return state.root() / "virtual" / name
+    return state_folder.root() / "virtual" / name
 
 
 def resolve(port: str) -> str:

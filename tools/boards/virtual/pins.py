@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from boards import state
+from boards import state_folder
 
 _OUTPUTS = (1, 2)  # as `machine.Pin.OUT` and `OPEN_DRAIN`
 _OUTSIDE, _UNUSED = -1, -2  # driven by nobody here; not used since a hard reset
@@ -45,4 +45,4 @@ def release(folder: Path) -> None:
 
 
 def _write(path: Path, pin: PinState) -> None:
-    state.write(path, "{} {} {}\n".format(*pin).encode())
+    state_folder.write(path, "{} {} {}\n".format(*pin).encode())

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from littlefs import LittleFS
 from littlefs.errors import LittleFSError
 
-from boards.chips import BLOCK
 from boards.errors import DoesNotFit
+from boards.flashing.chips import BLOCK
 
 # What every MicroPython with LittleFS reads; 2.1 is refused by those before 1.22.
 _DISK_VERSION = 0x00020000

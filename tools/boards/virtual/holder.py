@@ -4,12 +4,12 @@ import selectors
 import time
 from collections.abc import Callable
 
-from boards.hazards import Supply
-from boards.inlet import Inlet
-from boards.jobs import Jobs
-from boards.outlet import Outlet
-from boards.power import Power, Start
-from boards.terminal import Terminal
+from boards.virtual.hazards import Supply
+from boards.virtual.inlet import Inlet
+from boards.virtual.jobs import Jobs
+from boards.virtual.outlet import Outlet
+from boards.virtual.power import Power, Start
+from boards.virtual.terminal import Terminal
 
 
 class Holder:

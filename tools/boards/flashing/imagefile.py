@@ -7,9 +7,9 @@ import hmac
 import struct
 from pathlib import Path
 
-from boards import uf2
-from boards.chips import CHIPS, Chip, Region
 from boards.errors import BadFirmware, NoFirmware, WrongChip, WrongHash
+from boards.flashing import uf2
+from boards.flashing.chips import CHIPS, Chip, Region
 
 MAX_SIZE = 64 << 20
 _MAGIC = 0xE9  # esptool's bin_image.py: magic, segments, mode, size, entry; chip id at 12

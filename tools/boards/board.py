@@ -1,0 +1,195 @@
+"""A board at a port: its raw REPL, what it is, its files, its resets."""
+
+import contextlib
+import time
+from typing import Any
+
+from boards import device_code, device_errors, facts, literals
+from boards.errors import BoardError, BoardGone, BoardTimeout, NoAnswer
+from boards.files import Files
+from boards.port import Port
+
+_RAW_REPL = b"raw REPL; CTRL-B to exit\r\n"
+_REBOOT = b"soft reboot\r\n"
+_SETTLE = 1.0  # seconds in which a board that was reset says something, or its port vanishes
+
+
+class Board(Port, Files):
+    """Any board with MicroPython's raw REPL: real, emulated or virtual.
+
+    A context manager. The first call interrupts what the board runs and resets its Python softly,
+    without main.py, so that its whole heap is free; `soft_reset` lets main.py run again, and
+    `send`, `read_line` and `wait_for` then talk to that.
+    """
+
+    def __init__(self, port: str, *, patience: float = 8.0) -> None:
+        """Open a port.
+
+        Args:
+            port: a path, `virtual:NAME`, or a URL that pyserial knows (`socket://HOST:PORT`).
+            patience: seconds that a board may take until its REPL answers, and at least for code.
+
+        Raises:
+            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
+        """
+        super().__init__(port, patience=patience)
+        self._in_raw_repl = False
+        self._resetting = False
+
+    def close(self) -> None:
+        """Give the port up; a board in its raw REPL is left at its friendly prompt."""
+        with contextlib.suppress(BoardError):
+            if self._in_raw_repl:
+                self._line.write(b"\r\x02")
+        self._in_raw_repl = False
+        super().close()
+
+    def exec(self, code: str, timeout: float = 10.0) -> str:
+        """Run code on the board.
+
+        Args:
+            code: MicroPython source.
+            timeout: seconds that it may take; as many as `patience`, if that is more.
+
+        Returns:
+            What it printed, lines ended by a plain newline.
+
+        Raises:
+            DeviceFailed: it raised; the class tells apart what the host can act upon.
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        self._enter()
+        try:
+            printed, failure = self._run(code, self.patience, max(timeout, self.patience))
+        except BoardError:
+            self._in_raw_repl = False
+            raise
+        if failure:
+            raise device_errors.from_traceback(failure.decode(errors="replace"))
+        return printed.decode(errors="replace").replace("\r\n", "\n")
+
+    def call(self, function: str, *arguments: object, timeout: float = 10.0) -> Any:
+        """Call a function of a module on the board.
+
+        Args:
+            function: module and function, for example `os.listdir`.
+            arguments: values that Python writes as literals: text, bytes, numbers, lists, ...
+            timeout: seconds that it may take.
+
+        Returns:
+            What it returned, a value of the same kinds.
+
+        Raises:
+            DeviceFailed, NoAnswer, BoardTimeout, BoardGone: as `exec`.
+        """
+        module, _, name = function.rpartition(".")
+        values = ", ".join(repr(value) for value in arguments)
+        statement = f"print(repr({module}.{name}({values})))"
+        if module.startswith("nlsm."):
+            code = device_code.agent(module, statement)
+        else:
+            code = f"import {module}\n{statement}"
+        printed = self.exec(code, timeout)
+        return literals.value("".join(printed.strip().splitlines()[-1:]))
+
+    def facts(self) -> facts.Facts:
+        """What the board is, and what it has left.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        return facts.parse(self.exec(facts.CODE))
+
+    def clear(self) -> None:
+        """Give what is about to run the whole heap: nothing of earlier calls stays in memory.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        if not self._in_raw_repl:
+            self._enter()  # which clears
+            return
+        self._in_raw_repl = False
+        self._line.allow(self.patience)
+        self._line.drain()
+        self._restart_in_raw_repl()
+        self._in_raw_repl = True
+
+    def soft_reset(self) -> None:
+        """Start the board's Python again, boot.py and main.py included.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        self._enter()
+        self._in_raw_repl = False
+        self._line.allow(self.patience)
+        self._line.drain()
+        self._line.write(b"\r\x02")
+        self._line.read_until(b">>> ")
+        self._line.write(b"\x04")
+        self._line.read_until(_REBOOT)
+
+    def reset(self) -> None:
+        """Press the board's reset button, and find its port again if it goes away meanwhile.
+
+        Raises:
+            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        """
+        self._enter()
+        self._in_raw_repl = False
+        self._resetting = True
+        try:
+            self._hand_over("import machine\nmachine.reset()", self.patience)
+            self._line.allow(_SETTLE)
+            self._line.await_input()
+        except BoardTimeout:
+            """A board without a banner is as good as one with."""
+        except BoardGone:
+            self._reopen()
+
+    def reconnect(self) -> None:
+        """Find a board again whose power was away: its port may have been, too.
+
+        Raises:
+            BoardGone: its port does not come back.
+        """
+        self._in_raw_repl = False
+        self._reopen()
+
+    def _enter(self) -> None:
+        if self._in_raw_repl:
+            return
+        try:
+            self._knock()
+        except BoardGone:
+            if not self._resetting:
+                raise
+            # A port that takes its time to go away for a reset was still there in `reset`.
+            self._reopen()
+            self._knock()
+        self._in_raw_repl = True
+        self._resetting = False
+
+    def _knock(self) -> None:
+        end = time.monotonic() + self.patience
+        for share in (0.1, 0.3, 1.0):
+            # A board that is just starting loses what comes too early: so it is asked again.
+            with contextlib.suppress(BoardTimeout):
+                self._line.deadline = end - (1 - share) * self.patience
+                self._interrupt()
+                self._line.deadline = end
+                self._restart_in_raw_repl()
+                return
+        raise NoAnswer(f"nothing at {self.port} answers as MicroPython does")
+
+    def _interrupt(self) -> None:
+        self._line.write(b"\r\x03")
+        self._line.drain()
+        self._line.write(b"\r\x01")
+        self._line.read_until(_RAW_REPL + b">")
+
+    def _restart_in_raw_repl(self) -> None:
+        self._line.write(b"\x04")
+        self._line.read_until(_REBOOT)
+        self._line.read_until(_RAW_REPL)

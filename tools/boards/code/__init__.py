@@ -1,0 +1,1 @@
+"""Code for boards: compiled, staged, packed into ROMFS images or frozen into firmware."""

@@ -1,0 +1,1 @@
+"""Firmware and images onto boards of each family."""

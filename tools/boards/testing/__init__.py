@@ -1,0 +1,1 @@
+"""A pytest plugin that gives tests a board: virtual, emulated or real."""
