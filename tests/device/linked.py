@@ -7,7 +7,7 @@ from pathlib import Path
 from boards.board import Board
 from boards.provision import provision
 from boards.virtual.board import VirtualBoard
-from tests.host.link_world import LinkWorld
+from tests.worlds.link_world import LinkWorld
 from triseal.package import Package
 from triseal.site.records import tables
 

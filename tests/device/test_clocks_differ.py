@@ -19,7 +19,7 @@ from boards.virtual.board import VirtualBoard
 from boards.virtual.flaws import GOOD, Flaws
 from tests.device import linked
 from tests.device.linked import deploy, lifetime, package
-from tests.host.link_world import LinkWorld, Serving, serving, until
+from tests.worlds.link_world import LinkWorld, Serving, serving, until
 from triseal import database
 from triseal.site.clock import Guard
 from triseal.site.records import node_clocks, tables

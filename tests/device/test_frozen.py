@@ -12,7 +12,7 @@ from boards.board import Board
 from boards.flashing import chips, image
 from boards.virtual.board import VirtualBoard
 from tests.device.conftest import TICKER
-from tests.host.test_frozen import put
+from tests.host.boards.test_frozen import put
 from triseal import testing
 
 

@@ -19,7 +19,7 @@ from tests.device import linked
 from tests.device.linked import deploy, lifetime, package
 from tests.device.node import Node as Watched
 from tests.device.node import spki
-from tests.host.link_world import LinkWorld, serving, until
+from tests.worlds.link_world import LinkWorld, serving, until
 from triseal import database
 from triseal.certificate import Validity
 from triseal.package import Package

@@ -23,9 +23,9 @@ from sealcore import messages
 from tests.device import on_micropython
 from tests.device.node import PATIENCE
 from tests.device.node import Node as Watched
+from tests.host.boards.test_image import flashed, whole
 from tests.host.commands import Commands
-from tests.host.link_world import LinkWorld, Serving, serving, until
-from tests.host.test_image import flashed, whole
+from tests.worlds.link_world import LinkWorld, Serving, serving, until
 from triseal.certificate import Validity
 from triseal.site.records import tokens
 

@@ -19,7 +19,7 @@ from boards.board import Board
 from boards.virtual.board import VirtualBoard
 from tests.device import linked
 from tests.device.linked import LOUD, deploy, lifetime, package
-from tests.host.link_world import LinkWorld, Serving, serving, until
+from tests.worlds.link_world import LinkWorld, Serving, serving, until
 from triseal import database
 from triseal.site.cable import dialogue, installation
 from triseal.site.records import tables

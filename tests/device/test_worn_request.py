@@ -12,7 +12,7 @@ from tests.device.by_hand import SPKI, connected
 from tests.device.conftest import Start
 from tests.device.node import NAME
 from tests.device.site import Site
-from tests.host.site_world import make_request
+from tests.worlds.site_world import make_request
 from triseal import signer
 
 HALF_YEAR = 183 * 86400

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, ObjectIdentifier
 
 from sealcore import encode, sealwriter
-from tests.host import openssl, seals
+from tests.host.sealcore import openssl
+from tests.worlds import seals
 from triseal import certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, PrivateKey

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from sealcore import encode, errors, seal, sealwriter
-from tests.host import seals
-from tests.host.seals import Shop
+from tests.worlds import seals
+from tests.worlds.seals import Shop
 from triseal import evidence
 from triseal.certificate import Validity
 from triseal.developer.home import Developer

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealcore import encode, errors, identity, messages, seal, sealwriter
-from tests.host import seals
-from tests.host.seals import Shop
+from tests.worlds import seals
+from tests.worlds.seals import Shop
 from triseal import certificate, evidence, pem, request, signer
 from triseal.errors import Failure, FileTooLarge, NotAFile, NotRecognised
 from triseal.inspect import inspect, read

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.host import openssl
+from tests.host.sealcore import openssl
 from triseal import keyfile, pem
 from triseal.errors import (
     AlreadyExists,

@@ -17,7 +17,7 @@ import pytest
 from bench._site import Ports, server
 from boards import lock
 from boards.errors import NoPort
-from tests.host.link_world import until
+from tests.worlds.link_world import until
 from triseal import database, package
 from triseal.site.errors import NodeRetired, NotConfirmed
 from triseal.site.fleet import Fleet

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sealcore import bundle, errors, identity, keys, seal, x509
-from tests.host import differences, referees
 from tests.host.fuzz import profile
 from tests.host.fuzz.seeds import Seed
+from tests.host.sealcore import differences, referees
 
 ROLES = {"developer": seal.DEVELOPER, "store": seal.STORE, "site": seal.SITE}
 

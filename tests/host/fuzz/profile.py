@@ -8,7 +8,7 @@ from asn1crypto import x509 as asn1
 from cryptography import x509 as pyca
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from tests.host import schema
+from tests.host.sealcore import schema
 
 SERVICE_SEAL = pyca.ObjectIdentifier("2.25.328739721842243933527932212422477103568.1")
 NO_REV_AVAIL = pyca.ObjectIdentifier("2.5.29.56")

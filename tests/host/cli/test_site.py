@@ -1,0 +1,276 @@
+"""`triseal site`: what people type, what they read, and what is refused in one line."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sealcore import identity
+from tests.host.commands import KEY, Commands
+from tests.worlds.site_world import make_request
+from triseal import database, request, signer
+from triseal.site import clock, home
+from triseal.site.manager import Manager
+
+
+def test_the_way_of_a_site(settled: Commands) -> None:
+    taken = settled.json("site", "add-service", settled.release("1.0"))
+    assert taken == {"service": "thermo", "version": "1.0", "security_version": 1, "held": None}
+    settled.run("site", "add-node", "kitchen")
+    settled.run("site", "grant", "thermo", "log")
+    settled.run("site", "grant", "thermo", "bus.publish:home/x", "--node", "kitchen")
+    settled.run("site", "deploy", "kitchen", "thermo")
+    (node,) = settled.json("site", "nodes")
+    assert (node["node"], node["state"], node["services"]) == ("kitchen", "added", ["thermo"])
+    (service,) = settled.json("site", "services")
+    assert service["grants"] == {"*": ["log"], "kitchen": ["bus.publish:home/x"]}
+    found = settled.json("site", "status")
+    assert [one["name"] for one in found["trusted"]] == ["Shop", "Ada"]
+    assert found["bundle_version"] == 3
+    (place,) = found["services"]
+    assert place["grants"] == ["bus.publish:home/x", "log"]
+    assert (place["assigned"], place["state"], place["not_after"]) == (True, None, None)
+
+
+def test_people_read_the_same(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    settled.run("site", "grant", "thermo", "log", "--node", "kitchen")
+    assert "kitchen\tadded" in settled.run("site", "nodes")
+    assert "log (kitchen)" in settled.run("site", "services")
+    assert "nothing deployed" in settled.run("site", "status")
+    assert settled.run("site", "revoke", "thermo", "log") == "no node concerned\n"
+
+
+def test_a_change_says_what_it_guarantees(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    settled.run("site", "deploy", "kitchen", "thermo")
+    assert settled.run("site", "grant", "thermo", "log") == "in force on 1 node\n"
+    assert settled.json("site", "undeploy", "kitchen", "thermo") == {
+        "nodes": 0,
+        "confirmed": [],
+        "ended": [],
+        "waiting": {},
+        "in_force_by": None,
+        "clocks": {},
+        "grace": {},
+    }
+    assert settled.json("site", "retire", "kitchen")["nodes"] == 0
+    assert settled.fails("site", "deploy", "kitchen", "thermo") == "node-retired"
+
+
+def test_a_node_is_added_with_its_request(settled: Commands) -> None:
+    Path("hall.csr").write_bytes(make_request(signer.generate("p256"), "hall"))
+    settled.run("site", "add-node", "hall", "--request", "hall.csr", "--out", "hall.crt")
+    certificate = identity.parse(Path("hall.crt").read_bytes())
+    assert certificate.uri == "spiffe://house/node/hall"
+    assert settled.fails("site", "add-node", "attic", "--request", "hall.csr") == "other-node"
+    assert [one["node"] for one in settled.json("site", "nodes")] == ["hall"]
+
+
+def test_a_certificate_that_could_not_be_written_is_to_be_had_again(settled: Commands) -> None:
+    key = signer.generate("p256")
+    Path("hall.csr").write_bytes(make_request(key, "hall"))
+    words = ("site", "add-node", "hall", "--request", "hall.csr", "--out")
+    assert settled.fails(*words, "hall.csr/hall.crt") == "not-a-folder"
+    settled.run(*words, "hall.crt")
+    assert identity.parse(Path("hall.crt").read_bytes()).uri == "spiffe://house/node/hall"
+    Path("hall.csr").write_bytes(make_request(signer.generate("p256"), "hall"))
+    assert settled.fails(*words, "hall.crt") == "name-taken"
+    settled.run("site", "retire", "hall")
+    Path("hall.csr").write_bytes(make_request(key, "hall"))
+    assert settled.fails(*words, "hall.crt") == "node-retired"
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [("store", ("trust-store", "store.pem")), ("dev", ("trust-developer", "ada.pem"))],
+)
+def test_trust_is_for_the_key_whose_fingerprint_was_told(
+    settled: Commands, role: str, words: tuple[str, str]
+) -> None:
+    right = str(settled.json(role, "show")["fingerprint"])
+    settled.run("dev", "request", "--out", "ada.pem")
+    settled.run("site", "init", "other", *KEY, "--home", "other")
+    command = ("site", *words, "--home", "other", "--fingerprint")
+    for wrong in (right[:-1], right[:-1] + "g", "", "0" * 64):
+        assert settled.fails(*command, wrong) == "other-fingerprint"
+    assert settled.json("site", "status", "--home", "other")["trusted"] == []
+    settled.run(*command, ":".join(re.findall("..", right.upper())))
+    assert len(settled.json("site", "status", "--home", "other")["trusted"]) == 1
+
+
+def test_keys_and_certificates_come_as_pem_or_der(settled: Commands) -> None:
+    pem = x509.load_pem_x509_certificate(Path("store.pem").read_bytes())
+    Path("store.der").write_bytes(pem.public_bytes(Encoding.DER))
+    key = signer.generate("p256").public_key()
+    Path("bob.der").write_bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    Path("eve.pem").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert settled.json("site", "trust-store", "store.der")["bundle_version"] == 3
+    assert settled.json("site", "trust-developer", "bob.der", "--name", "Bob")["name"] == "Bob"
+    assert settled.fails("site", "trust-developer", "eve.pem") == "bad-name"
+    found = settled.json("site", "trust-developer", "eve.pem", "--name", "Eve")
+    assert found["bundle_version"] == 5
+    assert settled.json("site", "distrust", "developer", "Eve")["bundle_version"] == 6
+    assert settled.fails("site", "distrust", "store", "Eve") == "unknown-key"
+
+
+def write(name: str, data: bytes) -> Callable[[Commands], object]:
+    return lambda commands: Path(name).write_bytes(data)
+
+
+def truncate(commands: Commands) -> None:
+    package = Path(commands.release("1.0"))
+    package.write_bytes(package.read_bytes()[:-1])
+
+
+def unsigned(commands: Commands) -> None:
+    commands.release("1.0")
+    Path("thermo-1.0.triseal").write_bytes(Path("signed.triseal").read_bytes())
+
+
+def rsa_1024(commands: Commands) -> None:
+    pem = request.make(signer.generate("rsa2048"), "Weak")
+    Path("weak.pem").write_bytes(pem.replace(b"CERTIFICATE REQUEST", b"CERTIFICATE"))
+
+
+ADD = ("site", "add-service", "thermo-1.0.triseal")
+WRONG: tuple[tuple[str, Callable[[Commands], object], tuple[str, ...], str], ...] = (
+    ("a truncated package", truncate, ADD, "malformed-der"),
+    ("a package without a Store seal", unsigned, ADD, "malformed-der"),
+    ("an empty package", write("e.triseal", b""), (*ADD[:2], "e.triseal"), "malformed-der"),
+    ("a folder for a package", lambda c: None, (*ADD[:2], "."), "not-a-file"),
+    ("a package that isn't there", lambda c: None, ADD, "file-not-found"),
+    ("no certificate", write("s.pem", b"-----"), ("site", "trust-store", "s.pem"), "bad-authority"),
+    ("a request for a certificate", rsa_1024, ("site", "trust-store", "weak.pem"), "bad-authority"),
+    ("no request", write("r.pem", b"x"), ("site", "trust-developer", "r.pem"), "bad-request"),
+    (
+        "a node's name in capitals",
+        lambda c: None,
+        ("site", "add-node", "Hall"),
+        "bad-label",
+    ),
+    ("a grant to nobody", lambda c: None, ("site", "grant", "x", "log"), "unknown-service"),
+    ("a rollout of nothing", lambda c: None, ("site", "rollout", "x", "--all"), "unknown-service"),
+    ("a node that isn't there", lambda c: None, ("site", "retire", "x"), "unknown-node"),
+    (
+        "a folder without a site",
+        lambda c: None,
+        ("site", "nodes", "--home", "x"),
+        "not-initialised",
+    ),
+    ("a site that is there", lambda c: None, ("site", "init", "house", *KEY), "already-exists"),
+)
+
+
+@pytest.mark.parametrize(("sentence", "before", "words", "code"), WRONG, ids=[r[0] for r in WRONG])
+def test_wrong_input_ends_with_one_line_and_nothing_changes(
+    settled: Commands,
+    sentence: str,
+    before: Callable[[Commands], object],
+    words: tuple[str, ...],
+    code: str,
+) -> None:
+    before(settled)
+    known = settled.json("site", "status"), settled.json("site", "nodes")
+    assert settled.fails(*words) == code
+    assert (settled.json("site", "status"), settled.json("site", "nodes")) == known
+    if sentence == "a truncated package":
+        Path("thermo-1.0.triseal").unlink()
+        settled.run("site", "add-service", settled.release("1.1"))
+
+
+MISUSED = (
+    ("site", "init"),
+    ("site", "init", "house", "--algorithm", "md5"),
+    ("site", "init", "house", "--lifetime", "0"),
+    ("site", "grant", "thermo"),
+    ("site", "deploy", "kitchen"),
+    ("site", "distrust", "node", "kitchen"),
+    ("site", "rollout", "thermo"),
+    ("site", "rollout", "thermo", "--all", "--node", "kitchen"),
+    ("site", "rollout", "thermo", "--share", "0%"),
+    ("site", "rollout", "thermo", "--share", "101"),
+    ("site", "rollout", "thermo", "--share", "10%", "--back"),
+    ("site", "rollout", "thermo", "--all", "--back", "--version", "1.0"),
+    ("site", "nonsense"),
+)
+
+
+@pytest.mark.parametrize("words", MISUSED, ids=" ".join)
+def test_wrong_usage_is_told_apart(settled: Commands, words: tuple[str, ...]) -> None:
+    assert settled.misused(*words)
+
+
+def test_a_passphrase_is_asked_for_only_where_something_is_signed(
+    settled: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("pass.txt").write_text("correct horse\n", encoding="utf-8")
+    Path("wrong.txt").write_text("guess\n", encoding="utf-8")
+    key = ("--algorithm", "p256", "--passphrase-file", "pass.txt", "--home", "locked")
+    settled.run("site", "init", "house", *key)
+    at = ("--home", "locked")
+    trust = ("site", "trust-store", "store.pem", *at)
+    assert settled.fails(*trust) == "no-passphrase"
+    assert settled.fails(*trust, "--passphrase-file", "wrong.txt") == "wrong-passphrase"
+    assert settled.json("site", "status", *at)["trusted"] == []
+    settled.run(*trust, "--passphrase-file", "pass.txt")
+    monkeypatch.setenv("TRISEAL_PASSPHRASE", "correct horse")
+    settled.run("site", "trust-developer", "ada.pem", *at)
+    monkeypatch.delenv("TRISEAL_PASSPHRASE")
+    settled.run("site", "add-service", settled.release("1.0"), *at)
+    settled.run("site", "grant", "thermo", "log", *at)
+    settled.run("site", "add-node", "kitchen", *at)
+
+
+def test_a_clock_that_went_back_is_doubted_until_a_person_accepts_it(settled: Commands) -> None:
+    shown = settled.json("site", "clock")
+    assert (shown["clock"], set(shown)) == ("ok", {"clock", "now", "last_seen"})
+    with Manager(home.default(), lambda: b"") as site, database.writing(site.engine) as connection:
+        clock.note(connection, int(time.time()) + 3600, doubted=False)
+    assert settled.json("site", "clock")["clock"] == "clock-doubted"
+    assert settled.fails("site", "prune") == "clock-doubted"
+    assert settled.json("site", "clock", "--accept")["clock"] == "ok"
+    settled.run("site", "prune")
+
+
+def test_old_records_are_deleted(settled: Commands) -> None:
+    assert set(settled.json("site", "prune", "--keep-days", "365").values()) == {0}
+    assert "--keep-days" in settled.misused("site", "prune", "--keep-days", "0")
+
+
+def test_a_version_is_rolled_out_in_waves(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    for node in ("hall", "kitchen", "attic"):
+        Path("node.csr").write_bytes(make_request(signer.generate("p256"), node))
+        settled.run("site", "add-node", node, "--request", "node.csr", "--out", "node.crt")
+        settled.run("site", "deploy", node, "thermo")
+    taken = settled.json("site", "add-service", settled.release("2.0"), "--hold")
+    assert (taken["version"], taken["held"]) == ("2.0", "1.0")
+    assert due(settled) == {"attic": "1.0", "hall": "1.0", "kitchen": "1.0"}
+    rollout = ("site", "rollout", "thermo")
+    assert settled.run(*rollout, "--node", "kitchen") == "in force on 1 node\n"
+    assert due(settled) == {"attic": "1.0", "hall": "1.0", "kitchen": "2.0"}
+    assert settled.json(*rollout, "--share", "50%")["nodes"] == 2
+    assert due(settled) == {"attic": "2.0", "hall": "1.0", "kitchen": "2.0"}
+    assert settled.json(*rollout, "--back", "--node", "attic")["confirmed"] == ["attic"]
+    (service,) = settled.json("site", "services")
+    assert (service["version"], service["held"]) == ("2.0", "1.0")
+    assert settled.fails(*rollout, "--all", "--version", "3.0") == "other-version"
+    assert settled.fails(*rollout, "--node", "hall", "--wait", "0.1") == "not-confirmed"
+    settled.run(*rollout, "--all", "--version", "2.0")
+    assert due(settled) == {"attic": "2.0", "hall": "2.0", "kitchen": "2.0"}
+    assert settled.json("site", "services")[0]["held"] is None
+    assert settled.fails(*rollout, "--back", "--all") == "nothing-held"
+
+
+def due(commands: Commands) -> dict[str, str]:
+    places = commands.json("site", "status")["services"]
+    return {one["node"]: one["due"] for one in places}

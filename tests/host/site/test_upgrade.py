@@ -1,0 +1,119 @@
+"""A site whose database is older: it has all that it had, and gets the tables that it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from tests.worlds import postgres
+from tests.worlds.site_world import NOW, World
+from triseal import database
+from triseal.site import clock
+from triseal.site.records import node_clocks, nodes, revision, tables
+from triseal.site.records.node_clocks import Lag
+
+# Columns that came later.
+LATER = (
+    ("nodes", "grace"),
+    ("nodes", "clock_behind"),
+    ("nodes", "clock_at"),
+    ("nodes", "reset_cause"),
+    ("holdings", "restarts"),
+    ("clocks", "ahead_ms"),
+)
+
+# Tables that came later.
+LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("before versions could be held", ("releases",)),
+    ("before a server was started", ("releases", "refusals", "restarts", "revision")),
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "sqlite":
+        with World(tmp_path / "site") as made:
+            yield made
+        return
+    reason = postgres.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres.running() as url, World(tmp_path / "site", database=url) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("sentence", "lacking"), LACKING, ids=[row[0] for row in LACKING])
+def test_an_older_site(world: World, sentence: str, lacking: tuple[str, ...]) -> None:
+    world.manager.add_service(world.package())
+    for node in ("hall", "kitchen"):
+        world.add_node(node)
+        world.manager.assign(node, "thermo")
+    world.manager.grant("thermo", ["log"])
+    age(world, lacking)
+    world.manager.close()
+    world.manager = world.open()
+    assert versions(world) == ["1.0", "1.0"]
+    counted = count(world)
+    for change in (
+        lambda: world.manager.add_service(world.package(version="2.0"), hold=True),
+        lambda: world.manager.rollout("thermo", ["hall"]),
+        lambda: world.manager.roll_back("thermo"),
+    ):
+        change()
+        assert count(world) > counted, "a server sees it"
+        counted = count(world)
+    world.manager.rollout("thermo", ["kitchen"])
+    assert versions(world) == ["1.0", "2.0"]
+
+
+def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
+    world.add_node("hall")
+    with database.writing(world.manager.engine) as connection:
+        for table, column in LATER:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    world.manager.engine.dispose()
+    for _ in range(2):  # the second time there is nothing to do
+        world.manager = world.open()
+        with database.writing(world.manager.engine) as connection:
+            assert node_clocks.of(connection, "hall") == Lag()
+            node_clocks.note(connection, "hall", NOW, NOW)
+            nodes.was_reset(connection, "hall", "watchdog")
+            connection.execute(tables.nodes.update().values(clock_behind=None, clock_at=None))
+            assert nodes.grace_of(connection, "hall") == 0
+            clock.note(connection, NOW, doubted=False, ahead=0.0)
+        world.manager.engine.dispose()
+    world.manager = world.open()
+
+
+def age(world: World, lacking: tuple[str, ...]) -> None:
+    """Take out of the database what an older one lacks."""
+    with database.writing(world.manager.engine) as connection:
+        if "revision" in lacking:
+            for statement in uncount(connection):
+                connection.execute(text(statement))
+        for table in lacking:
+            connection.execute(text(f"DROP TABLE {table}"))
+
+
+def uncount(connection: Connection) -> Iterator[str]:
+    """What takes the triggers out."""
+    if connection.dialect.name == "postgresql":
+        yield "DROP FUNCTION count_revision CASCADE"
+        return
+    triggers = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    for name in connection.scalars(triggers).all():
+        yield f"DROP TRIGGER {name}"
+
+
+def versions(world: World) -> list[str]:
+    made = [world.manager.deployment(node, "thermo") for node in ("hall", "kitchen")]
+    assert [world.check(one).grants for one in made] == [("log",)] * 2
+    return [world.check(one).service_version for one in made]
+
+
+def count(world: World) -> int:
+    with database.reading(world.manager.engine) as connection:
+        return revision.current(connection)

@@ -1,0 +1,120 @@
+"""One database, several people at a Store at once: on SQLite's lock, and on PostgreSQL's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import postgres, seals
+from triseal import database, request, signer
+from triseal.errors import Failure
+from triseal.package import Package
+from triseal.signer import Signer
+from triseal.store import authority, records
+from triseal.store.store import Store, init
+
+KEY, BOB_KEY = signer.generate("p256"), signer.generate("p256")
+BOB = seals.developer("Bob", BOB_KEY)
+PACKAGES = [
+    seals.package(seals.developer("Ada", KEY), version=f"1.{minor}", security_version=minor)
+    for minor in range(6)
+]
+_SOON = 0.5  # seconds in which who does not wait has been
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Of the database; None for the file in the Store's home."""
+    if request.param == "sqlite":
+        yield None
+        return
+    reason = postgres.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres.running() as found:
+        yield found
+
+
+@pytest.fixture
+def store(tmp_path: Path, url: str | None) -> Iterator[Store]:
+    init(tmp_path / "store", "Shop", "p256", None, seals.LONG)
+    unlock = partial(authority.unlock, tmp_path / "store", bytes)
+    with closing(Store(tmp_path / "store", unlock, url, lambda: seals.NOW)) as made:
+        yield made
+
+
+def test_two_names_that_look_the_same_are_not_both_approved(store: Store) -> None:
+    first, second = (
+        store.register(request.make(signer.generate("p256"), name)) for name in ("Ada", "ADA")
+    )
+    with ThreadPoolExecutor() as pool:
+        with database.writing(store._engine) as connection:
+            records.approve(connection, first.fingerprint, seals.NOW)
+            other = pool.submit(store.approve, second.fingerprint)
+            wait([other], _SOON)
+        with suppress(Failure):
+            other.result()
+    assert [one.name for one in store.developers() if one.approved_at is not None] == ["Ada"]
+
+
+def test_of_submissions_at_once_each_is_newer_than_the_one_before(store: Store) -> None:
+    store.approve(store.register(request.make(KEY, "Ada")).fingerprint)
+    with ThreadPoolExecutor(len(PACKAGES)) as pool:
+        done: list[Future[object]] = [pool.submit(submit, store, one) for one in PACKAGES * 2]
+    codes = {one.result() for one in done}
+    assert codes <= {"", "rollback"}
+    kept = [release.security_version for release in store.releases("blink")]
+    assert kept
+    assert kept == sorted(set(kept))
+    assert len(kept) == [one.result() for one in done].count("")
+    assert kept[-1] == len(PACKAGES) - 1
+
+
+class Meanwhile:
+    """A signer during whose work something else happens, once: between a check and its record."""
+
+    def __init__(self, key: Signer, happens: Callable[[], object]) -> None:
+        self._key = key
+        self._happens: list[Callable[[], object]] = [happens]
+        self.spki = key.spki
+        self.algorithm = key.algorithm
+
+    def sign(self, message: bytes) -> bytes:
+        if self._happens:
+            self._happens.pop()()
+        return self._key.sign(message)
+
+
+OTHERS = (
+    ("another developer takes the name", seals.package(BOB), "service-taken"),
+    ("a later release comes first", PACKAGES[-1], "rollback"),
+)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("sentence", "other", "code"), OTHERS, ids=[row[0] for row in OTHERS])
+def test_a_first_release_is_checked_against_what_came_meanwhile(
+    sentence: str, other: Package, code: str, store: Store, tmp_path: Path, url: str
+) -> None:
+    for who, name in ((KEY, "Ada"), (BOB_KEY, "Bob")):
+        store.approve(store.register(request.make(who, name)).fingerprint)
+    key = authority.unlock(tmp_path / "store", bytes)
+    slow = Meanwhile(key, lambda: store.submit(other))
+    late = Store(tmp_path / "store", lambda: slow, url, lambda: seals.NOW)
+    with closing(late):
+        assert submit(late, PACKAGES[0]) == code, sentence
+    assert [one.developer_seal for one in store.releases()] == [other.developer_seal]
+
+
+def submit(store: Store, package: Package) -> str:
+    """The code of its refusal; "" for none."""
+    try:
+        store.submit(package)
+    except Exception as error:
+        return str(getattr(error, "code", repr(error)))
+    return ""
