@@ -25,7 +25,7 @@ from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site.cable.agent import NodeStatus
 from triseal.site.records import holdings, reports, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.records.reports import refusals
 from triseal.site.server.signing.desired_state import files_of
 from triseal.site.slca.authority import Authority, Certified

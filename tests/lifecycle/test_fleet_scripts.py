@@ -22,7 +22,7 @@ from triseal import database, package
 from triseal.site.errors import NodeRetired, NotConfirmed
 from triseal.site.fleet import Fleet
 from triseal.site.records import ledger
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.testing import Site
 
 _SCRIPT = re.compile(r'^```python\n("""python (\w+\.py).*?)^```$', re.MULTILINE | re.DOTALL)

@@ -27,7 +27,7 @@ from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.listeners.serial import Lines
 from triseal.site.server.listeners.tls import Server, listen
 from triseal.site.server.metrics import Metrics
-from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.watch import watch
 
 SECONDS = 20.0  # for anything that a test waits for
@@ -48,10 +48,10 @@ class Serving:
         self._serial = serial
         self.metrics = Metrics()
         self.identity = Identity()
-        self.desk = Desk(manager.engine, manager.authority, clock)
+        self.pipeline = Pipeline(manager.engine, manager.authority, clock)
         self.server = Server(
             manager.name,
-            self.desk,
+            self.pipeline,
             self.identity,
             limits or Limits(),
             self.metrics,
@@ -75,12 +75,12 @@ class Serving:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        working = asyncio.create_task(self.desk.run())
+        working = asyncio.create_task(self.pipeline.run())
         try:
-            await self.desk.ask(self.identity.issue)
+            await self.pipeline.answer(self.identity.issue)
             tasks = [
                 asyncio.create_task(self.server.run(self.listener)),
-                asyncio.create_task(watch(self.desk, self.identity, self.server.registry)),
+                asyncio.create_task(watch(self.pipeline, self.identity, self.server.registry)),
             ]
             if self._serial:
                 self.lines = Lines(self.server.reception)

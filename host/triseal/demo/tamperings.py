@@ -18,7 +18,7 @@ from triseal.package import Package
 from triseal.request import make as make_request
 from triseal.site.cable import agent, installation
 from triseal.site.deployment import SITE_SEAL, Deployment
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.slca.authority import SignedSeal
 from triseal.store import authority
 

@@ -17,7 +17,8 @@ from sealcore import messages
 from triseal.sim import handshake
 from triseal.sim.parameters import Parameters
 from triseal.sim.specimen import FILES, NODE, NOW, SERVICE, authority, site_seal
-from triseal.site.records.ledger import Place, serial_octets
+from triseal.site.records.ledger import serial_bytes
+from triseal.site.records.placement import Place
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing import desired_state
 
@@ -42,7 +43,7 @@ def _sent(*frames: bytes) -> int:
 @cache
 def renew() -> int:
     """Renew of one service."""
-    held = [(SERVICE, serial_octets(site_seal(0).serial))]
+    held = [(SERVICE, serial_bytes(site_seal(0).serial))]
     return _sent(messages.frame(messages.write(messages.RENEW, NOW, held)))
 
 
@@ -58,7 +59,7 @@ def together(form: str) -> int:
 
     One Renew names them all, and one Renewed carries all deltas; whole seals travel alone.
     """
-    held = (SERVICE, serial_octets(site_seal(0).serial))
+    held = (SERVICE, serial_bytes(site_seal(0).serial))
     asked = _sent(messages.frame(messages.write(messages.RENEW, NOW, [held, held])))
     saved = 2 * renew() - asked
     if form == "delta":
@@ -81,7 +82,7 @@ def by_seal(payload: int) -> int:
 @cache
 def reconnect(services: int) -> int:
     """TLS handshake, Hello of a node with so many services, Welcome with the signed time."""
-    serial, state = serial_octets(site_seal(0).serial), messages.STATES.index("running")
+    serial, state = serial_bytes(site_seal(0).serial), messages.STATES.index("running")
     nonce = bytes(16)
     held = [(SERVICE, serial, state)] * services
     hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, NOW, "power-on", held)

@@ -9,7 +9,7 @@ from triseal.package import Package
 from triseal.site.slca.authority import SignedSeal
 
 if TYPE_CHECKING:
-    from triseal.site.records.ledger import Place
+    from triseal.site.records.placement import Place
 
 METADATA = "metadata.json"
 DEVELOPER_SEAL = "developer.der"

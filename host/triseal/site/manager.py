@@ -32,7 +32,7 @@ from triseal.site.records import (
     tables,
     tokens,
 )
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import grants, guarantee, rollout, trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits

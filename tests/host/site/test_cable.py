@@ -31,7 +31,7 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack:
         world.manager.assign(node, "thermo")
     made = world.manager.deployment("hall", "thermo")
     service = ServiceStatus("thermo", "running", "", "", "1.0", NOW + 5000, 0, ())
-    serials = {"thermo": ledger.serial_octets(made.seal.serial)}
+    serials = {"thermo": ledger.serial_bytes(made.seal.serial)}
     status = NodeStatus("hall", NOW, 3, 100000, (service,), serials, bytes(16))
     dialogue.note(world.manager, "hall", status)
     more = replace(status, serials={**serials, "invented": bytes(16)})

@@ -18,8 +18,8 @@ from triseal.site import clock
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.records import node_clocks
 from triseal.site.server import timekeeper
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Answer, Snapshot
 
 DAY = 86400
 
@@ -249,30 +249,33 @@ async def serve(world: LinkWorld) -> None:
     clocks = Clocks()
     clocks.wall = float(world.now)
     guard = clocks.guard()
-    desk = Desk(world.manager.engine, world.manager.authority, lambda: clocks.wall, guard)
-    tasks = [asyncio.create_task(desk.run()), asyncio.create_task(timekeeper.keep(desk, guard))]
+    pipeline = Pipeline(world.manager.engine, world.manager.authority, lambda: clocks.wall, guard)
+    tasks = [
+        asyncio.create_task(pipeline.run()),
+        asyncio.create_task(timekeeper.keep(pipeline, guard)),
+    ]
     try:
-        await desk.ask(sign)
+        await pipeline.answer(sign)
         clocks.wall += DAY
         world.now += DAY
         with pytest.raises(ClockDoubted):
-            await desk.ask(sign)
+            await pipeline.answer(sign)
         await becomes(lambda: latest(world)[1], "the doubt is noted")
         with pytest.raises(ClockDoubted):
-            await desk.ask(sign)
+            await pipeline.answer(sign)
         assert latest(world)[0] == world.now - DAY, "the wrong time is not"
         world.manager.accept_clock()
         await becomes(lambda: not guard.jump(), "it goes on")
-        await desk.ask(sign)
+        await pipeline.answer(sign)
     finally:
         for task in reversed(tasks):
             task.cancel()
             await asyncio.wait([task])
 
 
-def sign(look: Look) -> Draft:
-    look.authority.sign_time(bytes(16), look.now)
-    return Draft()
+def sign(snapshot: Snapshot) -> Answer:
+    snapshot.authority.sign_time(bytes(16), snapshot.now)
+    return Answer()
 
 
 def latest(world: LinkWorld) -> tuple[int | None, bool]:

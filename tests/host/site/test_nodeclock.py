@@ -83,7 +83,7 @@ def test_a_node_without_a_time_says_nothing_new(world: World) -> None:
 
 def holds(world: World) -> None:
     made = world.manager.deployment("hall", "thermo")
-    serial = ledger.serial_octets(made.seal.serial)
+    serial = ledger.serial_bytes(made.seal.serial)
     world.manager.heard("hall", {"thermo": (serial, "running")}, 3, world.now - 55)
 
 

@@ -199,7 +199,7 @@ def test_more_grants_than_a_seal_holds_are_refused(world: World, before: tuple[s
 def told(world: World, node: str) -> None:
     """The node takes a fresh seal and says so."""
     made = world.manager.deployment(node, "thermo")
-    serial = ledger.serial_octets(made.seal.serial)
+    serial = ledger.serial_bytes(made.seal.serial)
     world.manager.heard(node, {"thermo": (serial, "running")}, 3)
 
 

@@ -14,7 +14,7 @@ from tests.worlds.site_world import World, ends
 from triseal import database
 from triseal.site.clock import Guard
 from triseal.site.records import holdings, ledger, pruning, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.records.pruning import DAY, Pruned
 from triseal.site.server import janitor
 
@@ -64,7 +64,7 @@ def test_a_server_prunes_by_itself(world: World) -> None:
 
 def hold(world: World, serial: int) -> None:
     with database.writing(world.manager.engine) as connection:
-        holdings.confirm(connection, PLACE, ledger.serial_octets(serial), "running", world.now)
+        holdings.confirm(connection, PLACE, ledger.serial_bytes(serial), "running", world.now)
 
 
 @pytest.mark.parametrize(

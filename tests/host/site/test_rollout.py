@@ -24,7 +24,7 @@ from triseal import database, evidence, signer
 from triseal.site.errors import NotConfirmed
 from triseal.site.manager import Manager
 from triseal.site.records import ledger, pruning, reports, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.views.placements import PlaceFacts, places
 from triseal.site.views.rollout_status import Watch
 
@@ -48,7 +48,7 @@ def take(world: World, node: str, state_told: str = "running", *, at: Manager | 
     """A node takes a fresh seal, runs it by its own check and says so; the version."""
     made = (at or world.manager).deployment(node, "thermo")
     version = world.check(made).service_version
-    serial = ledger.serial_octets(made.seal.serial)
+    serial = ledger.serial_bytes(made.seal.serial)
     world.manager.heard(node, {"thermo": (serial, state_told)}, 1)
     return str(version)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from triseal import database
 from triseal.site.records import tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 
 SENT = "sent"
 NO_SERIAL = b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
@@ -11,19 +10,12 @@ from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
 from triseal.site.records import tables
+from triseal.site.records.placement import Place
 from triseal.site.slca import template
 from triseal.site.slca.authority import Certified, SignedSeal
 
 
-@dataclass(frozen=True)
-class Place:
-    """A service on a node."""
-
-    node: str
-    service: str
-
-
-def serial_octets(serial: int) -> bytes:
+def serial_bytes(serial: int) -> bytes:
     """A serial as the ledger keeps it."""
     return serial.to_bytes(template.SERIAL_OCTETS, "big")
 
@@ -32,7 +24,7 @@ def record_certificate(connection: Connection, issued: Certified) -> None:
     """Record a certificate of a node or of the SLSM."""
     connection.execute(
         tables.certificates.insert().values(
-            serial=serial_octets(issued.serial),
+            serial=serial_bytes(issued.serial),
             uri=issued.uri,
             not_before=issued.validity.not_before,
             not_after=issued.validity.not_after,
@@ -70,7 +62,7 @@ def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal
 
 def _seal_row(place: Place, one: SignedSeal) -> dict[str, object]:
     return {
-        "serial": serial_octets(one.serial),
+        "serial": serial_bytes(one.serial),
         "template": one.template.digest,
         "node": place.node,
         "service": place.service,
@@ -85,7 +77,7 @@ def find_seal(connection: Connection, serial: int) -> bytes | None:
     query = (
         select(tables.seals, tables.templates.c.tbs)
         .join(tables.templates)
-        .where(tables.seals.c.serial == serial_octets(serial))
+        .where(tables.seals.c.serial == serial_bytes(serial))
     )
     row = connection.execute(query).one_or_none()
     if row is None:

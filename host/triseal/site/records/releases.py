@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from triseal.site.records import tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 
 
 def of_node(connection: Connection, node: str, service: str = "") -> dict[str, bytes]:

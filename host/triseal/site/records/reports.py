@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sealcore import encode
 from triseal.advice import REFUSALS
 from triseal.site.records import holdings, ledger, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 
 # What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
 refusals = Table(

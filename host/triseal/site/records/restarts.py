@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 
 from triseal.site.errors import NotAssigned
 from triseal.site.records import services, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 
 # Why a service starts again, as its node reports it then.
 CODE = "restart"

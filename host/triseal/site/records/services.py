@@ -14,7 +14,7 @@ from triseal.errors import BadMetadata
 from triseal.package import Package
 from triseal.site.errors import NotAssigned, OtherDeveloper, UnknownService
 from triseal.site.records import releases, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 
 

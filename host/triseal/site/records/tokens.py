@@ -69,7 +69,7 @@ def void(connection: Connection, node: str) -> None:
 def use(connection: Connection, node: str, issued: Certified) -> None:
     """The node has got a certificate: its token, if it has one, is good for nothing else now."""
     which = tables.tokens.c.node == node
-    serial = ledger.serial_octets(issued.serial)
+    serial = ledger.serial_bytes(issued.serial)
     connection.execute(tables.tokens.update().where(which).values(certificate=serial))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, union
 from sealcore import errors
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.records import holdings, ledger, node_clocks, nodes, reports, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules.sealing import Preparer, wanted
 
 

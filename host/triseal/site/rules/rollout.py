@@ -17,7 +17,7 @@ from sealcore.seal import Seal
 from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersion
 from triseal.site.records import ledger, nodes, releases, reports, services, tables
 from triseal.site.records.holdings import NO_SERIAL
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 
 _NAMED = 5  # nodes that a refusal names

@@ -20,7 +20,7 @@ from triseal import database
 from triseal.certificate import Validity
 from triseal.site.errors import Changed, NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.records import holdings, ledger, nodes, releases, services, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import grants
 from triseal.site.slca.authority import Authority, Issuer, SignedSeal
 from triseal.site.slca.template import SealTemplate

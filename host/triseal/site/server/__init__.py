@@ -1,1 +1,1 @@
-"""The site's server: it renews seals over TLS and serial lines, and serves pages and metrics."""
+"""The server process of a site: it serves nodes over TLS and serial lines."""

@@ -1,4 +1,4 @@
-"""The pages of a server process: health, metrics and a node's log. For a loopback address."""
+"""The HTTP pages of a server process, on a loopback address: health, metrics, a node's log."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.records import tables
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.registry import Registry
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Snapshot
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _FOLLOWER_LINES = 256
@@ -27,17 +27,20 @@ _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 def app(
-    desk: Desk, registry: Registry, metrics: Metrics, lines: Mapping[str, str], guard: Guard
+    pipeline: Pipeline, registry: Registry, metrics: Metrics, lines: Mapping[str, str], guard: Guard
 ) -> FastAPI:
-    """The pages of one server process.
+    """Make the HTTP application of one server process.
+
+    `/health` says whether the database answers and the clock is trusted. `/metrics` is for
+    Prometheus. `/nodes` lists the connected nodes, and `/nodes/NODE/log` follows a connected node's
+    log as lines of JSON. All pages are only for requests with a loopback Host header.
 
     Args:
-        lines: which node is served at which serial port.
-        guard: of the server's clock.
-
-    `/health` says whether the database answers and the clock is believed, `/metrics` is for
-    Prometheus, `/nodes` lists who is connected here, `/nodes/NODE/log` follows a connected node's
-    log as lines of JSON. All of them only for who asks for them by a loopback name.
+        pipeline: reads the state of the site.
+        registry: the connected nodes.
+        metrics: the metrics of the process.
+        lines: name of the served node by serial port, "" for none.
+        guard: the guard of the server's clock.
     """
     pages = FastAPI(
         title="Triseal site",
@@ -49,19 +52,18 @@ def app(
 
     @pages.get("/health")
     async def health() -> dict[str, Any]:
-        await desk.ask(_nothing)
+        await pipeline.refresh()
         return {
             "status": ClockDoubted.code if guard.jump() else "ok",
             "connected": len(registry),
-            "revision": desk.revision,
+            "revision": pipeline.revision,
             "lines": lines,
         }
 
     @pages.get("/metrics")
     async def page() -> Response:
-        found: dict[str, Any] = {}
-        await desk.ask(lambda look: _figures(look, found))
-        return Response(metrics.text(found["expiry"], found["silent"]), media_type=_TEXT)
+        expiry, silent = await pipeline.read(_figures)
+        return Response(metrics.text(expiry, silent), media_type=_TEXT)
 
     @pages.get("/nodes")
     async def connected() -> list[str]:
@@ -78,7 +80,7 @@ def app(
 
 
 async def _check_host(request: Request) -> None:
-    """Refuse what a browser asks for a page of elsewhere whose name was made to mean here."""
+    """Defence against DNS rebinding: serve only loopback Host headers."""
     host = request.headers.get("host", "")
     name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
     if name.lower() not in _LOOPBACK:
@@ -86,7 +88,7 @@ async def _check_host(request: Request) -> None:
 
 
 async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
-    """The node's log until its connection or the follower ends."""
+    """Copy the node's log until its connection ends or the client leaves."""
     connection = registry.get(node)
     if connection is None:
         return
@@ -101,38 +103,38 @@ async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
         connection.unfollow(queue)
 
 
-def _nothing(_: Look) -> Draft:
-    return Draft()
-
-
-def _figures(look: Look, found: dict[str, Any]) -> Draft:
-    expiry = _next_expiry(look.connection)
-    found["expiry"] = None if expiry is None else expiry - look.now
+def _figures(snapshot: Snapshot) -> tuple[int | None, dict[str, int]]:
+    """Return the seconds to the next expiry, and the seconds since each node was heard."""
+    expiry = _next_expiry(snapshot.connection)
     table = tables.nodes.c
-    rows = look.connection.execute(
+    rows = snapshot.connection.execute(
         select(table.name, table.heard_at).where(table.heard_at.is_not(None))
     )
-    found["silent"] = {row.name: look.now - row.heard_at for row in rows}
-    return Draft()
+    silent = {row.name: snapshot.now - row.heard_at for row in rows}
+    return None if expiry is None else expiry - snapshot.now, silent
 
 
 def _next_expiry(connection: Connection) -> int | None:
     seals, assigned = tables.seals.c, tables.assignments.c
     here = (seals.node == assigned.node) & (seals.service == assigned.service)
     newest = select(func.max(seals.not_after)).where(here).scalar_subquery()
-    found = connection.execute(select(func.min(newest)).select_from(tables.assignments)).scalar()
-    return None if found is None else int(found)
+    first = connection.execute(select(func.min(newest)).select_from(tables.assignments)).scalar()
+    return None if first is None else int(first)
 
 
 class PagesServer(uvicorn.Server):
-    """uvicorn within a process that handles its signals itself."""
+    """A uvicorn server for a process that handles its signals itself."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Leave the signal handlers of the process alone."""
         yield
 
 
 def server(pages: FastAPI) -> PagesServer:
-    """A server for these pages, which takes its socket from whoever serves them."""
+    """Make an HTTP server for the pages. The caller gives it a listening socket.
+
+    Args:
+        pages: the application.
+    """
     return PagesServer(uvicorn.Config(pages, log_config=None, access_log=False, lifespan="off"))

@@ -1,4 +1,4 @@
-"""Prunes the ledger now and then, in a thread of its own."""
+"""The janitor of a server process: it prunes the ledger every hour, in its own thread."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 async def keep(engine: Engine, keep_days: int, guard: Guard, every: float = _EVERY) -> None:
-    """Until cancelled; a transaction that has begun is finished.
+    """Prune the ledger at intervals until cancelled. A transaction that has begun is finished.
 
     Args:
         engine: the site's database.
-        keep_days: see pruning.prune.
-        guard: of the clock: with a wrong one, all would have expired long ago.
-        every: seconds between two times.
+        keep_days: how long expired records are kept, days; see `pruning.prune`.
+        guard: the guard of the server's clock. With a wrong clock everything could look expired.
+        every: interval, seconds.
     """
     stop = threading.Event()
 

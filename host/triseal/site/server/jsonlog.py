@@ -1,4 +1,4 @@
-"""The server's log: one line of JSON for each event, on stderr."""
+"""The server's log: one line of JSON for each event, to stderr."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ _FIELDS = ("node", "address", "code", "detail", "port", "pages_port")
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record with those of our fields that it has."""
+    """A log formatter that makes a line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line; no line break in it, whatever a node said."""
+        """Format a log record as one line. Text from a node can't add a line break.
+
+        Args:
+            record: the log record; those of our own fields that it has are added.
+        """
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, object] = {
             "time": f"{moment}.{int(record.msecs):03d}Z",
@@ -28,7 +32,11 @@ class JsonLines(logging.Formatter):
 
 
 def set_up(level: str) -> None:
-    """Log to stderr from `level` on: "debug", "info", "warning" or "error"."""
+    """Send the log to stderr.
+
+    Args:
+        level: the lowest level that is logged: "debug", "info", "warning" or "error".
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus' text form."""
+"""The metrics of a server process, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
 class Metrics:
-    """Counters and gauges of one server process."""
+    """The counters and gauges of one server process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -16,58 +16,72 @@ class Metrics:
             "triseal_connected_nodes", "Nodes connected to this process.", registry=self._registry
         )
         self.connecting = Gauge(
-            "triseal_connecting", "Connections that have not said HELLO.", registry=self._registry
+            "triseal_connecting",
+            "Connections that have not yet said HELLO.",
+            registry=self._registry,
         )
         self.answers = Counter(
             "triseal_answers",
-            "Answers by outcome: delta, whole, assigned, chunk, report, or a refusal's code.",
+            "Answers by outcome: delta, whole, assigned, chunk, report, or the code of a refusal.",
             ["outcome"],
             registry=self._registry,
         )
         self.closed = Counter(
-            "triseal_closed_connections", "Ended, by code.", ["code"], registry=self._registry
+            "triseal_closed_connections",
+            "Connections that have ended, by code.",
+            ["code"],
+            registry=self._registry,
         )
-        self.octets_out = Counter(
-            "triseal_sent_bytes", "Octets of frames sent.", registry=self._registry
+        self.bytes_out = Counter(
+            "triseal_sent_bytes", "Bytes of frames sent.", registry=self._registry
         )
         self.garbled = Counter(
             "triseal_garbled_lines",
-            "Lines of nodes at serial lines that were no message.",
+            "Lines from nodes at serial lines that are not a message.",
             registry=self._registry,
         )
         self.lines = Gauge(
             "triseal_line_up",
-            "Whether a node at a serial line is served.",
+            "1 if a node is served at this serial port, else 0.",
             ["port"],
             registry=self._registry,
         )
         self._expiry = Gauge(
             "triseal_next_expiry_seconds",
-            "Until the first of the newest seals of all assigned services ends.",
+            "Seconds until the first service has no valid seal any more.",
             registry=self._registry,
         )
         self._silent = Gauge(
             "triseal_node_silent_seconds",
-            "Since a node was heard last.",
+            "Seconds since the node was last heard.",
             ["node"],
             registry=self._registry,
         )
 
     def count(self, outcomes: Mapping[str, int]) -> None:
-        """Add what one message came to."""
+        """Add the outcomes of one message.
+
+        Args:
+            outcomes: number of outcomes by name.
+        """
         for outcome, number in outcomes.items():
             self.answers.labels(outcome).inc(number)
 
     def value(self, name: str, labels: Mapping[str, str]) -> float:
-        """One value by the name that the page gives it; 0 if there is none yet."""
+        """Return the value of one metric, 0 if there is none yet.
+
+        Args:
+            name: name of the metric on the page.
+            labels: values of its labels by name.
+        """
         return self._registry.get_sample_value(name, dict(labels)) or 0.0
 
     def text(self, expiry: float | None, silent: Mapping[str, float]) -> bytes:
-        """The page.
+        """Make the page for Prometheus, as UTF-8 bytes.
 
         Args:
-            expiry: seconds to the next expiry; None if nothing has been sealed.
-            silent: seconds since each node was heard.
+            expiry: seconds until the next expiry; None if nothing has been sealed.
+            silent: seconds since each node was heard, by node.
         """
         self._expiry.set(float("nan") if expiry is None else expiry)
         self._silent.clear()

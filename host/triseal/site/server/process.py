@@ -1,4 +1,4 @@
-"""A server process of a site: opened, run until it is told to stop, closed."""
+"""The server process of a site: it opens everything, runs until it is told to stop, and closes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from triseal.site.server.listeners.certificate import SECONDS, Identity
 from triseal.site.server.listeners.serial import Lines
 from triseal.site.server.listeners.tls import Server, listen
 from triseal.site.server.metrics import Metrics
-from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.watch import watch
 
 _log = logging.getLogger(__name__)
@@ -29,15 +29,15 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Options:
-    """How a server process runs.
+    """The options of a server process.
 
     Attributes:
         host, port: where nodes connect; port 0 lets the kernel choose.
-        pages_port: of health and metrics, on the loopback address.
-        serial: ports of nodes at serial lines.
-        keep_days: for which the ledger keeps what has expired.
-        certificate_seconds: for which the server's own certificate is valid.
-        limits: what a connection may cost.
+        pages_port: port of the HTTP pages on the loopback address.
+        serial: serial ports with nodes.
+        keep_days: how long the ledger keeps expired records, days.
+        certificate_seconds: validity of the server's own certificate, seconds.
+        limits: the limits of one connection.
     """
 
     host: str = _LOOPBACK
@@ -57,11 +57,14 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
 
     Args:
         manager: the site.
-        options: see there.
-        ready: called with both ports once nodes can connect.
+        options: the options.
+        ready: called with the port for nodes and the port of the pages, once nodes can connect.
 
-    Raises: OSError where a port is taken; DatabaseUnusable; ClockDoubted; what opening the site key
-        raises.
+    Raises:
+        OSError: a port is taken.
+        DatabaseUnusable: the database can't be read or written.
+        ClockDoubted: the server's clock is in doubt.
+        Failure: the site key can't be opened.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,20 +88,20 @@ async def _run(
     guard = Guard()
     with database.reading(manager.engine) as connection:
         guard.go_on_from(clock.latest(connection)[0] or 0)
-    desk = Desk(manager.engine, manager.authority, guard.now, guard)
-    working = asyncio.create_task(desk.run())
+    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard)
+    working = asyncio.create_task(pipeline.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()
-    await desk.ask(identity.issue)
+    await pipeline.answer(identity.issue)
     limits = options.limits.for_lifetime(manager.lifetime)
-    server = Server(manager.name, desk, identity, limits, metrics, manager.redeem)
+    server = Server(manager.name, pipeline, identity, limits, metrics, manager.redeem)
     lines = Lines(server.reception)
-    site = http.server(http.app(desk, server.registry, metrics, lines.nodes, guard))
+    site = http.server(http.app(pipeline, server.registry, metrics, lines.nodes, guard))
     nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
     tasks = [
         asyncio.create_task(server.run(listeners[0])),
-        asyncio.create_task(timekeeper.keep(desk, guard)),
+        asyncio.create_task(timekeeper.keep(pipeline, guard)),
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
-        asyncio.create_task(watch(desk, identity, server.registry)),
+        asyncio.create_task(watch(pipeline, identity, server.registry)),
         showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
     ]
@@ -110,7 +113,7 @@ async def _run(
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     site.should_exit = True
     await _end([showing], options.limits.stop_seconds)
-    for task in tasks:  # nodes first, the desk that answers them last
+    for task in tasks:  # the nodes first; the pipeline that answers them comes last
         task.cancel()
         await asyncio.wait([task])
     _log.info("stopped")

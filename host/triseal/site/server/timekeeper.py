@@ -1,4 +1,4 @@
-"""Keeps an eye on the server's clock: notes the time, and waits for a person when it jumped."""
+"""The timekeeper of a server process: it notes the time, and sees whether the clock jumped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site import clock
 from triseal.site.clock import Guard
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Answer, Snapshot
 
 EVERY = 1.0
 _NOTE_EVERY = 10.0
@@ -19,50 +19,51 @@ _NOTE_EVERY = 10.0
 _log = logging.getLogger(__name__)
 
 
-async def keep(desk: Desk, guard: Guard) -> None:
-    """Until cancelled. The desk refuses to sign by itself as soon as the guard is in doubt."""
+async def keep(pipeline: Pipeline, guard: Guard) -> None:
+    """Note the time at intervals until cancelled, and log when the clock jumps or is right again.
+
+    The pipeline itself refuses to sign as soon as the guard doubts the clock.
+
+    Args:
+        pipeline: reads and writes the database.
+        guard: the guard of the server's clock.
+    """
     noted, doubted, ahead = 0.0, False, guard.ahead()
     while True:
         try:
-            if doubted and guard.jump() and await _accepted(desk):
+            if doubted and guard.jump() and await pipeline.read(_is_accepted):
                 guard.believe()
             due = not noted or time.monotonic() - noted >= _NOTE_EVERY
             due = due or abs(guard.ahead() - ahead) >= clock.LEAST_STEP
             if bool(guard.jump()) != doubted or (due and not doubted):
-                doubted = await _note(desk, guard, doubted)
+                doubted = await _note(pipeline, guard, doubted)
                 noted, ahead = time.monotonic(), guard.ahead()
         except (DatabaseUnusable, Failure) as error:
             _log.error("time not noted", extra={"code": error.code, "detail": str(error)})
         await asyncio.sleep(EVERY)
 
 
-async def _note(desk: Desk, guard: Guard, before: bool) -> bool:
-    """Note the time, and whether it is in doubt; returns that."""
-    found: list[float] = []
+async def _note(pipeline: Pipeline, guard: Guard, before: bool) -> bool:
+    """Note the time and whether it is in doubt. Returns whether it is in doubt."""
+    jump = 0.0
 
-    def task(_: Look) -> Draft:
-        found.append(guard.jump())
-        now, doubted = int(guard.now()), bool(found[-1])
+    def task(_: Snapshot) -> Answer:
+        nonlocal jump
+        jump = guard.jump()
+        now, doubted = int(guard.now()), bool(jump)
         ahead = None if doubted else guard.ahead()
-        return Draft(
+        return Answer(
             writes=[lambda connection: clock.note(connection, now, doubted=doubted, ahead=ahead)]
         )
 
-    await desk.ask(task)
-    if found[-1]:
-        what = {"code": clock.ClockDoubted.code, "detail": f"jumped by {found[-1]:+.0f} s"}
-        _log.error("nothing is signed", extra=what)
+    await pipeline.answer(task)
+    if jump:
+        fields = {"code": clock.ClockDoubted.code, "detail": f"jumped by {jump:+.0f} s"}
+        _log.error("nothing is signed", extra=fields)
     elif before:
         _log.warning("the clock is right again, or was accepted")
-    return bool(found[-1])
+    return bool(jump)
 
 
-async def _accepted(desk: Desk) -> bool:
-    found: list[bool] = []
-
-    def task(look: Look) -> Draft:
-        found.append(clock.is_accepted(look.connection))
-        return Draft()
-
-    await desk.ask(task)
-    return found[-1]
+def _is_accepted(snapshot: Snapshot) -> bool:
+    return clock.is_accepted(snapshot.connection)

@@ -1,4 +1,4 @@
-"""What the server does by itself: sees changes, renews its certificate, notes who was heard."""
+"""The watch of a server process: sees changes, renews its certificate, notes which nodes live."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ from triseal.errors import Failure
 from triseal.site.records import nodes, twins
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.sessions.registry import Registry
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Answer, Snapshot
 
-EVERY = 0.3  # seconds between looks at the revision
+EVERY = 0.3  # seconds between two checks of the revision
 _HEARD_EVERY = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-async def watch(desk: Desk, identity: Identity, registry: Registry) -> None:
-    """Look for changes until cancelled; every process of a site does so for its own nodes."""
+async def watch(pipeline: Pipeline, identity: Identity, registry: Registry) -> None:
+    """Watch the database until cancelled. Each process of a site does so for its own nodes.
+
+    Args:
+        pipeline: reads and writes the database.
+        identity: the server's certificate.
+        registry: the connected nodes.
+    """
     noted = time.monotonic()
     while True:
         await asyncio.sleep(EVERY)
         try:
-            await desk.ask(_look)
+            await pipeline.refresh()
             for connection in registry:
-                if connection.session.revision != desk.revision:
+                if connection.session.revision != pipeline.revision:
                     connection.touch()
             if time.time() >= identity.renew_at:
-                await desk.ask(identity.issue)
+                await pipeline.answer(identity.issue)
             if time.monotonic() - noted >= _HEARD_EVERY:
                 noted = time.monotonic()
-                await _note(desk, registry)
+                await _note(pipeline, registry)
         except (DatabaseUnusable, Failure) as error:
-            # Nodes live on what they have; the next look may find the database there again.
-            _log.error("no look at the database", extra={"code": error.code, "detail": str(error)})
+            # Nodes go on with the seals that they have; the database may answer the next time.
+            _log.error("database not read", extra={"code": error.code, "detail": str(error)})
 
 
-def _look(_: Look) -> Draft:
-    """Asking for anything makes the desk look at the revision."""
-    return Draft()
-
-
-async def _note(desk: Desk, registry: Registry) -> None:
+async def _note(pipeline: Pipeline, registry: Registry) -> None:
     heard = sorted(registry.take_heard())
     claimed = registry.take_claimed()
     if not heard and not claimed:
         return
 
-    def task(look: Look) -> Draft:
+    def task(snapshot: Snapshot) -> Answer:
         def record(connection: Connection) -> None:
             for node in heard:
-                nodes.heard(connection, node, look.now)
+                nodes.heard(connection, node, snapshot.now)
             if claimed:
-                twins.note(connection, claimed, look.now)
+                twins.note(connection, claimed, snapshot.now)
 
-        return Draft(writes=[record])
+        return Answer(writes=[record])
 
-    await desk.ask(task)
+    await pipeline.answer(task)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from triseal.site.records import ledger, reports, services, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import grants, guarantee
 
 

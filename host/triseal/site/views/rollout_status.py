@@ -12,7 +12,7 @@ from triseal import database
 from triseal.site.errors import NotConfirmed
 from triseal.site.manager import Manager
 from triseal.site.records import holdings, ledger, reports
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import guarantee
 from triseal.site.rules.sealing import Preparer
 

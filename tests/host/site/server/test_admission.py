@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
 from sealcore import messages, proof
+from tests.worlds.channels import QuietChannel
 from tests.worlds.link_world import LinkWorld, parsed
 from tests.worlds.site_world import make_request
 from triseal import database, signer
@@ -24,8 +25,7 @@ from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import tables
 from triseal.site.server.sessions.peers import Peer, by_certificate, by_proof
 from triseal.site.server.sessions.session import Session
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NODE = "kitchen"
@@ -122,31 +122,24 @@ def peer(world: LinkWorld, certificate: bytes = b"") -> Peer:
     return by_certificate(certificate or world.certificate(NODE), world.manager.name)
 
 
-async def at_line(world: LinkWorld, desk: Desk) -> Peer:
+async def at_line(world: LinkWorld, pipeline: Pipeline) -> Peer:
     """The node, by its key."""
     key = world.node_keys[NODE]
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     signature = key.sign(proof.tbs(NODE, bytes(16)), ec.ECDSA(hashes.SHA256()))
-    found: list[Peer] = []
-
-    def prove(look: Look) -> Draft:
-        found.append(by_proof(look, NODE, bytes(16), signature))
-        return Draft()
-
-    await desk.ask(prove)
-    return found[0]
+    return await pipeline.read(lambda site: by_proof(site, NODE, bytes(16), signature))
 
 
 async def converse(world: LinkWorld, message: bytes, change: Change, *, line: bool = False) -> None:
     clock = Moment(world)
-    async with at_desk(world, clock) as desk:
-        sent: list[bytes] = []
-        other = await at_line(world, desk) if line else peer(world)
-        session = Session(desk.ask, sent.extend, at_once, ignore, other)
+    async with at_pipeline(world, clock) as pipeline:
+        channel = QuietChannel(pipeline)
+        other = await at_line(world, pipeline) if line else peer(world)
+        session = Session(channel, other)
         await session.receive(HELLO)
         assert await session.receive(message), "it is answered before"
         change(world, clock)
-        await nothing_comes_of(session, message, world, sent)
+        await nothing_comes_of(session, message, world, channel.sent)
 
 
 @pytest.mark.parametrize(("sentence", "change", "code"), CHANGES, ids=[row[0] for row in CHANGES])
@@ -155,8 +148,8 @@ def test_a_silent_node_is_cut_off_once(
 ) -> None:
     async def refresh() -> None:
         clock = Moment(world)
-        async with at_desk(world, clock) as desk:
-            session = Session(desk.ask, nowhere, at_once, ignore, peer(world))
+        async with at_pipeline(world, clock) as pipeline:
+            session = Session(QuietChannel(pipeline), peer(world))
             await session.receive(HELLO)
             await session.refresh()
             change(world, clock)
@@ -173,12 +166,12 @@ def greet(world: LinkWorld, *said: bytes, now: int = 0) -> list[tuple[int, tuple
     async def talk() -> list[bytes]:
         clock = Moment(world)
         clock.now = now or world.now
-        async with at_desk(world, clock) as desk:
-            sent: list[bytes] = []
-            session = Session(desk.ask, sent.extend, at_once, ignore, await at_line(world, desk))
+        async with at_pipeline(world, clock) as pipeline:
+            channel = QuietChannel(pipeline)
+            session = Session(channel, await at_line(world, pipeline))
             for one in said:
                 await session.receive(one)
-            return sent
+            return channel.sent
 
     return [messages.parse(one[4:]) for one in asyncio.run(talk())]
 
@@ -227,7 +220,7 @@ def test_a_service_that_can_not_be_sealed_now_is_refused_alone(world: LinkWorld)
     assert said == (messages.REFUSED, ("thermo", "expired"))
 
 
-# Certificates that TLS, or an older look at the trust bundle, has let in: the desk looks again.
+# Certificates that TLS, or an older look at the trust bundle, has let in: the session checks again.
 def of_another_site(world: LinkWorld, spki: bytes, validity: Validity) -> bytes:
     mallory = KeySigner(signer.generate("p256"))
     issuer = Issuer(self_signed(mallory, world.manager.name, world.now), world.manager.name)
@@ -264,10 +257,10 @@ def test_a_certificate_is_looked_at_again_when_it_says_hello(
     certificate = make(world, spki, Validity(world.now - 10, world.now + 1000))
 
     async def say_hello() -> None:
-        async with at_desk(world, Moment(world)) as desk:
-            sent: list[bytes] = []
-            session = Session(desk.ask, sent.extend, at_once, ignore, peer(world, certificate))
-            await nothing_comes_of(session, HELLO, world, sent)
+        async with at_pipeline(world, Moment(world)) as pipeline:
+            channel = QuietChannel(pipeline)
+            session = Session(channel, peer(world, certificate))
+            await nothing_comes_of(session, HELLO, world, channel.sent)
 
     with pytest.raises(Exception) as refusal:  # noqa: PT011 - its code is looked at
         asyncio.run(say_hello())
@@ -275,11 +268,11 @@ def test_a_certificate_is_looked_at_again_when_it_says_hello(
 
 
 @asynccontextmanager
-async def at_desk(world: LinkWorld, clock: Moment) -> AsyncIterator[Desk]:
-    desk = Desk(world.manager.engine, world.manager.authority, clock)
-    working = asyncio.create_task(desk.run())
+async def at_pipeline(world: LinkWorld, clock: Moment) -> AsyncIterator[Pipeline]:
+    pipeline = Pipeline(world.manager.engine, world.manager.authority, clock)
+    working = asyncio.create_task(pipeline.run())
     try:
-        yield desk
+        yield pipeline
     finally:
         working.cancel()
         await asyncio.wait([working])
@@ -296,14 +289,6 @@ async def nothing_comes_of(
 
 
 async def at_once(_: int) -> None:
-    pass
-
-
-def nowhere(_: list[bytes]) -> None:
-    pass
-
-
-def ignore(_service: str, _text: str) -> None:
     pass
 
 

@@ -37,8 +37,8 @@ from triseal.site.server.limits import Allowance, Limits
 from triseal.site.server.listeners.handshakes import Handshakes, origin
 from triseal.site.server.sessions.connection import Carrier, Connection
 from triseal.site.server.sessions.peers import Peer
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look, Task
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Answer, Snapshot, Task
 from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NONCE = bytes(16)
@@ -346,7 +346,7 @@ def test_a_node_that_does_not_read_is_dropped(tmp_path: Path, stack: ExitStack) 
     world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     many = 100000
-    limits = Limits(write_seconds=0.5, write_octets=1024, burst=many, rate=1e6, kept_burst=many)
+    limits = Limits(write_seconds=0.5, write_bytes=1024, burst=many, rate=1e6, kept_burst=many)
     with serving(world, limits) as site:
         kitchen = world.node("kitchen", site.port)
         kitchen.hello()
@@ -483,18 +483,18 @@ def test_a_node_fills_no_disk_with_seals_and_hears_of_changes_all_the_same(
 
 def test_who_leaves_before_the_answer_pays_for_it(world: LinkWorld, site: Serving) -> None:
     kept = Allowance(1, 0.001, time.monotonic())
-    look, peer = cast(Look, None), Peer("kitchen", lambda _: Draft(), lambda _: Draft())
+    snapshot, peer = cast(Snapshot, None), Peer("kitchen", lambda _: None, lambda _: None)
 
-    class Slow(Desk):
-        async def ask(self, task: Task) -> Draft:
-            await asyncio.to_thread(task, look)
+    class Slow(Pipeline):
+        async def answer(self, task: Task) -> Answer:
+            await asyncio.to_thread(task, snapshot)
             raise asyncio.CancelledError
 
     async def leave() -> None:
-        desk = Slow(world.manager.engine, world.manager.authority)
-        one = Connection(cast(Carrier, None), peer, desk, Limits(), site.metrics, (kept, kept))
+        pipeline = Slow(world.manager.engine, world.manager.authority)
+        one = Connection(cast(Carrier, None), peer, pipeline, Limits(), site.metrics, (kept, kept))
         with pytest.raises(asyncio.CancelledError):
-            await one._ask(lambda _: Draft(counts={"certificate": 1}))
+            await one.answer(lambda _: Answer(counts={"certificate": 1}))
 
     asyncio.run(leave())
     assert kept.wait(0, time.monotonic()) > 0

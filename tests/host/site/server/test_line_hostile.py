@@ -19,7 +19,7 @@ from tests.worlds.link_world import LinkWorld, Serving, close_nodes, serving, un
 from triseal import database, signer
 from triseal.signer import PrivateKey
 from triseal.site.records import holdings
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.server.limits import Limits
 from triseal.site.server.transports.outlet import PIECE
 

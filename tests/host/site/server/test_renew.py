@@ -28,7 +28,7 @@ from triseal.site.records import node_clocks, reports, tables
 from triseal.site.records.ledger import find_seal
 from triseal.site.rules import trust
 from triseal.site.rules.guarantee import Guarantee, of, places_of
-from triseal.site.server.signing.desired_state import Plan, Plans
+from triseal.site.server.signing.desired_state import DesiredState, Plan
 from triseal.site.views import overview
 
 RUNNING = messages.STATES.index("running")
@@ -305,7 +305,7 @@ def test_a_refusal_for_the_time_ends_with_the_time(tmp_path: Path, stack: ExitSt
     world.manager.add_service(world.package())
     world.add_node("kitchen")
     world.manager.assign("kitchen", "thermo")
-    plans = Plans(world.manager.preparer)
+    plans = DesiredState(world.manager.preparer)
     with database.reading(world.manager.engine) as connection:
         plans.refresh(connection)
         for moment, code in ((NOW - 9999, "not-yet-valid"), (NOW, ""), (NOW + 2 * YEAR, "expired")):

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from sealcore import messages
 from sealcore.errors import SealError
+from tests.worlds.channels import QuietChannel
 from tests.worlds.link_world import SECONDS, LinkWorld, parsed
 from triseal import database
 from triseal.errors import Failure
@@ -22,7 +23,7 @@ from triseal.site.records import tables
 from triseal.site.records.ledger import find_seal
 from triseal.site.server.sessions.peers import Peer, by_certificate
 from triseal.site.server.sessions.session import Session
-from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.pipeline import Pipeline
 
 NODES = ("kitchen", "hall")
 SERVICES = ("thermo", "lock", "invented")
@@ -68,7 +69,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 class Conversation:
-    """A session of a greeted node, in a thread with a desk."""
+    """A session of a greeted node, in a thread with a pipeline."""
 
     def __init__(self, world: LinkWorld) -> None:
         self.world = world
@@ -77,21 +78,23 @@ class Conversation:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.desk = self.do(self._open())
+        self.pipeline = self.do(self._open())
         self.working = self.do(self._start())
 
-    async def _open(self) -> Desk:
-        return Desk(self.world.manager.engine, self.world.manager.authority)
+    async def _open(self) -> Pipeline:
+        return Pipeline(self.world.manager.engine, self.world.manager.authority)
 
     async def _start(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self.desk.run())
+        return asyncio.create_task(self.pipeline.run())
 
     def do(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(SECONDS)
 
     def say(self, said: list[bytes], greet: bool) -> None:
         """Say these to a new session, until it refuses one."""
-        session = Session(self.desk.ask, self.sent.extend, _at_once, _ignore, self._peer())
+        channel = QuietChannel(self.pipeline)
+        self.sent = channel.sent
+        session = Session(channel, self._peer())
         if greet:
             hello = messages.write(
                 messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, 0, "", []
@@ -116,14 +119,6 @@ class Conversation:
 
 async def _finished(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
-
-
-async def _at_once(_: int) -> None:
-    return
-
-
-def _ignore(_: str, __: str) -> None:
-    return
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""The answers to a node's messages: a module for each kind of message."""
+"""The handlers of a node's messages, a module for each kind of message."""

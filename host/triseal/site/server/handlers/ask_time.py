@@ -1,28 +1,37 @@
-"""ASK_TIME, and what time nodes say that they have: kept, for it bounds when they stop."""
+"""The handler of ASK_TIME, and the record of each node's own time: it bounds when seals end."""
 
 from __future__ import annotations
 
 from sealcore import messages
 from triseal.site.records import node_clocks
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
 
-def tell(look: Look, node: str, nonce: bytes, told: int) -> Draft:
-    """The time, signed for a node's nonce.
+def tell(snapshot: Snapshot, node: str, nonce: bytes, told: int) -> Answer:
+    """Answer with the site's time, signed together with the node's nonce.
 
     Args:
-        node: as its certificate names it.
-        nonce: fresh, 16 octets.
-        told: what time it has, Unix seconds, or 0.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
+        nonce: random bytes from the node, 16 bytes.
+        told: the time that the node has, Unix seconds, or 0 for none.
 
-    Raises: ClockDoubted.
+    Raises:
+        ClockDoubted: the server's clock is in doubt.
     """
-    signed = look.authority.sign_time(nonce, look.now)
-    draft = Draft([messages.frame(messages.write(messages.TIME, signed))], counts={"time": 1})
-    note(look, draft, node, told)
-    return draft
+    signed = snapshot.authority.sign_time(nonce, snapshot.now)
+    answer = Answer([messages.frame(messages.write(messages.TIME, signed))], counts={"time": 1})
+    note(snapshot, answer, node, told)
+    return answer
 
 
-def note(look: Look, draft: Draft, node: str, told: int) -> None:
-    """Record with a draft what time a node has; arguments as `tell`."""
-    draft.writes.append(lambda connection: node_clocks.note(connection, node, told, look.now))
+def note(snapshot: Snapshot, answer: Answer, node: str, told: int) -> None:
+    """Record together with an answer which time a node has.
+
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add the record to.
+        node: name of the node, from its certificate.
+        told: the time that the node has, Unix seconds, or 0 for none.
+    """
+    answer.writes.append(lambda connection: node_clocks.note(connection, node, told, snapshot.now))

@@ -1,4 +1,4 @@
-"""ENROL: a new certificate for a node that has one, for the same key."""
+"""The handler of ENROL: it gives a node that has a certificate a new one for the same key."""
 
 from __future__ import annotations
 
@@ -10,37 +10,41 @@ from triseal.site.errors import OtherKey, OtherNode
 from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import ledger
 from triseal.site.server.handlers import seals
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
 
-def enrol(look: Look, node: str, csr: bytes, proof: bytes) -> Draft:
-    """ENROLLED, with the node's next certificate.
+def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
+    """Answer with ENROLLED and the node's next certificate.
 
-    Another key is for `triseal node provision`: whoever holds the old one must not be able to pass
-    the node's name on. A request that can't be read, or was changed, is what a worn flash has left
-    of it: that is REFUSED, and the node's services are renewed all the same.
+    Only `triseal node provision` accepts another key: the holder of the old key must not be able to
+    give the name of the node to somebody else. A request that is damaged or can't be read may come
+    from a worn flash. The answer to it is REFUSED, and the node's services are still renewed.
 
     Args:
-        node: as its certificate names it.
-        csr: PKCS #10, DER.
-        proof: empty; only a board without a certificate has a token to prove, see `newcomers`.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
+        csr: certification request, DER (PKCS #10, RFC 2986).
+        proof: must be empty; only a board without a certificate proves a token, see
+            `listeners.token_enrolment`.
 
-    Raises: BadMessage, BadName, UnsupportedKey, OtherNode, OtherKey, UnknownNode, NodeRetired,
-        NotEnrolled.
+    Raises:
+        BadMessage, BadName, UnsupportedKey: the message or the request is not acceptable.
+        OtherNode, OtherKey: the request is for another node or another key.
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
     if proof:
         raise errors.BadMessage("proof of a token")
     try:
         wanted = request.parse(csr)
     except BadRequest as refusal:
-        return Draft([seals.refused(node, refusal.code)], counts={refusal.code: 1})
+        return Answer([seals.refused(node, refusal.code)], counts={refusal.code: 1})
     if wanted.name != node:
-        raise OtherNode(f"the request is of {wanted.name!r}, not of {node}")
-    if wanted.spki != look.plans.of(look.connection, node, look.now).spki:
+        raise OtherNode(f"the request names {wanted.name!r}, not {node}")
+    if wanted.spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
         raise OtherKey(f"node {node}")
-    validity = Validity(look.now, look.now + NODE_SECONDS)
-    issued = look.authority.certify_node(node, wanted.spki, validity)
-    return Draft(
+    validity = Validity(snapshot.now, snapshot.now + NODE_SECONDS)
+    issued = snapshot.authority.certify_node(node, wanted.spki, validity)
+    return Answer(
         [messages.frame(messages.write(messages.ENROLLED, issued.der))],
         writes=[lambda connection: ledger.record_certificate(connection, issued)],
         counts={"certificate": 1},

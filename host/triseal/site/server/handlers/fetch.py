@@ -1,4 +1,4 @@
-"""The answer to FETCH: a piece of a file that belongs to a service assigned to this node."""
+"""The handler of FETCH: it sends a part of a file of a service that is assigned to the node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from triseal.site.server.signing.desired_state import (
     NodePlan,
     Plan,
 )
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
 _COLUMNS: dict[str, Column[bytes]] = {
     METADATA: tables.packages.c.metadata,
@@ -23,33 +23,39 @@ _COLUMNS: dict[str, Column[bytes]] = {
 }
 
 
-def fetch(look: Look, node: str, digest: bytes, offset: int, length: int) -> Draft:
-    """A CHUNK.
+def fetch(snapshot: Snapshot, node: str, digest: bytes, offset: int, length: int) -> Answer:
+    """Answer with a CHUNK.
 
     Args:
-        node: as its certificate names it.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
         digest: SHA-256 of the file, as an ASSIGN gave it.
-        offset, length: octets; at most messages.MAX_CHUNK of them, less at the end of the file.
+        offset: first byte of the part.
+        length: size of the part in bytes, at most messages.MAX_CHUNK. The CHUNK is shorter at the
+            end of the file.
 
     Raises:
         NotAssigned: no service of this node has such a file.
-        BadMessage: nothing of the file lies there.
+        BadMessage: the range is empty, too long, or outside of the file.
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
-    column, package, size = _find(look.plans.of(look.connection, node, look.now), digest)
+    column, package, size = _find(
+        snapshot.desired.of(snapshot.connection, node, snapshot.now), digest
+    )
     if not 1 <= length <= messages.MAX_CHUNK or offset >= size:
         raise errors.BadMessage("range of a file")
-    # The database cuts it, so that a large file is never in memory as a whole.
+    # The database cuts the part out, so that a large file is never in memory as a whole.
     query = select(func.substr(column, offset + 1, length))
     which = tables.packages.c.digest == package
-    octets = bytes(look.connection.execute(query.where(which)).scalar_one())
-    chunk = messages.write(messages.CHUNK, digest, offset, octets)
-    return Draft([messages.frame(chunk)], counts={"chunk": 1})
+    part = bytes(snapshot.connection.execute(query.where(which)).scalar_one())
+    chunk = messages.write(messages.CHUNK, digest, offset, part)
+    return Answer([messages.frame(chunk)], counts={"chunk": 1})
 
 
 def _find(node: NodePlan, digest: bytes) -> tuple[Column[bytes], bytes, int]:
     for plan in node.services.values():
         if isinstance(plan, Plan):
-            for name, size, found in plan.files:
-                if found == digest:
+            for name, size, file_digest in plan.files:
+                if file_digest == digest:
                     return _COLUMNS.get(name, tables.packages.c.executable), plan.package, size
-    raise NotAssigned("a file of none of the node's services")
+    raise NotAssigned("no service of the node has this file")

@@ -1,4 +1,4 @@
-"""The answer to HELLO: the time, a newer trust bundle, and what should change on the node."""
+"""The handler of HELLO, and the reconciliation of a node with its desired state."""
 
 from __future__ import annotations
 
@@ -7,125 +7,156 @@ from sqlalchemy import Connection, select
 from sealcore import messages
 from sealcore.errors import SealError
 from triseal.site.records import holdings, nodes, restarts, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.desired_state import NodePlan, Plan
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
 NONE = b""
 Held = dict[str, bytes]  # serials by service
 Told = list[tuple[str, bytes, int]]  # service, serial, index of the state
 
 
-def welcome(look: Look, node: str, nonce: bytes, bundle_version: int, told: Told) -> Draft:
-    """Everything that a node should know after it has said what it holds.
+def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, told: Told) -> Answer:
+    """Answer HELLO with everything that the node must know: time, trust bundle, changed services.
 
     Args:
-        node: as its certificate names it.
-        nonce: fresh, 16 octets.
-        bundle_version: of the trust bundle that it has.
-        told: its services.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
+        nonce: random bytes from the node, 16 bytes.
+        bundle_version: version of the trust bundle that the node has.
+        told: the services that the node holds: name, serial, index of the state.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled.
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
-    plan = look.plans.of(look.connection, node, look.now)
-    newest = look.plans.bundle
+    plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
+    newest = snapshot.desired.bundle
     bundle = newest.der if newest.version > bundle_version else b""
-    time = look.authority.sign_time(nonce, look.now)
-    draft = Draft([messages.frame(messages.write(messages.WELCOME, time, bundle))])
-    draft.gave_up = node
-    draft.writes.append(lambda connection: nodes.heard(connection, node, look.now, bundle_version))
+    time = snapshot.authority.sign_time(nonce, snapshot.now)
+    answer = Answer([messages.frame(messages.write(messages.WELCOME, time, bundle))])
+    answer.gave_up = node
+    answer.writes.append(
+        lambda connection: nodes.heard(connection, node, snapshot.now, bundle_version)
+    )
     assigned = set(plan.services)
-    draft.writes.append(lambda connection: _take_down(connection, node, told, assigned, look.now))
+    answer.writes.append(
+        lambda connection: _take_down(connection, node, told, assigned, snapshot.now)
+    )
     held = {service: serial for service, serial, _ in told}
-    draft.held.update(held)
-    change(look, draft, node, held, now_due=True)
-    return draft
+    answer.held.update(held)
+    reconcile(snapshot, answer, node, held, now_due=True)
+    return answer
 
 
-def changes(look: Look, node: str, held: Held) -> Draft:
-    """What should change on a connected node, after something changed in the site.
-
-    Args:
-        node: its name.
-        held: what it holds, or will once it has taken what was sent.
-
-    Raises: UnknownNode, NodeRetired, NotEnrolled.
-    """
-    draft = Draft()
-    change(look, draft, node, held, now_due=False)
-    return draft
-
-
-def change(look: Look, draft: Draft, node: str, held: Held, *, now_due: bool) -> None:
-    """Add to a draft: seals to assign, services to renew now, services to remove.
+def changes(snapshot: Snapshot, node: str, held: Held) -> Answer:
+    """Tell a connected node what to change after the site has changed.
 
     Args:
-        now_due: also replace seals that have expired.
+        snapshot: the state of the site.
+        node: name of the node.
+        held: serials by service, as the node holds them after it has taken what was sent.
+
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
-    plan = look.plans.of(look.connection, node, look.now)
+    answer = Answer()
+    reconcile(snapshot, answer, node, held, now_due=False)
+    return answer
+
+
+def reconcile(snapshot: Snapshot, answer: Answer, node: str, held: Held, *, now_due: bool) -> None:
+    """Reconcile a node: add to an answer all frames that bring it to its desired state.
+
+    It is level-triggered: it compares what the node holds with what it should hold, and does not
+    ask what has changed. The frames assign seals, ask the node to renew now, restart or remove
+    services.
+
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add to.
+        node: name of the node.
+        held: serials by service, as the node holds them.
+        now_due: whether to send new seals in place of old or expired ones at once. Otherwise the
+            node is asked to renew them.
+
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
+    """
+    plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     renew = []
     for service in plan.services:
-        one = _allowed(look, draft, plan, service)
-        if one is None:
+        wanted = _allowed(snapshot, answer, plan, service)
+        if wanted is None:
             continue
         serial = held.get(service, NONE)
-        if look.known.template_of(look.connection, one.place, serial) == one.digest:
-            if now_due and _expired(look, serial):
-                _assign(look, draft, one)
+        if (
+            snapshot.issue_cache.template_of(snapshot.connection, wanted.place, serial)
+            == wanted.digest
+        ):
+            if now_due and _expired(snapshot, serial):
+                _assign(snapshot, answer, wanted)
         elif serial == NONE or now_due:
-            _assign(look, draft, one)
+            _assign(snapshot, answer, wanted)
         else:
             renew.append(service)
     gone = [service for service in held if service not in plan.services]
-    again = [one for one in restarts.pending(look.connection, node) if one in held]
+    pending = restarts.pending(snapshot.connection, node)
+    again = [service for service in pending if service in held]
     lists = ((messages.RENEWNOW, renew), (messages.REMOVE, gone), (messages.RESTART, again))
     for kind, services in lists:
         for start in range(0, len(services), messages.MAX_LIST):
             part = services[start : start + messages.MAX_LIST]
-            draft.frames.append(messages.frame(messages.write(kind, part)))
+            answer.frames.append(messages.frame(messages.write(kind, part)))
     for service in gone:
-        draft.held[service] = None
+        answer.held[service] = None
 
 
-def assign(look: Look, draft: Draft, plan: NodePlan, service: str) -> None:
-    """Add a new seal for one service to a draft, or the refusal if it can't be sealed now."""
-    one = _allowed(look, draft, plan, service)
-    if one is not None:
-        _assign(look, draft, one)
+def assign(snapshot: Snapshot, answer: Answer, plan: NodePlan, service: str) -> None:
+    """Add a new seal for one service to an answer, or the refusal if it can't be sealed now.
+
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add to.
+        plan: the desired state of the node.
+        service: name of the service.
+    """
+    wanted = _allowed(snapshot, answer, plan, service)
+    if wanted is not None:
+        _assign(snapshot, answer, wanted)
 
 
-def _allowed(look: Look, draft: Draft, plan: NodePlan, service: str) -> Plan | None:
-    """The plan of a service; None, and a refusal in the draft, if it can't be sealed now."""
+def _allowed(snapshot: Snapshot, answer: Answer, plan: NodePlan, service: str) -> Plan | None:
+    """Return the plan of a service, or add the refusal to the answer if it can't be sealed now."""
     try:
-        one = plan.get(service)
-        if one is not None:
-            one.validity(look.now, look.plans.lifetime)
-        return one
+        wanted = plan.get(service)
+        if wanted is not None:
+            wanted.validity(snapshot.now, snapshot.desired.lifetime)
+        return wanted
     except SealError as refusal:
-        draft.frames.append(seals.refused(service, refusal.code))
-        draft.count(refusal.code)
+        answer.frames.append(seals.refused(service, refusal.code))
+        answer.count(refusal.code)
         return None
 
 
-def _assign(look: Look, draft: Draft, plan: Plan) -> None:
-    draft.frames.append(seals.assign(plan, seals.issue(look, draft, plan)))
-    draft.count("assigned")
+def _assign(snapshot: Snapshot, answer: Answer, plan: Plan) -> None:
+    answer.frames.append(seals.assign(plan, seals.issue(snapshot, answer, plan)))
+    answer.count("assigned")
 
 
-def _expired(look: Look, serial: bytes) -> bool:
-    """Whether a seal that this site issued has expired, or expires in this second."""
+def _expired(snapshot: Snapshot, serial: bytes) -> bool:
+    """Tell whether a seal of this site has expired or expires in this second."""
     ends = select(tables.seals.c.not_after).where(tables.seals.c.serial == serial)
-    return int(look.connection.execute(ends).scalar_one()) <= look.now
+    return int(snapshot.connection.execute(ends).scalar_one()) <= snapshot.now
 
 
 def _take_down(connection: Connection, node: str, told: Told, assigned: set[str], now: int) -> None:
-    """Record what a node says that it holds; it is all that it holds."""
+    """Record the services that a node holds, as it has reported them: it holds no others."""
     holds = {service: (serial, number) for service, serial, number in told if serial}
     recorded = _recorded(connection, node)
     for service in recorded - holds.keys():
         holdings.gone(connection, Place(node, service))
-    # A name that the site never gave this node takes no room here.
+    # A name that the site never gave to this node is not recorded: nodes must not fill the disk.
     for service in holds.keys() & (recorded | assigned):
         serial, number = holds[service]
         place = Place(node, service)

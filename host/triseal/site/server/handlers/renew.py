@@ -1,4 +1,4 @@
-"""The answer to RENEW: deltas, whole seals where more changed, or refusals."""
+"""The handler of RENEW: it answers with a delta, a whole seal or a refusal for each service."""
 
 from __future__ import annotations
 
@@ -6,41 +6,44 @@ from sealcore.errors import SealError
 from triseal.site.errors import NotAssigned
 from triseal.site.server.handlers import ask_time, seals
 from triseal.site.server.signing.desired_state import NodePlan
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
-Held = tuple[str, bytes]  # service and serial; an empty serial for none
+Held = tuple[str, bytes]  # service, and serial of its seal or b""
 
 
-def renew(look: Look, node: str, told: int, wanted: list[Held]) -> Draft:
+def renew(snapshot: Snapshot, node: str, told: int, wanted: list[Held]) -> Answer:
     """Renew seals of one node.
 
-    What a node may have is decided by its plan alone; what it says that it holds decides only in
-    which form it gets it.
+    The desired state alone decides what the node gets. What the node says that it holds decides
+    only whether it gets a delta or a whole seal.
 
     Args:
-        node: as its certificate names it.
-        told: what time it has, or 0.
-        wanted: what it asks for; a service named twice counts once.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
+        told: the time that the node has, Unix seconds, or 0 for none.
+        wanted: the services to renew, with the serial of the seal that the node holds (empty:
+            none). A service that is named twice counts once.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled.
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
-    plan = look.plans.of(look.connection, node, look.now)
-    draft = Draft()
-    ask_time.note(look, draft, node, told)
+    plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
+    answer = Answer()
+    ask_time.note(snapshot, answer, node, told)
     deltas: list[seals.Delta] = []
     for service, serial in dict(wanted).items():
         try:
-            _renew(look, draft, plan, service, serial, deltas)
+            _renew(snapshot, answer, plan, service, serial, deltas)
         except (NotAssigned, SealError) as refusal:
-            draft.frames.append(seals.refused(service, refusal.code))
-            draft.count(refusal.code)
-    draft.frames.extend(seals.renewed(deltas))
-    return draft
+            answer.frames.append(seals.refused(service, refusal.code))
+            answer.count(refusal.code)
+    answer.frames.extend(seals.renewed(deltas))
+    return answer
 
 
 def _renew(
-    look: Look,
-    draft: Draft,
+    snapshot: Snapshot,
+    answer: Answer,
     node: NodePlan,
     service: str,
     serial: bytes,
@@ -49,10 +52,10 @@ def _renew(
     plan = node.get(service)
     if plan is None:
         raise NotAssigned(service)
-    one = seals.issue(look, draft, plan)
-    if look.known.template_of(look.connection, plan.place, serial) == plan.digest:
-        deltas.append(seals.delta(service, one))
-        draft.count("delta")
+    seal = seals.issue(snapshot, answer, plan)
+    if snapshot.issue_cache.template_of(snapshot.connection, plan.place, serial) == plan.digest:
+        deltas.append(seals.delta(service, seal))
+        answer.count("delta")
     else:
-        draft.frames.append(seals.assign(plan, one))
-        draft.count("whole")
+        answer.frames.append(seals.assign(plan, seal))
+        answer.count("whole")

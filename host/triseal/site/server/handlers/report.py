@@ -1,60 +1,66 @@
-"""REPORT: what became of a service on its node, kept with the evidence where there is some."""
+"""The handler of REPORT: it records the state of a service on a node, and evidence if there is."""
 
 from __future__ import annotations
 
 from sealcore import errors, messages
 from triseal.site.records import holdings, nodes, reports, restarts
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.server.handlers import hello
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
+# Service, serial that the node holds (b"": none), index of the state, code, detail, number of
+# restarts, seals.
 Report = tuple[str, bytes, int, str, str, int, list[bytes]]
 
 _RUNS = "running"
-_REMOVED = "stopped"  # what a node says of a service that it has removed, without a serial
+_REMOVED = "stopped"  # with an empty serial, the state of a service that the node has removed
 
 
-def report(look: Look, node: str, told: Report) -> Draft:
-    """Record a report. The answer is a new seal where one has expired on its way, REMOVE for what
-    the site has taken away meanwhile, else nothing.
+def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
+    """Record a report.
+
+    The answer holds a new seal if the last one expired on its way to the node, REMOVE if the
+    service is no longer assigned, and nothing otherwise.
 
     Args:
-        node: as its certificate names it.
-        told: service, serial that it holds (empty: none), index of the state, code, detail, how
-            often the node has started it again, seals.
+        snapshot: the state of the site.
+        node: name of the node, from its certificate.
+        told: the values of the REPORT.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled; BadMessage for text that no node writes.
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
+        BadMessage: a text holds NUL, which no node writes.
     """
     service, serial, number, code, detail, again, evidence = told
-    if "\0" in service + code + detail:  # PostgreSQL keeps none, and takes nothing beside it
+    if "\0" in service + code + detail:  # PostgreSQL stores no text with NUL
         raise errors.BadMessage("NUL")
     place = Place(node, service)
-    plan = look.plans.of(look.connection, node, look.now)
+    plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     assigned = service in plan.services
-    if not assigned and holdings.serial(look.connection, place) is None:
-        return Draft(counts={"report-ignored": 1})  # a name that the site never gave this node
+    if not assigned and holdings.serial(snapshot.connection, place) is None:
+        return Answer(counts={"report-ignored": 1})  # a name that the site never gave this node
     became = messages.STATES[number]
-    draft = Draft(counts={"report": 1})
+    answer = Answer(counts={"report": 1})
     if serial:
-        draft.held[service] = serial
-        draft.writes.append(
+        answer.held[service] = serial
+        answer.writes.append(
             lambda connection: holdings.confirm(
-                connection, place, serial, became, look.now, restarts=again
+                connection, place, serial, became, snapshot.now, restarts=again
             )
         )
-        if became == _RUNS and not assigned:  # it had its files and no more when REMOVE came
-            draft.frames.append(messages.frame(messages.write(messages.REMOVE, [service])))
-    elif not (assigned and became == _REMOVED):  # else a new seal may have crossed it on its way
-        draft.held[service] = None
-        draft.gave_up = node
-        draft.writes.append(lambda connection: holdings.gone(connection, place))
-    draft.writes.append(lambda connection: nodes.heard(connection, node, look.now))
+        if became == _RUNS and not assigned:  # it was still fetching the files when REMOVE came
+            answer.frames.append(messages.frame(messages.write(messages.REMOVE, [service])))
+    elif not (assigned and became == _REMOVED):  # else a new seal may be on its way to the node
+        answer.held[service] = None
+        answer.gave_up = node
+        answer.writes.append(lambda connection: holdings.gone(connection, place))
+    answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now))
     if not serial and code == errors.Expired.code and assigned:
-        hello.assign(look, draft, plan, service)
+        hello.assign(snapshot, answer, plan, service)
     if code == restarts.CODE:
-        draft.writes.append(lambda connection: restarts.done(connection, place))
+        answer.writes.append(lambda connection: restarts.done(connection, place))
     elif code:
-        draft.writes.append(
-            lambda connection: reports.keep(connection, place, code, detail, evidence, look.now)
+        answer.writes.append(
+            lambda connection: reports.keep(connection, place, code, detail, evidence, snapshot.now)
         )
-    return draft
+    return answer

@@ -1,62 +1,83 @@
-"""Seals as messages: a delta where that is enough, else the whole seal with its files."""
+"""Site seals as messages: a delta if only validity and signature are new, else the whole seal."""
 
 from __future__ import annotations
 
 from sealcore import messages
-from triseal.site.records.ledger import serial_octets
+from triseal.site.records.ledger import serial_bytes
 from triseal.site.server.signing.desired_state import Plan
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 from triseal.site.slca.authority import SignedSeal
 
-# What a RENEWED message has around its deltas: two headers of up to 4 octets each.
+# The bytes of a RENEWED message that are left for deltas: two headers take up to 4 bytes each.
 _ROOM = messages.MAX_FRAME - 8
-# And a delta around name and signature: headers, serial, two times.
+# The bytes of a delta besides name and signature: headers, serial, two times.
 _DELTA = 4 + 2 + 18 + 2 * 7 + 4
 
-Delta = tuple[str, bytes, int, int, bytes]
+Delta = tuple[str, bytes, int, int, bytes]  # service, serial, notBefore, notAfter, signature
 
 
-def issue(look: Look, draft: Draft, plan: Plan) -> SignedSeal:
-    """Sign a new seal for a place, to be recorded with the draft.
+def issue(snapshot: Snapshot, answer: Answer, plan: Plan) -> SignedSeal:
+    """Sign a new seal for a place, and add it to an answer, with which it is recorded.
 
-    Raises: NotYetValid, Expired; see `Plan.validity`.
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add to.
+        plan: the desired state of the service.
+
+    Raises:
+        NotYetValid, Expired: an upstream seal is not valid now.
+        ClockDoubted: the server's clock is in doubt.
     """
-    validity = plan.validity(look.now, look.plans.lifetime)
-    one = look.authority.seal(plan.template, validity)
-    draft.seals.append((plan.place, one))
-    draft.held[plan.place.service] = serial_octets(one.serial)
-    return one
+    validity = plan.validity(snapshot.now, snapshot.desired.lifetime)
+    seal = snapshot.authority.seal(plan.template, validity)
+    answer.seals.append((plan.place, seal))
+    answer.held[plan.place.service] = serial_bytes(seal.serial)
+    return seal
 
 
-def assign(plan: Plan, one: SignedSeal) -> bytes:
-    """The ASSIGN frame of a whole seal."""
+def assign(plan: Plan, seal: SignedSeal) -> bytes:
+    """Make the ASSIGN frame of a whole seal.
+
+    Args:
+        plan: the desired state of the service.
+        seal: the seal.
+    """
     service = plan.place.service
-    return messages.frame(messages.write(messages.ASSIGN, service, one.der, list(plan.files)))
+    return messages.frame(messages.write(messages.ASSIGN, service, seal.der, list(plan.files)))
 
 
-def delta(service: str, one: SignedSeal) -> Delta:
-    """What a renewal changes."""
-    validity = one.validity
+def delta(service: str, seal: SignedSeal) -> Delta:
+    """Return the values that a renewal changes.
+
+    Args:
+        service: name of the service.
+        seal: the new seal.
+    """
+    validity = seal.validity
     return (
         service,
-        serial_octets(one.serial),
+        serial_bytes(seal.serial),
         validity.not_before,
         validity.not_after,
-        one.signature,
+        seal.signature,
     )
 
 
 def renewed(deltas: list[Delta]) -> list[bytes]:
-    """RENEWED frames, as few as the size of a frame allows."""
+    """Make RENEWED frames, as few as the size of a frame allows.
+
+    Args:
+        deltas: the renewed seals.
+    """
     frames = []
     pending: list[Delta] = []
     left = _ROOM
-    for one in deltas:
-        size = _DELTA + len(one[0]) + len(one[4])
+    for renewal in deltas:
+        size = _DELTA + len(renewal[0]) + len(renewal[4])
         if pending and (size > left or len(pending) == messages.MAX_LIST):
             frames.append(messages.frame(messages.write(messages.RENEWED, pending)))
             pending, left = [], _ROOM
-        pending.append(one)
+        pending.append(renewal)
         left -= size
     if pending:
         frames.append(messages.frame(messages.write(messages.RENEWED, pending)))
@@ -64,5 +85,10 @@ def renewed(deltas: list[Delta]) -> list[bytes]:
 
 
 def refused(service: str, code: str) -> bytes:
-    """The REFUSED frame."""
+    """Make a REFUSED frame.
+
+    Args:
+        service: name of the service, or of the node for its certificate.
+        code: the stable code of the refusal.
+    """
     return messages.frame(messages.write(messages.REFUSED, service, code))

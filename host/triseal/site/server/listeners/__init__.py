@@ -1,1 +1,1 @@
-"""Where nodes connect: the TLS port and the serial ports."""
+"""The entrances of the server: TLS connections and serial lines, until a node is known."""

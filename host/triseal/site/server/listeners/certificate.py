@@ -1,4 +1,4 @@
-"""The server's side of TLS: the SLSM's own certificate, short-lived, and whom it lets in."""
+"""The TLS context of the server, with the SLSM's own short-lived certificate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sealcore import renewal
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site.records import ledger, tables
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 
 SECONDS = 86400
 
@@ -26,14 +26,14 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class Identity:
-    """The SLSM's TLS certificate, renewed before it ends, without a restart.
+    """The SLSM's TLS certificate. It is renewed before it ends, without a restart.
 
     Args:
-        seconds: for which a certificate is valid.
+        seconds: validity of a certificate.
 
     Attributes:
-        context: for the next connection; there is one once `issue` has been done at the desk.
-        renew_at: when to issue the next one, Unix seconds.
+        context: the TLS context for the next connection; it exists after the first `issue`.
+        renew_at: when to issue the next certificate, Unix seconds.
     """
 
     def __init__(self, seconds: int = SECONDS) -> None:
@@ -41,13 +41,21 @@ class Identity:
         self.context: ssl.SSLContext
         self.renew_at = 0
 
-    def issue(self, look: Look) -> Draft:
-        """A task: the next certificate, for a fresh key."""
+    def issue(self, snapshot: Snapshot) -> Answer:
+        """Issue the next certificate for a fresh key: a task for the signing pipeline.
+
+        Args:
+            snapshot: the state of the site.
+
+        Raises:
+            ClockDoubted: the server's clock is in doubt.
+        """
         signer = KeySigner(key := ec.generate_private_key(ec.SECP256R1()))
-        validity = Validity(look.now, look.now + self._seconds)
-        issued = look.authority.certify_slsm(signer.spki, validity)
-        found = look.connection.scalars(select(tables.authorities.c.certificate)).all()
-        context = server_context(issued.der, key, list(found))
+        validity = Validity(snapshot.now, snapshot.now + self._seconds)
+        issued = snapshot.authority.certify_slsm(signer.spki, validity)
+        query = select(tables.authorities.c.certificate)
+        authorities = list(snapshot.connection.scalars(query))
+        context = server_context(issued.der, key, authorities)
 
         def record(connection: Connection) -> None:
             ledger.record_certificate(connection, issued)
@@ -55,37 +63,46 @@ class Identity:
             drawn = secrets.randbits(32)
             self.renew_at = renewal.draw(validity.not_before, validity.not_after, drawn)
 
-        return Draft(writes=[record])
+        return Answer(writes=[record])
 
 
 def server_context(
     der: bytes, key: ec.EllipticCurvePrivateKey, authorities: list[bytes]
 ) -> ssl.SSLContext:
-    """TLS as the SLSM speaks it.
+    """Make a TLS context for the SLSM.
 
     Args:
-        der: its certificate.
-        key: that of the certificate.
-        authorities: the certificates, DER, under which the nodes' own have to be.
+        der: its certificate, DER.
+        key: the private key of the certificate.
+        authorities: the CA certificates, DER, that the nodes' certificates must be issued by.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
-    # A resumed session would prove no key (`Server` refuses those that TLS 1.2 resumes without a
-    # ticket, which this module can't switch off), a second handshake might prove another one.
+    # A resumed session would not prove a key. TLS 1.2 can resume sessions without a ticket, which
+    # can't be switched off here: `Server` refuses those. A second handshake could prove another
+    # key than the first one.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
-    # None at all is for `newcomers`; one that is shown has to be right.
+    # A board without a certificate goes to `token_enrolment`. A certificate that is sent must be
+    # valid.
     context.verify_mode = ssl.CERT_OPTIONAL
-    for one in authorities:
-        context.load_verify_locations(cadata=one)
+    for authority in authorities:
+        context.load_verify_locations(cadata=authority)
     load_own(context, der, key)
     return context
 
 
 def load_own(context: ssl.SSLContext, der: bytes, key: PrivateKey) -> None:
-    """Give a context its certificate and key. OpenSSL takes them from a file only: one that nobody
-    else may read, for a moment."""
+    """Give a TLS context its certificate and key.
+
+    OpenSSL takes them only from a file. The file exists for a moment and has mode 0600.
+
+    Args:
+        context: the context.
+        der: the certificate, DER.
+        key: the private key.
+    """
     certificate = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     descriptor, name = tempfile.mkstemp(suffix=".pem")  # mode 0600

@@ -1,4 +1,4 @@
-"""Connections that have not yet proved to be a node's: few at once, the oldest give way."""
+"""The connections that have not yet proved to be a node's: few at once, the oldest give way."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-_HOST_BITS = 64  # of an IPv6 address: whoever has one of them has all
+_HOST_BITS = 64  # of an IPv6 address: the holder of one address has its whole /64 network
 
 
 def origin(address: str) -> str:
-    """Who is at an address, as far as that tells: an IPv4 address, or an IPv6 network."""
+    """Return the part of a network address that tells clients apart.
+
+    Args:
+        address: an IPv4 or IPv6 address as text.
+
+    Returns: the IPv4 address, or the /64 network of an IPv6 address.
+    """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
+    if isinstance(parsed, ipaddress.IPv4Address):
         return address
-    return str(found.ipv4_mapped or int(found) >> _HOST_BITS)
+    return str(parsed.ipv4_mapped or int(parsed) >> _HOST_BITS)
 
 
 class Handshakes:
-    """Strangers at the door.
+    """The set of connections that have not yet proved to be a node's.
 
-    A flood of half-open connections must not keep nodes out: where there is no place left, the
-    oldest connection goes, of the origin that has the most.
+    A flood of half-open connections must not keep nodes out. If the set is full, the oldest
+    connection of the origin with the most connections is closed.
 
     Args:
-        most: at once.
-        on_change: called with how many there are.
+        most: size of the set.
+        on_change: called with the number of connections in the set.
     """
 
     def __init__(self, most: int, on_change: Callable[[int], None]) -> None:
@@ -39,7 +45,14 @@ class Handshakes:
         self._origins: dict[asyncio.Task[None], str] = {}
 
     def begin(self, address: str, serving: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run what serves a new connection, as a task that holds a place until `leave`."""
+        """Serve a new connection in a task, which stays in the set until `leave`.
+
+        Args:
+            address: network address of the client.
+            serving: the coroutine that serves it.
+
+        Returns: the task.
+        """
         if len(self._origins) >= self._most:
             self._evict()
         task = asyncio.create_task(serving)
@@ -49,7 +62,11 @@ class Handshakes:
         return task
 
     def leave(self, task: asyncio.Task[Any] | None) -> None:
-        """It is a node's, or it has ended."""
+        """Remove a connection from the set: it has proved to be a node's, or it has ended.
+
+        Args:
+            task: the task that serves it; None is ignored.
+        """
         if task is not None and self._origins.pop(task, None) is not None:
             self._on_change(len(self._origins))
 

@@ -1,4 +1,4 @@
-"""Nodes at serial lines: found, asked who they are, told the time, and served like all others."""
+"""The listener for serial lines: it identifies the node at a line, tells it the time, serves it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,30 @@ from triseal.site.server.sessions import peers
 from triseal.site.server.sessions.connection import Ended, code_of
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.sessions.reception import Reception
-from triseal.site.server.signing.task import Draft, Look
+from triseal.site.server.signing.task import Answer, Snapshot
 from triseal.site.server.transports.serial_line import Line
 
 _log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 0.5  # seconds until the port is tried again; twice that the next time, up to:
+_FIRST_PAUSE = 0.5  # seconds before the port is tried again; the pause doubles up to the longest
 _LONGEST_PAUSE = 15.0
 
 
 class NoProof(Failure):
-    """A node at a line does not show that it has its key."""
+    """A board at a serial line does not prove that it has the key of its node."""
 
     code = "no-proof"
-    advice = (
-        "A node with a network is served over that; else update its code: triseal node provision."
-    )
+    advice = "Serve the node over its network, or update its code: triseal node provision."
 
 
 class Lines:
-    """The nodes at the ports of one server process.
+    """The nodes at the serial ports of one server process.
 
     Args:
-        reception: serves them.
+        reception: serves the nodes.
 
     Attributes:
-        nodes: by port, who is served there now; "" for nobody.
+        nodes: by serial port, the name of the node that is served there now, "" for none.
     """
 
     def __init__(self, reception: Reception) -> None:
@@ -49,26 +47,33 @@ class Lines:
         self.nodes: dict[str, str] = {}
 
     async def run(self, ports: Sequence[str]) -> None:
-        """Serve the nodes at these ports until cancelled."""
+        """Serve the nodes at serial ports until cancelled.
+
+        Args:
+            ports: names of the ports, such as /dev/ttyACM0.
+        """
         async with asyncio.TaskGroup() as group:
             for port in ports:
                 self._set(port, "")
                 group.create_task(self._keep(port))
 
     async def _keep(self, port: str) -> None:
-        """One port, for ever: it may vanish and come back, with another board even."""
+        """Serve one port forever. The board may vanish, and another board may come back."""
         pause, before = _FIRST_PAUSE, ""
         while True:
             code, detail, served = await self._once(port)
             self._reception.metrics.closed.labels(code).inc()
-            if served or code != before:  # an absent board is worth one line
+            if served or code != before:  # an absent board is logged once
                 _log.info("ended", extra={"port": port, "code": code, "detail": detail})
             before = code
             pause = _FIRST_PAUSE if served else min(2 * pause, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     async def _once(self, port: str) -> tuple[str, str, bool]:
-        """Open and serve; code and detail of how it ended, and whether somebody was served."""
+        """Open the port and serve its node.
+
+        Returns: code and detail of the reason for the end, and whether a node was served.
+        """
         served = False
 
         def greeted(peer: Peer) -> None:
@@ -94,7 +99,7 @@ class Lines:
             self._set(port, "")
 
     async def _greet(self, line: Line) -> Peer:
-        """See whose board it is, and that it has the time: then its HELLO is the next message."""
+        """Identify the node, and tell it the time. Its HELLO is then the next message."""
         status, _ = await line.ask()
         peer = await self._prove(line, status[1])
         while True:
@@ -112,21 +117,16 @@ class Lines:
         if proof is None:
             raise NoProof(f"the board that calls itself {node}")
         (signature,) = messages.parse(proof)[1]
-        found: list[Peer] = []
-
-        def check(look: Look) -> Draft:
-            found.append(peers.by_proof(look, node, nonce, signature))
-            return Draft()
-
-        await self._reception.desk.ask(check)
-        return found[-1]
+        return await self._reception.pipeline.read(
+            lambda snapshot: peers.by_proof(snapshot, node, nonce, signature)
+        )
 
     async def _tell_time(self, line: Line, peer: Peer, nonce: bytes) -> None:
-        def sign(look: Look) -> Draft:
-            peer.admit(look)
-            return ask_time.tell(look, peer.node, nonce, 0)
+        def sign(snapshot: Snapshot) -> Answer:
+            peer.admit(snapshot)
+            return ask_time.tell(snapshot, peer.node, nonce, 0)
 
-        line.send((await self._reception.desk.ask(sign)).frames)
+        line.send((await self._reception.pipeline.answer(sign)).frames)
         await line.drain()
 
     def _set(self, port: str, node: str) -> None:
@@ -135,7 +135,7 @@ class Lines:
 
 
 async def _open(port: str) -> Stream:
-    """Opening may take its time; whoever doesn't want it any more must not leave it open."""
+    """Open a port in a thread. If this is cancelled meanwhile, close the port once it is open."""
     opening = asyncio.ensure_future(asyncio.to_thread(Stream, port))
     try:
         return await asyncio.shield(opening)

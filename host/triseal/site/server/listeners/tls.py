@@ -1,4 +1,4 @@
-"""The server: accepts nodes over TLS and lets none of them cost another anything."""
+"""The listener for TLS: it accepts nodes and keeps each of them from slowing down the others."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from triseal.site.server.sessions import peers
 from triseal.site.server.sessions.connection import Ended, code_of
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.sessions.reception import Reception
-from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.transports.tls_frames import Frames
 
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
-_SEND_OCTETS = 65536
-_ACCEPT_PAUSE = 0.2  # seconds, where the process has no file descriptor left
-# TCP finds out within two minutes that a silent node is gone.
+_SEND_BYTES = 65536
+_ACCEPT_PAUSE = 0.2  # seconds to wait after the process ran out of file descriptors
+# TCP detects within two minutes that a silent node is gone.
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 class Server:
-    """Listens, and serves each node that comes.
+    """The TLS server: it listens, and serves each node that connects.
 
     Args:
-        site: the site's name.
-        desk: answers; it has to run.
-        identity: the server's certificate; there has to be one.
-        limits: what a connection may cost.
-        metrics: counts.
-        redeem: enrols boards that have no certificate yet, see `newcomers`.
+        site: name of the site.
+        pipeline: answers the nodes' messages; it must run.
+        identity: the server's certificate, already issued.
+        limits: the limits of the server.
+        metrics: the metrics of the server.
+        redeem: enrols boards that have no certificate yet, see `token_enrolment`.
 
     Attributes:
-        reception: where nodes come whose connection stands.
-        registry: who is connected.
+        reception: serves the nodes that have proved who they are.
+        registry: the connected nodes.
     """
 
     def __init__(
         self,
         site: str,
-        desk: Desk,
+        pipeline: Pipeline,
         identity: Identity,
         limits: Limits,
         metrics: Metrics,
@@ -58,17 +58,17 @@ class Server:
         self._identity = identity
         self._limits = limits
         self._metrics = metrics
-        self.reception = Reception(desk, limits, metrics)
+        self.reception = Reception(pipeline, limits, metrics)
         self.registry = self.reception.registry
         self._newcomers = Newcomers(redeem, limits)
         self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
         self._serving: set[asyncio.Task[None]] = set()
 
     async def run(self, listener: socket.socket) -> None:
-        """Accept connections until cancelled; then all of them end.
+        """Accept connections until cancelled; then end all of them.
 
         Args:
-            listener: bound and listening, not blocking.
+            listener: a listening socket in non-blocking mode.
         """
         try:
             while True:
@@ -89,7 +89,7 @@ class Server:
         task = self._strangers.begin(address[0], self._serve(accepted, address[0]))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
-        # A full backlog is accepted without a pause: who has been let in comes to its turn here.
+        # A full backlog would be accepted without a pause; here the accepted ones get their turn.
         await asyncio.sleep(0)
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
@@ -126,7 +126,7 @@ class Server:
         limits = self._limits
         try:
             _, frames = await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Frames(limits.frame_seconds, limits.write_seconds, limits.write_octets),
+                lambda: Frames(limits.frame_seconds, limits.write_seconds, limits.write_bytes),
                 accepted,
                 ssl=self._identity.context,
                 ssl_handshake_timeout=limits.handshake_seconds,
@@ -145,7 +145,15 @@ class Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 lets the kernel choose. Raises OSError."""
+    """Make a listening socket in non-blocking mode.
+
+    Args:
+        host: address to listen on, IPv4 or IPv6.
+        port: TCP port; 0 lets the kernel choose one.
+
+    Raises:
+        OSError: the port is taken or the address is not of this computer.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     listener.setblocking(False)
@@ -153,8 +161,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _set_up(accepted: socket.socket) -> None:
-    """What a slow node leaves with the kernel is bounded too; a silent one is found out."""
-    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_OCTETS)
+    """Bound what the kernel buffers for a slow node, and let TCP detect a silent one."""
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
         if hasattr(socket, name):  # not on every system

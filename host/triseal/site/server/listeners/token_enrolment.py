@@ -1,7 +1,7 @@
-"""Boards without a certificate: each may say one ENROL that proves a one-time token, nothing else.
+"""Enrolment of boards without a certificate: each may send one ENROL that proves a one-time token.
 
-They come one after the other, at a bounded rate, and each holds a place among the strangers at the
-door until it has left: whoever pretends to be many costs the site's nodes nothing.
+They are served one after the other, at a bounded rate. Each of them stays in the set of
+`handshakes` until it has left, so that an attacker with many connections can't harm the nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triseal.errors import Failure
 from triseal.site.server.limits import Allowance, Limits
 from triseal.site.server.transports.tls_frames import Frames
 
-# What they get: (PKCS #10 request, proof) -> certificate, all DER.
+# Takes a PKCS #10 request (DER) and the proof of a token, and returns a certificate (DER).
 Redeem = Callable[[bytes, bytes], bytes]
 
 DONE = "enrolled"
@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class Newcomers:
-    """Serves connections without a certificate.
+    """The server of connections without a certificate.
 
     Args:
-        redeem: gives a board its certificate, recorded, or raises; called in another thread.
-        limits: see there.
+        redeem: issues and records a certificate, or raises the refusal; called in another thread.
+        limits: the limits of the server.
     """
 
     def __init__(self, redeem: Redeem, limits: Limits) -> None:
@@ -42,9 +42,17 @@ class Newcomers:
         self._allowance = Allowance(limits.enrol_burst, limits.enrol_rate, time.monotonic())
 
     async def serve(self, frames: Frames, address: str) -> str:
-        """One connection to its end; returns the code that tells why it ended.
+        """Serve one connection to its end.
 
-        Raises: SealError, Failure, DatabaseUnusable, OSError, EOFError, TimeoutError.
+        Args:
+            frames: the connection.
+            address: network address of the board.
+
+        Returns: the stable code of the reason for the end.
+
+        Raises:
+            SealError, Failure, DatabaseUnusable, OSError, EOFError, TimeoutError: the connection
+                failed or the board sent something else than a correct ENROL.
         """
         async with asyncio.timeout(self._seconds):
             kind, values = messages.parse(await frames.next())
@@ -58,25 +66,26 @@ class Newcomers:
         return code
 
     async def _answer(self, csr: bytes, proof: bytes, node: str, address: str) -> tuple[str, bytes]:
-        said = {"address": address, "node": node}
+        fields = {"address": address, "node": node}
         try:
             certificate = await self._in_turn(csr, proof)
         except Failure as refusal:
             _log.warning(
-                "not enrolled", extra={**said, "code": refusal.code, "detail": refusal.detail}
+                "not enrolled", extra={**fields, "code": refusal.code, "detail": refusal.detail}
             )
             return refusal.code, messages.write(messages.REFUSED, node, refusal.code)
-        _log.info("enrolled", extra=said)
+        _log.info("enrolled", extra=fields)
         return DONE, messages.write(messages.ENROLLED, certificate)
 
     async def _in_turn(self, csr: bytes, proof: bytes) -> bytes:
         async with self._turn:
-            # Within the turn, so that who gives up meanwhile leaves no debt to the others.
+            # The pause lies within the turn: a board that leaves meanwhile leaves no debt to the
+            # others.
             await asyncio.sleep(self._allowance.wait(1, time.monotonic()))
             return await asyncio.to_thread(self._redeem, csr, proof)
 
     async def _leave(self, frames: Frames) -> None:
-        """Let the answer arrive: the board closes, or says more, which nobody hears."""
+        """Wait until the board closes, so that the answer arrives. Ignore what else it sends."""
         with suppress(EOFError, OSError, TimeoutError, errors.SealError):
             async with asyncio.timeout(self._seconds):
                 await frames.drain()

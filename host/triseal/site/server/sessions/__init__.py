@@ -1,1 +1,1 @@
-"""Connected nodes: one session each, from its first message to the end of its connection."""
+"""The sessions of connected nodes, from the first message to the end of the connection."""

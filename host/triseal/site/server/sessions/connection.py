@@ -1,5 +1,4 @@
-"""One connection, over TLS or a line: frames in, frames out, and two tasks that a node keeps
-busy."""
+"""One connection with a node, over TLS or a serial line: one task answers, another one pushes."""
 
 from __future__ import annotations
 
@@ -18,62 +17,63 @@ from triseal.site.server.limits import Allowance, Limits
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.sessions.session import Session
-from triseal.site.server.signing.pipeline import Desk
-from triseal.site.server.signing.task import Draft, Look, Task
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.signing.task import Answer, Snapshot, Task
 
 Follower = asyncio.Queue[tuple[str, str] | None]
 
 _log = logging.getLogger(__name__)
-_CERTIFICATE_UNITS = 16  # larger than a seal, and kept for a year more
-_LOOK_EVERY = 1.0  # seconds
+_CERTIFICATE_UNITS = 16  # a certificate is larger than a seal, and is kept for a year longer
+_CHECK_EVERY = 1.0  # seconds
 
 Ended = (SealError, Failure, DatabaseUnusable, BoardError, OSError, EOFError, TimeoutError)
 
 
 class Carrier(Protocol):
-    """What carries the frames of one connection: `frames.Frames` or `line.Line`."""
+    """The transport of one connection: `tls_frames.Frames` or `serial_line.Line`."""
 
     async def next(self) -> bytes:
-        """The next message. Raises one of Ended."""
+        """Wait for the next message and return it. Raises one of Ended."""
 
     async def drain(self) -> None:
         """Wait until the other end has taken enough of what was sent. Raises one of Ended."""
 
     def send(self, frames: list[bytes]) -> int:
-        """Send; how many octets that is."""
+        """Send frames. Returns the number of bytes."""
 
     def close(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
 
     @property
     def closing(self) -> bool:
-        """Whether it has ended, or is about to."""
+        """Whether the connection has ended or is about to end."""
 
     @property
     def origin(self) -> str:
-        """The address that it came from; empty for a line."""
+        """The network address of the other end; empty for a serial line."""
 
 
 class Connection:
-    """A connection whose other end has proved to be a node's.
+    """A connection whose other end has proved that it is a node.
 
     Args:
-        carrier: carries the frames that come and go.
-        peer: who is at the other end.
-        desk: answers.
-        limits, metrics: see there.
-        allowances: of the node, see `registry`.
+        carrier: the transport.
+        peer: the node at the other end.
+        pipeline: answers the node's messages.
+        limits: the limits of the server.
+        metrics: the metrics of the server.
+        allowances: the two allowances of the node, see `Registry.allowance`.
 
     Attributes:
-        node: the node's name.
-        session: the conversation.
+        node: name of the node.
+        session: the conversation with the node.
     """
 
     def __init__(
         self,
         carrier: Carrier,
         peer: Peer,
-        desk: Desk,
+        pipeline: Pipeline,
         limits: Limits,
         metrics: Metrics,
         allowances: tuple[Allowance, Allowance],
@@ -82,28 +82,30 @@ class Connection:
         self.node = peer.node
         self._limits = limits
         self._metrics = metrics
-        self._desk = desk
+        self._pipeline = pipeline
         self._allowance, self._kept = allowances
         self._stale = asyncio.Event()
         self._turn = asyncio.Lock()
         self._code = ""
         self._followers: set[Follower] = set()
-        self.session = Session(self._ask, self.send, self._pace, self._log_line, peer)
+        self.session = Session(self, peer)
 
     async def serve(self, greeted: Callable[[], None], heard: Callable[[], None]) -> str:
-        """Converse until the end; returns the code that tells why it ended.
+        """Answer the node's messages until the connection ends.
 
         Args:
-            greeted: called once the node has said HELLO; may refuse by raising a Failure.
-            heard: called for each frame.
+            greeted: called after the node has said HELLO; it may raise a Failure to refuse it.
+            heard: called for each later message.
+
+        Returns: the stable code of the reason for the end.
         """
         pushing = asyncio.create_task(self._push())
         try:
             async with asyncio.timeout(self._limits.hello_seconds):
-                await self._one()
+                await self._answer_next()
             greeted()
             while True:
-                await self._one()
+                await self._answer_next()
                 heard()
         except Ended as error:
             self.end(code_of(error))
@@ -116,28 +118,36 @@ class Connection:
 
     @property
     def origin(self) -> str:
-        """The address that it came from; empty for a line."""
+        """The network address of the other end; empty for a serial line."""
         return self._carrier.origin
 
     def end(self, code: str) -> None:
-        """End it, whoever is in the middle of what; the first code counts."""
+        """End the connection at once, whatever its tasks are doing.
+
+        Args:
+            code: the stable code of the reason; if this is called again, the first code is kept.
+        """
         self._code = self._code or code
         self._carrier.close()
 
     def touch(self) -> None:
-        """Something has changed in the site: look whether this node must be told."""
+        """Check soon whether the node must be told something: the site has changed."""
         self._stale.set()
 
-    def send(self, out: list[bytes]) -> None:
-        """Send frames; who produces them waits in between for the other end to take them."""
-        self._metrics.octets_out.inc(self._carrier.send(out))
+    def send(self, frames: list[bytes]) -> None:
+        """Send frames to the node. The caller must await the carrier's `drain` before sending more.
 
-    async def _one(self) -> None:
+        Args:
+            frames: the frames, in order.
+        """
+        self._metrics.bytes_out.inc(self._carrier.send(frames))
+
+    async def _answer_next(self) -> None:
         message = await self._carrier.next()
-        # Before its turn: what changes in the site is told all the same.
+        # Wait outside of the lock, so that changes of the site still reach the node meanwhile.
         while wait := self._kept.wait(0, time.monotonic()):
-            await asyncio.sleep(min(wait, _LOOK_EVERY))
-            await self._carrier.drain()  # whether it is there at all
+            await asyncio.sleep(min(wait, _CHECK_EVERY))
+            await self._carrier.drain()  # raises if the node is gone
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
         await self._carrier.drain()
@@ -152,36 +162,55 @@ class Connection:
                 await self._carrier.drain()
         except Ended as error:
             self.end(code_of(error))
-        except Exception:  # a defect ends the connection: a node that hears of nothing would stay
+        except Exception:  # a defect: else the node would stay connected and hear of no change
             _log.exception("defect", extra={"node": self.node})
             self.end("defect")
 
-    async def _ask(self, task: Task) -> Draft:
-        """Ask the desk; what the ledger keeps of it is paid for by the node's next message.
+    async def answer(self, task: Task) -> Answer:
+        """Run a task in the signing pipeline, and return its recorded answer.
 
-        Also where the connection has ended by then: what was drafted is recorded all the same.
+        The node's next message pays for everything that the ledger keeps of this answer. That is
+        so even if this connection has ended before: an answer that was made is always recorded.
+
+        Args:
+            task: makes the answer.
+
+        Raises: as `Pipeline.answer`.
         """
 
-        def counted(look: Look) -> Draft:
-            draft = task(look)
-            units = len(draft.seals) + _CERTIFICATE_UNITS * draft.counts.get("certificate", 0)
+        def counted(snapshot: Snapshot) -> Answer:
+            answer = task(snapshot)
+            units = len(answer.seals) + _CERTIFICATE_UNITS * answer.counts.get("certificate", 0)
             self._kept.owe(units)
-            return draft
+            return answer
 
-        return await self._desk.ask(counted)
+        return await self._pipeline.answer(counted)
 
-    async def _pace(self, units: int) -> None:
+    async def pace(self, units: int) -> None:
+        """Wait until the allowance of the node has so many units of work.
+
+        Args:
+            units: number of units; see `Limits.burst`.
+        """
         wait = self._allowance.wait(units, time.monotonic())
         if wait:
             await asyncio.sleep(wait)
 
     def follow(self, follower: Follower) -> None:
-        """Put each line of the node's log, as (service, text), into a queue; None at the end."""
+        """Start to copy the node's log into a queue.
+
+        Args:
+            follower: takes each line as (service, text), and None when the connection ends.
+        """
         self._followers.add(follower)
         self._ask_for_log()
 
     def unfollow(self, follower: Follower) -> None:
-        """No longer."""
+        """Stop to copy the node's log into a queue.
+
+        Args:
+            follower: the queue that was given to `follow`.
+        """
         self._followers.discard(follower)
         self._ask_for_log()
 
@@ -191,20 +220,30 @@ class Connection:
             self.session.following = wanted
             self.send([messages.frame(messages.write(messages.FOLLOW, int(wanted)))])
 
-    def _log_line(self, service: str, text: str) -> None:
+    def log_line(self, service: str, text: str) -> None:
+        """Give one line of the node's log to all followers.
+
+        Args:
+            service: name of the service that wrote the line.
+            text: the line.
+        """
         for follower in self._followers:
             _offer(follower, (service, text))
 
 
 def _offer(follower: Follower, line: tuple[str, str] | None) -> None:
-    """A slow follower misses the oldest lines; the node doesn't wait for it."""
+    """Put a line into a queue. If it is full, drop its oldest line: the node must not wait."""
     if follower.full():
         follower.get_nowait()
     follower.put_nowait(line)
 
 
 def code_of(error: BaseException) -> str:
-    """The stable code of what ended a connection."""
+    """Return the stable code of an error that ended a connection.
+
+    Args:
+        error: one of Ended.
+    """
     if isinstance(error, SealError | Failure | DatabaseUnusable | BoardError):
         return error.code
     if isinstance(error, TimeoutError):

@@ -1,36 +1,46 @@
-"""Who is at the other end: the node that its certificate or its key names, whatever it may say."""
+"""The identity of the other end of a connection: the node that its certificate or key names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from sealcore import errors, identity, keys, proof
 from triseal.site.errors import OtherKey
-from triseal.site.server.signing.task import Draft, Look, Task
+from triseal.site.server.signing.task import Snapshot
+
+Check = Callable[[Snapshot], None]
+"""Raises the reason if the site does not want to talk to a peer."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """The other end of a connection, which has shown that it has the key of a node.
+    """The other end of a connection, which has proved that it has the key of a node.
 
     Attributes:
-        node: its name.
-        admit: a task that raises unless the site wants to talk to it: for each HELLO, and when
-            something has changed.
-        recheck: of that, what can change for a node that was admitted: for each message, since it
-            may be the last that the holder of a key gets an answer to.
-        anew: whether it may say HELLO again, since what was said may have been lost.
+        node: name of the node.
+        admit: the full check, for each HELLO and whenever the site has changed.
+        recheck: the part of that check whose result can change for an admitted node. It runs for
+            each message: the site may have retired the node since the message before.
+        anew: whether the node may say HELLO again, because a message may have been lost.
     """
 
     node: str
-    admit: Task
-    recheck: Task
+    admit: Check
+    recheck: Check
     anew: bool = False
 
 
 def by_certificate(certificate: bytes, site: str) -> Peer:
-    """The peer of a TLS connection. Raises: see `name_of`."""
+    """Make the peer of a TLS connection.
+
+    Args:
+        certificate: the node's TLS certificate, DER.
+        site: name of the site.
+
+    Raises: as `name_of`.
+    """
     node = name_of(certificate, site)
     return Peer(
         node,
@@ -39,41 +49,48 @@ def by_certificate(certificate: bytes, site: str) -> Peer:
     )
 
 
-def by_proof(look: Look, node: str, nonce: bytes, signature: bytes) -> Peer:
-    """The peer at a serial line.
+def by_proof(snapshot: Snapshot, node: str, nonce: bytes, signature: bytes) -> Peer:
+    """Make the peer of a serial line, after checking that it has the node's key.
 
     Args:
-        node: who it says it is.
-        nonce: that was drawn for it.
-        signature: what it made of that.
+        snapshot: the state of the site.
+        node: name of the node, as the board at the line gives it.
+        nonce: the random bytes that the site sent to the board, 16 bytes.
+        signature: the board's signature over node and nonce.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled; MalformedDER or BadSignature where it does not
-        have the node's key.
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
+        MalformedDER, BadSignature: the board does not have the node's key.
     """
-    spki = look.plans.of(look.connection, node, look.now).spki
+    spki = snapshot.desired.of(snapshot.connection, node, snapshot.now).spki
     keys.parse(spki).verify(proof.tbs(node, nonce), signature)
     check = partial(_check_key, node=node, spki=spki)
     return Peer(node, check, check, anew=True)
 
 
-def _check_key(look: Look, node: str, spki: bytes) -> Draft:
-    if spki != look.plans.of(look.connection, node, look.now).spki:
+def _check_key(snapshot: Snapshot, node: str, spki: bytes) -> None:
+    if spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
         raise OtherKey(f"node {node}")
-    return Draft()
 
 
-def _recheck(look: Look, node: str, peer: identity.Identity) -> Draft:
-    keys.check_time(peer, look.now)
-    return _check_key(look, node, bytes(peer.spki))
+def _recheck(snapshot: Snapshot, node: str, peer: identity.Identity) -> None:
+    keys.check_time(peer, snapshot.now)
+    _check_key(snapshot, node, bytes(peer.spki))
 
 
 def name_of(certificate: bytes, site: str) -> str:
-    """The node that a TLS certificate is for, by its SPIFFE ID.
+    """Return the name of the node that a TLS certificate is for, from its SPIFFE ID.
 
-    A site seal is a certificate for TLS too, and of the same authority: it names a service, and
-    gets nobody in.
+    A site seal is signed by the same authority, and TLS accepts it as a certificate. It names a
+    service and not a node, so that it is refused here.
 
-    Raises: MalformedDER, UnsupportedCertificate, ProfileViolation, WrongSite, WrongNode.
+    Args:
+        certificate: the certificate, DER.
+        site: name of the site.
+
+    Raises:
+        MalformedDER, UnsupportedCertificate, ProfileViolation: not a certificate of a node.
+        WrongSite, WrongNode: the certificate names something else than a node of this site.
     """
     uri = str(identity.parse(certificate).uri)
     name = uri.rpartition("/")[2]
@@ -82,13 +99,20 @@ def name_of(certificate: bytes, site: str) -> str:
     raise errors.WrongNode(uri)
 
 
-def admit(look: Look, node: str, certificate: bytes) -> Draft:
-    """Check the certificate against what the site knows now.
+def admit(snapshot: Snapshot, node: str, certificate: bytes) -> None:
+    """Check a node's certificate against the present state of the site.
 
-    Raises: UntrustedSigner, BadSignature, Expired, NotYetValid, UnknownNode, NodeRetired,
-        NotEnrolled; OtherKey where the node has another key by now.
+    Args:
+        snapshot: the state of the site.
+        node: name of the node.
+        certificate: its TLS certificate, DER.
+
+    Raises:
+        UntrustedSigner, BadSignature, Expired, NotYetValid: the certificate is not valid now.
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
+        OtherKey: the node has another key by now.
     """
     peer = identity.parse(certificate)
-    expected = identity.node(look.plans.bundle.site, node)
-    identity.check(peer, look.plans.bundle.site_keys, expected, look.now)
-    return _recheck(look, node, peer)
+    expected = identity.node(snapshot.desired.bundle.site, node)
+    identity.check(peer, snapshot.desired.bundle.site_keys, expected, snapshot.now)
+    _recheck(snapshot, node, peer)

@@ -1,4 +1,4 @@
-"""Where nodes come, over TLS or a line, once they have shown who they are."""
+"""The common entrance of all nodes that have proved who they are, over TLS or a serial line."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.connection import Carrier, Connection
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.sessions.registry import Registry
-from triseal.site.server.signing.pipeline import Desk
+from triseal.site.server.signing.pipeline import Pipeline
 
 
 class Reception:
-    """What all connections of a server process share.
+    """The objects that all connections of a server process share.
 
     Args:
-        desk: answers.
-        limits: what a connection may cost.
-        metrics: counts.
+        pipeline: answers the nodes' messages.
+        limits: the limits of the server.
+        metrics: the metrics of the server.
 
     Attributes:
-        desk, limits, metrics: those.
-        registry: who is connected.
+        pipeline, limits, metrics: the arguments.
+        registry: the connected nodes.
     """
 
-    def __init__(self, desk: Desk, limits: Limits, metrics: Metrics) -> None:
-        self.desk = desk
+    def __init__(self, pipeline: Pipeline, limits: Limits, metrics: Metrics) -> None:
+        self.pipeline = pipeline
         self.limits = limits
         self.metrics = metrics
         self.registry = Registry(limits, metrics)
 
     async def serve(self, carrier: Carrier, peer: Peer, greeted: Callable[[], None]) -> str:
-        """Converse with a node until the end; returns the code that tells why it ended.
+        """Serve a node until its connection ends.
 
         Args:
-            carrier: carries what is said.
-            peer: who it is.
-            greeted: called once it has said HELLO and is registered.
+            carrier: the transport.
+            peer: the node.
+            greeted: called after the node has said HELLO and was registered.
+
+        Returns: the stable code of the reason for the end.
         """
         allowances = self.registry.allowance(peer.node)
-        connection = Connection(carrier, peer, self.desk, self.limits, self.metrics, allowances)
+        connection = Connection(carrier, peer, self.pipeline, self.limits, self.metrics, allowances)
 
         def register() -> None:
             self.registry.add(connection)

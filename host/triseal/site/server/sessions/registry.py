@@ -1,4 +1,4 @@
-"""The nodes that are connected now, one connection each, and what each may still ask for."""
+"""The nodes that are connected now, with one connection for each, and their allowances."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _log = logging.getLogger(__name__)
 
 
 class Full(Failure):
-    """The server has as many nodes as it may have."""
+    """The server has as many connected nodes as its limit allows."""
 
     code = "server-full"
     advice = "Raise --connections, or start another server process on this site."
 
 
 class Registry:
-    """Connections by node.
+    """The connections of one server process, by node.
 
     Args:
-        limits: how many.
-        metrics: told how many there are.
+        limits: the limits of the server.
+        metrics: takes the number of connected nodes.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
@@ -46,11 +46,22 @@ class Registry:
         return len(self._connections)
 
     def get(self, node: str) -> Connection | None:
-        """The connection of a node."""
+        """Return the connection of a node, or None if it is not connected.
+
+        Args:
+            node: name of the node.
+        """
         return self._connections.get(node)
 
     def add(self, connection: Connection) -> None:
-        """A node has said HELLO: its older connection, if there is one, ends. Raises: Full."""
+        """Register the connection of a node that has said HELLO. An older connection of it ends.
+
+        Args:
+            connection: the new connection.
+
+        Raises:
+            Full: the server has no room for another node.
+        """
         node = connection.node
         older = self._connections.get(node)
         if older is None and len(self._connections) >= self._limits.connections:
@@ -64,32 +75,46 @@ class Registry:
                 _log.warning("claimed by two boards", extra=_twins(node, older, connection))
 
     def remove(self, connection: Connection) -> None:
-        """A connection has ended, one that was added or not."""
+        """Remove a connection that has ended. Does nothing for one that is not registered.
+
+        Args:
+            connection: the connection that has ended.
+        """
         if self._connections.get(connection.node) is connection:
             del self._connections[connection.node]
             self._metrics.connected.set(len(self._connections))
 
     def allowance(self, node: str) -> tuple[Allowance, Allowance]:
-        """What a node may still ask for, over all of its connections: work, and what is kept."""
-        found = self._allowances.get(node)
-        if found is None:
+        """Return the allowances of a node, which all of its connections share.
+
+        Args:
+            node: name of the node.
+
+        Returns: the allowance for work, and the allowance for what the ledger keeps.
+        """
+        allowances = self._allowances.get(node)
+        if allowances is None:
             limits, now = self._limits, time.monotonic()
             work = Allowance(limits.burst, limits.rate, now)
             kept = Allowance(limits.kept_burst, limits.kept_rate, now)
-            found = self._allowances[node] = work, kept
-        return found
+            allowances = self._allowances[node] = work, kept
+        return allowances
 
     def heard(self, node: str) -> None:
-        """A node has sent something."""
+        """Note that a node has sent something.
+
+        Args:
+            node: name of the node.
+        """
         self._heard.add(node)
 
     def take_heard(self) -> set[str]:
-        """Nodes that were heard since the last call."""
+        """Return the nodes that have sent something since the last call."""
         heard, self._heard = self._heard, set()
         return heard
 
     def take_claimed(self) -> set[str]:
-        """Nodes that two boards claimed to be since the last call."""
+        """Return the nodes that two boards have claimed to be since the last call."""
         claimed, self._claimed = self._claimed, set()
         return claimed
 
@@ -99,7 +124,6 @@ def _twins(node: str, older: Connection, newer: Connection) -> dict[str, str]:
         "node": node,
         "code": "two-boards",
         "address": f"{older.origin}, {newer.origin}",
-        "detail": "two boards take the connection from each other, or one loses it again and "
-        "again; find the copy, and give the right board a new key: triseal node provision "
-        "--replace",
+        "detail": "two boards take the connection from each other, or one board loses it often; "
+        "find the copy, and give the right board a new key: triseal node provision --replace",
     }

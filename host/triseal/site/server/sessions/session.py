@@ -1,69 +1,81 @@
-"""One node's conversation: what may be said when, and who answers it."""
+"""The conversation with one node: the order of messages, and the handler of each message."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from sealcore import errors, messages
 from triseal.errors import Failure
 from triseal.site.records import nodes
 from triseal.site.server.handlers import ask_time, enrol, fetch, hello, renew, report
 from triseal.site.server.sessions.peers import Peer
-from triseal.site.server.signing.task import Draft, Look, Task
+from triseal.site.server.signing.task import Answer, Snapshot, Task
 
-Ask = Callable[[Task], Awaitable[Draft]]
-Send = Callable[[list[bytes]], None]
-Log = Callable[[str, str], None]
-Pace = Callable[[int], Awaitable[None]]
-
-# A node needs a certificate once a year, and each one is kept for ever.
+# A node needs one certificate in a year, and the ledger keeps each of them forever.
 _ENROL_UNITS = 64
 
 
 class TrustChanged(Failure):
-    """The node has another trust bundle than the site by now; it is told with the next WELCOME."""
+    """The site has a newer trust bundle than the node. The node gets it with its next WELCOME."""
 
     code = "trust-changed"
     advice = "Nothing: the node connects again by itself."
 
 
+class Channel(Protocol):
+    """The services that a session needs from its connection."""
+
+    async def answer(self, task: Task) -> Answer:
+        """Run a task in the signing pipeline, and return its recorded answer."""
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send frames to the node."""
+
+    async def pace(self, units: int) -> None:
+        """Wait until the allowance of the node has so many units of work."""
+
+    def log_line(self, service: str, text: str) -> None:
+        """Take one line of the node's log."""
+
+
 class Session:
-    """What a site knows of one connected node.
+    """The conversation with one connected node.
 
     Args:
-        ask: has a task done at the desk.
-        send: sends frames.
-        pace: returns when the node's allowance has so many units of work.
-        on_log: called with service and text of each LOG that was asked for.
-        peer: who is at the other end.
+        channel: the connection that the conversation goes over.
+        peer: the node at the other end.
 
     Attributes:
-        held: serials by service, as the node told, or will hold once it took what was sent.
-        greeted: whether it has said HELLO.
-        revision: of the database, of which the node has been told all.
-        following: whether it has been asked for its log.
+        node: name of the node.
+        held: serials by service, as the node reported them, or as it will hold them after it has
+            taken what was sent.
+        greeted: whether the node has said HELLO.
+        revision: the newest revision of the database of which the node was told everything.
+        following: whether the node was asked for its log.
     """
 
-    def __init__(self, ask: Ask, send: Send, pace: Pace, on_log: Log, peer: Peer) -> None:
+    def __init__(self, channel: Channel, peer: Peer) -> None:
         self.node = peer.node
         self.held: dict[str, bytes] = {}
         self.greeted = False
         self.revision = 0
         self.following = False
-        self._bundle = 0  # the version that it has, or will have
-        self._ask = ask
-        self._send = send
-        self._pace = pace
+        self._bundle = 0  # version of the trust bundle that the node has or will have
+        self._channel = channel
         self._peer = peer
-        self._on_log = on_log
 
     async def receive(self, message: bytes) -> dict[str, int]:
-        """Answer one message; returns the outcomes, counted.
+        """Answer one message.
 
-        Raises: SealError, Failure or DatabaseUnusable: the connection must end; nothing of this
-            message has had an effect.
+        Args:
+            message: the message without its frame.
+
+        Returns: number of outcomes by name.
+
+        Raises:
+            SealError, Failure, DatabaseUnusable: the connection must end. The message has had no
+                effect.
         """
         kind, values = messages.parse(message)
         if kind == messages.HELLO and self._peer.anew:
@@ -71,46 +83,55 @@ class Session:
         if (kind == messages.HELLO) == self.greeted:
             raise errors.BadMessage("out of order")
         if kind == messages.LOG:
-            await self._pace(1)
-            self._on_log(*values)  # a line may cross the word that nobody follows any longer
+            await self._channel.pace(1)
+            # A line may arrive after the last follower left: it was sent before the node knew.
+            self._channel.log_line(*values)
             return {"log": 1}
         task = self._task(kind, values)
-        await self._pace(_units(kind, values))
-        draft = await self._ask(task)
+        await self._channel.pace(_units(kind, values))
+        answer = await self._channel.answer(task)
         if kind == messages.HELLO:
-            await self._pace(len(draft.seals))  # only now it is known how many it lacked
+            # The number of seals that the node lacked is known only now.
+            await self._channel.pace(len(answer.seals))
             self.greeted = True
-            self.revision = draft.revision
+            self.revision = answer.revision
             self.held.clear()
-        return self._tell(draft)
+        return self._tell(answer)
 
     async def refresh(self) -> dict[str, int]:
-        """Tell the node what has changed in the site. Raises: as `receive`; TrustChanged."""
+        """Tell the node what has changed in the site. Does nothing before HELLO.
+
+        Returns: number of outcomes by name.
+
+        Raises:
+            TrustChanged: the node needs a newer trust bundle first.
+            SealError, Failure, DatabaseUnusable: as `receive` raises them.
+        """
         if not self.greeted:
             return {}
-        draft = await self._ask(self._changes)
-        self.revision = draft.revision
-        return self._tell(draft)
+        answer = await self._channel.answer(self._changes)
+        self.revision = answer.revision
+        return self._tell(answer)
 
-    def _changes(self, look: Look) -> Draft:
-        self._peer.admit(look)
-        # Before anything that the node, by the bundle that it has, might have to refuse.
-        if look.plans.bundle.version > self._bundle:
-            raise TrustChanged(f"version {look.plans.bundle.version}")
-        return hello.changes(look, self.node, dict(self.held))
+    def _changes(self, snapshot: Snapshot) -> Answer:
+        self._peer.admit(snapshot)
+        # First of all: with its old trust bundle the node might have to refuse the rest.
+        if snapshot.desired.bundle.version > self._bundle:
+            raise TrustChanged(f"version {snapshot.desired.bundle.version}")
+        return hello.changes(snapshot, self.node, dict(self.held))
 
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.HELLO:
             return partial(self._hello, values=values)
-        answer = self._answer_to(kind, values)
+        handle = self._handler_of(kind, values)
 
-        def task(look: Look) -> Draft:
-            self._peer.recheck(look)
-            return answer(look)
+        def task(snapshot: Snapshot) -> Answer:
+            self._peer.recheck(snapshot)
+            return handle(snapshot)
 
         return task
 
-    def _answer_to(self, kind: int, values: tuple[Any, ...]) -> Task:
+    def _handler_of(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.RENEW:
             return partial(renew.renew, node=self.node, told=values[0], wanted=values[1])
         if kind == messages.ASK_TIME:
@@ -124,33 +145,33 @@ class Session:
             return partial(enrol.enrol, node=self.node, csr=values[0], proof=values[1])
         raise errors.BadMessage("not from a node")
 
-    def _hello(self, look: Look, values: tuple[Any, ...]) -> Draft:
+    def _hello(self, snapshot: Snapshot, values: tuple[Any, ...]) -> Answer:
         protocol, node, nonce, bundle_version, now, cause, told = values
         if protocol != messages.PROTOCOL:
             raise errors.BadMessage(f"protocol version {protocol}")
         if node != self.node:
             raise errors.WrongNode(node)
-        if "\0" in cause:  # PostgreSQL keeps none
+        if "\0" in cause:  # PostgreSQL can't store it
             raise errors.BadMessage("NUL")
-        self._peer.admit(look)
-        self._bundle = max(bundle_version, look.plans.bundle.version)
-        draft = hello.welcome(look, self.node, nonce, bundle_version, told)
-        ask_time.note(look, draft, self.node, now)
-        draft.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
-        return draft
+        self._peer.admit(snapshot)
+        self._bundle = max(bundle_version, snapshot.desired.bundle.version)
+        answer = hello.welcome(snapshot, self.node, nonce, bundle_version, told)
+        ask_time.note(snapshot, answer, self.node, now)
+        answer.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
+        return answer
 
-    def _tell(self, draft: Draft) -> dict[str, int]:
-        for service, serial in draft.held.items():
+    def _tell(self, answer: Answer) -> dict[str, int]:
+        for service, serial in answer.held.items():
             if serial is None:
                 self.held.pop(service, None)
             else:
                 self.held[service] = serial
-        self._send(draft.frames)
-        return draft.counts
+        self._channel.send(answer.frames)
+        return answer.counts
 
 
 def _units(kind: int, values: tuple[Any, ...]) -> int:
-    """What a message costs its node of its allowance: of a RENEW one unit for each service.
+    """Return the units of work that a message costs its node; a RENEW costs one for each service.
 
     A HELLO costs one more for each seal that is signed for it.
     """

@@ -1,7 +1,7 @@
-"""Notices two boards that claim to be one node: a cloned flash, or a key that was stolen.
+"""Detection of two boards that claim to be one node: a cloned flash, or a stolen key.
 
-A node has one connection. Each of two boards takes it from the other, for ever, and neither sees
-more than a connection that ends.
+A node has one connection. Two boards with the same key take it from each other forever, and each
+of them sees only that its connection ends.
 """
 
 from __future__ import annotations
@@ -14,30 +14,34 @@ _REPLACED = 8
 
 
 class Twins:
-    """What becomes of the connections of each node. A board may replace its own connection, when
-    that broke and nobody has noticed; it does so from one address, and now and then."""
+    """A record of replaced connections by node.
+
+    One board alone may replace its own connection too, if that broke and nobody noticed. It does so
+    from one address, and rarely.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[tuple[float, str]]] = {}
 
     def replaced(self, node: str, older: str, newer: str, now: float) -> bool:
-        """A connection has taken the place of one that was still there.
+        """Note that a new connection has replaced one that was still open.
 
         Args:
-            node: whose.
-            older, newer: the addresses that they came from.
-            now: seconds of a clock that never goes back.
+            node: name of the node.
+            older, newer: the network addresses of the two connections.
+            now: seconds of a monotonic clock.
 
-        Returns: whether two boards are likely: the addresses went back and forth, or it was often.
-            Then counting begins anew.
+        Returns: whether two boards are likely: the addresses alternated, or connections were
+            replaced often. Counting then starts again.
         """
         seen = self._seen.setdefault(node, deque([(now, older)], maxlen=_REPLACED + 1))
         seen.append((now, newer))
         while seen and now - seen[0][0] > WINDOW:
             seen.popleft()
-        places = [place for _, place in seen]
-        returns = sum(a == c != b for a, b, c in zip(places, places[1:], places[2:], strict=False))
-        if returns >= _RETURNS or len(places) > _REPLACED:
+        addresses = [address for _, address in seen]
+        triples = zip(addresses, addresses[1:], addresses[2:], strict=False)
+        returns = sum(first == third != second for first, second, third in triples)
+        if returns >= _RETURNS or len(addresses) > _REPLACED:
             del self._seen[node]
             return True
         return False

@@ -1,1 +1,1 @@
-"""The signing pipeline: requests are answered in groups, one transaction each."""
+"""The signing pipeline: it answers nodes, and records each answer before it is sent."""

@@ -1,4 +1,4 @@
-"""What each node should hold, read once per revision: services, their files, seals laid out."""
+"""The desired state: what each node should hold, read from the database once per revision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sealcore.bundle import TrustBundle
 from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site.records import nodes, releases, revision, services, tables
-from triseal.site.records.ledger import Place
+from triseal.site.records.placement import Place
 from triseal.site.rules import grants, trust
 from triseal.site.rules.sealing import Preparer, Wanted
 from triseal.site.slca.template import SealTemplate
@@ -21,20 +21,20 @@ METADATA = "metadata.json"
 DEVELOPER_SEAL = "developer.der"
 STORE_SEAL = "store.der"
 
-File = tuple[str, int, bytes]  # name on the board, octets, SHA-256
+File = tuple[str, int, bytes]  # name on the board, size in bytes, SHA-256
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One service as it should be on one node.
+    """The desired state of one service on one node.
 
     Attributes:
-        place: where.
-        template: of its site seals.
-        digest: of the template.
-        usable: when both upstream seals are valid.
-        package: its digest.
-        files: what the node needs of it.
+        place: the node and the service.
+        template: the template of its site seals.
+        digest: digest of the template, 32 bytes.
+        usable: the time in which both upstream seals are valid.
+        package: digest of the package, 32 bytes.
+        files: the files of the package that the node needs.
     """
 
     place: Place
@@ -45,10 +45,15 @@ class Plan:
     files: tuple[File, ...]
 
     def validity(self, now: int, lifetime: int) -> Validity:
-        """First and last second of a seal issued now.
+        """Compute the validity of a seal that is issued now.
+
+        Args:
+            now: the time, Unix seconds.
+            lifetime: how long a site seal lives, seconds.
 
         Raises:
-            NotYetValid, Expired: an upstream seal is not valid now, so no node would run it.
+            NotYetValid, Expired: an upstream seal is not valid now, so that no node would run the
+                service.
         """
         if now < self.usable.not_before:
             raise errors.NotYetValid("developer or Store seal")
@@ -59,31 +64,45 @@ class Plan:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """A node: its key (SubjectPublicKeyInfo), and its services by name.
+    """The desired state of one node.
 
-    A service whose package isn't trusted any more, or whose seal can't hold all its grants, stands
-    there as the refusal: the node's other services don't suffer for it.
+    Attributes:
+        spki: the node's public key, a DER SubjectPublicKeyInfo.
+        services: the plan of each service by name. If the package of a service is no longer
+            trusted, or its grants don't fit into a seal, the refusal stands in place of the plan,
+            and the other services of the node are not affected.
     """
 
     spki: bytes
     services: dict[str, Plan | errors.SealError]
 
     def get(self, service: str) -> Plan | None:
-        """The plan of a service that may be sealed; None if it is not assigned.
+        """Look up the plan of a service.
 
-        Raises: the refusal of a service that can't be sealed.
+        Args:
+            service: name of the service.
+
+        Returns: the plan; None if the service is not assigned to the node.
+
+        Raises:
+            SealError: the service can't be sealed.
         """
-        found = self.services.get(service)
-        if isinstance(found, errors.SealError):
-            raise found
-        return found
+        plan = self.services.get(service)
+        if isinstance(plan, errors.SealError):
+            raise plan
+        return plan
 
 
-class Plans:
-    """The plans of all nodes at one revision of the database. For one thread.
+class DesiredState:
+    """The desired state of all nodes at one revision of the database. Only one thread may use it.
 
     Args:
-        preparer: lays seals out.
+        preparer: makes the templates of seals.
+
+    Attributes:
+        revision: the revision of the database.
+        lifetime: how long a site seal lives, seconds.
+        bundle: the newest trust bundle.
     """
 
     def __init__(self, preparer: Preparer) -> None:
@@ -95,25 +114,40 @@ class Plans:
         self._contents: dict[bytes, tuple[File, ...] | errors.SealError] = {}
 
     def refresh(self, connection: Connection) -> bool:
-        """Forget what an older revision said; whether there was something to forget."""
-        number = revision.current(connection)
-        if number == self.revision:
+        """Drop the cached plans if the database has a newer revision.
+
+        Args:
+            connection: a reading transaction.
+
+        Returns: whether the revision was newer.
+        """
+        newest = revision.current(connection)
+        if newest == self.revision:
             return False
         self._nodes.clear()
         self._contents.clear()
         self.lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
         self.bundle = trust.current(connection)
-        self.revision = number
+        self.revision = newest
         return True
 
     def of(self, connection: Connection, node: str, now: int) -> NodePlan:
-        """What a node should hold. Raises: UnknownNode, NodeRetired, NotEnrolled."""
-        found = self._nodes.get(node)
-        if found is None:
+        """Compute the desired state of a node, or return the cached one.
+
+        Args:
+            connection: a reading transaction.
+            node: name of the node.
+            now: the time, Unix seconds.
+
+        Raises:
+            UnknownNode, NodeRetired, NotEnrolled: the node can't hold any service.
+        """
+        plan = self._nodes.get(node)
+        if plan is None:
             spki = nodes.key_of(connection, node)
-            found = NodePlan(spki, self._load(connection, node, spki, now))
-            self._nodes[node] = found
-        return found
+            plan = NodePlan(spki, self._load(connection, node, spki, now))
+            self._nodes[node] = plan
+        return plan
 
     def _load(
         self, connection: Connection, node: str, spki: bytes, now: int
@@ -128,44 +162,52 @@ class Plans:
         for row in connection.execute(query).all():
             granted = grants.effective(connection, row.name, node)
             package = due.get(row.name, row.package)
-            one = Wanted(Place(node, row.name), spki, package, granted)
+            wanted = Wanted(Place(node, row.name), spki, package, granted)
             try:
-                plans[row.name] = self._plan(connection, one, now)
+                plans[row.name] = self._plan(connection, wanted, now)
             except errors.SealError as refusal:
                 plans[row.name] = refusal
         return plans
 
-    def _plan(self, connection: Connection, one: Wanted, now: int) -> Plan:
-        made = self._preparer.prepare(connection, one)
-        files = self._files(connection, one.package, _during(made.usable, now))
-        return Plan(one.place, made.template, made.template.digest, made.usable, one.package, files)
+    def _plan(self, connection: Connection, wanted: Wanted, now: int) -> Plan:
+        prepared = self._preparer.prepare(connection, wanted)
+        files = self._files(connection, wanted.package, _nearest(prepared.usable, now))
+        template = prepared.template
+        return Plan(wanted.place, template, template.digest, prepared.usable, wanted.package, files)
 
     def _files(self, connection: Connection, digest: bytes, moment: int) -> tuple[File, ...]:
-        """The files of a package; raises if the trust bundle no longer bears its seals out."""
-        found = self._contents.get(digest)
-        if found is None:
+        """List the files of a package. Raises SealError if the bundle does not trust its seals."""
+        files = self._contents.get(digest)
+        if files is None:
             package = services.load(connection, digest)
             try:
                 upstream.verify_package(package.opened(), self.bundle, moment)
-                found = files_of(package)
+                files = files_of(package)
             except errors.SealError as refusal:
-                found = refusal
-            self._contents[digest] = found
-        if isinstance(found, errors.SealError):
-            raise found
-        return found
+                files = refusal
+            self._contents[digest] = files
+        if isinstance(files, errors.SealError):
+            raise files
+        return files
 
 
-def _during(usable: Validity, now: int) -> int:
-    """The moment nearest to now at which a package's seals are valid.
+def _nearest(usable: Validity, now: int) -> int:
+    """Return the moment nearest to now at which the seals of a package are valid.
 
-    What is read once per revision must not depend on when: `Plan.validity` asks for the time.
+    The cached plans must not depend on the time at which they were read. `Plan.validity` checks
+    the time.
     """
     return min(max(now, usable.not_before), usable.not_after)
 
 
 def files_of(package: Package) -> tuple[File, ...]:
-    """A package as the files that a node fetches."""
+    """List the files of a package that a node fetches.
+
+    Args:
+        package: the package.
+
+    Returns: for each file its name on the board, its size in bytes, and its SHA-256.
+    """
     named = {
         package.name: package.executable,
         METADATA: package.metadata,

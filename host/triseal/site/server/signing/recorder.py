@@ -1,4 +1,4 @@
-"""Records what was drafted: many drafts in one transaction, and only if nothing has changed."""
+"""Recording of answers: many in one transaction, and only if the site did not change meanwhile."""
 
 from __future__ import annotations
 
@@ -8,67 +8,72 @@ from sqlalchemy import Engine
 
 from triseal import database
 from triseal.site.records import holdings, ledger, revision, tables
-from triseal.site.server.signing.issue_cache import Known
-from triseal.site.server.signing.task import Draft
+from triseal.site.server.signing.issue_cache import IssueCache
+from triseal.site.server.signing.task import Answer
 
 _log = logging.getLogger(__name__)
 
 
 class Stale(Exception):
-    """Something that decides over seals has changed since they were drafted."""
+    """The site changed after the answers were made: their seals may say the wrong thing."""
 
 
 class Recorder:
-    """Writes drafts into the database. For one thread.
+    """Writes answers into the database. Only one thread may use it.
 
     Args:
         engine: the site's database.
-        known: told what was issued.
+        issue_cache: the recorder adds each seal to it that it has recorded.
     """
 
-    def __init__(self, engine: Engine, known: Known) -> None:
+    def __init__(self, engine: Engine, issue_cache: IssueCache) -> None:
         self._engine = engine
-        self._known = known
+        self._issue_cache = issue_cache
         self._revision = 0
 
-    def record(self, drafts: list[Draft]) -> list[Exception | None]:
-        """Record drafts of one revision; for each None, or why it is not recorded.
+    def record(self, answers: list[Answer]) -> list[Exception | None]:
+        """Record answers that were made from the same revision of the database.
 
-        A change that has been answered with a bound can't be followed by a seal that says the old
-        thing: such drafts are Stale, all of them.
+        After the site has answered a change with a bound, no seal of the old state may follow. If
+        the revision has changed, all of the answers are therefore Stale.
+
+        Args:
+            answers: the answers, at least one.
+
+        Returns: for each answer None if it was recorded, or else the error.
         """
         try:
-            self._together(drafts)
-            return [None] * len(drafts)
+            self._together(answers)
+            return [None] * len(answers)
         except Stale as stale:
-            return [stale] * len(drafts)
-        except Exception as error:  # whatever it was, it concerns the drafts, not the server
-            if len(drafts) == 1:
+            return [stale] * len(answers)
+        except Exception as error:  # any error concerns these answers, and must not end the server
+            if len(answers) == 1:
                 _log.exception("not recorded", exc_info=error)
                 return [error]
-        # One draft that can't be recorded must not cost the others theirs.
-        return [self.record([draft])[0] for draft in drafts]
+        # If one answer can't be recorded, the others must still be recorded.
+        return [self.record([answer])[0] for answer in answers]
 
-    def _together(self, drafts: list[Draft]) -> None:
-        seals = [one for draft in drafts for one in draft.seals]
-        writes = [write for draft in drafts for write in draft.writes]
+    def _together(self, answers: list[Answer]) -> None:
+        seals = [seal for answer in answers for seal in answer.seals]
+        writes = [write for answer in answers for write in answer.writes]
         if not seals and not writes:
             return
-        for node in {draft.gave_up for draft in drafts if draft.gave_up}:
-            self._known.forget(node)
+        for node in {answer.gave_up for answer in answers if answer.gave_up}:
+            self._issue_cache.forget(node)
         with database.writing(self._engine) as connection:
             tables.lock_shared(connection)
-            now_at = revision.current(connection, hold=True)
-            if now_at != drafts[0].revision:
+            newest = revision.current(connection, hold=True)
+            if newest != answers[0].revision:
                 raise Stale
-            if now_at != self._revision:
-                self._known.forget()
-                self._revision = now_at
+            if newest != self._revision:
+                self._issue_cache.forget()
+                self._revision = newest
             for write in writes:
                 write(connection)
-            if seals:  # last: a place that a node just gave up may be the one that is given anew
+            if seals:  # last: a node may have given up the same place that gets a new seal here
                 ledger.record_seals(connection, seals)
-                fresh = {place for place, _ in seals if not self._known.expected(place)}
+                fresh = {place for place, _ in seals if not self._issue_cache.expected(place)}
                 holdings.expect(connection, fresh)
-        for place, one in seals:
-            self._known.issued(place, one)
+        for place, seal in seals:
+            self._issue_cache.issued(place, seal)

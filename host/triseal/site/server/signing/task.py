@@ -1,4 +1,4 @@
-"""What is asked at the desk, what may be seen for it, and what comes of it."""
+"""The three types of the signing pipeline: a task, the snapshot that it reads, its answer."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from triseal.site.clock import Guard
-from triseal.site.records.ledger import Place
-from triseal.site.server.signing.desired_state import Plans
-from triseal.site.server.signing.issue_cache import Known
+from triseal.site.records.placement import Place
+from triseal.site.server.signing.desired_state import DesiredState
+from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.slca.authority import Authority, SignedSeal
 
 Write = Callable[[Connection], None]
 
 
 @dataclass
-class Draft:
-    """An answer, and what must be recorded before it leaves.
+class Answer:
+    """The answer to one request, and everything that must be recorded before it is sent.
 
     Attributes:
-        frames: to be sent, in order.
-        seals: issued for it.
-        writes: anything else to record.
-        held: what the node will hold once it has taken the answer: serials by service, None for
-            nothing.
-        counts: outcomes, for the metrics.
-        gave_up: name of a node that says it holds less than before; "" for none.
-        revision: of the database that it was made from.
+        frames: the frames to send, in order.
+        seals: the site seals that were signed for this answer.
+        writes: functions that record anything else, each called with a writing transaction.
+        held: the serials, by service, that the node will hold after it has taken the answer; None
+            for a service that it will not hold.
+        counts: number of outcomes by name, for the metrics.
+        gave_up: name of a node that reported that it holds less than before, or "".
+        revision: revision of the database that the answer was made from.
     """
 
     frames: list[bytes] = field(default_factory=list)
@@ -40,36 +40,40 @@ class Draft:
     revision: int = 0
 
     def count(self, outcome: str) -> None:
-        """Note one outcome."""
+        """Add one to the count of an outcome.
+
+        Args:
+            outcome: name of the outcome, as the metrics show it.
+        """
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a task may see and use.
+class Snapshot:
+    """The state of the site at one moment, as a task may read it.
 
     Attributes:
         connection: a reading transaction.
-        plans: what nodes should hold.
-        known: what was issued last.
-        slca: the SLCA; `authority` is for what is to be signed.
+        desired: the desired state of all nodes.
+        issue_cache: the newest seals that this process issued.
+        slca: the SLCA. A task that signs takes `authority` instead, which checks the clock.
         now: the time, Unix seconds.
-        guard: of the clock, if it has one.
+        guard: the guard of the clock, or None if nothing checks the clock.
     """
 
     connection: Connection
-    plans: Plans
-    known: Known
+    desired: DesiredState
+    issue_cache: IssueCache
     slca: Authority
     now: int
     guard: Guard | None = None
 
     @property
     def authority(self) -> Authority:
-        """The SLCA, to sign something; raises ClockDoubted where the time is in doubt."""
+        """The SLCA, for signing. Raises ClockDoubted while the clock is in doubt."""
         if self.guard is not None:
             self.guard.check()
         return self.slca
 
 
-Task = Callable[[Look], Draft]
+Task = Callable[[Snapshot], Answer]

@@ -1,1 +1,1 @@
-"""How a message travels: as a frame over TLS, or as a line of text on a serial port."""
+"""The transports of messages: frames over TLS, or lines of text on a serial port."""

@@ -1,34 +1,42 @@
-"""What goes out over a serial line, in pieces: a port may keep some 255 octets and lose the rest.
+"""The flow control of a serial line: a port may keep only 255 bytes and lose the rest.
 
-So the node tells of every piece of a message's line that it has taken (see `nlsm.console`), and
-no more is on the way than a port keeps.
+The node therefore acknowledges each piece of a line that it has taken (see `nlsm.console`), and
+no more bytes are on the way than a port can keep.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-PIECE = 96  # octets, as `nlsm.console` has it
+PIECE = 96  # bytes, the same as in `nlsm.console`
 _MOST_UNTAKEN = 2 * PIECE
 
 
 class Outlet:
-    """Lines that wait, and how much of the first one may leave."""
+    """The lines that wait to be sent, and the part of the first line that may be sent now.
+
+    Attributes:
+        size: number of bytes that wait.
+    """
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()
-        self._sent = 0  # octets of the first line
-        self._taken = 0  # of them, by the node's word
-        self._before = 0  # octets of the line before, of which the node says nothing
+        self._sent = 0  # bytes of the first line that were sent
+        self._taken = 0  # bytes of the first line that the node has acknowledged
+        self._before = 0  # bytes of the line before that the node does not acknowledge
         self.size = 0
 
     def add(self, line: bytes) -> None:
-        """A whole line, with a newline at its end."""
+        """Add a line.
+
+        Args:
+            line: the line, with a newline at its end.
+        """
         self._lines.append(line)
         self.size += len(line)
 
     def clear(self) -> None:
-        """Forget all that waits; what has begun is ended by a newline."""
+        """Drop all lines. A line that was sent in part is ended by a newline."""
         cut = bool(self._sent)
         self._lines.clear()
         self._sent = self._taken = self._before = self.size = 0
@@ -36,7 +44,7 @@ class Outlet:
             self.add(b"\n")
 
     def room(self) -> bytes:
-        """What may leave now, perhaps nothing."""
+        """Return the bytes that may be sent now, perhaps none."""
         if not self._lines:
             return b""
         line = self._lines[0]
@@ -46,21 +54,25 @@ class Outlet:
             end = min(end, len(line) - 1)
         return line[self._sent : end]
 
-    def left(self, octets: int) -> None:
-        """So many of them have left."""
-        self._sent += octets
-        self.size -= octets
+    def left(self, count: int) -> None:
+        """Note that bytes were sent.
+
+        Args:
+            count: number of bytes.
+        """
+        self._sent += count
+        self.size -= count
         if self._lines and self._sent == len(self._lines[0]):
             self._before = self._sent - self._taken
             self._lines.popleft()
             self._sent = self._taken = 0
 
     def taken(self) -> None:
-        """The node has taken another piece."""
+        """Note that the node has acknowledged another piece."""
         if self._taken + PIECE <= self._sent:
             self._taken += PIECE
             self._before = 0
 
     def _rest_waits(self, line: bytes, end: int) -> bool:
-        """A line ends when all of its pieces were taken: so the next one finds room."""
+        """Hold back the end of a line until its pieces were taken, so that the next line fits."""
         return end == len(line) and (len(line) - 1) // PIECE * PIECE > self._taken

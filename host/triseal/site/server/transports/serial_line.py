@@ -1,8 +1,8 @@
-"""The messages at a serial line: lines of `~`, a mark and base64, among all that a board prints.
+"""Messages on a serial line: lines of `~`, a mark and base64, among other output of the board.
 
-Services print there too. So the node's lines bear a mark that the line's owner has drawn and no
-service knows (see `nlsm.answers`); whatever else comes, or is garbled on its way, costs no more
-than itself: a node whose message was lost begins anew after a while.
+Services print to the same line. The node's lines therefore carry a mark, random bytes that the
+server has chosen and that no service knows (see `nlsm.answers`). Other lines and damaged lines are
+skipped. A node whose message was lost starts its conversation again after a while.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from triseal.site.server.limits import Limits
 from triseal.site.server.transports.outlet import Outlet
 
 _SIGN = b"~"
-_MARK_OCTETS = 6  # base64 of them is whole
-_NONCE_OCTETS = 16
+_MARK_BYTES = 6  # a multiple of 3: its base64 has no padding
+_NONCE_BYTES = 16
 _LONGEST = 1 + 8 + 4 * ((messages.MAX_FRAME + 2) // 3) + 2  # sign, mark, base64, line end
-_MOST_WAITING = 4  # messages; with more, the line's own flow control holds the node up
-_GAP = 0.005  # seconds between two reads: a board that never stops talking is one of many
-_FIRST_TRY = 2.0  # seconds for the answer to the first question
-_STUCK = 10.0  # seconds without an answer, after which the node has forgotten half a line
+_MOST_WAITING = 4  # messages; above that the flow control of the line stops the node
+_GAP = 0.005  # seconds between two reads, so that a board that always sends can't take over
+_FIRST_TRY = 2.0  # seconds to wait for the answer to the first question
+_STUCK = 10.0  # seconds without an answer after which the node has dropped half a line
 _HEAD = 4
 _STATUS = 0xA0 + messages.STATUS
 _REJECTED = 0xA0 + messages.REJECTED
 
 
 class Restarted(Failure):
-    """The node was started again, and has forgotten what was said."""
+    """The node was started again and has lost the conversation."""
 
     code = "node-restarted"
-    advice = "Nothing: it is told the time, and served again."
+    advice = "Nothing: the server tells the node the time and serves it again."
 
 
 class Line:
-    """The messages of one open port.
+    """The messages of one open serial port.
 
     Args:
-        stream: the port; `close` closes it.
-        limits: how long a node may be silent, and how long it may take.
-        garbled: called for each line that bears the mark and is no message.
+        stream: the open port; `close` closes it.
+        limits: the limits of the server.
+        garbled: called for each line that carries the mark and is not a message.
     """
 
     def __init__(self, stream: Stream, limits: Limits, garbled: Callable[[], object]) -> None:
         self._garbled = garbled
-        self._mark = secrets.token_bytes(_MARK_OCTETS)
+        self._mark = secrets.token_bytes(_MARK_BYTES)
         self._begin = _SIGN + base64.b64encode(self._mark)
         self._stream = stream
         self._limits = limits
@@ -70,13 +70,15 @@ class Line:
         self._listen()
 
     async def next(self) -> bytes:
-        """The next message. A node that says nothing for long is asked whether it is there; the
-        HELLO that answers this lets both begin anew.
+        """Wait for the next message and return it.
+
+        A node that has been silent for long is asked whether it is there. It answers with a HELLO,
+        with which both sides start again.
 
         Raises:
-            BoardGone: the port vanished.
+            BoardGone: the port has vanished.
             Restarted: the node has lost the time.
-            TimeoutError: it does not answer.
+            TimeoutError: the node does not answer.
         """
         asked = False
         while True:
@@ -88,18 +90,20 @@ class Line:
                 asked = True
                 self._ask(self._nonce(), anew=True)
             elif found[0] == _REJECTED:
-                pass  # it lost a part of what it was told: it begins anew when it misses the rest
+                pass  # the node lost a part; it starts again when it misses the rest
             elif found[0] != _STATUS:
                 return found
             elif not messages.parse(found)[1][2]:
-                raise Restarted("by its own word it has no time")
+                raise Restarted("it reports that it has no time")
 
     async def ask(self) -> tuple[tuple[Any, ...], bytes]:
-        """The values of a STATUS, and the message HELLO that goes with it.
+        """Ask the node for its state, repeatedly, since a node that is starting loses early bytes.
 
-        A node that is starting loses what comes too early, so it is asked again.
+        Returns: the values of its STATUS, and the HELLO that follows it.
 
-        Raises: NoAgent, BoardGone.
+        Raises:
+            NoAgent: nothing at the port answers like a node.
+            BoardGone: the port has vanished.
         """
         end = self._loop.time() + self._limits.line_seconds
         patience = _FIRST_TRY
@@ -115,12 +119,17 @@ class Line:
         raise NoAgent("nothing at the port answers as a node's agent does")
 
     async def answer(self, kind: int, seconds: float, nonce: bytes = b"") -> bytes | None:
-        """The next message of a kind, or None in so many seconds.
+        """Wait for the next message of a kind.
 
         Args:
-            nonce: if given, the message has to begin with it.
+            kind: the kind, see `sealcore.messages`.
+            seconds: time to wait.
+            nonce: if not empty, the message must have it as its first value.
 
-        Raises: BoardGone.
+        Returns: the message, or None after that time.
+
+        Raises:
+            BoardGone: the port has vanished.
         """
         end = self._loop.time() + seconds
         while (left := end - self._loop.time()) > 0:
@@ -132,11 +141,21 @@ class Line:
         return None
 
     def unread(self, message: bytes) -> None:
-        """Let this be the next message."""
+        """Make a message the next one again.
+
+        Args:
+            message: the message.
+        """
         self._messages.appendleft(message)
 
     def send(self, frames: list[bytes]) -> int:
-        """Send; how many octets that is."""
+        """Send frames.
+
+        Args:
+            frames: the frames, in order.
+
+        Returns: the number of bytes on the line.
+        """
         before = self._out.size
         for one in frames:
             self._out.add(_SIGN + base64.b64encode(one[_HEAD:]) + b"\n")
@@ -145,42 +164,42 @@ class Line:
         return octets
 
     async def drain(self) -> None:
-        """Wait until the node has taken enough. Raises: TimeoutError, BoardGone."""
+        """Wait until the node has taken enough. Raises TimeoutError or BoardGone."""
         async with asyncio.timeout(self._limits.line_seconds):
-            while self._out.size > self._limits.write_octets and self._end is None:
+            while self._out.size > self._limits.write_bytes and self._end is None:
                 self._taken.clear()
                 await self._taken.wait()
         if self._end is not None:
             raise self._end
 
     def close(self) -> None:
-        """Give the port up; does nothing the second time."""
+        """Close the port. Does nothing the second time."""
         if self._end is None:
             self._fail(EOFError())
         self._stream.close()
 
     @property
     def origin(self) -> str:
-        """Empty: a line is not an address, and is found in another port after a replug."""
+        """Always empty: a serial line has no address, and the port's name changes with a replug."""
         return ""
 
     @property
     def closing(self) -> bool:
-        """Whether it has ended."""
+        """Whether the conversation has ended."""
         return self._end is not None
 
     def _nonce(self) -> bytes:
-        return self._mark + secrets.token_bytes(_NONCE_OCTETS - _MARK_OCTETS)
+        return self._mark + secrets.token_bytes(_NONCE_BYTES - _MARK_BYTES)
 
     def _ask(self, nonce: bytes, *, anew: bool) -> None:
-        """Ask for a STATUS; `anew`: what was not taken by now is not worth waiting for."""
+        """Ask the node for a STATUS. With `anew`, drop what still waits to be sent."""
         if anew:
             self._out.clear()
-        self._out.add(b"\n")  # ends whatever somebody typed, or another sender left, before
+        self._out.add(b"\n")  # ends a line that a person or another sender left incomplete
         self.send([messages.frame(messages.write(messages.ASK, nonce))])
 
     async def _take(self, seconds: float) -> bytes | None:
-        """The next message, or None in so many seconds."""
+        """Wait for the next message; None after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 while not self._messages:
@@ -196,7 +215,7 @@ class Line:
         return message
 
     def _listen(self) -> None:
-        """Read as soon as there is something, unless enough waits already."""
+        """Read as soon as bytes arrive, unless enough messages wait already."""
         self._pause = None
         if self._end is None and len(self._messages) < _MOST_WAITING:
             self._loop.add_reader(self._stream.fileno(), self._read)
@@ -213,7 +232,7 @@ class Line:
             self._pause = self._loop.call_later(_GAP, self._listen)
 
     def _cut(self) -> None:
-        """Take whole lines off what has arrived."""
+        """Take complete lines from the received bytes."""
         *lines, rest = self._data.split(b"\n")
         for line in lines:
             if not self._too_long:
@@ -241,7 +260,7 @@ class Line:
                 self._arrived.set()
 
     def _write(self) -> None:
-        """Send what may leave, as far as the system takes it."""
+        """Send what may be sent, as far as the system takes it."""
         if self._end is not None:
             return
         self._loop.remove_writer(self._stream.fileno())
@@ -255,11 +274,11 @@ class Line:
         except BoardError as error:
             self._fail(error)
             return
-        if self._out.size <= self._limits.write_octets:
+        if self._out.size <= self._limits.write_bytes:
             self._taken.set()
 
     def _fail(self, error: Exception) -> None:
-        """What has come whole is still answered; then `next` raises this."""
+        """End the conversation. `next` first returns the whole messages, then raises this error."""
         self._end = error
         if self._pause is not None:
             self._pause.cancel()
@@ -270,7 +289,7 @@ class Line:
 
 
 def _begins_with(message: bytes, nonce: bytes) -> bool:
-    """Whether it is a message whose first value is this, or anything if that is empty."""
+    """Tell whether the first value of a message is the nonce. An empty nonce fits all messages."""
     try:
         return not nonce or messages.parse(message)[1][0] == nonce
     except errors.SealError:

@@ -1,5 +1,4 @@
-"""Frames over TLS: cut out of what arrives, within a deadline and a bound, and sent as the other
-end takes them."""
+"""Frames over TLS: received within a deadline and a bound, sent at the pace of the other end."""
 
 from __future__ import annotations
 
@@ -10,29 +9,29 @@ from typing import cast
 from sealcore import errors, messages
 
 _HEAD = 4
-_MOST_WAITING = 4  # frames; with more, TCP holds the other end up
+_MOST_WAITING = 4  # frames; above that TCP stops the other end
 
 
 class Frames(asyncio.Protocol):
-    """The frames of one connection.
+    """The frames of one TLS connection.
 
-    A node may be silent for as long as it likes: TCP's keepalive finds out whether it is there. But
-    once a frame has begun it has to come to its end.
+    A node may be silent for as long as it likes: TCP's keepalive detects whether it is there. But a
+    frame that has begun must end in time.
 
     Args:
-        frame_seconds: from a frame's first octet to its last.
-        write_seconds: for the other end to take what was sent.
-        write_octets: sent but not taken, beyond which `drain` waits.
+        frame_seconds: time from the first byte of a frame to its last.
+        write_seconds: time for the other end to take what was sent.
+        write_bytes: bytes that were sent and not yet taken, above which `drain` waits.
 
     Attributes:
-        transport: of the connection, once it is there.
+        transport: the transport of the connection, once it exists.
     """
 
-    def __init__(self, frame_seconds: float, write_seconds: float, write_octets: int) -> None:
+    def __init__(self, frame_seconds: float, write_seconds: float, write_bytes: int) -> None:
         self.transport: asyncio.Transport
         self._frame_seconds = frame_seconds
         self._write_seconds = write_seconds
-        self._write_octets = write_octets
+        self._write_bytes = write_bytes
         self._loop = asyncio.get_running_loop()
         self._data = bytearray()
         self._frames: deque[bytes] = deque()
@@ -44,10 +43,10 @@ class Frames(asyncio.Protocol):
         self._writable.set()
 
     async def next(self) -> bytes:
-        """The next frame's message.
+        """Wait for the next frame and return its message.
 
         Raises:
-            BadMessage: the length in front is none that a frame may have.
+            BadMessage: the frame's length is not allowed.
             EOFError, OSError: the other end closed, or the connection broke.
             TimeoutError: a frame came too slowly.
         """
@@ -67,7 +66,9 @@ class Frames(asyncio.Protocol):
     async def drain(self) -> None:
         """Wait until the other end has taken enough of what was sent.
 
-        Raises: TimeoutError: it has not in time. EOFError, OSError: it is gone.
+        Raises:
+            TimeoutError: it did not do so in time.
+            EOFError, OSError: the connection is gone.
         """
         if not self._writable.is_set():
             async with asyncio.timeout(self._write_seconds):
@@ -76,33 +77,47 @@ class Frames(asyncio.Protocol):
             raise self._end
 
     def send(self, frames: list[bytes]) -> int:
-        """Send; how many octets that is."""
-        octets = b"".join(frames)
-        self.transport.write(octets)
-        return len(octets)
+        """Send frames.
+
+        Args:
+            frames: the frames, in order.
+
+        Returns: the number of bytes.
+        """
+        data = b"".join(frames)
+        self.transport.write(data)
+        return len(data)
 
     def close(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
         self.transport.abort()
 
     @property
     def origin(self) -> str:
-        """The address that the other end has."""
-        found = self.transport.get_extra_info("peername")
-        return str(found[0]) if found else ""
+        """The network address of the other end."""
+        address = self.transport.get_extra_info("peername")
+        return str(address[0]) if address else ""
 
     @property
     def closing(self) -> bool:
-        """Whether it has ended, or is about to."""
+        """Whether the connection has ended or is about to end."""
         return self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio's: the handshake is done."""
+        """Take the transport: asyncio calls this after the handshake.
+
+        Args:
+            transport: the transport.
+        """
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(self._write_octets)
+        self.transport.set_write_buffer_limits(self._write_bytes)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's: octets have arrived."""
+        """Take received bytes: asyncio calls this.
+
+        Args:
+            data: the bytes.
+        """
         if self._end is not None:
             return
         self._data += data
@@ -110,24 +125,28 @@ class Frames(asyncio.Protocol):
             self._cut()
 
     def eof_received(self) -> None:
-        """asyncio's: nothing more will."""
+        """End the frames: asyncio calls this when the other end has closed."""
         self._fail(EOFError())
 
     def connection_lost(self, error: Exception | None) -> None:
-        """asyncio's: it is over."""
+        """End the frames: asyncio calls this when the connection is closed.
+
+        Args:
+            error: the reason, or None for a normal end.
+        """
         self._fail(error or EOFError())
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """asyncio's: the other end is slow."""
+        """Let `drain` wait: asyncio calls this when the other end is slow."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """asyncio's: it has caught up."""
+        """Let `drain` go on: asyncio calls this when the other end has caught up."""
         self._writable.set()
 
     def _cut(self) -> None:
-        """Take whole frames off what has arrived; the rest has until the deadline to be whole."""
+        """Take complete frames from the received bytes, and set the deadline of the rest."""
         data = self._data
         begun = 0
         try:
@@ -158,8 +177,10 @@ class Frames(asyncio.Protocol):
             self._deadline = self._loop.call_later(self._frame_seconds, self._fail, late)
 
     def _fail(self, error: Exception) -> None:
-        """What has come whole is still answered; then `next` raises this. Nothing more is read:
-        whoever is to call `next` may be busy for long."""
+        """End the frames. `next` first returns the whole frames, then raises this error.
+
+        Nothing more is read: the caller of `next` may be busy for long.
+        """
         if self._end is None:
             self._end = error
             self.transport.pause_reading()
