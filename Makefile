@@ -79,7 +79,7 @@ bench: micropython ## Figures beside their baselines into build/bench.json; ARGS
 
 .PHONY: fig3
 fig3: environment ## The paper's Fig. 3 from this code, its statements checked, into build/fig3.*
-	$(PY) -m triseal.sim.fig3
+	$(PY) -m triseal sim fig3
 
 .PHONY: compare
 compare: SECONDS ?= 300

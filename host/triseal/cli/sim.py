@@ -1,4 +1,4 @@
-"""`triseal sim`: simulate a site's renewals, plan one, hold a live run against the model."""
+"""`triseal sim`: simulate a site's renewals, plan a site, compare a live run with the model."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from triseal.sim import extra
 from triseal.sim.errors import ParameterError
 from triseal.sim.parameters import Parameters
 
-if TYPE_CHECKING:  # these need NumPy, and help must not
+if TYPE_CHECKING:  # these need NumPy, and --help must not
     from triseal.sim.plan import Plan
     from triseal.sim.traffic import Traffic
 
 app = typer.Typer()
 
 _HELP = {
-    "nodes": "Nodes of the site.",
-    "services": "Services on each node, up to 64.",
-    "lifetime": "Of a site seal, seconds.",
-    "share": "Backoff, thousandths of the lifetime; 0: renew at expiry.",
-    "rule": "When to renew: triseal, early, step-ca, spire or spire-polled.",
-    "churn": "Probability that a node drops out, each second.",
+    "nodes": "Number of nodes of the site.",
+    "services": "Number of services on each node, at most 64.",
+    "lifetime": "Lifetime of a site seal, seconds.",
+    "share": "Backoff share, thousandths of the lifetime; 0 renews at expiry.",
+    "rule": "Renewal rule: triseal, early, step-ca, spire or spire-polled.",
+    "churn": "Probability that a node drops out in a second.",
     "offline_min": "Shortest outage, seconds.",
     "offline_max": "Longest outage, seconds.",
-    "payload_min": "Fewest octets of grants in a seal.",
-    "payload_max": "Most octets of grants in a seal.",
-    "reconnect": "What a returning node renews: due, or all as in the paper.",
-    "format": "On the wire: certificate as in the paper, seal or delta.",
-    "duration": "Of one run, seconds.",
-    "runs": "Independent runs.",
-    "seed": "Equal seeds give equal results.",
+    "payload_min": "Smallest size of the grants in a seal, bytes.",
+    "payload_max": "Largest size of the grants in a seal, bytes.",
+    "reconnect": "Services that a returning node renews: due, or all as in the paper.",
+    "format": "Form of a renewal: certificate as in the paper, seal or delta.",
+    "duration": "Length of one run, seconds.",
+    "runs": "Number of independent runs.",
+    "seed": "Seed of the random numbers; equal seeds give equal results.",
 }
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Folder = Annotated[
-    Path, typer.Option("--out", help="Folder for files.", metavar="DIR", readable=False)
+    Path, typer.Option("--out", help="Folder to write files to.", metavar="DIR", readable=False)
 ]
 
 
 def _command(function: Callable[P, R]) -> Callable[P, R]:
-    """Ask for the extra first; a parameter out of its range is wrong usage."""
+    """Check for the extra `sim` first, and report a parameter out of its range as wrong usage."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -66,15 +66,15 @@ def _command(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr, only where somebody watches; gone when done."""
+    """Show a progress bar on stderr if that is a terminal, and remove it at the end."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda done: bar.update(task, completed=done)
 
 
-def _octets(value: float) -> str:
-    for unit in ("octets/s", "KB/s", "MB/s"):
+def _rate(value: float) -> str:
+    for unit in ("bytes/s", "KB/s", "MB/s"):
         if value < 1000:
             return f"{value:.3g} {unit}"
         value /= 1000
@@ -82,7 +82,7 @@ def _octets(value: float) -> str:
 
 
 def _parameter_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each of `Parameters`: their defaults stand there alone."""
+    """Give a command one option for each of `Parameters`, with the defaults from there."""
     types = get_type_hints(Parameters)
     options = [
         inspect.Parameter(
@@ -110,7 +110,7 @@ def _parameter_options(function: Callable[..., None]) -> Callable[..., None]:
 def run(
     *,
     peak_per_second: Annotated[
-        bool, typer.Option("--peak-per-second", help="Also give the highest run of each second.")
+        bool, typer.Option("--peak-per-second", help="Also print the highest run of each second.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the result as JSON to this file.", readable=False)
@@ -144,12 +144,12 @@ def _print_run(simulated: Traffic) -> None:
     output.facts(
         {
             "renewals": f"{simulated.renewals:,} ({simulated.expired:,} after expiry)",
-            "total": f"{int(simulated.octets.sum()):,} octets in {simulated.parameters.runs} runs",
-            "average": _octets(box.average),
-            "all seconds": ", ".join(f"{k} {_octets(v)}" for k, v in quantiles.items()),
-            "seconds with traffic": f"{box.seconds:,}: quartiles {_octets(box.q1)}, "
-            f"{_octets(box.median)}, {_octets(box.q3)}, mean {_octets(box.mean)}",
-            "peak": _octets(box.maximum),
+            "total": f"{int(simulated.octets.sum()):,} bytes in {simulated.parameters.runs} runs",
+            "average": _rate(box.average),
+            "all seconds": ", ".join(f"{k} {_rate(v)}" for k, v in quantiles.items()),
+            "seconds with traffic": f"{box.seconds:,}: quartiles {_rate(box.q1)}, "
+            f"{_rate(box.median)}, {_rate(box.q3)}, mean {_rate(box.mean)}",
+            "peak": _rate(box.maximum),
             "signatures": f"{simulated.signatures.mean():.3g}/s, peak "
             f"{int(simulated.signatures.max())}/s",
         },
@@ -159,10 +159,10 @@ def _print_run(simulated: Traffic) -> None:
 
 def _print_peaks(peaks: list[int]) -> None:
     if peaks:
-        typer.echo("second  octets")
-    for second, octets in enumerate(peaks):
-        if octets:
-            typer.echo(f"{second:>6}  {octets}")
+        typer.echo("second  bytes")
+    for second, size in enumerate(peaks):
+        if size:
+            typer.echo(f"{second:>6}  {size}")
 
 
 @app.command(epilog=options.examples("sim fig3 --out build"))
@@ -188,13 +188,13 @@ def study(out: Folder = Path("build"), as_json: options.Json = False) -> None:
     from triseal.sim import study as design
 
     with _progress("studying") as progress:
-        found = design.run(Parameters(), progress)
-    results.write_json(out / "study.json", found.as_dict())
-    written = study_plots.draw(found, out / "study.png")
+        result = design.run(Parameters(), progress)
+    results.write_json(out / "study.json", result.as_dict())
+    written = study_plots.draw(result, out / "study.png")
     if as_json:
-        output.facts(found.as_dict(), as_json=True)
+        output.facts(result.as_dict(), as_json=True)
     else:
-        for line in design.tell(found):
+        for line in design.tell(result):
             typer.echo(line)
         typer.echo(f"pictures: {', '.join(map(str, written))}")
 
@@ -210,20 +210,20 @@ def plan(
     nodes: Annotated[int, typer.Option(help=_HELP["nodes"])],
     services: Annotated[int, typer.Option(help=_HELP["services"])],
     change_within: Annotated[
-        int, typer.Option(help="Longest that a change may take to reach an unreachable node, s.")
+        int, typer.Option(help="Longest time for a change to reach an unreachable node, seconds.")
     ] = 5000,
     availability: Annotated[
-        float, typer.Option(help="Share of time that a service's seal lets it run.")
+        float, typer.Option(help="Share of time in which a service must have a valid seal.")
     ] = 0.999,
     churn: Annotated[float, typer.Option(help=_HELP["churn"])] = Parameters.churn,
     offline_max: Annotated[int, typer.Option(help=_HELP["offline_max"])] = Parameters.offline_max,
-    cores: Annotated[int, typer.Option(help="Cores that may sign.")] = 2,
+    cores: Annotated[int, typer.Option(help="Number of cores that may sign.")] = 2,
     link: Annotated[
-        int | None, typer.Option(help="Octets per second that the site's link carries.")
+        int | None, typer.Option(help="Bytes per second that the site's link carries.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Recommend settings for a site and say what they cost."""
+    """Recommend settings for a site and show their costs."""
     from triseal.sim import plan as planning
 
     wish = planning.Wish(
@@ -246,13 +246,13 @@ def _print_plan(made: Plan) -> None:
             "connect spread": f"{made.spread} s after boot",
             "database": f"{made.database} ({made.signatures['peak']:.0f} writes/s at the peak; "
             f"one SQLite here commits {made.machine.commits:.0f})",
-            "traffic": f"{_octets(made.octets['average'])} on average "
-            f"({made.gigabytes_a_day:.3g} GB a day), p99.9 {_octets(made.octets['p99.9'])}, "
-            f"peak {_octets(made.octets['p100'])}",
+            "traffic": f"{_rate(made.octets['average'])} on average "
+            f"({made.gigabytes_a_day:.3g} GB a day), p99.9 {_rate(made.octets['p99.9'])}, "
+            f"peak {_rate(made.octets['p100'])}",
             "signing": f"{made.signatures['average']:.3g}/s, {made.cores:.2g} of a core",
             "availability": f"services stand still {made.stopped:.2g} of the time; in an outage "
             f"{made.expiring:.1%} of the seals expire",
-            "power outage": f"all back after {back.last} s; {_octets(back.peak_octets)}, "
+            "power outage": f"all back after {back.last} s; {_rate(back.peak_octets)}, "
             f"{back.peak_handshakes} handshakes/s and {back.peak_signatures} signatures/s "
             f"at the peak",
         },
@@ -272,35 +272,36 @@ def compare(
     live: Annotated[
         Path,
         typer.Argument(
-            help="Traffic per second of a live run, JSON.", metavar="FILE", readable=False
+            help="JSON file with the traffic of a live run.", metavar="FILE", readable=False
         ),
     ],
     out: Folder = Path("build"),
     as_json: options.Json = False,
 ) -> None:
-    """Hold a live run against the simulation. Writes compare.json, .png, .svg.
+    """Compare a live run with its simulation. Writes compare.json, .png, .svg.
 
     The file: {"seconds": [...], "bytes": [...], "parameters": {"nodes": 5, "lifetime": 60, ...}}.
     """
     from triseal.sim import reality, results
 
     run_ = reality.load(live)
-    found, simulated = reality.compare(run_)
-    results.write_json(out / "compare.json", found.as_dict())
-    written = reality.draw(run_, simulated, found, out / "compare.png")
+    comparison, simulated = reality.compare(run_)
+    results.write_json(out / "compare.json", comparison.as_dict())
+    written = reality.draw(run_, simulated, comparison, out / "compare.png")
     if as_json:
-        output.facts(found.as_dict(), as_json=True)
+        output.facts(comparison.as_dict(), as_json=True)
         return
-    far, active = found.all_seconds, found.active_seconds
+    far, active = comparison.all_seconds, comparison.active_seconds
     output.facts(
         {
-            "total": f"{found.live_total} octets live, {found.simulated_total:.0f} simulated",
-            "renewals": f"{_counted(found.live_renewals)} live, "
-            f"{found.simulated_renewals:.0f} simulated",
-            "all seconds": f"Wasserstein {far.wasserstein:.3g} octets/s, {far.relative:.1%} of the "
-            f"mean (chance alone {found.by_chance:.1%}); Kolmogorov-Smirnov "
+            "total": f"{comparison.live_total} bytes live, "
+            f"{comparison.simulated_total:.0f} simulated",
+            "renewals": f"{_counted(comparison.live_renewals)} live, "
+            f"{comparison.simulated_renewals:.0f} simulated",
+            "all seconds": f"Wasserstein {far.wasserstein:.3g} bytes/s, {far.relative:.1%} of the "
+            f"mean (chance alone {comparison.by_chance:.1%}); Kolmogorov-Smirnov "
             f"{far.kolmogorov_smirnov:.3f}",
-            "seconds with traffic": f"Wasserstein {active.wasserstein:.3g} octets/s, "
+            "seconds with traffic": f"Wasserstein {active.wasserstein:.3g} bytes/s, "
             f"{active.relative:.1%} of the mean; Kolmogorov-Smirnov "
             f"{active.kolmogorov_smirnov:.3f}",
             "pictures": ", ".join(map(str, written)),

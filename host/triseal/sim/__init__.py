@@ -1,4 +1,4 @@
-"""The evaluation: renewal traffic of a site, simulated with the rule and the messages that run.
+"""The evaluation: the renewal traffic of a site, simulated with the real rule and real messages.
 
-Needs the extra `sim` (NumPy, Matplotlib).
+It needs the extra `sim` (NumPy, Matplotlib).
 """

@@ -1,4 +1,4 @@
-"""Figures that describe traffic: boxes as in the paper's Fig. 3, percentiles, straight lines."""
+"""Figures that describe traffic: boxplots as in the paper's Fig. 3, percentiles, straight lines."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from triseal.sim.traffic import Traffic
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
-_REACH = 1.5  # Tukey's whiskers, Matplotlib's default
+_REACH = 1.5  # length of Tukey's whiskers in interquartile ranges, Matplotlib's default
 
 
 @dataclass(frozen=True)
 class Box:
-    """A boxplot of octets per second over the seconds with traffic, and what stands beside it.
+    """A boxplot of bytes per second over the seconds with traffic, and some figures beside it.
 
     Attributes:
-        seconds: how many seconds had traffic, of all runs.
-        q1, median, q3: quartiles, octets per second.
+        seconds: number of seconds with traffic in all runs.
+        q1, median, q3: quartiles, bytes per second.
         low, high: ends of the whiskers, the last values within 1.5 interquartile ranges.
-        maximum: the highest second.
-        mean: over the seconds with traffic.
-        average: over all seconds, which is what a link carries in the long run.
-        above: seconds above the upper whisker.
+        maximum: bytes in the highest second.
+        mean: bytes per second, over the seconds with traffic.
+        average: bytes per second over all seconds: the load of a link in the long run.
+        above: number of seconds above the upper whisker.
     """
 
     seconds: int
@@ -41,7 +41,11 @@ class Box:
 
 
 def box(octets: NDArray[np.int64]) -> Box:
-    """The box of an array of octets per second, of any shape; all zero if there is no traffic."""
+    """Compute the boxplot of a traffic. It is all zero if there is no traffic.
+
+    Args:
+        octets: bytes per second, of any shape.
+    """
     active = octets[octets > 0]
     if active.size == 0:
         return Box(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
@@ -62,7 +66,13 @@ def box(octets: NDArray[np.int64]) -> Box:
 
 
 def outliers(octets: NDArray[np.int64], of: Box, most: int = 200) -> list[float]:
-    """Distinct values above the upper whisker, thinned to `most`: enough to draw, highest kept."""
+    """List the distinct values above the upper whisker, for drawing.
+
+    Args:
+        octets: bytes per second, of any shape.
+        of: the box of these values.
+        most: number of values to return at most; the highest one is always among them.
+    """
     values = np.unique(octets[octets > of.high])
     if values.size > most:
         values = values[np.linspace(0, values.size - 1, most).round().astype(int)]
@@ -70,9 +80,15 @@ def outliers(octets: NDArray[np.int64], of: Box, most: int = 200) -> list[float]
 
 
 def percentiles(values: NDArray[np.int64]) -> dict[str, float]:
-    """PERCENTILES over all seconds, quiet ones included: what a link must carry how often."""
-    found = np.percentile(values, PERCENTILES)
-    return {f"p{q:g}": float(v) for q, v in zip(PERCENTILES, found, strict=True)}
+    """Compute PERCENTILES over all seconds, quiet ones included.
+
+    Args:
+        values: one value for each second, of any shape.
+
+    Returns: the values by name, such as "p99.9".
+    """
+    quantiles = np.percentile(values, PERCENTILES)
+    return {f"p{q:g}": float(v) for q, v in zip(PERCENTILES, quantiles, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,11 @@ class Line:
 
 
 def line(x: Sequence[float], y: Sequence[float]) -> Line:
-    """Fit a line through two points or more."""
+    """Fit a least-squares line.
+
+    Args:
+        x, y: coordinates of two points or more.
+    """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     slope, intercept = (float(c) for c in np.polyfit(xs, ys, 1))
     rest = float(np.square(ys - (intercept + slope * xs)).sum())
@@ -94,7 +114,11 @@ def line(x: Sequence[float], y: Sequence[float]) -> Line:
 
 
 def summary(traffic: Traffic) -> dict[str, object]:
-    """Totals, percentiles, peaks and the box of one simulation, for JSON."""
+    """Summarise one simulation for JSON: totals, percentiles, peaks and the box.
+
+    Args:
+        traffic: the simulated traffic.
+    """
     parameters = traffic.parameters
     served = parameters.runs * parameters.duration * parameters.services_per_run
     return {

@@ -1,4 +1,4 @@
-"""What one core and one SQLite file of this machine can do, measured while you wait."""
+"""The capacity of this machine, measured: signatures of one core, commits of one SQLite file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from time import perf_counter, process_time
 
 from triseal.signer import KeySigner, generate
 
-_ENOUGH = 0.25  # seconds of each measurement
+_ENOUGH = 0.25  # seconds that each measurement takes
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """Rates of this machine.
+    """The rates of this machine.
 
     Attributes:
-        signatures: RSA-2048 signatures, for each second of one core.
-        commits: transactions of one row that SQLite commits a second (WAL, synchronous NORMAL).
+        signatures: RSA-2048 signatures per second of one core.
+        commits: transactions of one row per second that SQLite commits (WAL, synchronous NORMAL).
     """
 
     signatures: float
@@ -29,7 +29,7 @@ class Capacity:
 
 @cache
 def measure() -> Capacity:
-    """Measure once; half a second."""
+    """Measure the capacity once, which takes half a second; later calls return the same result."""
     return Capacity(_signatures(), _commits())
 
 

@@ -1,4 +1,4 @@
-"""The vectorised model: every step renews each service once, all services of all runs together."""
+"""The vectorised model: each step renews every service once, all services of all runs together."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from triseal.sim.parameters import Parameters
 
 Integers = NDArray[np.int64]
 Bits = Callable[[], Integers]
-"""Gives one fresh int64 of 32 random bits for each service of all runs, at each call."""
+"""Returns at each call one new int64 with 32 random bits for each service of all runs."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One renewal of each service whose renewal falls into its run.
+    """One renewal of each service, if it falls into the service's run.
 
     Attributes, each of shape (renewals,):
-        service: index, 0 .. runs * nodes * services - 1; run after run, node after node.
-        second: of the renewal, since the start of its run.
-        issued: when the seal that it replaces was issued.
-        stopped: seconds that the service stood still because that seal had expired.
-        expired: whether its node returned only at the seal's last second, or later.
-        returned: whether it came when the node returned, and not when it was drawn.
+        service: index of the service, 0 .. runs * nodes * services - 1, run after run and node
+            after node.
+        second: when the renewal happens, seconds since the start of its run.
+        issued: when the replaced seal was issued, seconds since the start of its run.
+        stopped: seconds that the service stood still because the replaced seal had expired.
+        expired: whether the node returned only in the seal's last second or later.
+        returned: whether the renewal happened at the node's return and not at the drawn time.
     """
 
     service: Integers
@@ -40,9 +41,14 @@ class Generation:
 
 @dataclass(frozen=True)
 class Draws:
-    """All that is random in a simulation, each from its own stream of the seed.
+    """The random values of a simulation. Each kind comes from its own stream of the seed.
 
-    So two rules or shares that are compared on one seed see the same outages and payloads.
+    Two rules or shares that are compared with one seed therefore see the same outages and payloads.
+
+    Attributes:
+        outages: the outages of all nodes.
+        payloads: bytes of grants of each service, shape (runs * services of a run,).
+        bits: returns random bits for a renewal of each service.
     """
 
     outages: churn.Outages
@@ -51,7 +57,11 @@ class Draws:
 
 
 def draws(parameters: Parameters) -> Draws:
-    """Random outages, payloads (octets, shape (runs * services of a run,)) and bits."""
+    """Draw the random values of a simulation.
+
+    Args:
+        parameters: the site; the seed is one of them.
+    """
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(parameters.seed).spawn(3)]
     count = parameters.runs * parameters.services_per_run
     payloads = streams[1].integers(
@@ -65,12 +75,16 @@ def draws(parameters: Parameters) -> Draws:
 
 
 def generations(parameters: Parameters, drawn: Draws) -> Iterator[Generation]:
-    """Renewals of all services until the end of the run.
+    """Renew all services again and again until the end of their run.
 
-    Every service holds a fresh seal at second 0. Within one service the generations follow each
-    other in time; between services they overlap. A seal that is due while its node is offline is
-    renewed when the node returns. Until then its service runs to the last second of the seal,
-    and no further.
+    Every service holds a new seal at second 0. The generations of one service follow each other in
+    time; those of different services overlap. If a seal is due while its node is offline, it is
+    renewed when the node returns. Until then the service runs to the last second of the seal and
+    then stands still.
+
+    Args:
+        parameters: the site.
+        drawn: the random values.
     """
     outages = drawn.outages
     lead = rules.rule(parameters)

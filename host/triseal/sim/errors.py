@@ -1,4 +1,4 @@
-"""What a simulation refuses."""
+"""The errors of the simulation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class MissingExtra(Failure):
 
 
 class BadTraffic(Failure):
-    """A file is not the traffic of a live run."""
+    """A file does not hold the traffic of a live run."""
 
     code = "bad-traffic"
-    advice = 'give {"seconds": [...], "bytes": [...], "parameters": {...}} as the soak writes it'
+    advice = 'Give {"seconds": [...], "bytes": [...], "parameters": {...}}, as the soak writes it.'
 
 
 class ParameterError(ValueError):
-    """A parameter is out of its range, or two contradict each other: wrong usage."""
+    """A parameter is out of its range, or two of them contradict each other: wrong usage."""

@@ -1,4 +1,4 @@
-"""The extra `sim`: whether its packages are here."""
+"""The check for the packages of the extra `sim`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGES = ("numpy", "matplotlib")
 
 
 def require() -> None:
-    """Raise MissingExtra unless all packages of the extra can be imported."""
+    """Raise MissingExtra unless all packages of the extra are installed."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtra(f"the simulation needs {' and '.join(missing)}")

@@ -1,8 +1,7 @@
-"""`python -m triseal.sim.fig3`: the paper's Fig. 3 by our code, its statements checked."""
+"""The paper's Fig. 3, made by this code, with a check of the paper's statements about it."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,12 @@ if TYPE_CHECKING:  # needs NumPy, which may be missing
 
 
 def make(folder: Path = results.BUILD) -> list[Statement]:
-    """Simulate, check, draw; writes fig3.json, fig3.png and fig3.svg into `folder`.
+    """Simulate, check and draw. Writes fig3.json, fig3.png and fig3.svg.
 
-    Returns: the paper's statements and what became of them.
+    Args:
+        folder: where to write the files.
+
+    Returns: the paper's statements with their verdicts.
     """
     from triseal.sim import figure3, paper, statements
 
@@ -35,18 +37,11 @@ def make(folder: Path = results.BUILD) -> list[Statement]:
 
 
 def tell(statements: list[Statement]) -> None:
-    """Print verdict, sentence and figure of each."""
+    """Print verdict, sentence and figures of each statement.
+
+    Args:
+        statements: the checked statements.
+    """
     for statement in statements:
         print(f"{statement.verdict.upper():<13} {statement.sentence}")
         print(f"{'':<13} {statement.figure}")
-
-
-def main() -> int:
-    """`triseal sim fig3`; returns its exit status."""
-    from triseal.cli.main import main as triseal
-
-    return triseal(["sim", "fig3"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -50,7 +50,7 @@ def _label(axes: Axes, result: Result, name: str) -> None:
     fits = result.growth[name]
     axes.text(
         0.985,
-        0.96 if fits["q3"].slope < 1 else 0.04,  # where this panel is empty
+        0.96 if fits["q3"].slope < 1 else 0.04,  # the empty part of this panel
         f"per service: peaks +{fits['maximum'].slope:.0f} B/s, "
         f"upper quartile +{fits['q3'].slope:.{0 if fits['q3'].slope > 10 else 2}f} B/s",
         transform=axes.transAxes,
@@ -62,7 +62,14 @@ def _label(axes: Axes, result: Result, name: str) -> None:
 
 
 def draw(result: Result, path: Path) -> list[Path]:
-    """Draw Fig. 3; returns the files written."""
+    """Draw Fig. 3.
+
+    Args:
+        result: the simulated points.
+        path: file to write, .png; an .svg is written beside it.
+
+    Returns: the files that were written.
+    """
     with plots.style():
         figure, axes = plots.grid(2, 2, 5.6, sharex=True, sharey=True)
         for index, name in enumerate(SERIES):

@@ -1,7 +1,7 @@
-"""Octets of one mutual TLS handshake between a node and its SLSM, by doing one in memory.
+"""The size of a mutual TLS handshake between a node and its SLSM, measured in memory.
 
-The SLSM's side is the server's own; both greet as the OpenSSL of this Python does, whose greeting
-grows with its versions: 3.5 names more algorithms than 3.0.
+The SLSM's side is the server's own code. Both sides use the OpenSSL of this Python, whose first
+messages grow with its version: 3.5 names more algorithms than 3.0.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from triseal.sim import specimen
 from triseal.site.server.listeners import certificate
 from triseal.site.slca.authority import self_signed
 
-_YEARS = Validity(1577836800, 2524607999)  # 2020 to 2049: nothing here outlives the process
+_YEARS = Validity(1577836800, 2524607999)  # 2020 to 2049: only this process uses the certificates
 _HANDSHAKES = 129
-_CIPHERS = "ECDHE+AESGCM"  # those of the SLSM's that MicroPython's mbedTLS has
+_CIPHERS = "ECDHE+AESGCM"  # those of the SLSM's ciphers that MicroPython's mbedTLS has
 
 
 class _Party:
@@ -30,7 +30,7 @@ class _Party:
         self.done = False
 
     def step(self) -> bytes:
-        """Handshake as far as it goes; returns what to send."""
+        """Continue the handshake as far as possible. Returns the bytes to send."""
         try:
             self.tls.do_handshake()
             self.done = True
@@ -40,10 +40,10 @@ class _Party:
 
 
 def node_context(authority: bytes) -> ssl.SSLContext:
-    """TLS 1.2 as a node with MicroPython speaks it, without a certificate yet.
+    """Make a TLS 1.2 context like that of a node with MicroPython, without a certificate.
 
     Args:
-        authority: the site's certificate, DER, under which the SLSM's own has to be.
+        authority: the site's certificate, DER, which must have issued the SLSM's certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -56,7 +56,7 @@ def node_context(authority: bytes) -> ssl.SSLContext:
 
 @cache
 def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A node's and the SLSM's, each with a fresh P-256 key and the SLCA's certificate for it."""
+    """Make the contexts of a node and of the SLSM, each with a new P-256 key and a certificate."""
     authority = specimen.authority()
     root = self_signed(specimen.signer("site"), authority.issuer.site, specimen.NOW)
     node, key = node_context(root), ec.generate_private_key(ec.SECP256R1())
@@ -68,24 +68,27 @@ def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def connect() -> tuple[_Party, _Party, int]:
-    """Handshake once; returns node, SLSM and the octets that both sent together."""
+    """Do one handshake.
+
+    Returns: the node's end, the SLSM's end, and the number of bytes that both sent together.
+    """
     ours = _contexts()
     node, slsm = _Party(ours[0], server=False), _Party(ours[1], server=True)
-    total = 0
+    size = 0
     while not (node.done and slsm.done):
         flight = node.step()
         slsm.incoming.write(flight)
         answer = slsm.step()
         node.incoming.write(answer)
-        total += len(flight) + len(answer)
-    return node, slsm, total
+        size += len(flight) + len(answer)
+    return node, slsm, size
 
 
 @cache
 def octets() -> int:
-    """Octets of a handshake in both directions: the median of many.
+    """Measure the bytes of a handshake in both directions, the median of many.
 
-    Their two ECDSA signatures differ by an octet or two from one handshake to the next, and equal
-    seeds are to give equal results.
+    The size of an ECDSA signature varies by a byte or two, and a handshake has two of them. With
+    the median, equal seeds give equal results.
     """
     return sorted(connect()[2] for _ in range(_HANDSHAKES))[_HANDSHAKES // 2]

@@ -1,7 +1,7 @@
-"""Churn: when nodes are offline, and the paper's "churn rate of 0,001%" in its possible readings.
+"""Outages of nodes (churn), and the possible readings of the paper's "churn rate of 0,001%".
 
-Times of all nodes lie on one axis: node n owns `n * span` up to `(n + 1) * span`, so that one
-binary search serves them all.
+The times of all nodes lie on one axis: node n owns `n * span` up to `(n + 1) * span`. One binary
+search then serves all of them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Integers = NDArray[np.int64]
 
 
 class Outages:
-    """Intervals in which nodes are offline: from `begin` up to, not including, `end`.
+    """The intervals in which nodes are offline, from `begin` up to `end`, without `end` itself.
 
     Args:
-        node: whose interval, ascending; shape (intervals,).
+        node: index of the node of each interval, ascending; shape (intervals,).
         begin, end: seconds since the start, ascending for each node, disjoint; same shape.
-        span: seconds that each node gets on the common axis; more than any time asked for.
+        span: seconds that each node gets on the common axis; more than any time that is asked for.
     """
 
     def __init__(self, node: Integers, begin: Integers, end: Integers, span: int) -> None:
@@ -33,20 +33,32 @@ class Outages:
         self._after = np.concatenate((base + end, [np.iinfo(np.int64).max]))
 
     def online_from(self, at: Integers) -> Integers:
-        """The first second from `at` on, on the common axis, at which its node is online."""
+        """Find the first second not before `at` in which the node is online.
+
+        Args:
+            at: times on the common axis, of any shape.
+        """
         latest_end = self._before[np.searchsorted(self._begin, at, side="right")]
         return np.maximum(at, latest_end)
 
     def reconnect_after(self, at: Integers) -> Integers:
-        """The next return of the node after `at`; some later node's time if it has none."""
+        """Find the next return of the node after `at`, or a time of a later node if it has none.
+
+        Args:
+            at: times on the common axis, of any shape.
+        """
         return self._after[np.searchsorted(self._after, at, side="right")]
 
 
 def draw(parameters: Parameters, random: np.random.Generator) -> Outages:
-    """Outages of all nodes of all runs, run after run.
+    """Draw the outages of all nodes of all runs, run after run.
 
-    A node that is online drops out in each second with probability `churn`; so the time to the
-    next one is geometric, and a second online at least lies between two outages.
+    An online node drops out in each second with probability `churn`. The time to its next outage is
+    therefore geometric, and at least one online second lies between two outages.
+
+    Args:
+        parameters: the site.
+        random: the source of random numbers.
     """
     total = parameters.runs * parameters.nodes
     node = np.arange(total, dtype=np.int64)
@@ -94,4 +106,4 @@ READINGS: dict[str, Callable[[float, Parameters], float]] = {
     "a node, at each renewal": _per_renewal,
     "share of time that a node is offline": _time_offline,
 }
-"""Readings of "churn rate": each turns the rate into `Parameters.churn`. We take the first."""
+"""Readings of "churn rate": each turns the rate into `Parameters.churn`. We use the first one."""

@@ -1,4 +1,4 @@
-"""The simulations behind the paper's Fig. 3, and beside them the same site with our deltas."""
+"""The simulations behind the paper's Fig. 3, and the same site with our deltas beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triseal.sim.parameters import Parameters
 from triseal.sim.traffic import Progress, simulate
 
 SERVICES_PER_NODE = tuple(range(2, 41, 2))
-LIMIT = 2500.0  # octets per second: the line under which the paper's quartiles remain
+LIMIT = 2500.0  # bytes per second: the paper's quartiles remain below this line
 
 PAPER = Parameters(format="certificate", reconnect="all")
 OURS = Parameters(format="delta", reconnect="due")
@@ -31,12 +31,12 @@ class Point:
     """One boxplot: a site of some size in one of SERIES.
 
     Attributes:
-        services: of the whole site.
-        box: octets per second over the seconds with traffic, all runs.
-        outliers: values above the upper whisker, thinned for drawing.
+        services: number of services of the whole site.
+        box: bytes per second over the seconds with traffic, all runs.
+        outliers: values above the upper whisker, reduced in number for drawing.
         above_limit: share of the seconds with traffic that exceed LIMIT.
         outliers_on_return: share of the seconds above the whisker in which a node came back.
-        peaks_on_return: the same of the seconds above half the highest.
+        peaks_on_return: share of the seconds above half the maximum in which a node came back.
     """
 
     services: int
@@ -53,7 +53,11 @@ def _share(part: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
 
 
 def point(parameters: Parameters) -> Point:
-    """Simulate one site and describe its traffic."""
+    """Simulate one site and describe its traffic.
+
+    Args:
+        parameters: the site.
+    """
     traffic = simulate(parameters)
     octets, box = traffic.octets, boxes.box(traffic.octets)
     returned = traffic.returns > 0
@@ -69,11 +73,11 @@ def point(parameters: Parameters) -> Point:
 
 @dataclass(frozen=True)
 class Result:
-    """All that `make fig3` finds out.
+    """The results of `make fig3`.
 
     Attributes:
-        points: for each of SERIES, by rising number of services.
-        growth: for each of SERIES and each of GROWING, the line over the number of services.
+        points: for each of SERIES, the points by rising number of services.
+        growth: for each of SERIES and each of GROWING, a line over the number of services.
         readings: for each reading of "churn rate", the largest site with backoff.
         without_churn: the largest site with backoff, if no node ever drops out.
     """
@@ -84,7 +88,7 @@ class Result:
     without_churn: Point
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the result for JSON."""
         return {
             "series": {name: asdict(SERIES[name]) for name in SERIES},
             "points": {name: [asdict(p) for p in row] for name, row in self.points.items()},
@@ -105,9 +109,9 @@ def run(
     """Simulate every point.
 
     Args:
-        progress: told the share that is done.
-        size: its runs, duration and seed count.
-        services_per_node: of the points, rising.
+        progress: called with the share that is done, 0 .. 1.
+        size: gives runs, duration and seed; its other parameters don't count.
+        services_per_node: number of services on each node for each point, rising.
     """
 
     def sized(series: Parameters, services: int) -> Parameters:
@@ -137,6 +141,12 @@ def run(
 
 
 def growth(row: list[Point]) -> dict[str, boxes.Line]:
-    """Lines over the number of services, for each of GROWING."""
+    """Fit lines over the number of services.
+
+    Args:
+        row: the points of one series.
+
+    Returns: the line for each of GROWING.
+    """
     services = [float(p.services) for p in row]
     return {what: boxes.line(services, [getattr(p.box, what) for p in row]) for what in GROWING}

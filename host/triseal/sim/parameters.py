@@ -1,4 +1,4 @@
-"""What one simulation is told: the paper's section IV, as names with units."""
+"""The parameters of one simulation: section IV of the paper, as names with units."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ RULES = ("triseal", "early", "step-ca", "spire", "spire-polled")
 RECONNECTS = ("due", "all")
 FORMATS = ("certificate", "seal", "delta")
 
-_LONGEST = 2**31 - 1  # a lifetime's draw has to fit 63 bits beside 32 random ones
+_LONGEST = 2**31 - 1  # the draw of a renewal must fit into 63 bits, with 32 random ones
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """One simulated site; the defaults are the paper's.
+    """The parameters of one simulated site. The defaults are the paper's.
 
     Attributes:
-        nodes: nodes of the site.
-        services: services on each node, at most 64: a node names them all in its Hello.
-        lifetime: of a site seal, seconds.
-        share: of the lifetime that the renewal is drawn from, thousandths; 0 renews at expiry.
-        rule: who decides when to renew, one of RULES.
+        nodes: number of nodes.
+        services: services on each node, at most 64: a HELLO names all of them.
+        lifetime: lifetime of a site seal, seconds.
+        share: share of the lifetime in which the renewal is drawn, thousandths; 0 renews at expiry.
+        rule: the renewal rule, one of RULES.
         churn: probability that an online node drops out in a given second.
-        offline_min, offline_max: how long it then stays away, uniform, both included, seconds.
-        payload_min, payload_max: octets of grants in each service's seal, uniform.
-        reconnect: what a returning node renews, what is "due" or "all" its services (the paper's).
-        format: what goes over the wire, one of FORMATS.
-        duration: of one run, seconds.
-        runs: independent runs.
-        seed: two equal sets of parameters give equal results.
+        offline_min, offline_max: length of an outage, uniform, both included, seconds.
+        payload_min, payload_max: bytes of grants in each service's seal, uniform.
+        reconnect: the services that a returning node renews: those that are "due", or "all"
+            (paper).
+        format: the form of a renewal on the wire, one of FORMATS.
+        duration: length of one run, seconds.
+        runs: number of independent runs.
+        seed: seed of the random numbers; equal parameters give equal results.
     """
 
     nodes: int = 15
@@ -54,7 +55,7 @@ class Parameters:
     def __post_init__(self) -> None:
         for name in ("nodes", "lifetime", "duration", "runs", "offline_min"):
             _within(name, getattr(self, name), 1, _LONGEST)
-        _within("services", self.services, 1, MAX_LIST)  # more don't fit into a Hello
+        _within("services", self.services, 1, MAX_LIST)  # a HELLO can't name more
         _within("share", self.share, 0, 400 if self.rule == "early" else 1000)
         _within("churn", self.churn, 0, 1)
         _within("offline_max", self.offline_max, self.offline_min, _LONGEST)
@@ -67,19 +68,19 @@ class Parameters:
 
     @property
     def services_per_run(self) -> int:
-        """Services of the whole site."""
+        """The number of services of the whole site."""
         return self.nodes * self.services
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; `Parameters(**d)` gives it back."""
+        """Return the parameters for JSON; `Parameters(**d)` restores them."""
         return asdict(self)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ParameterError(f"{name} is {value}, which is not within {low} to {high}")
+        raise ParameterError(f"{name} is {value}; it must be within {low} to {high}")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ParameterError(f"{name} is {value!r}, not one of {', '.join(known)}")
+        raise ParameterError(f"{name} is {value!r}; it must be one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Settings for a site, and what they cost: the study turned into advice."""
+"""Recommended settings for a site and their costs: the study, turned into advice."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from triseal.sim.errors import ParameterError
 from triseal.sim.parameters import Parameters
 from triseal.sim.traffic import Progress, simulate
 
-MOST_SERVICES = 4_000_000  # what the simulation holds in about 2 GiB
+MOST_SERVICES = 4_000_000  # the simulation then needs about 2 GiB of memory
 SPREADS = (renewal.CONNECT_SPREAD, 60, 120, 300, 600, 1200, 2500, 5000, 10_000, 20_000, 43_200)
 _SHARE: int = renewal.SHARE
 _SHARES = range(_SHARE, 1001, 50)
-_LONGER = 1.25  # step in which a longer lifetime is looked for
-_BUSY = 0.7  # of its capacity is what a core or a link should be asked for at the peak
+_LONGER = 1.25  # factor between two lifetimes when a longer one is searched
+_BUSY = 0.7  # share of its capacity that a core or a link may need at the peak
 _LIFETIMES_SIMULATED = 12
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the site's owner asks for.
+    """The requirements of the site's owner.
 
     Attributes:
-        nodes, services: the site, services on each node.
-        change_within: longest that a change may take to reach an unreachable node, seconds.
-        availability: share of time that a service runs as far as its seal is concerned.
-        churn, offline_max: see Parameters.
-        cores: that the SLCA may sign with.
-        link: octets per second that the SLSM's link carries; None if it is no bound.
+        nodes: number of nodes.
+        services: services on each node.
+        change_within: longest time that a change may take to reach an unreachable node, seconds.
+        availability: share of time in which a service must have a valid seal.
+        churn, offline_max: as in Parameters.
+        cores: number of cores that the SLCA may sign with.
+        link: bytes per second that the SLSM's link carries; None if it is not a limit.
     """
 
     nodes: int
@@ -44,22 +45,23 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """Recommended settings and what they cost.
+    """Recommended settings and their costs.
 
     Attributes:
-        lifetime: of a site seal, seconds: the longest that a change takes.
+        wish: the requirements.
+        lifetime: lifetime of a site seal, seconds: the longest time that a change takes.
         share: backoff share, thousandths.
         spread: seconds over which nodes draw their first connect after boot.
-        octets: per second, averages and percentiles of a simulated run, common start included.
-        gigabytes_a_day: 10**9 octets of traffic.
-        signatures: per second on average, and the peak; as many database writes.
-        cores: busy with signing, on average.
-        expiring: share of the seals on nodes that drop out which expire before they are back.
-        stopped: share of time that a service stands still for it.
+        octets: bytes per second, average and percentiles of a simulated run with a common start.
+        gigabytes_a_day: traffic, 10**9 bytes a day.
+        signatures: signatures per second, average and peak; the database needs as many writes.
+        cores: number of cores that are busy with signing, on average.
+        expiring: share of the seals on a node in an outage that expire before it is back.
+        stopped: share of time that a service stands still for this reason.
         database: "SQLite" or "PostgreSQL".
         recovery: the return of the whole site after a power outage.
-        machine: rates of this machine that all of this builds on.
-        notes: what can't be had, and what would help.
+        machine: the rates of this machine, on which the plan is based.
+        notes: requirements that can't be met, and what would help.
     """
 
     wish: Wish
@@ -78,15 +80,19 @@ class Plan:
     notes: list[str]
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the plan for JSON."""
         return asdict(self)
 
 
 def make(wish: Wish, progress: Progress | None = None) -> Plan:
     """Plan a site.
 
+    Args:
+        wish: the requirements.
+        progress: called with the share that is done, 0 .. 1.
+
     Raises:
-        ParameterError: a wish is out of its range.
+        ParameterError: a requirement is out of its range.
     """
     base = _parameters(wish)
     machine = capacity.measure()
@@ -119,11 +125,11 @@ def _parameters(wish: Wish) -> Parameters:
     if wish.nodes * wish.services > MOST_SERVICES:
         raise ParameterError(f"nodes times services is more than {MOST_SERVICES}")
     if not 0 <= wish.availability < 1:
-        raise ParameterError(f"availability is {wish.availability}, not from 0 to below 1")
+        raise ParameterError(f"availability is {wish.availability}; it must be from 0 to below 1")
     if wish.cores < 1 or (wish.link is not None and wish.link < 1):
-        raise ParameterError("cores and link are at least 1")
+        raise ParameterError("cores and link must be at least 1")
     if wish.change_within < 10:
-        raise ParameterError("change_within is below 10 s: no link renews that fast for long")
+        raise ParameterError("change_within must be at least 10 s: no link renews faster for long")
     return Parameters(
         nodes=wish.nodes,
         services=wish.services,
@@ -136,9 +142,9 @@ def _parameters(wish: Wish) -> Parameters:
 
 
 def _share(base: Parameters, wish: Wish, notes: list[str]) -> int:
-    """The smallest share, from the default up, that meets the availability.
+    """Find the smallest share, from the default up, that meets the availability.
 
-    The lifetime is the longest allowed: it costs least and outlives most.
+    The lifetime is the longest allowed one: it costs least, and fewest seals expire in outages.
     """
     allowed = 1 - wish.availability
     for share in _SHARES:
@@ -148,8 +154,8 @@ def _share(base: Parameters, wish: Wish, notes: list[str]) -> int:
     while closed.stopped_share(replace(base, lifetime=round(lifetime))) > allowed:
         lifetime *= _LONGER
     notes.append(
-        f"availability {wish.availability:g} can't be had within {base.lifetime} s under this "
-        f"churn; allow changes {round(lifetime)} s"
+        f"availability {wish.availability:g} can't be reached within {base.lifetime} s with this "
+        f"churn; allow changes to take {round(lifetime)} s"
     )
     return _SHARE
 
@@ -157,7 +163,7 @@ def _share(base: Parameters, wish: Wish, notes: list[str]) -> int:
 def _spread(
     settings: Parameters, wish: Wish, machine: capacity.Capacity, notes: list[str]
 ) -> recovery.Recovery:
-    """The shortest spread of first connects that keeps signing and the link below their limits."""
+    """Find the shortest spread of first connects that keeps signing and the link below a limit."""
     rate = wish.cores * machine.signatures
     for spread in SPREADS:
         back = recovery.recover(settings, spread, rate)
@@ -165,7 +171,7 @@ def _spread(
         if fits_link and back.peak_signatures <= max(_BUSY * rate, settings.services):
             return back
     notes.append(
-        f"even spread over {spread} s the return of all nodes at once asks for "
-        f"{back.peak_octets} octets/s and {back.peak_signatures} signatures/s"
+        f"even with a spread of {spread} s the return of all nodes at once needs "
+        f"{back.peak_octets} bytes/s and {back.peak_signatures} signatures/s"
     )
     return back

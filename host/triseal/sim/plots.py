@@ -1,4 +1,4 @@
-"""Pictures, made for print: one width, one set of colours; strokes and markers for grey."""
+"""The common style of all pictures, made for print: one width and one set of colours."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WIDTH = 7.2  # inches: a page with margins
 DARK, LIGHT, ACCENT, FAINT = "#1b3a57", "#9ec3df", "#c8502d", "#8a8a8a"
 COLOURS = ("#1b3a57", "#c8502d", "#79b58a", "#6f4a94", "#8a8a8a")
 MARKERS = ("o", "s", "^", "D", "v")
-"""For series side by side: colours for the screen, markers for a grey print."""
+"""For several series: colours for the screen, markers for a print in grey."""
 GREY_TEXT = "#5c5c5c"
 FIRST: dict[str, Any] = {"color": ACCENT, "linewidth": 1.2}
 SECOND: dict[str, Any] = {"color": DARK, "linewidth": 1.2, "linestyle": (0, (4, 1.5))}
-"""Two lines that cross: told apart by their strokes as well."""
+"""For two lines that cross: they differ in their strokes too."""
 _STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 9,
@@ -41,19 +41,34 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Our look, for the time of one picture."""
+    """Use the common style while one picture is drawn."""
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         yield
 
 
 def grid(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure of our width and its axes; drawn without pyplot, so no window and no state."""
+    """Make a figure of the common width with a grid of axes, without pyplot: no window, no state.
+
+    Args:
+        rows, columns: size of the grid.
+        height: height of the figure, inches.
+        options: options of `Figure.subplots`.
+
+    Returns: the figure and its axes.
+    """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path` as PNG (200 dpi) and as SVG beside it, each complete at every moment."""
+    """Write a figure as PNG (200 dpi) and as SVG; neither file is ever incomplete.
+
+    Args:
+        figure: the figure.
+        path: file to write; its suffix is replaced by .png and .svg.
+
+    Returns: the files that were written.
+    """
     written = []
     for kind in ("png", "svg"):
         target = path.with_suffix("." + kind)
@@ -66,6 +81,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 
 def thousands(axis: Axes, which: str = "both") -> None:
-    """Plain numbers on logarithmic axes: 0.1, 1, 10 instead of powers."""
+    """Label logarithmic axes with plain numbers: 0.1, 1, 10 instead of powers.
+
+    Args:
+        axis: the axes.
+        which: "x", "y" or "both".
+    """
     for name in ("x", "y") if which == "both" else (which,):
         getattr(axis, name + "axis").set_major_formatter(lambda v, _: f"{v:g}")

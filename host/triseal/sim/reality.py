@@ -1,4 +1,4 @@
-"""A live run beside the simulation with the same parameters: overlay, and distance as a number."""
+"""A comparison of a live run with its simulation: a picture, and the distance as a number."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from triseal.sim.errors import BadTraffic, ParameterError
 from triseal.sim.parameters import Parameters
 from triseal.sim.traffic import simulate
 
-_MOST_OCTETS = 64 << 20
-_LONGEST_LIVE = 1_000_000  # seconds: more is a wrong origin, not a run
-_RUNS = 50  # simulated for one live run, to show how far chance alone reaches
+_MOST_BYTES = 64 << 20
+_LONGEST_LIVE = 1_000_000  # seconds; a longer run means that `start` is wrong
+_RUNS = 50  # simulated runs for one live run, to show the effect of chance alone
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Live:
-    """Traffic of a live run.
+    """The traffic of a live run.
 
     Attributes:
-        octets: for each second from the first to the last of the run, shape (duration,).
-        parameters: of the simulation that it is held against.
-        renewals: of the live run; None if the file doesn't say.
+        octets: bytes of each second from the first to the last of the run, shape (duration,).
+        parameters: parameters of the simulation to compare with.
+        renewals: number of renewals of the live run; None if the file does not say it.
     """
 
     octets: NDArray[np.int64]
@@ -41,11 +41,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far two distributions of octets per second are from each other.
+    """The distance between two distributions of bytes per second.
 
     Attributes:
-        wasserstein: area between their distribution functions (the first Wasserstein distance),
-            octets per second: how far the one must be moved to become the other.
+        wasserstein: first Wasserstein distance, bytes per second: the area between the distribution
+            functions.
         relative: the same, divided by the live run's mean.
         kolmogorov_smirnov: largest difference of the distribution functions, 0 .. 1.
     """
@@ -57,16 +57,16 @@ class Distance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The live run against the simulation.
+    """The comparison of a live run with its simulation.
 
     Attributes:
         all_seconds: distance over every second, quiet ones included.
-        active_seconds: distance over the seconds with traffic, as the paper's boxplots count.
-        by_chance: the all-seconds distances of single simulated runs from all of them: the 95th
-            percentile of what chance alone does, relative as above.
+        active_seconds: distance over the seconds with traffic, which the paper's boxplots count.
+        by_chance: 95th percentile of the relative distances of single simulated runs from all of
+            them: the effect of chance alone.
         live, simulated: the boxes.
-        live_total, simulated_total: octets of a run; of the simulation the mean.
-        live_renewals, simulated_renewals: of a run, in the same way; None if nobody counted.
+        live_total, simulated_total: bytes of a run; of the simulation the mean.
+        live_renewals, simulated_renewals: renewals of a run, in the same way; None if not counted.
     """
 
     all_seconds: Distance
@@ -80,25 +80,28 @@ class Comparison:
     simulated_renewals: float
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the comparison for JSON."""
         return asdict(self)
 
 
 def load(path: Path) -> Live:
-    """Read {"seconds": [...], "bytes": [...], "parameters": {...}}.
+    """Read the traffic of a live run: {"seconds": [...], "bytes": [...], "parameters": {...}}.
 
-    `seconds` are whole; a second that isn't there had no traffic. `parameters` are names of
-    Parameters; those that aren't there have its defaults, others are passed over, but for
-    `start`: the second at which all services held fresh seals, where the simulation begins (0).
-    What came before it is left out. `duration` counts quiet seconds at the end as well, and
-    `renewals` is how many the live run made.
+    `seconds` are whole numbers; a second that is missing had no traffic. `parameters` are names of
+    Parameters; missing ones have their defaults. Other names are ignored, except these: `start` is
+    the second at which all services had new seals, where the simulation begins (default 0), and
+    everything before it is left out; `duration` counts quiet seconds at the end too; `renewals` is
+    the number of renewals of the live run.
+
+    Args:
+        path: the JSON file.
 
     Raises:
-        BadTraffic: the file isn't of this form, or a parameter is out of its range.
-        Failure, OSError: it can't be read.
+        BadTraffic: the file does not have this form, or a parameter is out of its range.
+        Failure, OSError: the file can't be read.
     """
     try:
-        content = json.loads(files.read(path, _MOST_OCTETS))
+        content = json.loads(files.read(path, _MOST_BYTES))
         seconds = np.asarray(content["seconds"], dtype=np.int64)
         octets = np.asarray(content["bytes"], dtype=np.int64)
         told = dict(content["parameters"])
@@ -117,24 +120,28 @@ def load(path: Path) -> Live:
 
 
 def _row(seconds: NDArray[np.int64], octets: NDArray[np.int64], duration: int) -> NDArray[np.int64]:
-    """Octets of every second from the start on."""
+    """Return the bytes of every second from the start on."""
     if seconds.shape != octets.shape or seconds.ndim != 1 or (octets < 0).any():
-        raise BadTraffic("seconds and bytes must be two rows of one length, none negative")
+        raise BadTraffic(
+            "seconds and bytes must be lists of one length; bytes must not be negative"
+        )
     inside = seconds >= 0
     if not inside.any():
         raise BadTraffic("the live run has no traffic after its start")
     duration = max(duration, int(seconds.max()) + 1)
     if duration > _LONGEST_LIVE:
-        raise BadTraffic(f"{duration} seconds after the start: give parameters.start")
+        raise BadTraffic(f"the run lasts {duration} seconds: give parameters.start")
     row = np.zeros(duration, dtype=np.int64)
     np.add.at(row, seconds[inside], octets[inside])
     return row
 
 
 def distance(first: NDArray[np.int64], second: NDArray[np.int64]) -> Distance:
-    """Distance of two samples of octets per second, each of any shape and not empty.
+    """Compute the distance of two samples of bytes per second.
 
-    `relative` is to the mean of the first.
+    Args:
+        first, second: the samples, each of any shape and not empty. `relative` refers to the mean
+            of the first.
     """
     a, b = np.sort(first, axis=None), np.sort(second, axis=None)
     grid = np.union1d(a, b)
@@ -147,12 +154,15 @@ def distance(first: NDArray[np.int64], second: NDArray[np.int64]) -> Distance:
 
 
 def compare(live: Live) -> tuple[Comparison, NDArray[np.int64]]:
-    """Simulate with the live run's parameters and measure.
+    """Simulate with the parameters of a live run, and compare.
 
-    Returns: the comparison, and simulated octets, shape (runs, duration).
+    Args:
+        live: the live run.
+
+    Returns: the comparison, and the simulated bytes per second, shape (runs, duration).
 
     Raises:
-        BadTraffic: one of the two had no traffic at all.
+        BadTraffic: the live run or its simulation had no traffic.
     """
     traffic = simulate(live.parameters)
     simulated = traffic.octets
@@ -174,7 +184,7 @@ def compare(live: Live) -> tuple[Comparison, NDArray[np.int64]]:
 
 
 def _share_up_to(values: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """A distribution function to draw, thinned to 2000 steps."""
+    """Compute a distribution function for drawing, reduced to 2000 steps."""
     ordered = np.sort(values, axis=None).astype(float)
     share = np.arange(1, ordered.size + 1) / ordered.size
     keep = np.unique(np.linspace(0, ordered.size - 1, 2000).astype(int))
@@ -184,7 +194,16 @@ def _share_up_to(values: NDArray[np.int64]) -> tuple[Floats, Floats]:
 def draw(
     live: Live, simulated: NDArray[np.int64], comparison: Comparison, path: Path
 ) -> list[Path]:
-    """Both in one picture: traffic per second, its sum, and its distribution over seconds."""
+    """Draw both in one picture: traffic per second, its sum, and its distribution over seconds.
+
+    Args:
+        live: the live run.
+        simulated: simulated bytes per second, shape (runs, duration).
+        comparison: the comparison of the two.
+        path: file to write, .png; an .svg is written beside it.
+
+    Returns: the files that were written.
+    """
     with plots.style():
         figure = Figure(figsize=(plots.WIDTH, 5.2), layout="constrained")
         axes = figure.subplot_mosaic("aa;bc")
@@ -195,7 +214,7 @@ def draw(
 
 
 def _band(axes: Axes, runs: Floats) -> None:
-    """Where the middle 95 % of the simulated runs are, in KB; shape (runs, seconds)."""
+    """Draw the range of the middle 95 % of the simulated runs, KB; shape (runs, seconds)."""
     low, high = np.percentile(runs, (2.5, 97.5), axis=0)
     seconds = np.arange(runs.shape[1])
     axes.fill_between(
@@ -215,7 +234,7 @@ def _draw_seconds(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
     mean = simulated.mean(axis=0) / 1000
     axes.step(seconds, mean, where="post", label="their mean", **plots.SECOND)
     axes.step(seconds, live.octets / 1000, where="post", label="live", **plots.FIRST)
-    axes.set(xlabel="seconds after all seals were fresh", ylabel="KB in each second")
+    axes.set(xlabel="seconds after all seals were new", ylabel="KB in each second")
     axes.set(xlim=(0, live.octets.size), ylim=(0, 1.2 * axes.get_ylim()[1]))
     away = f", churn {p.churn:g}/s" if p.churn else ""
     axes.set_title(
@@ -237,7 +256,7 @@ def _draw_distributions(
 ) -> None:
     axes.step(*_share_up_to(simulated), where="post", label="simulated", **plots.SECOND)
     axes.step(*_share_up_to(live.octets), where="post", label="live", **plots.FIRST)
-    axes.set(xlabel="octets in a second", ylabel="share of seconds up to it", ylim=(0, 1.02))
+    axes.set(xlabel="bytes in a second", ylabel="share of seconds up to it", ylim=(0, 1.02))
     axes.set_title("Distribution over seconds")
     axes.legend(
         loc="lower right",

@@ -1,4 +1,4 @@
-"""After a power outage of a whole site: all nodes boot in one second, all seals are expired."""
+"""The return of a site after a power outage: all nodes boot at once, all seals are expired."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Recovery:
-    """How a site comes back.
+    """The course of a site's return.
 
     Attributes:
         spread: seconds over which the nodes' first connects are drawn.
-        peak_octets: in the busiest second, with handshakes, if signing keeps up.
-        peak_handshakes, peak_signatures: in the busiest second. Each signature is one database
-            write as well: a renewal is recorded before it is sent.
-        half, last: seconds from boot until half, and all, of the services run again with as many
-            signatures a second as there are.
+        peak_octets: bytes in the busiest second, with handshakes, if signing keeps up.
+        peak_handshakes: handshakes in the busiest second.
+        peak_signatures: signatures in the busiest second. Each one needs a database write too: a
+            renewal is recorded before it is sent.
+        half, last: seconds from boot until half, and all, of the services run again, with the given
+            signatures per second.
     """
 
     spread: int
@@ -39,9 +40,9 @@ def recover(parameters: Parameters, spread: int, signatures_per_second: float) -
     """Simulate the return of a site of one run.
 
     Args:
-        parameters: the site; nodes, services, payloads, format and seed count.
-        spread: for `sealcore.renewal.connect_delay`, seconds.
-        signatures_per_second: what the SLCA can sign.
+        parameters: the site: its nodes, services, payloads, format and seed.
+        spread: seconds, for `sealcore.renewal.connect_delay`.
+        signatures_per_second: signatures that the SLCA can make in a second.
     """
     random = np.random.default_rng(parameters.seed)
     bits = random.integers(0, 2**32, parameters.nodes, dtype=np.int64)
@@ -62,13 +63,13 @@ def recover(parameters: Parameters, spread: int, signatures_per_second: float) -
 
 
 def _served(arrivals: Integers, capacity: float) -> NDArray[np.float64]:
-    """Signatures done by the end of each second: a queue that serves `capacity` a second."""
+    """Count the signatures done by the end of each second, by a queue with a fixed capacity."""
     total = int(arrivals.sum())
     seconds = arrivals.size + int(total / capacity) + 2
     asked = np.full(seconds, float(total))
     asked[: arrivals.size] = np.cumsum(arrivals)
-    # Work that finds the queue idle can't have been done before: the backlog restarts at its
-    # lowest point so far (Lindley's recursion, without a loop).
+    # The queue can't use idle time later: the backlog starts again at its lowest point so far
+    # (Lindley's recursion, without a loop).
     capacity_so_far = capacity * np.arange(1, seconds + 1)
     idle = np.minimum.accumulate(np.concatenate(([0.0], asked - capacity_so_far)))[:-1]
     served: NDArray[np.float64] = np.minimum(asked, capacity_so_far + idle)

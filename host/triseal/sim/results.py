@@ -1,4 +1,4 @@
-"""Where results go, and how: as JSON, complete at every moment."""
+"""The files of results: JSON in a folder `build`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,10 @@ BUILD = Path("build")
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write `content` to `path`; makes the folder if need be."""
+    """Write a value as JSON, through a rename. The folder is created if needed.
+
+    Args:
+        path: file to write.
+        content: the value.
+    """
     files.write(path, (json.dumps(content, indent=1) + "\n").encode())

@@ -1,6 +1,6 @@
-"""When a seal is renewed: our rule, which is sealcore's own code, and two well-known ones.
+"""Renewal rules: ours, which is the code of sealcore, and two well-known ones.
 
-A rule maps random bits to the lead: how many seconds before expiry the renewal is due.
+A rule maps random bits to a lead: the seconds before expiry at which the renewal is due.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from triseal.sim.parameters import Parameters
 Integers = NDArray[np.int64]
 Lead = Callable[[Integers], Integers]
 
-SPIRE_POLL = 5  # seconds between two looks of the SPIRE agent at its certificates, by default
+SPIRE_POLL = 5  # seconds between two checks of its certificates by the SPIRE agent, by default
 
 
 def _triseal(lifetime: int, share: int) -> Lead:
@@ -27,29 +27,29 @@ def _triseal(lifetime: int, share: int) -> Lead:
 
 
 def _early(lifetime: int, share: int) -> Lead:
-    """Our window, moved ahead by its own length: what a margin before expiry would give."""
+    """Move our window ahead by its own length, as a margin before expiry would do."""
     seconds = renewal.window(lifetime, share)
     ours = _triseal(lifetime, share)
     return lambda bits: seconds + ours(bits)
 
 
 def _step_ca(lifetime: int) -> Lead:
-    """smallstep/certificates, ca/renew.go: a third before expiry, less up to a twentieth."""
+    """smallstep/certificates, ca/renew.go: renew at two thirds, up to a twentieth earlier."""
     return lambda bits: lifetime // 3 + _share_of(lifetime // 20, bits)
 
 
 def _spire(lifetime: int) -> Lead:
-    """spiffe/spire, rotationutil: half the lifetime, give or take a tenth of that half."""
+    """spiffe/spire, rotationutil: renew at half the lifetime, plus or minus a tenth of the half."""
     half = lifetime // 2
     jitter = half // 10
     return lambda bits: half - jitter + _share_of(2 * jitter, bits)
 
 
 def _spire_polled(lifetime: int) -> Lead:
-    """The same, but drawn again at every poll of the agent, which is what SPIRE's code does.
+    """The same, but drawn again at every poll of the agent, as SPIRE's code does.
 
-    At poll k the certificate has half + jitter - 5k seconds left and rotates if that is no more
-    than a fresh draw: with probability 5k of 2 * jitter. So the first success comes early.
+    At poll k the certificate has half + jitter - 5k seconds left. It is renewed if that is not more
+    than a new draw, with probability 5k / (2 * jitter). The first success therefore comes early.
     """
     half = lifetime // 2
     jitter = max(1, half // 10)
@@ -65,9 +65,13 @@ def _share_of(count: int, bits: Integers) -> Integers:
 
 
 def rule(parameters: Parameters) -> Lead:
-    """The lead function of `parameters.rule`.
+    """Return the lead function of a rule.
 
-    Returns: maps int64 random bits, 0 .. 2**32 - 1, of any shape to leads in seconds.
+    Args:
+        parameters: `rule`, `lifetime` and `share` count.
+
+    Returns: a function that maps int64 random bits, 0 .. 2**32 - 1, of any shape, to leads in
+        seconds.
     """
     if parameters.rule == "early":
         return _early(parameters.lifetime, parameters.share)

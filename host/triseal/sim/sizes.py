@@ -1,7 +1,7 @@
-"""Octets on the wire, from real certificates and real messages: nothing here is guessed.
+"""Sizes of messages on the wire, measured on real certificates and real messages.
 
-Each message is built by the code that sends it and measured. Counted is what TLS hands to TCP;
-the headers of TCP and IP depend on the network and are left out everywhere alike.
+Each message is built by the code that sends it. The size is what TLS hands to TCP. The headers of
+TCP and IP depend on the network and are not counted.
 """
 
 from __future__ import annotations
@@ -26,62 +26,81 @@ Integers = NDArray[np.int64]
 
 
 def tls_record(octets: int, version: str = "1.2") -> int:
-    """Octets of one TLS record that carries `octets` of plaintext under AES-GCM.
+    """Compute the size of one TLS record under AES-GCM.
 
     TLS 1.2: header 5 (RFC 5246 section 6.2.1), explicit nonce 8, tag 16 (RFC 5288 section 3).
     TLS 1.3: header 5, content type 1, tag 16 (RFC 8446 section 5.2).
     MicroPython's mbedTLS speaks 1.2.
+
+    Args:
+        octets: bytes of plaintext in the record.
+        version: "1.2" or "1.3".
     """
     return octets + {"1.2": 5 + 8 + 16, "1.3": 5 + 1 + 16}[version]
 
 
 def _sent(*frames: bytes) -> int:
-    """Octets of frames on the wire, each in a TLS record of its own."""
+    """Add up the sizes of frames on the wire, each in its own TLS record."""
     return sum(tls_record(len(frame)) for frame in frames)
 
 
 @cache
 def renew() -> int:
-    """Renew of one service."""
+    """Measure a RENEW of one service, bytes."""
     held = [(SERVICE, serial_bytes(site_seal(0).serial))]
     return _sent(messages.frame(messages.write(messages.RENEW, NOW, held)))
 
 
 @cache
 def by_delta(payload: int) -> int:
-    """Renewed with one delta."""
+    """Measure a RENEWED with one delta, bytes.
+
+    Args:
+        payload: bytes of grants in the seal.
+    """
     return _sent(*seals.renewed([seals.delta(SERVICE, site_seal(payload))]))
 
 
 @cache
 def together(form: str) -> int:
-    """Octets that each further renewal saves which a node asks for in the same second.
+    """Measure the bytes that each further renewal saves in a message with several renewals.
 
-    One Renew names them all, and one Renewed carries all deltas; whole seals travel alone.
+    One RENEW names all services, and one RENEWED carries all deltas. Whole seals travel alone.
+
+    Args:
+        form: "delta" or "seal".
     """
     held = (SERVICE, serial_bytes(site_seal(0).serial))
     asked = _sent(messages.frame(messages.write(messages.RENEW, NOW, [held, held])))
     saved = 2 * renew() - asked
     if form == "delta":
-        one = seals.delta(SERVICE, site_seal(0))
-        saved += 2 * by_delta(0) - _sent(*seals.renewed([one, one]))
+        delta = seals.delta(SERVICE, site_seal(0))
+        saved += 2 * by_delta(0) - _sent(*seals.renewed([delta, delta]))
     return saved
 
 
 @cache
 def by_seal(payload: int) -> int:
-    """Assign with the whole seal and the files that it stands for."""
-    one = site_seal(payload)
+    """Measure an ASSIGN with the whole seal and the list of its files, bytes.
+
+    Args:
+        payload: bytes of grants in the seal.
+    """
+    seal = site_seal(payload)
     place = Place(NODE, SERVICE)
     plan = desired_state.Plan(
-        place, one.template, one.template.digest, one.validity, bytes(32), FILES
+        place, seal.template, seal.template.digest, seal.validity, bytes(32), FILES
     )
-    return _sent(seals.assign(plan, one))
+    return _sent(seals.assign(plan, seal))
 
 
 @cache
 def reconnect(services: int) -> int:
-    """TLS handshake, Hello of a node with so many services, Welcome with the signed time."""
+    """Measure a reconnect, bytes: TLS handshake, HELLO, and WELCOME with the signed time.
+
+    Args:
+        services: number of services of the node.
+    """
     serial, state = serial_bytes(site_seal(0).serial), messages.STATES.index("running")
     nonce = bytes(16)
     held = [(SERVICE, serial, state)] * services
@@ -92,14 +111,14 @@ def reconnect(services: int) -> int:
 
 @dataclass(frozen=True)
 class Wire:
-    """What a simulation puts on the wire; tables are indexed by a service's payload.
+    """The sizes that a simulation uses. Tables are indexed by a service's bytes of grants.
 
     Attributes:
-        renewal: octets of a renewal that a node asks for; shape (payload_max + 1,).
-        expired: octets of a seal that the site replaces in its answer to a Hello, because it
-            expired while the node was away; same shape.
-        reconnect: octets when a node comes back, without its seals.
-        together: octets that each renewal saves for which its node has asked together with another.
+        renewal: bytes of a renewal that a node asks for; shape (payload_max + 1,).
+        expired: bytes of a seal that the site sends after a HELLO, because the old one expired
+            while the node was away; same shape.
+        reconnect: bytes of a node's return, without its seals.
+        together: bytes that each further renewal saves if a node asks for several in one message.
     """
 
     renewal: Integers
@@ -115,11 +134,14 @@ def _table(parameters: Parameters, size: Callable[[int], int]) -> Integers:
 
 
 def wire(parameters: Parameters) -> Wire:
-    """Sizes for `parameters.format`.
+    """Measure the sizes for a format.
 
-    "certificate": the paper's, a whole certificate with RSA-2048 keys and nothing around it.
-    "seal", "delta": ours, both directions of the link with frames and TLS records, and what
-    a reconnect costs besides: TLS handshake, Hello, Welcome.
+    "certificate" is the paper's: a whole certificate with RSA-2048 keys and nothing around it.
+    "seal" and "delta" are ours: both directions of the link with frames and TLS records, and the
+    additional cost of a reconnect (TLS handshake, HELLO, WELCOME).
+
+    Args:
+        parameters: `format`, `services`, `payload_min` and `payload_max` count.
     """
     if parameters.format == "certificate":
         whole = _table(parameters, lambda payload: len(site_seal(payload, "rsa2048").der))

@@ -1,4 +1,4 @@
-"""A small site in memory, whose seals, messages and connections are real and get measured."""
+"""A small site in memory with real seals, messages and connections, for measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from triseal.site.server.signing import desired_state
 from triseal.site.slca.authority import Authority, Issuer, SignedSeal, self_signed
 
 SITE, NODE, SERVICE, VERSION = "site", "node-07", "service-23", "1.2.0"
-"""Names of usual length: they travel in every message."""
+"""Names of usual length; they travel in every message."""
 
 FILES: tuple[desired_state.File, ...] = (
     ("app.mpy", 20_000, bytes(32)),
@@ -22,7 +22,7 @@ FILES: tuple[desired_state.File, ...] = (
     (desired_state.DEVELOPER_SEAL, 800, bytes(32)),
     (desired_state.STORE_SEAL, 900, bytes(32)),
 )
-"""What a package of usual size comes to; only how many digits the sizes have matters."""
+"""The files of a package of usual size; only the number of digits of the sizes matters."""
 
 NOW = 1795363200
 VALIDITY = Validity(NOW, NOW + 5000)
@@ -30,13 +30,17 @@ VALIDITY = Validity(NOW, NOW + 5000)
 
 @cache
 def signer(_: str) -> KeySigner:
-    """An RSA-2048 key for each party, by its name."""
+    """Return the RSA-2048 key of a party, the same for each call.
+
+    Args:
+        _: name of the party.
+    """
     return KeySigner(generate("rsa2048"))
 
 
 @cache
 def authority() -> Authority:
-    """The site's SLCA, with an RSA-2048 key."""
+    """Return the site's SLCA, with an RSA-2048 key."""
     key = signer("site")
     return Authority(key, Issuer(self_signed(key, SITE, NOW), SITE))
 
@@ -47,14 +51,18 @@ def _subject_key(kind: str) -> bytes:
 
 
 def spki(key: PrivateKey) -> bytes:
-    """SubjectPublicKeyInfo of a key, DER."""
+    """Encode the public key of a private key as SubjectPublicKeyInfo, DER.
+
+    Args:
+        key: the private key.
+    """
     public = key.public_key()
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @cache
 def _store_seal() -> seal.Seal:
-    """The Store seal that all site seals here build on."""
+    """Make the Store seal that all site seals here are based on."""
     store = signer("store")
     core = sealwriter.core(bytes(32), FILES[0][1], bytes(32), VERSION, 3)
     der = certificate.issue(
@@ -72,17 +80,17 @@ def _store_seal() -> seal.Seal:
 
 
 def _grants(octets: int) -> list[str]:
-    """Grants that hold this many octets of text together, the longest first."""
+    """Make grants that hold so many bytes of text together, the longest first."""
     return ["g" * min(limits.MAX_GRANT, octets - at) for at in range(0, octets, limits.MAX_GRANT)]
 
 
 @cache
 def site_seal(payload: int, subject_key: str = "p256") -> SignedSeal:
-    """A site seal as the SLCA issues it, signed with RSA-2048.
+    """Issue a site seal as the SLCA does, signed with RSA-2048.
 
     Args:
-        payload: octets of grants in it.
-        subject_key: the node's kind of key; "rsa2048" is the paper's.
+        payload: bytes of grants in it.
+        subject_key: kind of the node's key; "rsa2048" is the paper's.
     """
     slca = authority()
     prepared = slca.issuer.prepare(

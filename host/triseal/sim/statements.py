@@ -1,4 +1,4 @@
-"""What the paper says of its Fig. 3 (section IV), sentence by sentence, against our numbers."""
+"""The paper's statements about its Fig. 3 (section IV), each checked against our numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from triseal.sim.paper import (
     Result,
 )
 
-STRAIGHT = 0.98  # share of variance that a line must explain to be called linear growth
+STRAIGHT = 0.98  # share of variance that a line must explain if growth is to count as linear
 HOLDS, PARTLY, FAILS = "holds", "holds in part", "fails"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One sentence, what became of it, and the figures that say so."""
+    """One statement of the paper.
+
+    Attributes:
+        sentence: the statement.
+        verdict: HOLDS, PARTLY or FAILS.
+        figure: the numbers that show it, as text.
+    """
 
     sentence: str
     verdict: str
@@ -38,7 +44,7 @@ def _linear_without(result: Result) -> Statement:
         "visible at the quartile boundaries.",
         HOLDS if worst >= STRAIGHT else FAILS,
         f"a line explains {worst:.1%} of the variance or more; {fits['maximum'].slope:.0f} "
-        f"octets/s a service for the peaks, {fits['q3'].slope:.0f} for the upper quartile",
+        f"bytes/s a service for the peaks, {fits['q3'].slope:.0f} for the upper quartile",
     )
 
 
@@ -74,8 +80,8 @@ def _outliers(result: Result) -> Statement:
         verdict,
         f"a node came back in {high:.0%} of the seconds above half the highest, and without "
         f"churn the highest falls from {_kb(largest.box.maximum)} to {_kb(still.box.maximum)}; "
-        f"but of all seconds above the whisker it is {every:.1%}: in the others two or three "
-        f"services meet by chance, which a box of one certificate's height calls an outlier",
+        f"but it did so in only {every:.1%} of all seconds above the whisker: in the others two or "
+        f"three services meet by chance, and one certificate more is already an outlier",
     )
 
 
@@ -89,7 +95,7 @@ def _slow_growth(result: Result) -> Statement:
         "With backoff traffic still increases linearly, mainly due to outliers, with a very low "
         "coefficient.",
         HOLDS if linear and by_outliers and low else PARTLY if low else FAILS,
-        f"{with_['mean'].slope:.2f} octets/s a service for the mean, {ratio:.1%} of that without "
+        f"{with_['mean'].slope:.2f} bytes/s a service for the mean, {ratio:.1%} of that without "
         f"backoff; {with_['maximum'].slope:.0f} for the peaks (a line explains "
         f"{with_['maximum'].r_squared:.1%}), {with_['q3'].slope:.2f} for the upper quartile",
     )
@@ -102,7 +108,7 @@ def _lower_average(result: Result) -> Statement:
         HOLDS if with_.mean < 0.1 * without.mean else FAILS,
         f"{_kb(with_.mean)} instead of {_kb(without.mean)} in a second with traffic; over all "
         f"seconds it is {with_.average / without.average - 1:+.0%} (seals are renewed earlier, so "
-        f"more often): {with_.average:.0f} instead of {without.average:.0f} octets/s",
+        f"more often): {with_.average:.0f} instead of {without.average:.0f} bytes/s",
     )
 
 
@@ -111,8 +117,8 @@ def _low_bandwidth(result: Result) -> Statement:
     return Statement(
         "With backoff the solution requires low bandwidth even for larger amounts of services.",
         HOLDS if largest.average < 1000 else FAILS,
-        f"{largest.average:.0f} octets/s on average, {_kb(largest.maximum)} at the highest; our "
-        f"deltas, both directions and TLS included, {ours.average:.0f} octets/s and "
+        f"{largest.average:.0f} bytes/s on average, {_kb(largest.maximum)} at the highest; our "
+        f"deltas, both directions and TLS included, {ours.average:.0f} bytes/s and "
         f"{_kb(ours.maximum)} (without backoff {_kb(result.points[OURS_WITHOUT][-1].box.maximum)})",
     )
 
@@ -122,15 +128,21 @@ def _churn_reading(result: Result) -> Statement:
     low, high = min(b.q3 for b in boxes), max(b.q3 for b in boxes)
     peaks = sorted(b.maximum for b in boxes)
     return Statement(
-        "(Ours) The boxes don't hang on how one reads a churn rate of 0.001 %.",
+        "(Ours) The boxes hardly depend on the reading of a churn rate of 0.001 %.",
         HOLDS if high < 1.01 * low else FAILS,
         f"upper quartile {_kb(low)} to {_kb(high)} under {len(boxes)} readings; only the outliers "
-        f"move, the highest from {_kb(peaks[0])} to {_kb(peaks[-1])}",
+        f"change, the highest from {_kb(peaks[0])} to {_kb(peaks[-1])}",
     )
 
 
 def check(result: Result) -> list[Statement]:
-    """All statements, in the order of the paper."""
+    """Check all statements.
+
+    Args:
+        result: the simulated points.
+
+    Returns: the statements in the order of the paper.
+    """
     return [
         _outliers(result),
         _linear_without(result),

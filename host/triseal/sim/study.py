@@ -1,4 +1,4 @@
-"""The design space around the paper's one point: lifetime, backoff share, rule, size of site."""
+"""The design space around the paper's single point: lifetime, backoff share, rule, site size."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TARGET = 1e-3  # share of time that a service may stand still because its seal e
 
 @dataclass(frozen=True)
 class Lifetime:
-    """What a lifetime costs and gives; octets are averages of the whole site.
+    """The costs and effects of a lifetime. Traffic is the average of the whole site.
 
     Attributes:
-        lifetime: seconds, and so the longest that a change can take to reach an unreachable node.
-        octets: per second, for each format.
-        signatures: per second.
-        expiring: share of a node's seals that expire in an outage of it.
-        stopped: share of time that services stand still for it.
+        lifetime: seconds: also the longest time that a change takes to reach an unreachable node.
+        octets: bytes per second for each format.
+        signatures: signatures per second.
+        expiring: share of a node's seals that expire in one of its outages.
+        stopped: share of time that services stand still for this reason.
     """
 
     lifetime: int
@@ -40,16 +40,16 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """A renewal rule on the same seed as the others.
+    """The outcome of a renewal rule. All rules are simulated with the same seed.
 
     Attributes:
-        rule: its name, ours with its share.
+        rule: name of the rule, ours with its share.
         renewals: relative to a rule that renews at expiry: the price in traffic and signatures.
         spread: standard deviation of the moment of renewal, seconds.
         first_peak: most signatures in a second after a common start, for 1000 services.
         later_peak: the same after the fourth lifetime, when the renewals have mixed.
-        expiring: share of the seals on nodes that drop out which expire before they are back.
-        stopped: share of service time lost to it.
+        expiring: share of the seals on a node in an outage that expire before it is back.
+        stopped: share of service time that is lost for this reason.
     """
 
     rule: str
@@ -62,7 +62,11 @@ class RuleOutcome:
 
 
 def lifetime(parameters: Parameters) -> Lifetime:
-    """One row of the study by lifetime."""
+    """Compute one row of the study by lifetime.
+
+    Args:
+        parameters: the site with this lifetime.
+    """
     rate = closed.renewals_per_second(parameters) * parameters.services_per_run
     octets = {}
     for name in FORMATS:
@@ -78,9 +82,14 @@ def lifetime(parameters: Parameters) -> Lifetime:
 
 
 def peaks(parameters: Parameters) -> tuple[float, float]:
-    """Most signatures in a second, for 1000 services, at first and later; see RuleOutcome.
+    """Simulate the peaks of a rule, see RuleOutcome.
 
-    Of a hundred times the site and without churn: here only the rule is to be seen.
+    The site is a hundred times as large and has no churn, so that only the rule counts.
+
+    Args:
+        parameters: the site with this rule.
+
+    Returns: the most signatures in a second for 1000 services, at first and later.
     """
     large = replace(parameters, nodes=parameters.nodes * 100, churn=0.0, runs=1)
     signatures = simulate(large).signatures[0]
@@ -90,7 +99,12 @@ def peaks(parameters: Parameters) -> tuple[float, float]:
 
 
 def outcome(label: str, parameters: Parameters) -> RuleOutcome:
-    """Simulate one rule. The seed alone decides on outages, so all rules meet the same ones."""
+    """Simulate one rule. Outages depend only on the seed, so that all rules have the same ones.
+
+    Args:
+        label: name of the rule in the outcome.
+        parameters: the site with this rule.
+    """
     traffic = simulate(parameters)
     service_seconds = parameters.services_per_run * parameters.runs * parameters.duration
     held = int(traffic.returns.sum()) * parameters.services
@@ -107,7 +121,11 @@ def outcome(label: str, parameters: Parameters) -> RuleOutcome:
 
 
 def rules(base: Parameters) -> list[RuleOutcome]:
-    """Our rule with several shares, step-ca's and SPIRE's."""
+    """Simulate our rule with several shares, and those of step-ca and SPIRE.
+
+    Args:
+        base: the site.
+    """
     ours = [
         (f"triseal {share / 10:g} %", replace(base, rule="triseal", share=share))
         for share in (0, 100, 250, 500, 1000)
@@ -117,7 +135,13 @@ def rules(base: Parameters) -> list[RuleOutcome]:
 
 
 def stopped_by_share(base: Parameters) -> dict[float, list[float]]:
-    """For each of CHURNS, the share of time that services stand still, by SHARES."""
+    """Compute the share of time that services stand still.
+
+    Args:
+        base: the site.
+
+    Returns: for each of CHURNS the shares of time, one for each of SHARES.
+    """
     return {
         churn: [closed.stopped_share(replace(base, churn=churn, share=s)) for s in SHARES]
         for churn in CHURNS
@@ -126,13 +150,13 @@ def stopped_by_share(base: Parameters) -> dict[float, list[float]]:
 
 @dataclass(frozen=True)
 class Best:
-    """How to meet TARGET under some churn.
+    """The settings that meet TARGET under some churn.
 
     Attributes:
-        share: the smallest of SHARES that does, thousandths; None if none does. The smallest,
-            because every thousandth more is paid in traffic.
-        lifetime: the shortest of LIFETIMES that does with a quarter's share, seconds; the shortest,
-            because a change takes as long to reach every node.
+        share: the smallest of SHARES that meets it, thousandths, because a larger one costs more
+            traffic; None if none meets it.
+        lifetime: the shortest of LIFETIMES that meets it with a share of 250, seconds, because a
+            change takes as long to reach every node; None if none meets it.
     """
 
     share: int | None
@@ -140,7 +164,12 @@ class Best:
 
 
 def best(base: Parameters, target: float = TARGET) -> Best:
-    """What keeps services standing still no more than `target` of the time."""
+    """Find the settings that keep the time that services stand still below a target.
+
+    Args:
+        base: the site.
+        target: share of time.
+    """
 
     def meets(candidate: Parameters) -> bool:
         return closed.stopped_share(candidate) <= target
@@ -151,24 +180,36 @@ def best(base: Parameters, target: float = TARGET) -> Best:
 
 
 def recoveries(base: Parameters, rate: float) -> dict[int, list[recovery.Recovery]]:
-    """For each of SITES and SPREADS the return of all at once, with one core to sign.
+    """Simulate the return of all nodes at once, for each of SITES and SPREADS, with one core.
 
     Args:
-        base: lifetime, payloads and format.
+        base: gives lifetime, payloads and format.
         rate: signatures per second of a core.
+
+    Returns: for each number of services the recoveries, one for each of SPREADS.
     """
-    found = {}
+    returns = {}
     for services in SITES:
         site = replace(
             base, nodes=services // SERVICES_PER_NODE, services=SERVICES_PER_NODE, runs=1
         )
-        found[services] = [recovery.recover(site, spread, rate) for spread in SPREADS]
-    return found
+        returns[services] = [recovery.recover(site, spread, rate) for spread in SPREADS]
+    return returns
 
 
 @dataclass(frozen=True)
 class Study:
-    """All of it; see the functions that fill it."""
+    """The whole study.
+
+    Attributes:
+        base: the site.
+        lifetimes: from `lifetime`, one for each of LIFETIMES.
+        rules: from `rules`.
+        stopped: from `stopped_by_share`.
+        best: from `best`, by churn.
+        capacity: from `capacity.measure`.
+        recoveries: from `recoveries`, by number of services.
+    """
 
     base: Parameters
     lifetimes: list[Lifetime]
@@ -179,12 +220,17 @@ class Study:
     recoveries: dict[int, list[recovery.Recovery]]
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the study for JSON."""
         return asdict(self) | {"shares": SHARES, "spreads": SPREADS, "target": TARGET}
 
 
 def run(base: Parameters, progress: Progress | None = None) -> Study:
-    """Make the whole study; about ten seconds with the paper's parameters."""
+    """Make the whole study. It takes about ten seconds with the paper's parameters.
+
+    Args:
+        base: the site.
+        progress: called with the share that is done, 0 .. 1.
+    """
     tell = progress or (lambda _: None)
     lifetimes = [lifetime(replace(base, lifetime=seconds)) for seconds in LIFETIMES]
     tell(0.2)
@@ -205,8 +251,12 @@ def run(base: Parameters, progress: Progress | None = None) -> Study:
 
 
 def tell(study: Study) -> list[str]:
-    """The study in lines for people."""
-    lines = ["lifetime s  delta octets/s  signatures/s  seals lost per outage  time lost"]
+    """Write the study as lines of text.
+
+    Args:
+        study: the study.
+    """
+    lines = ["lifetime s   delta bytes/s  signatures/s  seals lost per outage  time lost"]
     lines += [
         f"{row.lifetime:>10}  {row.octets['delta']:>14.4g}  {row.signatures:>12.3g}"
         f"  {row.expiring:>21.2%}  {row.stopped:>9.4%}"
@@ -218,13 +268,11 @@ def tell(study: Study) -> list[str]:
         f"  {row.expiring:>21.2%}"
         for row in study.rules
     ]
-    lines.append(f"to lose {TARGET:.1%} of the time at most, by churn per second:")
-    for churn, found in study.best.items():
-        share = f"a share of {found.share / 10:g} %" if found.share else "no share suffices"
-        lines.append(f"{churn:>10.0e}  {share}; with 25 %, a lifetime of {found.lifetime} s")
-    lines.append(
-        "after a power outage: services, spread s, peak octets/s, signatures/s, all back s"
-    )
+    lines.append(f"to lose at most {TARGET:.1%} of the time, by churn per second:")
+    for churn, settings in study.best.items():
+        share = f"a share of {settings.share / 10:g} %" if settings.share else "no share is enough"
+        lines.append(f"{churn:>10.0e}  {share}; with 25 %, a lifetime of {settings.lifetime} s")
+    lines.append("after a power outage: services, spread s, peak bytes/s, signatures/s, all back s")
     lines += [
         f"{services:>10}  {r.spread:>6}  {r.peak_octets:>12}  {r.peak_signatures:>9}  {r.last:>6}"
         for services, row in study.recoveries.items()

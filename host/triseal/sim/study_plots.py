@@ -13,12 +13,12 @@ from triseal.sim.study import LIFETIMES, SHARES, SITES, SPREADS, TARGET, Study
 _NAMES = {"certificate": "RSA certificates", "seal": "whole seals", "delta": "deltas"}
 
 _OURS: dict[str, Any] = {"color": plots.DARK, "markersize": 3.5, "linewidth": 1.2}
-_ABOVE = ("triseal 0 %", "triseal 25 %")  # and theirs above, where there is room
-_LEFT = ("step-ca", "spire", "spire-polled")  # their labels stand to the left
+_ABOVE = ("triseal 0 %", "triseal 25 %")  # labels that stand above the line, where there is room
+_LEFT = ("step-ca", "spire", "spire-polled")  # labels that stand to the left of their point
 
 
 def _series(index: int) -> dict[str, Any]:
-    """The look of one of several lines."""
+    """Return the style of one of several lines."""
     return {
         "color": plots.COLOURS[index],
         "marker": plots.MARKERS[index],
@@ -32,7 +32,7 @@ def _lifetimes(axes: Axes, study: Study) -> None:
         octets = [row.octets[kind] for row in study.lifetimes]
         axes.plot(LIFETIMES, octets, label=name, **_series(index))
     axes.set(xscale="log", yscale="log", xlabel="lifetime = longest change, seconds")
-    axes.set_ylabel("octets/s of the site")
+    axes.set_ylabel("bytes/s of the site")
     axes.set_title("A fast change costs traffic and robustness")
     axes.legend(loc="lower left")
     lost = axes.twinx()
@@ -64,11 +64,11 @@ def _shares(axes: Axes, study: Study) -> None:
     )
     axes.set_ylabel("service time lost, %")
     plots.thousands(axes, "y")
-    axes.set_title("The smallest share that suffices, by churn")
+    axes.set_title("The smallest share that is enough, by churn")
 
 
 def _rules(axes: Axes, study: Study) -> None:
-    floor = 1e-4  # where a rule is drawn that loses nothing
+    floor = 1e-4  # where a rule that loses nothing is drawn
     points = {o.rule: (o.renewals, 100 * max(floor, o.expiring)) for o in study.rules}
     ours = [rule for rule in points if rule.startswith("triseal")]
     axes.plot(*zip(*(points[rule] for rule in ours), strict=True), "o-", **_OURS)
@@ -114,7 +114,14 @@ def _recoveries(axes: Axes, study: Study) -> None:
 
 
 def draw(study: Study, path: Path) -> list[Path]:
-    """Draw the study; returns the files written."""
+    """Draw the study.
+
+    Args:
+        study: the study.
+        path: file to write, .png; an .svg is written beside it.
+
+    Returns: the files that were written.
+    """
     with plots.style():
         figure, axes = plots.grid(2, 2, 5.8)
         _lifetimes(axes[0][0], study)

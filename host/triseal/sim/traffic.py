@@ -1,4 +1,4 @@
-"""From renewals to traffic: octets and signatures in every second of every run."""
+"""From renewals to traffic: bytes and signatures in every second of every run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from triseal.sim.parameters import Parameters
 
 Integers = NDArray[np.int64]
 Progress = Callable[[float], None]
-"""Told the share of the work that is done, 0 .. 1."""
+"""Called with the share of the work that is done, 0 .. 1."""
 
 _NONE = np.zeros(0, dtype=np.int64)
-_UNASKED = -1  # the site sent the seal by itself, since it had expired
+_UNASKED = -1  # the site sent the seal without being asked, since the old one had expired
 _BATCH = 4_000_000
-"""Renewals that are added up at once: bounds memory, saves passes over the bins. What a node asks
-for in one second counts as two messages if it falls into two batches, which is rare."""
+"""Number of renewals that are added up at once. It bounds memory and saves passes over the bins.
+Renewals of a node in one second that fall into two batches count as two messages, which is rare."""
 
 
 @dataclass
@@ -28,14 +28,14 @@ class Traffic:
     """The outcome of a simulation.
 
     Attributes:
-        parameters: what it was told.
-        octets: on the wire, both directions; shape (runs, duration).
-        signatures: by the SLCA, one for each renewal; shape (runs, duration).
+        parameters: the simulated site.
+        octets: bytes on the wire, both directions; shape (runs, duration).
+        signatures: signatures by the SLCA, one for each renewal; shape (runs, duration).
         returns: nodes that came back online; shape (runs, duration).
-        renewals: of all runs.
-        on_return: renewals that came when their node returned, and not when they were drawn.
-        expired: renewals that came when their seal had expired, or was in its last second.
-        stopped: seconds that services stood still for it, summed over services.
+        renewals: number of renewals of all runs.
+        on_return: renewals that happened at the return of the node and not at the drawn time.
+        expired: renewals whose old seal had expired or was in its last second.
+        stopped: seconds that services stood still for this reason, summed over services.
     """
 
     parameters: Parameters
@@ -49,12 +49,12 @@ class Traffic:
 
 
 class _Bins:
-    """Adds up renewals in batches; bins are seconds of all runs, end to end.
+    """A sum of renewals, added in batches. The bins are the seconds of all runs, end to end.
 
     Args:
-        parameters: of the simulation.
-        wire: what its renewals cost.
-        payloads: of all services.
+        parameters: the simulated site.
+        wire: the sizes of messages.
+        payloads: bytes of grants of all services.
     """
 
     def __init__(self, parameters: Parameters, wire: sizes.Wire, payloads: Integers) -> None:
@@ -86,17 +86,17 @@ class _Bins:
             np.concatenate([_NONE, *(held[i] for held in self._held)]) for i in range(3)
         )
         count = np.bincount(bins, minlength=self._every)
-        # Sums stay far below 2**53, so these floats count octets exactly.
+        # Sums stay far below 2**53, so that these floats count bytes exactly.
         self._octets = self._octets + np.bincount(bins, octets, self._every)
         if self._together:
-            more = self._more(asked[count[bins] > 1])  # alone in its second: alone on its node
+            more = self._more(asked[count[bins] > 1])  # a lone renewal in a second saves nothing
             self._octets -= self._together * np.bincount(more, minlength=self._every)
         self._count = self._count + count
         self._held.clear()
         self._size = 0
 
     def _more(self, asked: Integers) -> Integers:
-        """The bin of each renewal that isn't the first of its node in its second.
+        """Return the bin of each renewal that is not the first of its node in its second.
 
         Args:
             asked: second of each renewal, node after node end to end, or _UNASKED.
@@ -108,13 +108,13 @@ class _Bins:
         return bins
 
     def total(self) -> tuple[Integers, Integers]:
-        """Octets and renewals, for each bin."""
+        """Return bytes and number of renewals, for each bin."""
         self._flush()
         return np.asarray(self._octets, dtype=np.int64), np.asarray(self._count)
 
 
 def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffic:
-    """Run the model and count.
+    """Simulate a site and count its traffic.
 
     Args:
         parameters: the site.
@@ -143,7 +143,7 @@ def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffi
 
 
 def _returns(parameters: Parameters, drawn: engine.Draws) -> Integers:
-    """The bin of every return of a node."""
+    """Return the bin of every return of a node."""
     outages = drawn.outages
     seen = outages.end < parameters.duration
     run = outages.node[seen] // parameters.nodes

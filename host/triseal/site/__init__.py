@@ -1,1 +1,1 @@
-"""The site: its manager (SLSM) decides, its authority (SLCA) alone touches the site key."""
+"""The site: the SLSM, which decides, and the SLCA, which alone uses the site's key."""

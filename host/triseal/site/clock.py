@@ -1,21 +1,23 @@
-"""The site's own clock, and when it is not believed.
+"""The guard of the server's clock: it decides whether the site may sign with the present time.
 
-What the site signs raises the floors of its nodes' time, and a floor never goes down: a clock that
-jumps forward once, and is set right again, would leave them refusing the right time. So a server
+Everything that the site signs raises the floor of its nodes' time, and a floor never goes down. If
+a clock jumped forward once and was then corrected, the nodes would refuse the correct time
+(anti-rollback). A server therefore
 
-- notes in the database, from time to time, what time it has;
-- compares the clock with one that only counts, suspended time included: forward or back by more
-  than MOST_JUMP is no time that passed;
-- does not start before the latest time that was noted (LEAST_BACK of slack), nor more than
-  MOST_AWAY after it: what was off for a week can't be told from a jump of a week, but after more
-  than a month no seal is alive, and somebody may well look.
+- notes its time in the database at intervals;
+- compares its clock with a counter of seconds that also counts while the machine is suspended: a
+  difference of more than MOST_JUMP means that the clock was set;
+- does not start with a time before the latest one that was noted (with a tolerance of LEAST_BACK),
+  nor more than MOST_AWAY after it. A server that was off for a week can't be told from a jump of a
+  week; but after more than a month no seal is valid any more, and a person can be asked.
 
-In doubt nothing is signed until the clock is right again or a person says that it is.
+While the clock is in doubt, the site signs nothing, until the clock is right again or a person
+accepts it.
 
-A smaller step is no doubt. Nodes follow one forward by what is signed, but they were later all the
-time than was noted of them: see `nodeclock.stepped`. They follow none back, as their floors have
-risen. So the time that is signed never goes back: it goes on at half the speed until the clock has
-caught up.
+A smaller step causes no doubt. After a step forward the nodes follow what is signed, but until then
+they were later than noted, see `node_clocks.stepped`. Nodes can't follow a step back, since their
+floors have risen. The time that is signed therefore never goes back: it runs at half the speed
+until the clock has caught up.
 """
 
 from __future__ import annotations
@@ -26,52 +28,44 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, String, Table, func, select
+from sqlalchemy import Connection, func, select
 
 from triseal import database
 from triseal.errors import Failure
-from triseal.site.records import node_clocks, tables
+from triseal.site.records import node_clocks
+from triseal.site.records.clocks import clocks
 
 MOST_JUMP = node_clocks.MOST_STEP
 MOST_AWAY = 31 * 86400
 LEAST_BACK = 60
 LEAST_STEP = 1.0
-# Of each second: by how much the time that is signed falls back towards a clock that was set back.
+# While a clock that was set back catches up, the signed time loses this share of each second.
 _SLOWED = 0.5
-_DRIFT = 0.001  # of the time that has passed: how wrong a counter may be
-
-# What each machine that served the site knows. Gone when a person has accepted the time.
-clocks = Table(
-    "clocks",
-    tables.metadata,
-    Column("host", String(255), primary_key=True),
-    Column("seen_at", BigInteger, nullable=False),
-    Column("doubted", Boolean, nullable=False),
-    Column("ahead_ms", BigInteger),  # the clock's lead over the counter, see `since_boot`
-)
+_DRIFT = 0.001  # largest relative error of a counter
 
 
 class ClockDoubted(Failure):
-    """This computer's clock does not go on from where it was."""
+    """The server's clock does not continue from where it was."""
 
     code = "clock-doubted"
-    advice = "Set the clock right (NTP); if it is right as it is: triseal site clock --accept."
+    advice = "Correct the clock (NTP); if it is right as it is: triseal site clock --accept."
 
 
 def since_boot() -> float:
-    """Seconds that only count up, those of a suspended machine among them where it can tell."""
-    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # Linux; macOS, where that counts sleep too
+    """Return the seconds of a counter that never goes back, suspended time included if possible."""
+    # The first exists on Linux. On macOS the second counts suspended time too.
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
         if hasattr(time, name):
             return time.clock_gettime(getattr(time, name))
     return time.monotonic()
 
 
 class Guard:
-    """Compares a clock with a counter. Safe for several threads.
+    """A comparison of a clock with a counter. Several threads may use it.
 
     Args:
-        clock: Unix seconds.
-        counter: seconds that only count up.
+        clock: returns Unix seconds.
+        counter: returns seconds that never go back.
     """
 
     def __init__(
@@ -82,20 +76,20 @@ class Guard:
         self._clock = clock
         self._counter = counter
         self._turn = threading.Lock()
-        self.believe()
+        self.trust()
 
-    def believe(self) -> None:
-        """From now on the clock is right."""
+    def trust(self) -> None:
+        """Trust the clock from now on: a person has accepted it."""
         with self._turn:
             self._offset = self._lead = self.ahead()
             self._began = self._looked = self._counter()
 
     def ahead(self) -> float:
-        """The clock's lead over the counter, seconds."""
+        """Return the lead of the clock over the counter, seconds."""
         return self._clock() - self._counter()
 
     def now(self) -> float:
-        """The time to sign, Unix seconds: the clock's, but never earlier than before."""
+        """Return the time to sign, Unix seconds: the clock's time, but never less than before."""
         jumped = self.jump()
         with self._turn:
             counted = self._counter()
@@ -105,47 +99,63 @@ class Guard:
             return counted + self._lead
 
     def go_on_from(self, seconds: float) -> None:
-        """Another process has signed this time: do so too, if it is a little late only."""
+        """Continue from a time that another process has signed, if this clock is only a bit behind.
+
+        Args:
+            seconds: that time, Unix seconds.
+        """
         with self._turn:
             lead = seconds - self._counter()
             if lead - self._lead <= LEAST_BACK:
                 self._lead = max(self._lead, lead)
 
     def jump(self) -> float:
-        """Seconds by which the clock is ahead of time that passed; 0 for as good as none."""
+        """Return the seconds by which the clock has jumped, 0 for a difference without meaning."""
         counted = self._counter()
         ahead = self._clock() - counted - self._offset
         bound = MOST_JUMP + _DRIFT * (counted - self._began)
         return ahead if abs(ahead) > bound else 0.0
 
     def check(self) -> None:
-        """Raises ClockDoubted."""
+        """Raise ClockDoubted if the clock has jumped."""
         ahead = self.jump()
         if ahead:
             raise ClockDoubted(f"it jumped by {ahead:+.0f} s")
 
 
 def check(connection: Connection, now: int) -> None:
-    """Compare the time with what was noted. Raises: ClockDoubted."""
+    """Compare a time with the times that were noted.
+
+    Args:
+        connection: any transaction.
+        now: the time of this computer, Unix seconds.
+
+    Raises:
+        ClockDoubted: the time does not continue from a noted one, or this computer has noted a
+            doubt that nobody has accepted.
+    """
     row = connection.execute(select(func.max(clocks.c.seen_at))).scalar()
     if row is None:
         return
     latest = int(row)
     if now < latest - LEAST_BACK:
-        raise ClockDoubted(f"it is {latest - now} s before what it was")
+        raise ClockDoubted(f"it is {latest - now} s before the last time that was noted")
     if now > latest + MOST_AWAY:
-        raise ClockDoubted(f"it is {(now - latest) // 86400} days after what it was")
+        days = (now - latest) // 86400
+        raise ClockDoubted(f"it is {days} days after the last time that was noted")
     if _doubts(connection):
-        raise ClockDoubted("it jumped, and nobody has accepted that")
+        raise ClockDoubted("it jumped, and nobody has accepted the new time")
 
 
 def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None = None) -> None:
-    """Note what time it is, and for its nodes if the clock was set forward.
+    """Note the time of this computer, and add a step forward to the lateness of all nodes.
 
     Args:
-        now: as the server has it; where it is in doubt, as it would be without the jump.
-        doubted: whether it is.
-        ahead: the clock's lead over the counter, seconds, unless it is in doubt.
+        connection: a writing transaction.
+        now: the server's time, Unix seconds; if it is in doubt, the time as it would be without the
+            jump.
+        doubted: whether the time is in doubt.
+        ahead: lead of the clock over the counter, seconds; None if the time is in doubt.
     """
     host = socket.gethostname()
     row = {"host": host, "seen_at": now, "doubted": doubted}
@@ -157,17 +167,18 @@ def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None
         step = _step(seen.ahead_ms, ahead)
         if step:
             node_clocks.stepped(connection, math.ceil(step))
-        # Else it stays, until many small ones are one.
+        # Smaller steps add up until they count as one step.
         if step or seen.ahead_ms is None or abs(ahead - seen.ahead_ms / 1000) >= LEAST_STEP:
             values["ahead_ms"] = round(ahead * 1000)
     connection.execute(clocks.update().where(here).values(values))
 
 
 def step_since(connection: Connection, now: int) -> int:
-    """By how many seconds the clock of this machine was set forward since it was noted last.
+    """Return the seconds by which this computer's clock was set forward since it was last noted.
 
     Args:
-        now: what it shows, Unix seconds.
+        connection: any transaction.
+        now: the time of the clock, Unix seconds.
     """
     column = clocks.c.ahead_ms
     row = connection.execute(select(column).where(clocks.c.host == socket.gethostname())).first()
@@ -176,22 +187,31 @@ def step_since(connection: Connection, now: int) -> int:
 
 
 def _step(before: int | None, ahead: float) -> float:
-    """Seconds by which a clock was set forward: 0 for less than LEAST_STEP, and for more than may
-    be one step. That is doubt, or the machine was started again meanwhile and counts anew."""
+    """Compute by how many seconds a clock was set forward.
+
+    A difference below LEAST_STEP counts as 0. So does one that is larger than a step may be: then
+        the
+    time is in doubt, or the machine was started again meanwhile and its counter began again.
+    """
     step = 0.0 if before is None else ahead - before / 1000
     return step if LEAST_STEP <= step <= MOST_JUMP else 0.0
 
 
 def is_accepted(connection: Connection) -> bool:
-    """Whether a person has accepted the time since this machine noted a doubt."""
+    """Tell whether a person has accepted the time since this computer noted a doubt.
+
+    Args:
+        connection: any transaction.
+    """
     return not _doubts(connection)
 
 
 def accept(connection: Connection, now: int) -> None:
-    """The time is right, whatever was noted; nodes have not followed a jump yet.
+    """Accept the time of this computer, whatever was noted before.
 
     Args:
-        now: what the clock of this machine shows, Unix seconds.
+        connection: a writing transaction.
+        now: the time of this computer, Unix seconds.
     """
     here = clocks.c.host == socket.gethostname()
     row = connection.execute(select(clocks.c.ahead_ms).where(here & clocks.c.doubted)).first()
@@ -203,14 +223,20 @@ def accept(connection: Connection, now: int) -> None:
 
 
 def latest(connection: Connection) -> tuple[int | None, bool]:
-    """The latest time that was noted, and whether a machine is in doubt of its clock."""
+    """Return the latest time that was noted.
+
+    Args:
+        connection: any transaction.
+
+    Returns: the time, Unix seconds, or None; and whether a computer doubts its clock.
+    """
     seen = connection.execute(select(func.max(clocks.c.seen_at))).scalar()
     doubted = connection.execute(select(clocks.c.host).where(clocks.c.doubted)).first()
     return None if seen is None else int(seen), doubted is not None
 
 
 def _doubts(connection: Connection) -> bool:
-    """Whether this machine has noted a doubt that nobody has answered."""
+    """Tell whether this computer has noted a doubt that nobody has accepted."""
     table = clocks.c
     which = (table.host == socket.gethostname()) & table.doubted
     return connection.execute(select(table.host).where(which)).first() is not None

@@ -1,4 +1,4 @@
-"""A deployment: all that one node needs to run one service, as files on the node."""
+"""A deployment: everything that one node needs to run one service, as files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SITE_SEAL = "site.der"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A package with the site seal for one node, which the ledger has.
+    """A package together with the site seal for one node, which is recorded in the ledger.
 
     Attributes:
-        place: node and service.
-        package: what the developer and the Store sealed.
+        place: the service and its node.
+        package: the package.
         seal: the site seal.
     """
 
@@ -32,7 +32,7 @@ class Deployment:
     seal: SignedSeal
 
     def files(self) -> dict[str, bytes]:
-        """Contents by file name on the node; the executable last, as it is the largest."""
+        """Return contents by file name on the node; the executable, the largest one, comes last."""
         return {
             METADATA: self.package.metadata,
             DEVELOPER_SEAL: self.package.developer_seal,

@@ -1,4 +1,4 @@
-"""What a site refuses beside bad seals: flat leaves, each with a code and advice."""
+"""The errors of a site besides refused seals: flat leaves, each with a code and advice."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class UnknownNode(Failure):
 
 
 class NodeRetired(Failure):
-    """The node was retired: it gets nothing, for ever."""
+    """The node is retired forever: it gets nothing more."""
 
     code = "node-retired"
-    advice = "Give the board a new name and add that."
+    advice = "Give the board a new name, and add a node of that name."
 
 
 class NotEnrolled(Failure):
@@ -31,7 +31,8 @@ class OtherKey(Failure):
 
     code = "other-node-key"
     advice = (
-        "If the board was wiped or exchanged, repeat with --replace; else find out whose key it is."
+        "If the board was wiped or replaced, repeat with --replace; otherwise find out "
+        "whose key it is."
     )
 
 
@@ -39,29 +40,30 @@ class OtherNode(Failure):
     """A certificate request names another node."""
 
     code = "other-node"
-    advice = "Give the request that this node made."
+    advice = "Give the request that was made by this node."
 
 
 class BadToken(Failure):
-    """No board is awaited with such a one-time token."""
+    """No board is expected with such a one-time token."""
 
     code = "bad-token"
-    advice = "Flash the newest image of the node: each one makes those before it void."
+    advice = "Flash the newest image of the node: a new image makes older ones void."
 
 
 class TokenExpired(Failure):
-    """A board comes too late with its one-time token."""
+    """A board has used its one-time token too late."""
 
     code = "token-expired"
     advice = "Make a new image: triseal node image."
 
 
 class TokenUsed(Failure):
-    """Another key has used this one-time token up."""
+    """Another key has already used this one-time token."""
 
     code = "token-used"
     advice = (
-        "If the board was flashed again, make a new image with --replace; else find out who did."
+        "If the board was flashed again, make a new image with --replace; otherwise find out "
+        "who used the token."
     )
 
 
@@ -80,119 +82,119 @@ class NotAssigned(Failure):
 
 
 class NotRequested(Failure):
-    """A grant goes beyond what the service's metadata asks for."""
+    """The service's metadata does not ask for this grant."""
 
     code = "not-requested"
-    advice = "Check the spelling; --force grants it all the same."
+    advice = "Check the spelling; --force grants it anyway."
 
 
 class GrantedEverywhere(Failure):
-    """The grant holds for all nodes, so it can't be taken from one of them."""
+    """The grant holds on all nodes, so that it can't be taken from one of them."""
 
     code = "granted-everywhere"
-    advice = "Revoke it without --node, then grant it to the nodes that keep it."
+    advice = "Revoke it without --node, then grant it again to the nodes that must keep it."
 
 
 class NoSuchGrant(Failure):
-    """The grant that should be revoked was never given."""
+    """The grant to revoke was never given."""
 
     code = "no-such-grant"
     advice = "See `triseal site services`."
 
 
 class BadAuthority(Failure):
-    """A file is no CA certificate that a site could trust."""
+    """The file is not a CA certificate that a site can trust."""
 
     code = "bad-authority"
     advice = "Give the Store's own self-signed CA certificate, DER or PEM."
 
 
 class NameTaken(Failure):
-    """Somebody else has this name already."""
+    """The name is already taken."""
 
     code = "name-taken"
-    advice = "Give another name."
+    advice = "Choose another name."
 
 
 class Changed(Failure):
-    """What was being sealed changed meanwhile; nothing was issued."""
+    """The site changed while something was signed; nothing was issued."""
 
     code = "changed-meanwhile"
     advice = "Repeat the command."
 
 
 class NothingHeld(Failure):
-    """No release of the service is held back, so there is none to go back to."""
+    """No release of the service is held back, so that there is none to go back to."""
 
     code = "nothing-held"
     advice = "To undo a release that all nodes may have, sign the old content as a newer version."
 
 
 class NoWayBack(Failure):
-    """Nodes were given a higher security version: they refuse all that is below it, for ever."""
+    """Nodes were given a higher security version: they refuse all lower ones forever."""
 
     code = "no-way-back"
-    advice = "Roll a newer version out to them that works; others go back with --node."
+    advice = "Roll out a newer version that works to these nodes; take others back with --node."
 
 
 class OtherVersion(Failure):
-    """The newest version of a service is another one than was asked for."""
+    """The newest version of the service is not the given one."""
 
     code = "other-version"
-    advice = "See `triseal site services`; somebody may have added one meanwhile."
+    advice = "See `triseal site services`; somebody may have added a version meanwhile."
 
 
 class OtherDeveloper(Failure):
-    """A package would give a service, and its grants, to another developer."""
+    """The package would give the service, with its grants, to another developer."""
 
     code = "other-developer"
-    advice = "If the service has passed on, repeat with --other-developer."
+    advice = "If the service now belongs to this developer, repeat with --other-developer."
 
 
 class Incomplete(Failure):
-    """The folder of the site lacks something."""
+    """Something is missing in the folder of the site."""
 
     code = "site-incomplete"
     advice = "Restore the folder from a backup."
 
 
 class UnknownKey(Failure):
-    """The site trusts nobody of this name."""
+    """The site trusts no key of this name."""
 
     code = "unknown-key"
-    advice = "See `triseal site status` for whom it trusts."
+    advice = "See `triseal site status` for the names that it trusts."
 
 
 class NoAgent(Failure):
-    """Nothing answers as the agent of a node does."""
+    """Nothing at the port answers like the agent of a node."""
 
     code = "no-agent"
     advice = "Provision the board, or restart it: triseal node restart --port PORT."
 
 
 class OtherBoard(Failure):
-    """The board at the port is another node, or none."""
+    """The board at the port is another node, or not a node."""
 
     code = "other-board"
     advice = "Check the port, or provision the board: triseal node provision."
 
 
 class AlreadyNode(Failure):
-    """A board that shall become a node is another one."""
+    """The board is already another node."""
 
     code = "already-node"
-    advice = "Check the port; to make it the other node, retire the one it is and give --replace."
+    advice = "Check the port. To give the board another name, retire its node and give --replace."
 
 
 class WatchdogTooLong(Failure):
-    """The hardware of a board has no watchdog of so many seconds."""
+    """The hardware watchdog of the board can't count so many seconds."""
 
     code = "watchdog-too-long"
     advice = "Give a shorter --watchdog, or 0 for none."
 
 
 class NotConfirmed(Failure):
-    """Nodes have not said in time that they run what they shall."""
+    """Nodes have not confirmed in time that they run a service in its desired state."""
 
     code = "not-confirmed"
     advice = "Look at the node: triseal node status --port PORT, or the server's log."

@@ -1,4 +1,4 @@
-"""A site's folder: its key, its CA certificate, and where its database is."""
+"""The folder of a site: its key, its CA certificate, and the address of its database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "site.key"
 CERTIFICATE = "site.crt"
 SETTINGS = "site.json"
 DATABASE = "site.sqlite"
-MIN_LIFETIME = 10  # seconds; below, seals would expire while they travel
+MIN_LIFETIME = 10  # seconds; shorter seals would expire on their way
 MAX_LIFETIME = 30 * 86400
 
 _MAX_FILE = 32768
@@ -32,13 +32,13 @@ _MAX_FILE = 32768
 
 @dataclass(frozen=True)
 class Founding:
-    """What is decided when a site is made.
+    """The choices that are made when a site is created.
 
     Attributes:
-        name: the site's, a label.
-        algorithm: of its key, one of signer.ALGORITHMS.
-        lifetime: of its seals, seconds (the paper's Cert_lifetime).
-        database: URL; "" for an SQLite file in the site's folder.
+        name: name of the site, a label.
+        algorithm: algorithm of its key, one of signer.ALGORITHMS.
+        lifetime: lifetime of its seals, seconds (Cert_lifetime in the paper).
+        database: URL of the database; "" for an SQLite file in the site's folder.
     """
 
     name: str
@@ -48,23 +48,24 @@ class Founding:
 
 
 def default() -> Path:
-    """Where a site's home is unless told."""
+    """Return the default folder of a site's home."""
     return state_folder.root() / "site"
 
 
 def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> None:
-    """Make a site: all of it or nothing.
+    """Create a site; all of it or nothing.
 
     Args:
-        home: folder; must not exist, or be empty.
-        founding: what is decided.
-        passphrase: encrypts the key; None leaves it in the clear.
-        now: Unix seconds.
+        home: the folder; it must not exist, or be empty.
+        founding: the choices.
+        passphrase: encrypts the key; None leaves the key unencrypted.
+        now: the time, Unix seconds.
 
     Raises:
-        BadLabel: the name can't be one.
-        AlreadyExists: there is a site, in the folder or in the database.
-        DatabaseUnusable: see triseal.database.
+        BadLabel: the name is not allowed.
+        ValueError: the lifetime is out of its range.
+        AlreadyExists: there is a site in the folder or in the database.
+        DatabaseUnusable: the database can't be used.
     """
     label.check(founding.name, "site")
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
@@ -82,8 +83,11 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
 def _found(
     fresh: Path, home: Path, engine: Engine, founding: Founding, passphrase: bytes | None, now: int
 ) -> None:
-    """Key and files into `fresh`, the rest into the database. A server's database is elsewhere, so
-    the folder takes its place while the transaction is still open."""
+    """Write key and files into `fresh`, and the rest into the database.
+
+    A database on a server is outside of the folder. The folder therefore takes its place while the
+    transaction is still open.
+    """
     with database.writing(engine) as connection:
         if connection.execute(select(tables.site.c.id)).first():
             raise AlreadyExists("there is a site in this database")
@@ -121,9 +125,18 @@ def _pem(der: bytes) -> bytes:
 
 
 def open_site(home: Path) -> tuple[Engine, Issuer, int]:
-    """The site's database, the public side of its authority, and the lifetime of its seals.
+    """Open a site.
 
-    `dispose` the engine in the end. Raises: NotInitialised, Incomplete, DatabaseUnusable.
+    Args:
+        home: the site's folder.
+
+    Returns: the engine of its database, which the caller must `dispose`; the public part of its
+        authority; and the lifetime of its seals, seconds.
+
+    Raises:
+        NotInitialised: the folder holds no site.
+        Incomplete: something is missing in the folder or in the database.
+        DatabaseUnusable: the database can't be opened.
     """
     engine = _open_engine(home)
     try:
@@ -146,19 +159,23 @@ def _open_engine(home: Path) -> Engine:
     except (ValueError, KeyError, TypeError):
         raise Incomplete(f"{home / SETTINGS} is damaged") from None
     if not where and not (home / DATABASE).exists():
-        raise Incomplete(f"{home / DATABASE} is missing")  # never silently an empty one
+        raise Incomplete(f"{home / DATABASE} is missing")  # an empty one must not take its place
     return database.open_database(where or home / DATABASE, schema.TABLES)
 
 
 def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:
-    """The SLCA, its key open.
+    """Open the site key.
 
     Args:
         home: the site's folder.
-        issuer: of the certificate that signs now.
-        ask: gives the passphrase if one is needed.
+        issuer: the public part of the authority that signs now.
+        ask: returns the passphrase if one is needed.
 
-    Raises: NotAKey, and what keyfile.load raises.
+    Returns: the SLCA.
+
+    Raises:
+        NotAKey: the file is not the key of this site.
+        Failure: as keyfile.load raises it.
     """
     key = KeySigner(keyfile.load(home / KEY, ask))
     try:

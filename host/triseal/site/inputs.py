@@ -1,4 +1,4 @@
-"""Files that people hand to a site: certificates, requests and public keys, PEM or DER."""
+"""The reading of files that people give to a site: certificates, requests, keys; PEM or DER."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ MAX_SIZE = 32768
 
 
 def certificate(data: bytes) -> bytes:
-    """One certificate, DER; raises BadAuthority if it is none."""
+    """Read one certificate.
+
+    Args:
+        data: the file, PEM or DER.
+
+    Returns: the certificate, DER.
+
+    Raises:
+        BadAuthority: not a certificate.
+    """
     load = cx509.load_pem_x509_certificate if _is_pem(data) else cx509.load_der_x509_certificate
     try:
         return load(data).public_bytes(Encoding.DER)
@@ -30,32 +39,42 @@ def certificate(data: bytes) -> bytes:
 
 
 def key_of(der: bytes) -> bytes:
-    """The SubjectPublicKeyInfo (DER) of a certificate (DER); raises BadAuthority."""
+    """Return the public key of a certificate.
+
+    Args:
+        der: the certificate, DER.
+
+    Returns: SubjectPublicKeyInfo, DER.
+
+    Raises:
+        BadAuthority: the key is of a kind that can't be used.
+    """
     try:
         key = cx509.load_der_x509_certificate(der).public_key()
     except (ValueError, UnsupportedAlgorithm):
-        raise BadAuthority("a key of a kind that can't be used") from None
+        raise BadAuthority("its key is of a kind that can't be used") from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def developer(data: bytes, name: str | None) -> Request:
-    """A developer's name and key, from the request that the developer made or from a public key.
+    """Read a developer's name and key.
 
     Args:
-        data: PKCS #10 request or SubjectPublicKeyInfo.
-        name: as in the developer's seals; needed for a bare key, overrides that of a request.
+        data: a certification request (PKCS #10) or a public key (SubjectPublicKeyInfo), PEM or DER.
+        name: the name in the developer's seals. It is needed for a public key, and replaces the
+            name of a request.
 
     Raises:
-        BadRequest: it is neither.
-        BadName: the name is none, or there is none.
-        UnsupportedKey: a key that no node accepts.
+        BadRequest: the file is neither of them.
+        BadName: the name is not allowed or is missing.
+        UnsupportedKey: no node accepts such a key.
     """
     spki = _public_key(data)
     if spki is None:
-        found = request.parse(data)
-        return Request(request.check_name(name), found.spki) if name else found
+        parsed = request.parse(data)
+        return Request(request.check_name(name), parsed.spki) if name else parsed
     if name is None:
-        raise BadName("a bare key says no name: give --name")
+        raise BadName("a public key alone has no name: give --name")
     keys.parse(spki)
     return Request(request.check_name(name), spki)
 
@@ -65,7 +84,7 @@ def _public_key(data: bytes) -> bytes | None:
     try:
         key = load(data)
     except UnsupportedAlgorithm:
-        raise BadRequest("a key of a kind that can't be used") from None
+        raise BadRequest("its key is of a kind that can't be used") from None
     except ValueError:
         return None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,6 +1,6 @@
-"""The SLSM: what people and nodes ask of a site. Each decision has a module of its own.
+"""The SLSM: everything that people and nodes ask of a site. Each decision is a module of its own.
 
-Every call is one transaction, or ends as if it had not been made.
+Each call is one transaction. If it fails, it has had no effect.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from triseal.site.records import (
     tokens,
 )
 from triseal.site.records.placement import Place
-from triseal.site.rules import grants, guarantee, rollout, trust
+from triseal.site.rules import grants, guarantee, intake, rollout, trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.slca.authority import Authority, Certified
@@ -45,27 +45,32 @@ Ask = Callable[[], bytes]
 
 
 def now() -> int:
-    """This computer's time, Unix seconds."""
+    """Return this computer's time, Unix seconds."""
     return int(time.time())
 
 
 class Manager:
-    """A site that has been made. A context manager; safe for several threads and processes.
+    """A site that exists. It is a context manager; several threads and processes may use a site.
 
     Args:
         folder: the site's home.
-        ask: gives the passphrase of the site key; called when something is to be signed.
-        clock: gives the time, Unix seconds.
+        ask: returns the passphrase of the site key; called when something must be signed.
+        clock: returns the time, Unix seconds.
 
     Attributes:
         engine: the site's database.
-        name: the site's.
-        lifetime: of its seals, seconds.
-        issuer: the public side of the SLCA.
-        preparer: lays out seals.
+        name: name of the site.
+        lifetime: lifetime of its seals, seconds.
+        issuer: the public part of the SLCA.
+        preparer: makes the templates of seals.
 
-    Raises: NotInitialised, Incomplete, DatabaseUnusable.
+    Raises:
+        NotInitialised: the folder holds no site.
+        Incomplete: something is missing in the folder.
+        DatabaseUnusable: the database can't be opened.
     """
+
+    # --- Opening and closing ----------------------------------------------------------------
 
     def __init__(self, folder: Path, ask: Ask, clock: Clock = now) -> None:
         self._folder = folder
@@ -88,60 +93,66 @@ class Manager:
         self.close()
 
     def close(self) -> None:
-        """Close the database. Threads that use the site have to end before."""
+        """Close the database. All threads that use the site must have ended."""
         self.engine.dispose()
 
     @property
     def authority(self) -> Authority:
-        """The SLCA; asks for its passphrase the first time."""
+        """The SLCA. Asks for the passphrase the first time."""
         if self._authority is None:
             self._authority = home.unlock(self._folder, self.issuer, self._ask)
         return self._authority
 
     def unlock(self) -> None:
-        """Ask for the passphrase now rather than in the middle. Raises: see keyfile.load."""
+        """Ask for the passphrase before the work begins. Raises as `keyfile.load`."""
         _ = self.authority
 
+    # --- The clock --------------------------------------------------------------------------
+
     def check_clock(self) -> None:
-        """Raises ClockDoubted where this computer's time can't be signed."""
+        """Raise ClockDoubted if the site can't sign with this computer's time."""
         with database.reading(self.engine) as connection:
             clock.check(connection, self._clock())
 
     def accept_clock(self) -> None:
-        """This computer's time is right, whatever was noted before."""
+        """Accept this computer's time, whatever was noted before."""
         with self._changing() as connection:
             clock.accept(connection, self._clock())
             clock.note(connection, self._clock(), doubted=False)
 
-    def check_node(self, node: str) -> None:
-        """Raises UnknownNode or NodeRetired."""
-        with database.reading(self.engine) as connection:
-            nodes.get(connection, node)
+    def sign_time(self, nonce: bytes) -> bytes:
+        """Sign the time for a node.
 
-    def check_has_key(self, node: str, nonce: bytes, signature: bytes) -> None:
-        """That the node's key made this signature over a nonce: see sealcore.proof.
+        Args:
+            nonce: random bytes from the node, 16 bytes.
 
-        Raises: BadSignature, UnknownNode, NodeRetired, NotEnrolled.
+        Returns: the signed time, DER.
+
+        Raises:
+            ClockDoubted: the site can't sign now.
         """
-        with database.reading(self.engine) as connection:
-            key = keys.parse(nodes.key_of(connection, node))
-        key.verify(proof.tbs(node, nonce), signature)
+        self.check_clock()
+        return self.authority.sign_time(nonce, self._clock())
 
-    def assigned(self, node: str) -> list[str]:
-        """The services of a node, by name. Raises: UnknownNode, NodeRetired."""
-        with database.reading(self.engine) as connection:
-            nodes.get(connection, node)
-            return services.assigned(connection, node)
+    # --- Trust ------------------------------------------------------------------------------
 
     def bundle(self) -> TrustBundle:
-        """The newest trust bundle."""
+        """Return the newest trust bundle."""
         with database.reading(self.engine) as connection:
             return trust.current(connection)
 
     def trust_store(self, certificate: bytes) -> tuple[str, TrustBundle]:
-        """Trust a Store by its CA certificate (DER): its name, and the bundle that says so.
+        """Trust a Store.
 
-        Raises: see trust.add_store; TooLarge if the bundle has no room.
+        Args:
+            certificate: the Store's CA certificate, DER.
+
+        Returns: the Store's name, and the trust bundle that includes it.
+
+        Raises:
+            BadAuthority, NameTaken: as `trust.add_store`.
+            TooLarge: the bundle has no room for another key.
+            ClockDoubted: the site can't sign now.
         """
         slca = self.authority
         with self._changing() as connection:
@@ -149,35 +160,111 @@ class Manager:
             return name, self._publish(connection, slca, fresh=fresh)
 
     def trust_developer(self, name: str, spki: bytes) -> TrustBundle:
-        """Trust a developer's key (SubjectPublicKeyInfo, DER) under a name; as `trust_store`."""
+        """Trust a developer's key.
+
+        Args:
+            name: name of the developer, which is the issuer in its seals.
+            spki: the public key, DER SubjectPublicKeyInfo.
+
+        Returns: the trust bundle that includes the key.
+
+        Raises:
+            BadName, TooLarge, ClockDoubted: as `trust.add_developer` and `trust_store`.
+        """
         slca = self.authority
         with self._changing() as connection:
             fresh = trust.add_developer(connection, name, spki)
             return self._publish(connection, slca, fresh=fresh)
 
     def distrust_store(self, name: str) -> TrustBundle:
-        """Believe a Store no longer. Raises: UnknownKey."""
+        """Stop trusting a Store.
+
+        Args:
+            name: name of the Store.
+
+        Returns: the trust bundle without it.
+
+        Raises:
+            UnknownKey: the site trusts no such Store.
+            ClockDoubted: the site can't sign now.
+        """
         slca = self.authority
         with self._changing() as connection:
             trust.remove_store(connection, name)
             return self._publish(connection, slca, fresh=True)
 
     def distrust_developer(self, name: str) -> TrustBundle:
-        """Believe none of a developer's keys any longer. Raises: UnknownKey."""
+        """Stop trusting all keys of a developer.
+
+        Args:
+            name: name of the developer.
+
+        Returns: the trust bundle without them.
+
+        Raises:
+            UnknownKey: the site trusts no such developer.
+            ClockDoubted: the site can't sign now.
+        """
         slca = self.authority
         with self._changing() as connection:
             trust.remove_developer(connection, name)
             return self._publish(connection, slca, fresh=True)
 
+    # --- Nodes ------------------------------------------------------------------------------
+
+    def check_node(self, node: str) -> None:
+        """Check that the site has a node.
+
+        Args:
+            node: name of the node.
+
+        Raises:
+            UnknownNode: there is no such node.
+            NodeRetired: the node is retired.
+        """
+        with database.reading(self.engine) as connection:
+            nodes.get(connection, node)
+
+    def check_has_key(self, node: str, nonce: bytes, signature: bytes) -> None:
+        """Check a signature with a node's key, see `sealcore.proof`.
+
+        Args:
+            node: name of the node.
+            nonce: the random bytes that were signed, 16 bytes.
+            signature: the signature.
+
+        Raises:
+            BadSignature: the signature was made with another key.
+            UnknownNode, NodeRetired, NotEnrolled: the site does not know a key of this node.
+        """
+        with database.reading(self.engine) as connection:
+            key = keys.parse(nodes.key_of(connection, node))
+        key.verify(proof.tbs(node, nonce), signature)
+
     def add_node(self, node: str) -> None:
-        """Add a node by name. Raises: see nodes.add."""
+        """Add a node.
+
+        Args:
+            node: name of the node.
+
+        Raises:
+            BadLabel, NameTaken: as `nodes.add`.
+        """
         with self._changing() as connection:
             nodes.add(connection, node, self._clock())
 
     def add_enrolled(self, node: str, csr: bytes) -> Certified:
-        """Add a node with its request, and its certificate: both or neither.
+        """Add a node and issue its certificate; both or neither.
 
-        Who lost the certificate repeats it with a request of the same key.
+        Idempotent for the same key: call again if the answer was lost.
+
+        Args:
+            node: name of the node.
+            csr: certification request (PKCS #10), DER or PEM.
+
+        Returns: the certificate.
+
+        Raises: as `nodes.add` and `enrol`.
         """
         slca = self.authority
         with self._changing() as connection:
@@ -186,28 +273,82 @@ class Manager:
             return self._enrol(connection, slca, node, csr, replace=False)
 
     def enrol(self, node: str, csr: bytes, *, replace: bool = False) -> Certified:
-        """The certificate of a node for its request, recorded. Raises: see nodes.enrol."""
+        """Issue and record the certificate of a node.
+
+        Args:
+            node: name of the node.
+            csr: certification request (PKCS #10), DER or PEM.
+            replace: whether another key may replace the known one.
+
+        Returns: the certificate.
+
+        Raises:
+            UnknownNode, NodeRetired, BadRequest, UnsupportedKey, OtherNode, OtherKey: as
+                `nodes.enrol`.
+            ClockDoubted: the site can't sign now.
+        """
         slca = self.authority
         with self._changing() as connection:
             return self._enrol(connection, slca, node, csr, replace=replace)
 
-    def check_free(self, node: str, *, replace: bool = False) -> None:
-        """Raises UnknownNode, NodeRetired or OtherKey: see tokens.check_free."""
-        with database.reading(self.engine) as connection:
-            tokens.check_free(connection, node, replace=replace)
-
     def allow_grace(self, node: str, seconds: int, *, in_force: bool) -> None:
-        """Note what a node is allowed, so that guarantees name it: see nodes.allow_grace."""
+        """Note how long a node may run services before it knows the time, for the guarantees.
+
+        Args:
+            node: name of the node.
+            seconds: 0 for never.
+            in_force: whether the node surely has this setting now, see `nodes.allow_grace`.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+        """
         with self._changing() as connection:
             nodes.allow_grace(connection, node, seconds, in_force=in_force)
+
+    def retire(self, node: str) -> Guarantee:
+        """Cut a node off forever.
+
+        Args:
+            node: name of the node.
+
+        Returns: when the node runs nothing any more.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+        """
+        with self._changing() as connection:
+            nodes.retire(connection, node, self._clock())
+            tokens.void(connection, node)
+        return self.guarantee(node=node)
+
+    # --- Boards that enrol by a one-time token ----------------------------------------------
+
+    def check_free(self, node: str, *, replace: bool = False) -> None:
+        """Refuse a node that is enrolled already, unless its key may be replaced.
+
+        Args:
+            node: name of the node.
+            replace: whether a board with another key may become the node.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+            OtherKey: the node is enrolled.
+        """
+        with database.reading(self.engine) as connection:
+            tokens.check_free(connection, node, replace=replace)
 
     def expect(
         self, node: str, token: bytes, seconds: int, *, grace: int = 0, replace: bool = False
     ) -> None:
-        """Await a board that has this one-time token, for so many seconds; voids older tokens.
+        """Expect a board with a one-time token. Older tokens of the node become void.
 
         Args:
-            grace: that its settings allow it, seconds.
+            node: name of the node.
+            token: the token.
+            seconds: how long the token can be used.
+            grace: how long the board's settings let it run services before it knows the time,
+                seconds.
+            replace: whether a board with another key may become the node.
 
         Raises: as `check_free`.
         """
@@ -217,11 +358,24 @@ class Manager:
             tokens.expect(connection, node, token, self._clock() + seconds)
 
     def redeem(self, csr: bytes, proof: bytes) -> bytes:
-        """The certificate (DER) of a board that proves its one-time token; the token is used up.
+        """Issue the certificate of a board that proves its one-time token, and use the token up.
 
-        Who lost it repeats this with a request of the same key. Raises: see tokens.check.
+        Idempotent for the same key: call again if the answer was lost.
+
+        Args:
+            csr: certification request (PKCS #10), DER.
+            proof: the proof of the token for this request.
+
+        Returns: the certificate, DER.
+
+        Raises:
+            BadRequest, BadName, UnsupportedKey, BadToken, TokenUsed, TokenExpired: as
+                `tokens.check`.
+            ClockDoubted: the site can't sign now.
         """
-        with database.reading(self.engine) as connection:  # nobody is held up by who has no token
+        with database.reading(
+            self.engine
+        ) as connection:  # without a token nobody gets a write lock
             tokens.check(connection, csr, proof, self._clock())
         slca = self.authority
         with self._changing() as connection:
@@ -230,44 +384,62 @@ class Manager:
                 return proven.certificate
             return self._enrol(connection, slca, proven.node, csr, replace=True).der
 
-    def retire(self, node: str) -> Guarantee:
-        """Cut a node off for ever, and by when it runs nothing any more."""
-        with self._changing() as connection:
-            nodes.retire(connection, node, self._clock())
-            tokens.void(connection, node)
-        return self.guarantee(node=node)
+    # --- Services and their releases --------------------------------------------------------
 
     def add_service(
         self, package: Package, *, other_developer: bool = False, hold: bool = False
     ) -> Seal:
-        """Take in a package; returns its Store seal.
+        """Take in a package. All nodes of its service get it, unless it is held back.
 
-        It goes to all nodes of its service, or with `hold` to none until `rollout`.
+        Args:
+            package: the package.
+            other_developer: whether the service may pass to another developer, with its grants.
+            hold: whether no node gets the package until `rollout`.
 
-        Raises: see services.add; TooLarge if it could not be sealed where it is assigned.
+        Returns: the Store seal.
+
+        Raises:
+            SealError, BadMetadata, BadExecutable, OtherDeveloper: as `intake.add`.
+            TooLarge: the package could not be sealed where the service is assigned.
         """
         with self._changing() as connection:
-            taken = services.add(
+            taken = intake.add(
                 connection, package, self._clock(), other_developer=other_developer, hold=hold
             )
             self._check_fits(connection, taken.service)
             return taken
 
     def wave(self, service: str, share: int) -> list[str]:
-        """The nodes for a rollout to `share` percent of them: see rollout.wave."""
+        """Choose nodes for a rollout to a share of them, see `rollout.wave`.
+
+        Args:
+            service: name of the service.
+            share: percent of the enrolled nodes that have the service, 1 to 100.
+
+        Returns: names of nodes.
+
+        Raises:
+            UnknownService: there is no such service.
+        """
         with database.reading(self.engine) as connection:
             return rollout.wave(connection, service, share)
 
     def rollout(
         self, service: str, on: Sequence[str] | None = None, *, version: str = ""
     ) -> Guarantee:
-        """Move nodes on to the newest release; and by when these have it.
+        """Move nodes to the newest release of a service.
 
         Args:
-            on: names of nodes that have the service; None for all, those that come later too.
-            version: what the newest must be; "" for any.
+            service: name of the service.
+            on: names of nodes that have the service; None for all nodes, also later ones.
+            version: the version that the newest release must have; "" for any.
 
-        Raises: see rollout.forward; TooLarge if a node's seal can't hold what it says.
+        Returns: when these nodes have it.
+
+        Raises:
+            UnknownService, OtherVersion, UnknownNode, NodeRetired, NotAssigned, SealError: as
+                `rollout.forward`.
+            TooLarge: a node's seal can't hold its grants.
         """
         with self._changing() as connection:
             places = rollout.forward(connection, service, on, version, self._clock())
@@ -275,22 +447,44 @@ class Manager:
         return self._guarantee_of(places)
 
     def roll_back(self, service: str, on: Sequence[str] | None = None) -> Guarantee:
-        """Take nodes, or all that were moved on, back to the release that is held; as `rollout`.
+        """Move nodes back to the release that is held.
 
-        Raises: see rollout.back; TooLarge.
+        Args:
+            service: name of the service.
+            on: names of nodes that have the service; None for all nodes that were moved on.
+
+        Returns: when these nodes have it.
+
+        Raises:
+            NothingHeld, NoWayBack: as `rollout.back`.
+            UnknownService, UnknownNode, NodeRetired, NotAssigned, SealError, TooLarge: as
+                `rollout`.
         """
         with self._changing() as connection:
             places = rollout.back(connection, service, on, self._clock())
             check_fits(connection, self.preparer, places)
         return self._guarantee_of(places)
 
+    # --- Grants -----------------------------------------------------------------------------
+
     def grant(
         self, service: str, wanted: Sequence[str], on: Sequence[str] = (), *, force: bool = False
     ) -> Guarantee:
-        """Give grants on these nodes, or on all; and where they are in force by when.
+        """Give grants to a service.
 
-        Raises: see policy.grant; TooLarge if a node's seal can't hold them all. The guarantee holds
-            all the same if a node can't be told.
+        The guarantee holds even if a node can't be told of the change.
+
+        Args:
+            service: name of the service.
+            wanted: the grants, in the form of `sealcore.grants`.
+            on: names of nodes; empty for all nodes, also later ones.
+            force: whether to give grants too that the service's metadata does not ask for.
+
+        Returns: where the grants are in force, and when they will be elsewhere.
+
+        Raises:
+            UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested: as `grants.grant`.
+            TooLarge: a node's seal can't hold all grants.
         """
         with self._changing() as connection:
             for node in on or (tables.EVERY_NODE,):
@@ -299,17 +493,48 @@ class Manager:
         return self.guarantee(service=service)
 
     def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
-        """Take grants on these nodes, or everywhere; as `grant`. Raises: see policy.revoke."""
+        """Take grants from a service.
+
+        Args:
+            service: name of the service.
+            unwanted: the grants, in the form in which they were given.
+            on: names of nodes; empty to take them from everywhere.
+
+        Returns: where the grants have ended, and when they will elsewhere.
+
+        Raises:
+            UnknownService, NoSuchGrant, GrantedEverywhere: as `grants.revoke`.
+        """
         with self._changing() as connection:
             for node in on or (tables.EVERY_NODE,):
                 grants.revoke(connection, service, unwanted, node)
         return self.guarantee(service=service)
 
-    def assign(self, node: str, service: str) -> None:
-        """Assign a service to a node: from now on the node may have seals for it.
+    # --- Assignments ------------------------------------------------------------------------
 
-        Raises: UnknownNode, NodeRetired, UnknownService; TooLarge for more services than a node can
-            have, or more grants than its seal can hold.
+    def assigned(self, node: str) -> list[str]:
+        """Return the names of the services of a node, sorted.
+
+        Args:
+            node: name of the node.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+        """
+        with database.reading(self.engine) as connection:
+            nodes.get(connection, node)
+            return services.assigned(connection, node)
+
+    def assign(self, node: str, service: str) -> None:
+        """Assign a service to a node, which may then get seals for it.
+
+        Args:
+            node: name of the node.
+            service: name of the service.
+
+        Raises:
+            UnknownNode, NodeRetired, UnknownService: there is no such node or service.
+            TooLarge: the node has too many services, or the seal can't hold the grants.
         """
         place = Place(node, service)
         with self._changing() as connection:
@@ -318,35 +543,34 @@ class Manager:
             services.assign(connection, place, self._clock())
             check_fits(connection, self.preparer, [place])
 
-    def restart(self, node: str, service: str) -> None:
-        """Have a service started again on its node, also one that the node has quarantined.
-
-        It is kept until the node has said that it does so, however long the node is away.
+    def undeploy(self, node: str, service: str) -> Guarantee:
+        """Take a service from a node.
 
         Args:
-            node, service: their names.
+            node: name of the node.
+            service: name of the service.
 
-        Raises: UnknownNode, NodeRetired, NotAssigned.
+        Returns: when the service has stopped there.
+
+        Raises:
+            NotAssigned: the service is not assigned to the node.
         """
-        with self._changing() as connection:
-            nodes.get(connection, node)
-            restarts.ask(connection, Place(node, service), self._clock())
-
-    def restarting(self, node: str, service: str) -> bool:
-        """Whether the node has not said yet that it starts the service again; see `restart`."""
-        with database.reading(self.engine) as connection:
-            return service in restarts.pending(connection, node)
-
-    def undeploy(self, node: str, service: str) -> Guarantee:
-        """Take a service from a node, and by when it has stopped there. Raises: NotAssigned."""
         with self._changing() as connection:
             services.unassign(connection, Place(node, service))
         return self.guarantee(node=node, service=service)
 
     def deployment(self, node: str, service: str) -> Deployment:
-        """A fresh seal for an assigned service, recorded, with the package that it seals.
+        """Issue a new seal for an assigned service, and return it with the package that it seals.
 
-        Raises: see sealing.Sealer.issue; ClockDoubted.
+        Args:
+            node: name of the node.
+            service: name of the service.
+
+        Raises:
+            UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned, NotYetValid,
+            Expired,
+                TooLarge, Changed: as `sealing.Sealer.issue`.
+            ClockDoubted: the site can't sign now.
         """
         place = Place(node, service)
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
@@ -355,6 +579,34 @@ class Manager:
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 
+    def restart(self, node: str, service: str) -> None:
+        """Ask a node to restart a service, also one that the node has quarantined.
+
+        The request is kept until the node has done it, however long the node is away.
+
+        Args:
+            node: name of the node.
+            service: name of the service.
+
+        Raises:
+            UnknownNode, NodeRetired, NotAssigned: the node does not have this service.
+        """
+        with self._changing() as connection:
+            nodes.get(connection, node)
+            restarts.ask(connection, Place(node, service), self._clock())
+
+    def restarting(self, node: str, service: str) -> bool:
+        """Tell whether a requested restart is still to be done, see `restart`.
+
+        Args:
+            node: name of the node.
+            service: name of the service.
+        """
+        with database.reading(self.engine) as connection:
+            return service in restarts.pending(connection, node)
+
+    # --- Observed state ---------------------------------------------------------------------
+
     def heard(
         self,
         node: str,
@@ -362,13 +614,15 @@ class Manager:
         bundle_version: int,
         time_told: int = 0,
     ) -> None:
-        """A node said what it holds: all of it, so what it did not name, it does not have.
+        """Record the observed state of a node: everything that the node has said it holds.
+
+        A service that the node did not name is recorded as gone.
 
         Args:
-            node: its name.
-            told: serial of the seal (16 octets) and state, by service.
-            bundle_version: of its trust bundle.
-            time_told: what time it has, Unix seconds; 0 if it does not know.
+            node: name of the node.
+            told: serial of the seal (16 bytes) and state, by service.
+            bundle_version: version of the node's trust bundle.
+            time_told: the time that the node has, Unix seconds; 0 if it does not know the time.
         """
         with database.writing(self.engine) as connection:
             moment = self._clock()
@@ -380,20 +634,29 @@ class Manager:
             for service, (serial, became) in told.items():
                 holdings.confirm(connection, Place(node, service), serial, became, moment)
 
+    # --- Guarantees -------------------------------------------------------------------------
+
     def guarantee(self, *, service: str = "", node: str = "") -> Guarantee:
-        """Where what the site wishes is in force, for a service, on a node, or at one place."""
+        """Compute where the desired state is in force, and when it will be elsewhere.
+
+        Args:
+            service: name of a service, to look at only its places; "" for all.
+            node: name of a node, to look at only places on it; "" for all.
+        """
         with database.reading(self.engine) as connection:
             places = guarantee.places_of(connection, service=service, node=node)
             return self._guarantee(connection, places)
 
     def guarantee_at(self, service: str, on: Iterable[str]) -> Guarantee:
-        """The same for a service on these nodes."""
+        """Compute the same for a service on some nodes.
+
+        Args:
+            service: name of the service.
+            on: names of the nodes.
+        """
         return self._guarantee_of([Place(node, service) for node in on])
 
-    def sign_time(self, nonce: bytes) -> bytes:
-        """The time, signed for a node's nonce (16 octets). Raises: ClockDoubted."""
-        self.check_clock()
-        return self.authority.sign_time(nonce, self._clock())
+    # --- Common parts -----------------------------------------------------------------------
 
     def _guarantee_of(self, places: Iterable[Place]) -> Guarantee:
         with database.reading(self.engine) as connection:

@@ -98,9 +98,9 @@ def test_a_plan_keeps_what_it_promises() -> None:
 
 def test_a_plan_says_what_can_not_be_had() -> None:
     made = plan.make(plan.Wish(nodes=2, services=2, change_within=600, availability=0.99999))
-    assert "can't be had within 600 s" in made.notes[0]
+    assert "can't be reached within 600 s" in made.notes[0]
     crowded = plan.make(plan.Wish(nodes=500, services=40, link=1))
-    assert "asks for" in crowded.notes[0]
+    assert "needs" in crowded.notes[0]
 
 
 IMPOSSIBLE = (

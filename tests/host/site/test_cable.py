@@ -89,8 +89,13 @@ def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
     world.manager.add_service(world.package())
     world.add_node("hall")
     status = NodeStatus("hall", NOW, 3, 100000, (), {}, bytes(16))
-    for name in ("check_is", "_update_bundle", "_install", "_restart"):
-        monkeypatch.setattr(dialogue, name, lambda *_: status)
+    for module, name in (
+        (dialogue, "check_is"),
+        (dialogue, "update_bundle"),
+        (installation, "_install"),
+        (installation, "_restart"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_: status)
     with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
         monkeypatch.setattr(board, "soft_reset", board.close)
         with pytest.raises(DeviceFailed, match="nothing of what"):

@@ -66,7 +66,7 @@ def test_while_it_runs(passed: float, moved: float, doubt: bool) -> None:
     if doubt:
         with pytest.raises(ClockDoubted):
             guard.check()
-        guard.believe()
+        guard.trust()
     guard.check()
 
 
@@ -111,7 +111,7 @@ def test_a_person_that_accepts_the_time_sets_it() -> None:
     guard = clocks.guard()
     clocks.wall -= DAY
     assert guard.now() == clocks.wall + DAY
-    guard.believe()
+    guard.trust()
     assert guard.now() == clocks.wall
 
 

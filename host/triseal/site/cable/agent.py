@@ -1,12 +1,12 @@
-"""Talks to the agent on a board over its serial line, while its services run on.
+"""The conversation with a node's agent over its serial line, while its services run.
 
-A line `~` and the base64 of a message of `sealcore.messages`; all other lines are for people.
-Services print there too. So a line of the node's counts only with the mark that it was given by
-ASK, which begins its base64 and no service knows: see `nlsm.answers`.
+A message of `sealcore.messages` travels as a line: `~` and its base64. All other lines are for
+people. Services print to the same line. A line of the node therefore counts only with the mark at
+the beginning of its base64, which it got with ASK and which no service knows: see `nlsm.answers`.
 
-Boards keep some 255 octets of input and lose what comes on top of that, while their agent is busy.
-So a line goes in pieces, each one once the agent has said by a line of the mark alone that it has
-taken the last.
+A board keeps about 255 bytes of input and loses more than that while its agent is busy. A line is
+therefore sent in pieces, each one after the agent has acknowledged the piece before, with a line
+that consists of the mark alone.
 """
 
 from __future__ import annotations
@@ -26,19 +26,28 @@ from triseal.site.cable.refusals import coded
 from triseal.site.errors import NoAgent
 
 PATIENCE = 30.0
-_AGAIN = 1.5  # seconds, and twice as long each time: a slow agent must come to the end of it
-_PIECE = 96  # octets, as nlsm/console.py has it
+_AGAIN = 1.5  # seconds until the next attempt, doubled each time, so that a slow agent can finish
+_PIECE = 96  # bytes, the same as in nlsm/console.py
 _UNSETTLED = ("installing", "waiting-for-time")
-_MARK_OCTETS = 6  # base64 of them is whole
-_NONCE_OCTETS = 16
-_MARK = secrets.token_bytes(_MARK_OCTETS)  # of this process: what it did not ask for is not for it
+_MARK_BYTES = 6  # a multiple of 3: its base64 has no padding
+_NONCE_BYTES = 16
+_MARK = secrets.token_bytes(_MARK_BYTES)  # of this process: answers to others have another mark
 _TAKEN = b"~" + base64.b64encode(_MARK)
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service as its node sees it; `not_after` in Unix seconds, 0 if it has no seal.
-    `restarts` counts how often the node has started it again since it booted."""
+    """A service as its node sees it.
+
+    Attributes:
+        name: name of the service.
+        state: one of messages.STATES.
+        code, detail: stable code and detail of its error, or "".
+        version: its version.
+        not_after: end of its seal, Unix seconds; 0 if it has no seal.
+        restarts: how often the node has restarted it since the node booted.
+        grants: its grants.
+    """
 
     name: str
     state: str
@@ -52,16 +61,16 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """What an agent says of itself.
+    """The state of a node, as its agent reports it.
 
     Attributes:
-        node: its name.
-        time: Unix seconds; 0 as long as it knows no time that it trusts.
-        bundle_version: of its trust bundle; 0 if it refused that.
-        heap_free: octets.
-        services: all that it has.
-        serials: the serial numbers of the seals that it holds, by service.
-        nonce: to sign the time for, within 30 s.
+        node: name of the node.
+        time: the node's time, Unix seconds; 0 while it has no trusted time.
+        bundle_version: version of its trust bundle; 0 if it has refused the bundle.
+        heap_free: free heap, bytes.
+        services: all services that it has.
+        serials: serial numbers of the seals that it holds, by service.
+        nonce: nonce to sign the time for, within 30 s.
     """
 
     node: str
@@ -74,15 +83,15 @@ class NodeStatus:
 
 
 def ask(port: Port, patience: float = PATIENCE) -> NodeStatus:
-    """The state of a node, read without stopping anything on it.
+    """Read the state of a node, without stopping anything on it.
 
     Args:
-        port: where its agent runs, or is just being started.
-        patience: seconds that the agent may take until it answers, if the port has not more.
+        port: the port at which its agent runs or is just starting.
+        patience: seconds that the agent may take to answer, if the port does not allow more.
 
     Raises:
-        NoAgent: nothing there answers as an agent does.
-        BoardGone: the port vanished.
+        NoAgent: nothing at the port answers like an agent.
+        BoardGone: the port has vanished.
     """
     return _ask(port, _end(port, patience))
 
@@ -92,14 +101,19 @@ def _end(port: Port, patience: float) -> float:
 
 
 def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatus:
-    """Give the agent the time, signed for the nonce of its last answer.
+    """Give the agent the time.
 
-    Returns: the node's state once all that waited for the time was checked.
+    Args:
+        port: the port at which its agent runs.
+        signed: the time, signed for the nonce of the agent's last answer, DER.
+        patience: seconds that the agent may take, if the port does not allow more.
+
+    Returns: the node's state after it has checked all services that waited for the time.
 
     Raises:
-        SealError: it refuses.
-        NoAgent: it does not answer.
-        BoardGone: the port vanished.
+        SealError: the agent refuses the time.
+        NoAgent: the agent does not answer.
+        BoardGone: the port has vanished.
     """
     end = _end(port, patience)
     _send(port, messages.write(messages.TIME, signed), end)
@@ -108,23 +122,23 @@ def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatu
         try:
             found = _told(port, end)
         except NoAgent:
-            raise NoAgent("the node's agent does not come to an end with its services") from None
+            raise NoAgent("the node's agent does not finish starting its services") from None
     return found
 
 
 def _told(port: Port, end: float) -> NodeStatus:
     found = _ask(port, end, refusals=True)
     if not found.time:
-        raise errors.NoTrustedTime("says the node, which has just been told")
+        raise errors.NoTrustedTime("the node still says so after it got the time")
     return found
 
 
 def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
     again = _AGAIN
     while True:
-        # What comes before the agent listens is lost: so it is asked again, with another nonce, for
-        # each answer makes the nonce of the one before void.
-        nonce = _MARK + secrets.token_bytes(_NONCE_OCTETS - _MARK_OCTETS)
+        # A line that comes before the agent listens is lost, so that it is asked again. The nonce
+        # is new each time, since each answer makes the nonce before it void.
+        nonce = _MARK + secrets.token_bytes(_NONCE_BYTES - _MARK_BYTES)
         _send(port, messages.write(messages.ASK, nonce), end)
         try:
             soon = min(end, time.monotonic() + again)
@@ -137,12 +151,12 @@ def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
 
 
 def _nobody() -> NoAgent:
-    return NoAgent("nothing at the port answers as a node's agent does")
+    return NoAgent("nothing at the port answers like a node's agent")
 
 
 def _send(port: Port, message: bytes, end: float) -> None:
     line = b"~" + base64.b64encode(message)
-    # The newline in front ends whatever somebody typed before.
+    # The newline at the beginning ends a line that a person has typed in part.
     port.send(b"\n" + line[:_PIECE])
     for start in range(_PIECE, len(line), _PIECE):
         _await_room(port, end)
@@ -167,10 +181,10 @@ def _status(port: Port, nonce: bytes, end: float, *, refusals: bool) -> tuple[An
 
 
 def _answer(port: Port, wanted: int, end: float, *, refusals: bool = False) -> tuple[Any, ...]:
-    """The next message of a kind; `end` by time.monotonic(). Raises BoardTimeout."""
+    """Return the next message of a kind before `end` (time.monotonic()). Raises BoardTimeout."""
     while True:
         if time.monotonic() >= end:
-            raise BoardTimeout("no answer among all that the board prints")
+            raise BoardTimeout("no answer in the output of the board")
         line = port.read_line(end - time.monotonic())
         kind, values = _parsed(line, _TAKEN)
         if kind == messages.REJECTED and refusals:
@@ -179,11 +193,11 @@ def _answer(port: Port, wanted: int, end: float, *, refusals: bool = False) -> t
             return tuple(values)
         kind, values = _parsed(line, b"~")
         if kind == messages.STATUS and values[0].startswith(_MARK):
-            raise NoAgent("the node's code is older than this: triseal node provision updates it")
+            raise NoAgent("the node's code is too old: triseal node provision updates it")
 
 
 def _parsed(line: bytes, begin: bytes) -> tuple[int, tuple[Any, ...]]:
-    """Kind and values of the message in a line; (-1, ()) if there is none."""
+    """Return kind and values of the message in a line; (-1, ()) if there is none."""
     if line.startswith(begin):
         with contextlib.suppress(binascii.Error, errors.SealError):
             kind, values = messages.parse(base64.b64decode(line[len(begin) :], validate=True))
@@ -192,10 +206,10 @@ def _parsed(line: bytes, begin: bytes) -> tuple[int, tuple[Any, ...]]:
 
 
 def _raise_refusal(code: str, detail: str) -> None:
-    """Raise what the agent has rejected, if it is a refusal."""
+    """Raise the error that the agent has reported, if it is a refusal."""
     refusal = coded(code)
     if refusal is not None:
-        raise refusal(f"says the node: {detail}")
+        raise refusal(f"the node says: {detail}")
 
 
 def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:

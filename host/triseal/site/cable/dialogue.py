@@ -1,6 +1,7 @@
-"""The conversation with a board at a cable that every task there needs.
+"""The parts of a conversation with a board at a cable that every task needs.
 
-The board checks all that it gets by itself. This side only carries bytes, and reports the outcome.
+The board itself checks everything that it gets. This side only transfers bytes and reports the
+outcome.
 """
 
 from __future__ import annotations
@@ -31,32 +32,45 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "/triseal/node.crt"
 INSTALL = "nlsm.install"
-CHECK_SECONDS = 120.0  # three RSA checks and a large executable on a slow board
-SOON = 5.0  # seconds for the answer of an agent that ran before
+CHECK_SECONDS = 120.0  # time for three RSA checks and a large executable on a slow board
+SOON = 5.0  # seconds for the answer of an agent that was running before
 _BUNDLE = "/triseal/bundle.der"
-_NONCE_OCTETS = 16
-_OVERTAKEN = 2  # times that the time is told again
+_NONCE_BYTES = 16
+_OVERTAKEN = 2  # how often the time is sent again
 
 
 def tell_time(site: Manager, board: Board) -> NodeStatus:
-    """Give a running agent the time, so that it starts what waits for it; what it says then.
+    """Give a running agent the time, so that it starts the services that wait for the time.
+
+    Args:
+        site: the site that signs the time.
+        board: the board.
+
+    Returns: the node's state after that.
 
     Raises:
-        NoAgent: nothing answers.
-        Rollback: the node has heard of a later time than it is here.
+        NoAgent: the agent does not answer.
+        Rollback: the node already has a later time than this computer.
+        SealError: the node refuses the time.
+        ClockDoubted: the site can't sign now.
     """
     for _ in range(_OVERTAKEN):
-        # While this second is on its way, the site's server may tell the node the next one.
+        # Meanwhile the site's server may have told the node a later second.
         with contextlib.suppress(errors.Rollback):
             return agent.set_time(board, site.sign_time(agent.ask(board).nonce))
     return agent.set_time(board, site.sign_time(agent.ask(board).nonce))
 
 
 def note(site: Manager, node: str, status: NodeStatus) -> None:
-    """Keep what a node said of itself.
+    """Record what a node has said about itself.
+
+    Args:
+        site: the site.
+        node: name of the node.
+        status: the node's state.
 
     Raises:
-        OtherBoard: it calls itself otherwise; nobody may speak for another node.
+        OtherBoard: the board gives another name; no board may report for another node.
     """
     if status.node != node:
         raise OtherBoard(f"the agent says that it is {status.node!r}, not {node}")
@@ -70,25 +84,38 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
 
 
 def check_is(site: Manager, board: Board, node: str) -> None:
-    """Raises OtherBoard unless the board was provisioned as this node, and has its key.
+    """Check that a board is a node: it was provisioned as this node and has its private key.
 
-    What it says of itself is noted as the node's word, and a certificate is no secret.
+    What the board says is recorded as the node's report, and a certificate alone proves nothing,
+    since it is not secret.
+
+    Args:
+        site: the site.
+        board: the board.
+        node: name of the node.
+
+    Raises:
+        OtherBoard: the board is not this node.
     """
-    found = node_of(board)
-    if found != node:
-        is_what = "no node yet, or its certificate is damaged" if found is None else found
+    actual = node_of(board)
+    if actual != node:
+        is_what = "not a node yet, or its certificate is damaged" if actual is None else actual
         raise OtherBoard(f"the board at {board.port} is {is_what}, not {node}")
-    nonce = secrets.token_bytes(_NONCE_OCTETS)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
     signature = board.call("nlsm.enrol.prove", node, nonce, timeout=provision.KEY_SECONDS)
     try:
         site.check_has_key(node, nonce, signature if type(signature) is bytes else b"")
     except errors.BadSignature:
         raise OtherBoard(f"the board at {board.port} does not have the key of {node}") from None
-    board.clear()  # what it took to sign
+    board.clear()  # frees the memory that signing took
 
 
 def node_of(board: Board) -> str | None:
-    """The node that a board is; None if it is none, or its certificate can't be read."""
+    """Return the name of the node that a board is, or None if it has no readable certificate.
+
+    Args:
+        board: the board.
+    """
     try:
         certificate = identity.parse(board.read(CERTIFICATE))
     except (FileMissing, errors.SealError):
@@ -97,7 +124,13 @@ def node_of(board: Board) -> str | None:
 
 
 def update_bundle(site: Manager, board: Board, report: Report) -> None:
-    """Give the board the site's newest trust bundle, unless it has it."""
+    """Give the board the site's newest trust bundle, unless it has it.
+
+    Args:
+        site: the site.
+        board: the board.
+        report: called for each step.
+    """
     newest = site.bundle()
     if bundle.parse(board.read(_BUNDLE)).version < newest.version:
         report("trust", 0, 0)
@@ -106,18 +139,29 @@ def update_bundle(site: Manager, board: Board, report: Report) -> None:
 
 
 def tell_installer(site: Manager, board: Board, report: Report) -> None:
-    """Tell the time to a board whose agent is stopped, so that it can check what was delivered."""
+    """Give the time to a board whose agent is stopped, so that it can check what was delivered.
+
+    Args:
+        site: the site that signs the time.
+        board: the board.
+        report: called for each step.
+    """
     report("time", 0, 0)
     board.clear()
     nonce = board.call(f"{INSTALL}.challenge", timeout=CHECK_SECONDS)
-    if type(nonce) is not bytes or len(nonce) != _NONCE_OCTETS:
-        raise DeviceFailed("the board's nonce is none")
+    if type(nonce) is not bytes or len(nonce) != _NONCE_BYTES:
+        raise DeviceFailed("the board returned something else than a nonce")
     board.call(f"{INSTALL}.set_time", site.sign_time(nonce), timeout=CHECK_SECONDS)
 
 
 @contextlib.contextmanager
 def back_to_work(site: Manager, board: Board) -> Iterator[None]:
-    """After a failure, let the node run again what it ran before: work at its line stops it."""
+    """After a failure let the node run its services again: work over its line stops the agent.
+
+    Args:
+        site: the site that signs the time.
+        board: the board.
+    """
     try:
         yield
     except (BoardGone, BoardTimeout, NoAnswer):
@@ -131,7 +175,7 @@ def back_to_work(site: Manager, board: Board) -> Iterator[None]:
 
 @contextlib.contextmanager
 def board_refusals() -> Iterator[None]:
-    """Makes of a refusal that a board raised the same refusal here, with its code."""
+    """Raise a refusal of the board as the same refusal here, with its code."""
     try:
         yield
     except DeviceFailed as error:
@@ -140,4 +184,4 @@ def board_refusals() -> Iterator[None]:
         if refusal is None:
             raise
         said = said.strip()
-        raise refusal(f"says the board: {said}" if said else "says the board") from None
+        raise refusal(f"the board says: {said}" if said else "the board says so") from None

@@ -1,4 +1,4 @@
-"""Make a board at a cable a node of the site."""
+"""The enrolment of a board at a cable: it becomes a node of the site."""
 
 from __future__ import annotations
 
@@ -35,17 +35,22 @@ def enrol(
     """Make a board a node of the site: code, its own key, certificate, trust bundle, time.
 
     Args:
-        site: it has a node of this name.
-        board: which.
-        node: the name.
-        settings: what the agent reads of settings.json.
-        report: told of each step and piece.
-        replace: the node may come with another key, and the board may have been another node.
-        foreign: what becomes of files on the board that nobody knows.
+        site: the site, which already has a node of this name.
+        board: the board.
+        node: name of the node.
+        settings: the contents of the agent's settings.json.
+        report: called for each step and piece.
+        replace: whether another key may replace the known one, and the board may be another node.
+        foreign: what to do with unknown files on the board.
+
+    Returns: what was provisioned, and the node's state.
 
     Raises:
         AlreadyNode: the board is another node.
-        See also boards.provision, nodes.enrol, and what the board itself refuses.
+        WatchdogTooLong: the board's watchdog can't count so long.
+        BoardError: as boards.provision raises it.
+        Failure: as Manager.enrol raises it.
+        SealError: the board refuses something.
     """
 
     grace = int(str(settings.get("grace", 0)))
@@ -68,16 +73,15 @@ def enrol(
 
 
 def check_erasable(site: Manager, port: str, node: str) -> None:
-    """Whether nobody misses what a board holds that shall become a node.
-
-    One that says nothing as MicroPython says it, is empty or broken, and is taken.
+    """Refuse to erase a board that is another node. A board that does not answer counts as blank.
 
     Args:
-        port: where the board is.
-        node: the name that it gets.
+        site: the site that signs the time.
+        port: name of the board's port.
+        node: name of the node that the board is to become.
 
     Raises:
-        AlreadyNode: it is another node, and goes back to its work.
+        AlreadyNode: the board is another node; it runs its services again.
     """
     with (
         contextlib.suppress(BoardError),
@@ -88,15 +92,21 @@ def check_erasable(site: Manager, port: str, node: str) -> None:
 
 
 def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus]:
-    """Enrol a board that came from a production line: it proves by its one-time token who it is.
+    """Enrol a board from a production line, which proves its node with a one-time token.
+
+    A board that is a node already only gets the time.
 
     Args:
-        site: it awaits the board.
-        board: with the image that was made for it; one that is a node already is told the time.
-        report: told of each step and piece.
+        site: the site, which expects the board.
+        board: the board with the image that was made for it.
+        report: called for each step and piece.
 
-    Returns: the node's name, and what it says of itself.
-    Raises: see tokens.check, and what the board itself refuses.
+    Returns: name of the node, and its state.
+
+    Raises:
+        Failure: as Manager.redeem raises it.
+        BoardError: the board does not work as expected.
+        SealError: the board refuses something.
     """
     with dialogue.back_to_work(site, board), dialogue.board_refusals():
         if dialogue.CERTIFICATE not in board.hashes([dialogue.CERTIFICATE]):
@@ -110,8 +120,8 @@ def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus
 def _redeem(site: Manager, board: Board, report: Report) -> None:
     report("key", 0, 0)
     made = board.call("nlsm.newcomer.request", timeout=provision.KEY_SECONDS)
-    if type(made) is not tuple or [type(one) for one in made] != [bytes, bytes]:
-        raise DeviceFailed("the board's request is none")
+    if type(made) is not tuple or [type(part) for part in made] != [bytes, bytes]:
+        raise DeviceFailed("the board returned something else than a request")
     csr, proof = made
     report("issue", 0, 0)
     issued = {"node.crt": site.redeem(csr, proof), "bundle.der": site.bundle().der}
@@ -121,6 +131,6 @@ def _redeem(site: Manager, board: Board, report: Report) -> None:
 
 
 def _check_not_another(board: Board, node: str) -> None:
-    found = dialogue.node_of(board)
-    if found not in (None, node):
-        raise AlreadyNode(f"the board at {board.port} is {found}")
+    actual = dialogue.node_of(board)
+    if actual not in (None, node):
+        raise AlreadyNode(f"the board at {board.port} is {actual}")

@@ -1,4 +1,4 @@
-"""Put services on the node at a cable, renew them and remove them."""
+"""Work on the services of the node at a cable: deploy, renew and remove them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Accepted:
 
     Attributes:
         deployment: what was put on the board.
-        check_ms, heap: what the check took there: milliseconds, octets in use.
+        check_ms: duration of the board's check, milliseconds.
+        heap: heap in use by the check, bytes.
     """
 
     deployment: Deployment
@@ -39,29 +40,32 @@ class Accepted:
 def deploy(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> tuple[list[Accepted], NodeStatus]:
-    """Seal services for the node at the cable, put them there and see them checked and started.
+    """Seal services for the node at the cable, deliver them, and let the node check and start them.
 
     Args:
-        site: assigns the services to the node, unless it has.
-        board: the node itself.
-        node, services: names.
-        report: told of each step and piece.
+        site: the site; it assigns the services to the node unless they are assigned.
+        board: the node's board.
+        node: name of the node.
+        services: names of the services.
+        report: called for each step and piece.
 
-    Returns: what the board accepted, and what it says after its restart.
+    Returns: what the board has accepted, and the node's state after its restart.
+
     Raises:
-        OtherBoard: the board is another node.
-        BadExecutable: this board does not load what others do.
-        SealError: what the site or the board refuses; that service is then as before.
+        OtherBoard: the board is not this node.
+        BadExecutable: this board can't load an executable that other boards can.
+        SealError: the site or the board refuses a service, which then stays as it was before.
+        BoardError: the board does not work as expected.
     """
     with dialogue.back_to_work(site, board):
         dialogue.check_is(site, board, node)
-        for one in services:
-            site.assign(node, one)
+        for service in services:
+            site.assign(node, service)
         with dialogue.board_refusals():
             dialogue.update_bundle(site, board, report)
-        accepted = [_install(site, board, node, one, report) for one in services]
+        accepted = [_install(site, board, node, service, report) for service in services]
     status = _restart(site, board, node, report)
-    if not {*services} <= {one.name for one in status.services}:
+    if not {*services} <= {service.name for service in status.services}:
         raise DeviceFailed("the board says nothing of what it has just installed")
     return accepted, status
 
@@ -69,29 +73,60 @@ def deploy(
 def remove(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> NodeStatus:
-    """Remove services from the node at the cable. Raises: OtherBoard."""
+    """Remove services from the node at the cable.
+
+    Args:
+        site: the site.
+        board: the node's board.
+        node: name of the node.
+        services: names of the services.
+        report: called for each step.
+
+    Returns: the node's state after its restart.
+
+    Raises:
+        OtherBoard: the board is not this node.
+        BoardError: the board does not work as expected.
+    """
     with dialogue.back_to_work(site, board), dialogue.board_refusals():
         dialogue.check_is(site, board, node)
-        for one in services:
+        for service in services:
             report("remove", 0, 0)
-            board.call(f"{dialogue.INSTALL}.remove", one, timeout=dialogue.CHECK_SECONDS)
+            board.call(f"{dialogue.INSTALL}.remove", service, timeout=dialogue.CHECK_SECONDS)
     return _restart(site, board, node, report)
 
 
 def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
-    """Bring the node at the cable to what the site assigns to it: all renewed, the rest removed."""
+    """Bring the node at the cable to its desired state: renew assigned services, remove others.
+
+    Args:
+        site: the site.
+        board: the node's board.
+        node: name of the node.
+        report: called for each step and piece.
+
+    Returns: the node's state after its restart.
+
+    Raises: as `deploy`.
+    """
     assigned = site.assigned(node)
     with dialogue.back_to_work(site, board), dialogue.board_refusals():
         dialogue.check_is(site, board, node)
         there = board.tree(_SERVICES)
         held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
-        for one in sorted(held - set(assigned)):
-            board.call(f"{dialogue.INSTALL}.remove", one, timeout=dialogue.CHECK_SECONDS)
+        for service in sorted(held - set(assigned)):
+            board.call(f"{dialogue.INSTALL}.remove", service, timeout=dialogue.CHECK_SECONDS)
     return deploy(site, board, node, assigned, report)[1]
 
 
 def prepare(site: Manager, board: Board, report: Report) -> None:
-    """Bring a node's trust up to date and tell it the time, so that it can check what comes."""
+    """Update a node's trust bundle and give it the time, so that it can check a delivery.
+
+    Args:
+        site: the site that signs the time.
+        board: the node's board.
+        report: called for each step.
+    """
     with dialogue.board_refusals():
         dialogue.update_bundle(site, board, report)
         dialogue.tell_installer(site, board, report)
@@ -100,11 +135,18 @@ def prepare(site: Manager, board: Board, report: Report) -> None:
 def offer(
     board: Board, service: str, contents: Mapping[str, bytes], report: Report
 ) -> dict[str, Any]:
-    """Put a service's files on a node that `prepare` has prepared, and have it check them.
+    """Deliver a service's files to a node after `prepare`, and let the node check them.
 
-    Returns: what nlsm.install.accept says: `ms` and `heap` among it.
+    Args:
+        board: the node's board.
+        service: name of the service.
+        contents: the files' contents by name.
+        report: called for each step and piece.
+
+    Returns: the facts that nlsm.install.accept returns, among them `ms` and `heap`.
+
     Raises:
-        SealError: the node refuses; what it had of this service stays.
+        SealError: the node refuses the service, which then stays as it was before.
     """
     with dialogue.board_refusals():
         _deliver(board, service, contents, report)
@@ -117,7 +159,7 @@ def _install(site: Manager, board: Board, node: str, service: str, report: Repor
     loadable.check_fits(made.package.name, made.package.executable, board.facts().target)
     with dialogue.board_refusals():
         _deliver(board, service, made.files(), report)
-        # Behind the transfer, so that the check has the heap for itself.
+        # After the transfer, so that the check has the whole heap.
         dialogue.tell_installer(site, board, report)
         facts = _have_checked(board, service, report)
     return Accepted(made, facts["ms"], facts["heap"])
@@ -125,7 +167,7 @@ def _install(site: Manager, board: Board, node: str, service: str, report: Repor
 
 def _deliver(board: Board, service: str, contents: Mapping[str, bytes], report: Report) -> None:
     folder = f"{provision.INCOMING}/{service}"
-    board.remove_tree(folder)  # what a cut left of an earlier try
+    board.remove_tree(folder)  # the rest of an interrupted attempt
     files = [(f"{folder}/{name}", data) for name, data in contents.items()]
     provision.deliver(board, files, report)
 
@@ -134,7 +176,7 @@ def _have_checked(board: Board, service: str, report: Report) -> dict[str, Any]:
     report("check", 0, 0)
     facts = board.call(f"{dialogue.INSTALL}.accept", service, timeout=dialogue.CHECK_SECONDS)
     if type(facts) is not dict or [type(facts.get(key)) for key in _FACTS] != [int, int]:
-        raise DeviceFailed("what the board says of its check is nothing that nodes say")
+        raise DeviceFailed("the board returned something else than the facts of its check")
     return facts
 
 

@@ -1,1 +1,1 @@
-"""What a site keeps in its database: the tables, and the reads and writes of each."""
+"""The records of a site: its tables in the database, and the functions that read and write them."""

@@ -1,4 +1,8 @@
-"""What nodes hold, as far as they have told: from the moment a seal may leave for them."""
+"""The observed state: what each node holds, as far as it has reported.
+
+A row for a place (a service on a node) exists from the moment a seal for it may leave the site
+until the node reports that it holds nothing of the service.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,12 @@ NO_SERIAL = b""
 
 
 def expect(connection: Connection, places: Iterable[Place]) -> None:
-    """Seals for these places are about to leave: the nodes may hold them from now on."""
+    """Note that seals for places are about to leave: the nodes may hold them from now on.
+
+    Args:
+        connection: a writing transaction.
+        places: the places.
+    """
     for place in sorted(places, key=lambda place: (place.node, place.service)):
         if serial(connection, place) is None:
             _insert(connection, place, NO_SERIAL, SENT, 0)
@@ -30,15 +39,16 @@ def confirm(
     now: int,
     restarts: int | None = None,
 ) -> None:
-    """A node said which seal (its serial) it holds, and what became of the service.
+    """Note which seal a node holds and the state of its service, as the node has reported.
 
     Args:
-        connection: of a writing transaction.
+        connection: a writing transaction.
         place: the service and its node.
-        held: the serial, 16 bytes.
+        held: serial of the seal, 16 bytes.
         service_state: one of messages.STATES.
-        now: Unix seconds.
-        restarts: how often the node has started it again since it booted; None if it did not say.
+        now: the time, Unix seconds.
+        restarts: how often the node has restarted the service since it booted; None if it did not
+            say.
     """
     if serial(connection, place) is None:
         _insert(connection, place, held, service_state, now)
@@ -49,19 +59,38 @@ def confirm(
 
 
 def gone(connection: Connection, place: Place) -> None:
-    """A node said that it no longer holds anything for this service."""
+    """Note that a node has reported that it holds nothing of a service any more.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+    """
     connection.execute(tables.holdings.delete().where(_at(place)))
 
 
 def serial(connection: Connection, place: Place) -> bytes | None:
-    """The serial that the node told; NO_SERIAL if it told none yet, None if it holds nothing."""
+    """Return the serial of the seal that a node has reported.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Returns: 16 bytes; NO_SERIAL if the node has not reported one yet; None if it holds nothing.
+    """
     return connection.execute(
         select(tables.holdings.c.serial).where(_at(place))
     ).scalar_one_or_none()
 
 
 def find(connection: Connection, place: Place) -> Row[Any] | None:
-    """Serial, state and when it was told; None if the node holds nothing."""
+    """Return the row of a place: serial, state, and when the node has reported it.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Returns: the row, or None if the node holds nothing.
+    """
     return connection.execute(select(tables.holdings).where(_at(place))).one_or_none()
 
 

@@ -1,4 +1,4 @@
-"""What the authority issued, recorded before it leaves: every certificate, every seal."""
+"""The ledger: every certificate and every seal that the SLCA issued, recorded before it leaves."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from triseal.site.slca.authority import Certified, SignedSeal
 
 
 def serial_bytes(serial: int) -> bytes:
-    """A serial as the ledger keeps it."""
-    return serial.to_bytes(template.SERIAL_OCTETS, "big")
+    """Encode a serial number as the ledger keeps it, 16 bytes, big-endian.
+
+    Args:
+        serial: the serial number.
+    """
+    return serial.to_bytes(template.SERIAL_BYTES, "big")
 
 
 def record_certificate(connection: Connection, issued: Certified) -> None:
-    """Record a certificate of a node or of the SLSM."""
+    """Record a certificate of a node or of the SLSM.
+
+    Args:
+        connection: a writing transaction.
+        issued: the certificate.
+    """
     connection.execute(
         tables.certificates.insert().values(
             serial=serial_bytes(issued.serial),
@@ -34,21 +43,34 @@ def record_certificate(connection: Connection, issued: Certified) -> None:
 
 
 def find_certificate(connection: Connection, serial: bytes, now: int) -> bytes | None:
-    """A certificate that was issued, DER; None if it has expired."""
+    """Find a certificate that the site issued.
+
+    Args:
+        connection: any transaction.
+        serial: its serial, 16 bytes.
+        now: the time, Unix seconds.
+
+    Returns: the certificate, DER; None if it has expired.
+    """
     table = tables.certificates.c
     which = (table.serial == serial) & (table.not_after >= now)
     return connection.execute(select(table.der).where(which)).scalar_one_or_none()
 
 
 def record_seals(connection: Connection, issued: Iterable[tuple[Place, SignedSeal]]) -> None:
-    """Record site seals, one or many."""
+    """Record one site seal or several.
+
+    Args:
+        connection: a writing transaction.
+        issued: the seals with their places.
+    """
     rows = list(issued)
     _record_templates(connection, rows)
-    connection.execute(tables.seals.insert(), [_seal_row(place, one) for place, one in rows])
+    connection.execute(tables.seals.insert(), [_seal_row(place, seal) for place, seal in rows])
 
 
 def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal]]) -> None:
-    wanted = {one.template.digest: (place, one.template.tbs) for place, one in rows}
+    wanted = {seal.template.digest: (place, seal.template.tbs) for place, seal in rows}
     column = tables.templates.c.digest
     have = set(connection.scalars(select(column).where(column.in_(wanted))))
     missing = [
@@ -60,20 +82,27 @@ def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal
         database.insert_new(connection, tables.templates, missing)
 
 
-def _seal_row(place: Place, one: SignedSeal) -> dict[str, object]:
+def _seal_row(place: Place, seal: SignedSeal) -> dict[str, object]:
     return {
-        "serial": serial_bytes(one.serial),
-        "template": one.template.digest,
+        "serial": serial_bytes(seal.serial),
+        "template": seal.template.digest,
         "node": place.node,
         "service": place.service,
-        "not_before": one.validity.not_before,
-        "not_after": one.validity.not_after,
-        "signature": one.signature,
+        "not_before": seal.validity.not_before,
+        "not_after": seal.validity.not_after,
+        "signature": seal.signature,
     }
 
 
 def find_seal(connection: Connection, serial: int) -> bytes | None:
-    """A seal as it was issued, DER; None if this site never issued that serial."""
+    """Assemble a seal as it was issued.
+
+    Args:
+        connection: any transaction.
+        serial: its serial number.
+
+    Returns: the seal, DER; None if the site never issued this serial or has pruned it.
+    """
     query = (
         select(tables.seals, tables.templates.c.tbs)
         .join(tables.templates)
@@ -89,12 +118,16 @@ def find_seal(connection: Connection, serial: int) -> bytes | None:
 def newest_expiry(
     connection: Connection, place: Place, other_than: bytes | None = None, after: bytes = b""
 ) -> tuple[int, int]:
-    """The newest notAfter of all seals of a place, and the longest that one of them holds, seconds;
-    0, 0 if there is none.
+    """Find the newest notAfter of all seals of a place.
 
     Args:
+        connection: any transaction.
+        place: the service and its node.
         other_than: digest of a template whose seals don't count.
-        after: the serial of a seal: what was issued before it, or in its second, doesn't count.
+        after: serial of a seal: seals that were issued before it or in the same second don't count.
+
+    Returns: the newest notAfter, Unix seconds, and the longest validity of one of these seals,
+        seconds; (0, 0) if there is no such seal.
     """
     seals = tables.seals.c
     which = (seals.node == place.node) & (seals.service == place.service)
@@ -109,29 +142,55 @@ def newest_expiry(
 
 
 def newest_begin(connection: Connection, place: Place) -> int:
-    """The newest notBefore of all seals of a place; 0 if there is none."""
+    """Find the newest notBefore of all seals of a place.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Returns: Unix seconds, 0 if there is no seal.
+    """
     seals = tables.seals.c
     which = (seals.node == place.node) & (seals.service == place.service)
     return connection.execute(select(func.max(seals.not_before)).where(which)).scalar_one() or 0
 
 
 def contents(connection: Connection, place: Place) -> list[Seal]:
-    """What the seals of a place have said, each thing once; see `SealTemplate.content`."""
+    """List the different contents of all seals of a place, see `SealTemplate.content`.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+    """
     table = tables.templates.c
     which = (table.node == place.node) & (table.service == place.service)
-    found = connection.scalars(select(table.tbs).where(which))
-    return [template.from_tbs(tbs).content() for tbs in found]
+    templates = connection.scalars(select(table.tbs).where(which))
+    return [template.from_tbs(tbs).content() for tbs in templates]
 
 
 def content_of(connection: Connection, serial: bytes) -> Seal | None:
-    """What a seal says but for its validity; None for an unknown serial."""
+    """Return the content of a seal, that is everything except its validity.
+
+    Args:
+        connection: any transaction.
+        serial: its serial, 16 bytes.
+
+    Returns: the content; None for an unknown serial.
+    """
     query = select(tables.templates.c.tbs).join(tables.seals).where(tables.seals.c.serial == serial)
     tbs = connection.execute(query).scalar_one_or_none()
     return None if tbs is None else template.from_tbs(tbs).content()
 
 
 def template_of(connection: Connection, serial: bytes) -> bytes | None:
-    """The digest of the template that a seal was made of; None for an unknown serial."""
+    """Return the digest of the template that a seal was made from.
+
+    Args:
+        connection: any transaction.
+        serial: its serial, 16 bytes.
+
+    Returns: 32 bytes; None for an unknown serial.
+    """
     column = tables.seals.c.template
     return connection.execute(
         select(column).where(tables.seals.c.serial == serial)

@@ -1,12 +1,12 @@
-"""How late the clock of a node may be, and what that adds to the bound of a change.
+"""The clocks of nodes: how late each may be, and what that adds to the bound of a change.
 
-A node judges seals by its own clock. It says what that shows in each HELLO, RENEW and ASK_TIME, and
-the site keeps by how much it was behind, for the time when the node is silent. From then on a
-counter may lose up to 1 %: a bound counts that too.
+A node checks seals with its own clock. It sends its time in each HELLO, RENEW and ASK_TIME, and
+the site keeps the seconds by which it was behind, for the time when the node is silent. After that
+its counter may lose up to 1 %, which the bound includes.
 
-What a node says can only be kept within limits. One that is ahead stops early, so it makes no bound
-shorter; one that says it is far behind gets no more for it than a lifetime, or a step of the site's
-clock that nobody doubts.
+The site limits the effect of what a node says. A node that is ahead stops early, which makes no
+bound shorter. A node that claims to be far behind gets at most one lifetime, or one step of the
+site's clock that causes no doubt.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from sqlalchemy import Connection, func, select
 
 from triseal.site.records import tables
 
-MOST_STEP = 300  # seconds by which a site's clock may be set while it serves, see `clock`
-# Of so many seconds the slowest counter loses one, so that 1 % of its time are missing.
+MOST_STEP = 300  # largest step of a site's clock while it serves, seconds, see `clock`
+# The slowest counter loses one of so many seconds, which is 1 % of the time it counts.
 _LOSES_ONE_IN = 99
 
 
 @dataclass(frozen=True)
 class Lag:
-    """How late a node is.
+    """How late the clock of a node is.
 
     Attributes:
-        behind: seconds, when it last said its time; 0 if it never did.
+        behind: seconds by which it was behind the site's clock when the node last sent its time; 0
+            if it never did.
         at: when that was, Unix seconds of the site; None if it never did.
     """
 
@@ -35,12 +36,12 @@ class Lag:
     at: int | None = None
 
     def adds(self, until: int, lifetime: int) -> int:
-        """Seconds by which a seal may hold longer on the node than by the site's clock.
+        """Compute how many seconds longer a seal may be valid on the node than by the site's clock.
 
         Args:
-            until: when the seal ends, Unix seconds.
-            lifetime: how long it holds, seconds: a node says its time, or is told it, at least once
-                in a lifetime, and after its newest seal no more than another one passes.
+            until: the seal's notAfter, Unix seconds.
+            lifetime: the seal's validity, seconds. A node exchanges the time with the site at least
+                once in a lifetime, and after its newest seal at most one more lifetime passes.
         """
         since = until - lifetime if self.at is None else self.at
         counted = min(max(until + self.behind - since, lifetime), 2 * lifetime)
@@ -48,7 +49,12 @@ class Lag:
 
 
 def of(connection: Connection, node: str) -> Lag:
-    """What was noted of a node, retired or not."""
+    """Return how late the clock of a node is, retired or not.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
     table = tables.nodes.c
     query = select(table.clock_behind, table.clock_at).where(table.name == node)
     row = connection.execute(query).one_or_none()
@@ -56,24 +62,32 @@ def of(connection: Connection, node: str) -> Lag:
 
 
 def note(connection: Connection, node: str, told: int, now: int) -> None:
-    """Note what time a node says that it is.
+    """Note the time that a node says it has.
 
     Args:
-        told: Unix seconds, or 0 where it does not know: it runs nothing then until it is told the
-            time. What was noted of it before stays, since who may lie gains nothing by saying less.
-        now: what it is by the site's clock.
+        connection: a writing transaction.
+        node: name of the node.
+        told: Unix seconds, or 0 if the node does not know the time. It then runs nothing until it
+            gets
+            the time. The seconds noted before are kept: a lying node must not gain by saying less.
+        now: the time of the site's clock, Unix seconds.
     """
     which = tables.nodes.c.name == node
     values = {"clock_at": now}
     if told:
         most = max(of(connection, node).behind, _lifetime(connection), MOST_STEP)
-        # Both are cut to whole seconds: it can be up to one more.
+        # Both times are cut to whole seconds: the difference can be up to one second more.
         values["clock_behind"] = min(max(0, now - told + 1), most)
     connection.execute(tables.nodes.update().where(which).values(values))
 
 
 def stepped(connection: Connection, seconds: int) -> None:
-    """The site's clock was set forward: by its new time each node is so much later than noted."""
+    """Note that the site's clock was set forward: all nodes are later by so much.
+
+    Args:
+        connection: a writing transaction.
+        seconds: size of the step.
+    """
     behind = func.coalesce(tables.nodes.c.clock_behind, 0) + seconds
     connection.execute(tables.nodes.update().values(clock_behind=behind))
 

@@ -1,4 +1,4 @@
-"""The nodes of a site: added by name, enrolled with a key that they made, retired for ever."""
+"""The nodes of a site: added by name, enrolled with their own key, retired forever."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from triseal.site.records import tables
 
 
 def add(connection: Connection, name: str, now: int) -> None:
-    """Add a node by name.
+    """Add a node.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the node.
+        now: the time, Unix seconds.
 
     Raises:
-        BadLabel: it is no name for a node.
-        NameTaken: there is, or was, a node of this name.
+        BadLabel: the name is not allowed for a node.
+        NameTaken: a node has or had this name.
     """
     label.check(name, "node")
     if _find(connection, name) is not None:
@@ -32,18 +37,29 @@ def add(connection: Connection, name: str, now: int) -> None:
 
 
 def is_known(connection: Connection, name: str, csr: bytes) -> bool:
-    """Whether there is, or was, a node of this name with the key of this request.
+    """Tell whether a node of this name has or had the key of a request.
 
-    Raises: see triseal.request.parse.
+    Args:
+        connection: any transaction.
+        name: name of the node.
+        csr: certification request (PKCS #10), DER or PEM.
+
+    Raises: as triseal.request.parse.
     """
     row = _find(connection, name)
     return row is not None and row.spki == request.parse(csr).spki
 
 
 def get(connection: Connection, name: str) -> Row[Any]:
-    """A node that is not retired.
+    """Return the row of a node that is not retired.
 
-    Raises: UnknownNode, NodeRetired.
+    Args:
+        connection: any transaction.
+        name: name of the node.
+
+    Raises:
+        UnknownNode: there is no such node.
+        NodeRetired: the node is retired.
     """
     row = _find(connection, name)
     if row is None:
@@ -54,9 +70,15 @@ def get(connection: Connection, name: str) -> Row[Any]:
 
 
 def key_of(connection: Connection, name: str) -> bytes:
-    """The SubjectPublicKeyInfo of a node that may be given something.
+    """Return the public key of a node, DER SubjectPublicKeyInfo.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled.
+    Args:
+        connection: any transaction.
+        name: name of the node.
+
+    Raises:
+        UnknownNode, NodeRetired: as `get`.
+        NotEnrolled: the node has no key yet.
     """
     spki = get(connection, name).spki
     if spki is None:
@@ -65,23 +87,26 @@ def key_of(connection: Connection, name: str) -> bytes:
 
 
 def enrol(connection: Connection, name: str, csr: bytes, *, replace: bool = False) -> bytes:
-    """Take a node's key from its request, which proves that it holds the key.
+    """Take a node's key from its request, which proves that the node has the private key.
 
     Args:
-        name: the node's.
-        csr: PKCS #10, DER or PEM.
-        replace: let another key take the place of the one that is known.
+        connection: a writing transaction.
+        name: name of the node.
+        csr: certification request (PKCS #10), DER or PEM.
+        replace: whether another key may replace the known one.
 
     Returns: SubjectPublicKeyInfo, DER.
+
     Raises:
-        BadRequest, UnsupportedKey: see triseal.request.parse.
-        OtherNode: the request is of another node.
-        OtherKey: the node is known by another key.
+        UnknownNode, NodeRetired: as `get`.
+        BadRequest, UnsupportedKey: as triseal.request.parse.
+        OtherNode: the request names another node.
+        OtherKey: the node has another key.
     """
     known = get(connection, name)
     wanted = request.parse(csr)
     if wanted.name != name:
-        raise OtherNode(f"the request is of {wanted.name!r}, not of {name}")
+        raise OtherNode(f"the request names {wanted.name!r}, not {name}")
     if known.spki is not None and known.spki != wanted.spki and not replace:
         raise OtherKey(f"node {name}")
     which = tables.nodes.c.name == name
@@ -93,8 +118,14 @@ def allow_grace(connection: Connection, name: str, seconds: int, *, in_force: bo
     """Note for how many seconds a node may run services before it knows the time.
 
     Args:
+        connection: a writing transaction.
+        name: name of the node.
         seconds: 0 for never.
-        in_force: the node has this setting now; else it may have it, or the one before.
+        in_force: whether the node surely has this setting now. Otherwise it may still have the one
+            before.
+
+    Raises:
+        UnknownNode, NodeRetired: as `get`.
     """
     row = get(connection, name)
     noted = seconds if in_force else max(seconds, row.grace)
@@ -102,13 +133,27 @@ def allow_grace(connection: Connection, name: str, seconds: int, *, in_force: bo
 
 
 def grace_of(connection: Connection, name: str) -> int:
-    """Seconds that a node, retired or not, may run services before it knows the time."""
+    """Return the seconds for which a node may run services before it knows the time.
+
+    Args:
+        connection: any transaction.
+        name: name of the node, retired or not.
+    """
     row = _find(connection, name)
     return 0 if row is None else int(row.grace)
 
 
 def retire(connection: Connection, name: str, now: int) -> None:
-    """Cut a node off: from now on it gets nothing. Raises: UnknownNode, NodeRetired."""
+    """Cut a node off: from now on it gets nothing.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the node.
+        now: the time, Unix seconds.
+
+    Raises:
+        UnknownNode, NodeRetired: as `get`.
+    """
     get(connection, name)
     connection.execute(
         tables.nodes.update().where(tables.nodes.c.name == name).values(retired_at=now)
@@ -116,7 +161,14 @@ def retire(connection: Connection, name: str, now: int) -> None:
 
 
 def heard(connection: Connection, name: str, now: int, bundle_version: int | None = None) -> None:
-    """Note that a node was heard, and which trust bundle it said that it has."""
+    """Note that a node has sent something.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the node.
+        now: the time, Unix seconds.
+        bundle_version: version of the trust bundle that the node has, or None if it did not say.
+    """
     values: dict[str, int] = {"heard_at": now}
     if bundle_version is not None:
         values["bundle_version"] = bundle_version
@@ -124,7 +176,13 @@ def heard(connection: Connection, name: str, now: int, bundle_version: int | Non
 
 
 def was_reset(connection: Connection, name: str, cause: str) -> None:
-    """Note why a node was last reset, as it says."""
+    """Note why a node was last reset.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the node.
+        cause: the reason that the node has given.
+    """
     which = tables.nodes.c.name == name
     connection.execute(tables.nodes.update().where(which).values(reset_cause=cause))
 

@@ -1,9 +1,10 @@
-"""Takes out of the ledger what expired long ago, a little at a time.
+"""The pruning of the ledger: records that expired long ago are deleted, a few at a time.
 
-What stays: every seal and certificate that is valid or expired less than so many days ago, and
-every seal that a node said it holds, whatever its age: by it the site knows what the node runs.
-A change is bounded by seals that are still valid (`guarantee`), so it needs nothing of the rest.
-Evidence holds the seals that contradict each other, and needs no ledger (`triseal evidence`).
+Two kinds of records stay: certificates and seals that are valid or expired less than so many days
+ago, and seals that a node has said it holds, however old they are, since they tell what the node
+runs. A change is bounded by seals that are still valid (`guarantee`), so that it does not need the
+others. Evidence holds the seals that contradict each other and needs no ledger
+(`triseal evidence`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from triseal.site.records import tables
 DAY = 86400
 KEEP_DAYS = 90
 LEAST_DAYS = 1
-_BATCH = 500  # rows in one transaction: a renewal waits for some milliseconds at most
+_BATCH = 500  # rows in one transaction: a renewal then waits for a few milliseconds at most
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """How many rows of each kind were deleted."""
+    """The number of deleted rows.
+
+    Attributes:
+        seals, templates, certificates: number of rows of each kind.
+    """
 
     seals: int
     templates: int
@@ -34,15 +39,18 @@ class Pruned:
 def prune(
     engine: Engine, now: int, keep_days: int, stopped: Callable[[], bool] = lambda: False
 ) -> Pruned:
-    """Delete what expired more than `keep_days` days before `now`.
+    """Delete the records that expired more than `keep_days` days before `now`.
 
     Args:
         engine: the site's database.
-        now: Unix seconds.
-        keep_days: at least LEAST_DAYS.
-        stopped: asked between two transactions; when true, the rest is left for the next time.
+        now: the time, Unix seconds.
+        keep_days: days, at least LEAST_DAYS.
+        stopped: called between two transactions; if it returns true, the rest stays for the next
+            time.
 
-    Raises: ValueError, DatabaseUnusable.
+    Raises:
+        ValueError: `keep_days` is too small.
+        DatabaseUnusable: the database can't be read or written.
     """
     if keep_days < LEAST_DAYS:
         raise ValueError(f"{keep_days} days")
@@ -60,16 +68,19 @@ def prune(
 def _delete(
     engine: Engine, table: Table, key: Column[bytes], which: object, stopped: Callable[[], bool]
 ) -> int:
-    """Rows are looked for outside of the transactions that delete them, and looked at again there:
-    a node may say meanwhile that it holds one, or a seal may be made of a template."""
-    done = 0
+    """Delete rows in batches. Each batch is found in one transaction and checked again in another.
+
+    Meanwhile a node may report that it holds a seal, or a seal may be made from a template.
+    """
+    count = 0
     while not stopped():
         with database.reading(engine) as connection:
-            found = connection.scalars(select(key).where(which).limit(_BATCH)).all()  # type: ignore[arg-type]
-        if not found:
+            query = select(key).where(which).limit(_BATCH)  # type: ignore[arg-type]
+            keys = connection.scalars(query).all()
+        if not keys:
             break
         with database.writing(engine) as connection:
             tables.lock(connection)
-            again = table.delete().where(key.in_(found)).where(which)  # type: ignore[arg-type]
-            done += connection.execute(again).rowcount
-    return done
+            again = table.delete().where(key.in_(keys)).where(which)  # type: ignore[arg-type]
+            count += connection.execute(again).rowcount
+    return count

@@ -1,9 +1,10 @@
-"""Which release of a service each node gets: the newest that the site took in, or one before it.
+"""The release of a service that each node gets: the newest that the site has, or one before it.
 
-A package that is taken in goes to all nodes of its service, unless it is held back. Then they go on
-with what they have, all under EVERY_NODE; a node that is moved on to the newest has a row of its
-own, and keeps it when a still newer package is held back. When all may have the newest, no row is
-left. So what a node gets is decided here alone, in one transaction with all that depends on it.
+A package that is taken in goes to all nodes of its service, unless it is held back. Then all nodes
+stay at their release, which is recorded under EVERY_NODE. A node that gets the newest has a row of
+its own, and keeps it when a still newer package is held back. When all nodes may get the newest,
+no row is left. These rows alone decide what a node gets, in one transaction with everything that
+depends on it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from triseal.site.records.placement import Place
 
 
 def of_node(connection: Connection, node: str, service: str = "") -> dict[str, bytes]:
-    """The packages (digests) that a node gets, by service; of those not named, the newest.
+    """Return the packages that a node gets.
 
     Args:
-        node: its name.
-        service: look at this one only.
+        connection: any transaction.
+        node: name of the node.
+        service: name of a service, to look at only this one; "" for all.
+
+    Returns: digest of the package by service. A service that is missing gets its newest package.
     """
     table = tables.releases.c
     query = select(table.service, table.node, table.package).where(
@@ -32,49 +36,91 @@ def of_node(connection: Connection, node: str, service: str = "") -> dict[str, b
 
 
 def due(connection: Connection, place: Place, newest: bytes) -> bytes:
-    """The digest of the package that a node gets of a service.
+    """Return the digest of the package of a service that a node gets.
 
     Args:
-        newest: the digest of the service's newest package.
+        connection: any transaction.
+        place: the service and its node.
+        newest: digest of the service's newest package.
     """
     return of_node(connection, place.node, place.service).get(place.service, newest)
 
 
 def held(connection: Connection, service: str) -> bytes | None:
-    """The digest of the package that nodes get until they are moved on; None for the newest."""
+    """Return the digest of the package that the held nodes get.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+
+    Returns: the digest; None if all nodes get the newest.
+    """
     return _rows(connection, service).get(tables.EVERY_NODE)
 
 
 def moved(connection: Connection, service: str) -> set[str]:
-    """The nodes that were moved on while the rest is held."""
+    """Return the nodes that already got a newer release while the others are held.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+    """
     return _rows(connection, service).keys() - {tables.EVERY_NODE}
 
 
 def in_use(connection: Connection, service: str, newest: bytes) -> set[bytes]:
-    """The digests of all packages of a service that some node gets or may be moved on to."""
+    """Return the digests of all packages of a service that a node gets or may get.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+        newest: digest of the service's newest package.
+    """
     return {newest, *_rows(connection, service).values()}
 
 
 def hold(connection: Connection, service: str, package: bytes) -> None:
-    """All nodes go on with this package; nothing happens if they are held already."""
+    """Keep all nodes at a package. Does nothing if they are already held.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        package: digest of the package.
+    """
     if held(connection, service) is None:
         _insert(connection, Place(tables.EVERY_NODE, service), package)
 
 
 def free(connection: Connection, service: str) -> None:
-    """All nodes, and those that come later, get the newest package."""
+    """Give all nodes, and those that come later, the newest package.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+    """
     table = tables.releases
     connection.execute(table.delete().where(table.c.service == service))
 
 
 def give(connection: Connection, place: Place, package: bytes) -> None:
-    """Move a node on to this package."""
+    """Move a node on to a package, while the others are held.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+        package: digest of the package.
+    """
     take(connection, place)
     _insert(connection, place, package)
 
 
 def take(connection: Connection, place: Place) -> None:
-    """Let a node have again what those have that were not moved on."""
+    """Remove the node's override: it gets the held release again.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+    """
     table = tables.releases
     which = (table.c.service == place.service) & (table.c.node == place.node)
     connection.execute(table.delete().where(which))

@@ -1,4 +1,4 @@
-"""What nodes reported as gone wrong, with the evidence where there is some."""
+"""The errors that nodes have reported, with evidence where there is some."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from triseal.advice import REFUSALS
 from triseal.site.records import holdings, ledger, tables
 from triseal.site.records.placement import Place
 
-# What nodes refused. The evidence is a SEQUENCE OF the seals that contradict each other.
+# The evidence is a SEQUENCE OF the seals that contradict each other.
 refusals = Table(
     "refusals",
     tables.metadata,
@@ -35,18 +35,25 @@ refusals = Table(
     Column("told_at", BigInteger, nullable=False),
     Index("refusals_by_node", "node", "id"),
 )
-MOST_REFUSALS = 64  # kept of each node: a lying node fills no disk
+MOST_REFUSALS = 64  # kept for each node, so that a lying node can't fill the disk
 
 
-# Codes of what was offered; the others a node also says of what runs, or waits for the time.
+# Codes of an offered seal. A node uses the other codes also for a running or waiting service.
 _OF_SEALS = REFUSALS.keys() - {"expired", "not-granted", "no-trusted-time"}
-# After it refused a seal, a node says how it is with what it holds on to.
+# The states that a node reports after it refused a seal and keeps the one before.
 _AFTER = ("refused", "running")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a node reported; `number` counts up, `told_at` is in Unix seconds."""
+    """A report of a node about a service.
+
+    Attributes:
+        number: counts up over all reports.
+        code: stable code of the error.
+        detail: more about the error, or "".
+        told_at: when the node reported it, Unix seconds.
+    """
 
     number: int
     code: str
@@ -57,29 +64,38 @@ class Report:
         return ": ".join(part for part in (self.code, self.detail) if part)
 
     def refuses(self, state_told: str) -> bool:
-        """Whether it says that the node did not take a seal: it holds on to the one before.
+        """Tell whether the node refused a seal and keeps the one before.
 
         Args:
-            state_told: the last that the node told of the service.
+            state_told: the newest state of the service that the node has reported.
         """
         return self.code in _OF_SEALS and state_told in _AFTER
 
     def explains_nothing_held(self) -> bool:
-        """Whether it says why a node that holds nothing of the service did not install it."""
+        """Tell whether this is the reason why a node that holds nothing did not install it."""
         return self.code in _OF_SEALS or self.code == "MemoryError"
 
 
 def keep(
     connection: Connection, place: Place, code: str, detail: str, evidence: list[bytes], now: int
 ) -> None:
-    """Keep what a node reported of a service, and forget the oldest beyond MOST_REFUSALS."""
+    """Keep a report of a node, and delete its oldest reports beyond MOST_REFUSALS.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+        code: stable code of the error.
+        detail: more about the error, or "".
+        evidence: the seals that contradict each other, DER.
+        now: the time, Unix seconds.
+    """
     connection.execute(
         refusals.insert().values(
             node=place.node,
             service=place.service,
             code=code,
             detail=detail,
-            evidence=encode.sequence(*[encode.octets(one) for one in evidence]),
+            evidence=encode.sequence(*[encode.octets(seal) for seal in evidence]),
             told_at=now,
         )
     )
@@ -92,7 +108,12 @@ def keep(
 
 
 def newest(connection: Connection, place: Place) -> Report | None:
-    """What a node reported last of a service; None if nothing that is kept."""
+    """Return the newest report of a node about a service, or None.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+    """
     table = refusals.c
     which = (table.node == place.node) & (table.service == place.service)
     query = select(table.id, table.code, table.detail, table.told_at).where(which)
@@ -101,9 +122,14 @@ def newest(connection: Connection, place: Place) -> Report | None:
 
 
 def held_on(connection: Connection, place: Place) -> bytes | None:
-    """The serial of the seal that a node holds on to, as it refused what has left for it since.
+    """Return the serial of the seal that a node keeps because it refused all newer ones.
 
-    None if it has not said so: then it may take, or have taken, all that left for it.
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Returns: 16 bytes; None if the node has not said so, so that it may have taken or still take any
+        seal that was sent.
     """
     row = holdings.find(connection, place)
     report = newest(connection, place)
@@ -113,5 +139,9 @@ def held_on(connection: Connection, place: Place) -> bytes | None:
 
 
 def last(connection: Connection) -> int:
-    """The number of the newest of all; 0 if there is none."""
+    """Return the number of the newest report of all, 0 if there is none.
+
+    Args:
+        connection: any transaction.
+    """
     return connection.execute(select(func.max(refusals.c.id))).scalar_one() or 0

@@ -1,4 +1,4 @@
-"""Services that a person wants started again: kept until their node has said that it does so."""
+"""The restarts of services that a person has asked for, kept until the node has done them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from triseal.site.errors import NotAssigned
 from triseal.site.records import services, tables
 from triseal.site.records.placement import Place
 
-# Why a service starts again, as its node reports it then.
+# The code that a node reports when it starts a service again for this reason.
 CODE = "restart"
 
 restarts = Table(
@@ -21,12 +21,12 @@ restarts = Table(
 
 
 def ask(connection: Connection, place: Place, now: int) -> None:
-    """Have a service started again on its node.
+    """Ask for a restart of a service on its node.
 
     Args:
-        connection: of a writing transaction.
+        connection: a writing transaction.
         place: the service and its node.
-        now: Unix seconds.
+        now: the time, Unix seconds.
 
     Raises:
         NotAssigned: the node does not have this service.
@@ -40,14 +40,24 @@ def ask(connection: Connection, place: Place, now: int) -> None:
 
 
 def pending(connection: Connection, node: str) -> tuple[str, ...]:
-    """The services that a node must still start again, by name."""
+    """Return the names of the services that a node must still restart.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
     table = restarts.c
-    found = select(table.service).where(table.node == node).order_by(table.service)
-    return tuple(connection.scalars(found))
+    query = select(table.service).where(table.node == node).order_by(table.service)
+    return tuple(connection.scalars(query))
 
 
 def done(connection: Connection, place: Place) -> None:
-    """The node has said that it starts the service again."""
+    """Note that the node has restarted the service.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+    """
     table = restarts.c
     which = (table.node == place.node) & (table.service == place.service)
     connection.execute(restarts.delete().where(which))

@@ -1,7 +1,7 @@
-"""A number that grows with every change of what nodes should hold, whoever makes the change.
+"""The revision: a number that grows with every change of the desired state.
 
-The database itself counts, by triggers: no command can forget it, and one server process among
-several sees what another process changed. What nodes tell (`holdings`, `heard_at`) does not count.
+The database itself counts, with triggers: no command can forget it, and each server process sees
+what another process has changed. The observed state (`holdings`, `heard_at`) does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ revision = Table(
     Column("number", Integer, nullable=False),
 )
 
-# Table, and the columns whose update counts; "" for all, None where only a new row counts.
+# Table, and the columns whose update counts: "" for all, None if only a new row counts.
 _WATCHED: tuple[tuple[str, str | None], ...] = (
     ("site", ""),
     ("bundles", ""),
@@ -29,25 +29,29 @@ _WATCHED: tuple[tuple[str, str | None], ...] = (
     ("grants", ""),
     ("releases", ""),
     ("assignments", ""),
-    ("restarts", None),  # what a node has done is nothing that others must be told
+    ("restarts", None),  # when a restart is done, no node needs to hear of it
 )
 _COUNT = "UPDATE revision SET number = number + 1"
 
 
 def current(connection: Connection, *, hold: bool = False) -> int:
-    """The revision.
+    """Return the revision.
 
     Args:
-        hold: keep it from changing until this transaction, a writing one, ends. Others may hold
-            it at the same time.
+        connection: any transaction; a writing one with `hold`.
+        hold: whether to keep the revision from changing until the transaction ends. Several
+            transactions may hold it at the same time.
     """
     query = select(revision.c.number)
     return int(connection.execute(query.with_for_update(read=True) if hold else query).scalar_one())
 
 
 def _install(_: object, connection: Connection, tables: list[Table], **__: Any) -> None:
-    """Called when tables have been made, all of a new site or those that an older one lacked: the
-    triggers come with the counter, and those of a table that came later with that table."""
+    """Create the triggers of new tables; SQLAlchemy calls this after it has created tables.
+
+    A new site gets all of them and the counter. An older site gets those of the tables that it
+    lacked.
+    """
     first = revision in tables
     made = {table.name for table in tables}
     watched = [one for one in _WATCHED if first or one[0] in made]

@@ -1,14 +1,13 @@
-"""Every table of a site, wherever it is defined: an older database gets at once what it lacks."""
+"""All tables of a site, wherever they are defined; an older database gets those that it lacks."""
 
 from __future__ import annotations
 
-from triseal.site import clock
-from triseal.site.records import reports, restarts, revision, tables, twins
+from triseal.site.records import clocks, reports, restarts, revision, tables, twins
 
 TABLES = tables.metadata
-# Beside those of `state`.
+# The tables that are not defined in `tables`.
 _OF = (
-    clock.clocks,
+    clocks.clocks,
     reports.refusals,
     restarts.restarts,
     revision.revision,

@@ -1,4 +1,4 @@
-"""The services of a site: packages that passed the manager's check, and where they are assigned."""
+"""The services of a site: their packages, and the nodes that they are assigned to."""
 
 from __future__ import annotations
 
@@ -6,81 +6,25 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from sealcore import errors, messages, names, seal, upstream
-from sealcore.compat import sha256
+from sealcore import errors, messages, seal
 from sealcore.seal import Seal
-from triseal import loadable, metadata, version
-from triseal.errors import BadMetadata
+from triseal import metadata
 from triseal.package import Package
-from triseal.site.errors import NotAssigned, OtherDeveloper, UnknownService
-from triseal.site.records import releases, tables
+from triseal.site.errors import NotAssigned, UnknownService
+from triseal.site.records import tables
 from triseal.site.records.placement import Place
-from triseal.site.rules import trust
 
 
-def add(
-    connection: Connection,
-    package: Package,
-    now: int,
-    *,
-    other_developer: bool = False,
-    hold: bool = False,
-) -> Seal:
-    """Take in a package, or a newer one of a service that the site has.
-
-    It is checked as a node would (custody's steps without 2-4): the Store's seal, and the
-    developer's with the copy of the key that the site trusts, not the Store's.
+def keep(connection: Connection, store: Seal, digest: bytes, package: Package, now: int) -> None:
+    """Store a package that has passed `rules.intake`, and make it the service's newest one.
 
     Args:
-        other_developer: let the service pass to another developer, its grants included.
-        hold: no node gets it until it is rolled out (`rollout`). Else all do, and what was held
-            back before is void. Of a service's first package there is nothing to hold, and the same
-            package once more changes nothing.
-
-    Returns: the Store seal.
-    Raises:
-        SealError: what the check refuses; Rollback for a package that is not newer.
-        BadMetadata: the metadata is not what a node can use.
-        BadExecutable: nothing that MicroPython can load.
-        OtherDeveloper: the service has been of another developer so far.
+        connection: a writing transaction.
+        store: the parsed Store seal.
+        digest: digest of the package: SHA-256 of the Store seal.
+        package: the package.
+        now: the time, Unix seconds.
     """
-    developer = seal.parse(package.developer_seal, seal.DEVELOPER)
-    found = _row(connection, developer.service)
-    floor = found.security_version if found else 0
-    store = upstream.verify_package(package.opened(), trust.current(connection), now, floor)
-    described = metadata.parse(package.metadata)
-    if (described.name, described.entry) != (store.service, package.name):
-        raise BadMetadata(f"it describes {described.entry} of {described.name}")
-    loadable.check(package.name, package.executable)
-    digest = sha256(package.store_seal)
-    if found is not None and found.package != digest:
-        before = load(connection, found.package)
-        _check_newer(store, found.service_version, package, before)
-        if not other_developer:
-            _check_same_developer(developer, before)
-        if hold:
-            releases.hold(connection, store.service, found.package)
-        else:
-            releases.free(connection, store.service)
-    _keep(connection, store, digest, package, now)
-    return store
-
-
-def _check_newer(store: Seal, had: str, package: Package, before: Package) -> None:
-    """A version only once and only upwards; a Store may seal the same content anew."""
-    new, old = version.parse(store.service_version), version.parse(had)
-    if new < old or (new == old and package.developer_seal != before.developer_seal):
-        raise errors.Rollback(f"version {store.service_version}, had {had}")
-
-
-def _check_same_developer(developer: Seal, before: Package) -> None:
-    known = seal.parse(before.developer_seal, seal.DEVELOPER)
-    if known.issuer != developer.issuer:
-        was, comes = names.common_name(known.issuer), names.common_name(developer.issuer)
-        raise OtherDeveloper(f"{developer.service} was of {was}, this is of {comes}")
-
-
-def _keep(connection: Connection, store: Seal, digest: bytes, package: Package, now: int) -> None:
     packages, services = tables.packages, tables.services
     known = select(func.count()).where(packages.c.digest == digest)
     if not connection.execute(known).scalar_one():
@@ -100,7 +44,7 @@ def _keep(connection: Connection, store: Seal, digest: bytes, package: Package, 
         "service_version": store.service_version,
         "security_version": store.security_version,
     }
-    if _row(connection, store.service) is None:
+    if find(connection, store.service) is None:
         connection.execute(services.insert().values(name=store.service, **values))
     else:
         which = services.c.name == store.service
@@ -108,15 +52,28 @@ def _keep(connection: Connection, store: Seal, digest: bytes, package: Package, 
 
 
 def get(connection: Connection, name: str) -> Row[Any]:
-    """The row of a service; raises UnknownService."""
-    row = _row(connection, name)
+    """Return the row of a service.
+
+    Args:
+        connection: any transaction.
+        name: name of the service.
+
+    Raises:
+        UnknownService: there is no such service.
+    """
+    row = find(connection, name)
     if row is None:
         raise UnknownService(f"no service {name}")
     return row
 
 
 def load(connection: Connection, digest: bytes) -> Package:
-    """A package as it was taken in."""
+    """Return a package as it was taken in.
+
+    Args:
+        connection: any transaction.
+        digest: digest of the package, 32 bytes.
+    """
     table = tables.packages
     row = connection.execute(select(table).where(table.c.digest == digest)).one()
     entry = metadata.parse(row.metadata).entry
@@ -124,7 +81,12 @@ def load(connection: Connection, digest: bytes) -> Package:
 
 
 def version_of(connection: Connection, digest: bytes) -> str:
-    """The version of a package."""
+    """Return the version of a package, such as "1.2.0".
+
+    Args:
+        connection: any transaction.
+        digest: digest of the package, 32 bytes.
+    """
     column = tables.packages.c.store_seal
     store = connection.execute(
         select(column).where(tables.packages.c.digest == digest)
@@ -132,13 +94,24 @@ def version_of(connection: Connection, digest: bytes) -> str:
     return str(seal.parse(store, seal.STORE).service_version)
 
 
-def _row(connection: Connection, name: str) -> Row[Any] | None:
+def find(connection: Connection, name: str) -> Row[Any] | None:
+    """Return the row of a service, or None if there is no such service.
+
+    Args:
+        connection: any transaction.
+        name: name of the service.
+    """
     table = tables.services
     return connection.execute(select(table).where(table.c.name == name)).one_or_none()
 
 
 def assign(connection: Connection, place: Place, now: int) -> None:
-    """Assign a service to a node; nothing happens if it is already.
+    """Assign a service to a node. Does nothing if it is assigned already.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+        now: the time, Unix seconds.
 
     Raises:
         TooLarge: the node has as many services as it can name in one message.
@@ -154,27 +127,50 @@ def assign(connection: Connection, place: Place, now: int) -> None:
 
 
 def unassign(connection: Connection, place: Place) -> None:
-    """Take a service from a node; raises NotAssigned."""
+    """Take a service from a node.
+
+    Args:
+        connection: a writing transaction.
+        place: the service and its node.
+
+    Raises:
+        NotAssigned: the service is not assigned to the node.
+    """
     if not connection.execute(tables.assignments.delete().where(_at(place))).rowcount:
         raise NotAssigned(f"{place.service} to {place.node}")
 
 
 def assigned(connection: Connection, node: str) -> list[str]:
-    """The services of a node, by name."""
+    """Return the names of the services of a node, sorted.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
     table = tables.assignments.c
     query = select(table.service).where(table.node == node).order_by(table.service)
     return list(connection.scalars(query))
 
 
 def nodes_of(connection: Connection, service: str) -> list[str]:
-    """The nodes that a service is assigned to, by name."""
+    """Return the names of the nodes that a service is assigned to, sorted.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+    """
     table = tables.assignments.c
     query = select(table.node).where(table.service == service).order_by(table.node)
     return list(connection.scalars(query))
 
 
 def is_assigned(connection: Connection, place: Place) -> bool:
-    """Whether a service is assigned to a node."""
+    """Tell whether a service is assigned to a node.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+    """
     query = select(tables.assignments.c.node).where(_at(place))
     return connection.execute(query).first() is not None
 

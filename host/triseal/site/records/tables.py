@@ -30,7 +30,7 @@ site = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# More than one while the site changes its key; the highest id signs.
+# There are several while the site changes its key; the one with the highest id signs.
 authorities = Table(
     "authorities",
     metadata,
@@ -70,14 +70,14 @@ nodes = Table(
     Column("spki", LargeBinary),  # NULL until it is enrolled
     Column("added_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
-    Column("heard_at", BigInteger),  # when it last told something
-    Column("bundle_version", Integer),  # that it told
-    # Seconds that it may run services after a power loss before it knows the time; at the most.
+    Column("heard_at", BigInteger),  # when the node last sent something
+    Column("bundle_version", Integer),  # of the trust bundle that the node has
+    # The most seconds for which it may run services after a power loss before it knows the time.
     Column("grace", Integer, nullable=False, server_default="0"),
-    # By how many seconds its clock was behind the site's, and when; see `nodeclock`.
+    # Seconds by which its clock was behind the site's, and when that was; see `node_clocks`.
     Column("clock_behind", BigInteger),
     Column("clock_at", BigInteger),
-    Column("reset_cause", String(32)),  # of its last reset, a word that it told
+    Column("reset_cause", String(32)),  # reason for its last reset, a word from the node
 )
 
 packages = Table(
@@ -117,8 +117,8 @@ assignments = Table(
     Column("assigned_at", BigInteger, nullable=False),
 )
 
-# What nodes get of a service instead of its newest package, while that is held back: under a node's
-# own name what that node gets, under EVERY_NODE what all others get. See `releases`.
+# The package that nodes get instead of the newest one, while that is held back: for one node under
+# its name, for all other nodes under EVERY_NODE. See `releases`.
 releases = Table(
     "releases",
     metadata,
@@ -127,7 +127,7 @@ releases = Table(
     Column("package", ForeignKey("packages.digest"), nullable=False),
 )
 
-# What a node said that it holds: a serial of `seals`, and what became of the service.
+# The observed state: the serial that each node has said it holds, and the state of the service.
 holdings = Table(
     "holdings",
     metadata,
@@ -136,11 +136,11 @@ holdings = Table(
     Column("serial", LargeBinary, nullable=False),
     Column("state", String(64), nullable=False),
     Column("told_at", BigInteger, nullable=False),
-    # How often the node has started it again since it booted.
+    # How often the node has restarted the service since the node booted.
     Column("restarts", Integer, nullable=False, server_default="0"),
 )
 
-# Everything that the authority issued. Certificates of nodes and of the SLSM whole; ...
+# Everything that the SLCA has issued. Certificates of nodes and of the SLSM are kept whole.
 certificates = Table(
     "certificates",
     metadata,
@@ -151,18 +151,19 @@ certificates = Table(
     Column("der", LargeBinary, nullable=False),
 )
 
-# One-time tokens of boards that are awaited: at most one for each node.
+# One-time tokens of expected boards: at most one for each node.
 tokens = Table(
     "tokens",
     metadata,
     Column("node", ForeignKey("nodes.name"), primary_key=True),
-    Column("point", LargeBinary, nullable=False),  # public half of the key that the token makes
+    Column("point", LargeBinary, nullable=False),  # public key that belongs to the token
     Column("expires_at", BigInteger, nullable=False),
-    # Serial of what used it up; NULL until then. No foreign key: what expired long ago is pruned.
+    # Serial of the certificate that used the token up, or NULL. It is not a foreign key, since
+    # certificates that expired long ago are pruned.
     Column("certificate", LargeBinary),
 )
 
-# ... site seals as what is fixed for long ...
+# A site seal is kept in two parts: the template, which stays the same over many renewals, ...
 templates = Table(
     "templates",
     metadata,
@@ -172,7 +173,7 @@ templates = Table(
     Column("tbs", LargeBinary, nullable=False),  # serial and times as in `template`
 )
 
-# ... and what every renewal changes. Together they give each seal back, octet by octet.
+# ... and the part that each renewal changes. Together they give the exact bytes of each seal.
 seals = Table(
     "seals",
     metadata,
@@ -188,14 +189,21 @@ seals = Table(
 
 
 def lock_shared(connection: Connection) -> None:
-    """Hold off changes until this transaction ends, but not other issuing."""
+    """Keep others from changing the site until this transaction ends. Others may still issue seals.
+
+    Args:
+        connection: a writing transaction.
+    """
     connection.execute(select(site.c.id).with_for_update(read=True))
 
 
 def lock(connection: Connection) -> None:
-    """Hold off issuing and other changes until this transaction ends.
+    """Keep others from issuing seals and changing the site until this transaction ends.
 
-    What is issued afterwards sees the change; what was issued before is in the ledger. On SQLite
-    every writing transaction is alone anyway.
+    Seals that are issued afterwards see the change, and those that were issued before are in the
+    ledger. On SQLite every writing transaction is alone anyway.
+
+    Args:
+        connection: a writing transaction.
     """
     connection.execute(select(site.c.id).with_for_update())

@@ -1,8 +1,9 @@
-"""Boards from a production line: which are awaited, and by what one-time token each is known.
+"""The one-time tokens of boards from a production line, and the nodes that they may become.
 
-Of a token only the public half of its key is kept (`sealcore.onetime`). It is used up by the first
-certificate that the node gets, whichever way. Who proves it again for the same key is given that
-certificate again: it may have been lost on its way. Another key is refused.
+Of a token the site keeps only the public key that belongs to it (`sealcore.onetime`). The first
+certificate that the node gets uses the token up, however it gets it. Idempotent for the same key:
+a board that proves the token again gets the same certificate again, in case it was lost on the
+way. Another key is refused.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Proven:
     """A board that has proved its token.
 
     Attributes:
-        node: the name.
-        certificate: what its key was given before and is still good, DER; None for nothing.
+        node: name of the node.
+        certificate: the certificate that its key got before and that is still valid, DER, or None.
     """
 
     node: str
@@ -33,28 +34,34 @@ class Proven:
 
 
 def draw() -> bytes:
-    """A token that nobody can guess."""
+    """Make a random token."""
     return secrets.token_bytes(onetime.OCTETS)
 
 
 def check_free(connection: Connection, node: str, *, replace: bool) -> None:
-    """Whether a board may be awaited as this node.
+    """Refuse a node that is enrolled already, unless its key may be replaced.
 
     Args:
-        replace: also one with another key than the node has.
+        connection: any transaction.
+        node: name of the node.
+        replace: whether a board with another key may become the node.
 
-    Raises: UnknownNode, NodeRetired; OtherKey where the node is enrolled.
+    Raises:
+        UnknownNode, NodeRetired: as `nodes.get`.
+        OtherKey: the node is enrolled.
     """
     if nodes.get(connection, node).spki is not None and not replace:
         raise OtherKey(f"node {node} is enrolled")
 
 
 def expect(connection: Connection, node: str, token: bytes, until: int) -> None:
-    """Await a board as this node; a token that the node had before is void.
+    """Expect a board with a token. An older token of the node is void.
 
     Args:
-        token: as `draw` gave it.
-        until: the last second in which it can be used, Unix seconds.
+        connection: a writing transaction.
+        node: name of the node.
+        token: the token, from `draw`.
+        until: last second in which it can be used, Unix seconds.
     """
     void(connection, node)
     point = onetime.key(token).public_key().point()
@@ -62,30 +69,43 @@ def expect(connection: Connection, node: str, token: bytes, until: int) -> None:
 
 
 def void(connection: Connection, node: str) -> None:
-    """Await no board as this node any longer."""
+    """Make the token of a node void.
+
+    Args:
+        connection: a writing transaction.
+        node: name of the node.
+    """
     connection.execute(tables.tokens.delete().where(tables.tokens.c.node == node))
 
 
 def use(connection: Connection, node: str, issued: Certified) -> None:
-    """The node has got a certificate: its token, if it has one, is good for nothing else now."""
+    """Note that a node has got a certificate, which uses its token up.
+
+    Args:
+        connection: a writing transaction.
+        node: name of the node.
+        issued: the certificate.
+    """
     which = tables.tokens.c.node == node
     serial = ledger.serial_bytes(issued.serial)
     connection.execute(tables.tokens.update().where(which).values(certificate=serial))
 
 
 def check(connection: Connection, csr: bytes, proof: bytes, now: int) -> Proven:
-    """Which node a board becomes.
+    """Check a board's proof of a token, and return the node that the board becomes.
 
     Args:
-        csr: its PKCS #10 request, DER.
-        proof: of its token, for that request.
-        now: Unix seconds.
+        connection: any transaction.
+        csr: the board's certification request (PKCS #10), DER.
+        proof: the proof of the token for this request.
+        now: the time, Unix seconds.
 
     Raises:
-        BadRequest, BadName, UnsupportedKey: see triseal.request.parse.
-        BadToken: no token of the node that it names proves this request. Nobody without a token
-            learns more.
-        TokenUsed, TokenExpired.
+        BadRequest, BadName, UnsupportedKey: as triseal.request.parse.
+        BadToken: no token of the named node proves this request. A sender without a token learns
+            nothing more.
+        TokenUsed: another key has used the token.
+        TokenExpired: the token can't be used any more.
     """
     wanted = request.parse(csr)
     row = connection.execute(
@@ -94,7 +114,7 @@ def check(connection: Connection, csr: bytes, proof: bytes, now: int) -> Proven:
         .where(tables.tokens.c.node == wanted.name)
     ).one_or_none()
     if row is None:
-        raise BadToken(f"no board is awaited as node {wanted.name}")
+        raise BadToken(f"no board is expected as node {wanted.name}")
     try:
         onetime.check(bytes(row.point), csr, proof)
     except errors.BadSignature:

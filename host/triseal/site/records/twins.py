@@ -1,4 +1,4 @@
-"""Which nodes two boards have claimed to be, and when that was seen last."""
+"""The nodes that two boards have claimed to be, and when that was last seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Connection, String, Table, select
 from triseal import database
 from triseal.site.records import tables
 
-SECONDS = 2 * 3600  # that it is said for, after it was seen
+SECONDS = 2 * 3600  # how long the site shows it after it was last seen
 
 twins = Table(
     "twins",
@@ -20,12 +20,22 @@ twins = Table(
 
 
 def note(connection: Connection, nodes: Iterable[str], now: int) -> None:
-    """Two boards claim to be each of these nodes."""
-    found = sorted(nodes)
-    database.insert_new(connection, twins, [{"node": node, "seen_at": now} for node in found])
-    connection.execute(twins.update().where(twins.c.node.in_(found)).values(seen_at=now))
+    """Note that two boards claim to be each of these nodes.
+
+    Args:
+        connection: a writing transaction.
+        nodes: names of the nodes.
+        now: the time, Unix seconds.
+    """
+    claimed = sorted(nodes)
+    database.insert_new(connection, twins, [{"node": node, "seen_at": now} for node in claimed])
+    connection.execute(twins.update().where(twins.c.node.in_(claimed)).values(seen_at=now))
 
 
 def seen(connection: Connection) -> dict[str, int]:
-    """When it was seen last, in Unix seconds, by node."""
+    """Return when it was last seen, Unix seconds, by node.
+
+    Args:
+        connection: any transaction.
+    """
     return {row.node: row.seen_at for row in connection.execute(select(twins))}

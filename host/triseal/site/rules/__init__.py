@@ -1,1 +1,1 @@
-"""What a site decides: trust, grants, versions, and when a change is guaranteed."""
+"""The rules of a site: the decisions about trust, grants, releases, seals and guarantees."""

@@ -1,4 +1,4 @@
-"""Grants: what the site gives a service, on every node or on one. All else is denied."""
+"""The grants of services, on every node or on one. Everything that is not granted is denied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triseal import metadata
 from triseal.site.errors import GrantedEverywhere, NoSuchGrant, NotRequested
 from triseal.site.records import nodes, releases, services, tables
 
-MAX_GRANTS = 64  # that a site seal holds
+MAX_GRANTS = 64  # in one site seal
 
 
 def grant(
@@ -26,28 +26,34 @@ def grant(
     """Give grants to a service.
 
     Args:
-        service: its name.
-        wanted: grants, as `sealcore.grants` writes them.
-        node: the node where they hold; EVERY_NODE for all, those that come later too.
-        force: also give what the service's metadata does not ask for. Without it that is refused:
-            nobody who looked at the service expects it to have that power, and most often it is
-            a slip of the pen.
+        connection: a writing transaction.
+        service: name of the service.
+        wanted: the grants, in the form of `sealcore.grants`.
+        node: name of the node on which they hold; EVERY_NODE for all nodes, also later ones.
+        force: whether to give grants too that the service's metadata does not ask for. Without it
+            such
+            a grant is refused: it is most likely a typing error, and a person who looked at the
+            service would not expect it.
 
     Raises:
-        UnknownService, UnknownNode, NodeRetired, BadGrant, NotRequested, TooLarge. The last one not
-        for all that a seal can't hold: `sealing.check_fits` knows the places that this concerns.
+        UnknownService, UnknownNode, NodeRetired: there is no such service or node.
+        BadGrant: a grant is malformed.
+        NotRequested: the service does not ask for a grant.
+        TooLarge: the service has more than MAX_GRANTS grants. Fewer may be too many for a seal too,
+            which `sealing.check_fits` finds out for the places that are concerned.
     """
     requested = _requested(connection, service)
     if node != tables.EVERY_NODE:
         nodes.get(connection, node)
-    for one in wanted:
-        capabilities.check(one)
+    for capability in wanted:
+        capabilities.check(capability)
         if not force:
-            _check_requested(service, one, requested)
+            _check_requested(service, capability, requested)
     have = set(_given(connection, service, node))
-    fresh = [one for one in dict.fromkeys(wanted) if one not in have]
-    for one in fresh:
-        connection.execute(tables.grants.insert().values(service=service, node=node, grant=one))
+    fresh = [capability for capability in dict.fromkeys(wanted) if capability not in have]
+    for capability in fresh:
+        row = {"service": service, "node": node, "grant": capability}
+        connection.execute(tables.grants.insert().values(row))
     if len(have) + len(fresh) > MAX_GRANTS:
         raise errors.TooLarge(f"more than {MAX_GRANTS} grants")
 
@@ -58,27 +64,38 @@ def revoke(
     """Take grants from a service.
 
     Args:
-        unwanted: grants as they were given.
-        node: where from; EVERY_NODE takes them from everywhere, also where a node has its own.
+        connection: a writing transaction.
+        service: name of the service.
+        unwanted: the grants, in the form in which they were given.
+        node: name of the node to take them from; EVERY_NODE takes them from everywhere, also from
+            nodes that have them on their own.
 
     Raises:
-        UnknownService, NoSuchGrant, GrantedEverywhere.
+        UnknownService: there is no such service.
+        NoSuchGrant: the service does not have the grant there.
+        GrantedEverywhere: the service has the grant on all nodes, not on this one alone.
     """
     services.get(connection, service)
     table = tables.grants
-    for one in dict.fromkeys(unwanted):
-        which = (table.c.service == service) & (table.c.grant == one)
+    for capability in dict.fromkeys(unwanted):
+        which = (table.c.service == service) & (table.c.grant == capability)
         here = which if node == tables.EVERY_NODE else which & (table.c.node == node)
         if connection.execute(table.delete().where(here)).rowcount:
             continue
         everywhere = which & (table.c.node == tables.EVERY_NODE)
         if connection.execute(select(table.c.node).where(everywhere)).first():
-            raise GrantedEverywhere(one)
-        raise NoSuchGrant(f"{one} to {service}")
+            raise GrantedEverywhere(capability)
+        raise NoSuchGrant(f"{capability} to {service}")
 
 
 def effective(connection: Connection, service: str, node: str) -> tuple[str, ...]:
-    """All grants of a service on a node, in one order."""
+    """Return all grants of a service on a node, sorted.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+        node: name of the node.
+    """
     return tuple(sorted(set(_given(connection, service, node))))
 
 
@@ -89,12 +106,12 @@ def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
 
 
 def _requested(connection: Connection, service: str) -> list[str]:
-    """What any release in use asks for, and the newest, which needs its grants when it comes."""
+    """Return the capabilities that any release in use asks for, and those of the newest one."""
     newest = services.get(connection, service).package
     return [
-        one
+        capability
         for package in releases.in_use(connection, service, newest)
-        for one in metadata.parse(services.load(connection, package).metadata).capabilities
+        for capability in metadata.parse(services.load(connection, package).metadata).capabilities
     ]
 
 

@@ -1,8 +1,8 @@
-"""The truth about a change: where it is in force, and when it will be at the latest elsewhere.
+"""The guarantee of a change: where it is in force, and when at the latest it will be elsewhere.
 
-A node that nobody can reach stops a service when its seal expires. So the newest expiry of the
-seals that still say the old thing bounds every change (Pahl and Donini 2018, section III.D). The
-node judges by its own clock, which may be late: see `nodeclock`.
+A node that nobody can reach stops a service when its seal expires. Every change is therefore
+bounded by the newest expiry of the seals of the old state (Pahl and Donini 2018, section III.D).
+The node checks expiry with its own clock, which may be late: see `node_clocks`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from triseal.site.rules.sealing import Preparer, wanted
 
 @dataclass(frozen=True)
 class Guarantee:
-    """Where a change is in force.
+    """Where a change is in force, and when it will be elsewhere.
 
     Attributes:
-        confirmed: nodes where it is, because they said so or were given nothing of the old.
-        waiting: for each other node the last second (Unix time) at which the old can still hold.
-        ended: nodes that have not said so, but where the old has ended with its last seal.
-        clocks: for each node in `waiting` how many seconds of that are for its clock: it may be
-            behind the site's, as the node has said itself, and be slow.
-        grace: nodes that have not confirmed and may run services for some seconds, these, after a
-            power loss before they know the time (`triseal node provision --grace`). There the old
-            can hold for so long once more, whenever the power comes back.
+        confirmed: nodes where it is in force: they have said so, or they never got a seal of the
+            old state.
+        waiting: for each other node the last second, Unix time, in which the old state can still
+            hold.
+        ended: nodes that have not confirmed, but whose last seal of the old state has expired.
+        clocks: for each node in `waiting` the seconds of that time that are for its clock, which
+            may be behind the site's, as the node has said, and slow.
+        grace: for each node that has not confirmed and may run services after a power loss before
+            it knows the time (`triseal node provision --grace`), the number of seconds. The old
+            state can hold for so long once more there, whenever the power comes back.
     """
 
     confirmed: tuple[str, ...]
@@ -42,12 +44,12 @@ class Guarantee:
 
     @property
     def nodes(self) -> list[str]:
-        """All that the change concerns, by name."""
+        """The names of all nodes that the change concerns, sorted."""
         return sorted({*self.confirmed, *self.waiting, *self.grace, *self.ended})
 
     @property
     def by(self) -> int | None:
-        """The second after which it is in force everywhere; None if it is so already."""
+        """The last second in which the old state can hold anywhere; None if it ended everywhere."""
         return max(self.waiting.values(), default=None)
 
 
@@ -58,23 +60,26 @@ def of(
     now: int,
     step: int = 0,
 ) -> Guarantee:
-    """How far nodes are with what these places' seals shall say now.
+    """Compute how far nodes are with the present state of some places.
 
     Args:
-        now: Unix seconds.
-        step: by how much the clock was set forward since the site noted it last: see `clock`.
+        connection: any transaction.
+        preparer: makes the templates of seals.
+        places: the places that a change concerns.
+        now: the time, Unix seconds.
+        step: seconds by which the clock was set forward since the site last noted it, see `clock`.
     """
-    found: dict[str, tuple[int, int]] = {}
+    ends: dict[str, tuple[int, int]] = {}  # by node: the last end, and the part for its clock
     for place in places:
         until, late = _outstanding(connection, preparer, place)
         late += step if until else 0
-        found[place.node] = max((until + late, late), found.get(place.node, (0, 0)))
-    waiting = {node: one for node, one in sorted(found.items()) if one[0] >= now}
-    allowed = {node: nodes.grace_of(connection, node) for node, one in found.items() if one[0]}
+        ends[place.node] = max((until + late, late), ends.get(place.node, (0, 0)))
+    waiting = {node: end for node, end in sorted(ends.items()) if end[0] >= now}
+    allowed = {node: nodes.grace_of(connection, node) for node, end in ends.items() if end[0]}
     grace = {node: seconds for node, seconds in sorted(allowed.items()) if seconds}
     ended = allowed.keys() - waiting.keys() - grace.keys()
     return Guarantee(
-        tuple(sorted(found.keys() - allowed.keys())),
+        tuple(sorted(ends.keys() - allowed.keys())),
         {node: until for node, (until, _) in waiting.items()},
         grace,
         tuple(sorted(ended)),
@@ -83,7 +88,13 @@ def of(
 
 
 def places_of(connection: Connection, *, service: str = "", node: str = "") -> list[Place]:
-    """Every place of a service, or on a node, that is assigned or may still hold a seal."""
+    """Return every place that is assigned or may still hold a seal, sorted.
+
+    Args:
+        connection: any transaction.
+        service: name of a service, to return only its places; "" for all.
+        node: name of a node, to return only places on it; "" for all.
+    """
     queries = []
     for table in (tables.assignments, tables.holdings):
         query = select(table.c.node, table.c.service)
@@ -97,17 +108,21 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
 
 
 def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:
-    """When the last seal by which the node can hold to the old ends, and how many seconds later the
-    node may see it; 0, 0 if it has said that it does not hold to the old."""
-    wished = current(connection, preparer, place)
+    """Compute when the last seal of the old state that a node can hold ends.
+
+    Returns: the time, Unix seconds, and how many seconds later it may end by the node's clock; (0,
+        0) if the node has confirmed the present state.
+    """
+    desired = current(connection, preparer, place)
     held = holdings.serial(connection, place)
     if held is None:
         return 0, 0
-    if wished is None or ledger.template_of(connection, held) != wished:
-        until, lifetime = ledger.newest_expiry(connection, place, other_than=wished)
+    if desired is None or ledger.template_of(connection, held) != desired:
+        until, lifetime = ledger.newest_expiry(connection, place, other_than=desired)
     else:
-        # It has said the right thing; but what left for it later may still come, or have come.
-        until, lifetime = ledger.newest_expiry(connection, place, other_than=wished, after=held)
+        # It has confirmed the present state, but a seal that left later may still arrive or have
+        # arrived.
+        until, lifetime = ledger.newest_expiry(connection, place, other_than=desired, after=held)
         if until and reports.held_on(connection, place):
             return 0, 0
     if not until:
@@ -116,12 +131,20 @@ def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tu
 
 
 def current(connection: Connection, preparer: Preparer, place: Place) -> bytes | None:
-    """The digest of the template that the place shall have; None if it shall have no seal."""
+    """Return the digest of the template that the seals of a place are made from now.
+
+    Args:
+        connection: any transaction.
+        preparer: makes the templates of seals.
+        place: the service and its node.
+
+    Returns: 32 bytes; None if the place gets no seal.
+    """
     try:
-        one = wanted(connection, place)
+        desired = wanted(connection, place)
     except (NodeRetired, NotAssigned, NotEnrolled):
         return None
     try:
-        return preparer.prepare(connection, one).template.digest
-    except errors.SealError:  # it gets no seal, so what it holds is of something else
+        return preparer.prepare(connection, desired).template.digest
+    except errors.SealError:  # the place gets no seal, so that the node holds one of an older state
         return None

@@ -1,8 +1,8 @@
-"""Nodes are moved on to the newest release of a service while it is held back, and taken back.
+"""Rollouts: nodes move to the newest release of a service while others are held, and back.
 
-What a node gets is what the site seals for it, so nothing of a release reaches a node that was not
-moved on: no seal, and no file. A node that took a higher security version can't go back: it would
-refuse the lower one (step 9 of `custody`).
+A node gets what the site seals for it. Nothing of a new release, neither a seal nor a file, reaches
+a node that was not moved on. A node that took a higher security version can't go back: it would
+refuse the lower one (anti-rollback, step 9 of `sealcore.custody`).
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ from triseal.site.records.holdings import NO_SERIAL
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 
-_NAMED = 5  # nodes that a refusal names
+_NAMED = 5  # number of nodes that a refusal names
 
 
 def forward(
     connection: Connection, service: str, on: Sequence[str] | None, version: str, now: int
 ) -> list[Place]:
-    """Move nodes on to the newest release, or all, those that come later too.
+    """Move nodes to the newest release of a service.
 
     Args:
-        service: its name.
-        on: names of nodes that have the service; None for all.
-        version: what the newest one must be; "" for any.
-        now: Unix seconds.
+        connection: a writing transaction.
+        service: name of the service.
+        on: names of nodes that have the service; None for all nodes, also later ones.
+        version: the version that the newest release must have; "" for any.
+        now: the time, Unix seconds.
 
-    Returns: the places that have it now, those of nodes with a key.
-    Raises: UnknownService, OtherVersion, UnknownNode, NodeRetired, NotAssigned; SealError where no
-        node would take the release now.
+    Returns: the places that get the newest release now, on nodes with a key.
+
+    Raises:
+        UnknownService, UnknownNode, NodeRetired: there is no such service or node.
+        OtherVersion: the newest release has another version.
+        NotAssigned: a node does not have the service.
+        SealError: no node would accept the release now.
     """
     newest = services.get(connection, service)
     if version not in ("", newest.service_version):
@@ -52,12 +57,20 @@ def forward(
 
 
 def back(connection: Connection, service: str, on: Sequence[str] | None, now: int) -> list[Place]:
-    """Take nodes back to the release that those have which were not moved on; all or none.
+    """Move nodes back to the release at which the others are held; either all of them or none.
 
-    Args: as `forward`; `on` None for all that were moved on.
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        on: names of nodes that have the service; None for all nodes that were moved on.
+        now: the time, Unix seconds.
 
-    Returns: the places that have it now.
-    Raises: as `forward`; NothingHeld; NoWayBack.
+    Returns: the places that get the held release now.
+
+    Raises:
+        UnknownService, UnknownNode, NodeRetired, NotAssigned, SealError: as `forward`.
+        NothingHeld: the service is not held back.
+        NoWayBack: a node was given a higher security version.
     """
     services.get(connection, service)
     held = releases.held(connection, service)
@@ -70,22 +83,27 @@ def back(connection: Connection, service: str, on: Sequence[str] | None, now: in
         places = [place for place in moved if place.node in alive]
     else:
         moved = places = _places(connection, service, on)
-    barred = {one for one in moved if _highest(connection, one) > target.security_version}
-    _check_way_back(target, [one.node for one in places if one in barred])
-    for place in moved:  # also where the service was taken away: it may come again
+    barred = {place for place in moved if _highest(connection, place) > target.security_version}
+    _check_way_back(target, [place.node for place in places if place in barred])
+    for place in moved:  # also if the service is no longer assigned: it may be assigned again
         if place not in barred:
             releases.take(connection, place)
     return places
 
 
 def wave(connection: Connection, service: str, share: int) -> list[str]:
-    """So many nodes that a share of them has the newest release: those that have it, and more.
+    """Choose nodes so that a share of all nodes has the newest release.
 
     Args:
-        share: percent of the enrolled nodes that have the service; 1 to 100, rounded up.
+        connection: any transaction.
+        service: name of the service.
+        share: percent of the enrolled nodes that have the service, 1 to 100, rounded up.
 
-    Returns: their names, in the order in which nodes are moved: those that have it, then by name.
-    Raises: UnknownService.
+    Returns: names of nodes in the order in which they move: those that have the newest release
+        already, then others by name.
+
+    Raises:
+        UnknownService: there is no such service.
     """
     newest = services.get(connection, service).package
     alive = _alive(connection, service, enrolled=True)
@@ -106,8 +124,10 @@ def _places(connection: Connection, service: str, on: Sequence[str] | None) -> l
 
 
 def _check_usable(connection: Connection, package: bytes, now: int) -> Seal:
-    """The Store seal. Nodes must not be moved to what the site could not seal: they would be left
-    with nothing."""
+    """Return the Store seal of a package, after checking that the site can seal the package now.
+
+    Otherwise the moved nodes would be left with nothing.
+    """
     opened = services.load(connection, package).opened()
     return upstream.verify_package(opened, trust.current(connection), now)
 
@@ -122,19 +142,22 @@ def _check_way_back(held: Seal, stuck: Sequence[str]) -> None:
 
 
 def _highest(connection: Connection, place: Place) -> int:
-    """The highest security version that a node may have accepted, or may still accept: of all that
-    was sealed for its key, or of what it holds on to if it said that it refuses the rest."""
+    """Return the highest security version that a node may have accepted or may still accept.
+
+    It counts all that was sealed for the node's key, or only what the node keeps if it has said
+    that it refused the rest.
+    """
     kept = ledger.content_of(connection, reports.held_on(connection, place) or NO_SERIAL)
     if kept is not None:
         return int(kept.security_version)
     spki = tables.nodes.c.spki
     key = connection.execute(select(spki).where(tables.nodes.c.name == place.node)).scalar_one()
-    given = [one for one in ledger.contents(connection, place) if one.spki == key]
-    return max((int(one.security_version) for one in given), default=0)
+    given = [seal for seal in ledger.contents(connection, place) if seal.spki == key]
+    return max((int(seal.security_version) for seal in given), default=0)
 
 
 def _alive(connection: Connection, service: str, *, enrolled: bool = False) -> list[str]:
-    """The nodes that have a service and are not retired, by name; or only those with a key."""
+    """Return the names of the nodes that have a service and are not retired, sorted."""
     table = tables.nodes.c
     query = (
         select(table.name)

@@ -1,8 +1,8 @@
-"""Site seals: issued and renewed, for what is assigned and with what is granted, and recorded.
+"""Site seals: made for what is assigned, with what is granted, and recorded.
 
-A seal is signed outside of any transaction and recorded in one that looks again whether all that
-was sealed still holds. So a change that has been answered with a bound can't be followed by a seal
-that still says the old thing.
+A seal is signed outside of any transaction. The transaction that records it checks again that
+everything it says still holds. After the site has answered a change with a bound, no seal of the
+old state can therefore follow.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PREPARED_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Wanted:
-    """All that decides what a place's seal says.
+    """Everything that decides the content of a place's seal.
 
     Attributes:
-        place: node and service.
-        spki: the node's key.
+        place: the service and its node.
+        spki: the node's public key, DER SubjectPublicKeyInfo.
         package: digest of the package.
-        grants: in order.
+        grants: the grants, sorted.
     """
 
     place: Place
@@ -47,16 +47,27 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A template, and the times between which its package may be sealed."""
+    """A template of seals.
+
+    Attributes:
+        template: the template.
+        usable: the time in which both upstream seals of the package are valid.
+    """
 
     template: SealTemplate
     usable: Validity
 
 
 def wanted(connection: Connection, place: Place) -> Wanted:
-    """What a place's seal shall say now.
+    """Return what a place's seal must say now.
 
-    Raises: UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned.
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the node can't hold any service.
+        UnknownService, NotAssigned: the node does not have the service.
     """
     spki = nodes.key_of(connection, place.node)
     newest = services.get(connection, place.service).package
@@ -68,17 +79,22 @@ def wanted(connection: Connection, place: Place) -> Wanted:
 
 @dataclass(frozen=True)
 class Issued:
-    """A seal that the ledger has, and the digest of the package that it seals."""
+    """A seal that is recorded in the ledger.
+
+    Attributes:
+        seal: the seal.
+        package: digest of the package that it seals.
+    """
 
     seal: SignedSeal
     package: bytes
 
 
 class Preparer:
-    """Lays out the seals of places, and keeps what it laid out.
+    """Makes the templates of seals, and caches them. Several threads may use it.
 
     Args:
-        issuer: the public side of the SLCA.
+        issuer: the public part of the SLCA.
     """
 
     def __init__(self, issuer: Issuer) -> None:
@@ -86,47 +102,60 @@ class Preparer:
         self._known: OrderedDict[Wanted, Prepared] = OrderedDict()
         self._lock = Lock()
 
-    def prepare(self, connection: Connection, one: Wanted) -> Prepared:
-        """The template for what a place's seal shall say; raises TooLarge."""
+    def prepare(self, connection: Connection, wanted: Wanted) -> Prepared:
+        """Make the template for a seal, or return the cached wanted.
+
+        Args:
+            connection: any transaction.
+            wanted: what the seal must say.
+
+        Raises:
+            TooLarge: the grants don't fit into a seal.
+        """
         with self._lock:
-            if one in self._known:
-                self._known.move_to_end(one)
-                return self._known[one]
-        made = self._make(connection, one)
+            if wanted in self._known:
+                self._known.move_to_end(wanted)
+                return self._known[wanted]
+        made = self._make(connection, wanted)
         with self._lock:
-            self._known[one] = made
+            self._known[wanted] = made
             while len(self._known) > _PREPARED_AT_ONCE:
                 self._known.popitem(last=False)
         return made
 
-    def _make(self, connection: Connection, one: Wanted) -> Prepared:
-        package = services.load(connection, one.package)
+    def _make(self, connection: Connection, wanted: Wanted) -> Prepared:
+        package = services.load(connection, wanted.package)
         store = seal.parse(package.store_seal, seal.STORE)
         developer = seal.parse(package.developer_seal, seal.DEVELOPER)
-        prepared = self._issuer.prepare(one.place.node, one.spki, store, one.package, one.grants)
+        prepared = self._issuer.prepare(
+            wanted.place.node, wanted.spki, store, wanted.package, wanted.grants
+        )
         return Prepared(prepared, _common(store, developer))
 
 
 def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Place]) -> None:
-    """Look, before a change is kept, whether all places that it concerns can still be sealed.
+    """Check before a change is kept that all places that it concerns can still be sealed.
 
-    Else it would be found out when a node asks for its seals, and nobody is there to be told.
+    Otherwise the error would appear when a node asks for its seals, and nobody would see it.
 
     Args:
-        places: assigned; those without a key have no seals yet.
+        connection: any transaction that sees the change.
+        preparer: makes the templates of seals.
+        places: assigned places; those on nodes without a key are skipped.
 
-    Raises: TooLarge.
+    Raises:
+        TooLarge: a seal can't hold its grants.
     """
     seen = set()
     for place in places:
         try:
-            one = wanted(connection, place)
+            desired = wanted(connection, place)
         except (NodeRetired, NotEnrolled):
             continue
-        # Nothing else decides how large a seal gets, and there may be many nodes.
-        form = (len(place.node), len(one.spki), one.package, one.grants)
+        # Only these values decide the size of a seal, and there may be many nodes.
+        form = (len(place.node), len(desired.spki), desired.package, desired.grants)
         if form not in seen:
-            preparer.prepare(connection, one)
+            preparer.prepare(connection, desired)
             seen.add(form)
 
 
@@ -136,8 +165,8 @@ class Sealer:
     Args:
         engine: the site's database.
         authority: the SLCA.
-        preparer: with the same issuer.
-        lifetime: of a seal, seconds.
+        preparer: makes the templates, with the same issuer.
+        lifetime: validity of a seal, seconds.
     """
 
     def __init__(
@@ -149,22 +178,29 @@ class Sealer:
         self._lifetime = lifetime
 
     def issue(self, places: Sequence[Place], now: int) -> list[Issued]:
-        """New seals for these places, recorded; all or none.
+        """Issue and record new seals, for all places or for none.
 
-        Raises: what `wanted` raises; Expired or NotYetValid where the package's own seals no
-            longer, or not yet, hold; Changed where something changed meanwhile.
+        Args:
+            places: the places.
+            now: the time, Unix seconds.
+
+        Raises:
+            UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned: as `wanted`.
+            NotYetValid, Expired: an upstream seal of a package is not valid now.
+            TooLarge: the grants don't fit into a seal.
+            Changed: the site changed meanwhile.
         """
         with database.reading(self._engine) as connection:
             due = [wanted(connection, place) for place in places]
-            prepared = [self._preparer.prepare(connection, one) for one in due]
-        signed = [self._sign(one, now) for one in prepared]
+            prepared = [self._preparer.prepare(connection, desired) for desired in due]
+        signed = [self._sign(template, now) for template in prepared]
         with database.writing(self._engine) as connection:
             tables.lock_shared(connection)
             if [wanted(connection, place) for place in places] != due:
-                raise Changed("while it was being sealed")
+                raise Changed("the site changed while the seal was made")
             ledger.record_seals(connection, zip(places, signed, strict=True))
             holdings.expect(connection, places)
-        return [Issued(one, w.package) for one, w in zip(signed, due, strict=True)]
+        return [Issued(s, desired.package) for s, desired in zip(signed, due, strict=True)]
 
     def _sign(self, prepared: Prepared, now: int) -> SignedSeal:
         _check_within(prepared.usable, now)
@@ -178,7 +214,7 @@ def _common(store: Seal, developer: Seal) -> Validity:
 
 
 def _check_within(usable: Validity, now: int) -> None:
-    """A node would refuse the site seal if the seals below it did not hold when it began."""
+    """Refuse to sign while an upstream seal is not valid: a node would refuse the site seal."""
     if now < usable.not_before:
         raise errors.NotYetValid(f"package valid from {usable.not_before}, now {now}")
     if now > usable.not_after:

@@ -1,6 +1,6 @@
-"""Whom the site trusts, and the signed, versioned bundle that tells its nodes.
+"""The keys that the site trusts, and the signed, versioned trust bundle for its nodes.
 
-A new version whenever a key comes or goes: the same transaction changes the keys and signs.
+Whenever a key is added or removed, the same transaction signs a new version of the bundle.
 """
 
 from __future__ import annotations
@@ -16,17 +16,26 @@ from triseal.site.slca.authority import Authority, Entry
 
 
 def current(connection: Connection) -> TrustBundle:
-    """The newest bundle."""
+    """Return the newest trust bundle.
+
+    Args:
+        connection: any transaction.
+    """
     query = select(tables.bundles.c.der).order_by(tables.bundles.c.version.desc()).limit(1)
     return bundle.parse(connection.execute(query).scalar_one())
 
 
 def publish(connection: Connection, authority: Authority, now: int) -> TrustBundle:
-    """Sign and keep the next version, with the keys as they are.
+    """Sign and keep the next version of the bundle, with the present keys.
+
+    Args:
+        connection: a writing transaction.
+        authority: the SLCA.
+        now: the time, Unix seconds.
 
     Raises:
-        TooLarge: more keys than a bundle holds, or than reach a node; the caller's transaction must
-            not go on.
+        TooLarge: a bundle can't hold so many keys, or a node can't receive it. The caller must roll
+            the transaction back.
     """
     newest = connection.execute(select(func.max(tables.bundles.c.version))).scalar_one()
     version = 1 + (newest or 0)
@@ -34,7 +43,7 @@ def publish(connection: Connection, authority: Authority, now: int) -> TrustBund
         version, now, _site_keys(connection), _stores(connection), _developers(connection)
     )
     published = bundle.parse(signed)
-    # It reaches a node beside the signed time, in one frame.
+    # A node receives it together with the signed time in one frame.
     time = authority.sign_time(bytes(16), now)
     if len(messages.write(messages.WELCOME, time, signed)) > messages.MAX_FRAME:
         raise errors.TooLarge("trust bundle")
@@ -43,18 +52,28 @@ def publish(connection: Connection, authority: Authority, now: int) -> TrustBund
 
 
 def signing_certificate(connection: Connection) -> bytes:
-    """The CA certificate of the key that the site signs with now, DER."""
+    """Return the CA certificate of the key that the site signs with now, DER.
+
+    Args:
+        connection: any transaction.
+    """
     table = tables.authorities.c
     query = select(table.certificate).order_by(table.id.desc()).limit(1)
     return bytes(connection.execute(query).scalar_one())
 
 
 def add_store(connection: Connection, certificate: bytes, now: int) -> tuple[str, bool]:
-    """Trust a Store by its CA certificate.
+    """Trust a Store.
 
-    Returns: the Store's name, and whether it is a new one.
+    Args:
+        connection: a writing transaction.
+        certificate: the Store's CA certificate, DER.
+        now: the time, Unix seconds.
+
+    Returns: the Store's name, and whether it is new.
+
     Raises:
-        BadAuthority: it is no certificate of a CA, signed by itself and valid now.
+        BadAuthority: not a self-signed certificate of a CA that is valid now.
         NameTaken: another Store has this name.
     """
     name, spki = _check_authority(certificate, now)
@@ -77,9 +96,17 @@ def _check_authority(certificate: bytes, now: int) -> tuple[str, bytes]:
 
 
 def add_developer(connection: Connection, name: str, spki: bytes) -> bool:
-    """Trust a developer's key under this name, which is the issuer in its seals.
+    """Trust a developer's key. A developer may have several keys while changing them.
 
-    A developer may have several keys, while changing them. Returns: False if nothing changed.
+    Args:
+        connection: a writing transaction.
+        name: name of the developer, which is the issuer in its seals.
+        spki: the public key, DER SubjectPublicKeyInfo.
+
+    Returns: False if the key was already trusted.
+
+    Raises:
+        BadName: the name is not allowed.
     """
     table = tables.developers
     which = (table.c.name == name) & (table.c.spki == spki)
@@ -91,12 +118,28 @@ def add_developer(connection: Connection, name: str, spki: bytes) -> bool:
 
 
 def remove_store(connection: Connection, name: str) -> None:
-    """Trust a Store no longer; raises UnknownKey."""
+    """Stop trusting a Store.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the Store.
+
+    Raises:
+        UnknownKey: there is no such Store.
+    """
     _remove(connection, tables.stores, name)
 
 
 def remove_developer(connection: Connection, name: str) -> None:
-    """Trust none of a developer's keys any longer; raises UnknownKey."""
+    """Stop trusting all keys of a developer.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the developer.
+
+    Raises:
+        UnknownKey: there is no such developer.
+    """
     _remove(connection, tables.developers, name)
 
 
@@ -107,8 +150,8 @@ def _remove(connection: Connection, table: Table, name: str) -> None:
 
 def _site_keys(connection: Connection) -> list[Entry]:
     query = select(tables.authorities.c.certificate).order_by(tables.authorities.c.id)
-    found = [x509.parse(der) for der in connection.scalars(query)]
-    return [(bytes(one.subject), bytes(one.spki)) for one in found]
+    certificates = [x509.parse(der) for der in connection.scalars(query)]
+    return [(bytes(parsed.subject), bytes(parsed.spki)) for parsed in certificates]
 
 
 def _stores(connection: Connection) -> list[Entry]:

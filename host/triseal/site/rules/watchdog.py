@@ -1,4 +1,4 @@
-"""What hardware watchdogs can do, by `sys.platform` or the name of the chip."""
+"""The limits of hardware watchdogs, by `sys.platform` or the name of the chip."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 from triseal.site.errors import WatchdogTooLong
 
-# The RP2040 and RP2350 count 8388 ms at most; that of an ESP8266 can't be set.
+# The RP2040 and RP2350 count at most 8388 ms; the time of an ESP8266's watchdog can't be set.
 _LONGEST = {"rp2": 8, "rp2040": 8, "rp2350": 8, "esp8266": 0}
 
 
 def check(board: str, settings: Mapping[str, object]) -> None:
-    """Whether a board can have the watchdog of these settings.
+    """Check that a board's watchdog can count as long as its settings want.
 
     Args:
-        board: its `sys.platform`, or its chip.
-        settings: what the agent reads of settings.json.
+        board: `sys.platform` of the board, or the name of its chip.
+        settings: the contents of the board's settings.json.
 
     Raises:
-        WatchdogTooLong: it can't.
+        WatchdogTooLong: the board's watchdog can't count so long.
     """
     wanted = int(str(settings.get("watchdog", 0)))
     longest = _LONGEST.get(board)

@@ -32,7 +32,7 @@ async def keep(pipeline: Pipeline, guard: Guard) -> None:
     while True:
         try:
             if doubted and guard.jump() and await pipeline.read(_is_accepted):
-                guard.believe()
+                guard.trust()
             due = not noted or time.monotonic() - noted >= _NOTE_EVERY
             due = due or abs(guard.ahead() - ahead) >= clock.LEAST_STEP
             if bool(guard.jump()) != doubted or (due and not doubted):

@@ -1,1 +1,1 @@
-"""The site's CA (SLCA): it alone holds the site's key, and signs what the manager has prepared."""
+"""The site's CA (SLCA): it alone uses the site's key, and signs what the SLSM has prepared."""

@@ -1,9 +1,9 @@
-"""The SLCA: the only part of a site that touches the site key.
+"""The SLCA: the only part of a site that uses the site key.
 
-It signs these and nothing else, and none of them can pass for another: certificates of nodes and
-of the SLSM, site seals (each a certificate whose one URI says what it is for), trust bundles and
-times, which begin with a label each. What may be issued is the SLSM's decision; that it was issued
-is in the ledger before it leaves.
+It signs only these things: certificates of nodes and of the SLSM, site seals, trust bundles and
+times. None of them can be mistaken for another: each certificate has one URI that says what it is
+for, and bundles and times begin with a label. The SLSM decides what is issued, and the ledger
+records it before it leaves.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from triseal.site.slca.template import SealTemplate
 
 CA_SECONDS = 20 * 365 * 86400
 
-_MAX_NAME = 64  # octets, all of them ASCII
-_MAX_SIGNATURE = 512  # of RSA-4096
+_MAX_NAME = 64  # bytes, all of them ASCII
+_MAX_SIGNATURE = 512  # bytes, of RSA-4096
 
 Entry = tuple[bytes, bytes]  # name and SubjectPublicKeyInfo, both DER
 
@@ -32,10 +32,10 @@ class Certified:
     """A certificate that was issued.
 
     Attributes:
-        serial: as in the certificate.
+        serial: serial number of the certificate.
         uri: the SPIFFE ID of its holder.
         validity: first and last second.
-        der: the certificate.
+        der: the certificate, DER.
     """
 
     serial: int
@@ -46,7 +46,14 @@ class Certified:
 
 @dataclass(frozen=True)
 class SignedSeal:
-    """A site seal in the parts that the ledger keeps."""
+    """A site seal in the parts that the ledger keeps.
+
+    Attributes:
+        template: the part that stays the same over renewals.
+        serial: serial number of the seal.
+        validity: first and last second.
+        signature: the signature, bytes.
+    """
 
     template: SealTemplate
     serial: int
@@ -55,24 +62,38 @@ class SignedSeal:
 
     @property
     def der(self) -> bytes:
-        """The seal itself. It may leave once the ledger has it."""
+        """The seal, DER. It may leave after the ledger has recorded it."""
         return self.template.assemble(self.serial, self.validity, self.signature)
 
 
 def self_signed(signer: Signer, site: str, now: int) -> bytes:
-    """The CA certificate of a new site, DER."""
-    # Unlike any label: OpenSSL takes a certificate whose subject is its issuer for self-signed, and
-    # a node or a service may be called as its site is.
+    """Make the CA certificate of a new site (RFC 5280).
+
+    Args:
+        signer: signs with the site key.
+        site: name of the site.
+        now: the time, Unix seconds.
+
+    Returns: the certificate, DER.
+    """
+    # The name must differ from every label: OpenSSL regards a certificate as self-signed if subject
+    # and issuer are equal, and a node or a service may have the same name as its site.
     name = f"SLCA of {site}"[:_MAX_NAME]
     return certificate.self_signed_ca(signer, name, Validity(now, now + CA_SECONDS))
 
 
 class Issuer:
-    """What is public of a site's authority: enough to lay seals out, not to sign them.
+    """The public part of a site's authority: it can lay seals out, but not sign them.
 
     Args:
-        ca_certificate: the site's own, DER.
-        site: the site's name.
+        ca_certificate: the site's CA certificate, DER.
+        site: name of the site.
+
+    Attributes:
+        name: subject of the CA certificate, DER.
+        spki: public key of the site, DER SubjectPublicKeyInfo.
+        algorithm: algorithm of its signatures, DER AlgorithmIdentifier.
+        site: name of the site.
     """
 
     def __init__(self, ca_certificate: bytes, site: str) -> None:
@@ -85,16 +106,17 @@ class Issuer:
     def prepare(
         self, node: str, spki: bytes, store: Seal, predecessor: bytes, grants: Sequence[str]
     ) -> SealTemplate:
-        """What all site seals of one service on one node have in common.
+        """Lay out the part that all site seals of one service on one node have in common.
 
         Args:
-            node, spki: the node's name and key (DER).
+            node: name of the node.
+            spki: the node's public key, DER SubjectPublicKeyInfo.
             store: the package's Store seal.
-            predecessor: SHA-256 of that seal.
-            grants: what the site gives the service on this node.
+            predecessor: SHA-256 of the Store seal.
+            grants: the grants of the service on this node.
 
         Raises:
-            TooLarge: no node would take such a seal.
+            TooLarge: no node would accept such a seal.
         """
         uri = identity.service(self.site, node, store.service)
         service_seal = sealwriter.service_seal(store.core, predecessor, grants)
@@ -107,45 +129,56 @@ class Issuer:
             template.SERIAL,
             certificate.site_seal_extensions(self.spki, service_seal, uri),
         )
-        made = template.from_tbs(tbs)
-        made.content()  # what a node would refuse for its form is refused before it is signed
-        return made
+        prepared = template.from_tbs(tbs)
+        prepared.content()  # raises before signing what a node would refuse for its form
+        return prepared
 
 
 class Authority:
-    """Signs with the site key.
+    """The SLCA: signs with the site key.
 
     Args:
-        signer: over the site key.
-        issuer: of the same key.
+        signer: signs with the site key.
+        issuer: the public part of the same key.
 
     Raises:
-        ValueError: it is of another key.
+        ValueError: `issuer` has another key.
     """
 
     def __init__(self, signer: Signer, issuer: Issuer) -> None:
         if (signer.spki, signer.algorithm) != (issuer.spki, issuer.algorithm):
-            raise ValueError("the CA certificate is of another key")
+            raise ValueError("the CA certificate has another key")
         self.issuer = issuer
         self._signer = signer
 
     def certify_node(self, node: str, spki: bytes, validity: Validity) -> Certified:
-        """The TLS certificate that names a node.
+        """Issue the TLS certificate of a node.
 
         Args:
-            node: its name.
-            spki: its key, DER, possession of which it has proved.
+            node: name of the node.
+            spki: its public key, DER SubjectPublicKeyInfo; the node has proved that it has the
+                private key.
             validity: first and last second.
         """
         return self._certify(node, identity.node(self.issuer.site, node), spki, validity)
 
     def certify_slsm(self, spki: bytes, validity: Validity) -> Certified:
-        """The TLS certificate of the site's manager; arguments as `certify_node`."""
+        """Issue the TLS certificate of the SLSM.
+
+        Args:
+            spki: its public key, DER SubjectPublicKeyInfo.
+            validity: first and last second.
+        """
         site = self.issuer.site
         return self._certify(site, identity.slsm(site), spki, validity)
 
     def seal(self, prepared: SealTemplate, validity: Validity) -> SignedSeal:
-        """A new site seal, or a renewal, from what `Issuer.prepare` gave."""
+        """Sign a new site seal or a renewal.
+
+        Args:
+            prepared: the template, from `Issuer.prepare`.
+            validity: first and last second.
+        """
         serial = new_serial()
         signature = prepared.sign(self._signer, serial, validity)
         return SignedSeal(prepared, serial, validity, signature)
@@ -158,14 +191,29 @@ class Authority:
         store_keys: Sequence[Entry],
         developers: Sequence[Entry],
     ) -> bytes:
-        """A trust bundle, DER; the lists hold (name, SubjectPublicKeyInfo)."""
+        """Sign a trust bundle.
+
+        Args:
+            version: version of the bundle.
+            issued_at: the time, Unix seconds.
+            site_keys, store_keys, developers: the keys as (name, SubjectPublicKeyInfo), all DER.
+
+        Returns: the bundle, DER.
+        """
         tbs = sealwriter.bundle_tbs(
             version, self.issuer.site, issued_at, site_keys, store_keys, developers
         )
         return sealwriter.signed(tbs, self._signer.algorithm, self._signer.sign(tbs))
 
     def sign_time(self, nonce: bytes, now: int) -> bytes:
-        """The site's word on the time (DER) for a nonce that a node has drawn."""
+        """Sign the time.
+
+        Args:
+            nonce: random bytes from a node, 16 bytes.
+            now: the time, Unix seconds.
+
+        Returns: the signed time, DER.
+        """
         tbs = signedtime.tbs(self.issuer.site, nonce, now)
         return sealwriter.signed(tbs, self._signer.algorithm, self._signer.sign(tbs))
 

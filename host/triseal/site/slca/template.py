@@ -1,8 +1,8 @@
-"""A site seal with all but serial number, validity and signature laid out in advance.
+"""Templates of site seals: everything except serial number, validity and signature.
 
-For one node, service, package and set of grants, everything else in a seal stays the same; and
-serials, UTCTimes and (RSA) signatures have one length each. So renewing a seal is copying 48 octets
-into place and signing. The result is what `certificate.issue` makes of the same fields.
+For one node, service, package and set of grants everything else stays the same, and serials,
+UTCTimes and RSA signatures have a fixed length. To renew a seal, 48 bytes are copied into their
+places and the result is signed. It is the same as `certificate.issue` makes from these fields.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from sealcore.seal import Seal
 from triseal.certificate import Validity
 from triseal.signer import Signer
 
-SERIAL_OCTETS = 16
-# What stands in a template for what a renewal puts there.
-SERIAL = 1 << (8 * SERIAL_OCTETS - 8)
+SERIAL_BYTES = 16
+# The values in a template that a renewal replaces.
+SERIAL = 1 << (8 * SERIAL_BYTES - 8)
 VALIDITY = Validity(0, 0)
 
 _SEQUENCE = 0x30
-_MOST_SIGNATURE = 512  # octets, of RSA-4096
+_MOST_SIGNATURE = 512  # bytes, of RSA-4096
 
 
 @dataclass(frozen=True)
 class SealTemplate:
-    """The signed part of a site seal, with places for what a renewal changes.
+    """The signed part of a site seal, with places for the values that a renewal changes.
 
     Attributes:
-        tbs: the TBSCertificate with `SERIAL` and `VALIDITY`.
+        tbs: the TBSCertificate (RFC 5280 section 4.1) with `SERIAL` and `VALIDITY`.
         algorithm: AlgorithmIdentifier of the signature, DER.
-        serial_at, times_at: where the serial's octets and the two times begin.
+        serial_at, times_at: offsets of the serial's bytes and of the two times.
     """
 
     tbs: bytes
@@ -43,51 +43,72 @@ class SealTemplate:
 
     @functools.cached_property
     def digest(self) -> bytes:
-        """SHA-256 of the template, which names it."""
+        """SHA-256 of the template, which identifies it."""
         return hashlib.sha256(self.tbs).digest()
 
     def fill(self, serial: int, validity: Validity) -> bytes:
-        """The TBSCertificate to sign.
+        """Return the TBSCertificate to sign.
 
         Args:
-            serial: from `certificate.new_serial`.
-            validity: before 2050, where times have another form.
+            serial: serial number, from `certificate.new_serial`.
+            validity: first and last second, before 2050: later times have another form (RFC 5280
+                section 4.1.2.5).
 
         Raises:
-            ValueError: a serial or time of another length.
+            ValueError: the serial or a time has another length.
         """
         times = _times(validity)
-        if len(times) != _TIMES_OCTETS or serial >> (8 * SERIAL_OCTETS - 8) not in range(1, 128):
+        if len(times) != _TIMES_BYTES or serial >> (8 * SERIAL_BYTES - 8) not in range(1, 128):
             raise ValueError("serial or validity does not fit the template")
         tbs = bytearray(self.tbs)
-        tbs[self.serial_at : self.serial_at + SERIAL_OCTETS] = serial.to_bytes(SERIAL_OCTETS, "big")
-        tbs[self.times_at : self.times_at + _TIMES_OCTETS] = times
+        tbs[self.serial_at : self.serial_at + SERIAL_BYTES] = serial.to_bytes(SERIAL_BYTES, "big")
+        tbs[self.times_at : self.times_at + _TIMES_BYTES] = times
         return bytes(tbs)
 
     def assemble(self, serial: int, validity: Validity, signature: bytes) -> bytes:
-        """The seal, DER, from the parts that were kept of it."""
+        """Assemble a seal from its parts.
+
+        Args:
+            serial: its serial number.
+            validity: first and last second.
+            signature: its signature.
+
+        Returns: the seal, DER.
+        """
         return sealwriter.signed(self.fill(serial, validity), self.algorithm, signature)
 
     def content(self) -> Seal:
-        """What seals of this template say, with neither serial, validity nor signature."""
+        """Return the common content of this template's seals, without what a renewal changes."""
         return seal.parse(self.assemble(SERIAL, VALIDITY, bytes(_MOST_SIGNATURE)), seal.SITE)
 
     def sign(self, signer: Signer, serial: int, validity: Validity) -> bytes:
-        """A signature for these fields; `assemble` makes the seal of it."""
+        """Sign a seal; `assemble` then makes the seal.
+
+        Args:
+            signer: signs with the site key.
+            serial: serial number, from `certificate.new_serial`.
+            validity: first and last second.
+
+        Returns: the signature.
+        """
         return signer.sign(self.fill(serial, validity))
 
 
 @functools.lru_cache(maxsize=64)
 def _times(validity: Validity) -> bytes:
-    """Both times, DER; seals that are issued in one second have them in common."""
+    """Encode both times, DER. Seals that are issued in the same second share them."""
     return timetext.der(validity.not_before) + timetext.der(validity.not_after)
 
 
-_TIMES_OCTETS = len(_times(VALIDITY))
+_TIMES_BYTES = len(_times(VALIDITY))
 
 
 def from_tbs(tbs: bytes) -> SealTemplate:
-    """The template whose TBSCertificate this is, its places found by reading it."""
+    """Make a template from its TBSCertificate: the places are found by parsing it.
+
+    Args:
+        tbs: the TBSCertificate, DER.
+    """
     header = len(tbs) - len(single(tbs).data)
     reader = Reader(memoryview(tbs)[header:])
     reader.element()  # version
@@ -96,5 +117,5 @@ def from_tbs(tbs: bytes) -> SealTemplate:
     algorithm = bytes(reader.element(_SEQUENCE))
     reader.element(_SEQUENCE)  # issuer
     reader.element(_SEQUENCE)  # validity
-    times_at = header + reader.pos - _TIMES_OCTETS
-    return SealTemplate(tbs, algorithm, serial_end - SERIAL_OCTETS, times_at)
+    times_at = header + reader.pos - _TIMES_BYTES
+    return SealTemplate(tbs, algorithm, serial_end - SERIAL_BYTES, times_at)

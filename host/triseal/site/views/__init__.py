@@ -1,1 +1,1 @@
-"""What a person asks a site: an overview, one placement, the state of a rollout."""
+"""The views of a site for people: an overview, one placement, the state of a rollout."""

@@ -1,4 +1,4 @@
-"""What people want to know of a site: plain facts, read in one look."""
+"""The overview of a site: nodes, services and trusted keys, as plain facts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ TWO_BOARDS = "claimed by two boards"
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """A node; times are Unix seconds or None.
+    """A node. Times are Unix seconds or None.
 
     Attributes:
-        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled",
-            "claimed by two boards" (seen in the two hours before it was last heard) or "retired".
-        reset_cause: of the last reset that it told of, a word such as "power-on" or "watchdog".
+        name: name of the node.
+        state: "added", "awaiting enrolment" (an image with a token was made), "enrolled", "claimed
+            by two boards" (seen in the two hours before the node was last heard) or "retired".
+        services: names of the assigned services.
+        heard_at: when the node last sent something.
+        bundle_version: version of the trust bundle that the node has.
+        reset_cause: reason for the last reset that the node has reported, a word such as "power-on"
+            or "watchdog".
     """
 
     name: str
@@ -35,11 +40,15 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """A service: the newest that the site took in.
+    """A service with its newest release.
 
     Attributes:
+        name: name of the service.
+        version: version of the newest release.
+        security_version: its security version.
         held: the version that nodes get until they are moved on; None if all get the newest.
-        grants: by node, under state.EVERY_NODE those for all.
+        nodes: names of the nodes that have the service.
+        grants: grants by node; those for all nodes under tables.EVERY_NODE.
     """
 
     name: str
@@ -52,7 +61,13 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class Trusted:
-    """A Store or developer that the site trusts, with the fingerprint of the key."""
+    """A Store or developer that the site trusts.
+
+    Attributes:
+        kind: "store" or "developer".
+        name: its name.
+        fingerprint: fingerprint of its key.
+    """
 
     kind: str
     name: str
@@ -60,7 +75,11 @@ class Trusted:
 
 
 def all_nodes(connection: Connection) -> list[NodeFacts]:
-    """Every node, by name."""
+    """Return every node, sorted by name.
+
+    Args:
+        connection: any transaction.
+    """
     assigned = _grouped(connection, by_node=True)
     unused = select(tables.tokens.c.node).where(tables.tokens.c.certificate.is_(None))
     awaited = set(connection.scalars(unused))
@@ -80,7 +99,11 @@ def all_nodes(connection: Connection) -> list[NodeFacts]:
 
 
 def all_services(connection: Connection) -> list[ServiceFacts]:
-    """Every service, by name."""
+    """Return every service, sorted by name.
+
+    Args:
+        connection: any transaction.
+    """
     assigned = _grouped(connection, by_node=False)
     given = _grants(connection)
     held = placements.held(connection)
@@ -99,7 +122,11 @@ def all_services(connection: Connection) -> list[ServiceFacts]:
 
 
 def all_trusted(connection: Connection) -> list[Trusted]:
-    """Every Store, then every developer."""
+    """Return every Store, then every developer.
+
+    Args:
+        connection: any transaction.
+    """
     return [
         Trusted(kind, row.name, request.fingerprint(row.spki))
         for kind, table in (("store", tables.stores), ("developer", tables.developers))
@@ -108,7 +135,11 @@ def all_trusted(connection: Connection) -> list[Trusted]:
 
 
 def bundle_version(connection: Connection) -> int:
-    """The version of the newest trust bundle."""
+    """Return the version of the newest trust bundle.
+
+    Args:
+        connection: any transaction.
+    """
     return int(trust.current(connection).version)
 
 
@@ -124,16 +155,16 @@ def _state(row: Row[Any], awaited: set[str], claimed: int | None) -> str:
 
 def _grouped(connection: Connection, *, by_node: bool) -> dict[str, list[str]]:
     table = tables.assignments.c
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for row in connection.execute(select(table.node, table.service).order_by(*table)):
         key, value = (row.node, row.service) if by_node else (row.service, row.node)
-        found.setdefault(key, []).append(value)
-    return found
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def _grants(connection: Connection) -> dict[str, dict[str, tuple[str, ...]]]:
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    given: dict[str, dict[str, tuple[str, ...]]] = {}
     for row in connection.execute(select(tables.grants).order_by(*tables.grants.c)):
-        by_node = found.setdefault(row.service, {})
+        by_node = given.setdefault(row.service, {})
         by_node[row.node] = (*by_node.get(row.node, ()), row.grant)
-    return found
+    return given

@@ -1,4 +1,4 @@
-"""Which release of which service each node gets, which it has, and what it says of it."""
+"""The placements: which release of which service each node gets and has, and its state."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from triseal.site.rules import grants, guarantee
 
 @dataclass(frozen=True)
 class PlaceFacts:
-    """A service on a node: what it may do, what the node told, and how long its seals last.
+    """A service on a node: its grants, the observed state, and the end of its seals.
 
     Attributes:
-        assigned: False where the service was taken away, and seals of it may still live.
+        node: name of the node.
+        service: name of the service.
+        assigned: False if the service was taken away but a seal of it may still be valid.
         due: the version that the node gets; None if the service was taken away.
-        version: what it holds, as it told; None before it told anything.
-        state: as the node told it, "sent" before it told anything; None if no seal went out.
-        why: code and detail of what the node reported as wrong, if that is the last that it told,
-            or why it refused what it shall have.
-        not_after: of the newest seal, Unix seconds; None if there was none.
-        restarts: how often the node has started it again since it booted.
+        version: the version that the node has reported; None before it reported one.
+        grants: the grants, sorted.
+        state: the state that the node has reported, "sent" before it reported one; None if no seal
+            was sent.
+        why: code and detail of an error that the node reported, if that is its newest report, or of
+            its refusal of the desired state.
+        not_after: end of the newest seal, Unix seconds; None if there was none.
+        restarts: how often the node has restarted the service since the node booted.
     """
 
     node: str
@@ -40,7 +44,11 @@ class PlaceFacts:
 
 
 def places(connection: Connection) -> list[PlaceFacts]:
-    """Every service on every node, assigned or not quite gone, by node."""
+    """Return every service on every node that is assigned or may still run, sorted by node.
+
+    Args:
+        connection: any transaction.
+    """
     newest = _newest(connection)
     told = {
         Place(row.node, row.service): row for row in connection.execute(select(tables.holdings))
@@ -53,15 +61,23 @@ def places(connection: Connection) -> list[PlaceFacts]:
 
 
 def held(connection: Connection) -> dict[Place, str]:
-    """The versions of `releases`, by place, or `others`."""
-    found = connection.execute(select(tables.releases)).all()
-    packages = {row.package for row in found}
+    """Return the versions of `releases` by place, or by `others`.
+
+    Args:
+        connection: any transaction.
+    """
+    rows = connection.execute(select(tables.releases)).all()
+    packages = {row.package for row in rows}
     version = {package: services.version_of(connection, package) for package in packages}
-    return {Place(row.node, row.service): version[row.package] for row in found}
+    return {Place(row.node, row.service): version[row.package] for row in rows}
 
 
 def others(service: str) -> Place:
-    """All nodes that have nothing of their own in `releases`."""
+    """Return the key of all nodes that have no row of their own in `releases`.
+
+    Args:
+        service: name of the service.
+    """
     return Place(tables.EVERY_NODE, service)
 
 
@@ -87,7 +103,7 @@ def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | N
     report = reports.newest(connection, place)
     if report is None:
         return None
-    if told is None:  # it holds nothing: why it did not install what left for it
+    if told is None:  # the node holds nothing: say why it did not install what was sent
         since = ledger.newest_begin(connection, place)
         return str(report) if report.explains_nothing_held() and report.told_at >= since else None
     said_last = report.told_at >= told.told_at
@@ -95,7 +111,7 @@ def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | N
 
 
 def _due(connection: Connection) -> dict[Place, str]:
-    """The version that each assigned place gets."""
+    """Return the version that each assigned place gets."""
     instead = held(connection)
     table = tables.services.c
     query = select(tables.assignments.c.node, table.name, table.service_version)

@@ -1,4 +1,4 @@
-"""What became of a service on its nodes, as they told it, and waiting until they run it."""
+"""The state of a service on its nodes during a rollout, and waiting until they run it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from triseal.site.rules import guarantee
 from triseal.site.rules.sealing import Preparer
 
 RUNNING = "running"
-STEADY = 3.0  # seconds: a service that fails at once runs for a moment, too
+STEADY = 3.0  # seconds; a service that fails at once also runs for a moment
 _ENDED = ("refused", "failed", "quarantined", "stopped")
 _LOOK_EVERY = 0.2
-_NAMED = 5  # nodes that a refusal names
+_NAMED = 5  # number of nodes that a refusal names
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a node told of a service.
+    """The state of a service on a node, as the node has reported it.
 
     Attributes:
-        runs: it runs what it shall run now.
-        broken: it won't, as it is.
-        text: the same in words, with the reason if it gave one.
+        runs: whether it runs in its desired state.
+        broken: whether it will not run without a change.
+        text: the state in words, with the reason if the node gave one.
     """
 
     runs: bool
@@ -39,10 +39,13 @@ class Outcome:
 
 
 def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> Outcome:
-    """What a node told of a service last.
+    """Return the newest reported state of a service on a node.
 
     Args:
-        since: number of a report: only what came later says that what it shall run was refused.
+        connection: any transaction.
+        preparer: makes the templates of seals.
+        place: the service and its node.
+        since: number of a report; only later reports count as a refusal of the desired state.
     """
     row = holdings.find(connection, place)
     report = reports.newest(connection, place)
@@ -52,8 +55,8 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
         return Outcome(False, False, "not sent")
     said_why = report is not None and report.told_at >= row.told_at and row.state != RUNNING
     text = f"{row.state}: {report}" if said_why else str(row.state)
-    wished = guarantee.current(connection, preparer, place)
-    if wished is not None and ledger.template_of(connection, row.serial) == wished:
+    desired = guarantee.current(connection, preparer, place)
+    if desired is not None and ledger.template_of(connection, row.serial) == desired:
         return Outcome(row.state == RUNNING, row.state in _ENDED, text)
     if report and report.number > since and report.refuses(row.state):
         return Outcome(False, True, f"refused: {report}")
@@ -61,15 +64,15 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
 
 
 def _silent(running: int) -> None:
-    """Nobody looks."""
+    """Report nothing."""
 
 
 class Watch:
-    """Sees what nodes tell of a service from now on; made before it is changed.
+    """Watches a service on its nodes, from a moment before the service is changed.
 
     Args:
         site: the site.
-        service: its name.
+        service: name of the service.
     """
 
     def __init__(self, site: Manager, service: str) -> None:
@@ -79,7 +82,11 @@ class Watch:
             self._since = reports.last(connection)
 
     def look(self, on: Sequence[str]) -> dict[str, Outcome]:
-        """What these nodes told, by node."""
+        """Return the state of the service by node.
+
+        Args:
+            on: names of the nodes.
+        """
         with database.reading(self._site.engine) as connection:
             return {
                 node: of(connection, self._site.preparer, Place(node, self._service), self._since)
@@ -93,34 +100,34 @@ class Watch:
         steady: float = STEADY,
         report: Callable[[int], None] = _silent,
     ) -> None:
-        """Wait until nodes run the service as they shall, and go on to run it for a while.
+        """Wait until nodes run the service in its desired state, without interruption for a while.
 
         Args:
-            on: the nodes.
-            seconds: to wait at most.
-            steady: seconds that it must go on running on all of them.
-            report: told on how many it runs.
+            on: names of the nodes.
+            seconds: time to wait at most.
+            steady: seconds for which it must run on all of them without interruption.
+            report: called with the number of nodes on which it runs.
 
         Raises:
-            NotConfirmed: time is up, or a node says that the service stopped, failed or was
-                refused.
+            NotConfirmed: the time is up, or a node has reported that the service stopped, failed or
+                was refused.
         """
         end = time.monotonic() + seconds
         since: float | None = None
         while True:
-            found = self.look(on)
+            outcomes = self.look(on)
             now = time.monotonic()
-            missing = {node: one for node, one in found.items() if not one.runs}
-            report(len(found) - len(missing))
+            missing = {node: outcome for node, outcome in outcomes.items() if not outcome.runs}
+            report(len(outcomes) - len(missing))
             since = None if missing else since or now
             if since is not None and now - since >= steady:
                 return
-            broken = {n: one for n, one in missing.items() if one.broken}
+            broken = {node: outcome for node, outcome in missing.items() if outcome.broken}
             if broken or (missing and now >= end):
                 self._refuse(broken or missing)
             time.sleep(_LOOK_EVERY)
 
     def _refuse(self, nodes: Mapping[str, Outcome]) -> None:
-        told = [f"{node}: {one.text}" for node, one in sorted(nodes.items())[:_NAMED]]
+        told = [f"{node}: {outcome.text}" for node, outcome in sorted(nodes.items())[:_NAMED]]
         more = f", and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
         raise NotConfirmed(f"{self._service} on {', '.join(told)}{more}")

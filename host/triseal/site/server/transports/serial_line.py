@@ -116,7 +116,7 @@ class Line:
                 if hello is not None:
                     return messages.parse(status)[1], hello
             patience *= 2
-        raise NoAgent("nothing at the port answers as a node's agent does")
+        raise NoAgent("nothing at the port answers like a node's agent")
 
     async def answer(self, kind: int, seconds: float, nonce: bytes = b"") -> bytes | None:
         """Wait for the next message of a kind.

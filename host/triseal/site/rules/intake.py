@@ -1,0 +1,85 @@
+"""The intake of packages: the checks that a package must pass before the site keeps it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from sealcore import errors, names, seal, upstream
+from sealcore.compat import sha256
+from sealcore.seal import Seal
+from triseal import loadable, metadata, version
+from triseal.errors import BadMetadata
+from triseal.package import Package
+from triseal.site.errors import OtherDeveloper
+from triseal.site.records import releases, services
+from triseal.site.rules import trust
+
+
+def add(
+    connection: Connection,
+    package: Package,
+    now: int,
+    *,
+    other_developer: bool = False,
+    hold: bool = False,
+) -> Seal:
+    """Take in the first package of a service, or a newer one.
+
+    The package is checked as a node would check it (the steps of `sealcore.custody` except 2-4):
+    first the Store's seal, then the developer's seal, with the developer key that the site itself
+    trusts and not with the one that the Store names.
+
+    Args:
+        connection: a writing transaction.
+        package: the package.
+        now: the time, Unix seconds.
+        other_developer: whether the service may pass to another developer, with its grants.
+        hold: whether no node gets the package until it is rolled out (`rollout`). Otherwise all
+            nodes get it, and a release that was held back before is no longer held. The first
+            package of a service is never held, and the same package again changes nothing.
+
+    Returns: the Store seal.
+
+    Raises:
+        SealError: a seal is refused; Rollback if the package is not newer.
+        BadMetadata: a node can't use the metadata.
+        BadExecutable: MicroPython can't load the executable.
+        OtherDeveloper: the service belongs to another developer.
+    """
+    developer = seal.parse(package.developer_seal, seal.DEVELOPER)
+    known = services.find(connection, developer.service)
+    floor = known.security_version if known else 0
+    store = upstream.verify_package(package.opened(), trust.current(connection), now, floor)
+    described = metadata.parse(package.metadata)
+    if (described.name, described.entry) != (store.service, package.name):
+        raise BadMetadata(f"it describes {described.entry} of {described.name}")
+    loadable.check(package.name, package.executable)
+    digest = sha256(package.store_seal)
+    if known is not None and known.package != digest:
+        before = services.load(connection, known.package)
+        _check_newer(store, known.service_version, package, before)
+        if not other_developer:
+            _check_same_developer(developer, before)
+        if hold:
+            releases.hold(connection, store.service, known.package)
+        else:
+            releases.free(connection, store.service)
+    services.keep(connection, store, digest, package, now)
+    return store
+
+
+def _check_newer(store: Seal, had: str, package: Package, before: Package) -> None:
+    """Refuse an older version, or the same version with another content.
+
+    A Store may seal the same content again.
+    """
+    new, old = version.parse(store.service_version), version.parse(had)
+    if new < old or (new == old and package.developer_seal != before.developer_seal):
+        raise errors.Rollback(f"version {store.service_version}, had {had}")
+
+
+def _check_same_developer(developer: Seal, before: Package) -> None:
+    known = seal.parse(before.developer_seal, seal.DEVELOPER)
+    if known.issuer != developer.issuer:
+        was, comes = names.common_name(known.issuer), names.common_name(developer.issuer)
+        raise OtherDeveloper(f"{developer.service} was signed by {was}, and now by {comes}")
