@@ -6,7 +6,7 @@ import sys
 import time
 
 from sealcore.errors import SealError
-from triseal.cli import output
+from triseal import advice
 from triseal.demo import scene
 from triseal.demo.scene import Scene
 from triseal.demo.stations import STATIONS, silent
@@ -24,7 +24,7 @@ def main() -> int:
             installation.prepare(played.site, played.board, silent)
             as_due = [_refused(played, one) for one in TAMPERINGS]
     except Exception as error:
-        print(output.failure(error), file=sys.stderr)
+        print(f"triseal: {advice.line(error)}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - begin
     print(f"{sum(as_due)} of {len(as_due)} tamperings refused as they should be; {seconds:.0f} s")

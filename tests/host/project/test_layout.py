@@ -46,6 +46,21 @@ SOURCE_FOLDERS = ("common", "device", "host", "tools")
 # Carried into virtual boards and run there, in the place of a port's own modules.
 SHIM = "tools/boards/virtual/shim/"
 LONGEST_FUNCTION = 50
+# Which modules of `triseal` must not import which others; a name stands for all that is below it.
+SITE = "triseal.site."
+ARROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("rules decide without the server", SITE + "rules", (SITE + "server",)),
+    (
+        "records know nothing of what uses them",
+        SITE + "records",
+        tuple(
+            SITE + name
+            for name in ("rules", "views", "server", "cable", "manager", "fleet", "home", "clock")
+        ),
+    ),
+    ("the command line is on top of everything", "triseal", ("triseal.cli",)),
+)
+ON_TOP = ("triseal.cli", "triseal.__main__")
 
 IMPORTS: tuple[tuple[str, str, list[str]], ...] = (
     ("at the top", "import json, os.path", ["json", "os"]),
@@ -166,3 +181,54 @@ def test_no_function_is_too_long_to_read() -> None:
         and node.end_lineno - node.lineno >= LONGEST_FUNCTION
     ]
     assert long == []
+
+
+def below(module: str, name: str) -> bool:
+    return module == name or module.startswith(name + ".")
+
+
+def modules(source: str) -> Iterator[str]:
+    """Every module that a source may import, by its full name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def against_arrow(name: str, source: str, whose: str, refused: tuple[str, ...]) -> list[str]:
+    if not below(name, whose) or any(below(name, top) for top in ON_TOP):
+        return []
+    return [m for m in modules(source) if any(below(m, other) for other in refused)]
+
+
+@pytest.mark.parametrize(("sentence", "whose", "refused"), ARROWS, ids=[row[0] for row in ARROWS])
+def test_arrows_inside_triseal_point_one_way(
+    sentence: str, whose: str, refused: tuple[str, ...]
+) -> None:
+    host = ROOT / "host"
+    looked_at, wrong = 0, {}
+    for path in (host / "triseal").rglob("*.py"):
+        name = ".".join(path.relative_to(host).with_suffix("").parts)
+        looked_at += below(name, whose)
+        found = against_arrow(name, path.read_text(encoding="utf-8"), whose, refused)
+        if found:
+            wrong[name] = found
+    assert looked_at > 5, sentence
+    assert wrong == {}, sentence
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import triseal.site.server.http",
+        "from triseal.site import server",
+        "from triseal.site.server.http import app",
+        "def late():\n    from triseal.site.server import http",
+    ],
+)
+def test_an_import_against_an_arrow_is_found(source: str) -> None:
+    sentence, whose, refused = ARROWS[0]
+    assert against_arrow(whose + ".trust", source, whose, refused), sentence
+    assert not against_arrow("triseal.site.views.overview", source, whose, refused)

@@ -26,8 +26,7 @@ def add(
     """Take in the first package of a service, or a newer one.
 
     The package is checked as a node would check it (the steps of `sealcore.custody` except 2-4):
-    first the Store's seal, then the developer's seal, with the developer key that the site itself
-    trusts and not with the one that the Store names.
+    the Store's seal, and the developer's seal with the key that the site itself trusts.
 
     Args:
         connection: a writing transaction.

@@ -32,8 +32,7 @@ def app(
     """Make the HTTP application of one server process.
 
     `/health` says whether the database answers and the clock is trusted. `/metrics` is for
-    Prometheus. `/nodes` lists the connected nodes, and `/nodes/NODE/log` follows a connected node's
-    log as lines of JSON. All pages are only for requests with a loopback Host header.
+    Prometheus. `/nodes` lists the connected nodes. `/nodes/NODE/log` follows a node's log as JSON.
 
     Args:
         pipeline: reads the state of the site.
