@@ -1,1 +1,1 @@
-"""`make demo`: one service from its developer to a board, then every tampering refused."""
+"""`make demo`: one service from its developer to a board; then every tampering is refused."""

@@ -1,4 +1,4 @@
-"""Plays the demo; exit status 1 if any station behaves otherwise than it should."""
+"""The demo as a program. The exit status is 1 if a station or a tampering ends otherwise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from triseal.site.cable import installation
 
 
 def main() -> int:
-    """Play all of it. Returns: the exit status."""
+    """Play the demo. Returns the exit status."""
     begin = time.monotonic()
     try:
         with scene.staged() as played:
             for name, station in STATIONS:
                 print(f"{name:<12} {station(played)}", flush=True)
             installation.prepare(played.site, played.board, silent)
-            as_due = [_refused(played, one) for one in TAMPERINGS]
+            as_due = [_refused(played, tampering) for tampering in TAMPERINGS]
     except Exception as error:
         print(f"triseal: {advice.line(error)}", file=sys.stderr)
         return 1
@@ -31,15 +31,17 @@ def main() -> int:
     return 0 if all(as_due) else 1
 
 
-def _refused(played: Scene, one: Tampering) -> bool:
+def _refused(played: Scene, tampering: Tampering) -> bool:
     code = "nothing refused it"
     try:
-        one.act(played)
+        tampering.act(played)
     except SealError as refusal:
         code = refusal.code
-    due = code == one.code
-    verdict = f"refused by {one.by}: {code}" if due else f"FAILED, {one.code} was due: {code}"
-    print(f"{'tampering':<12} {one.what:<42} {verdict}", flush=True)
+    due = code == tampering.code
+    verdict = (
+        f"refused by {tampering.by}: {code}" if due else f"FAILED, {tampering.code} was due: {code}"
+    )
+    print(f"{'tampering':<12} {tampering.what:<42} {verdict}", flush=True)
     return due
 
 

@@ -1,4 +1,4 @@
-"""Who plays: a developer, a Store, a site and a virtual board, in a folder that goes away again."""
+"""The parties of the demo, in a temporary folder: developer, Store, site and virtual board."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from boards.board import Board
 from boards.virtual.board import VirtualBoard
 from triseal.certificate import Validity
-from triseal.developer import home as desk
+from triseal.developer import home as developer_home
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
 from triseal.package import Package
@@ -37,11 +37,11 @@ class Scene:
     """The parties, and what they have made so far.
 
     Attributes:
-        folder: where all of it lies.
+        folder: folder of all files.
         developer, store, site, board: the parties.
         signed: packages by service, as the developer signed them.
-        sealed: packages by service, as the Store gave them out.
-        deployed: what the node runs, by service.
+        sealed: packages by service, as the Store returned them.
+        deployed: deployments on the node, by service.
     """
 
     folder: Path
@@ -61,7 +61,15 @@ class Scene:
         version: str = "1.0",
         security_version: int = 1,
     ) -> Package:
-        """A release by the developer."""
+        """Let the developer sign a release.
+
+        Args:
+            service: name of the service.
+            executable: contents of its app.py.
+            capabilities: the capabilities that it asks for.
+            version: its version.
+            security_version: its security version.
+        """
         metadata = json.dumps({"capabilities": capabilities}).encode()
         release = Release(service, version, security_version, metadata)
         return sign(self.developer, release, "app.py", executable, validity())
@@ -69,13 +77,13 @@ class Scene:
 
 @contextlib.contextmanager
 def staged() -> Iterator[Scene]:
-    """All parties with fresh keys, and a virtual board that runs."""
+    """Set up all parties with new keys, and a running virtual board."""
     with (
         tempfile.TemporaryDirectory(prefix="triseal-demo-") as name,
         contextlib.ExitStack() as stack,
     ):
         folder = Path(name)
-        desk.init(folder / "dev", "Ada", "rsa2048", None)
+        developer_home.init(folder / "dev", "Ada", "rsa2048", None)
         stores.init(folder / "store", "Demo Store", "rsa2048", None, validity())
         home.init(folder / "site", Founding("house"), None, now())
         store = Store(folder / "store", lambda: authority.unlock(folder / "store", _nobody))
@@ -83,16 +91,16 @@ def staged() -> Iterator[Scene]:
         site = stack.enter_context(Manager(folder / "site", _nobody))
         virtual = stack.enter_context(VirtualBoard(folder / "board", HEAP))
         board = stack.enter_context(Board(virtual.port))
-        yield Scene(folder, desk.unlock(folder / "dev", _nobody), store, site, board)
+        yield Scene(folder, developer_home.unlock(folder / "dev", _nobody), store, site, board)
 
 
 def now() -> int:
-    """This computer's time, Unix seconds."""
+    """Return this computer's time, Unix seconds."""
     return int(time.time())
 
 
 def validity() -> Validity:
-    """A year, from a minute ago."""
+    """Return a validity of a year that began a minute ago."""
     return Validity(now() - 60, now() + _YEAR)
 
 

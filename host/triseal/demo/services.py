@@ -1,4 +1,4 @@
-"""The two services of the demo: one measures, the other shows what the bus brings."""
+"""The two services of the demo: one measures, the other one logs what it gets from the bus."""
 
 from __future__ import annotations
 

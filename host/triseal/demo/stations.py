@@ -1,4 +1,4 @@
-"""The way of a service, one station after the other; each says what it did in a line."""
+"""The stations on the way of a service. Each one returns a line about what it did."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Callable
 from sealcore import timetext
 from triseal.demo import services
 from triseal.demo.scene import NODE, Scene
-from triseal.developer import home as desk
+from triseal.developer import home as developer_home
 from triseal.site.cable import dialogue, enrolment, installation
 
 
 def seal(scene: Scene) -> str:
-    """The developer seals two services."""
+    """Let the developer seal two services.
+
+    Args:
+        scene: the parties.
+    """
     scene.signed["thermo"] = scene.sign("thermo", services.THERMO, [services.PUBLISH])
     capabilities = [services.SUBSCRIBE, services.LOG]
     scene.signed["display"] = scene.sign("display", services.DISPLAY, capabilities)
@@ -20,16 +24,24 @@ def seal(scene: Scene) -> str:
 
 
 def countersign(scene: Scene) -> str:
-    """The Store registers the developer, a person approves, the Store checks and countersigns."""
-    found = scene.store.register(desk.request_pem(scene.folder / "dev"))
-    scene.store.approve(found.fingerprint)
+    """Register and approve the developer; the Store then checks and countersigns the packages.
+
+    Args:
+        scene: the parties.
+    """
+    registered = scene.store.register(developer_home.request_pem(scene.folder / "dev"))
+    scene.store.approve(registered.fingerprint)
     for service, package in scene.signed.items():
         scene.sealed[service] = scene.store.submit(package)[1]
     return "the Store approves Ada, checks both and countersigns"
 
 
 def grant(scene: Scene) -> str:
-    """The site checks all of it for itself, and says what the services may do."""
+    """Let the site check the packages itself, and grant what the services may do.
+
+    Args:
+        scene: the parties.
+    """
     scene.site.trust_store(bytes(scene.store.certificate.der))
     scene.site.trust_developer(scene.developer.name, scene.developer.signer.spki)
     for package in scene.sealed.values():
@@ -40,7 +52,11 @@ def grant(scene: Scene) -> str:
 
 
 def provision(scene: Scene) -> str:
-    """The board becomes a node."""
+    """Make the board a node.
+
+    Args:
+        scene: the parties.
+    """
     scene.site.add_node(NODE)
     done, status = enrolment.enrol(scene.site, scene.board, NODE, {}, silent)
     version = ".".join(map(str, done.facts.version))
@@ -51,7 +67,11 @@ def provision(scene: Scene) -> str:
 
 
 def issue(scene: Scene) -> str:
-    """The SLCA issues site seals for this node."""
+    """Let the SLCA issue site seals for this node.
+
+    Args:
+        scene: the parties.
+    """
     for service in scene.sealed:
         scene.site.assign(NODE, service)
         scene.deployed[service] = scene.site.deployment(NODE, service)
@@ -60,7 +80,11 @@ def issue(scene: Scene) -> str:
 
 
 def verify(scene: Scene) -> str:
-    """The node checks all three seals, the executable and the time."""
+    """Let the node check all three seals, the executable and the time.
+
+    Args:
+        scene: the parties.
+    """
     installation.prepare(scene.site, scene.board, silent)
     facts = [
         installation.offer(scene.board, service, made.files(), silent)
@@ -71,7 +95,11 @@ def verify(scene: Scene) -> str:
 
 
 def run(scene: Scene) -> str:
-    """The services run, and one hears the other on the node's bus."""
+    """Let the services run; one hears the other one on the node's bus.
+
+    Args:
+        scene: the parties.
+    """
     scene.board.soft_reset()
     dialogue.tell_time(scene.site, scene.board)
     scene.board.wait_for(services.SHOWN)
@@ -80,7 +108,12 @@ def run(scene: Scene) -> str:
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """The demo's lines say enough."""
+    """Report nothing: the demo prints lines of its own.
+
+    Args:
+        step: name of the step.
+        done, total: bytes.
+    """
 
 
 STATIONS: tuple[tuple[str, Callable[[Scene], str]], ...] = (

@@ -1,4 +1,4 @@
-"""Every tampering on the way, by whom it is done and who refuses it, with which code."""
+"""Every tampering on the way of a service, with the party that refuses it and the code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Tampering(NamedTuple):
     """One line of the demo's second half.
 
     Attributes:
-        what: the tampering, as a sentence.
-        by: who has to refuse it.
-        code: with which code.
-        act: does it; raises the refusal.
+        what: the tampering, in words.
+        by: the party that must refuse it.
+        code: the code of the refusal.
+        act: performs it; raises the refusal.
     """
 
     what: str
@@ -42,7 +42,11 @@ class Tampering(NamedTuple):
 
 
 def flip(scene: Scene) -> None:
-    """One bit of the executable changes on the way to the node."""
+    """Change one bit of the executable on its way to the node.
+
+    Args:
+        scene: the parties.
+    """
     files = scene.deployed["thermo"].files()
     executable = bytearray(files["app.py"])
     executable[len(executable) // 2] ^= 1
@@ -50,7 +54,11 @@ def flip(scene: Scene) -> None:
 
 
 def swap(scene: Scene) -> None:
-    """The Store puts another executable into the package and signs that."""
+    """Let the Store replace the executable in the package, and sign that.
+
+    Args:
+        scene: the parties.
+    """
     package, core = _swapped(scene)
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)
     key = authority.unlock(scene.folder / "store", lambda: b"")
@@ -69,7 +77,11 @@ def swap(scene: Scene) -> None:
 
 
 def unsigned_hash(scene: Scene) -> None:
-    """The SLSM has a seal issued for an executable that the Store never signed."""
+    """Let the SLSM issue a seal for an executable that the Store never signed.
+
+    Args:
+        scene: the parties.
+    """
     package, core = _swapped(scene)
     store = seal.parse(package.store_seal, seal.STORE)
     store.core = core
@@ -78,7 +90,11 @@ def unsigned_hash(scene: Scene) -> None:
 
 
 def other_node(scene: Scene) -> None:
-    """A deployment for another node is put on this one."""
+    """Put a deployment for another node on this one.
+
+    Args:
+        scene: the parties.
+    """
     scene.site.add_node(OTHER_NODE)
     scene.site.enrol(OTHER_NODE, make_request(signer.generate("p256"), OTHER_NODE))
     scene.site.assign(OTHER_NODE, "thermo")
@@ -86,14 +102,22 @@ def other_node(scene: Scene) -> None:
 
 
 def expired(scene: Scene) -> None:
-    """A seal whose time is over."""
+    """Use a seal that has expired.
+
+    Args:
+        scene: the parties.
+    """
     store = seal.parse(scene.sealed["thermo"].store_seal, seal.STORE)
     old = _seal(scene, store, Validity(now() - 30, now() - 1))
     _offer(scene, scene.deployed["thermo"].files() | {SITE_SEAL: old.der})
 
 
 def older(scene: Scene) -> None:
-    """The node has taken an update; somebody puts back what it had before."""
+    """Put back the old version after the node has taken an update.
+
+    Args:
+        scene: the parties.
+    """
     newer = scene.sign("thermo", services.THERMO, [services.PUBLISH], "1.1", 2)
     scene.site.add_service(scene.store.submit(newer)[1])
     _offer(scene, scene.site.deployment(NODE, "thermo").files())
@@ -101,14 +125,18 @@ def older(scene: Scene) -> None:
 
 
 def revoked(scene: Scene) -> None:
-    """A grant is taken away; the service uses it all the same."""
+    """Take a grant away while the service still uses it.
+
+    Args:
+        scene: the parties.
+    """
     scene.site.revoke("thermo", [services.PUBLISH])
     installation.deploy(scene.site, scene.board, NODE, ["thermo"], silent)
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:
-        for one in agent.ask(scene.board).services:
-            if one.name == "thermo" and one.code == errors.NotGranted.code:
-                raise errors.NotGranted(one.detail)
+        for status in agent.ask(scene.board).services:
+            if status.name == "thermo" and status.code == errors.NotGranted.code:
+                raise errors.NotGranted(status.detail)
 
 
 def _offer(scene: Scene, contents: dict[str, bytes]) -> None:
@@ -116,7 +144,7 @@ def _offer(scene: Scene, contents: dict[str, bytes]) -> None:
 
 
 def _swapped(scene: Scene) -> tuple[Package, bytes]:
-    """The package with another executable, and what seals that speak of it would hold."""
+    """Return the package with another executable, and the core of seals that would match it."""
     package = scene.sealed["thermo"]
     other = package.executable.replace(b"215", b"999")
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)
@@ -125,7 +153,7 @@ def _swapped(scene: Scene) -> tuple[Package, bytes]:
 
 
 def _seal(scene: Scene, store: seal.Seal, valid: Validity) -> SignedSeal:
-    """What the SLCA signs when the SLSM asks for the wrong thing."""
+    """Sign as the SLCA does when the SLSM asks for the wrong seal."""
     known = seal.parse(scene.deployed["thermo"].seal.der, seal.SITE)
     predecessor = sha256(scene.sealed["thermo"].store_seal)
     prepared = scene.site.issuer.prepare(NODE, bytes(known.spki), store, predecessor, known.grants)

@@ -1,1 +1,1 @@
-"""The developer: has a key and a name, and signs services into packages."""
+"""The developer: it has a key and a name, and signs services into packages."""

@@ -1,4 +1,4 @@
-"""What a developer's executable must look like before it is worth a seal."""
+"""The reading of a developer's executable, with the checks before it is signed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def read(path: Path) -> tuple[str, bytes]:
     """Read an executable.
 
     Args:
-        path: a `.py` or `.mpy` file; or a folder of several, which becomes one image.
+        path: a `.py` or `.mpy` file, or a folder of several, which becomes one image.
 
-    Returns: its name on a board, `app.py`, `app.mpy` or `app.romfs`, and its octets.
+    Returns: its file name on a board (`app.py`, `app.mpy` or `app.romfs`) and its bytes.
 
     Raises:
-        BadExecutable: empty, of another kind, or nothing that MicroPython could load.
-        BadFolder, CompileFailed: see boards.code.romfs.build.
-        FileTooLarge, OSError: see files.read.
+        BadExecutable: the file is empty, of another kind, or MicroPython can't load it.
+        BadFolder, CompileFailed: as boards.code.romfs.build.
+        FileTooLarge, OSError: as files.read.
     """
     if path.is_dir():
         return _image(path)
@@ -37,25 +37,25 @@ def read(path: Path) -> tuple[str, bytes]:
 
 
 def _image(folder: Path) -> tuple[str, bytes]:
-    """The image of a folder; sources are looked at first, for errors in words and not codes."""
+    """Make the image of a folder. Sources are checked first, since these errors are readable."""
     for source in sorted(folder.rglob("*.py")):
         _check_source(source, files.read(source, limits.MAX_EXECUTABLE))
     data = romfs.build(folder)
     if len(data) > limits.MAX_EXECUTABLE:
-        raise FileTooLarge(f"the image of {folder} has more than {limits.MAX_EXECUTABLE} octets")
+        raise FileTooLarge(f"the image of {folder} has more than {limits.MAX_EXECUTABLE} bytes")
     loadable.check("app.romfs", data, f"the image of {folder}")
     return "app.romfs", data
 
 
 def _check_source(path: Path, data: bytes) -> None:
-    """UTF-8 that parses as Python: CPython's errors are clearer than those of mpy-cross."""
+    """Check that a source is UTF-8 and Python: CPython's errors are clearer than mpy-cross's."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise BadExecutable(f"{path} is not UTF-8 at octet {error.start}") from None
+        raise BadExecutable(f"{path} is not UTF-8 at byte {error.start}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(text, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise BadExecutable(f"{path} is no Python: {error}") from None
+        raise BadExecutable(f"{path} is not valid Python: {error}") from None

@@ -1,4 +1,4 @@
-"""A developer's home: a key and the request that names it."""
+"""A developer's home: a key, and the certification request that names it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ REQUEST = "developer.request.pem"
 
 @dataclass(frozen=True)
 class Developer:
-    """A developer who can sign.
+    """A developer whose key is open.
 
     Attributes:
-        name: as the seals give it as their issuer.
+        name: the name that is the issuer of the developer's seals.
         signer: signs with the developer's key.
     """
 
@@ -28,25 +28,25 @@ class Developer:
 
 
 def default() -> Path:
-    """Where a developer's home is unless told."""
+    """Return the default folder of a developer's home."""
     return state_folder.root() / "dev"
 
 
 def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> request.Request:
-    """Make a developer's key and request.
+    """Create a developer's key and request.
 
     Args:
-        home: folder; must not exist, or be empty.
-        name: the developer's, 1 to 64 octets.
+        home: the folder; it must not exist, or be empty.
+        name: name of the developer, 1 to 64 bytes.
         algorithm: one of signer.ALGORITHMS.
-        passphrase: encrypts the key; None leaves it in the clear.
+        passphrase: encrypts the key; None leaves the key unencrypted.
 
     Raises:
-        AlreadyExists: there is a developer's key, or something else; it stays as it is.
-        BadName: the name can't be one.
+        AlreadyExists: the folder holds a developer's key or something else, which stays as it is.
+        BadName: the name is not allowed.
     """
     request.check_name(name)
-    if (home / KEY).exists():  # the likely case, in plain words
+    if (home / KEY).exists():  # the most frequent reason gets a message of its own
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
     key = signer.generate(algorithm)
@@ -59,10 +59,13 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> req
 
 
 def show(home: Path) -> request.Request:
-    """The developer's name and public key; needs no passphrase.
+    """Return a developer's name and public key, without a passphrase.
+
+    Args:
+        home: the developer's folder.
 
     Raises:
-        NotInitialised: nobody's home.
+        NotInitialised: there is no developer in the folder.
     """
     try:
         return request.parse(files.read(home / REQUEST, request.MAX_SIZE))
@@ -71,20 +74,29 @@ def show(home: Path) -> request.Request:
 
 
 def request_pem(home: Path) -> bytes:
-    """The self-signed request that a Store registers, PEM."""
+    """Return the self-signed request that a Store registers, PEM.
+
+    Args:
+        home: the developer's folder.
+
+    Raises:
+        NotInitialised: there is no developer in the folder.
+    """
     show(home)
     return files.read(home / REQUEST, request.MAX_SIZE)
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> Developer:
-    """The developer with the key open.
+    """Open a developer's key.
 
     Args:
         home: the developer's folder.
-        ask: gives the passphrase if one is needed.
+        ask: returns the passphrase if one is needed.
 
     Raises:
-        NotInitialised, and what keyfile.load raises.
+        NotInitialised: there is no developer in the folder.
+        NotAKey: the file is not the key of the request.
+        Failure: as keyfile.load raises it.
     """
     known = show(home)
     key = KeySigner(keyfile.load(home / KEY, ask))

@@ -19,12 +19,12 @@ MAX_YEARS = 100
 
 @dataclass(frozen=True)
 class Release:
-    """What a developer says about a service that is to be sealed.
+    """A developer's statement about a service that will be sealed.
 
     Attributes:
-        service: its name.
-        version: for people, see triseal.version.
-        security_version: 0..2147483647; nodes never go back.
+        service: name of the service.
+        version: version for people, see triseal.version.
+        security_version: 0..2147483647; a node never accepts a lower one again.
         metadata: the developer's JSON, b"{}" for none.
     """
 
@@ -40,15 +40,17 @@ def sign(
     """Seal one release.
 
     Args:
-        developer: with the key open.
-        release: what is said about it.
-        name, executable: from executable.read.
-        validity: of the seal; see `years`.
+        developer: the developer.
+        release: the statement.
+        name, executable: file name and bytes, from executable.read.
+        validity: validity of the seal, see `years`.
 
     Returns: a package without a Store seal.
 
     Raises:
-        BadVersion, BadMetadata, or BadLabel for the service's name.
+        BadLabel: the service's name is not allowed.
+        BadVersion: the version or security version is not allowed.
+        BadMetadata: the metadata is not allowed.
     """
     sealed = check(release, name)
     core = sealwriter.core(
@@ -62,7 +64,17 @@ def sign(
 
 
 def check(release: Release, name: str) -> bytes:
-    """Raise as `sign` does, without a key; returns the metadata as it will be sealed."""
+    """Check a release as `sign` does, but without a key.
+
+    Args:
+        release: the statement.
+        name: file name of the executable.
+
+    Returns: the metadata as it will be sealed.
+
+    Raises:
+        BadLabel, BadVersion, BadMetadata: as `sign`.
+    """
     label.check(release.service, "service")
     version.parse(release.version)
     if not 0 <= release.security_version <= limits.MAX_SECURITY_VERSION:
@@ -81,12 +93,17 @@ def _seal(developer: Developer, service: str, core: bytes, validity: Validity) -
         certificate.new_serial(),
         certificate.code_seal_extensions(key.spki, sealwriter.service_seal(core)),
     )
-    seal.parse(der, seal.DEVELOPER)  # what a node would refuse never leaves
+    seal.parse(der, seal.DEVELOPER)  # raises here what a node would refuse later
     return der
 
 
 def years(begin: int, count: int) -> Validity:
-    """From `begin` (Unix seconds) to the same moment `count` years later, less one second."""
+    """Compute a validity of whole years, less one second.
+
+    Args:
+        begin: first second, Unix seconds.
+        count: number of years. A 29 February ends with the February of a year that has none.
+    """
     year, month, day, *time = timetext.fields(begin)
     # A 29 February ends with the February of a year that has none.
     months = 12 * (year + count) + month - 1

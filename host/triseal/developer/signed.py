@@ -1,7 +1,7 @@
-"""What a developer has sealed already: one version of a service means one content for ever.
+"""A record of what a developer has sealed: one version of a service means one content forever.
 
-Two developer seals of one version with different content are evidence against whoever signed them
-(triseal.evidence), also where somebody only built twice. So the home remembers.
+Two developer seals of one version with different contents are evidence against their signer
+(triseal.evidence), even if the reason was only a second build. The home therefore remembers them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SIZE = 64
 
 
 def remember(home: Path, package: Package, *, again: bool = False) -> None:
-    """Note what a package says of its version; call it before the package leaves.
+    """Record the content of a package's version. Call this before the package leaves.
 
     Args:
         home: the developer's folder.
-        package: with its developer seal.
-        again: let it take the place of other content that was sealed as this version.
+        package: the package with its developer seal.
+        again: whether this content may replace another one that was sealed as this version.
 
     Raises:
         AlreadySigned: this version was sealed with other content; nothing has changed.
@@ -33,7 +33,8 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
     said = seal.parse(package.developer_seal, seal.DEVELOPER)
     number = ".".join(map(str, version.parse(str(said.service_version))))
     digest = _content(said, number)
-    # A file for each release: `create` lets one of two that sign at once win. No version has a "-".
+    # There is a file for each release, and `create` lets only one of two signers succeed. A version
+    # never contains "-".
     path = home / FOLDER / f"{number}-{said.service}"
     if again:
         files.write(path, digest)
@@ -46,7 +47,7 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
 
 
 def _content(said: seal.Seal, number: str) -> bytes:
-    """SHA-256 in hex over the seal's core with the version in its one shortest spelling."""
+    """Compute SHA-256 in hex over the seal's core, with the version in its shortest form."""
     core = sealwriter.core(
         bytes(said.executable_hash),
         said.executable_size,

@@ -1,8 +1,8 @@
-"""A whole site from a script: `with Fleet() as site: ...`; host/README.md has examples.
+"""A whole site for scripts: `with Fleet() as site: ...`. host/README.md has examples.
 
-All that a Manager decides, and with it what the command `triseal` does around it: lists, boards at
-cables, waiting for nodes. Failures are exceptions of REFUSALS; `triseal.advice.line` says one as
-the command does.
+A Fleet has everything that a Manager has, and what the command `triseal` adds to it: lists, boards
+at cables, waiting for nodes. Failures are exceptions of REFUSALS; `triseal.advice.line` formats
+one as the command does.
 """
 
 from __future__ import annotations
@@ -33,55 +33,67 @@ from triseal.site.views.rollout_status import STEADY, Watch
 
 PASSPHRASE = "TRISEAL_PASSPHRASE"
 REFUSALS = (Failure, SealError, BoardError)
-"""For `except`: all that can be refused, or go wrong with a board; each has a `code`."""
+"""For `except`: all refusals, and all failures of a board. Each of them has a `code`."""
 
 _LOOK_EVERY = 0.2
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """Report nothing."""
 
 
 class Fleet(Manager):
-    """A site, its nodes and the boards at this computer. A context manager; safe for threads.
+    """A site, its nodes, and the boards at this computer. A context manager; threads may share it.
 
     Args:
         folder: the site's home; None for the one that `triseal site` uses (TRISEAL_HOME).
-        passphrase: of the site's key; None takes TRISEAL_PASSPHRASE, where it is needed.
+        passphrase: passphrase of the site's key; None for the value of TRISEAL_PASSPHRASE, if one
+            is needed.
 
-    Raises: NotInitialised, Incomplete, DatabaseUnusable.
+    Raises:
+        NotInitialised, Incomplete, DatabaseUnusable: as Manager.
     """
 
     def __init__(self, folder: Path | None = None, passphrase: bytes | None = None) -> None:
         def ask() -> bytes:
             given = passphrase or os.fsencode(os.environ.get(PASSPHRASE, ""))
             if not given:
-                raise NoPassphrase("the script gives none")
+                raise NoPassphrase("the script gave none")
             return given
 
         super().__init__(folder or home.default(), ask)
 
     def nodes(self) -> list[NodeFacts]:
-        """Every node, by name."""
+        """Return every node, sorted by name."""
         with database.reading(self.engine) as connection:
             return overview.all_nodes(connection)
 
     def services(self) -> list[ServiceFacts]:
-        """Every service, by name."""
+        """Return every service, sorted by name."""
         with database.reading(self.engine) as connection:
             return overview.all_services(connection)
 
     def places(self) -> list[PlaceFacts]:
-        """Every service on every node, by node: what it may do, what became of it, till when."""
+        """Return every service on every node: its grants, its state, the end of its seals."""
         with database.reading(self.engine) as connection:
             return placements.places(connection)
 
     def add_package(self, path: Path, *, hold: bool = False) -> str:
-        """Take in a package that a Store countersigned; returns the service's name.
+        """Take in a package that a Store has countersigned.
 
-        A newer version goes to every node that has the service, each with its next renewal or at
-        once if it is connected; with `hold` to none until it is rolled out. Raises: see
-        Manager.add_service; NotRecognised.
+        All nodes that have the service get a newer version: connected ones at once, others with
+            their
+        next renewal.
+
+        Args:
+            path: the package file.
+            hold: whether no node gets the package until it is rolled out.
+
+        Returns: name of the service.
+
+        Raises:
+            NotRecognised: the file is not a package.
+            Failure, SealError: as Manager.add_service.
         """
         return str(self.add_service(package.read(path), hold=hold).service)
 
@@ -95,18 +107,24 @@ class Fleet(Manager):
         foreign: Foreign = "refuse",
         report: Report = _silent,
     ) -> NodeStatus:
-        """Make the board at a port a node, and add the node unless the site has it.
+        """Make the board at a port a node. The node is added unless the site has it.
 
         Args:
-            port: such as /dev/ttyACM0 or virtual:NAME.
-            node: its name.
-            settings: for its settings.json: `server` (host, port), `wifi` (ssid, password),
-                `grace` and `watchdog` in seconds, `config` (texts by name).
-            replace: the node may come with another key: the board was wiped or exchanged.
-            foreign: what becomes of files on the board that nobody knows.
-            report: told of each step.
+            port: name of the port, such as /dev/ttyACM0 or virtual:NAME.
+            node: name of the node.
+            settings: the contents of its settings.json: `server` (host, port), `wifi` (ssid,
+                password), `grace` and `watchdog` in seconds, `config` (texts by name).
+            replace: whether another key may replace the known one, if the board was wiped or
+                replaced.
+            foreign: what to do with unknown files on the board.
+            report: called for each step.
 
-        Raises: NodeRetired; BoardError for the board; see also nodes.add, nodes.enrol.
+        Returns: the node's state.
+
+        Raises:
+            NodeRetired: the node is retired.
+            BoardError: the board does not work as expected.
+            Failure, SealError: as nodes.add and enrolment.enrol.
         """
         self.unlock()
         chosen = {"grace": 0, "config": {}, **(settings or {})}
@@ -120,9 +138,16 @@ class Fleet(Manager):
             return done[1]
 
     def enrol_by_token(self, port: str, report: Report = _silent) -> tuple[str, NodeStatus]:
-        """Enrol the board at a port by the token of its image; returns the node that it is.
+        """Enrol the board at a port with the token of its image.
 
-        Raises: as cable.enrolment.redeem; BoardError.
+        Args:
+            port: name of the port.
+            report: called for each step.
+
+        Returns: name of the node, and its state.
+
+        Raises:
+            Failure, SealError, BoardError: as enrolment.redeem.
         """
         self.unlock()
         with Board(port) as board:
@@ -136,50 +161,71 @@ class Fleet(Manager):
         return True
 
     def install(self, port: str, node: str, *services: str, report: Report = _silent) -> NodeStatus:
-        """Assign services to the node at a port, put them there and see them checked and started.
+        """Assign services to the node at a port, deliver them, and let it check and start them.
 
-        Raises: OtherBoard; SealError for what the board refuses; BoardError.
+        Args:
+            port: name of the port.
+            node: name of the node.
+            services: names of the services.
+            report: called for each step.
+
+        Returns: the node's state.
+
+        Raises:
+            OtherBoard: the board is not this node.
+            SealError: the board refuses a service.
+            BoardError: the board does not work as expected.
         """
         self.unlock()
         with Board(port) as board:
             return installation.deploy(self, board, node, services, report)[1]
 
     def status(self, port: str) -> NodeStatus:
-        """What the node at a port says of itself, while its services run on. Raises: NoAgent."""
+        """Read the state of the node at a port, while its services run.
+
+        Args:
+            port: name of the port.
+
+        Raises:
+            NoAgent: nothing at the port answers like an agent.
+        """
         with Port(port) as line:
             return agent.ask(line)
 
     def await_confirmed(
         self, seconds: float = 5.0, *, service: str = "", node: str = ""
     ) -> Guarantee:
-        """Wait until nodes have confirmed a change; how far they are when that is so, or time up.
+        """Wait until all nodes have confirmed a change, or the time is up.
 
         Args:
-            seconds: to wait at most.
-            service, node: what was changed.
+            seconds: time to wait at most.
+            service: name of the changed service; "" for all.
+            node: name of the changed node; "" for all.
+
+        Returns: how far the nodes are.
         """
         end = time.monotonic() + seconds
         while True:
-            found = self.guarantee(service=service, node=node)
-            if not found.waiting or time.monotonic() >= end:
-                return found
+            guarantee = self.guarantee(service=service, node=node)
+            if not guarantee.waiting or time.monotonic() >= end:
+                return guarantee
             time.sleep(_LOOK_EVERY)
 
     def await_running(
         self, service: str, on: Sequence[str], seconds: float = 60.0, *, steady: float = STEADY
     ) -> None:
-        """Wait until nodes have said that they run a service, by the seal that it has now.
+        """Wait until nodes have reported that they run a service in its desired state.
 
         Args:
-            service: assigned to these nodes.
-            on: the nodes.
-            seconds: to wait at most.
-            steady: seconds that it must go on running on all of them: one that fails at once runs
-                for a moment, too.
+            service: name of the service, which is assigned to these nodes.
+            on: names of the nodes.
+            seconds: time to wait at most.
+            steady: seconds for which it must run on all of them without interruption, since a
+                service that fails at once also runs for a moment.
 
         Raises:
-            NotConfirmed: time is up, or a node says that the service stopped, failed or was
-                refused.
+            NotConfirmed: the time is up, or a node has reported that the service stopped, failed or
+                was refused.
         """
         Watch(self, service).wait(on, seconds, steady)
 
@@ -192,13 +238,14 @@ class Fleet(Manager):
         steady: float = STEADY,
         version: str = "",
     ) -> None:
-        """Move nodes on to the newest release of a service, and wait until they run it.
+        """Move nodes to the newest release of a service, and wait until they run it.
 
         Args:
-            service: its newest release is held (`add_package`).
-            on: nodes that have it; None for all, those that come later too.
-            seconds, steady: as `await_running`.
-            version: what the newest must be, if somebody else may add one; "" for any.
+            service: name of the service, whose newest release is held (`add_package`).
+            on: names of nodes that have it; None for all nodes, also later ones.
+            seconds, steady: as in `await_running`.
+            version: the version that the newest release must have, if somebody else may add one; ""
+                for any.
 
         Raises: as `rollout` and `await_running`.
         """

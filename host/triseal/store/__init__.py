@@ -1,1 +1,1 @@
-"""The Store: knows developers, checks what they submit, countersigns it and keeps it."""
+"""The Store: it knows developers, checks what they submit, countersigns it and keeps it."""

@@ -1,4 +1,4 @@
-"""The Store's own key and certificate, and the seal that it sets."""
+"""The Store's own key and certificate, and the Store seal."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _MAX_PEM = 32768
 
 
 def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid: Validity) -> bytes:
-    """Make the Store's key and self-signed certificate.
+    """Create the Store's key and self-signed certificate.
 
     Args:
-        home: folder; must not exist, or be empty.
-        name: the Store's, 1 to 64 octets.
+        home: the folder; it must not exist, or be empty.
+        name: name of the Store, 1 to 64 bytes.
         algorithm: one of signer.ALGORITHMS.
-        passphrase: encrypts the key; None leaves it in the clear.
+        passphrase: encrypts the key; None leaves the key unencrypted.
         valid: validity of the certificate.
 
     Returns: the certificate, DER.
 
     Raises:
-        AlreadyExists: there is a Store's key, or something else; it stays as it is.
-        BadName: the name can't be one.
+        AlreadyExists: the folder holds a Store's key or something else, which stays as it is.
+        BadName: the name is not allowed.
     """
     request.check_name(name)
-    if (home / KEY).exists():  # the likely case, in plain words
+    if (home / KEY).exists():  # the most frequent reason gets a message of its own
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
     key = signer.generate(algorithm)
@@ -47,7 +47,15 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
 
 
 def load_certificate(home: Path) -> x509.Certificate:
-    """The Store's certificate; raises NotInitialised or DamagedStore."""
+    """Load the Store's certificate.
+
+    Args:
+        home: the Store's folder.
+
+    Raises:
+        NotInitialised: there is no Store.
+        DamagedStore: the file is not a certificate.
+    """
     try:
         data = files.read(home / CERTIFICATE, _MAX_PEM)
     except FileNotFoundError:
@@ -55,18 +63,20 @@ def load_certificate(home: Path) -> x509.Certificate:
     try:
         return x509.parse(pem.decode(data)[1])
     except (NotRecognised, errors.SealError):
-        raise DamagedStore(f"{home / CERTIFICATE} is no certificate") from None
+        raise DamagedStore(f"{home / CERTIFICATE} is not a certificate") from None
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> KeySigner:
-    """The Store's key, open.
+    """Open the Store's key.
 
     Args:
         home: the Store's folder.
-        ask: gives the passphrase if one is needed.
+        ask: returns the passphrase if one is needed.
 
     Raises:
-        NotInitialised, NotAKey, and what keyfile.load raises.
+        NotInitialised: there is no Store.
+        NotAKey: the file is not the key of the Store's certificate.
+        Failure: as keyfile.load raises it.
     """
     known = load_certificate(home)
     key = KeySigner(keyfile.load(home / KEY, ask))
@@ -76,18 +86,18 @@ def unlock(home: Path, ask: keyfile.Ask) -> KeySigner:
 
 
 def countersign(key: Signer, own: x509.Certificate, developer: seal.Seal, now: int) -> seal.Seal:
-    """The Store seal over a developer seal that intake has accepted.
+    """Make the Store seal over a developer seal that `intake` has accepted.
 
     Args:
-        key: the Store's.
+        key: the Store's key.
         own: the Store's certificate.
         developer: the developer seal.
-        now: Unix seconds.
+        now: the time, Unix seconds.
 
-    Returns: the Store seal, valid from a little ago to the end of the Store's own certificate.
+    Returns: the Store seal, valid from shortly before now to the end of the Store's certificate.
 
     Raises:
-        NotYetValid, Expired: the Store's own certificate is not valid now.
+        NotYetValid, Expired: the Store's certificate is not valid now.
     """
     keys.check_time(own, now)
     predecessor = sha256(developer.der)

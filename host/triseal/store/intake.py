@@ -1,9 +1,9 @@
-"""What a submission must be before the Store countersigns it. Decides only; `store` acts.
+"""The checks of a submission before the Store countersigns it. They only decide; `store` acts.
 
-1. The steps of `sealcore.upstream.verify_submission`: sizes and form, an approved developer's
-   signature, validity, security version, metadata and executable.
-2. The metadata is complete and speaks of this service and this executable, and MicroPython can
-   load that.
+1. The steps of `sealcore.upstream.verify_submission`: sizes and form, the signature of an approved
+   developer, validity, security version, metadata and executable.
+2. The metadata is complete and describes this service and this executable, and MicroPython can
+   load the executable.
 3. The service's name is free or belongs to this developer.
 4. The version is newer than the newest one that the Store has.
 """
@@ -21,12 +21,12 @@ from triseal.package import Package
 
 @dataclass(frozen=True)
 class Newest:
-    """What the Store has of a service already.
+    """The newest release of a service that the Store has.
 
     Attributes:
-        owner: the SubjectPublicKeyInfo (DER) of the developer to whom the name belongs.
-        version: of the newest release.
-        security_version: of the newest release.
+        owner: public key of the developer to whom the name belongs, DER SubjectPublicKeyInfo.
+        version: its version.
+        security_version: its security version.
     """
 
     owner: bytes
@@ -35,7 +35,11 @@ class Newest:
 
 
 def service_of(package: Package) -> str:
-    """The name that a submission claims, before anything of it is believed."""
+    """Return the name of the service that a submission claims, before anything was checked.
+
+    Args:
+        package: the submission.
+    """
     return str(seal.parse(package.developer_seal, seal.DEVELOPER).service)
 
 
@@ -48,17 +52,19 @@ def check(
     """Check one submission.
 
     Args:
-        package: its Store seal, if it has one, is not looked at.
-        approved: (name, SubjectPublicKeyInfo) of the developers that a person has approved.
-        newest: None if the service is new.
-        now: Unix seconds.
+        package: the submission; a Store seal in it is ignored.
+        approved: name (DER) and SubjectPublicKeyInfo of the developers whom a person has approved.
+        newest: the newest release of the service; None if the service is new.
+        now: the time, Unix seconds.
 
     Returns: the developer seal.
 
     Raises:
-        ServiceTaken, BadVersion, BadMetadata, BadExecutable, or a leaf of SealError.
+        ServiceTaken: the name belongs to another developer.
+        BadVersion, BadMetadata, BadExecutable: see `triseal.version`, `metadata` and `loadable`.
+        SealError: a seal is refused; Rollback for an old version.
     """
-    # Before the versions: who has no right to the name learns nothing about them.
+    # This comes first: without the right to the name a developer must not learn its versions.
     developer = upstream.verify_submission(package.opened(), approved, now)  # 1
     _check_metadata(package, developer)  # 2
     loadable.check(package.name, package.executable)  # 2
@@ -77,8 +83,10 @@ def check(
 
 
 def _check_metadata(package: Package, developer: seal.Seal) -> None:
-    found = metadata.parse(package.metadata)
-    if found.name != developer.service:
-        raise errors.MetadataMismatch(f"it speaks of the service {found.name}")
-    if found.entry != package.name:
-        raise errors.MetadataMismatch(f"its entry is {found.entry}, the package has {package.name}")
+    parsed = metadata.parse(package.metadata)
+    if parsed.name != developer.service:
+        raise errors.MetadataMismatch(f"it describes the service {parsed.name}")
+    if parsed.entry != package.name:
+        raise errors.MetadataMismatch(
+            f"its entry is {parsed.entry}, the package has {package.name}"
+        )

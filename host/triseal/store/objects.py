@@ -1,4 +1,4 @@
-"""Files by content hash: one with the same content is kept once, and a damaged one is noticed."""
+"""Files by content hash: equal contents are kept once, and a damaged file is detected."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from triseal.errors import DamagedStore
 
 
 def put(folder: Path, data: bytes) -> str:
-    """Keep octets.
+    """Keep a file.
 
     Args:
-        folder: holds all objects, as `ab/cdef...` by the hex of their SHA-256.
-        data: the octets.
+        folder: folder of all objects, with names `ab/cdef...` from the hex of their SHA-256.
+        data: contents of the file.
 
-    Returns: the hash in hex, the object's name.
+    Returns: name of the object: its SHA-256 in hex.
     """
     name = sha256(data).hex()
     path = _path(folder, name)
@@ -26,7 +26,16 @@ def put(folder: Path, data: bytes) -> str:
 
 
 def get(folder: Path, name: str, limit: int) -> bytes:
-    """The octets of an object of at most `limit` octets; raises DamagedStore."""
+    """Read a file.
+
+    Args:
+        folder: folder of all objects.
+        name: name of the object.
+        limit: largest size, bytes.
+
+    Raises:
+        DamagedStore: the file is missing or has other contents.
+    """
     try:
         data = files.read(_path(folder, name), limit)
     except FileNotFoundError:

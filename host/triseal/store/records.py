@@ -1,4 +1,4 @@
-"""The rows of the Store: each function is one step of somebody's transaction."""
+"""The rows of the Store's database. Each function is one step of a transaction of its caller."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Developer:
 
     Attributes:
         fingerprint: SHA-256 of `spki`, hex.
-        name: as seals give it; believed only once approved.
-        spki: SubjectPublicKeyInfo, DER.
+        name: the name in the developer's seals; trusted only after approval.
+        spki: public key, DER SubjectPublicKeyInfo.
         registered_at: Unix seconds.
-        approved_at: Unix seconds; None while no person has approved.
+        approved_at: Unix seconds; None until a person has approved the developer.
     """
 
     fingerprint: str
@@ -33,7 +33,7 @@ class Developer:
 
     @property
     def entry(self) -> tuple[bytes, bytes]:
-        """(name DER, SubjectPublicKeyInfo), as trust bundles hold it."""
+        """Name (DER) and SubjectPublicKeyInfo, as in trust bundles."""
         return sealwriter.name(self.name), self.spki
 
 
@@ -43,8 +43,8 @@ class Release:
 
     Attributes:
         service, version, security_version: as in the seals.
-        entry: the executable's file name on a board.
-        executable, metadata: names of objects, the SHA-256 in hex.
+        entry: file name of the executable on a board.
+        executable, metadata: names of objects: SHA-256 in hex.
         developer_seal, store_seal: DER.
         submitted_at: Unix seconds.
     """
@@ -61,12 +61,19 @@ class Release:
 
     @property
     def developer(self) -> str:
-        """The developer's name."""
+        """Name of the developer."""
         return str(names.common_name(seal.parse(self.developer_seal, seal.DEVELOPER).issuer))
 
 
 def register(connection: Connection, found: Request, request: bytes, now: int) -> Developer:
-    """Add a developer who waits for approval; who is known already stays as is."""
+    """Add a developer who waits for approval. A known developer stays as it is.
+
+    Args:
+        connection: a writing transaction.
+        found: the parsed request.
+        request: the request, PEM or DER, which is kept as proof.
+        now: the time, Unix seconds.
+    """
     mark = fingerprint(found.spki)
     known = _developer(connection, mark)
     if known is not None:
@@ -77,7 +84,17 @@ def register(connection: Connection, found: Request, request: bytes, now: int) -
 
 
 def approve(connection: Connection, mark: str, now: int) -> Developer:
-    """Approve a developer; once approved, it stays with the first time."""
+    """Approve a developer. An approved developer keeps the time of the first approval.
+
+    Args:
+        connection: a writing transaction.
+        mark: fingerprint of the key, hex.
+        now: the time, Unix seconds.
+
+    Raises:
+        UnknownDeveloper: no developer has registered this key.
+        NameTaken: an approved developer has this name or one that looks the same.
+    """
     mark = plain(mark)
     _hold_all(connection)
     known = _developer(connection, mark)
@@ -85,9 +102,9 @@ def approve(connection: Connection, mark: str, now: int) -> Developer:
         raise UnknownDeveloper(mark)
     if known.approved_at is not None:
         return known
-    # People go by names: two keys of names that look the same would be one developer to them.
+    # People trust names: two keys with names that look the same would be one developer to them.
     alike = likeness(known.name)
-    if any(likeness(one.name) == alike for one in approved(connection)):
+    if any(likeness(other.name) == alike for other in approved(connection)):
         raise NameTaken(known.name)
     row = DEVELOPERS.c.fingerprint == mark
     connection.execute(update(DEVELOPERS).where(row).values(approved_at=now))
@@ -95,18 +112,33 @@ def approve(connection: Connection, mark: str, now: int) -> Developer:
 
 
 def developers(connection: Connection) -> list[Developer]:
-    """All developers, in the order of registration."""
+    """Return all developers in the order of registration.
+
+    Args:
+        connection: any transaction.
+    """
     order = DEVELOPERS.c.registered_at, DEVELOPERS.c.fingerprint
     return [_as_developer(row) for row in connection.execute(select(DEVELOPERS).order_by(*order))]
 
 
 def approved(connection: Connection) -> list[Developer]:
-    """The developers whom a person has approved."""
-    return [one for one in developers(connection) if one.approved_at is not None]
+    """Return the developers whom a person has approved.
+
+    Args:
+        connection: any transaction.
+    """
+    return [known for known in developers(connection) if known.approved_at is not None]
 
 
 def newest(connection: Connection, service: str) -> Newest | None:
-    """What the Store has of a service; locks it for the rest of the transaction."""
+    """Return the newest release of a service, and lock the service until the transaction ends.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+
+    Returns: None if the service is new.
+    """
     owner = connection.execute(
         select(DEVELOPERS.c.spki)
         .join(SERVICES, SERVICES.c.owner == DEVELOPERS.c.fingerprint)
@@ -128,11 +160,13 @@ def add(connection: Connection, release: Release, first_of: str | None) -> None:
     """Record a release.
 
     Args:
-        first_of: the fingerprint of the developer to whom the service shall belong, if it was new
-            when this release was checked; None if it was not.
+        connection: a writing transaction.
+        release: the release.
+        first_of: fingerprint of the developer to whom the service will belong, if it was new when
+            the release was checked; otherwise None.
 
     Raises:
-        IntegrityError: somebody else was faster, so that it was checked against nothing.
+        IntegrityError: another submission was faster, so that the check is out of date.
     """
     if first_of is not None:
         connection.execute(insert(SERVICES).values(name=release.service, owner=first_of))
@@ -141,7 +175,12 @@ def add(connection: Connection, release: Release, first_of: str | None) -> None:
 
 
 def releases(connection: Connection, service: str | None) -> list[Release]:
-    """All releases or those of one service, oldest first."""
+    """Return releases, oldest first.
+
+    Args:
+        connection: any transaction.
+        service: name of a service; None for all services.
+    """
     wanted = select(RELEASES).order_by(RELEASES.c.id)
     if service is not None:
         wanted = wanted.where(RELEASES.c.service == service)
@@ -151,8 +190,7 @@ def releases(connection: Connection, service: str | None) -> list[Release]:
 
 
 def _hold_all(connection: Connection) -> None:
-    """Let nobody else approve meanwhile; always in the same order, so that nobody waits in a
-    circle."""
+    """Keep others from approving meanwhile. Rows are locked in one order, to avoid a deadlock."""
     column = DEVELOPERS.c.fingerprint
     connection.execute(select(column).order_by(column).with_for_update()).all()
 

@@ -1,4 +1,4 @@
-"""The Store: what people and services ask of it. Decisions are in intake, rows in records."""
+"""The Store as a whole: `intake` decides, `records` keeps rows, `objects` keeps files."""
 
 from __future__ import annotations
 
@@ -29,27 +29,30 @@ Clock = Callable[[], int]
 
 
 def default() -> Path:
-    """Where a Store's home is unless told."""
+    """Return the default folder of a Store's home."""
     return state_folder.root() / "store"
 
 
 def now() -> int:
-    """This computer's time, Unix seconds."""
+    """Return this computer's time, Unix seconds."""
     return int(time.time())
 
 
 class Store:
-    """A Store that has been initialised. Safe to be used by several threads and processes.
+    """A Store that was initialised. Several threads and processes may use it.
 
     Args:
         home: its folder.
-        unlock: gives the signer with the Store's key; called once, when something is to be signed.
-        database: path or URL instead of the SQLite file in its home.
-        clock: gives the time, Unix seconds.
+        unlock: returns the signer with the Store's key; called once, when something must be signed.
+        database: path or URL of a database to use instead of the SQLite file in the home.
+        clock: returns the time, Unix seconds.
+
+    Attributes:
+        certificate: the Store's certificate.
 
     Raises:
         NotInitialised: there is no Store at `home`.
-        DatabaseUnusable: see triseal.database.
+        DatabaseUnusable: the database can't be used.
     """
 
     def __init__(
@@ -63,52 +66,57 @@ class Store:
         self._engine = open_database(database or home / DATABASE, METADATA)
 
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Close the database."""
         self._engine.dispose()
 
     def register(self, data: bytes) -> Developer:
-        """Register a developer, who then waits for a person's approval.
+        """Register a developer, who then waits for the approval of a person.
 
         Args:
-            data: a self-signed PKCS #10 request, PEM or DER: proves possession of the key.
+            data: the developer's self-signed request (PKCS #10), PEM or DER, which proves that the
+                developer has the private key.
 
-        Returns: the developer; the one already there, if the key is known.
+        Returns: the developer; the known one if the key is known.
 
         Raises:
-            BadRequest, BadName, UnsupportedKey: see request.parse.
+            BadRequest, BadName, UnsupportedKey: as request.parse.
         """
-        found = request.parse(data)
+        parsed = request.parse(data)
         with writing(self._engine) as connection:
-            return records.register(connection, found, data, self._clock())
+            return records.register(connection, parsed, data, self._clock())
 
     def approve(self, fingerprint: str) -> Developer:
-        """A person has compared the fingerprint: believe this developer from now on.
+        """Trust a developer from now on: a person has compared the fingerprint.
 
         Args:
-            fingerprint: SHA-256 of the key in hex, as `register` gave it.
+            fingerprint: SHA-256 of the key in hex, as `register` returned it.
 
         Raises:
-            UnknownDeveloper: nobody registered it.
+            UnknownDeveloper: no developer has registered this key.
             NameTaken: an approved developer with another key has the name.
         """
         with writing(self._engine) as connection:
             return records.approve(connection, fingerprint, self._clock())
 
     def submit(self, package: Package) -> tuple[Release, Package]:
-        """Check, countersign and keep a package.
+        """Check, countersign and keep a package. Nothing is returned before all of it was recorded.
 
-        All or nothing: the seal is recorded, with all that it speaks of, before it is returned.
+        Args:
+            package: the package with its developer seal.
 
         Returns: the release, and the package with its Store seal.
 
-        Raises: see intake.check; nothing has changed then.
+        Raises:
+            Failure, SealError: as intake.check; nothing has changed.
         """
         service = intake.service_of(package)
         if self._key is None:
-            self._key = self._unlock()  # may ask a person: not while the database is locked
+            self._key = (
+                self._unlock()
+            )  # may ask a person, and must not do so while the database is locked
         try:
             release = self._accept(service, package, self._key)
-        except IntegrityError:  # two first versions of a service at once: now there is one
+        except IntegrityError:  # two first versions at the same time: now the service exists
             release = self._accept(service, package, self._key)
         return release, self._package(release)
 
@@ -116,7 +124,7 @@ class Store:
         with writing(self._engine) as connection:
             moment = self._clock()
             newest = records.newest(connection, service)
-            approved = [one.entry for one in records.approved(connection)]
+            approved = [known.entry for known in records.approved(connection)]
             developer = intake.check(package, approved, newest, moment)
             sealed = authority.countersign(key, self.certificate, developer, moment)
             release = Release(
@@ -135,30 +143,34 @@ class Store:
         return release
 
     def developers(self) -> list[Developer]:
-        """All that registered, in that order."""
+        """Return all developers in the order of registration."""
         with reading(self._engine) as connection:
             return records.developers(connection)
 
     def releases(self, service: str | None = None) -> list[Release]:
-        """All releases, or those of one service, oldest first."""
+        """Return releases, oldest first.
+
+        Args:
+            service: name of a service; None for all services.
+        """
         with reading(self._engine) as connection:
             return records.releases(connection, service)
 
     def get(self, service: str, version: str | None = None) -> tuple[Release, Package]:
-        """A release and its package, ready for a site.
+        """Return a release and its package, ready for a site.
 
         Args:
-            service: its name.
-            version: as it was submitted; None for the newest.
+            service: name of the service.
+            version: its version, as it was submitted; None for the newest.
 
         Raises:
-            UnknownService: there is none.
-            DamagedStore: its files are not what they were.
+            UnknownService: there is no such service or version.
+            DamagedStore: a file is missing or damaged.
         """
-        found = [one for one in self.releases(service) if version in (None, one.version)]
-        if not found:
+        matching = [r for r in self.releases(service) if version in (None, r.version)]
+        if not matching:
             raise UnknownService(f"{service} {version}" if version else service)
-        return found[-1], self._package(found[-1])
+        return matching[-1], self._package(matching[-1])
 
     def _package(self, release: Release) -> Package:
         return Package(
@@ -173,5 +185,15 @@ class Store:
 def init(
     home: Path, name: str, algorithm: str, passphrase: bytes | None, validity: Validity
 ) -> x509.Certificate:
-    """Make a Store; see authority.init."""
+    """Create a Store.
+
+    Args:
+        home, name, algorithm, passphrase: as in `authority.init`.
+        validity: validity of the certificate.
+
+    Returns: the certificate.
+
+    Raises:
+        AlreadyExists, BadName: as `authority.init`.
+    """
     return x509.parse(authority.init(home, name, algorithm, passphrase, validity))

@@ -1,4 +1,4 @@
-"""The Store's tables. Files are not in them: see objects."""
+"""The tables of the Store. Files are kept outside of the database, see `objects`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEVELOPERS = Table(
     Column("spki", LargeBinary, nullable=False),
     Column("request", LargeBinary, nullable=False),  # kept as proof
     Column("registered_at", BigInteger, nullable=False),  # Unix seconds, as all times here
-    Column("approved_at", BigInteger),  # NULL until a person has approved
+    Column("approved_at", BigInteger),  # NULL until a person has approved the developer
 )
 
 # A name belongs to the developer who submitted it first.

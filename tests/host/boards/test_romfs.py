@@ -116,7 +116,7 @@ def test_caches_and_hidden_files_stay_out(tmp_path: Path) -> None:
 def test_the_developer_names_a_folder(tmp_path: Path) -> None:
     name, data = executable.read(folder(tmp_path / "a", FILES))
     assert (name, data) == ("app.romfs", romfs.build(tmp_path / "a"))
-    with pytest.raises(BadExecutable, match=r"util\.py is no Python"):
+    with pytest.raises(BadExecutable, match=r"util\.py is not valid Python"):
         executable.read(folder(tmp_path / "b", {"main.py": "", "util.py": "def"}))
 
 

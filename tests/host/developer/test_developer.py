@@ -234,7 +234,7 @@ def test_both_kinds_of_executables_are_read(tmp_path: Path) -> None:
         ("another suffix", "a.txt", b"pass"),
         ("no suffix", "app", b"pass"),
         ("not UTF-8", "a.py", b"x = '\xff'"),
-        ("no Python", "a.py", b"def"),
+        ("not valid Python", "a.py", b"def"),
         ("a zero in source", "a.py", b"x = 1\x00"),
         ("nested without end", "a.py", b"(" * 5000),
         ("bytecode named as source", "a.py", MPY + b"\xff"),
