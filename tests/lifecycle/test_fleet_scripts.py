@@ -1,4 +1,4 @@
-"""The scripts of host/README.md, as a reader would save and run them, with virtual boards."""
+"""The scripts of host/examples, as a reader would run them, with virtual boards."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from triseal.site.records import ledger
 from triseal.site.records.placement import Place
 from triseal.testing import Site
 
-_SCRIPT = re.compile(r'^```python\n("""python (\w+\.py).*?)^```$', re.MULTILINE | re.DOTALL)
-README = Path(__file__).resolve().parent.parent.parent / "host" / "README.md"
+EXAMPLES = Path(__file__).resolve().parents[2] / "host" / "examples"
 BOARDS = ("shelf-1", "shelf-2")
 _SECONDS = 90.0
 GOOD = "import asyncio\n\nasync def main(ctx):\n    while True:\n        await asyncio.sleep(1)\n"
@@ -34,16 +33,17 @@ BAD = "async def main(ctx):\n    raise ValueError\n"
 
 
 def save_scripts(folder: Path) -> list[str]:
-    """Each under the name that its first line gives it.
+    """Copies of the scripts, by their names.
 
     Boards spread their first connects over half a minute; here over two seconds.
     """
-    found = _SCRIPT.findall(README.read_text())
-    for text, name in found:
+    names = sorted(path.name for path in EXAMPLES.glob("*.py"))
+    for name in names:
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
         quick = text.replace('settings = {"server"', 'settings = {"spread": 2, "server"')
         assert (quick != text) == (name == "provision.py")
         (folder / name).write_text(quick)
-    return [name for _, name in found]
+    return names
 
 
 class Desk:
@@ -134,9 +134,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             desk.unplug_all()
 
 
-def test_the_scripts_of_the_readme_do_what_it_says(desk: Desk) -> None:
-    names = ["provision.py", "deploy.py", "rollout.py", "inventory.py", "revoke.py"]
-    assert save_scripts(desk.folder) == names
+def test_the_scripts_do_what_the_readme_says(desk: Desk) -> None:
+    names = ["deploy.py", "inventory.py", "provision.py", "revoke.py", "rollout.py"]
+    assert save_scripts(desk.folder) == names, "each is run below"
     assert desk.ports is not None
     address = f"127.0.0.1:{desk.ports.nodes}"
     printed = desk.run("provision.py", address)

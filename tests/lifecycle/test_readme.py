@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import pytest
 
-
-def walk() -> str:
-    """The one shell block of the README."""
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
-    return str(block)
+from tests.lifecycle import walk
 
 
 def test_every_command_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    run = subprocess.Popen(
-        ["bash", "-e", "-o", "pipefail", "-c", walk()],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        printed, _ = run.communicate(timeout=120)
-    finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == 0, printed
+    printed = walk.run(walk.script("README.md"), tmp_path, 300)
     assert re.search(r"^thermo\s+running", printed, re.MULTILINE), printed
+
+
+def test_the_service_of_the_readme_is_the_example() -> None:
+    """The README contains it so that its walk needs no file."""
+    (source,) = re.findall(r"<<'END'\n(.*?)^END$", walk.script("README.md"), re.M | re.S)
+    example = (walk.ROOT / "host/examples/services/thermo.py").read_text(encoding="utf-8")
+    code = re.sub(r'^ *""".*?"""\n\n?', "", example, flags=re.MULTILINE | re.DOTALL)
+    assert source.split("\n") == code.split("\n")
+
+
+def test_a_command_that_fails_ends_the_walk(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="before") as failed:
+        walk.run("echo before; false; echo after", tmp_path, 60)
+    assert "after" not in str(failed.value)

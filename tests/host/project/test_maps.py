@@ -13,17 +13,30 @@ from tests.host.project.maps import ROOT, listed
 # A page with a map, and the folders whose modules it must name.
 MAPS = {
     "host/ARCHITECTURE.md": ("host/triseal",),
+    "common/README.md": ("common",),
     "device/README.md": ("device",),
+    "tests/README.md": ("tests",),
+    "tools/README.md": ("tools",),
+    "tools/boards/README.md": ("tools/boards",),
 }
+# Which folders have a map of their own, below one that has another.
+BELOW = {"tools": "tools/boards/"}
 TRISEAL = ROOT / "host" / "triseal"
 # The two modules at the top that stand above the folders, as the page says.
 ABOVE = {"__main__.py": {"cli"}, "testing.py": {"developer", "store", "site", "site/cable"}}
 
 
 def modules(folder: str) -> set[str]:
-    """All modules under a folder but `__init__.py`, which hold nothing but docstrings."""
-    found = (path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py"))
-    return {path for path in found if not path.endswith("/__init__.py")}
+    """All modules under a folder, without tests and `__init__.py`; these say what they are."""
+    below = BELOW.get(folder, "-")
+    found = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py"))
+    return {
+        path.as_posix()
+        for path in found
+        if path.name != "__init__.py"
+        and not path.name.startswith("test_")
+        and not path.as_posix().startswith(below)
+    }
 
 
 @pytest.mark.parametrize("page", MAPS)
