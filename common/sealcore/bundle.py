@@ -1,4 +1,4 @@
-"""The trust bundle: the keys that a node believes, versioned and signed by the site."""
+"""The trust bundle: the keys that a node trusts, versioned and signed by the site."""
 
 from . import errors, keys, names, utctime
 from .certificate import split
@@ -15,10 +15,10 @@ _MAX_KEYS = const(64)
 
 
 class TrustBundle:
-    """A parsed bundle; `check_signed` or `check_update` says whether to believe it.
+    """A parsed trust bundle. Call `check_signed` or `check_update` before you trust it.
 
-    der          the bundle itself
-    version      int, only upwards
+    der          the bundle itself, bytes
+    version      int; it only goes up
     site         the site's name
     issued_at    Unix seconds
     site_keys, store_keys, developers    lists of (name, SubjectPublicKeyInfo), both DER
@@ -46,12 +46,26 @@ class TrustBundle:
             raise errors.MalformedDER
 
     def check_signed(self, entries) -> None:
-        """Raises BadSignature unless the key of one of these entries signed the bundle."""
+        """Check that one of these keys signed the bundle.
+
+        Args:
+            entries: the (name, SubjectPublicKeyInfo) pairs that may sign, both DER.
+
+        Raises: BadSignature, UntrustedSigner.
+        """
         keys.verify_any(entries, self.algorithm, self.digest, self.signature)
 
     def check_update(self, trust: "TrustBundle") -> None:
-        """Raise unless this bundle may replace `trust` on a node: of the same site, newer, and
-        signed by a site key that the node already believes."""
+        """Check that this bundle may replace another one on a node.
+
+        It must be of the same site, have a higher version, and be signed by a site key that the
+        node trusts already.
+
+        Args:
+            trust: the bundle that the node has.
+
+        Raises: WrongSite, Rollback, BadSignature or UntrustedSigner.
+        """
         if self.site != trust.site:
             raise errors.WrongSite(self.site)
         self.check_signed(trust.site_keys)
@@ -60,7 +74,13 @@ class TrustBundle:
 
 
 def entries(reader) -> list:
-    """The KeyEntries that are left in `reader`: a list of (name, SubjectPublicKeyInfo)."""
+    """Read the KeyEntry elements that are left in a reader.
+
+    Args:
+        reader: a `der.Reader`.
+
+    Returns: a list of (name, SubjectPublicKeyInfo), both DER. Raises: MalformedDER, TooLarge.
+    """
     found = []
     while reader.peek() >= 0:
         if len(found) == _MAX_KEYS:
@@ -69,7 +89,7 @@ def entries(reader) -> list:
         entry = pair.element(), pair.element(_SEQUENCE)
         pair.end()
         names.common_name(entry[0])
-        # Of a kind that is of use to other nodes, maybe.
+        # Other nodes may be able to use a key of another kind.
         key = single(entry[1])
         single(key.element(_SEQUENCE)).value(_OID)
         key.bits()

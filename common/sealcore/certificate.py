@@ -1,7 +1,7 @@
-"""The frame of an X.509 certificate (RFC 5280 section 4.1), strictly read.
+"""Read the frame of an X.509 certificate (RFC 5280 section 4.1) strictly.
 
-Here is what `x509` (any certificate) and `seal` (the exact profile) share. Names, the subject's key
-and what follows it are left to them: each checks whole what it lets in.
+`x509` (any certificate) and `seal` (the exact profile) share this module. It leaves names, the
+subject's key and the extensions to them, and each of them checks all of what it accepts.
 """
 
 from . import errors, utctime
@@ -13,9 +13,13 @@ _VERSION = const(0xA0)
 
 
 def split(data):
-    """The parts of SEQUENCE { tbs, algorithm, signature BIT STRING }, which all signed things are.
+    """Split SEQUENCE { tbs, algorithm, signature BIT STRING }, the frame of everything that is
+    signed.
 
-    Returns (tbs, algorithm, signature); nothing is looked at but the frame.
+    Args:
+        data: the DER of the whole structure.
+
+    Returns: (tbs, algorithm, signature); only the frame is checked. Raises: MalformedDER.
     """
     outer = single(data)
     parts = outer.element(_SEQUENCE), outer.element(_SEQUENCE), outer.bits()
@@ -24,12 +28,12 @@ def split(data):
 
 
 class Certificate:
-    """A parsed certificate. Being parsed says nothing about being trusted.
+    """A parsed certificate. That it parses does not mean that it can be trusted.
 
     der         the certificate itself
     tbs         its signed part, DER
     version     1, 2 or 3
-    serial      int; RFC 5280 has readers bear non-positive ones
+    serial      int; RFC 5280 section 4.1.2.2 asks readers to accept negative ones and zero
     issuer      Name, DER
     subject     Name, DER
     not_before  Unix seconds, the first at which it is valid
@@ -37,9 +41,9 @@ class Certificate:
     spki        SubjectPublicKeyInfo, DER
     algorithm   the signature's AlgorithmIdentifier, DER
     digest      SHA-256 of the signed part
-    signature   the signature's octets
+    signature   the bytes of the signature
 
-    What follows the subject's key is for the method `read` of a subclass.
+    The method `read` of a subclass reads what follows the subject's key.
     """
 
     def __init__(self, der):

@@ -1,8 +1,8 @@
-"""The differences between CPython and MicroPython, in the one place that asks which runs."""
+"""Hide the differences between CPython and MicroPython: only this module asks which one runs."""
 
 import hashlib
 
-# `collect` empties a board's small heap before something large; CPython has no need of it.
+# `collect` frees a board's small heap before a large allocation; CPython does not need it.
 try:
     from micropython import const
 
@@ -25,5 +25,5 @@ except (TypeError, NotImplementedError):  # pragma: no cover - ESP8266
 
 
 def sha256(data) -> bytes:
-    """SHA-256 of bytes or a memoryview."""
+    """Return the SHA-256 of `data`, which is bytes or a memoryview."""
     return hashlib.sha256(data).digest()

@@ -1,4 +1,4 @@
-"""Certification requests (PKCS #10, RFC 2986): how a node asks for its certificate."""
+"""Build certification requests (PKCS #10, RFC 2986), by which a node asks for its certificate."""
 
 from . import eckeys, encode
 
@@ -8,17 +8,23 @@ _NO_ATTRIBUTES = b"\xa0\x00"
 
 
 def spki(point: bytes) -> bytes:
-    """The SubjectPublicKeyInfo of an uncompressed P-256 point."""
+    """Return the SubjectPublicKeyInfo, DER, of a P-256 point (RFC 5480).
+
+    Args:
+        point: uncompressed, 65 bytes.
+    """
     return encode.sequence(eckeys.EC_KEY, encode.bits(point))
 
 
 def build(name: str, point: bytes, sign) -> bytes:
-    """A request for a P-256 key, DER.
+    """Build a request for a P-256 key (RFC 2986 section 4).
 
     Args:
         name: the common name that it asks for.
-        point: the public key, uncompressed, 65 octets.
+        point: the public key, uncompressed, 65 bytes.
         sign: sign(message) returns the DER ECDSA signature by that key.
+
+    Returns: the request, DER.
     """
     attribute = encode.sequence(encode.oid(_COMMON_NAME), encode.text(name))
     subject = encode.sequence(encode.set_of(attribute))

@@ -1,27 +1,27 @@
-"""The chain of custody: the ten numbered steps by which seals, bytes and time are checked.
+"""The chain of custody: the ten numbered steps that check seals, bytes and time.
 
- 1. Sizes within bounds; every certificate parses as strict DER within the profile, and each grant
-    is written as grants are.
- 2. The site seal is signed by a site key of the trust bundle and valid now.
+ 1. All sizes are within their bounds, every certificate is strict DER within the profile, and each
+    grant is written as grants are.
+ 2. A site key of the trust bundle signed the site seal, and the seal is valid now.
  3. It names this site, this node and this service, and its key is this node's key.
- 4. It builds on the Store seal.
- 5. The Store seal is signed by a Store key of the bundle, and was valid when the site seal began.
- 6. It builds on the developer seal.
- 7. The developer seal is signed by the bundle's key for the developer, which the Store seal names
-    as its subject key, and was valid when the site seal began.
- 8. What must be equal is equal in all three.
- 9. The security version is not below the highest accepted before.
-10. The metadata's hash matches; the executable, read once and in blocks, has the stated size and
+ 4. Its predecessor is the Store seal.
+ 5. A Store key of the bundle signed the Store seal, which was valid when the site seal began.
+ 6. Its predecessor is the developer seal.
+ 7. The bundle's key of the developer, which the Store seal has as its subject key, signed the
+    developer seal, which was valid when the site seal began.
+ 8. Everything that must be equal is equal in all three seals.
+ 9. The security version is not below the highest one that was accepted before.
+10. The metadata's hash matches. The executable, read once and in blocks, has the stated size and
     hash.
 
-`verify` is all ten. A small node has `seal.read`, `check` and `grants.check` do it, one after the
-other. `upstream` runs the steps for the Store and for the site's manager. Nothing here opens,
-writes or asks for the time: who calls decides what to read and what to do.
-(Pahl and Donini 2018, sections III.B and III.C.)
+`verify` runs all ten. A small node calls `seal.read`, `check` and `grants.check`, one after the
+other, which together do the same. `upstream` runs the steps for the Store and for the site's
+manager. Nothing here opens a file, writes or asks for the time: the caller decides what to read and
+what to do. (Pahl and Donini 2018, sections III.B and III.C.)
 
-A package is anything with these attributes:
+A package is any object with these attributes:
 
-    executable       a stream: readinto(buffer) returns how many octets it put there, 0 at the end
+    executable       a stream: readinto(buffer) returns how many bytes it read, 0 at the end
     metadata         bytes
     developer_seal   DER
     store_seal       DER
@@ -37,20 +37,21 @@ _BLOCK = const(512)
 
 
 def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
-    """All ten steps, for the node that is about to run the service.
+    """Run all ten steps, for the node that is about to run the service.
 
     Args:
-        package: as it lies on the node.
+        package: the package as it lies on the node.
         site_seal: DER.
-        trust: the node's bundle.TrustBundle, already accepted.
-        node, service: their names.
+        trust: the node's bundle.TrustBundle, accepted before.
+        node: the node's name.
+        service: the service's name.
         node_key: SubjectPublicKeyInfo (DER) of the node's key.
         now: trusted time, Unix seconds.
         floor: highest security version accepted for this service so far.
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
-    from . import grants, seal  # on a small board they have no room beside the rest
+    from . import grants, seal  # a small board has no room for them beside the rest
 
     seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
     for grant in seals[0].grants:
@@ -59,12 +60,15 @@ def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
 
 
 def check(seals, package, trust, place: tuple, now: int, floor: int):
-    """Steps 2 to 10, once the seals are read. The grants are left to `grants.check`.
+    """Run steps 2 to 10 with seals that were read. `grants.check` checks the grants.
 
     Args:
-        seals: site, Store and developer seal, as seal.read has read them.
-        place: (node, service, node_key).
-        and the others as above.
+        seals: site, Store and developer seal, as seal.read returns them.
+        package: see above.
+        trust: the node's bundle.TrustBundle.
+        place: (node, service, node_key), as `verify` has them.
+        now: trusted time, Unix seconds.
+        floor: highest security version accepted for this service so far.
 
     Returns: the site seal. Raises: a leaf of SealError.
     """
@@ -81,7 +85,8 @@ def check(seals, package, trust, place: tuple, now: int, floor: int):
 
 
 def _check_place(cert, site: str, place: tuple) -> None:
-    """Step 3: the SPIFFE ID is this service's on this node of this site, and the key the node's."""
+    """Step 3: the SPIFFE ID is this service's on this node of this site, and the key is
+    the node's."""
     node, service, key = place
     due = ["spiffe:", "", site, "node", node, "service", service]
     found = cert.uri.split("/")
@@ -96,12 +101,15 @@ def _check_place(cert, site: str, place: tuple) -> None:
 
 
 def check_package(store, developer, trust, now: int) -> None:
-    """Steps 5 to 8 for what the Store gives to a site.
+    """Run steps 5 to 8 on what the Store gave to a site.
 
     Args:
-        store, developer: the two seals.
-        trust: as above.
-        now: the time that counts.
+        store: the Store seal.
+        developer: the developer seal.
+        trust: anything with `store_keys` and `developers`, as a bundle.TrustBundle has them.
+        now: the time at which both must be valid, Unix seconds.
+
+    Raises: a leaf of SealError.
     """
     keys.check_signed(store, trust.store_keys, now)  # 5
     if store.predecessor != developer.hash:  # 6
@@ -114,14 +122,32 @@ def check_package(store, developer, trust, now: int) -> None:
 
 
 def check_developer(cert, entries, now: int) -> None:
-    """Step 7. The trusted copy of the key came from the site, not from the Store: so a Store that
-    swaps the developer or the content is caught."""
+    """Run step 7.
+
+    The key in the trust bundle came from the site and not from the Store, so this step finds a
+    Store that swapped the developer or the content.
+
+    Args:
+        cert: the developer seal.
+        entries: (name, SubjectPublicKeyInfo) pairs of trusted developers, both DER.
+        now: the time at which the seal must be valid, Unix seconds.
+
+    Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
+    """
     known = [entry for entry in entries if cert.key == sha256(entry[1])]
     keys.check_signed(cert, known, now)
 
 
 def check_content(cert, package, floor: int) -> None:
-    """Steps 9 and 10. At most a block is read beyond the sealed size."""
+    """Run steps 9 and 10. They read at most one block beyond the sealed size.
+
+    Args:
+        cert: the seal that states what the content must be.
+        package: see above.
+        floor: highest security version accepted for this service so far.
+
+    Raises: Rollback, MetadataMismatch or HashMismatch.
+    """
     if cert.security_version < floor:  # 9
         raise errors.Rollback
     metadata = package.metadata

@@ -1,7 +1,7 @@
-"""Renewal by delta: a site seal's new serial, times and signature, set into the copy at hand.
+"""Renewal by delta: put a new serial number, new times and a new signature into the seal at hand.
 
-In this profile a renewal changes nothing else, so the node receives 320 octets instead of 1040 and
-has an ordinary certificate again. What comes out is checked like any other seal.
+In this profile a renewal changes nothing else. So the node receives 320 bytes instead of 1040 and
+has an ordinary certificate again, which it checks like any other seal.
 """
 
 from . import encode, errors, timetext
@@ -14,13 +14,14 @@ _SERIAL_OCTETS = const(16)
 
 
 def apply(seal, serial: bytes, not_before: int, not_after: int, signature: bytes) -> bytes:
-    """The renewed seal, DER.
+    """Return the renewed seal, DER.
 
     Args:
-        seal: the one that is renewed, DER.
-        serial: its new serial number, 16 octets.
-        not_before, not_after: Unix seconds.
-        signature: the octets of its new signature.
+        seal: the seal that is renewed, DER.
+        serial: its new serial number, 16 bytes.
+        not_before: begin of its validity, Unix seconds.
+        not_after: end of its validity, Unix seconds.
+        signature: the bytes of its new signature.
 
     Raises: BadMessage or MalformedDER.
     """
@@ -28,7 +29,7 @@ def apply(seal, serial: bytes, not_before: int, not_after: int, signature: bytes
         raise errors.BadMessage("serial number")
     outer = single(seal)
     old = single(outer.element(_SEQUENCE))
-    # Copied, since MicroPython does not join memoryviews.
+    # Copied, because MicroPython does not join memoryviews.
     algorithm = bytes(outer.element(_SEQUENCE))
     old.value()  # version
     head = bytes(old.data[: old.pos])
@@ -45,7 +46,7 @@ def apply(seal, serial: bytes, not_before: int, not_after: int, signature: bytes
 
 
 def of(seal) -> tuple:
-    """What a renewed seal's delta holds: (serial, not before, not after, signature).
+    """Return what the delta of a renewed seal holds: (serial, not before, not after, signature).
 
     Args:
         seal: a parsed `seal.Seal`.

@@ -1,7 +1,7 @@
 """A strict DER reader (ITU-T X.690 section 10): forward only, by index, without recursion.
 
-What BER allows and DER forbids is refused where it is read, so nobody above has to think of it.
-Here is only what the check of a service needs; `extensions` and `names` read the rest of X.509.
+Each method refuses what BER allows and DER forbids, so no caller has to think of it. This module
+has only what the check of a service needs; `extensions` and `x501` read the rest of X.509.
 """
 
 from . import errors
@@ -15,9 +15,10 @@ _SEQUENCE = const(0x30)
 
 
 class Reader:
-    """Reads the elements of `data[pos:]` in order; the caller says which tag is due.
+    """Reads the elements of `data[pos:]` in order. The caller says which tag must come next.
 
-    Values come back as memoryviews into `data`: nothing is copied but integers and text.
+    Values are memoryviews into `data`: only integers and text are copied. Every method raises
+    MalformedDER if the next element is of another form.
     """
 
     def __init__(self, data):
@@ -25,16 +26,16 @@ class Reader:
         self.pos = 0
 
     def peek(self) -> int:
-        """Tag of the next element, or -1 at the end."""
+        """Return the tag of the next element, or -1 at the end."""
         return self.data[self.pos] if self.pos < len(self.data) else -1
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         if self.pos != len(self.data):
             raise errors.MalformedDER
 
     def value(self, tag: int = -1):
-        """The value of the next element: of this tag, or of any."""
+        """Return the value of the next element, which must have this tag; -1 allows any."""
         data = self.data
         at = self.pos + 2
         left = len(data) - at
@@ -43,7 +44,7 @@ class Reader:
         found = data[at - 2]
         if tag >= 0 and found != tag:
             raise errors.MalformedDER
-        # Low tag numbers only; of the universal ones, SEQUENCE and SET are constructed, no other.
+        # Low tag numbers only. Of the universal tags only SEQUENCE and SET are constructed.
         low = found & 0x1F
         if low == 0x1F or not found or (found < 0x40 and (found >= 0x20) != (low in (16, 17))):
             raise errors.MalformedDER
@@ -63,17 +64,22 @@ class Reader:
         return data[at : self.pos]
 
     def element(self, tag: int = -1):
-        """The next element whole, header included: of this tag, or of any."""
+        """Return the whole next element with its header; it must have this tag; -1 allows any."""
         start = self.pos
         self.value(tag)
         return self.data[start : self.pos]
 
     def enter(self, tag: int = _SEQUENCE) -> "Reader":
-        """A reader over the inside of the next element."""
+        """Return a reader over the inside of the next element, which must have this tag."""
         return Reader(self.value(tag))
 
     def integer(self, tag: int = _INTEGER) -> int:
-        """A signed integer of any size (X.690 8.3.2: the first nine bits are not all the same)."""
+        """Read a signed integer of any size (X.690 section 8.3.2: the first nine bits are not all
+        equal).
+
+        Args:
+            tag: the tag that it must have.
+        """
         value = self.value(tag)
         size = len(value)
         if not size or (size > 1 and (value[0] << 1 | value[1] >> 7) in (0, 0x1FF)):
@@ -83,35 +89,48 @@ class Reader:
         return number - (1 << 8 * size) if value[0] & 0x80 else number
 
     def unsigned(self, low: int, high: int) -> int:
-        """An integer within low..high, both inclusive and not negative."""
+        """Read an integer that is not negative and lies within `low` to `high`, both included."""
         number = self.integer()
         if not low <= number <= high:
             raise errors.MalformedDER
         return number
 
     def octets(self, low: int, high: int, tag: int = _OCTET_STRING):
-        """A string of low..high octets."""
+        """Read a string of octets.
+
+        Args:
+            low: fewest octets.
+            high: most octets.
+            tag: the tag that it must have.
+        """
         value = self.value(tag)
         if not low <= len(value) <= high:
             raise errors.MalformedDER
         return value
 
     def bits(self):
-        """A bit string of whole octets, as all keys and signatures are."""
+        """Read a bit string of whole octets, as all keys and signatures are."""
         value = self.value(_BIT_STRING)
         if not value or value[0]:
             raise errors.MalformedDER
         return value[1:]
 
     def text(self, low: int, high: int, tag: int = _UTF8_STRING) -> str:
-        """A UTF-8 string of low..high octets."""
+        """Read a UTF-8 string.
+
+        Args:
+            low: fewest octets.
+            high: most octets.
+            tag: the tag that it must have.
+        """
         value = self.octets(low, high, tag)
         check_utf8(value)
         return str(value, "utf-8")
 
 
 def check_utf8(value) -> None:
-    """RFC 3629 by hand: MicroPython's own check lets surrogates and overlong forms pass."""
+    """Check that bytes are UTF-8 by RFC 3629. MicroPython's own check accepts surrogates and
+    overlong forms. Raises: MalformedDER."""
     need = 0
     low = 0x80
     high = 0xBF
@@ -132,7 +151,14 @@ def check_utf8(value) -> None:
 
 
 def single(data, tag: int = _SEQUENCE) -> Reader:
-    """A reader over the inside of the one element that `data` is."""
+    """Return a reader over the inside of the only element in `data`.
+
+    Args:
+        data: DER.
+        tag: the tag that the element must have.
+
+    Raises: MalformedDER, also if anything follows the element.
+    """
     reader = Reader(data)
     reader.data = reader.value(tag)
     if reader.pos != len(data):

@@ -1,4 +1,4 @@
-"""A DER writer for the few types that Triseal writes; `der` reads them back."""
+"""A DER writer for the few types that Triseal writes. `der` reads them back."""
 
 from .compat import const
 
@@ -13,7 +13,7 @@ _EXPLICIT = const(0xA0)
 
 
 def element(tag: int, *parts) -> bytes:
-    """One element; `parts` are the bytes that make up its value."""
+    """Return one element. `tag` is one byte, and `parts` are the bytes that make up its value."""
     value = b"".join([bytes(part) for part in parts])  # MicroPython joins no memoryviews
     length = len(value)
     if length < 0x80:
@@ -26,16 +26,18 @@ def element(tag: int, *parts) -> bytes:
 
 
 def sequence(*parts) -> bytes:
+    """Return a SEQUENCE of elements, each of them DER."""
     return element(_SEQUENCE, *parts)
 
 
 def set_of(part: bytes) -> bytes:
-    """A _SET OF one element: more would have to be sorted."""
+    """Return a SET OF one element, DER. More than one would have to be sorted (X.690
+    section 11.6)."""
     return element(_SET, part)
 
 
 def integer(number: int, tag: int = _INTEGER) -> bytes:
-    """A non-negative integer."""
+    """Return a non-negative `number` as an INTEGER, or under another `tag`."""
     if number < 0:
         raise ValueError("negative integer")
     size = 1
@@ -46,23 +48,31 @@ def integer(number: int, tag: int = _INTEGER) -> bytes:
 
 
 def octets(value, tag: int = _OCTET_STRING) -> bytes:
+    """Return `value` as an OCTET STRING, or under another `tag`."""
     return element(tag, value)
 
 
 def bits(value) -> bytes:
-    """A bit string of whole octets."""
+    """Return `value` as a BIT STRING of whole octets."""
     return element(_BIT_STRING, b"\x00", value)
 
 
 def oid(value: bytes) -> bytes:
-    """An object identifier from its encoded form."""
+    """Return an OBJECT IDENTIFIER from its encoded value."""
     return element(_OID, value)
 
 
 def text(value: str, tag: int = _UTF8_STRING) -> bytes:
+    """Return `value` as a UTF8String, or under another `tag`."""
     return element(tag, value.encode())
 
 
 def explicit(number: int, *parts) -> bytes:
-    """A constructed context-specific element: explicit tags, and implicit ones of SEQUENCEs."""
+    """Return a constructed context-specific element: an explicit tag, or an implicit one of a
+    SEQUENCE.
+
+    Args:
+        number: of the tag, 0 to 30.
+        parts: the bytes that make up its value.
+    """
     return element(_EXPLICIT | number, *parts)

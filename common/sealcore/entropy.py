@@ -1,7 +1,7 @@
-"""Random bytes for a key, from a source that may be poor.
+"""Make random bytes for a key from a source that may be poor.
 
-Many reads are tested, and conditioned by SHA-256 together with what else is known that nobody can
-guess: a board's own random numbers may be few, or the same after each start.
+Many reads are tested and then mixed by SHA-256 with everything else that nobody can guess, because
+a board's own random numbers may have few values or be the same after each start.
 """
 
 from . import errors
@@ -9,22 +9,22 @@ from .compat import const, sha256
 
 _READS = const(64)
 _READ = const(32)  # bytes
-# NIST SP 800-90B section 4.4, with at least 4 bits of entropy in a byte, and one false alarm in
-# 2^20: so often may a byte follow itself, and stand in a window of 512.
+# NIST SP 800-90B section 4.4, for at least 4 bits of entropy in a byte and one false alarm in
+# 2^20: so often may a byte follow itself, and occur in a window of 512.
 _REPEATED = const(6)
 _IN_WINDOW = const(62)
 _READS_IN_WINDOW = const(16)
 
 
 def collect(read, ticks, extra: bytes) -> bytes:
-    """32 bytes that nobody can guess.
+    """Return 32 bytes that nobody can guess.
 
     Args:
-        read: read(count) gives raw random bytes, as os.urandom does.
-        ticks: ticks() is a counter's value, whose last bits nobody foresees.
+        read: read(count) returns raw random bytes, as os.urandom does.
+        ticks: ticks() returns a counter whose last bits nobody can predict.
         extra: bytes that differ between boards, and that are secret in part.
 
-    Raises WeakEntropy for a source that is stuck, or that gives too few different values.
+    Raises: WeakEntropy if the source is stuck or has too few different values.
     """
     state = sha256(extra)
     health = _Health()
@@ -36,19 +36,19 @@ def collect(read, ticks, extra: bytes) -> bytes:
 
 
 class Stream:
-    """A random source for p256_sign.generate, out of what was collected."""
+    """A random source for p256_sign.generate, made of what `collect` returned."""
 
     def __init__(self, seed: bytes):
         self._state = seed
 
     def read(self, count: int) -> bytes:
-        """Random bytes, 32 at most; other ones at each call."""
+        """Return `count` random bytes, 32 at most; each call returns other ones."""
         self._state = sha256(self._state + b"next")
         return sha256(self._state + b"now")[:count]
 
 
 class _Health:
-    # The tests of section 4.4.1 and 4.4.2, and that no two reads are the same.
+    # The tests of sections 4.4.1 and 4.4.2; and no two reads may be the same.
     def __init__(self):
         self._before = b""
         self._last = -1

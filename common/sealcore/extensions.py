@@ -1,4 +1,4 @@
-"""The certificate extensions that `x509` makes use of (RFC 5280 section 4.2), strictly read."""
+"""Read the certificate extensions that `x509` uses (RFC 5280 section 4.2) strictly."""
 
 from . import errors, generalnames
 from .compat import const
@@ -25,7 +25,15 @@ NO_PATH_LENGTH = const(256)  # longer than any path
 
 
 def basic_constraints(value) -> int:
-    """-1 for no CA; else the path length, at most NO_PATH_LENGTH, which is for no constraint."""
+    """Read BasicConstraints (RFC 5280 section 4.2.1.9).
+
+    Args:
+        value: the DER inside the extension.
+
+    Returns: -1 if the subject is no CA; else its path length, or NO_PATH_LENGTH if that is not
+    limited.
+    Raises: MalformedDER.
+    """
     sequence = single(value)
     authority = sequence.peek() == _BOOLEAN
     if authority and sequence.value() != b"\xff":  # FALSE is the DEFAULT, which is never written
@@ -42,9 +50,13 @@ def basic_constraints(value) -> int:
 
 
 def named_bits(octets) -> None:
-    """X.690 11.2.2: the last bit in use is one, and all behind it are zero.
+    """Check a named bit list (X.690 section 11.2.2): the last used bit is one, all bits after it
+    are zero.
 
-    `octets` are those of a BIT STRING, one at least. Raises MalformedDER.
+    Args:
+        octets: of a BIT STRING, at least one.
+
+    Raises: MalformedDER.
     """
     unused = octets[0]
     if len(octets) == 1:
@@ -55,7 +67,13 @@ def named_bits(octets) -> None:
 
 
 def key_usage(value) -> int:
-    """The usage bits, bit 0 lowest; RFC 5280 section 4.2.1.3 wants at least one."""
+    """Return the bits of KeyUsage, bit 0 lowest. RFC 5280 section 4.2.1.3 demands at least one.
+
+    Args:
+        value: the DER inside the extension.
+
+    Raises: MalformedDER.
+    """
     reader = Reader(value)
     octets = reader.octets(2, 3, _BIT_STRING)
     reader.end()
@@ -112,11 +130,18 @@ _KNOWN = {
 
 
 def check(kind: bytes, value) -> None:
-    """Raise unless the value of an extension, if it is a known one, is well-formed."""
+    """Check that the value of a known extension is well-formed; other extensions pass.
+
+    Args:
+        kind: its object identifier, encoded.
+        value: the DER inside the extension.
+
+    Raises: MalformedDER.
+    """
     check_oid(kind)
     if kind in _KNOWN:
         _KNOWN[kind](value)
     else:
-        from . import otherextensions  # which asks this module for `named_bits`
+        from . import otherextensions  # late, because it imports this module for `named_bits`
 
         otherextensions.check(kind, value)

@@ -1,4 +1,4 @@
-"""GeneralName and GeneralNames (RFC 5280 section 4.2.1.6): read for their form."""
+"""Check the form of GeneralName and GeneralNames (RFC 5280 section 4.2.1.6)."""
 
 from . import errors, x501
 from .compat import const
@@ -11,17 +11,27 @@ _CONSTRUCTED = const(0x20)
 
 
 def read_all(reader: Reader, scale: int = 1) -> None:
-    """The inside of GeneralNames: one at least; `scale` as for `read`."""
+    """Read the inside of GeneralNames, which has at least one name.
+
+    Args:
+        reader: a `der.Reader` over it.
+        scale: see `read`.
+
+    Raises: MalformedDER.
+    """
     read(reader, scale)
     while reader.peek() >= 0:
         read(reader, scale)
 
 
 def read(reader: Reader, scale: int = 1) -> None:
-    """One GeneralName: the right form for its tag.
+    """Read one GeneralName and check the form that its tag demands.
 
     Args:
+        reader: a `der.Reader` before it.
         scale: 1 for addresses, 2 for addresses with their masks, as name constraints have them.
+
+    Raises: MalformedDER.
     """
     tag = reader.peek()
     number = tag & 0x1F
@@ -48,14 +58,14 @@ def _address(value, scale: int) -> None:
     if size not in (4 * scale, 16 * scale):
         raise errors.MalformedDER
     if scale == 2:
-        # Section 4.2.1.10: masks of RFC 4632, which are ones and behind them zeros.
+        # Section 4.2.1.10: masks of RFC 4632 are ones, followed by zeros.
         zeros = (1 << 4 * size) - 1 - int.from_bytes(value[size // 2 :], "big")
         if zeros & zeros + 1:
             raise errors.MalformedDER
 
 
 def _other_name(reader: Reader) -> None:
-    """A type and, in an explicit tag, one element of that type."""
+    """Read a type and, in an explicit tag, one element of that type."""
     x501.check_oid(reader.value(_OID))
     explicit = reader.enter(_CONTEXT | _CONSTRUCTED)
     reader.end()

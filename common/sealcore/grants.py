@@ -1,4 +1,4 @@
-"""Grants: what a site allows a service to do on a node. All that is not granted is denied.
+"""Grants: what a site allows a service to do on a node. What is not granted is denied.
 
     bus.publish:FILTER     publish to the node's bus, to topics that the filter matches
     bus.subscribe:FILTER   subscribe to such topics
@@ -7,7 +7,7 @@
     log                    write to the node's log
 
 A filter is a topic of levels between `/`, in which `+` stands for one level and a last `#` for
-any number of them, as in MQTT (OASIS MQTT 5.0 section 4.7).
+any number of levels, as in MQTT (OASIS MQTT 5.0 section 4.7).
 """
 
 from . import errors
@@ -25,7 +25,7 @@ _KEY_LETTERS = const(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 
 def check(grant: str) -> str:
-    """Returns `grant`; raises BadGrant unless it is written as one of the above."""
+    """Return `grant` if it is written as one of the forms above. Raises: BadGrant."""
     if len(grant.encode()) > _MAX_GRANT:
         raise errors.BadGrant("longer than %d octets" % _MAX_GRANT)
     kind, what = _split(grant)
@@ -42,13 +42,13 @@ def check(grant: str) -> str:
 
 
 def _split(grant: str) -> tuple:
-    """(kind, what); ESP8266 has no `partition`."""
+    """Return (kind, value) of a grant; ESP8266 has no `partition`."""
     kind, *what = grant.split(":", 1)
     return kind, what[0] if what else ""
 
 
 def _check_pin(number: str, grant: str) -> None:
-    """The one way to write a number of 0 to 255; int() alone would take others, too."""
+    """Check the only spelling of a number from 0 to 255; int() alone would accept others, too."""
     digits = 1 <= len(number) <= 3 and all(0x30 <= octet <= 0x39 for octet in number.encode())
     if not digits or str(int(number)) != number or int(number) > _MAX_PIN:
         raise errors.BadGrant("pin:NUMBER, 0 to 255: " + grant)
@@ -67,24 +67,30 @@ def _check_filter(pattern: str) -> None:
 def _check_level(level: str, whole: str) -> None:
     if not level:
         raise errors.BadGrant("empty level in a topic: " + whole)
-    # By octets: each letter of a text that is looked at by itself would stay in a board's heap.
+    # Byte by byte: each letter of a text would become a string that stays in a board's heap.
     for octet in level.encode():
         if octet < 0x21 or octet in b"+#\x7f":
             raise errors.BadGrant("letter in a topic: " + whole)
 
 
 def check_topic(topic: str) -> None:
-    """Raises BadGrant unless `topic` is a topic without wildcards."""
+    """Check that `topic` is a topic without wildcards. Raises: BadGrant."""
     for level in topic.split("/"):
         _check_level(level, topic)
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Whether a filter covers a topic, or another filter whole (`a/#` covers `a/+`, not `#`)."""
+    """Say whether a filter covers a topic or all of another filter (`a/#` covers `a/+`, but not
+    `#`).
+
+    Args:
+        pattern: the filter.
+        topic: the topic, or the other filter.
+    """
     wanted = pattern.split("/")
     given = topic.split("/")
     for i, level in enumerate(wanted):
-        if level == "#":  # elsewhere than at the end, it is no filter
+        if level == "#":  # not at the end it makes no filter
             return i == len(wanted) - 1
         if i >= len(given) or given[i] == "#":
             return False
@@ -94,12 +100,14 @@ def matches(pattern: str, topic: str) -> bool:
 
 
 def require(granted, kind: str, what: str) -> None:
-    """Raises NotGranted unless one of the grants in `granted` gives `kind` for `what`.
+    """Check that one of the grants allows a use.
 
     Args:
         granted: the site seal's grants, a sequence of str.
         kind: PUBLISH, SUBSCRIBE, PIN, CONFIG or LOG.
         what: the topic, filter, pin number or key; "" for LOG.
+
+    Raises: NotGranted.
     """
     for grant in granted:
         have, pattern = _split(grant)

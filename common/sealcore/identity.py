@@ -1,4 +1,4 @@
-"""Who a certificate of a site speaks for: the SPIFFE ID in its one URI name.
+"""Identities: the holder that a site's certificate names by the SPIFFE ID in its only URI name.
 
     spiffe://SITE/slsm                          the site's manager
     spiffe://SITE/node/NODE                     a node
@@ -12,15 +12,15 @@ from .certificate import Certificate
 from .compat import const
 
 _MAX_SIZE = const(4096)
-_EC_KEY_OCTETS = const(91)  # of a SubjectPublicKeyInfo; no RSA key that is long enough has so few
+_EC_KEY_OCTETS = const(91)  # of a SubjectPublicKeyInfo; an RSA key that is long enough has more
 _EC_POINT = const(26)  # where its point begins
 
 
 class Identity(Certificate):
-    """The TLS certificate of a node or of the SLSM: a Certificate with
+    """The TLS certificate of a node or of the SLSM. It has everything that a Certificate has, and
 
     uri    its SPIFFE ID
-    name   its subject's
+    name   the common name of its subject
     """
 
     def __init__(self, der):
@@ -29,7 +29,7 @@ class Identity(Certificate):
         Certificate.__init__(self, der)
         self.name = profile.check(self)
         if len(self.spki) == _EC_KEY_OCTETS:
-            # Not by `keys.parse`: a node needs no P-256 to know whom its own certificate is for.
+            # Not by `keys.parse`: a node needs no P-256 code to read its own certificate.
             from . import eckeys
 
             eckeys.coordinates(self.spki[_EC_POINT:])
@@ -37,18 +37,22 @@ class Identity(Certificate):
             keys.parse(self.spki)
 
     def read(self, reader) -> None:
+        """Read what follows the subject's key, from a `der.Reader`."""
         self.uri, _ = profile.read(reader, False, True)
 
 
 def slsm(site: str) -> str:
+    """Return the SPIFFE ID of the manager of `site`."""
     return "spiffe://" + names.check_label(site) + "/slsm"
 
 
 def node(site: str, name: str) -> str:
+    """Return the SPIFFE ID of the node `name` of `site`."""
     return "spiffe://" + names.check_label(site) + "/node/" + names.check_label(name)
 
 
 def service(site: str, node_name: str, name: str) -> str:
+    """Return the SPIFFE ID of the service `name` on the node `node_name` of `site`."""
     return node(site, node_name) + "/service/" + names.check_label(name)
 
 
@@ -56,13 +60,15 @@ parse = Identity
 
 
 def check(peer: Identity, site_keys, uri: str, now: int) -> None:
-    """Raise unless a site key issued this certificate to `uri` and it is valid.
+    """Check that a site key issued this certificate to `uri`, and that it is valid.
 
     Args:
         peer: from `parse`.
-        site_keys: the (name, SubjectPublicKeyInfo) pairs of a trust bundle.
+        site_keys: the (name, SubjectPublicKeyInfo) pairs of a trust bundle, both DER.
         uri: the SPIFFE ID that the peer must have.
         now: trusted time, Unix seconds.
+
+    Raises: UntrustedSigner, BadSignature, NotYetValid, Expired or WrongNode.
     """
     keys.check_signed(peer, site_keys, now)
     if peer.uri != uri:

@@ -8,9 +8,12 @@ _SEQUENCE = const(0x30)
 
 
 def parse(spki):
-    """The public key in a SubjectPublicKeyInfo: rsa.PublicKey or p256.PublicKey.
+    """Return the public key of a SubjectPublicKeyInfo: rsa.PublicKey or p256.PublicKey.
 
-    Raises MalformedDER or UnsupportedKey.
+    Args:
+        spki: DER.
+
+    Raises: MalformedDER or UnsupportedKey.
     """
     reader = single(spki)
     algorithm = reader.element(_SEQUENCE)
@@ -18,7 +21,7 @@ def parse(spki):
     reader.end()
     # rsaEncryption with NULL
     if algorithm != b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00":
-        from . import eckeys  # where all keys are RSA, it is never loaded
+        from . import eckeys  # it is never loaded if all keys are RSA
 
         return eckeys.parse(algorithm, bits)
     reader = single(bits)
@@ -29,9 +32,15 @@ def parse(spki):
 
 
 def verify(key, algorithm, digest, signature) -> None:
-    """Raises BadSignature unless `signature`, said to be of `algorithm`, is the key's.
+    """Check that a signature is this key's.
 
-    `digest` is the SHA-256 of what was signed.
+    Args:
+        key: rsa.PublicKey or p256.PublicKey.
+        algorithm: the AlgorithmIdentifier that the signature claims, DER.
+        digest: SHA-256 of what was signed.
+        signature: its bytes.
+
+    Raises: BadSignature.
     """
     if algorithm != key.algorithm:
         raise errors.BadSignature
@@ -39,17 +48,19 @@ def verify(key, algorithm, digest, signature) -> None:
 
 
 def verify_any(entries, algorithm, digest, signature, name=None) -> None:
-    """Raise unless the signature is of a key in `entries`.
+    """Check that a signature is of one of several keys.
+
+    A key that cannot be used here does not hide those after it.
 
     Args:
         entries: sequence of (name, SubjectPublicKeyInfo), both DER.
+        algorithm: the AlgorithmIdentifier that the signature claims, DER.
         digest: SHA-256 of what was signed.
-        name: if given, only the keys of this name count.
+        signature: its bytes.
+        name: if given, only keys of this name count, DER.
 
-    A key that is of no use here hides none behind it.
-
-    Raises: UntrustedSigner if no key counts; else what the last one says: BadSignature, or
-        UnsupportedKey or MalformedDER if it is none.
+    Raises: UntrustedSigner if no key counts; else the error of the last key: BadSignature, or
+        UnsupportedKey or MalformedDER if it cannot be read.
     """
     failed = None
     for entry in entries:
@@ -63,11 +74,11 @@ def verify_any(entries, algorithm, digest, signature, name=None) -> None:
 
 
 def check_signed(cert, entries, now: int) -> None:
-    """Raise unless a key of the issuer's name signed it, and it is valid.
+    """Check that a key of the issuer's name signed a certificate, and that it is valid.
 
     Args:
         cert: a certificate.Certificate or a seal.Brief.
-        entries: (name, SubjectPublicKeyInfo) pairs of a trust bundle.
+        entries: (name, SubjectPublicKeyInfo) pairs of a trust bundle, both DER.
         now: Unix seconds.
 
     Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
@@ -77,7 +88,14 @@ def check_signed(cert, entries, now: int) -> None:
 
 
 def check_time(cert, now: int) -> None:
-    """Raises NotYetValid or Expired; both ends of the validity count as valid."""
+    """Check that a certificate is valid; both ends of its validity count as valid.
+
+    Args:
+        cert: anything with `not_before` and `not_after`.
+        now: Unix seconds.
+
+    Raises: NotYetValid or Expired.
+    """
     if now < cert.not_before:
         raise errors.NotYetValid
     if now > cert.not_after:

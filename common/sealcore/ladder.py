@@ -2,7 +2,13 @@
 
 
 def modpow(base: int, exponent: int, modulus: int) -> int:
-    """base ** exponent % modulus for exponent >= 0, by square and multiply from the left."""
+    """Return base ** exponent % modulus, by square and multiply from the left.
+
+    Args:
+        base: int.
+        exponent: int, 0 or more.
+        modulus: int, above 0.
+    """
     mask = 1
     while mask <= exponent:
         mask <<= 1

@@ -1,7 +1,7 @@
-"""Bounds, tags and labels that `seal` and `bundle` keep to themselves: for those who write.
+"""Bounds, tags and labels of `seal` and `bundle`, as public names for the modules that write.
 
-A public constant takes 50 octets of a board's heap, so the readers have them folded in; a test
-holds the two against each other.
+A public constant takes 50 bytes of a board's heap, so the modules that read have private copies,
+which the compiler folds into the code. A test compares both.
 """
 
 MAX_SEAL = 4096
@@ -27,4 +27,4 @@ TLS_BOTH_SIDES = bytes.fromhex("301d0603551d250416301406082b0601050507030106082b
 PREDECESSOR = 0x80
 GRANTS = 0xA1
 BUNDLE_LABEL = "triseal bundle v1"
-ROLES = ("developer seal", "Store seal", "site seal")  # for people, by role
+ROLES = ("developer seal", "Store seal", "site seal")  # for people, indexed by role

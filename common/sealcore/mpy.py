@@ -1,21 +1,21 @@
-"""Walks a `.mpy` file from its header to its end.
+"""Walk a `.mpy` file from its header to its end.
 
 MicroPython's own loader takes the end of a file for a number that goes on for ever, so a file that
-was cut off hangs the whole board. Nothing is imported that was not walked before.
+was cut off hangs the whole board. So the node walks each file before it imports it.
 
-What is walked is the structure (version 6 of MicroPython's py/persistentcode.c): the header, the
-table of names, the table of constants, and each function with the functions inside it. What the
-code does is its own business.
+The walk follows the structure (version 6 of MicroPython's py/persistentcode.c): the header, the
+table of names, the table of constants, and each function with the functions inside it. It does not
+look at what the code does.
 """
 
 from . import errors
 from .compat import const
 
 _BLOCK = const(128)
-_DEEPEST = const(16)  # functions within functions, tuples within tuples: the loader recurses there
+_DEEPEST = const(16)  # of functions in functions, tuples in tuples: the loader recurses there
 _LARGEST = const(1 << 28)
-_LAST_NAME = const(165)  # the last name that needs no text, since every MicroPython has it: zip
-_TEXTS = const(5)  # kinds of constants: those from here on have a size
+_LAST_NAME = const(165)  # the last name that needs no text, because every MicroPython has it: zip
+_TEXTS = const(5)  # kinds of constants: from this one on they have a size
 _NUMBERS = const(7)
 _TUPLE = const(10)
 _ASSEMBLER = const(3)
@@ -25,14 +25,14 @@ _BSS = const(0x40)
 
 
 def check(file, size: int) -> tuple:
-    """Walk a whole file, or raise Unloadable.
+    """Walk a whole file.
 
     Args:
-        file: has `readinto`, and is at its begin.
+        file: an object with `readinto`, at the begin of the file.
         size: of the file, in bytes.
 
-    Returns: (sub-version, number of the architecture) that its native code wants; the architecture
-        is 0 where there is none.
+    Returns: (sub-version, number of the architecture) that its native code needs; the architecture
+        is 0 if it has no native code. Raises: Unloadable.
     """
     walk = _Walk(file, size)
     if walk.byte() != 0x4D or walk.byte() != 6:
@@ -102,7 +102,7 @@ class _Walk:
                 raise errors.Unloadable("a number")
 
     def count(self) -> int:
-        """Of what takes a byte each, at least."""
+        """Read a count of things that take at least one byte each."""
         value = self.number(_LARGEST)
         self._need(value)
         return value
@@ -120,7 +120,8 @@ class _Walk:
             raise errors.Unloadable("a text without its end")
 
     def tree(self, count: int, walk_one) -> None:
-        """Walk `count` things; `walk_one` says how many things follow that lie in that one."""
+        """Walk `count` things; `walk_one` walks one and returns how many things inside
+        it follow."""
         left = [count]
         while left:
             if not left[-1]:
@@ -187,7 +188,7 @@ class _Walk:
         if kind == 1:
             if flags >= size:
                 raise errors.Unloadable("a function")
-            return 0, 0  # that was the offset of its description
+            return 0, 0  # this was the offset of its description
         rodata = 0
         if kind == _ASSEMBLER:
             self.number(_LARGEST)
@@ -201,7 +202,7 @@ class _Walk:
         return flags, rodata
 
     def _relocations(self, text: int, rodata: int) -> None:
-        room = 0  # words from the one that is next to the end of what holds it
+        room = 0  # bits of the words from the next word on
         while True:
             what = self.byte()
             if what == 0xFF:

@@ -1,4 +1,5 @@
-"""The names that Triseal itself gives: one common name each, and labels for what has a place."""
+"""The names that Triseal gives: common names of certificates, and labels of sites, nodes and
+services."""
 
 from . import errors
 from .compat import const
@@ -9,14 +10,17 @@ _MAX_LABEL = const(63)
 
 
 def common_name(name) -> str:
-    """The text of a Name (DER) that is one UTF8String common name and nothing else.
+    """Return the text of a Name that is one UTF8String common name and nothing else.
 
-    Raises ProfileViolation for any other name, or MalformedDER for what its text is.
+    Args:
+        name: DER. The text has at most 64 octets (ub-common-name, RFC 5280 appendix A.1).
+
+    Raises: ProfileViolation for any other name, MalformedDER if its text is malformed.
     """
     size = len(name)
     if not 13 < size <= 13 + _MAX_COMMON_NAME:
         raise errors.ProfileViolation
-    # SEQUENCE { SET { SEQUENCE { type, text } } }, each as long as what is left
+    # SEQUENCE { SET { SEQUENCE { type, text } } }, each as long as the rest
     head = (0x30, size - 2, 0x31, size - 4, 0x30, size - 6, 0x06, 3, 0x55, 0x04, 3, 0x0C)
     if name[:12] != bytes(head):
         raise errors.ProfileViolation
@@ -27,10 +31,12 @@ def common_name(name) -> str:
 
 
 def check_label(text: str) -> str:
-    """Returns a site's, node's or service's name: 1 to 63 of a-z 0-9 . - _, no sign in front.
+    """Return `text` if it can name a site, a node or a service.
 
-    So it is one path segment of a SPIFFE ID and one file name on every file system that boards
-    have, on FAT (which folds case) too. Raises ProfileViolation.
+    A label has 1 to 63 of a-z 0-9 . - _ and no sign in front. So it is one path segment of a SPIFFE
+    ID, and one file name on every file system that boards have, also on FAT, which ignores case.
+
+    Raises: ProfileViolation.
     """
     sign = True
     for octet in text.encode():

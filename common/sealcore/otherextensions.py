@@ -1,6 +1,6 @@
-"""The standard extensions that `x509` makes no use of (RFC 5280 section 4.2): their form alone.
+"""Check the form of the standard extensions that `x509` does not use (RFC 5280 section 4.2).
 
-Nothing here is weighed. Where one of them is critical, `x509.check_issued` refuses.
+Their content decides nothing here. If one of them is critical, `x509.check_issued` refuses.
 """
 
 from . import errors, extensions, generalnames, policies, x501
@@ -18,7 +18,7 @@ _PE = b"\x2b\x06\x01\x05\x05\x07\x01"  # id-pe
 
 
 def _count(reader: Reader, tag: int = _INTEGER) -> None:
-    """SkipCerts: an integer that is not negative."""
+    """Read SkipCerts: an integer that is not negative."""
     if reader.integer(tag) < 0:
         raise errors.MalformedDER
 
@@ -28,7 +28,7 @@ def _identifier(reader: Reader) -> None:
 
 
 def _attribute(item: Reader) -> None:
-    """A type, and a SET of its values: one at least, in order."""
+    """Read a type, and a SET of its values: at least one, in order."""
     _identifier(item)
     values = item.enter(_SET)
     previous = b""
@@ -50,7 +50,8 @@ def _description(item: Reader) -> None:
 
 
 def _subtree(item: Reader) -> None:
-    """The base, [0] minimum, [1] maximum; that nobody may use the last two is no matter here."""
+    """Read the base, [0] minimum and [1] maximum. RFC 5280 forbids the last two; here they are
+    allowed."""
     generalnames.read(item, 2)
     if item.peek() == _CONTEXT and item.integer(_CONTEXT) < 1:  # 0 is the DEFAULT
         raise errors.MalformedDER
@@ -59,7 +60,7 @@ def _subtree(item: Reader) -> None:
 
 
 def _distribution_point(item: Reader) -> None:
-    """[0] distributionPoint, [1] reasons, [2] cRLIssuer: the first or the last at least."""
+    """Read [0] distributionPoint, [1] reasons, [2] cRLIssuer: at least the first or the last."""
     named = item.peek() == _TAGGED
     if named:
         name = item.enter(_TAGGED)
@@ -75,7 +76,7 @@ def _distribution_point(item: Reader) -> None:
 
 
 def _policy_constraints(reader: Reader) -> None:
-    """[0] requireExplicitPolicy, [1] inhibitPolicyMapping: one of the two at least."""
+    """Read [0] requireExplicitPolicy, [1] inhibitPolicyMapping: at least one of them."""
     if reader.peek() != _CONTEXT | 1:
         _count(reader, _CONTEXT)
     if reader.peek() >= 0:
@@ -83,20 +84,20 @@ def _policy_constraints(reader: Reader) -> None:
 
 
 def _name_constraints(reader: Reader) -> None:
-    """[0] permittedSubtrees, [1] excludedSubtrees: one of the two at least."""
+    """Read [0] permittedSubtrees, [1] excludedSubtrees: at least one of them."""
     if reader.peek() != _TAGGED | 1:
         policies.each(reader.enter(_TAGGED), _subtree)
     if reader.peek() >= 0:
         policies.each(reader.enter(_TAGGED | 1), _subtree)
 
 
-# What is in the SEQUENCE that all of these are.
+# All of these are a SEQUENCE; the functions read its inside.
 _IN_SEQUENCE = {
     _CE + b"\x12": generalnames.read_all,  # issuerAltName
     _CE + b"\x1e": _name_constraints,
     _CE + b"\x24": _policy_constraints,
 }
-# What is in each SEQUENCE of such a SEQUENCE.
+# These are a SEQUENCE OF SEQUENCE; the functions read the inside of one.
 _IN_EACH = {
     _CE + b"\x09": _attribute,  # subjectDirectoryAttributes
     _CE + b"\x1f": _distribution_point,  # cRLDistributionPoints
@@ -110,7 +111,14 @@ _INHIBIT_ANY_POLICY = _CE + b"\x36"
 
 
 def check(kind: bytes, value) -> None:
-    """Raise unless the value of an extension, if it is one of these, is well-formed."""
+    """Check that the value of one of these extensions is well-formed; others pass.
+
+    Args:
+        kind: its object identifier, encoded.
+        value: the DER inside the extension.
+
+    Raises: MalformedDER.
+    """
     if kind in _IN_SEQUENCE:
         reader = single(value)
         _IN_SEQUENCE[kind](reader)

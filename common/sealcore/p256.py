@@ -1,4 +1,4 @@
-"""ECDSA signatures on P-256 with SHA-256, verified (FIPS 186-4 section 6.4, RFC 3279)."""
+"""Verify ECDSA signatures on P-256 with SHA-256 (FIPS 186-4 section 6.4, RFC 3279)."""
 
 from . import errors, p256_table
 from .compat import const, sha256
@@ -12,14 +12,14 @@ _KEPT = const(4)
 
 
 class PublicKey:
-    """A P-256 public key: the affine coordinates of a point. Raises UnsupportedKey.
+    """A P-256 public key: the affine coordinates of a point. Raises: UnsupportedKey.
 
-    To verify takes a table of 1 KiB, which costs more than the rest. Those of the last four keys
-    are kept, for all objects together: the few keys that a trust bundle names are parsed again for
-    each check.
+    A verification needs a table of 1 KiB, and making the table costs more than the rest. The tables
+    of the last four keys are kept, for all objects together, because the few keys of a trust bundle
+    are parsed again for each check.
     """
 
-    algorithm = ECDSA_SHA256  # of its signatures, a whole AlgorithmIdentifier
+    algorithm = ECDSA_SHA256  # the whole AlgorithmIdentifier of its signatures
     _tables = ()  # (x, y, table), last used first
 
     def __init__(self, x: int, y: int):
@@ -28,11 +28,11 @@ class PublicKey:
         self.y = y
 
     def point(self) -> bytes:
-        """The uncompressed encoding (SEC 1 section 2.3.3): 65 octets."""
+        """Return the uncompressed encoding, 65 bytes (SEC 1 section 2.3.3)."""
         return b"\x04" + self.x.to_bytes(32, "big") + self.y.to_bytes(32, "big")
 
     def prepare(self) -> bytes:
-        """The key's table: from now on kept, until four other keys were used."""
+        """Return the key's table, which is kept from now on until four other keys were used."""
         found = None
         others = []
         for entry in PublicKey._tables:
@@ -42,16 +42,30 @@ class PublicKey:
                 others.append(entry)
         if found is None:
             found = (self.x, self.y, p256_table.build(self.x, self.y))
-        # One assignment, so that threads on the host never see it half done.
+        # One assignment, so that no other thread of a host sees it half done.
         PublicKey._tables = (found,) + tuple(others[: _KEPT - 1])
         return found[2]
 
     def verify(self, message, signature) -> None:
-        """Raises BadSignature unless `signature`, a DER ECDSA-Sig-Value, is over `message`."""
+        """Check that a signature is this key's over a message.
+
+        Args:
+            message: bytes.
+            signature: a DER ECDSA-Sig-Value.
+
+        Raises: BadSignature.
+        """
         self.verify_digest(sha256(message), signature)
 
     def verify_digest(self, digest, signature) -> None:
-        """The same for a message of which only the SHA-256 is at hand."""
+        """Check a signature over a message of which only the SHA-256 is at hand.
+
+        Args:
+            digest: 32 bytes.
+            signature: a DER ECDSA-Sig-Value.
+
+        Raises: BadSignature.
+        """
         r, s = _read(signature)
         w = invert(s, N)
         of_base = columns(int.from_bytes(digest, "big") * w % N)
@@ -63,12 +77,13 @@ class PublicKey:
 
 
 def from_point(point) -> PublicKey:
-    """The key in an uncompressed encoding; raises UnsupportedKey for all else."""
+    """Return the key of an uncompressed point, 65 bytes. Raises: UnsupportedKey for
+    anything else."""
     return PublicKey(*coordinates(point))
 
 
 def _read(signature) -> tuple:
-    """r and s, both within 1..N-1."""
+    """Return r and s of a signature, both within 1..N-1."""
     try:
         if len(signature) > _MAX_SIGNATURE:
             raise errors.MalformedDER

@@ -1,6 +1,6 @@
-"""The table of P-256's base point, as `p256_table.build` makes it (the tests compare the two).
+"""The table of P-256's base point, as `p256_table.build` makes it. The tests compare the two.
 
-Octets rather than integers: in a frozen module or on ROMFS they stay in flash.
+It is bytes rather than integers: in a frozen module or on ROMFS these stay in flash.
 """
 
 BASE = (

@@ -1,12 +1,12 @@
 """The group of P-256 (FIPS 186-4 section D.1.2.3): sums of multiples of known points.
 
-k*A is taken with a signed comb (Hedabou, Pinel, Beneteau 2005): an odd k is a sum of 260 terms
-+-2^i, read as 52 columns of 5 signs that lie 52 bits apart. A table holds what a column can add,
-+-A +-2^52 A +-2^104 A ..., so each column costs one doubling and one addition, whatever k is.
-Several multiples share the doublings.
+k*A is computed with a signed comb (Hedabou, Pinel, Beneteau 2005). An odd k is a sum of 260 terms
++-2^i. They are read as 52 columns of 5 signs that lie 52 bits apart. A table holds what a column
+can add, +-A +-2^52 A +-2^104 A ..., so each column costs one doubling and one addition, whatever k
+is. Several multiples share the doublings.
 
-Time of a verification on MicroPython (unix) over that of the textbook's (double-and-add with
-interleaving), and octets of a table, of which the base point has one and each key another:
+The time of a verification on MicroPython (unix), relative to the textbook's double-and-add with
+interleaving, and the bytes of a table. There is one table of the base point and one of each key:
 
     comb of 4 signs                                      0.34     512
     comb of 5 signs                                      0.28    1024
@@ -15,10 +15,10 @@ interleaving), and octets of a table, of which the base point has one and each k
     four windows side by side, 5 signed bits each        0.27    2048
     windows of 5 signed bits, nothing kept of the key    0.56     512    of which doublings 0.35
 
-Half of the time goes into `%`, which costs three products. So formulas reduce sums of products,
-once. What replaces `%` in C is slower here, since each step makes a new integer: Barrett takes 1.2
-to 1.4 times as long, Montgomery 1.2 to 2.4, the shifts and sums that suit this prime 8 to 12. The
-WebAssembly port, with 16-bit digits as on a board, ranks all of this alike.
+Half of the time goes into `%`, which costs as much as three products. So formulas reduce a sum of
+products only once. The usual replacements of `%` in C are slower here, because each step makes a
+new integer: Barrett takes 1.2 to 1.4 times as long, Montgomery 1.2 to 2.4, the shifts and sums for
+this prime 8 to 12. The WebAssembly port, with 16-bit digits as on a board, ranks all of them alike.
 """
 
 from .compat import const
@@ -35,9 +35,11 @@ _ALL = const(0x1F)
 
 
 def invert(a: int, modulus: int) -> int:
-    """1/a by Euclid's algorithm, a sixth of the time of pow(a, modulus - 2, modulus).
+    """Return 1/a by Euclid's algorithm, in a sixth of the time of pow(a, modulus - 2, modulus).
 
-    `a` is no multiple of the prime modulus, and no secret: the time depends on it.
+    Args:
+        a: no multiple of the modulus, and no secret, because the time depends on it.
+        modulus: a prime.
     """
     u = modulus
     v = a
@@ -56,7 +58,15 @@ def invert(a: int, modulus: int) -> int:
 
 
 def double(x: int, y: int, zz: int, zzz: int, times: int = 1) -> tuple:
-    """The point doubled `times` times; of infinity, infinity."""
+    """Return the point doubled `times` times; infinity stays infinity.
+
+    Args:
+        x: see the comment above.
+        y: see the comment above.
+        zz: see the comment above.
+        zzz: see the comment above.
+        times: 1 or more.
+    """
     p = P  # a local name is found faster
     while times:
         times -= 1
@@ -73,7 +83,16 @@ def double(x: int, y: int, zz: int, zzz: int, times: int = 1) -> tuple:
 
 
 def add(x: int, y: int, zz: int, zzz: int, x2: int, y2: int) -> tuple:
-    """The sum with the affine point (x2, y2), in every case."""
+    """Return the sum with the affine point (x2, y2), in every case.
+
+    Args:
+        x: see the comment above.
+        y: see the comment above.
+        zz: see the comment above.
+        zzz: see the comment above.
+        x2: coordinate of the affine point.
+        y2: coordinate of the affine point.
+    """
     if not zz:
         return x2, y2, 1, 1
     p = P
@@ -81,7 +100,7 @@ def add(x: int, y: int, zz: int, zzz: int, x2: int, y2: int) -> tuple:
     m = (y2 * zzz - y) % p
     if not u and not m:
         return double(x, y, zz, zzz)
-    # Where u alone is zero, the points are opposite, and the formulas give infinity.
+    # If only u is zero, the points are opposite, and the formulas give infinity.
     v = u * u % p
     w = u * v % p
     s = x * v % p
@@ -90,9 +109,13 @@ def add(x: int, y: int, zz: int, zzz: int, x2: int, y2: int) -> tuple:
 
 
 def columns(k: int) -> bytearray:
-    """The columns of 0 <= k < N, lowest first: bit i of a column is the sign of 2^(52 i), 1 for +.
+    """Return the columns of a multiplier, lowest first: bit i of a column is the sign of 2^(52 i),
+    1 for +.
 
-    An even k has no such form, but N - k is odd: all signs of that are turned round.
+    An even k has no such form, but N - k is odd: then all its signs are inverted.
+
+    Args:
+        k: 0 <= k < N.
     """
     odd = k & 1
     bits = (N - k, k)[odd] >> 1 | 1 << TEETH * SPACING - 1
@@ -110,7 +133,11 @@ def columns(k: int) -> bytearray:
 
 
 def combine(terms: tuple) -> tuple:
-    """The sum of multiples; `terms` are pairs of a multiplier's columns and a point's table."""
+    """Return the sum of several multiples as a point.
+
+    Args:
+        terms: pairs of a multiplier's columns and a point's table.
+    """
     point = (0, 0, 0, 0)
     for i in range(SPACING - 1, -1, -1):
         point = double(*point)

@@ -1,8 +1,8 @@
-"""P-256 private keys: ECDSA signatures with nonces by RFC 6979, keys made and kept (RFC 5915).
+"""P-256 private keys: ECDSA signatures with nonces by RFC 6979; making and storing keys (RFC 5915).
 
 The point operations are the same, in the same order, for every key and nonce, and inversions go by
-fixed exponents. The integers beneath are Python's, whose time depends on their values: this stands
-against whoever sees which operations run, not against one who measures each.
+fixed exponents. The integers beneath are Python's, whose time depends on their values. So this
+resists an attacker who sees which operations run, but not one who measures the time of each.
 """
 
 from . import encode, errors
@@ -13,7 +13,7 @@ from .p256_base import BASE
 from .p256_curve import N, P, columns, combine
 
 _PRIME256V1 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
-_TRIES = const(8)  # one is refused with a chance of 2^-32
+_TRIES = const(8)  # one attempt fails with a probability of 2^-32
 
 
 class PrivateKey:
@@ -25,12 +25,13 @@ class PrivateKey:
         self._d = d
 
     def public_key(self) -> PublicKey:
-        """The key that verifies what this one signs."""
+        """Return the p256.PublicKey that verifies what this key signs."""
         x, y, zz, zzz = combine(((columns(self._d), BASE),))
         return PublicKey(x * modpow(zz, P - 2, P) % P, y * modpow(zzz, P - 2, P) % P)
 
     def sign(self, message) -> bytes:
-        """A DER ECDSA-Sig-Value over the message's SHA-256; the same for the same message."""
+        """Return a DER ECDSA-Sig-Value over the SHA-256 of `message`; the same for the same message
+        (RFC 6979)."""
         digest = sha256(message)
         nonces = _nonces(self._d, digest)
         while True:
@@ -42,7 +43,8 @@ class PrivateKey:
                 return encode.sequence(encode.integer(r), encode.integer(s))
 
     def sec1(self) -> bytes:
-        """The ECPrivateKey (RFC 5915), with curve and public key: what mbedTLS and OpenSSL read."""
+        """Return the ECPrivateKey (RFC 5915), with curve and public key, which mbedTLS and OpenSSL
+        read."""
         return encode.sequence(
             encode.integer(1),
             encode.octets(self._d.to_bytes(32, "big")),
@@ -52,9 +54,12 @@ class PrivateKey:
 
 
 def from_sec1(der) -> PrivateKey:
-    """The key in an ECPrivateKey as `sec1` writes it.
+    """Return the key in an ECPrivateKey as `sec1` writes it.
 
-    Raises MalformedDER, or UnsupportedKey if curve or public key are missing or do not match.
+    Args:
+        der: the ECPrivateKey.
+
+    Raises: MalformedDER, or UnsupportedKey if curve or public key are missing or do not match.
     """
     fields = single(der)
     fields.unsigned(1, 1)
@@ -67,7 +72,11 @@ def from_sec1(der) -> PrivateKey:
 
 
 def generate(random) -> PrivateKey:
-    """A new key; `random(n)` returns n octets that nobody can guess, as os.urandom does."""
+    """Return a new PrivateKey.
+
+    Args:
+        random: random(n) returns n bytes that nobody can guess, as os.urandom does.
+    """
     for _ in range(_TRIES):
         d = int.from_bytes(random(32), "big")
         if 1 <= d < N:
@@ -76,7 +85,7 @@ def generate(random) -> PrivateKey:
 
 
 def _nonces(d: int, digest: bytes):
-    """The candidates for k (RFC 6979 section 3.2), each within 1..N-1."""
+    """Yield the candidates for k (RFC 6979 section 3.2), each within 1..N-1."""
     seed = d.to_bytes(32, "big") + (int.from_bytes(digest, "big") % N).to_bytes(32, "big")
     v = b"\x01" * 32
     key = b"\x00" * 32
@@ -93,7 +102,7 @@ def _nonces(d: int, digest: bytes):
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256 (RFC 2104) with a key of 32 octets; MicroPython has no hmac."""
+    """Return HMAC-SHA-256 (RFC 2104) with a key of 32 bytes; MicroPython has no hmac."""
     inner = bytes([octet ^ 0x36 for octet in key]) + b"\x36" * 32
     outer = bytes([octet ^ 0x5C for octet in key]) + b"\x5c" * 32
     return sha256(outer + sha256(inner + message))

@@ -1,16 +1,20 @@
-"""The table of a point for `p256_curve.combine`: 16 points, affine, 64 octets each."""
+"""Build the table of a point for `p256_curve.combine`: 16 affine points, 64 bytes each."""
 
 from .p256_curve import SPACING, TEETH, P, add, double, invert
 
 
 def build(x: int, y: int) -> bytearray:
-    """The table of the point (x, y).
+    """Return the table of the point (x, y).
 
     With A[i] = 2^(52 i) * (x, y), entry e is A[4] plus A[i] for each bit i that e has, minus A[i]
-    for each that it lacks. No sum here is infinity or a doubling: the terms are multiples of the
-    point by different numbers, none of them 0, all far below N.
+    for each bit that it lacks. No sum here is infinity or a doubling, because the terms are
+    multiples of the point by different numbers, none of them 0, all far below N.
+
+    Args:
+        x: coordinate of an affine point on the curve.
+        y: coordinate of an affine point on the curve.
     """
-    table = bytearray(64 << TEETH - 1)  # first, while the heap has such a piece
+    table = bytearray(64 << TEETH - 1)  # first, while the heap has a free piece of this size
     powers = _powers(x, y)
     point = powers[-1] + (1, 1)
     for i in range(0, 2 * TEETH - 2, 2):
@@ -23,7 +27,7 @@ def build(x: int, y: int) -> bytearray:
 
 
 def _powers(x: int, y: int) -> list:
-    """A[0], 2*A[0], A[1], 2*A[1], ... A[4], affine."""
+    """Return A[0], 2*A[0], A[1], 2*A[1], ... A[4], affine."""
     points = []
     point = (x, y, 1, 1)
     for _ in range(TEETH - 1):
@@ -35,7 +39,8 @@ def _powers(x: int, y: int) -> list:
 
 
 def _extend(table: bytearray, count: int, x2: int, y2: int) -> None:
-    """Entry count + e is entry e plus (x2, y2), for each of the first `count`."""
+    """Make entry count + e the sum of entry e and (x2, y2), for each of the first
+    `count` entries."""
     number = int.from_bytes
     inverses = _inverses([x2 - number(table[64 * e : 64 * e + 32], "big") for e in range(count)])
     for e in range(count):
@@ -52,7 +57,7 @@ def _put(table: bytearray, entry: int, x: int, y: int) -> None:
 
 
 def _affine(points: list) -> list:
-    """The points, (x, y, zz, zzz) and none of them infinity, as (x, y)."""
+    """Return the points, given as (x, y, zz, zzz), none of them infinity, as (x, y)."""
     inverses = _inverses([point[3] for point in points])
     result = []
     for (x, y, zz, _), cube in zip(points, inverses):
@@ -62,7 +67,7 @@ def _affine(points: list) -> list:
 
 
 def _inverses(values: list) -> list:
-    """All 1 / value, with one inversion for all (Montgomery's trick)."""
+    """Return all 1 / value with one inversion (Montgomery's trick)."""
     products = [1]
     for value in values:
         products.append(products[-1] * value % P)

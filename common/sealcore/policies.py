@@ -1,4 +1,4 @@
-"""What a certificate says of the policies that it was issued under (RFC 5280 section 4.2.1.4)."""
+"""Check the form of certificate policies (RFC 5280 section 4.2.1.4)."""
 
 from . import errors, x501
 from .compat import const
@@ -14,7 +14,14 @@ _USER_NOTICE = b"\x2b\x06\x01\x05\x05\x07\x02\x02"  # id-qt-unotice
 
 
 def each(reader: Reader, function) -> None:
-    """SEQUENCE SIZE (1..MAX) OF SEQUENCE: `function` reads what is in one of those."""
+    """Read a SEQUENCE SIZE (1..MAX) OF SEQUENCE.
+
+    Args:
+        reader: a `der.Reader` over its inside.
+        function: called with a reader over the inside of each element.
+
+    Raises: MalformedDER.
+    """
     more = True
     while more:
         item = reader.enter()
@@ -24,7 +31,11 @@ def each(reader: Reader, function) -> None:
 
 
 def read(item: Reader) -> None:
-    """What is in one PolicyInformation."""
+    """Read the inside of one PolicyInformation. Raises: MalformedDER.
+
+    Args:
+        item: a `der.Reader` over it.
+    """
     x501.check_oid(item.value(_OID))
     if item.peek() >= 0:
         each(item.enter(), _qualifier)
@@ -42,7 +53,7 @@ def _qualifier(item: Reader) -> None:
 
 
 def _user_notice(notice: Reader) -> None:
-    """noticeRef { organization, noticeNumbers }, explicitText, both optional."""
+    """Read noticeRef { organization, noticeNumbers } and explicitText, both optional."""
     if notice.peek() == _SEQUENCE:
         reference = notice.enter()
         _display_text(reference)
@@ -58,7 +69,7 @@ def _user_notice(notice: Reader) -> None:
 def _display_text(reader: Reader) -> None:
     tag = reader.peek()
     value = reader.value()
-    if tag != _VISIBLE_STRING:  # which is Latin-1 on the identity cards of Belgium
+    if tag != _VISIBLE_STRING:  # Belgium's identity cards have Latin-1 in it
         if tag not in _DISPLAY_TEXT:
             raise errors.MalformedDER
         x501.check_string(tag, value)

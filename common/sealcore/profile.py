@@ -1,7 +1,7 @@
-"""The extensions that Triseal's end-entity certificates have, each in one exact form.
+"""The extensions of Triseal's end-entity certificates, each of which has one exact form.
 
-A certificate of the profile holds nothing that the profile does not name. So most of it is read by
-comparing rather than by parsing, and two can be held against each other whole.
+A certificate of the profile holds nothing that the profile does not name. So most of it is compared
+rather than parsed, and two certificates can be compared as a whole.
 """
 
 from . import errors, names
@@ -9,7 +9,7 @@ from .compat import const
 from .der import Reader, single
 
 _V3 = const(3)
-# Whole AlgorithmIdentifiers, as in `rsa`, `keys` and `eckeys`
+# Whole AlgorithmIdentifiers, the same as in `rsa`, `keys` and `eckeys`
 _RSA_SHA256 = const(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00")
 _ECDSA_SHA256 = const(b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02")
 _RSA_KEY = const(b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00")
@@ -43,18 +43,23 @@ _TLS_BOTH_SIDES = const(
     b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02"
 )
 _NO_REV_AVAIL = const(b"\x30\x09\x06\x03\x55\x1d\x38\x04\x02\x05\x00")
-# authorityKeyIdentifier up to the 20 octets of the identifier, which may be there or not.
+# authorityKeyIdentifier up to the identifier of 20 bytes; the extension is optional.
 _KEY_ID = const(b"\x30\x1f\x06\x03\x55\x1d\x23\x04\x18\x30\x16\x80\x14")
 
 
 def check(cert) -> str:
-    """Check what a Certificate of the profile has in front of its extensions. Of its key this is
-    the form: whoever uses the key, or has it in a trust bundle, reads its numbers.
+    """Check everything in front of the extensions of a certificate of the profile.
 
-    Returns: the text of its subject, which is one common name, as its issuer is. Raises:
+    Of the key it checks the form only: the code that uses the key, or has it in a trust bundle,
+    reads its numbers.
+
+    Args:
+        cert: a certificate.Certificate.
+
+    Returns: the text of its subject, which is one common name, like its issuer. Raises:
         ProfileViolation, MalformedDER or UnsupportedKey.
     """
-    # A serial number has 16 octets: the first is not zero, and its top bit is clear.
+    # A serial number has 16 bytes: the first is not zero, and its top bit is clear.
     if cert.version != _V3 or not 0 < cert.serial >> 120 < 0x80:
         raise errors.ProfileViolation
     if cert.algorithm not in (_RSA_SHA256, _ECDSA_SHA256):
@@ -70,7 +75,7 @@ def check(cert) -> str:
 
 
 def read(reader, service: bool, uri: bool) -> tuple:
-    """Read the extensions of a certificate: all that are due, and no other.
+    """Read the extensions of a certificate: all that the profile demands, and no other.
 
     Args:
         reader: the `der.Reader` that a Certificate hands to its method `read`.
@@ -102,8 +107,8 @@ def read(reader, service: bool, uri: bool) -> tuple:
 
 
 def _read(reader, der: bytes, keys: list) -> dict:
-    """{key: the DER inside} of extensions that are those in `der`, each once, and those of `keys`,
-    which are not critical."""
+    """Return {key: the DER inside} of the extensions in `keys`, which are not critical; all others
+    must be those in `der`, each of them once."""
     missing = []
     expected = Reader(der)
     while expected.peek() >= 0:

@@ -1,8 +1,8 @@
 """The three seals of a service: certificates of the profile with a ServiceSeal extension.
 
-A small board has no room for three seals, and for what reads them, beside a signature that is
-verified. So what the other steps of custody need is kept as a `Brief` each, and this module and its
-like are forgotten before they begin.
+A small board has no room for three seals, and for the code that reads them, beside the verification
+of a signature. So a `Brief` of each seal keeps what the other steps of custody need, and the board
+forgets this module and other readers before these steps begin.
 """
 
 from collections import namedtuple
@@ -16,7 +16,7 @@ DEVELOPER = const(0)
 STORE = const(1)
 SITE = const(2)
 
-# Public in `limits`, for those who write: here each would take 50 octets of a board's heap.
+# Public in `limits`, for modules that write: here each name would take 50 bytes of a board's heap.
 _MAX_SIZE = const(4096)
 _MAX_EXECUTABLE = const(16777216)
 _MAX_VERSION_TEXT = const(32)
@@ -30,28 +30,28 @@ _KEPT = const(
     "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
     " grants serial service_version security_version executable_hash executable_size metadata_hash"
 )
-# What `custody` needs of a Seal, under the same names, in octets of its own.
+# The part of a Seal that `custody` needs, under the same names, in bytes of its own.
 Brief = namedtuple("Brief", _KEPT.split())
 
 
 class Seal(Certificate):
-    """One seal that fits the profile. Only `custody` says whether it is to be believed.
+    """A seal that fits the profile. Only `custody` says whether it can be trusted. It has
+    everything that a Certificate has, and
 
     role               DEVELOPER, STORE or SITE
     service            the service's name
-    core               the DER of what must be equal in all three seals of a service
-    executable_hash    SHA-256, 32 octets
-    executable_size    octets
-    metadata_hash      SHA-256, 32 octets
+    core               the DER of the fields that must be equal in all three seals of a service
+    executable_hash    SHA-256, 32 bytes
+    executable_size    bytes
+    metadata_hash      SHA-256, 32 bytes
     service_version    for people, e.g. "1.2.0": visible ASCII
     security_version   int, never goes down on a node
     predecessor        SHA-256 of the seal before this one; None in a developer seal
-    grants             tuple of str; empty but in a site seal
-    uri                SPIFFE ID; "" but in a site seal
+    grants             tuple of str; empty except in a site seal
+    uri                SPIFFE ID; "" except in a site seal
     hash               SHA-256 of the seal, which the next one names as its predecessor; None in a
                        site seal
     key                SHA-256 of the subject's SubjectPublicKeyInfo
-    and what a Certificate has.
     """
 
     def __init__(self, der, role: int):
@@ -64,6 +64,7 @@ class Seal(Certificate):
         self.service = names.check_label(profile.check(self))
 
     def read(self, reader) -> None:
+        """Read what follows the subject's key, from a `der.Reader`."""
         self.uri, value = profile.read(reader, True, self.role == SITE)
         reader = single(value)
         reader.unsigned(1, 1)  # version
@@ -72,7 +73,7 @@ class Seal(Certificate):
         self.metadata_hash = reader.octets(32, 32)
         self.service_version = reader.text(1, _MAX_VERSION_TEXT)
         for octet in self.service_version.encode():
-            # People read it: nothing that is hidden, or that turns round what stands beside it.
+            # People read it: so no hidden characters, and none that change the direction of text.
             if not 0x21 <= octet <= 0x7E:
                 raise errors.ProfileViolation
         self.security_version = reader.unsigned(0, _MAX_SECURITY_VERSION)
@@ -95,13 +96,14 @@ parse = Seal
 
 
 def brief(der, role: int, seal=None) -> Brief:
-    """Parse a seal and keep the Brief of it.
+    """Parse a seal and keep a Brief of it.
 
     Args:
-        der, role: as `parse` has them.
-        seal: the Brief of the seal that builds on this one: what it holds is not kept twice.
+        der: the seal.
+        role: DEVELOPER, STORE or SITE.
+        seal: the Brief of the seal that builds on this one: equal values are not kept twice.
 
-    Raises: what `parse` raises; where that has no detail, with the name of the seal.
+    Raises: the errors of `parse`; one without a detail gets the name of the seal as its detail.
     """
     collect()
     try:
@@ -114,7 +116,7 @@ def brief(der, role: int, seal=None) -> Brief:
 
 
 def _kept(value, held):
-    """A value in octets of its own: those that are held already, or else a copy."""
+    """Return a value in bytes of its own: those that are held already, or else a copy."""
     if isinstance(value, memoryview):
         value = bytes(value)
     for known in held:
@@ -127,10 +129,10 @@ def read(package, site: Brief) -> tuple:
     """Read the seals of a package, one after the other.
 
     Args:
-        package: as `custody` has it; each seal is asked for once.
-        site: of the site seal that builds on them.
+        package: as `custody` describes it; each seal is asked for once.
+        site: Brief of the site seal that builds on them.
 
-    Returns: Briefs of site, Store and developer seal. Raises: what `parse` raises.
+    Returns: Briefs of site, Store and developer seal. Raises: the errors of `parse`.
     """
     store = brief(package.store_seal, STORE, site)
     return site, store, brief(package.developer_seal, DEVELOPER, store)

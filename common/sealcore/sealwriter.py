@@ -1,4 +1,4 @@
-"""What `seal` and `bundle` read, written: for those who issue."""
+"""Write what `seal` and `bundle` read, for the parties that issue."""
 
 from . import encode, limits, timetext
 
@@ -6,7 +6,7 @@ _COMMON_NAME = b"\x55\x04\x03"
 
 
 def name(text: str) -> bytes:
-    """The DER of a name that is one common name."""
+    """Return the DER of a Name whose only common name is `text`."""
     if not 1 <= len(text.encode()) <= 64:
         raise ValueError("a name has 1 to 64 octets")
     attribute = encode.sequence(encode.oid(_COMMON_NAME), encode.text(text))
@@ -20,7 +20,15 @@ def core(
     service_version: str,
     security_version: int,
 ) -> bytes:
-    """The DER of the ServiceSeal fields that are equal in all three seals."""
+    """Return the DER of the ServiceSeal fields that are equal in all three seals.
+
+    Args:
+        executable_hash: SHA-256, 32 bytes.
+        executable_size: bytes, 1 to limits.MAX_EXECUTABLE.
+        metadata_hash: SHA-256, 32 bytes.
+        service_version: visible ASCII, at most 32 bytes.
+        security_version: 0 to limits.MAX_SECURITY_VERSION.
+    """
     return (
         encode.integer(1)
         + encode.octets(executable_hash)
@@ -32,7 +40,7 @@ def core(
 
 
 def service_seal(core, predecessor: bytes = b"", grants=None) -> bytes:
-    """The value of a ServiceSeal extension.
+    """Return the value of a ServiceSeal extension.
 
     Args:
         core: from `core` or a Seal.
@@ -48,12 +56,21 @@ def service_seal(core, predecessor: bytes = b"", grants=None) -> bytes:
 
 
 def uri_name(uri: str) -> bytes:
-    """The value of a subjectAltName extension that holds this URI alone."""
+    """Return the value of a subjectAltName extension that holds only the URI `uri`."""
     return encode.sequence(encode.text(uri, 0x86))
 
 
 def bundle_tbs(version: int, site: str, issued_at: int, site_keys, store_keys, developers) -> bytes:
-    """The part of a trust bundle that is signed; the lists hold (name, SubjectPublicKeyInfo)."""
+    """Return the part of a trust bundle that is signed.
+
+    Args:
+        version: 1 or more.
+        site: the site's name.
+        issued_at: Unix seconds.
+        site_keys: pairs (name, SubjectPublicKeyInfo), both DER.
+        store_keys: the same for Stores.
+        developers: the same for developers.
+    """
     return encode.sequence(
         encode.text(limits.BUNDLE_LABEL),
         encode.integer(version),
@@ -67,5 +84,11 @@ def bundle_tbs(version: int, site: str, issued_at: int, site_keys, store_keys, d
 
 
 def signed(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:
-    """A signed thing: `algorithm` is an AlgorithmIdentifier of `keys`."""
+    """Return SEQUENCE { tbs, algorithm, signature BIT STRING }.
+
+    Args:
+        tbs: the signed part, DER.
+        algorithm: an AlgorithmIdentifier of `keys`, DER.
+        signature: its bytes.
+    """
     return encode.sequence(tbs, algorithm, encode.bits(signature))

@@ -1,4 +1,4 @@
-"""Signed time: the site's word on the time, for one nonce that the node has just drawn.
+"""Signed time: the time that the site has signed for one nonce, which the node drew just before.
 
 SignedTime ::= SEQUENCE { tbs TBSTime, signatureAlgorithm AlgorithmIdentifier,
                           signature BIT STRING }
@@ -17,17 +17,29 @@ _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 
 
 def tbs(site: str, nonce: bytes, now: int) -> bytes:
-    """What the site signs."""
+    """Return the bytes that the site signs.
+
+    Args:
+        site: the site's name.
+        nonce: 16 bytes.
+        now: Unix seconds.
+    """
     return encode.sequence(
         encode.text(LABEL), encode.text(site), encode.octets(nonce), encode.integer(now)
     )
 
 
 def read(der, site_keys, site: str, nonce) -> int:
-    """The time, in Unix seconds, that one of the site's keys signed for this nonce.
+    """Return the time, in Unix seconds, that one of the site's keys signed for this nonce.
 
-    Raises MalformedDER, BadSignature, WrongSite, or
-    BadMessage where the nonce is another: somebody plays back an old answer.
+    Args:
+        der: a SignedTime.
+        site_keys: the (name, SubjectPublicKeyInfo) pairs of a trust bundle, both DER.
+        site: the site's name.
+        nonce: the one that the node drew, 16 bytes.
+
+    Raises: MalformedDER, BadSignature, UntrustedSigner, WrongSite, or BadMessage for another nonce,
+        which means that somebody replays an old answer.
     """
     body, algorithm, signature = split(der)
     keys.verify_any(site_keys, algorithm, sha256(body), signature)

@@ -1,4 +1,4 @@
-"""Unix seconds to text: for certificates (RFC 5280 section 4.1.2.5) and for people."""
+"""Unix seconds as text: for certificates (RFC 5280 section 4.1.2.5) and for people."""
 
 from . import encode
 from .compat import const
@@ -10,10 +10,10 @@ _DAY = const(86400)
 
 
 def fields(seconds: int):
-    """(year, month, day, hour, minute, second) of a Unix time."""
+    """Return (year, month, day, hour, minute, second) of a Unix time."""
     days = seconds // _DAY
     rest = seconds % _DAY
-    count = 12 * (1969 + days // 366)  # never too late
+    count = 12 * (1969 + days // 366)  # an estimate that is never too late
     while days_before(count + 1) <= days:
         count += 1
     day = days - days_before(count) + 1
@@ -21,7 +21,7 @@ def fields(seconds: int):
 
 
 def der(seconds: int) -> bytes:
-    """The DER Time for a Unix time in 1950..9999."""
+    """Return the DER Time of a Unix time from 1950 to 9999 (RFC 5280 section 4.1.2.5)."""
     year, *rest = fields(seconds)
     if not 1950 <= year <= 9999:
         raise ValueError("year out of range")
@@ -32,5 +32,5 @@ def der(seconds: int) -> bytes:
 
 
 def iso(seconds: int) -> str:
-    """For people: 2026-11-22T12:31:05Z."""
+    """Return a Unix time for people: 2026-11-22T12:31:05Z."""
     return "%04d-%02d-%02dT%02d:%02d:%02dZ" % fields(seconds)

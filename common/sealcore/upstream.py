@@ -1,11 +1,11 @@
-"""The steps of `custody` for those before the node: the Store and the site's manager."""
+"""The steps of `custody` for the parties before the node: the Store and the site's manager."""
 
 from . import seal
 from .custody import check_content, check_developer, check_package
 
 
 def verify_package(package, trust, now, floor=0) -> seal.Seal:
-    """All steps but 2-4, for the site's manager before it issues.
+    """Run all steps but 2 to 4, for the site's manager before it issues a site seal.
 
     Args:
         package: as in `custody`.
@@ -23,12 +23,13 @@ def verify_package(package, trust, now, floor=0) -> seal.Seal:
 
 
 def verify_submission(package, developers, now, floor=0) -> seal.Seal:
-    """Steps 1 and 7-10, for the Store before it countersigns.
+    """Run steps 1 and 7 to 10, for the Store before it countersigns.
 
     Args:
-        package: as in `custody`; its Store seal is not looked at.
-        developers: the (name, SubjectPublicKeyInfo) pairs, DER, that the Store believes.
-        now, floor: as above.
+        package: as in `custody`; its Store seal is not read.
+        developers: the (name, SubjectPublicKeyInfo) pairs, DER, that the Store trusts.
+        now: Unix seconds.
+        floor: security version of the package that it replaces.
 
     Returns: the developer seal. Raises: a leaf of SealError.
     """

@@ -1,6 +1,6 @@
 """Times of X.509 (RFC 5280 section 4.1.2.5) to Unix seconds, by integers alone.
 
-No board agrees with another on an epoch, so no clock function has a say here.
+Boards have different epochs, so this module uses no clock function.
 """
 
 from . import errors
@@ -11,23 +11,32 @@ _GENERALIZED_TIME = const(0x18)
 
 
 def days_before(count: int) -> int:
-    """Days from 1970-01-01 to the first of a month; `count` is 12 * year + month - 1."""
+    """Return the days from 1970-01-01 to the first of a month.
+
+    Args:
+        count: 12 * year + month - 1.
+    """
     year = count // 12
     month = count % 12
     days = 365 * (year - 1970) + 28 * month
-    # What the months so far have beyond 28 days.
+    # The days that the months so far have beyond 28.
     for extra in b"\x03\x00\x03\x02\x03\x02\x03\x03\x02\x03\x02"[:month]:
         days += extra
-    if month < 2:  # the leap day is yet to come
+    if month < 2:  # the leap day has not come yet
         year -= 1
     return days + year // 4 - year // 100 + year // 400 - 477
 
 
 def read(reader) -> int:
-    """Read a Time from a `der.Reader`: Unix seconds.
+    """Read a Time and return Unix seconds (RFC 5280 section 4.1.2.5).
 
-    Whole seconds, `Z`, real calendar days, and for each year the one type that RFC 5280 gives it;
-    digits one by one, since int() would take signs, blanks and underscores.
+    A time has whole seconds, `Z`, and a real calendar day, and each year has one of the two types.
+    The digits are read one by one, because int() would accept signs, blanks and underscores.
+
+    Args:
+        reader: a `der.Reader` before it.
+
+    Raises: MalformedDER.
     """
     tag = reader.peek()
     value = reader.value()

@@ -20,7 +20,8 @@ _WIDTHS = {_BMP_STRING: 2, _UNIVERSAL_STRING: 4}  # octets of a character
 
 
 def check_oid(value) -> None:
-    """X.690 8.19: minimal sub-identifiers, the last one ended; raises MalformedDER."""
+    """Check an encoded object identifier (X.690 section 8.19): minimal sub-identifiers, the last
+    one complete. Raises: MalformedDER."""
     if not value or value[-1] & 0x80:
         raise errors.MalformedDER
     start = True
@@ -31,7 +32,14 @@ def check_oid(value) -> None:
 
 
 def check_string(tag: int, value) -> None:
-    """The octets of a string value fit its type; raises MalformedDER, for other types too."""
+    """Check that the octets of a string value fit its type.
+
+    Args:
+        tag: of the string type.
+        value: its octets.
+
+    Raises: MalformedDER, also for a type that is no string.
+    """
     if tag == _UTF8_STRING:
         check_utf8(value)
     elif tag == _PRINTABLE_STRING:
@@ -53,14 +61,16 @@ def check_string(tag: int, value) -> None:
 
 
 def _check_bits(value) -> None:
-    """X.690 8.6.2, 11.2.1: there are as many unused bits as the first octet says, all zero."""
-    # Without any bits the last octet is the first: a count of unused ones other than 0 fails too.
+    """X.690 sections 8.6.2 and 11.2.1: the first octet counts the unused bits, and these are all
+    zero."""
+    # Without any bits the last octet is the first: a count of unused bits other than 0 fails too.
     if not value or value[0] > 7 or value[-1] & (1 << value[0]) - 1:
         raise errors.MalformedDER
 
 
 def _check_characters(value, width: int) -> None:
-    """Whole characters that Unicode has: surrogates and what lies beyond are none."""
+    """Check that there are whole characters, and only ones that Unicode has: no surrogates, none
+    beyond."""
     if len(value) % width:
         raise errors.MalformedDER
     for i in range(0, len(value), width):
@@ -76,14 +86,26 @@ def _only(value, allowed: bytes) -> None:
 
 
 def check(name) -> None:
-    """`name` is one well-formed Name: a SEQUENCE of non-empty, ordered SETs of attributes."""
+    """Check one well-formed Name: a SEQUENCE of non-empty, ordered SETs of attributes.
+
+    Args:
+        name: DER.
+
+    Raises: MalformedDER.
+    """
     rdns = single(name)
     while rdns.peek() >= 0:
         check_rdn(rdns.enter(_SET))
 
 
 def check_rdn(rdn) -> None:
-    """Raise unless the reader holds attributes of a SET: one at least, in order."""
+    """Check the attributes of a SET: at least one, in order.
+
+    Args:
+        rdn: a `der.Reader` over its inside.
+
+    Raises: MalformedDER.
+    """
     previous = b""
     while not previous or rdn.peek() >= 0:
         element = bytes(rdn.element())
@@ -102,13 +124,13 @@ def _check_attribute(element) -> None:
 
 
 def _folded(tag: int, value) -> bytes:
-    """ASCII case folded and white space compressed, as RFC 5280 section 7.1 compares strings.
+    """Fold ASCII case and compress white space, as RFC 5280 section 7.1 compares strings.
 
-    Letters beyond ASCII compare as they are: MicroPython has no Unicode tables, and a name that
-    fails to match is refused.
+    Letters beyond ASCII are compared as they are, because MicroPython has no Unicode tables, and a
+    name that fails to match is refused.
     """
     if tag in (_UTF8_STRING, _PRINTABLE_STRING, _IA5_STRING):
-        # One tag for all that compare with each other, or text could pass for a tag and a text.
+        # One tag for all types that compare with each other, or text could pass for a tag and text.
         return b"\x0c" + b" ".join(bytes(value).lower().split())
     return bytes((tag,)) + bytes(value)
 
@@ -129,6 +151,13 @@ def _comparable(name) -> list:
 
 
 def check_match(a, b) -> None:
-    """Raises NameMismatch unless the two names are the same by RFC 5280 section 7.1."""
+    """Check that two names are the same by RFC 5280 section 7.1.
+
+    Args:
+        a: DER of one Name.
+        b: DER of the other.
+
+    Raises: NameMismatch.
+    """
     if a != b and _comparable(a) != _comparable(b):
         raise errors.NameMismatch("the issuer is another")

@@ -18,7 +18,7 @@ _MAX_EXTENSIONS = const(32)
 _NAME_CONSTRAINTS = b"\x55\x1d\x1e"
 _BEYOND_SERIAL = 1 << 159  # 20 octets (RFC 5280 section 4.1.2.2)
 
-# Critical extensions that check_issued weighs or hands on as parsed; any other is refused.
+# Critical extensions that check_issued checks or hands on as parsed; it refuses any other.
 _UNDERSTOOD = (
     extensions.BASIC_CONSTRAINTS,
     extensions.KEY_USAGE,
@@ -28,18 +28,18 @@ _UNDERSTOOD = (
 
 
 class Certificate(certificate.Certificate):
-    """A parsed certificate; being parsed says nothing about being trusted.
+    """A parsed certificate. That it parses does not mean that it can be trusted. It has everything
+    that a certificate.Certificate has, and
 
     public_key  rsa.PublicKey or p256.PublicKey
     extensions  {encoded object identifier: (critical, the DER inside)}
-    and what a certificate.Certificate has.
     """
 
     def __init__(self, der):
         self.extensions = {}
         certificate.Certificate.__init__(self, der)
         if self.algorithm not in (rsa.PublicKey.algorithm, eckeys.ECDSA_SHA256):
-            single(self.algorithm).value(_OID)  # malformed, or merely another one?
+            single(self.algorithm).value(_OID)  # is it malformed, or only of another kind?
             raise errors.UnsupportedCertificate("signature algorithm")
         if not -_BEYOND_SERIAL <= self.serial < _BEYOND_SERIAL:
             raise errors.UnsupportedCertificate("serial number")
@@ -55,8 +55,9 @@ class Certificate(certificate.Certificate):
             raise errors.UnsupportedCertificate(*error.args)
 
     def read(self, reader) -> None:
+        """Read what follows the subject's key, from a `der.Reader`."""
         for tag in (_ISSUER_ID, _SUBJECT_ID):
-            # RFC 5280 section 4.1.2.8: to be parsed, and nothing else to be done with them.
+            # RFC 5280 section 4.1.2.8: they must be parsed, and are not used.
             if self.version > 1 and reader.peek() == tag:
                 x501.check_string(_BIT_STRING, reader.value(tag))
         if self.version == _V3 and reader.peek() >= 0:
@@ -84,19 +85,33 @@ class Certificate(certificate.Certificate):
 
 
 def parse(der) -> Certificate:
-    """Parse one certificate; raises MalformedDER or UnsupportedCertificate."""
+    """Parse one certificate.
+
+    Args:
+        der: the certificate, and nothing after it.
+
+    Raises: MalformedDER or UnsupportedCertificate.
+    """
     if len(der) > MAX_SIZE:
         raise errors.UnsupportedCertificate("size")
     return Certificate(der)
 
 
 def check_issued(cert: Certificate, issuer: Certificate, now: int) -> None:
-    """Raise unless `issuer`, a CA, issued `cert` and both are valid at `now` (Unix seconds).
+    """Check that a CA issued a certificate and that both are valid.
 
-    RFC 5280 section 6.1.3 (a) and 6.1.4 (a, g, k, n, o) for a direct issuer: names, signature, both
-    validity periods, CA flag and key usage, unknown critical extensions. A path length bounds
-    intermediate certificates, of which there is none here. Extended key usage and subject
-    alternative names are parsed for the caller, who knows what it needs them for.
+    These are the rules of RFC 5280 sections 6.1.3 (a) and 6.1.4 (a, g, k, n, o) for a direct
+    issuer: names, signature, both validity periods, CA flag and key usage, unknown critical
+    extensions. A path length bounds intermediate certificates, and there is none here. Extended key
+    usage and subject alternative names are parsed for the caller, who knows which of them it needs.
+
+    Args:
+        cert: the certificate.
+        issuer: the CA's certificate.
+        now: Unix seconds.
+
+    Raises: NameMismatch, BadSignature, Expired, NotYetValid, NotAuthority or
+    UnknownCriticalExtension.
     """
     x501.check_match(cert.issuer, issuer.subject)
     for one in (issuer, cert):
@@ -119,7 +134,8 @@ def _is_authority(cert: Certificate) -> bool:
 
 
 def _signs_certificates(cert: Certificate, default: bool) -> bool:
-    """What keyUsage says of it, or the default where there is none."""
+    """Return what keyUsage says about signing certificates, or the default if there is
+    no keyUsage."""
     found = cert.extensions.get(extensions.KEY_USAGE)
     if found is None:
         return default
@@ -131,13 +147,13 @@ def _check_authority(issuer: Certificate) -> None:
         raise errors.NotAuthority("the CA flag is not set")
     if not _signs_certificates(issuer, True):
         raise errors.NotAuthority("the key may not sign certificates")
-    # They have to be critical. Where they are not, they bind all the same (6.1.4 g).
+    # They have to be critical. If they are not, they bind all the same (section 6.1.4 g).
     if _NAME_CONSTRAINTS in issuer.extensions:
         raise errors.UnsupportedCertificate("name constraints")
 
 
 def _check_subject(cert: Certificate) -> None:
-    """Two things that a certificate must not claim, and that would be seen here or never."""
+    """Check two claims that a certificate must not make and that no later check would find."""
     if _signs_certificates(cert, False) and not _is_authority(cert):  # section 4.2.1.3
         raise errors.NotAuthority("a key that signs certificates, and no CA flag")
     names = cert.extensions.get(extensions.SUBJECT_ALT_NAME, (False, b""))
