@@ -1,4 +1,4 @@
-"""A board at a port: its raw REPL, what it is, its files, its resets."""
+"""A board at a port: its raw REPL, its facts, its files and its resets."""
 
 import contextlib
 import time
@@ -17,9 +17,9 @@ _SETTLE = 1.0  # seconds in which a board that was reset says something, or its 
 class Board(Port, Files):
     """Any board with MicroPython's raw REPL: real, emulated or virtual.
 
-    A context manager. The first call interrupts what the board runs and resets its Python softly,
-    without main.py, so that its whole heap is free; `soft_reset` lets main.py run again, and
-    `send`, `read_line` and `wait_for` then talk to that.
+    A context manager. The first call interrupts the running program and resets Python softly,
+    without main.py, so that the whole heap is free. `soft_reset` lets main.py run again, and
+    `send`, `read_line` and `wait_for` then talk to it.
     """
 
     def __init__(self, port: str, *, patience: float = 8.0) -> None:
@@ -27,17 +27,18 @@ class Board(Port, Files):
 
         Args:
             port: a path, `virtual:NAME`, or a URL that pyserial knows (`socket://HOST:PORT`).
-            patience: seconds that a board may take until its REPL answers, and at least for code.
+            patience: seconds that a board may take until its REPL answers; also the least timeout
+                for code.
 
         Raises:
-            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
+            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: the port cannot be opened.
         """
         super().__init__(port, patience=patience)
         self._in_raw_repl = False
         self._resetting = False
 
     def close(self) -> None:
-        """Give the port up; a board in its raw REPL is left at its friendly prompt."""
+        """Close the port. A board in its raw REPL is left at its friendly prompt."""
         with contextlib.suppress(BoardError):
             if self._in_raw_repl:
                 self._line.write(b"\r\x02")
@@ -49,14 +50,14 @@ class Board(Port, Files):
 
         Args:
             code: MicroPython source.
-            timeout: seconds that it may take; as many as `patience`, if that is more.
+            timeout: seconds that it may take; `patience` counts instead if it is longer.
 
         Returns:
-            What it printed, lines ended by a plain newline.
+            Everything that the code printed, with plain newlines.
 
         Raises:
-            DeviceFailed: it raised; the class tells apart what the host can act upon.
-            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+            DeviceFailed: the code raised an error; subclasses are errors that a host can act upon.
+            NoAnswer, BoardTimeout, BoardGone: the board does not answer, is slow, or has vanished.
         """
         self._enter()
         try:
@@ -77,7 +78,7 @@ class Board(Port, Files):
             timeout: seconds that it may take.
 
         Returns:
-            What it returned, a value of the same kinds.
+            What the function returned, a value of the same kinds.
 
         Raises:
             DeviceFailed, NoAnswer, BoardTimeout, BoardGone: as `exec`.
@@ -93,18 +94,18 @@ class Board(Port, Files):
         return literals.value("".join(printed.strip().splitlines()[-1:]))
 
     def facts(self) -> facts.Facts:
-        """What the board is, and what it has left.
+        """Return what the board is, and how much heap and flash are free.
 
         Raises:
-            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+            NoAnswer, BoardTimeout, BoardGone: as `exec`.
         """
         return facts.parse(self.exec(facts.CODE))
 
     def clear(self) -> None:
-        """Give what is about to run the whole heap: nothing of earlier calls stays in memory.
+        """Free the whole heap for the next program: nothing of earlier calls stays in memory.
 
         Raises:
-            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+            NoAnswer, BoardTimeout, BoardGone: as `exec`.
         """
         if not self._in_raw_repl:
             self._enter()  # which clears
@@ -116,10 +117,10 @@ class Board(Port, Files):
         self._in_raw_repl = True
 
     def soft_reset(self) -> None:
-        """Start the board's Python again, boot.py and main.py included.
+        """Start the board's Python again, with boot.py and main.py.
 
         Raises:
-            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+            NoAnswer, BoardTimeout, BoardGone: as `exec`.
         """
         self._enter()
         self._in_raw_repl = False
@@ -134,7 +135,7 @@ class Board(Port, Files):
         """Press the board's reset button, and find its port again if it goes away meanwhile.
 
         Raises:
-            NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+            NoAnswer, BoardTimeout, BoardGone: as `exec`.
         """
         self._enter()
         self._in_raw_repl = False
@@ -149,7 +150,7 @@ class Board(Port, Files):
             self._reopen()
 
     def reconnect(self) -> None:
-        """Find a board again whose power was away: its port may have been, too.
+        """Find a board again that was without power; its port may have gone away, too.
 
         Raises:
             BoardGone: its port does not come back.
@@ -165,7 +166,7 @@ class Board(Port, Files):
         except BoardGone:
             if not self._resetting:
                 raise
-            # A port that takes its time to go away for a reset was still there in `reset`.
+            # A port that is slow to go away for a reset was still there in `reset`.
             self._reopen()
             self._knock()
         self._in_raw_repl = True
@@ -174,7 +175,7 @@ class Board(Port, Files):
     def _knock(self) -> None:
         end = time.monotonic() + self.patience
         for share in (0.1, 0.3, 1.0):
-            # A board that is just starting loses what comes too early: so it is asked again.
+            # A board that is just starting loses early input, so it is asked again.
             with contextlib.suppress(BoardTimeout):
                 self._line.deadline = end - (1 - share) * self.patience
                 self._interrupt()

@@ -1,12 +1,18 @@
-"""Small programs that a board runs for its file operations, as text: they travel on every use.
+"""Small programs that a board runs for its file operations, as text that is sent for each use.
 
-They stay within what every port has, and within a few hundred octets of heap.
+They use only what every port has, and a few hundred bytes of heap.
 """
 
 
 def imports(modules: str) -> str:
-    """Import built-in modules, separated by commas, whatever lies in the root or in `/lib`:
-    MicroPython looks there first."""
+    """Return code that imports built-in modules, even if files in the root or in `/lib` have their
+    names.
+
+    MicroPython looks into these folders first.
+
+    Args:
+        modules: names, separated by commas.
+    """
     return (
         "import sys\nq=sys.path[:]\nsys.path[:]=[p for p in q if p[:4]=='.fro']\n"
         f"import {modules}\nsys.path[:]=q\n"
@@ -53,7 +59,7 @@ def digests(ps):
 """
 )
 
-# FAT does not rename over a file that exists; only then may the old one go first.
+# FAT does not rename over a file that exists; only then is the old one deleted first.
 RENAME = (
     imports("os")
     + """\
@@ -68,7 +74,7 @@ def commit(ps,t):
 """
 )
 
-# Most ports list files with their sizes; to look each one up again takes a while in a full folder.
+# Most ports list files with their sizes. Asking for each size again is slow in a full folder.
 TREE = (
     imports("os")
     + """\
@@ -120,7 +126,7 @@ def remove_tree(p):
 """
 )
 
-# A module that lies in the root or in `/lib` would be found before the built-in one of its name.
+# A module in the root or in `/lib` would hide the built-in module of its name.
 _AGENT = """\
 import sys
 q=sys.path[:]
@@ -135,6 +141,12 @@ finally:sys.path[:]=q
 
 
 def agent(module: str, statement: str) -> str:
-    """A program that runs one statement with a module of the agent's, which imports nothing but
-    its own packages and what is built in."""
+    """Return a program that runs one statement with a module of the agent.
+
+    It imports nothing but the agent's own packages and built-in modules.
+
+    Args:
+        module: the dotted name of the module.
+        statement: MicroPython source.
+    """
     return _AGENT % (module, statement)

@@ -1,4 +1,4 @@
-"""Turns a traceback from a board into an error that says what to do."""
+"""Turn a traceback from a board into an error that says what to do."""
 
 import re
 
@@ -10,7 +10,7 @@ from boards.errors import (
     OutOfMemory,
 )
 
-# "OSError: [Errno 28] ENOSPC", or "OSError: 28" where a port leaves the names out.
+# "OSError: [Errno 28] ENOSPC", or "OSError: 28" from a port without the names.
 _OS_ERROR = re.compile(r"OSError: (?:\[Errno )?(\d{1,6})\b")
 _LONGEST = 512
 _BY_NUMBER: dict[int, type[DeviceFailed]] = {
@@ -21,13 +21,13 @@ _BY_NUMBER: dict[int, type[DeviceFailed]] = {
 
 
 def from_traceback(text: str) -> DeviceFailed:
-    """The error for what a board's code raised.
+    """Return the error for a traceback of a board's code.
 
     Args:
         text: the traceback as the board printed it.
 
     Returns:
-        An error with its last line as detail.
+        An error with the last line as its detail.
     """
     lines = [line for line in text.replace("\r", "").splitlines() if line.strip()]
     last = lines[-1].strip()[:_LONGEST] if lines else "the code failed without a word"

@@ -1,10 +1,10 @@
-"""What can go wrong with a board: one root, flat leaves, each with a code and advice."""
+"""Everything that can go wrong with a board: one root, flat leaves, each with a code and advice."""
 
 from typing import ClassVar
 
 
 class BoardError(Exception):
-    """Root of everything that goes wrong between this computer and a board.
+    """Something went wrong between this computer and a board: the root of all errors here.
 
     Attributes:
         code: stable, for programs and logs.
@@ -69,17 +69,17 @@ class BoardGone(BoardError):
 
 
 class BoardTimeout(BoardError):
-    """The board took longer than it may."""
+    """The board took longer than allowed."""
 
     code = "board-timeout"
     advice = "Reset the board and repeat the command."
 
 
-# What the board answered.
+# Answers of the board.
 
 
 class DeviceFailed(BoardError):
-    """Code on the board raised; the detail is the last line of its traceback."""
+    """Code on the board raised an error; the detail is the last line of its traceback."""
 
     code = "device-failed"
     advice = "The line is from the board; its traceback is in the attribute `traceback`."
@@ -118,14 +118,14 @@ class OutOfMemory(DeviceFailed):
 
 
 class VerifyFailed(BoardError):
-    """What the board holds after writing is not what was sent."""
+    """After writing, the board holds something else than was sent."""
 
     code = "verify-failed"
     advice = "Repeat; if it stays, the board's flash is worn or its file system is damaged."
 
 
 class UnsupportedFirmware(BoardError):
-    """The board's MicroPython can't load what would be put on it."""
+    """The board's MicroPython can't load this code."""
 
     code = "unsupported-firmware"
     advice = "Flash a current MicroPython (1.23 or later) from micropython.org/download."
@@ -135,7 +135,7 @@ class UnsupportedFirmware(BoardError):
 
 
 class NoMicroPython(BoardError):
-    """There is no MicroPython for this computer to run."""
+    """This computer has no MicroPython to run."""
 
     code = "no-micropython"
     advice = (
@@ -159,7 +159,7 @@ class BadFolder(BoardError):
 
 
 class SourcesMissing(BoardError):
-    """The device sources are not where they are installed."""
+    """The device sources are missing from the installation."""
 
     code = "sources-missing"
     advice = "Install the whole distribution: `pip install triseal`."
@@ -176,14 +176,14 @@ class UnknownChip(BoardError):
 
 
 class NoFirmware(BoardError):
-    """The firmware's file is not there."""
+    """The firmware file does not exist."""
 
     code = "no-firmware"
     advice = "Download it from micropython.org/download and give its path."
 
 
 class BadFirmware(BoardError):
-    """A file is no firmware for such a board."""
+    """The file is no firmware for such a board."""
 
     code = "bad-firmware"
     advice = "Download it again from micropython.org/download."
@@ -197,28 +197,28 @@ class WrongHash(BoardError):
 
 
 class WrongChip(BoardError):
-    """Firmware, board and what was asked for are not for the same chip."""
+    """The firmware, the board and the request are not for the same chip."""
 
     code = "wrong-chip"
     advice = "Take the firmware for this board; nothing was written."
 
 
 class DoesNotFit(BoardError):
-    """What shall go to the flash is larger than the room for it."""
+    """The data for the flash is larger than its room."""
 
     code = "does-not-fit"
     advice = "Take a board with more flash, or leave services out."
 
 
 class UnknownLayout(BoardError):
-    """Nobody knows where the file system of this firmware lies."""
+    """The place of the file system in this firmware is not known."""
 
     code = "unknown-layout"
     advice = "Ask a board that runs it (see tools/README.md) and give --filesystem START:SIZE."
 
 
 class OtherAgent(BoardError):
-    """The firmware has an agent in it, and not the one that is installed here."""
+    """The firmware has an agent that is not the one installed here."""
 
     code = "other-agent"
     advice = (
@@ -228,7 +228,7 @@ class OtherAgent(BoardError):
 
 
 class ForeignFiles(BoardError):
-    """The board has files that are neither the agent's nor the node's nor the port's."""
+    """The board has files that belong neither to the agent nor to the node nor to the port."""
 
     code = "foreign-files"
     advice = (
@@ -238,21 +238,21 @@ class ForeignFiles(BoardError):
 
 
 class NotMoved(BoardError):
-    """A foreign file could not be moved out of the way."""
+    """A foreign file could not be moved aside."""
 
     code = "not-moved"
     advice = "Remove it by hand (mpremote), or erase and flash the board."
 
 
 class NoBootloader(BoardError):
-    """The board did not come into its bootloader."""
+    """The board's bootloader does not answer."""
 
     code = "no-bootloader"
     advice = "Hold BOOT (BOOTSEL on a Pico) while you plug it in, and repeat."
 
 
 class FlashFailed(BoardError):
-    """Writing the firmware ended before its end."""
+    """Writing the firmware stopped before its end."""
 
     code = "flash-failed"
     advice = "Repeat the command; it begins from the start."
@@ -269,7 +269,7 @@ class NoEmulator(BoardError):
 
 
 class BadName(BoardError):
-    """A virtual board's name is not one."""
+    """This is no name for a virtual board."""
 
     code = "bad-board-name"
     advice = "Use letters, digits, dots, dashes and underscores, at most 64."

@@ -1,4 +1,4 @@
-"""What a board says of itself."""
+"""The facts that a board tells about itself."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "heap": (int, int),
 }
 
-# Each fact by itself: ports leave out what they have not got.
+# Each fact by itself, because ports leave out facts that they do not have.
 CODE = (
     device_code.imports("gc,os")
     + """\
@@ -42,17 +42,19 @@ fact('heap',lambda:(gc.mem_alloc(),gc.mem_free()))
 
 
 class Facts(NamedTuple):
-    """What a board is and what it has left.
+    """What a board is, and how much heap and flash are free.
 
     Attributes:
         implementation: "micropython", or a fork's name.
         version: of MicroPython, for example (1, 29, 0).
-        machine: what the firmware calls the board.
+        machine: the firmware's name of the board.
         platform: `sys.platform`, for example "esp32".
-        target: what `.mpy` files it loads.
-        unique_id: hexadecimal, empty if the port has none.
-        heap_size, heap_free: octets, after a collection.
-        flash_size, flash_free: octets of the file system at `/`; 0 if it tells none.
+        target: the `.mpy` files that it loads.
+        unique_id: hexadecimal; empty if the port has none.
+        heap_size: bytes, after a collection.
+        heap_free: bytes, after a collection.
+        flash_size: bytes of the file system at `/`; 0 if the port does not tell.
+        flash_free: bytes of the file system at `/`; 0 if the port does not tell.
     """
 
     implementation: str
@@ -70,8 +72,11 @@ class Facts(NamedTuple):
 def parse(printed: str) -> Facts:
     """Read what `CODE` printed.
 
+    Args:
+        printed: the output of `CODE` on a board.
+
     Raises:
-        DeviceFailed: what it printed is nothing of that.
+        DeviceFailed: it is not what `CODE` prints.
         UnsupportedFirmware: the board's architecture is not known.
     """
     told = dict(_fact(line) for line in printed.splitlines() if line.startswith("("))

@@ -9,30 +9,35 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from boards import device_code, literals
 from boards.errors import BoardError, DeviceFailed, VerifyFailed
 
-TEMPORARY = ".new"  # what a file is called until it is whole
-_CHUNK = 768  # octets sent at once: a thousand characters of source, which any heap holds
+TEMPORARY = ".new"  # ending of a file's name until the file is whole
+_CHUNK = 768  # bytes sent at once: a thousand characters of source, which fit into any heap
 _PATHS_AT_ONCE = 16
 _OS = device_code.imports("os")
-_SLOW = 60.0  # seconds for what reads or erases much flash
+_SLOW = 60.0  # seconds for a program that reads or erases much flash
 
 Progress = Callable[[int], None]
 
 
 class Files(abc.ABC):
-    """The file operations of a board, on top of running code there."""
+    """The file operations of a board; a subclass runs code there."""
 
     @abc.abstractmethod
     def exec(self, code: str, timeout: float = 10.0) -> str:
-        """Run code on the board and return what it printed."""
+        """Run code on the board and return what it printed.
+
+        Args:
+            code: MicroPython source.
+            timeout: seconds that it may take.
+        """
 
     def read(self, path: str) -> bytes:
-        """The contents of a file.
+        """Return the contents of a file.
 
         Args:
             path: from the root of the board's file system.
 
         Raises:
-            FileMissing: there is none.
+            FileMissing: there is no such file.
         """
         with _about(path):
             printed = self.exec(device_code.READ + f"read({path!r})", _SLOW)
@@ -43,20 +48,26 @@ class Files(abc.ABC):
 
         Args:
             path: from the root of the board's file system; its folder exists.
-            data: all of its octets.
-            progress: called with the octets that have gone so far.
+            data: all of its bytes.
+            progress: called with the number of bytes that were sent so far.
 
         Raises:
             FlashFull, FlashReadOnly, FileMissing: the board can't take it; nothing has changed.
-            VerifyFailed: what it holds is not what was sent; nothing has changed.
+            VerifyFailed: the board holds something else than was sent; nothing has changed.
         """
         self.stage(path, data, progress)
         self.commit([path])
 
     def stage(self, path: str, data: bytes, progress: Progress | None = None) -> None:
-        """Put a file's new contents beside it, verified, for `commit` to rename.
+        """Put a file's new contents beside it, verified; `commit` renames them.
 
-        Args, Raises: as `write`.
+        Args:
+            path: from the root of the board's file system; its folder exists.
+            data: all of its bytes.
+            progress: called with the number of bytes that were sent so far.
+
+        Raises:
+            FlashFull, FlashReadOnly, FileMissing, VerifyFailed: as `write`.
         """
         fresh = path + TEMPORARY
         try:
@@ -65,43 +76,58 @@ class Files(abc.ABC):
                 if self.hash(fresh) != hashlib.sha256(data).digest():
                     raise VerifyFailed(f"{path} did not arrive as it was sent")
         except (DeviceFailed, VerifyFailed):
-            # The board still answers: what it can't use shall not take its room.
+            # The board still answers: a file that it can't use must not take its room.
             with contextlib.suppress(BoardError):
                 close = "try:f.close()\nexcept:pass\n"
                 self.exec(f"{close}{_OS}os.remove({fresh!r})")
             raise
 
     def commit(self, paths: Sequence[str]) -> None:
-        """Rename what `stage` put beside these files, one after the other."""
+        """Rename what `stage` put beside these files, one after the other.
+
+        Args:
+            paths: of the files, from the root of the board's file system.
+        """
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             some = list(paths[start : start + _PATHS_AT_ONCE])
             self.exec(device_code.RENAME + f"commit({some!r},{TEMPORARY!r})", _SLOW)
 
     def withdraw(self, path: str) -> None:
-        """Take a file out of the way, to where `commit` brings it back from."""
+        """Move the file `path` aside; `commit` brings it back."""
         with _about(path):
             self.exec(device_code.RENAME + f"rename({path!r},{path + TEMPORARY!r})", _SLOW)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file or a folder another path, at which nothing is yet.
+        """Give a file or a folder another path.
+
+        Args:
+            old: its path.
+            new: its new path, where nothing is yet.
 
         Raises:
-            FileMissing: there is none.
+            FileMissing: there is nothing at `old`.
         """
         with _about(old):
             self.exec(f"{_OS}os.rename({old!r},{new!r})", _SLOW)
 
     def hash(self, path: str) -> bytes:
-        """SHA-256 of a file, computed on the board.
+        """Return the SHA-256 of a file, 32 bytes, computed on the board.
+
+        Args:
+            path: from the root of the board's file system.
 
         Raises:
-            FileMissing: there is none.
+            FileMissing: there is no such file.
         """
         with _about(path):
             return literals.digest(self.exec(device_code.HASH + f"print(digest({path!r}))", _SLOW))
 
     def hashes(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """SHA-256 of many files; those that are missing are left out."""
+        """Return the SHA-256 of many files by path; missing files are left out.
+
+        Args:
+            paths: from the root of the board's file system.
+        """
         wanted = list(paths)
         found: dict[str, bytes] = {}
         for start in range(0, len(wanted), _PATHS_AT_ONCE):
@@ -109,7 +135,10 @@ class Files(abc.ABC):
         return found
 
     def listdir(self, path: str) -> list[str]:
-        """The names in a folder.
+        """Return the names in a folder.
+
+        Args:
+            path: from the root of the board's file system.
 
         Raises:
             FileMissing: there is no such folder.
@@ -119,22 +148,29 @@ class Files(abc.ABC):
         return sorted(str(name) for name in literals.value(printed, list))
 
     def tree(self, path: str) -> dict[str, int]:
-        """Every file under a folder, by path, with its size; empty if there is no such folder."""
+        """Return every file under the folder `path`, by path, with its size in bytes.
+
+        A folder that does not exist gives an empty result.
+        """
         printed = self.exec(device_code.TREE + f"tree({path!r})", _SLOW)
         return dict(literals.pair(line, int) for line in printed.splitlines())
 
     def mkdirs(self, path: str) -> None:
-        """Make a folder, and those that it lies in, unless they are there."""
+        """Make the folder `path`, and the folders above it, unless they are there."""
         self.exec(device_code.MKDIRS + f"mkdirs({path!r})")
 
     def remove(self, *paths: str) -> None:
-        """Delete files; those that are missing are no error."""
+        """Delete files; a missing file is no error.
+
+        Args:
+            paths: from the root of the board's file system.
+        """
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             some = paths[start : start + _PATHS_AT_ONCE]
             self.exec(device_code.REMOVE + f"remove({some!r})", _SLOW)
 
     def remove_tree(self, path: str) -> None:
-        """Delete a folder and all in it; none is no error."""
+        """Delete the folder `path` and everything in it; a missing folder is no error."""
         self.exec(device_code.REMOVE_TREE + f"remove_tree({path!r})", _SLOW)
 
     def _send(self, path: str, data: bytes, progress: Progress | None) -> None:

@@ -1,7 +1,7 @@
-"""What may lie on a board that becomes a node: the agent, the node's own files, and nothing else.
+"""The files that may be on a board that becomes a node: the agent's, the node's own, and no others.
 
-MicroPython runs `boot.py` before the agent, and finds what lies in the root before its own modules.
-So whatever is not known here is named, and a person decides what becomes of it.
+MicroPython runs `boot.py` before the agent, and files in the root hide its own modules. So this
+module names every file that it does not know, and a person decides about it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,15 +11,15 @@ from boards.code import stage
 from boards.errors import ForeignFiles, NotMoved
 from boards.files import TEMPORARY, Files
 
-# What becomes of foreign files: they are a reason to refuse, moved into MOVED, or left.
+# What to do with foreign files: refuse the board, move them into MOVED, or leave them.
 Foreign = Literal["refuse", "move", "keep"]
-MOVED = "/triseal-moved"  # no module's name, so nothing imports from there
-# The node's own, the agent's, and where firmware mounts a ROMFS.
+MOVED = "/triseal-moved"  # not the name of a module, so nothing can be imported from there
+# The node's own, the agent's, and the place where firmware mounts a ROMFS.
 _FOLDERS = ("triseal", "lib", "rom", MOVED[1:])
 _LIBRARY = "/lib"
 _BOOT = "/boot.py"
-_OURS = b"import nlsm"  # in each main.py of the agent's so far
-# SHA-256 of what ports write to boot.py when they format a flash, with the place of that text in
+_OURS = b"import nlsm"  # text in each main.py of the agent so far
+# SHA-256 of the boot.py that ports write when they format a flash, with the place of its text in
 # MicroPython's ports/. RP2 boards get no boot.py.
 STOCK: Mapping[str, str] = {
     "16f5b4bcb120e9a032242b47967e649a0cc577b41939e81ef7d4b4da181bd17f":
@@ -32,11 +32,11 @@ STOCK: Mapping[str, str] = {
 
 
 class Found(NamedTuple):
-    """What an inventory has found.
+    """The foreign files that an inventory has found.
 
     Attributes:
         kept: foreign files and folders that were left where they are.
-        moved: those that lie in MOVED now, by the paths that they had.
+        moved: those that are in MOVED now, by their former paths.
     """
 
     kept: tuple[str, ...] = ()
@@ -44,22 +44,24 @@ class Found(NamedTuple):
 
 
 def settle(board: Files, foreign: Foreign = "refuse") -> Found:
-    """See that a board has nothing on it that nobody knows.
+    """Check that a board has no files that nobody knows.
 
     Args:
         board: with its agent stopped.
-        foreign: what becomes of files that are not the agent's, the node's or the port's.
+        foreign: what to do with files that are not the agent's, the node's or the port's.
+
+    Returns: the foreign files that were kept or moved.
 
     Raises:
-        ForeignFiles: there are some, and they shall neither be moved nor kept.
-        NotMoved: one of them can't be moved; those before it were.
+        ForeignFiles: there are such files, and `foreign` is "refuse".
+        NotMoved: one of them can't be moved; those before it were moved.
     """
     found = list(_foreign(board))
     if not found:
         return Found()
     if foreign == "refuse":
         raise ForeignFiles(_named(found))
-    # A main.py makes room for the agent's, whatever is kept.
+    # A main.py must make way for the agent's, even if other files are kept.
     moved = [path for path in found if foreign == "move" or path == stage.MAIN]
     for path in moved:
         _move(board, path)
@@ -88,7 +90,8 @@ def _named(paths: list[str]) -> str:
 
 
 def _move(board: Files, path: str) -> None:
-    """Out of the way, under its own name; what was moved before under it stays, too."""
+    """Move a file aside under its own name; files that were moved before under this
+    name stay, too."""
     board.mkdirs(MOVED)
     there = board.listdir(MOVED)
     name = path[1:].replace("/", "-")

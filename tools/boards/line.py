@@ -1,4 +1,4 @@
-"""A serial line on which nothing waits for ever."""
+"""A serial line on which no read waits for ever."""
 
 import contextlib
 import termios
@@ -8,30 +8,30 @@ from typing import Any
 
 from boards.errors import BoardGone, BoardTimeout
 
-_MAX_WAITING = 1 << 20  # octets kept for a reader: no answer of a board is as long
+_MAX_WAITING = 1 << 20  # bytes kept for a reader: longer than any answer of a board
 _TICK = 0.05  # seconds that one read of the port may block
 
 
 class Line:
-    """Stands where mpremote's transport expects a pyserial port.
+    """Takes the place of the pyserial port in mpremote's transport.
 
     Attributes:
         deadline: `time.monotonic()` at which reading gives up.
     """
 
     def __init__(self, serial: Any) -> None:
-        """Take over an open pyserial port."""
+        """Take over the open pyserial port `serial`."""
         self._serial = serial
         self._serial.timeout = _TICK
         self._buffer = bytearray()
         self.deadline = 0.0
 
     def allow(self, seconds: float) -> None:
-        """Give what follows so much time."""
+        """Set the deadline to `seconds` from now."""
         self.deadline = time.monotonic() + seconds
 
     def read(self, size: int = 1) -> bytes:
-        """Exactly `size` octets.
+        """Return exactly `size` bytes.
 
         Raises:
             BoardTimeout: they did not come before the deadline.
@@ -44,7 +44,7 @@ class Line:
         return data
 
     def read_until(self, ending: bytes) -> bytes:
-        """Everything up to and with `ending`.
+        """Return everything up to and including `ending`.
 
         Raises:
             BoardTimeout: it did not come before the deadline.
@@ -65,12 +65,12 @@ class Line:
             self._await()
 
     def inWaiting(self) -> int:  # noqa: N802 - mpremote's transport calls it so
-        """How many octets can be read without waiting."""
+        """Return how many bytes can be read without waiting."""
         with _gone():
             return len(self._buffer) + int(self._serial.in_waiting)
 
     def write(self, data: bytes) -> int:
-        """Send octets.
+        """Send `data` and return its length.
 
         Raises:
             BoardGone: the port vanished.
@@ -79,7 +79,7 @@ class Line:
             return int(self._serial.write(data))
 
     def drain(self) -> None:
-        """Forget what has arrived so far."""
+        """Discard all input that has arrived so far."""
         with _gone():
             self._serial.reset_input_buffer()
         self._buffer.clear()
@@ -88,7 +88,7 @@ class Line:
         while True:
             with _gone():
                 data = self._serial.read(min(_MAX_WAITING, max(1, self._serial.in_waiting)))
-            # Also where octets come: a board that never stops talking must not hold anybody up.
+            # Also while input comes: a board that never stops talking must not block the reader.
             if time.monotonic() >= self.deadline:
                 raise BoardTimeout("the board did not answer in time")
             if len(self._buffer) + len(data) > _MAX_WAITING:

@@ -1,4 +1,4 @@
-"""What a board prints, read as values: whatever is at the other end, it is a value or one error."""
+"""Read the literals that a board prints: each is a value or one kind of error, whatever answers."""
 
 import binascii
 from typing import Any
@@ -7,19 +7,19 @@ from boards.code import trees
 from boards.errors import DeviceFailed
 
 _SHA256 = 32
-# Of the text of a value: what is read as one takes 500 times as much memory.
+# Longest text of a value: reading a literal takes up to 500 times as much memory.
 _LONGEST = 1 << 16
 
 
 def value(text: str, *kinds: type) -> Any:
-    """A value that the board has printed as a literal.
+    """Return the value of a literal that the board has printed.
 
     Args:
         text: as it came.
         kinds: exact types, one of which it must have; none for any.
 
     Raises:
-        DeviceFailed: it is none, or longer than any.
+        DeviceFailed: it is no such literal, or too long.
     """
     if len(text) > _LONGEST:
         raise _nothing()
@@ -33,7 +33,15 @@ def value(text: str, *kinds: type) -> Any:
 
 
 def pair(text: str, *kinds: type) -> tuple[str, Any]:
-    """A literal of a text and a value of one of these types; raises as `value`."""
+    """Return a text and a value, printed as one literal.
+
+    Args:
+        text: as it came.
+        kinds: exact types, one of which the value must have; none for any.
+
+    Raises:
+        DeviceFailed: it is no such literal, or too long.
+    """
     found = value(text, tuple)
     if [type(one) for one in found[:1]] != [str] or len(found) != 2:
         raise _nothing()
@@ -43,7 +51,11 @@ def pair(text: str, *kinds: type) -> tuple[str, Any]:
 
 
 def octets(lines: str) -> bytes:
-    """The octets of lines of base64; raises as `value`."""
+    """Return the bytes in `lines` of base64.
+
+    Raises:
+        DeviceFailed: they are not base64.
+    """
     try:
         return b"".join(binascii.a2b_base64(line) for line in lines.splitlines())
     except ValueError:
@@ -51,7 +63,11 @@ def octets(lines: str) -> bytes:
 
 
 def digest(text: str) -> bytes:
-    """A SHA-256 in hexadecimal; raises as `value`."""
+    """Return the bytes of a SHA-256 that `text` has in hexadecimal.
+
+    Raises:
+        DeviceFailed: it is no SHA-256.
+    """
     try:
         found = bytes.fromhex(text)
     except ValueError:

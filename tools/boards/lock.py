@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a file that ends with its holders."""
+"""One process at a time: a lock on a file that ends with the processes that hold it."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from boards.errors import AlreadyRunning
 
-_PATIENCE = 0.5  # seconds: a holder that was killed takes a moment to be gone
+_PATIENCE = 0.5  # seconds: a holder that was killed needs a moment to end
 _STEP = 0.02
 
 
@@ -20,16 +20,16 @@ class Lock:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What a child process inherits to hold the lock as well."""
+        """The file descriptors that a child process must inherit to hold the lock as well."""
         return () if self._fd is None else (self._fd,)
 
     def acquire(self) -> None:
-        """Take it.
+        """Take the lock.
 
         Raises:
-            AlreadyRunning: another process holds it; the detail names it.
+            AlreadyRunning: another process holds it; the detail names this process.
         """
-        # Its owner's alone: the flash of a board holds the key of a node.
+        # Only for its owner: the flash of a board holds the key of a node.
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _PATIENCE
@@ -42,20 +42,20 @@ class Lock:
         self._fd = fd
 
     def note(self, text: str) -> None:
-        """Write who holds it, for `acquire` to tell others."""
+        """Write `text` into the file, which `acquire` of another process shows."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, text.encode(), 0)
 
     def release(self) -> None:
-        """Give it up; does nothing if it is not held."""
+        """Release the lock; does nothing if it is not held."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process holds the lock on `path`."""
+    """Say whether a process holds the lock on the file `path`."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Finds the MicroPython that runs on this computer, and mpy-cross."""
+"""Find the MicroPython that runs on this computer, and mpy-cross."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from boards.errors import NoMicroPython
 
 
 def find() -> str:
-    """The MicroPython to run here.
+    """Find the MicroPython to run here.
 
     `MICROPYTHON` decides if it is set; then the command that the wheel installed beside this
     interpreter; then `micropython` on PATH.
@@ -40,9 +40,9 @@ def find() -> str:
 def run(
     arguments: Sequence[str], *, timeout: float = 60.0, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run MicroPython to its end and collect what it says.
+    """Run MicroPython to its end and collect its output.
 
-    Its standard input is empty: an interpreter that reached its prompt would otherwise eat the
+    Its standard input is empty: an interpreter that reached its prompt would otherwise read the
     caller's.
 
     Args:

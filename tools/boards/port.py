@@ -1,4 +1,4 @@
-"""A board's port, opened with the transport of mpremote; the only module that imports it."""
+"""A board's port, opened with the transport of mpremote; only this module imports mpremote."""
 
 import contextlib
 import errno
@@ -22,12 +22,12 @@ from boards.errors import (
 from boards.line import Line
 from boards.virtual.names import resolve
 
-_COMEBACK = 15.0  # seconds in which a USB board that was reset has its port again
+_COMEBACK = 15.0  # seconds until a USB board that was reset has its port again
 _STEP = 0.05
 
 
 class Port:
-    """The line to a board, as its running program has it at the other end.
+    """The line to the program that runs on a board.
 
     A context manager. Opening it disturbs nothing, except on boards whose wiring resets them.
 
@@ -44,7 +44,7 @@ class Port:
             patience: seconds that the board may take until it answers.
 
         Raises:
-            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
+            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: the port cannot be opened.
         """
         self._name = port
         self.patience = patience
@@ -62,9 +62,9 @@ class Port:
         self.close()
 
     def close(self) -> None:
-        """Give the port up."""
-        # Said, since a lock outlives its descriptor: what another thread starts in this moment has
-        # inherited it, and would keep the port busy until it has begun.
+        """Close the port."""
+        # Unlocked explicitly, because a lock outlives its descriptor: a process that another thread
+        # starts now has inherited it, and would keep the port busy until its program begins.
         with contextlib.suppress(OSError):
             self._serial.exclusive = False
         self._transport.serial = self._serial
@@ -72,7 +72,7 @@ class Port:
             self._transport.close()
 
     def send(self, data: bytes) -> None:
-        """Send octets to the program that runs.
+        """Send `data` to the running program.
 
         Raises:
             BoardGone: the port vanished.
@@ -80,7 +80,10 @@ class Port:
         self._line.write(data)
 
     def read_line(self, timeout: float = 10.0) -> bytes:
-        """The next line that the program prints, without its end.
+        """Return the next line that the program prints, without its end.
+
+        Args:
+            timeout: seconds to wait for it.
 
         Raises:
             BoardTimeout, BoardGone: it did not come.
@@ -89,10 +92,14 @@ class Port:
         return self._line.read_until(b"\n").rstrip(b"\r\n")
 
     def wait_for(self, text: str, timeout: float = 10.0) -> str:
-        """Read what the program prints until `text` comes.
+        """Read what the program prints until a text comes.
+
+        Args:
+            text: the text.
+            timeout: seconds to wait for it.
 
         Returns:
-            What came before it, and itself.
+            Everything up to and including the text.
 
         Raises:
             BoardTimeout, BoardGone: it did not come.
@@ -101,7 +108,7 @@ class Port:
         return self._line.read_until(text.encode()).decode(errors="replace").replace("\r\n", "\n")
 
     def _run(self, code: str, patience: float, timeout: float) -> tuple[bytes, bytes]:
-        # In the raw REPL: what the code printed, and the traceback if it failed.
+        # In the raw REPL. Returns the output of the code, and the traceback if it failed.
         printed = bytearray()
         self._hand_over(code, patience)
         self._line.allow(timeout)
@@ -109,7 +116,7 @@ class Port:
         return bytes(printed).rstrip(b"\x04"), bytes(failure)
 
     def _hand_over(self, code: str, patience: float) -> None:
-        # To take code is quick on every board; only running it may be slow.
+        # Every board takes code quickly; only running it may be slow.
         self._line.allow(patience)
         try:
             self._transport.exec_raw_no_follow(code)
@@ -125,7 +132,7 @@ class Port:
         self._serial = self._transport.serial
         self._line = Line(self._serial)
         self._transport.serial = self._line
-        # Reading is then left to the line, which waits, and knows when not to wait any longer.
+        # Then the line reads: it waits, and gives up at its deadline.
         self._transport.is_pty = True
 
     def _reopen(self) -> None:
@@ -141,7 +148,7 @@ class Port:
 
 
 def _why_not(port: str) -> BoardError:
-    # mpremote tells only that a port can't be opened; the library below it tells why.
+    # mpremote says only that a port can't be opened; the library below it says why.
     try:
         serial.serial_for_url(port, exclusive=True).close()
     except (OSError, ValueError) as error:

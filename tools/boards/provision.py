@@ -1,6 +1,6 @@
-"""Makes a board a node: its code, its own key, its certificate, the site's trust bundle.
+"""Make a board a node: its code, its own key, its certificate, the site's trust bundle.
 
-What a certificate is, and who issues it, is the caller's business: this module carries bytes.
+This module only carries bytes. The caller knows what a certificate is and who issues it.
 """
 
 import secrets
@@ -15,23 +15,23 @@ from boards.facts import Facts
 
 INCOMING = "/triseal/incoming"
 _EXTRA = 32  # random bytes for the board's key
-_OLDEST = (1, 22)  # MicroPython whose bytecode and modules the device code needs
+_OLDEST = (1, 22)  # the oldest MicroPython whose bytecode and modules suffice
 KEY_SECONDS = 180.0  # a P-256 key made in pure Python on a slow board
 
-# issue(request) answers a DER PKCS #10 request with the files for /triseal/incoming, by name.
+# issue(request) returns the files for /triseal/incoming, by name, for a DER PKCS #10 request.
 Issue = Callable[[bytes], Mapping[str, bytes]]
-# report(step, octets so far, octets in all); the last two are 0 for steps without octets.
+# report(step, bytes so far, bytes in all); the last two are 0 for steps without bytes.
 Report = Callable[[str, int, int], None]
 
 
 class Provisioned(NamedTuple):
-    """What provisioning did.
+    """The result of provisioning.
 
     Attributes:
         facts: of the board, before.
-        code: what was copied of the code.
-        files: what was issued, by path on the board, with sizes.
-        foreign: what else was on the board.
+        code: the code that was copied.
+        files: the issued files, by path on the board, with sizes in bytes.
+        foreign: other files that were on the board.
     """
 
     facts: Facts
@@ -43,17 +43,19 @@ class Provisioned(NamedTuple):
 def install_code(
     board: Board, report: Report | None = None, foreign: inventory.Foreign = "refuse"
 ) -> tuple[Facts, stage.Installed, inventory.Found]:
-    """Bring the agent's code on a board up to date; what its firmware holds is not copied.
+    """Bring the agent's code on a board up to date; code that its firmware holds is not copied.
 
     Args:
-        board: where to.
-        report: told of each step and piece.
-        foreign: what becomes of files that nobody knows.
+        board: the board.
+        report: called for each step and piece.
+        foreign: what to do with files that nobody knows.
+
+    Returns: the board's facts, the copied code, and the foreign files.
 
     Raises:
         UnsupportedFirmware: the board runs no MicroPython, or one that is too old.
-        OtherAgent: its firmware has one in it that is not this computer's.
-        ForeignFiles, NotMoved: there is something else on it.
+        OtherAgent: its firmware has an agent that is not this computer's.
+        ForeignFiles, NotMoved: it has other files.
         SourcesMissing, CompileFailed: on this computer.
         BoardError: as `stage.install`.
     """
@@ -81,17 +83,17 @@ def provision(
 ) -> Provisioned:
     """Make a board the node `node`.
 
-    The board makes its key itself and keeps it; only the request leaves it. What is issued is put
-    into a folder of its own and activated by the board after it has checked it, all or nothing: a
-    board that is cut off on the way is as it was, and the same call completes it.
+    The board makes its key itself and keeps it; only the request leaves the board. The issued files
+    go into a folder of their own. The board checks and activates all of them or none. If it is cut
+    off on the way, it is as it was before, and the same call completes the work.
 
     Args:
         board: any board.
         node: the node's name, for the request.
-        issue: gives certificate and trust bundle for the request.
-        report: told of each step and piece.
-        foreign: what becomes of files that nobody knows. A board that ran malice is no case for
-            this: its firmware may be another one, so it is erased and flashed.
+        issue: returns certificate and trust bundle for the request.
+        report: called for each step and piece.
+        foreign: what to do with files that nobody knows. This does not help with a board that ran
+            malicious code: its firmware may have been replaced, so erase and flash it.
 
     Raises:
         UnsupportedFirmware, OtherAgent, ForeignFiles, DeviceFailed, FlashFull, ...: see
@@ -111,15 +113,19 @@ def provision(
 
 
 def request_certificate(board: Board, node: str) -> bytes:
-    """Have the board make its key, unless it has one, and sign a request with it.
+    """Let the board make its key, unless it has one, and sign a request with it.
 
-    A board's own random numbers may be poor, so the key is made of some of this computer's, too.
+    A board's own random numbers may be poor, so random bytes of this computer are part of the key.
+
+    Args:
+        board: the board.
+        node: the node's name.
 
     Returns:
         A PKCS #10 request, DER.
 
     Raises:
-        VerifyFailed: what came is not even hexadecimal.
+        VerifyFailed: the answer is not even hexadecimal.
     """
     board.clear()
     extra = secrets.token_bytes(_EXTRA)
@@ -133,19 +139,27 @@ def request_certificate(board: Board, node: str) -> bytes:
 
 
 def activate(board: Board, report: Report | None = None) -> None:
-    """Have the board check what was delivered to INCOMING, and take all of it or nothing."""
+    """Let the board check the files in INCOMING, and take all of them or none.
+
+    Args:
+        board: the board.
+        report: called for the step.
+
+    Raises:
+        DeviceFailed: the board refuses them.
+    """
     (report or _silent)("activate", 0, 0)
     board.clear()
     board.exec(device_code.agent("nlsm.enrol", "nlsm.enrol.accept()"), KEY_SECONDS)
 
 
 def deliver(board: Board, files: Sequence[tuple[str, bytes]], report: Report | None = None) -> None:
-    """Write files to a board, verified; those that are there already are left alone.
+    """Write files to a board, verified; files that are there already stay.
 
     Args:
-        board: where to.
+        board: the board.
         files: (path, contents) of each.
-        report: told of each piece, as step "write".
+        report: called for each piece, as step "write".
 
     Raises:
         FlashFull, FlashReadOnly, VerifyFailed: the board can't take it.
@@ -164,7 +178,10 @@ def deliver(board: Board, files: Sequence[tuple[str, bytes]], report: Report | N
 
 
 def require_supported(facts: Facts) -> None:
-    """Refuse a board that the device code does not run on.
+    """Refuse a board on which the device code does not run.
+
+    Args:
+        facts: the board's.
 
     Raises:
         UnsupportedFirmware: it runs no MicroPython, or one that is too old.
@@ -175,4 +192,4 @@ def require_supported(facts: Facts) -> None:
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """What is told to nobody."""
+    """Report nothing."""

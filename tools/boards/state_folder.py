@@ -1,4 +1,4 @@
-"""Where things that outlive a command are kept on this computer."""
+"""The folder of this computer for everything that outlives a command."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def root() -> Path:
-    """The folder for state: `TRISEAL_HOME`, else the user's own state folder.
+    """Return the folder for state: `TRISEAL_HOME`, else the user's own state folder.
 
     Returns:
         An absolute path, which need not exist yet.
@@ -26,7 +26,7 @@ def write(path: Path, data: bytes) -> None:
         data: all of its bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: threads of one process may write the same file, each for its board.
+    # A unique name: threads of one process may write the same file, each for its board.
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.write_bytes(data)

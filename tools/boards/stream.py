@@ -1,4 +1,4 @@
-"""A board's port for an event loop: reads and writes what goes without waiting."""
+"""A board's port for an event loop: reads and writes without waiting."""
 
 import os
 
@@ -9,16 +9,16 @@ _MOST_AT_ONCE = 4096
 
 
 class Stream(Port):
-    """The line to the program that runs on a board, octet by octet."""
+    """The line to the program that runs on a board, byte by byte."""
 
     def __init__(self, port: str) -> None:
         """Open a port.
 
         Args:
-            port: as for `Port`; it has to be something that the system can wait for.
+            port: as for `Port`; the operating system must be able to wait for it.
 
         Raises:
-            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: by what is wrong with it.
+            NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: the port cannot be opened.
         """
         super().__init__(port)
         try:
@@ -29,11 +29,15 @@ class Stream(Port):
         os.set_blocking(self._descriptor, False)
 
     def fileno(self) -> int:
-        """Its descriptor, for `select` and what is like it."""
+        """Return its descriptor, for `select` and similar functions."""
         return self._descriptor
 
     def receive(self) -> bytes:
-        """What has come, up to some KiB; nothing if nothing has. Raises: BoardGone."""
+        """Return the input that has arrived, at most some KiB; empty if there is none.
+
+        Raises:
+            BoardGone: the port vanished.
+        """
         try:
             data = os.read(self._descriptor, _MOST_AT_ONCE)
         except BlockingIOError:
@@ -45,7 +49,12 @@ class Stream(Port):
         return data
 
     def transmit(self, data: bytes) -> int:
-        """Send as much as goes; how much that was. Raises: BoardGone."""
+        """Send as much of `data` as is possible without waiting, and return how many bytes that
+        was.
+
+        Raises:
+            BoardGone: the port vanished.
+        """
         try:
             return os.write(self._descriptor, data)
         except BlockingIOError:

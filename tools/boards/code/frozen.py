@@ -1,8 +1,8 @@
-"""The agent inside firmware: what to freeze, and which one a board or a firmware file holds.
+"""The agent inside firmware: the modules to freeze, and the agent that a firmware has in it.
 
-MicroPython finds what is frozen before what lies in `/lib`, and on some ports a ROMFS as well: what
-is copied there takes flash and does not run. So the agent that goes into firmware says which one it
-is, and it is left alone if it is the one that is installed here, else refused.
+MicroPython prefers frozen modules, and on some ports those in a ROMFS, to modules in `/lib`: copies
+there take flash and never run. So the agent in a firmware has a name. Provisioning leaves it alone
+if it is the agent that is installed here, and refuses the board otherwise.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from boards.code import stage
 from boards.errors import OtherAgent
 
 MANIFEST = "manifest.py"
-# What the port has in its firmware anyway; a board may have more of its own.
+# The modules that each board of the port has; a board may have more of its own.
 BASE = "$(PORT_DIR)/boards/manifest.py"
 _MODULE = "nlsm/frozen.py"
 _NAMED = re.compile(rb"triseal-agent:([0-9a-f]{64})")
 
-# Only what came with the firmware, and not what an earlier import has left.
+# Only modules that came with the firmware, not those of an earlier import.
 _ASK = """\
 import sys
 for n in('nlsm','nlsm.frozen'):sys.modules.pop(n,0)
@@ -37,7 +37,8 @@ print(repr(c))
 
 
 def name() -> str:
-    """Which agent is installed here: `triseal-agent:` and a hash over all its modules."""
+    """Return the name of the agent that is installed here: `triseal-agent:` and a hash over its
+    modules."""
     digest = hashlib.sha256()
     for path, source in sorted(stage.sources().items()):
         digest.update(b"%d %s %d\n" % (len(path), path.encode(), len(source)) + source)
@@ -45,19 +46,20 @@ def name() -> str:
 
 
 def modules() -> dict[str, bytes]:
-    """The sources that go into firmware, by path: the packages and the agent's name."""
+    """Return the sources that go into firmware, by path: the packages and the agent's name."""
     return {**stage.sources(), _MODULE: b'AGENT = "%s"\n' % name().encode()}
 
 
 def tree(base: str = BASE) -> dict[str, bytes]:
-    """All that it takes to freeze the agent: the modules, and a manifest that names each of them.
+    """Return everything that is needed to freeze the agent: modules, and a manifest that names
+    each.
 
     Args:
-        base: manifest of what else goes into the firmware, as MicroPython's `include` takes it.
+        base: manifest of everything else in the firmware, as MicroPython's `include` takes it.
     """
     sources = modules()
     lines = ["# The agent of a Triseal node, frozen: make ... FROZEN_MANIFEST=.../manifest.py"]
-    # ESP8266's own manifest has no asyncio; what is included twice is there once.
+    # ESP8266's own manifest has no asyncio. Including it twice does no harm.
     lines += [f"include({base!r})", 'include("$(MPY_DIR)/extmod/asyncio")']
     for package in stage.PACKAGES:
         start = package + "/"
@@ -68,24 +70,27 @@ def tree(base: str = BASE) -> dict[str, bytes]:
 
 
 def on_board(board: Board) -> bool:
-    """Whether a board has the agent in its firmware: the one that is installed here.
+    """Say whether a board has the agent that is installed here in its firmware.
+
+    Args:
+        board: the board.
 
     Raises:
-        OtherAgent: it has another one in it.
-        NoAnswer, BoardTimeout, BoardGone: by what became of the board.
+        OtherAgent: the firmware has another one.
+        NoAnswer, BoardTimeout, BoardGone: as `Board.exec`.
     """
     found = literals.value(board.exec(_ASK), str)
     return _is_ours({found} if found else set())
 
 
 def in_firmware(data: bytes) -> bool:
-    """Whether firmware has the agent in it: the one that is installed here.
+    """Say whether a firmware has the agent that is installed here.
 
     Args:
-        data: the octets that the flash gets.
+        data: the bytes that the flash gets.
 
     Raises:
-        OtherAgent: it has another one in it.
+        OtherAgent: the firmware has another one.
     """
     return _is_ours({found[0].decode() for found in _NAMED.finditer(data)})
 

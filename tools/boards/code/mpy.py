@@ -1,4 +1,4 @@
-"""Compiles MicroPython source with mpy-cross, once per content."""
+"""Compile MicroPython source with mpy-cross, once per content."""
 
 import functools
 import hashlib
@@ -13,26 +13,26 @@ from boards import state_folder
 from boards.errors import CompileFailed, UnsupportedFirmware
 
 # `sys.implementation._mpy >> 10 & 0x3f`, from py/persistentcode.h. Above these six bits MicroPython
-# 1.27 and newer puts flags of the architecture: extensions of RISC-V, the core of an Xtensa. Native
-# code that wants none of them runs on all boards of the architecture.
+# 1.27 and newer have flags of the architecture: extensions of RISC-V, the core of an Xtensa. Native
+# code that needs none of them runs on all boards of the architecture.
 ARCHITECTURES = (
     "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
     "xtensa", "xtensawin", "rv32imc", "rv64imc",
 )  # fmt: skip
 _EMITTER = re.compile(rb"@micropython\.(native|viper|asm_\w+)")
-# An architecture that knows the assembler of a source; the others compile for any.
+# For each inline assembler an architecture that knows it; other sources compile for any.
 _ASSEMBLERS = {b"asm_xtensa": "xtensawin", b"asm_rv32": "rv32imc"}
 _ANY_NATIVE = "armv7m"
-_PATIENCE_S = 30.0  # a source that takes mpy-cross longer would take a board hours
+_PATIENCE_S = 30.0  # seconds; a source that needs longer here would need hours on a board
 
 
 class Target(NamedTuple):
-    """What a board can load.
+    """The `.mpy` files that a board can load.
 
     Attributes:
         version: of the bytecode, for example 6.
         sub_version: of native code.
-        architecture: as `mpy-cross -march` names it, empty where there is no native code.
+        architecture: as `mpy-cross -march` names it; empty if the board loads no native code.
     """
 
     version: int
@@ -41,10 +41,13 @@ class Target(NamedTuple):
 
     @classmethod
     def from_number(cls, number: int) -> "Target":
-        """From a board's `sys.implementation._mpy`.
+        """Return the target of a board.
+
+        Args:
+            number: the board's `sys.implementation._mpy`.
 
         Raises:
-            UnsupportedFirmware: of an architecture that is not known.
+            UnsupportedFirmware: the architecture is not known.
         """
         index = number >> 10 & 0x3F
         if index >= len(ARCHITECTURES):
@@ -59,8 +62,8 @@ def compile_source(
 
     Args:
         source: its text.
-        name: what tracebacks on the board call it, for example `sealcore/der.py`.
-        target: the board that will load it; without one any that is as new as mpy-cross.
+        name: its name in tracebacks on the board, for example `sealcore/der.py`.
+        target: the board that will load it; None for any board that is as new as mpy-cross.
         level: of optimisation: 2 drops asserts and `if __debug__:`, 3 also the line numbers that a
             report needs.
 
@@ -88,7 +91,7 @@ def check_source(source: bytes, name: str) -> None:
 
     Args:
         source: its text.
-        name: what the error calls it.
+        name: its name in the error.
 
     Raises:
         CompileFailed: MicroPython can't compile it; the detail is the compiler's last line.
@@ -153,7 +156,7 @@ def _emitted() -> tuple[int, int]:
 
 
 def read_sources(folder: Path) -> dict[str, bytes]:
-    """All Python files under a folder.
+    """Read all Python files under `folder`.
 
     Returns:
         Their texts by path relative to the folder, with slashes.

@@ -1,4 +1,4 @@
-"""Which modules of a set are needed by some of them: found by reading, nothing is imported."""
+"""Find the modules of a set that others need, by reading them; nothing is imported."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,13 +7,13 @@ from boards.code import trees
 
 
 def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:
-    """The paths of some modules, and of all that they import, at whatever moment.
+    """Return the paths of some modules and of all that they import, early or late.
 
-    A module's name alone in a text counts as an import of it: a node loads some by name.
+    A module's name alone in a text counts as an import, because a node loads some modules by name.
 
     Args:
         modules: sources by path, such as `sealcore/der.py`.
-        start: paths of those that are needed anyway.
+        start: paths of the modules that are needed anyway.
     """
     found: set[str] = set()
     left = set(start)
@@ -25,7 +25,7 @@ def reached(modules: Mapping[str, bytes], start: Iterable[str]) -> set[str]:
 
 
 def _named(path: str, source: bytes) -> Iterator[str]:
-    """The paths of all that a module may import."""
+    """Yield the paths of everything that a module may import."""
     tree = trees.parse(source)
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
     for node in ast.walk(tree):
@@ -48,7 +48,7 @@ def _from(path: str, node: ast.ImportFrom) -> list[str]:
 
 
 def _paths(name: str) -> Iterator[str]:
-    """Where a module may lie, and the packages that are loaded before it."""
+    """Yield the paths where a module may be, and of the packages that are loaded before it."""
     parts = name.split(".")
     yield "/".join(parts) + ".py"
     for count in range(1, len(parts) + 1):

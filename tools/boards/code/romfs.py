@@ -1,12 +1,12 @@
-"""Packs a folder of Python into one ROMFS image, MicroPython's own read-only file system.
+"""Pack a folder of Python into one ROMFS image, MicroPython's own read-only file system.
 
     image  ::= d2 cd 31 length record*
     record ::= kind length payload
     folder  4: length-of-name name record*       file  5: length-of-name name data
-    data    2: the octets themselves
+    data    2: the bytes themselves
 
-Numbers are big-endian groups of seven bits, all but the last with the top bit set. (MicroPython,
-extmod/vfs_rom.c.) Nothing but `.mpy` lies in an image: sources are compiled on the way.
+Numbers are big-endian groups of seven bits; all groups but the last have the top bit set.
+(MicroPython, extmod/vfs_rom.c.) An image holds only `.mpy` files: sources are compiled first.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ MAX_NAME = 64
 _HEADER = b"\xd2\xcd\x31"
 _DATA, _FOLDER, _FILE = 2, 4, 5
 _SUFFIXES = (".py", ".mpy")
-# What the node itself is made of; a service's own would stand in its way.
+# The node's own packages; a service's packages of these names would hide them.
 _RESERVED = ("nlsm", "sealcore")
 
 
 def build(folder: Path) -> bytes:
-    """The image of a folder: `.py` compiled, `.mpy` as it is, hidden files and caches left out.
+    """Return the image of a folder: `.py` compiled, `.mpy` unchanged, without hidden files and
+    caches.
 
     Args:
         folder: holds `main.py` or `app.py` (or the `.mpy`), with `async def main(ctx)`.
 
-    Returns: the same octets for the same contents.
+    Returns: the same bytes for the same contents.
 
     Raises:
-        BadFolder: it has no entry or two, another kind of file, a name that can't be imported, or
-            more than an image may hold.
+        BadFolder: it has no entry module or two, a file of another kind, a name that can't be
+            imported, or more than an image may hold.
         CompileFailed: a source is wrong.
     """
     modules = modules_of(folder)
@@ -50,12 +51,12 @@ def check_modules(modules: Mapping[str, bytes], place: str) -> None:
     """Refuse a set of modules that is no service.
 
     Args:
-        modules: by path.
-        place: what the error calls them.
+        modules: contents by path.
+        place: their place, for the error.
 
     Raises:
-        BadFolder: it has no entry or two, no module but another kind of file, more of them than an
-            image may hold, or one that is called as the node's own.
+        BadFolder: it has no entry module or two, a file of another kind, more modules than an
+            image may hold, or a module with the name of one of the node's own.
     """
     for path in modules:
         _check_name(PurePosixPath(path))
@@ -71,7 +72,8 @@ def check_modules(modules: Mapping[str, bytes], place: str) -> None:
 
 
 def modules_of(folder: Path) -> dict[str, bytes]:
-    """Every module under a folder, compiled, by its path in the image. Raises: see `build`."""
+    """Return every module under `folder`, compiled, by its path in the image. Raises:
+    as `build`."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -101,7 +103,7 @@ def _check_name(inside: PurePath) -> None:
 
 
 def pack(files: dict[str, bytes]) -> bytes:
-    """An image of files by their paths, which have slashes."""
+    """Return an image of `files`, contents by path with slashes."""
     body = _records(files)
     length = _number(len(body))
     if (len(_HEADER) + len(length) + len(body)) % 2:
@@ -110,10 +112,13 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 
 def unpack(image: bytes) -> dict[str, bytes]:
-    """The files of an image by their paths. Read as strictly as a node does.
+    """Return the files of an image by their paths. It reads as strictly as a node does.
+
+    Args:
+        image: its bytes.
 
     Raises:
-        BadFolder: it is not written as `pack` writes images, or not whole.
+        BadFolder: it is not written as `pack` writes images, or is not complete.
     """
     if not image.startswith(_HEADER):
         raise BadFolder("it does not begin as ROMFS images do")
@@ -147,7 +152,7 @@ def _read_data(image: bytes, at: int, end: int) -> bytes:
 
 
 def _read_record(image: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """(kind, where its payload begins, and where that ends)"""
+    """Return (kind, begin of its payload, end of its payload)."""
     kind, at = _read_number(image, at, end)
     size, at = _read_number(image, at, end)
     if size > end - at:

@@ -1,4 +1,4 @@
-"""Carries the node's code onto a board: finds it, compiles it, copies what differs."""
+"""Carry the node's code onto a board: find it, compile it, copy what differs."""
 
 import contextlib
 import hashlib
@@ -16,35 +16,35 @@ from boards.files import TEMPORARY, Files
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"
 _LIBRARY = "/lib"
-# Of optimisation. The refusals of sealcore have codes, and it runs on any computer unchanged: on a
-# board nobody needs its line numbers, which take 5 % of it.
+# Levels of optimisation. The refusals of sealcore have codes, and it runs on any computer: on a
+# board nobody needs its line numbers, which are 5 % of it.
 LEVELS = {"sealcore": 3, "nlsm": 2}
 _COMPAT = re.compile(rb"^(from \S*\.compat import )(.+)$", re.MULTILINE)
 
-# progress(path, octets so far, octets in all), both over all files that have to go.
+# progress(path, bytes so far, bytes in all), both over all files that must be sent.
 Progress = Callable[[str, int, int], None]
 
 
 class StagedFile(NamedTuple):
-    """One file as it shall lie on a board."""
+    """One file as it must be on a board."""
 
     path: str
     data: bytes
 
     @property
     def sha256(self) -> bytes:
-        """The hash of its contents."""
+        """The SHA-256 of its contents, 32 bytes."""
         return hashlib.sha256(self.data).digest()
 
 
 class Installed(NamedTuple):
-    """What an installation did.
+    """The result of an installation.
 
     Attributes:
         copied: paths that were missing or different.
         kept: paths that were there already.
         removed: paths that no longer belong there.
-        in_firmware: whether the packages are in the firmware, so that main.py alone was due.
+        in_firmware: whether the firmware has the packages, so that only main.py was needed.
     """
 
     copied: tuple[str, ...]
@@ -54,7 +54,10 @@ class Installed(NamedTuple):
 
 
 def package_folder(package: str) -> Path:
-    """Where a package's sources lie, without importing it.
+    """Return the folder of a package's sources, without importing it.
+
+    Args:
+        package: its name.
 
     Raises:
         SourcesMissing: it is not installed.
@@ -66,7 +69,9 @@ def package_folder(package: str) -> Path:
 
 
 def main_source() -> Path:
-    """The program that starts the agent: inside nlsm when installed, beside it in a checkout.
+    """Return the path of the program that starts the agent.
+
+    It is inside nlsm if Triseal is installed, and beside it in a checkout.
 
     Raises:
         SourcesMissing: it is in neither place.
@@ -79,8 +84,9 @@ def main_source() -> Path:
 
 
 def sources() -> dict[str, bytes]:
-    """The packages as a board gets them, by path below the folder that holds both: the agent, and
-    of what it shares with the host what it uses.
+    """Return the packages as a board gets them, by path below the folder that holds both.
+
+    These are the agent, and the part of sealcore that it uses.
 
     Raises:
         SourcesMissing: they are not installed.
@@ -96,13 +102,13 @@ def sources() -> dict[str, bytes]:
 
 
 def plan(target: mpy.Target) -> list[StagedFile]:
-    """All code that a node needs, compiled for a board.
+    """Return all code that a node needs, compiled for a board.
 
     Args:
-        target: what the board loads, from its facts.
+        target: the `.mpy` files that the board loads, from its facts.
 
     Raises:
-        SourcesMissing, CompileFailed, UnsupportedFirmware: by what is wrong.
+        SourcesMissing, CompileFailed, UnsupportedFirmware: the code cannot be made.
     """
     compiled = compile_modules(sources(), target)
     files = [StagedFile(f"{_LIBRARY}/{path}", data) for path, data in compiled.items()]
@@ -110,7 +116,8 @@ def plan(target: mpy.Target) -> list[StagedFile]:
 
 
 def main_file() -> StagedFile:
-    """What starts the agent. MicroPython looks for main.py only, never for main.mpy.
+    """Return main.py, which starts the agent. MicroPython looks for main.py only, never for
+    main.mpy.
 
     Raises:
         SourcesMissing: it is not installed.
@@ -119,24 +126,32 @@ def main_file() -> StagedFile:
 
 
 def compile_modules(modules: Mapping[str, bytes], target: mpy.Target) -> dict[str, bytes]:
-    """Modules of the packages as `.mpy`, by path.
+    """Return modules of the packages as `.mpy`, by path.
+
+    Args:
+        modules: sources by path.
+        target: the `.mpy` files that the board loads.
 
     Raises:
-        CompileFailed, UnsupportedFirmware: by what is wrong.
+        CompileFailed, UnsupportedFirmware: as `mpy.compile_source`.
     """
     found = {}
     for path, source in modules.items():
         package, _, name = path[:-3].partition("/")
-        # A name that the module has anyway: any other takes heap on the board.
+        # A name that the module has anyway, because any other name takes heap on the board.
         compiled = mpy.compile_source(source, name, target, level=LEVELS[package])
         found[f"{package}/{name}.mpy"] = compiled
     return found
 
 
 def without_const(source: bytes) -> bytes:
-    """A module that does not import `const`: the compiler folds it, the import would take heap."""
+    """Return the `source` of a module without its import of `const`.
+
+    The compiler folds `const` into the code, and the import would take heap.
+    """
 
     def others(found: re.Match[bytes]) -> bytes:
+        """Return the import without the name `const`."""
         names = [name for name in found[2].split(b", ") if name != b"const"]
         return found[1] + b", ".join(names) if names else b""
 
@@ -148,19 +163,19 @@ def install(
 ) -> Installed:
     """Bring a board's code up to date.
 
-    New contents are first put beside the files, all of them, and verified: up to there the board
-    stays as it was. Then main.py goes first and comes last, so that a board which loses power in
-    between starts nothing, rather than half of two versions.
+    First all new contents are put beside the files and verified; until then the board is unchanged.
+    Then main.py is removed first and comes back last. So a board that loses power in between starts
+    nothing, rather than half of two versions.
 
     Args:
-        board: where to.
-        files: what shall be there; other files in the folders of its packages go.
-        progress: told of each piece that has gone.
+        board: the board.
+        files: all files that must be there; others in the folders of their packages are deleted.
+        progress: called for each piece that was sent.
 
     Raises:
         FlashFull, FlashReadOnly: the board can't take it; it is as before.
-        VerifyFailed: what it holds afterwards is not what was sent.
-        NoAnswer, BoardTimeout, BoardGone: repeat, and it goes on where it stopped.
+        VerifyFailed: the board holds something else than was sent.
+        NoAnswer, BoardTimeout, BoardGone: repeat, and it continues where it stopped.
     """
     wanted = {file.path: file for file in files}
     fresh = {file.path + TEMPORARY: file for file in files}
@@ -180,7 +195,7 @@ def install(
 
 
 def _sizes(board: Files) -> dict[str, int]:
-    """What lies in the folders of the packages, by path."""
+    """Return the files in the folders of the packages, by path, with sizes in bytes."""
     found: dict[str, int] = {}
     for name in PACKAGES:
         found |= board.tree(f"{_LIBRARY}/{name}")
@@ -188,7 +203,8 @@ def _sizes(board: Files) -> dict[str, int]:
 
 
 def _alike(sought: Mapping[str, StagedFile], there: Mapping[str, int]) -> list[str]:
-    """The paths at which what is sought may lie: hashing is what takes a board its time."""
+    """Return the paths where a wanted file may be already; only these are hashed, which takes a
+    board long."""
     return [
         path
         for path, file in sought.items()
@@ -206,7 +222,7 @@ def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None)
             board.stage(file.path, file.data, counted(progress, file.path, done, total))
             done += len(file.data)
     except DeviceFailed:
-        # It does not fit: what was put there for nothing must not take the room.
+        # It does not fit: the files that were staged in vain must not take the room.
         with contextlib.suppress(BoardError):
             board.remove(*(file.path + TEMPORARY for file in files))
         raise
@@ -215,7 +231,15 @@ def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None)
 def counted(
     progress: Progress | None, name: str, before: int, total: int
 ) -> Callable[[int], None] | None:
-    """A progress over one file, for one over many of which `before` octets have gone."""
+    """Return a progress over one file, made of one over many files of which `before` bytes were
+    sent.
+
+    Args:
+        progress: the one over all files; None for none.
+        name: path of this file.
+        before: bytes that were sent before this file.
+        total: bytes of all files.
+    """
     if progress is None:
         return None
     return lambda sent: progress(name, before + sent, total)

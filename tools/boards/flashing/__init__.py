@@ -1,1 +1,1 @@
-"""Firmware and images onto boards of each family."""
+"""Firmware and images for boards of each family."""

@@ -1,4 +1,5 @@
-"""The chips whose boards can be flashed: what tells their firmware, and where their flash goes."""
+"""The chips whose boards can be flashed: how to recognise their firmware, and where it
+is written."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from boards.code.mpy import Target
 from boards.errors import UnknownChip
 
-BLOCK = 4096  # octets that all of them erase at once
+BLOCK = 4096  # bytes that each of them erases at once
 _MPY = (6, 3)  # bytecode and native code of MicroPython 1.23 and later
 
 
@@ -15,8 +16,8 @@ class Region(NamedTuple):
     """A part of the flash.
 
     Attributes:
-        start: octets from the begin of the flash.
-        size: octets.
+        start: bytes from the begin of the flash.
+        size: bytes.
     """
 
     start: int
@@ -29,10 +30,10 @@ class Chip(NamedTuple):
     Attributes:
         name: as a person names it.
         architecture: as `mpy-cross -march` names it.
-        image_id: of its images in esptool's extended header; None where it has none.
-        begin: where its firmware file goes, octets from the begin of the flash.
-        families: its numbers in UF2 files; the first is what is written.
-        program: octets that its MicroPython writes at once.
+        image_id: of its images, in esptool's extended header; None if they have no such header.
+        begin: where its firmware file is written, bytes from the begin of the flash.
+        families: its numbers in UF2 files; the first is the one that is written.
+        program: bytes that its MicroPython writes at once.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Chip(NamedTuple):
 
     @property
     def target(self) -> Target:
-        """What its MicroPython loads."""
+        """The `.mpy` files that its MicroPython loads."""
         return Target(*_MPY, self.architecture)
 
     @property
@@ -76,7 +77,7 @@ RP2_LAYOUTS = {
 
 
 def named(name: str) -> Chip:
-    """The chip of this name. Raises: UnknownChip."""
+    """Return the chip called `name`. Raises: UnknownChip."""
     try:
         return CHIPS[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Writes MicroPython to a board and waits until it answers."""
+"""Write MicroPython to a board and wait until it answers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from boards.flashing.chips import Chip
 from boards.port import Port
 from boards.provision import Report
 
-# Held while a volume is awaited: nobody would know whose it is.
+# Held while a volume is awaited, because a volume does not say which board it belongs to.
 _one_by_one = threading.Lock()
 _BAUD = "460800"
 _START_SECONDS = 40.0  # until a new MicroPython has made its file system
 _STEP = 0.3
-# Its lines as they come, and none broken at a terminal's width that nobody has.
+# esptool's lines as they come, not broken at the width of a terminal.
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "COLUMNS": "500", "NO_COLOR": "1"}
 _PERCENT = re.compile(r"Writing at .*?(\d+(?:\.\d+)?) ?%")
 _FATAL = re.compile(r"A fatal error occurred: (.*)")
@@ -45,19 +45,19 @@ _SILENT = re.compile(r"Failed to connect|No serial data received|Timed out waiti
 
 
 def flash(chip: Chip, port: str, data: bytes, report: Report, begin: int | None = None) -> None:
-    """Write firmware, or a whole image, to a board. It restarts with it.
+    """Write firmware, or a whole image, to a board, and restart the board.
 
     Args:
         chip: of the board.
         port: a serial port; for RP2 also the folder where its volume is mounted.
-        data: what `imagefile.load` has accepted, or `image.build` made.
-        report: told of each step.
-        begin: where it goes; by default where the chip's firmware does.
+        data: accepted by `imagefile.load`, or made by `image.build`.
+        report: called for each step.
+        begin: its place, bytes from the begin of the flash; None for the chip's usual place.
 
     Raises:
         NoPort, PortBusy, PortDenied: nothing was written.
         WrongChip: the board has another chip; nothing was written.
-        NoBootloader: the board could not be brought to take firmware; nothing was written.
+        NoBootloader: the board's bootloader does not answer; nothing was written.
         FlashFailed, BoardGone: it ended in the middle.
     """
     if chip.is_uf2:
@@ -67,10 +67,15 @@ def flash(chip: Chip, port: str, data: bytes, report: Report, begin: int | None 
 
 
 def await_repl(port: str, report: Report, seconds: float = _START_SECONDS) -> Facts:
-    """What the board says of itself, as soon as its REPL answers.
+    """Return the board's facts as soon as its REPL answers.
+
+    Args:
+        port: a serial port.
+        report: called for the step.
+        seconds: to wait.
 
     Raises:
-        NoAnswer: it does not within `seconds`; the reason that was seen last.
+        NoAnswer: it does not answer within `seconds`; the detail is the last reason.
     """
     report("repl", 0, 0)
     end = time.monotonic() + seconds
@@ -88,7 +93,7 @@ def await_repl(port: str, report: Report, seconds: float = _START_SECONDS) -> Fa
 
 def _flash_serial(chip: Chip, port: str, data: bytes, report: Report, begin: int) -> None:
     report("port", 0, 0)
-    Port(port).close()  # says better than esptool what is wrong with a port
+    Port(port).close()  # says better than esptool why a port cannot be opened
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "firmware.bin"
         file.write_bytes(data)
@@ -99,7 +104,7 @@ def _flash_serial(chip: Chip, port: str, data: bytes, report: Report, begin: int
 
 
 def _command(chip: Chip, port: str, file: Path, begin: int) -> list[str]:
-    # -P: a module of that name in the folder at hand, where services come from anywhere, is none.
+    # -P: a module of that name in the current folder, which may be anybody's, must not run.
     return [
         sys.executable, "-P", "-m", "esptool", "--chip", chip.name, "--port", port, "--baud", _BAUD,
         "write-flash", "--erase-all", hex(begin), str(file),
@@ -107,7 +112,7 @@ def _command(chip: Chip, port: str, file: Path, begin: int) -> list[str]:
 
 
 def _run(command: list[str], report: Report) -> str | None:
-    """Run esptool; what it said if it failed."""
+    """Run esptool, and return its last words if it failed."""
     said = ""
     with subprocess.Popen(
         command,
@@ -126,7 +131,7 @@ def _run(command: list[str], report: Report) -> str | None:
                 if shares:
                     report("flash", int(float(shares[-1])), 100)
         except BaseException:
-            process.kill()  # Ctrl-C: no writer may stay behind
+            process.kill()  # Ctrl-C: esptool must not go on writing
             raise
     return said if process.returncode else None
 
@@ -158,7 +163,7 @@ def _bootloader(port: str, report: Report) -> Path:
         before = volume.find()
         report("bootloader", 0, 0)
         with Board(port) as board:
-            board.exec("")  # whether it is there at all
+            board.exec("")  # checks that the port is there at all
             # The port goes away before an answer comes.
             with contextlib.suppress(BoardError):
                 board.exec("import machine\nmachine.bootloader()", 2.0)
@@ -166,7 +171,14 @@ def _bootloader(port: str, report: Report) -> Path:
 
 
 def new_port(before: list[str], seconds: float = _START_SECONDS) -> str:
-    """The serial port that has come since `before`. Raises: NoPort."""
+    """Return the serial port that has appeared.
+
+    Args:
+        before: the ports that were there before.
+        seconds: to wait.
+
+    Raises: NoPort.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         fresh = [port for port in serial_ports() if port not in before]
@@ -177,5 +189,5 @@ def new_port(before: list[str], seconds: float = _START_SECONDS) -> str:
 
 
 def serial_ports() -> list[str]:
-    """The serial ports of this computer."""
+    """Return the serial ports of this computer."""
     return sorted(port.device for port in list_ports.comports())

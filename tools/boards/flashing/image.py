@@ -1,7 +1,7 @@
-"""One file for a production line: MicroPython, and a file system that makes it a node.
+"""One file for a production line: MicroPython, and a file system that makes the board a node.
 
-The board makes its own key at its first start: no image holds a private key, and a thousand boards
-may be flashed from one template with nothing but name and token changed.
+The board makes its own key at its first start. So no image holds a private key, and a thousand
+boards may be flashed from one template in which only name and token change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from boards.flashing import imagefile, littlefs_image, uf2
 from boards.flashing.chips import BLOCK, RP2_LAYOUTS, Chip, Region
 
 _PARTITION = "vfs"  # as MicroPython's partition tables call it
-# How MicroPython's firmware names the board that it is for (MICROPY_HW_BOARD_NAME).
+# MicroPython's firmware names its board (MICROPY_HW_BOARD_NAME).
 _RP2_BOARDS = {
     b"Raspberry Pi Pico with RP2040": "rp2040",
     b"Raspberry Pi Pico W with RP2040": "rp2040-w",
@@ -29,12 +29,12 @@ _ERASED = b"\xff"
 
 
 class Image(NamedTuple):
-    """What `build` made.
+    """The result of `build`.
 
     Attributes:
         data: the file to flash: an image for esptool, or a UF2.
-        region: where in the flash its file system lies.
-        filesystem: the LittleFS by itself.
+        region: the place of its file system in the flash.
+        filesystem: the LittleFS alone.
     """
 
     data: bytes
@@ -43,21 +43,30 @@ class Image(NamedTuple):
 
 
 def agent(chip: Chip, firmware: bytes) -> dict[str, bytes]:
-    """The agent's files, compiled for a chip, by path on the board; of what the firmware has in it
-    none, since it would not run.
+    """Return the agent's files, compiled for a chip, by path on the board.
+
+    Files that the firmware has already are left out, because they would not run.
+
+    Args:
+        chip: of the board.
+        firmware: accepted by `imagefile.load`.
 
     Raises:
-        OtherAgent: the firmware has another one in it.
+        OtherAgent: the firmware has another agent.
     """
     files = [stage.main_file()] if holds_agent(chip, firmware) else stage.plan(chip.target)
     return {file.path: file.data for file in files}
 
 
 def holds_agent(chip: Chip, firmware: bytes) -> bool:
-    """Whether firmware has the agent in it: the one that is installed here.
+    """Say whether firmware has the agent that is installed here.
+
+    Args:
+        chip: of the board.
+        firmware: accepted by `imagefile.load`.
 
     Raises:
-        OtherAgent: it has another one in it.
+        OtherAgent: the firmware has another one.
     """
     return frozen.in_firmware(_memory(firmware) if chip.is_uf2 else firmware)
 
@@ -65,16 +74,16 @@ def holds_agent(chip: Chip, firmware: bytes) -> bool:
 def build(
     chip: Chip, firmware: bytes, files: Mapping[str, bytes], region: Region | None = None
 ) -> Image:
-    """Firmware and file system in one.
+    """Put firmware and file system into one image.
 
     Args:
         chip: of the board.
-        firmware: what `imagefile.load` has accepted.
-        files: of the file system, by path.
-        region: where the file system goes; by default where the firmware looks for it.
+        firmware: accepted by `imagefile.load`.
+        files: of the file system, contents by path.
+        region: the place of the file system; None for the place where the firmware looks.
 
     Raises:
-        UnknownLayout: the firmware does not tell where it looks.
+        UnknownLayout: the firmware does not say where it looks.
         DoesNotFit: the files, or the firmware itself, need more room.
     """
     place = region or layout(chip, firmware)
@@ -86,7 +95,14 @@ def build(
 
 
 def layout(chip: Chip, firmware: bytes) -> Region:
-    """Where this firmware looks for its file system. Raises: UnknownLayout."""
+    """Return the place where this firmware looks for its file system.
+
+    Args:
+        chip: of the board.
+        firmware: accepted by `imagefile.load`.
+
+    Raises: UnknownLayout.
+    """
     if chip.is_uf2:
         return _rp2_layout(firmware)
     if chip.image_id is None:
@@ -99,9 +115,12 @@ def layout(chip: Chip, firmware: bytes) -> Region:
 
 
 def romfs(chip: Chip) -> bytes:
-    """The agent's packages as a ROMFS image, for firmware with a ROMFS partition.
+    """Return the agent's packages as a ROMFS image, for firmware with a ROMFS partition.
 
-    `main.py` is not in it: MicroPython looks for that in the file system at `/` only.
+    It has no `main.py`, because MicroPython looks for that only in the file system at `/`.
+
+    Args:
+        chip: of the board.
     """
     return pack(stage.compile_modules(frozen.modules(), chip.target))
 
@@ -118,8 +137,8 @@ def _joined_uf2(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -
     start = uf2.XIP + place.start
     if parsed.end() > start:
         raise DoesNotFit(f"{chip.name} firmware up to {parsed.end():#x}, file system at {start:#x}")
-    # Every block of it, the erased ones too: what an older file system left there could be newer
-    # than ours by its own count, and win.
+    # Every block of it, also the erased ones: blocks of an older file system could be newer
+    # than ours by its own count, and win over them.
     added = tuple(uf2.blocks(start, filesystem, parsed.family))
     return uf2.write(uf2.Firmware(parsed.blocks + added, parsed.preamble))
 
@@ -133,5 +152,5 @@ def _rp2_layout(firmware: bytes) -> Region:
 
 
 def _memory(firmware: bytes) -> bytes:
-    """What a UF2 writes, without the frames of its blocks."""
+    """Return the bytes that a UF2 writes, without the frames of its blocks."""
     return b"".join(block.data for block in uf2.parse(firmware).blocks)

@@ -1,4 +1,4 @@
-"""Firmware files: whole, the one that was meant, and for this chip."""
+"""Check that a firmware file is complete, is the one that was meant, and is for this chip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from boards.flashing.chips import CHIPS, Chip, Region
 MAX_SIZE = 64 << 20
 _MAGIC = 0xE9  # esptool's bin_image.py: magic, segments, mode, size, entry; chip id at 12
 _HEADER = struct.Struct("<BBBBI4xH")
-# An ESP8266's image has no extended header; it is told by where its code begins, in its IRAM.
+# An ESP8266's image has no extended header; its code begins at an address in its IRAM.
 _ESP8266_IRAM = range(0x40100000, 0x40110000)
 _TABLE = 0x8000  # where ESP-IDF's bootloader expects the partition table
 _ENTRY = struct.Struct("<2sBBII16sI")
@@ -27,11 +27,11 @@ def load(path: Path, chip: Chip, sha256: str = "") -> bytes:
 
     Args:
         path: of the file.
-        chip: that it shall be for.
+        chip: the chip that it must be for.
         sha256: its hash in hexadecimal; "" if nobody knows it.
 
     Raises:
-        NoFirmware, WrongHash, BadFirmware, WrongChip: by what is wrong with it.
+        NoFirmware, WrongHash, BadFirmware, WrongChip: the file is missing or not the right one.
     """
     if not path.is_file():
         raise NoFirmware(f"there is no file {path}")
@@ -46,7 +46,7 @@ def load(path: Path, chip: Chip, sha256: str = "") -> bytes:
 
 
 def check(data: bytes, chip: Chip) -> None:
-    """Raises BadFirmware or WrongChip unless this is firmware for `chip`."""
+    """Check that `data` is firmware for `chip`. Raises: BadFirmware, WrongChip."""
     if chip.is_uf2:
         uf2.parse(data).check_family(chip.name)
         return
@@ -58,7 +58,13 @@ def check(data: bytes, chip: Chip) -> None:
 
 
 def image_chip(data: bytes) -> str:
-    """Which chip an image of Espressif's format is for. Raises: BadFirmware."""
+    """Return the name of the chip that an image of Espressif's format is for.
+
+    Args:
+        data: the image.
+
+    Raises: BadFirmware.
+    """
     if len(data) < 32 or data[0] != _MAGIC:
         raise BadFirmware("no image for a chip of Espressif's")
     *_, entry, number = _HEADER.unpack_from(data)
@@ -69,7 +75,11 @@ def image_chip(data: bytes) -> str:
 
 
 def partitions(data: bytes, chip: Chip) -> dict[str, Region]:
-    """The partition table in a whole firmware for an ESP32 of any kind, by label.
+    """Return the partition table in a whole firmware for an ESP32 of any kind, by label.
+
+    Args:
+        data: the firmware.
+        chip: its chip.
 
     Raises:
         BadFirmware: there is none, as in an image for an update over the air.

@@ -10,17 +10,17 @@ from littlefs.errors import LittleFSError
 from boards.errors import DoesNotFit
 from boards.flashing.chips import BLOCK
 
-# What every MicroPython with LittleFS reads; 2.1 is refused by those before 1.22.
+# Every MicroPython with LittleFS reads this version; those before 1.22 refuse 2.1.
 _DISK_VERSION = 0x00020000
 
 
 def build(files: Mapping[str, bytes], size: int, program: int = 32) -> bytes:
-    """An image of these files.
+    """Return an image of these files.
 
     Args:
         files: contents by path; folders are made.
-        size: octets, a multiple of 4096.
-        program: octets that the board writes at once.
+        size: bytes, a multiple of 4096.
+        program: bytes that the board writes at once.
 
     Raises:
         DoesNotFit: the files need more.

@@ -1,4 +1,4 @@
-"""UF2: firmware in blocks of 512 octets, each with its address. (microsoft/uf2.)"""
+"""UF2: firmware in blocks of 512 bytes, each with its address. (microsoft/uf2.)"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _START = (0x0A324655, 0x9E5D5157)
 _END = 0x0AB16F30
 _HEADER = struct.Struct("<8I")
 _FAMILY_PRESENT = 0x2000
-# RP2350-E10: a first block that is for any chip, numbered by itself.
+# RP2350 erratum E10: the first block is for any chip, and has a numbering of its own.
 _ABSOLUTE = 0xE48BFF57
 _MAX_BLOCKS = 1 << 17
 
@@ -28,7 +28,7 @@ class Block(NamedTuple):
     Attributes:
         address: in the chip's memory.
         family: of chips.
-        data: 1 to 476 octets.
+        data: 1 to 476 bytes.
     """
 
     address: int
@@ -41,7 +41,7 @@ class Firmware(NamedTuple):
 
     Attributes:
         blocks: in the file's order, without those for any chip.
-        preamble: the file's blocks for any chip, as they are.
+        preamble: the file's blocks for any chip, unchanged.
     """
 
     blocks: tuple[Block, ...]
@@ -49,11 +49,11 @@ class Firmware(NamedTuple):
 
     @property
     def family(self) -> int:
-        """Of its blocks; all have the same."""
+        """The family of its blocks; all have the same."""
         return self.blocks[0].family
 
     def check_family(self, chip: str) -> None:
-        """Raises WrongChip unless it is for this chip."""
+        """Check that it is for the chip named `chip`. Raises: WrongChip."""
         if self.family not in CHIPS[chip].families:
             known = [one.name for one in CHIPS.values() if self.family in one.families]
             raise WrongChip(
@@ -61,15 +61,18 @@ class Firmware(NamedTuple):
             )
 
     def end(self) -> int:
-        """The address behind the last octet."""
+        """The address after the last byte."""
         return max(block.address + len(block.data) for block in self.blocks)
 
 
 def parse(data: bytes) -> Firmware:
-    """Read a file whole.
+    """Read a whole file.
+
+    Args:
+        data: its bytes.
 
     Raises:
-        BadFirmware: it is none, truncated, or for several kinds of chips.
+        BadFirmware: it is no UF2, is truncated, or is for several kinds of chips.
     """
     count = len(data) // BLOCK
     if not count or len(data) % BLOCK or count > _MAX_BLOCKS:
@@ -89,12 +92,16 @@ def parse(data: bytes) -> Firmware:
 
 
 def read(path: Path) -> Firmware:
-    """Read a file. Raises: see `parse`; OSError."""
+    """Read the file `path`. Raises: as `parse`; OSError."""
     return parse(path.read_bytes())
 
 
 def write(firmware: Firmware) -> bytes:
-    """A file of these blocks, numbered anew."""
+    """Return a file of these blocks, numbered anew.
+
+    Args:
+        firmware: its blocks and preamble.
+    """
     total = len(firmware.blocks)
     return firmware.preamble + b"".join(
         _written(block, number, total) for number, block in enumerate(firmware.blocks)
@@ -102,7 +109,13 @@ def write(firmware: Firmware) -> bytes:
 
 
 def blocks(address: int, data: bytes, family: int) -> Iterable[Block]:
-    """The blocks of one piece of flash; `data` is a multiple of PAYLOAD."""
+    """Return the blocks of one piece of flash.
+
+    Args:
+        address: in the chip's memory.
+        data: a multiple of PAYLOAD bytes.
+        family: of chips.
+    """
     for at in range(0, len(data), PAYLOAD):
         yield Block(address + at, family, data[at : at + PAYLOAD])
 
@@ -118,7 +131,7 @@ def _block(piece: bytes, index: int) -> Block:
 
 
 def _check_numbers(data: bytes, total: int) -> None:
-    # Blocks that are missing are ones that the board would wait for for ever.
+    # The board would wait for ever for missing blocks.
     numbers = [struct.unpack_from("<II", data, i * BLOCK + 20) for i in range(total)]
     if numbers != [(number, total) for number in range(total)]:
         raise BadFirmware("the UF2 file is not whole: its blocks are not numbered one by one")

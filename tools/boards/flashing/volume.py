@@ -1,4 +1,4 @@
-"""The volume as which an RP2 board shows itself while it waits for firmware."""
+"""The volume that an RP2 board shows while it waits for firmware."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from boards.errors import FlashFailed, NoBootloader, WrongChip
 from boards.flashing.chips import CHIPS, Chip
 
 INFO = "INFO_UF2.TXT"
-# What the boot ROMs write into it (RP2040 and RP2350 datasheets, mass storage).
+# Written into it by the boot ROMs (RP2040 and RP2350 datasheets, mass storage).
 _BOARD_IDS = {"RPI-RP2": "rp2040", "RP2350": "rp2350"}
 ROOTS = (Path("/media"), Path("/run/media"), Path("/Volumes"), Path("/mnt"))
 _DEPTH = 2  # /media/USER/VOLUME
 _STEP = 0.1
 _PIECE = 64 << 10
 _WAIT = 20.0
-_LONGEST = 4096  # octets of INFO
+_LONGEST = 4096  # most bytes of INFO
 
 
 def find(roots: Sequence[Path] = ROOTS) -> list[Path]:
-    """All such volumes that are mounted."""
+    """Return all such volumes that are mounted below `roots`."""
     found = []
     for root in roots:
         for depth in range(_DEPTH + 1):
@@ -33,9 +33,9 @@ def find(roots: Sequence[Path] = ROOTS) -> list[Path]:
 
 
 def chip_of(volume: Path) -> str:
-    """The chip behind a volume. Raises: NoBootloader."""
+    """Return the name of the chip behind `volume`. Raises: NoBootloader."""
     try:
-        # Any device may show a volume: nothing on it leads elsewhere, waits or is endless.
+        # Any device may show a volume: no link, pipe or endless file on it is followed or read.
         descriptor = os.open(volume / INFO, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             text = file.read(_LONGEST).decode(errors="replace")
@@ -49,7 +49,15 @@ def chip_of(volume: Path) -> str:
 
 
 def wait(before: Sequence[Path], roots: Sequence[Path] = ROOTS, seconds: float = _WAIT) -> Path:
-    """The volume that is there now and was not before. Raises: NoBootloader."""
+    """Return the volume that has appeared.
+
+    Args:
+        before: volumes that were there before.
+        roots: folders in which volumes are mounted.
+        seconds: to wait.
+
+    Raises: NoBootloader.
+    """
     end = time.monotonic() + seconds
     while True:
         fresh = [volume for volume in find(roots) if volume not in before]
@@ -61,7 +69,7 @@ def wait(before: Sequence[Path], roots: Sequence[Path] = ROOTS, seconds: float =
 
 
 def check(volume: Path, chip: Chip) -> None:
-    """Raises WrongChip or NoBootloader unless the board behind the volume has this chip."""
+    """Check that the board behind `volume` has this chip. Raises: WrongChip, NoBootloader."""
     found = chip_of(volume)
     if found != chip.name:
         known = found if found in CHIPS else f"board {found}"
@@ -69,14 +77,19 @@ def check(volume: Path, chip: Chip) -> None:
 
 
 def copy(volume: Path, data: bytes, progress: Callable[[int, int], None]) -> None:
-    """Copy firmware to a board. It restarts by itself when the last block has come.
+    """Copy firmware to a board, which restarts by itself after the last block.
+
+    Args:
+        volume: the board's.
+        data: a UF2 file.
+        progress: called with the bytes so far and the bytes in all.
 
     Raises:
         FlashFailed: the board vanished before that, or can't be written.
     """
     done = 0
     try:
-        # Unbuffered and synchronous: what is done has reached the board.
+        # Unbuffered and synchronous: a write that returns has reached the board.
         descriptor = os.open(
             volume / "firmware.uf2",
             os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DSYNC | os.O_NOFOLLOW | os.O_NONBLOCK,

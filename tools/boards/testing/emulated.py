@@ -1,7 +1,7 @@
-"""An RP2040 board in `rp2040py`: real firmware, some forty times slower than the real thing.
+"""An RP2040 board in `rp2040py`: real firmware, about forty times slower than a real board.
 
-The firmware is a UF2 file that users download; the file system is preloaded as an image, since to
-copy it over the port would take minutes.
+Users download the firmware, a UF2 file. The file system is preloaded as an image, because copying
+it over the port would take minutes.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _LISTENING = "listening on"
 
 
 class Emulation:
-    """A Pico for as long as the block lasts; its flash outlives a power cut.
+    """A Pico for as long as the block lasts; its flash survives a power cut.
 
     Attributes:
-        port: where its REPL is, the same after every power cycle.
+        port: of its REPL, the same after every power cycle.
     """
 
     def __init__(self, firmware: Path, directory: Path) -> None:
-        """Check what there is; nothing runs yet.
+        """Check the emulator and the firmware; nothing runs yet.
 
         Args:
             firmware: a UF2 with MicroPython for the Pico.
-            directory: where its flash is kept.
+            directory: folder for its flash.
 
         Raises:
             NoEmulator: rp2040py is not installed.
-            NoFirmware, BadFirmware, WrongChip: by what is wrong with the file.
+            NoFirmware, BadFirmware, WrongChip: the file is missing or not for the Pico.
         """
         if importlib.util.find_spec("rp2040py") is None:
             raise NoEmulator("rp2040py is not installed")
@@ -57,7 +57,7 @@ class Emulation:
         self.port = f"socket://127.0.0.1:{self._number}"
 
     def __enter__(self) -> Self:
-        """Start it. Raises WontStart."""
+        """Start it. Raises: WontStart."""
         if not self._flash.exists():
             chip, place = chips.named("rp2040"), chips.RP2_LAYOUTS["rp2040"]
             code = image.agent(chip, self._firmware.read_bytes())
@@ -74,7 +74,7 @@ class Emulation:
         self.power_cut()
 
     def command(self) -> list[str]:
-        """What runs it; the flash is written back when it ends."""
+        """Return the command that runs it; it writes the flash back when it ends."""
         return [
             sys.executable, "-P", "-m", "rp2040py", "micropython", "--tcp-port", str(self._number),
             "--image", str(self._firmware),
@@ -82,7 +82,7 @@ class Emulation:
         ]  # fmt: skip
 
     def power_on(self) -> None:
-        """Start it, unless it runs. Raises WontStart."""
+        """Start it, unless it runs. Raises: WontStart."""
         if self._process is None:
             self._process = subprocess.Popen(
                 self.command(),
@@ -94,10 +94,10 @@ class Emulation:
             self._await_port(self._process)
 
     def power_cut(self) -> None:
-        """End it. It saves its flash between two instructions, so this cut tears nothing."""
+        """End it. It saves its flash between two instructions, so this cut damages nothing."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGINT)  # on SIGTERM it would not save
+        self._process.send_signal(signal.SIGINT)  # it does not save its flash on SIGTERM
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -110,7 +110,7 @@ class Emulation:
         ready = threading.Event()
 
         def read() -> None:
-            # To its end, or a full pipe would stop it.
+            # Read to its end, or a full pipe would stop it.
             with contextlib.closing(process.stdout or io.StringIO()) as output:
                 for line in output:
                     said.append(line.strip())

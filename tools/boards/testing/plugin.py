@@ -1,7 +1,7 @@
 r"""pytest on boards: `--board virtual|/dev/ttyACM0|socket://HOST:PORT|rp2040:FIRMWARE.uf2`.
 
-A test that asks for the fixture `board` runs once on each board that was named; without a name, on
-a virtual one. The same test serves all of them.
+A test with the fixture `board` runs once on each board that was named; without a name, on
+a virtual one. The same test runs on all of them.
 
     def test_adds(board):
         assert board.exec("print(1 + 1)") == "2\n"
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from boards.board import Board
     from boards.testing.targets import Power, Target
 
-# What a node keeps. A test begins without it, and with the code that is there already.
+# The folder of a node. A test begins without it, but with the code that is there already.
 STATE = "/triseal"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of a run."""
+    """Add the options of a run to `parser`."""
     group = parser.getgroup("boards")
     group.addoption(
         "--board",
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Once for each board that was named."""
+    """Run each test once for each board that was named."""
     if "target" in metafunc.fixturenames:
         named = metafunc.config.getoption("board") or ["virtual"]
         metafunc.parametrize("target", named, indirect=True, scope="session")
@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    """The board of this run, and what can be done to it from outside."""
+    """The board of this run, with everything that can be done to it from outside."""
     from boards.testing import targets
 
     directory = tmp_path_factory.mktemp("board")
@@ -62,11 +62,11 @@ def target(
 
 @pytest.fixture
 def board(target: Target) -> Iterator[Board]:
-    """The board, reached and without anything that a node keeps."""
+    """The board, reached and without the files of an earlier node."""
     from boards.board import Board
 
     if target.power is not None:
-        target.power.power_on()  # the test before may have left it off
+        target.power.power_on()  # the previous test may have left it off
     with Board(target.port, patience=target.patience) as found:
         found.remove_tree(STATE)
         yield found
@@ -74,14 +74,14 @@ def board(target: Target) -> Iterator[Board]:
 
 @pytest.fixture
 def power(target: Target, board: Board) -> Power:
-    """The switch of the board's power; a test that needs it is skipped where there is none."""
+    """The switch of the board's power; without a switch the test is skipped."""
     if target.power is None:
         pytest.skip("nobody can switch this board's power; see --board-power")
     return _Switched(target.power, board)
 
 
 class _Switched:
-    """A switch that has `board` find its port again."""
+    """A power switch after which `board` finds its port again."""
 
     def __init__(self, power: Power, board: Board) -> None:
         self._power = power

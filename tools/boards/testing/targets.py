@@ -1,4 +1,4 @@
-"""The boards that tests run on: what differs between their kinds ends here."""
+"""The boards that tests run on: only this module knows how their kinds differ."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _SWITCH_SECONDS = 30.0
 
 
 class Power(Protocol):
-    """Takes a board's power away and gives it back."""
+    """Cuts a board's power and gives it back."""
 
     @abstractmethod
     def power_cut(self) -> None:
-        """Off: memory is lost, the flash stays as it is."""
+        """Switch it off: memory is lost, the flash stays."""
 
     @abstractmethod
     def power_on(self) -> None:
-        """On."""
+        """Switch it on."""
 
 
 class Target(NamedTuple):
-    """A board that a test may use as it likes.
+    """A board that a test may use freely.
 
     Attributes:
-        port: where it is reached.
+        port: of the board.
         patience: seconds that it may take until its REPL answers.
-        power: its switch; None where nobody can switch it.
+        power: its switch; None if there is none.
     """
 
     port: str
@@ -49,15 +49,15 @@ class Switch:
     """A power switch that a command operates, for example a USB hub's."""
 
     def __init__(self, command: str) -> None:
-        """`command` is run with `off` or `on` as its last word, without a shell."""
+        """Make a switch of a `command`, which is run with `off` or `on` as its last word, no shell."""
         self._command = shlex.split(command)
 
     def power_cut(self) -> None:
-        """Switch it off. Raises CalledProcessError, TimeoutExpired, OSError."""
+        """Switch it off. Raises: CalledProcessError, TimeoutExpired, OSError."""
         self._run("off")
 
     def power_on(self) -> None:
-        """Switch it on. Raises CalledProcessError, TimeoutExpired, OSError."""
+        """Switch it on. Raises: CalledProcessError, TimeoutExpired, OSError."""
         self._run("on")
 
     def _run(self, word: str) -> None:
@@ -65,14 +65,14 @@ class Switch:
 
 
 def open_target(named: str, directory: Path, switch: str = "") -> AbstractContextManager[Target]:
-    """A board for as long as the block lasts.
+    """Return a board for as long as the block lasts.
 
     Args:
         named: `virtual`, `rp2040:FIRMWARE.uf2`, or a port as `boards.Board` takes it.
-        directory: an empty folder of its own.
+        directory: an empty folder for it.
         switch: a command for the power of a real board, see `Switch`; "" for none.
 
-    Raises: BoardError, by what is wrong with it.
+    Raises: BoardError.
     """
     if named == VIRTUAL:
         return _virtual(directory)
@@ -84,7 +84,7 @@ def open_target(named: str, directory: Path, switch: str = "") -> AbstractContex
 
 @contextlib.contextmanager
 def _virtual(directory: Path) -> Iterator[Target]:
-    # Flash as on real boards, so that it is full when theirs is.
+    # As much flash as real boards have, so that it is full when theirs is.
     with VirtualBoard(directory, filesystem="littlefs") as board:
         yield Target(board.port, power=board)
 
