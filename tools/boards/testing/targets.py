@@ -49,7 +49,7 @@ class Switch:
     """A power switch that a command operates, for example a USB hub's."""
 
     def __init__(self, command: str) -> None:
-        """Make a switch of a `command`, which is run with `off` or `on` as its last word, no shell."""
+        """Make a switch: `command` is run with `off` or `on` as its last word, without a shell."""
         self._command = shlex.split(command)
 
     def power_cut(self) -> None:
