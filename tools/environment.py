@@ -1,11 +1,12 @@
-"""Make the virtual environment of a checkout: locked versions, checked hashes, nothing but pip.
+"""Make the virtual environment of a checkout: locked versions, checked hashes, only with pip.
 
     python3 tools/environment.py install FOLDER              makes or updates it
     FOLDER/bin/python tools/environment.py current FOLDER    exit status 0 if there is nothing to do
     FOLDER/bin/python tools/environment.py check             stops if no MicroPython can be found
 
-The base interpreter installs, so the standard library must be enough. What is there and current is
-kept; an installation that was interrupted starts afresh; of two at a time, the second waits.
+The base interpreter installs, so this needs only the standard library. An environment that is
+current is kept, an installation that was interrupted starts again, and of two at a time the second
+waits.
 """
 
 import contextlib
@@ -21,10 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Backends come first: what has no wheel is built with these, not with what is newest today.
+# Backends come first: packages without a wheel are built with these, not with the newest ones.
 LOCKS = (ROOT / "requirements-build.lock", ROOT / "requirements.lock")
 PROJECT = ROOT / "pyproject.toml"
-# Sections that an installation writes down; the others (lint, tests) are read where they stand.
+# Sections that an installation copies; others (lint, tests) are read from the file.
 INSTALLED_SECTIONS = ("build-system", "project")
 LOG = "pip.log"
 
@@ -38,7 +39,11 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def digest(*parts: bytes) -> str:
-    """One name for this interpreter, this place and the given inputs."""
+    """Return one name for this interpreter, this place and the given inputs.
+
+    Args:
+        parts: the inputs.
+    """
     state = hashlib.sha256(f"{sys.version} {sys.base_prefix} {ROOT}".encode())
     for part in parts:
         state.update(hashlib.sha256(part).digest())
@@ -46,21 +51,25 @@ def digest(*parts: bytes) -> str:
 
 
 def packaging() -> bytes:
-    """What of pyproject.toml ends up in the installation."""
+    """Return the part of pyproject.toml that ends up in the installation."""
     table = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
     hatch = table.get("tool", {}).get("hatch")
     return repr([table.get(name) for name in INSTALLED_SECTIONS] + [hatch]).encode()
 
 
 def python_of(folder: Path) -> Path:
-    """The interpreter of the environment in `folder`."""
+    """Return the interpreter of the environment in `folder`."""
     return folder / "bin" / "python"
 
 
 def reason(output: str) -> str:
-    """Why pip failed, in a part of a line, from all that it printed."""
+    """Return in part of a line why pip failed.
+
+    Args:
+        output: everything that it printed.
+    """
     failed = re.findall(r"Failed (?:building wheel for|to build) '?([\w.-]+)", output)
-    # Where metadata can't be had, it names nothing: what it came to last is what it failed on.
+    # If pip can't get metadata, it names no package: then the last one that it tried has failed.
     parts = re.split(r"^(?:Collecting|Processing) (\S+)", output, flags=re.MULTILINE)
     if not failed and re.search("Preparing metadata|Getting requirements to build", parts[-1]):
         failed = [Path(parts[-2]).name]
@@ -75,7 +84,12 @@ def reason(output: str) -> str:
 
 
 def pip(python: Path, log: Path, *arguments: str) -> None:
-    """Install with the pip of `python`; what it prints goes to `log`, its warnings to the person.
+    """Install with pip.
+
+    Args:
+        python: interpreter whose pip installs.
+        log: file for its output; its warnings also go to the person.
+        arguments: of `pip install`.
 
     Raises:
         SystemExit: with one line, if pip failed.
@@ -94,7 +108,7 @@ def pip(python: Path, log: Path, *arguments: str) -> None:
     ):
         for line in running.stdout or ():
             kept.write(line)
-            # An index that is slow or gone is asked several times, which takes a while.
+            # pip asks a slow or missing index several times, which takes a while.
             if line.startswith("WARNING: Retrying"):
                 print(f"environment: {line}", end="", file=sys.stderr, flush=True)
     if running.returncode:
@@ -103,7 +117,7 @@ def pip(python: Path, log: Path, *arguments: str) -> None:
 
 
 def install_locked(folder: Path) -> None:
-    """Create the environment anew with everything that the lock files name."""
+    """Create the environment in `folder` anew with everything that the lock files name."""
     print(f"environment: installing locked packages into {folder.name}/ (once)", flush=True)
     try:
         venv.create(folder, clear=True, with_pip=True)
@@ -127,7 +141,7 @@ def quicken_micropython(folder: Path) -> None:
     """Replace the script that starts the wheel's MicroPython by one that takes a third of the time.
 
     Args:
-        folder: the environment; where no wheel with a MicroPython was installed, nothing changes.
+        folder: the environment; without a wheel with a MicroPython, nothing changes.
     """
     script = folder / "bin" / "micropython"
     for module in folder.glob("lib/python*/site-packages/micropython_unix.py"):
@@ -138,12 +152,21 @@ def quicken_micropython(folder: Path) -> None:
 
 
 def done(stamp: Path, expected: str) -> bool:
-    """Whether the step that leaves `stamp` was finished with the same inputs."""
+    """Return whether the step of a stamp was finished with the same inputs.
+
+    Args:
+        stamp: file that the step leaves.
+        expected: its content.
+    """
     return stamp.exists() and stamp.read_text(encoding="ascii") == expected
 
 
 def steps(folder: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
-    """The stamps that the two steps leave, each with what it has to hold."""
+    """Return the stamps of the two steps, each with its expected content.
+
+    Args:
+        folder: the environment.
+    """
     versions = digest(*(lock.read_bytes() for lock in LOCKS))
     installed = digest(versions.encode(), packaging())
     return (folder / ".locked", versions), (folder / ".ready", installed)
@@ -177,7 +200,7 @@ def check_micropython() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run as a command; see the module's text."""
+    """Run as a command; the docstring of the module explains the `arguments`."""
     match arguments:
         case ["install", name]:
             folder = Path(name).absolute()

@@ -1,12 +1,12 @@
-"""Try this checkout on a machine that has nothing but what the README asks for.
+"""Try this checkout on a machine that has only what the README asks for.
 
     python3 tools/fresh.py trixie                           make demo and make test, as root
     python3 tools/fresh.py sid --variant blank --variant umask --demo
     python3 tools/fresh.py bookworm --keep build/bookworm   bootstrap once, copy it from then on
 
-debootstrap makes a Debian under build/, an ordinary user of it clones the last commit, and what
-`make` prints there goes to build/fresh/. Everything runs in namespaces of its own: at the end, and
-when this process dies, the kernel ends every process of the machine and undoes its mounts.
+debootstrap makes a Debian under build/, an ordinary user of it clones the last commit, and the
+output of `make` there goes to build/fresh/. Everything runs in namespaces of its own: at the end,
+and when this process dies, the kernel ends every process of the machine and removes its mounts.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 DISTRIBUTIONS = ("bookworm", "trixie", "sid")
-# What the README asks for; the certificates of PyPI's authorities come with it.
+# The packages that the README asks for; ca-certificates bring the authorities of PyPI.
 PACKAGES = ("python3", "python3-venv", "make", "git")
 MIRROR = "http://deb.debian.org/debian"
 PROGRAMS = {
@@ -54,7 +54,7 @@ MOUNTS = (
     ("tmpfs", "dev/shm", "nosuid,nodev,mode=1777"),
 )
 
-# How a company's computers reach PyPI: through a proxy, a mirror, an authority of their own.
+# A company's computers may reach PyPI through a proxy, a mirror, or with their own authority.
 CARRIED = re.compile(
     r"pip_(?!config_file$).+|(https?|ftp|all|no)_proxy|ssl_cert_(file|dir)"
     r"|(requests|curl)_ca_bundle|git_ssl_cainfo",
@@ -65,7 +65,7 @@ PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert",
 
 NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 
-# The first process of the machine: it takes in what others left behind, and ends with this tool.
+# The first process of the machine: it reaps orphaned processes, and ends with this tool.
 FIRST = """
 import signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -76,12 +76,12 @@ VERSIONS = "import platform, ssl; print(platform.python_version(), ssl.OPENSSL_V
 
 
 def stop(reason: str) -> NoReturn:
-    """End with one line."""
+    """End the program with one line that gives the `reason`."""
     raise SystemExit(f"fresh: {reason}")
 
 
 def check_host() -> None:
-    """Stop unless a machine can be made here.
+    """Stop unless this computer can make such a machine.
 
     Raises:
         SystemExit: with one line that says what to do.
@@ -96,13 +96,13 @@ def check_host() -> None:
 
 
 def heed(handler: Callable[[int, object], NoReturn] | signal.Handlers) -> None:
-    """What a person or a system uses to end a program is handled so from now on."""
+    """Set `handler` for the signals with which a person or the system ends a program."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handler)
 
 
 def interrupted(number: int, _: object) -> NoReturn:
-    """End with one line; everything is cleaned up on the way."""
+    """End with one line that names the signal `number`; everything is cleaned up on the way."""
     heed(signal.SIG_IGN)
     stop(f"ended by {signal.Signals(number).name}")
 
@@ -111,7 +111,11 @@ def interrupted(number: int, _: object) -> NoReturn:
 
 
 def pip_settings(files: Sequence[Path]) -> dict[str, str]:
-    """What pip's configuration files say about the way to an index, as variables."""
+    """Return as variables what pip's configuration files say about the way to an index.
+
+    Args:
+        files: the configuration files.
+    """
     found = {}
     for file in files:
         parser = configparser.RawConfigParser()
@@ -128,7 +132,12 @@ def pip_settings(files: Sequence[Path]) -> dict[str, str]:
 
 
 def carried(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables that the machine gets; folders of this computer are not among them."""
+    """Return the variables that the machine gets; folders of this computer are not among them.
+
+    Args:
+        environment: of this process.
+        settings: from `pip_settings`.
+    """
     chosen = {name: text for name, text in environment.items() if CARRIED.fullmatch(name)}
     return {
         name: text
@@ -138,7 +147,13 @@ def carried(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict
 
 
 def copy_in(machine: Path, variables: Mapping[str, str]) -> None:
-    """Copy the files that name servers and authorities, and those that `variables` name."""
+    """Copy files into the machine: those that name servers and authorities, and those that
+    variables name.
+
+    Args:
+        machine: its folder.
+        variables: that the machine gets.
+    """
     named = [Path(text) for text in variables.values() if text.startswith("/")]
     for file in [*map(Path, NETWORK), *named]:
         if file.is_file():
@@ -154,17 +169,17 @@ def copy_in(machine: Path, variables: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def namespaces() -> Iterator[list[str]]:
-    """Mounts and processes of their own while the block runs; nothing of them outlives it.
+    """Give the block mounts and processes of its own; nothing of them outlives it.
 
     Returns:
-        What to put before a command so that it runs there.
+        The words before a command that run it there.
     """
     options = ["--mount", "--mount-proc", "--pid", "--fork", "--kill-child"]
     first = subprocess.Popen(
         ["unshare", *options, sys.executable, "-c", FIRST],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # what Ctrl-C ends is this tool, and that ends the machine
+        start_new_session=True,  # Ctrl-C ends this tool, and its end ends the machine
     )
     with first:
         if first.stdout is None or first.stdout.readline() != b"ready\n":
@@ -175,7 +190,12 @@ def namespaces() -> Iterator[list[str]]:
 
 
 def mounts_below(folder: Path, table: str) -> list[str]:
-    """The mount points at or below `folder` in a table like /proc/self/mountinfo."""
+    """Return the mount points at or below a folder.
+
+    Args:
+        folder: the folder.
+        table: text like that of /proc/self/mountinfo.
+    """
     places = [
         re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4])
         for line in table.splitlines()
@@ -185,6 +205,10 @@ def mounts_below(folder: Path, table: str) -> list[str]:
 
 def remove(folder: Path, table: Path = Path("/proc/self/mountinfo")) -> None:
     """Remove a machine, unless something of this computer can be seen in it.
+
+    Args:
+        folder: the machine's.
+        table: file with the mounts.
 
     Raises:
         SystemExit: something is mounted there.
@@ -196,7 +220,8 @@ def remove(folder: Path, table: Path = Path("/proc/self/mountinfo")) -> None:
 
 
 def owned(folder: Path) -> Path:
-    """`folder`, made if need be: it belongs to whoever has the checkout, whom sudo is not."""
+    """Make `folder` if needed, and give it to the owner of the checkout, who is not root under
+    sudo."""
     if not folder.is_dir():
         owner = ROOT.stat()
         folder.mkdir(parents=True)
@@ -206,17 +231,23 @@ def owned(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def temporary() -> Iterator[Path]:
-    """A folder under build/ that is gone afterwards, whatever happens."""
+    """Yield a folder under build/ that is deleted afterwards, whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="fresh-", dir=owned(BUILD)))
     try:
         yield folder
     finally:
-        heed(signal.SIG_IGN)  # a second Ctrl-C would leave half of it behind
+        heed(signal.SIG_IGN)  # a second Ctrl-C would leave half of the machine behind
         remove(folder)
 
 
 def bootstrap(enter: list[str], options: argparse.Namespace, machine: Path) -> None:
-    """Make a Debian with nothing but `PACKAGES`, and what is asked for, in the folder `machine`."""
+    """Make a Debian with only `PACKAGES` and the requested packages in a folder.
+
+    Args:
+        enter: words before a command that run it in the namespaces.
+        options: of the command line.
+        machine: the folder.
+    """
     print(f"fresh: debootstrap {options.distribution} ...", flush=True)
     log = machine.with_name("debootstrap.log")
     command = ["debootstrap", "--variant=minbase", "--force-check-gpg"]
@@ -230,7 +261,13 @@ def bootstrap(enter: list[str], options: argparse.Namespace, machine: Path) -> N
 
 
 def new_machine(enter: list[str], options: argparse.Namespace, folder: Path) -> Path:
-    """A machine of the distribution in `folder`: copied from the one that is kept, or made."""
+    """Return a machine of the distribution in `folder`: copied from the one that is kept, or made.
+
+    Args:
+        enter: words before a command that run it in the namespaces.
+        options: of the command line.
+        folder: for the machine.
+    """
     machine = folder / "machine"
     kept: Path | None = options.keep
     if kept is None or not kept.exists():
@@ -248,7 +285,7 @@ class Machine:
     """A Debian in a folder, with the last commit of this checkout in a file.
 
     Attributes:
-        variants: those of `VARIANTS` that it has.
+        variants: its words of `VARIANTS`.
         home: the folder of the user who runs everything, seen from within.
     """
 
@@ -279,7 +316,7 @@ class Machine:
             (self._folder / "usr/bin/openssl").unlink()
 
     def ask(self, *command: str) -> str:
-        """Run a command as root of the machine; what it prints."""
+        """Run `command` as root of the machine, and return its output."""
         done = subprocess.run(
             [*self._chroot, str(self._folder), *command],
             env={"PATH": f"/usr/sbin:/sbin:{PATH}", "LANG": "C.UTF-8"},
@@ -291,7 +328,13 @@ class Machine:
         return done.stdout.strip()
 
     def start(self, place: str, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start a command of the user in the folder `place`; it prints to `log`."""
+        """Start a command as the user.
+
+        Args:
+            place: folder in the machine.
+            command: program and arguments.
+            log: file for its output.
+        """
         user = [f"--userspec={self._user}:{self._user}", f"--groups={self._user}"]
         umask = "077" if "umask" in self.variants else "022"
         shell = ["/bin/sh", "-c", 'umask "$1" && cd "$2" && shift 2 && exec "$@"', "sh"]
@@ -310,18 +353,26 @@ class Machine:
 
 
 def counts(log: str) -> str:
-    """What pytest counted, as its last line has it; "" if there is none."""
+    """Return pytest's counts from the last line of `log`; "" if there is none."""
     found = re.findall(r"^=+ (\d+ \w+(?:, \d+ \w+)*) in [\d.]+s\b.*=+$", log, re.MULTILINE)
     return found[-1] if found else ""
 
 
 def exceptions(log: str) -> list[str]:
-    """The lines of pytest's summary about tests that did not pass; a skipped one has its reason."""
+    """Return the lines of pytest's summary in `log` about tests that did not pass; a skip has its
+    reason."""
     return re.findall(r"^(?:SKIPPED|XFAIL|XPASS|FAILED|ERROR) .+$", log, re.MULTILINE)
 
 
 def tell(name: str, status: int, seconds: float, log: Path) -> None:
-    """Print how a command went: tests that did not pass, or its last lines where it failed."""
+    """Print how a command ended: tests that did not pass, or its last lines if it failed.
+
+    Args:
+        name: of the command.
+        status: its exit status.
+        seconds: that it took.
+        log: file with its output.
+    """
     text = log.read_text(encoding="utf-8", errors="replace")
     verdict = "passed" if status == 0 else f"failed with status {status}"
     print(f"fresh: {name}: {verdict} in {seconds:.0f} s  {counts(text)}".rstrip())
@@ -333,11 +384,11 @@ def tell(name: str, status: int, seconds: float, log: Path) -> None:
 
 
 def run(machine: Machine, name: str, places: Mapping[Path, str], command: Sequence[str]) -> bool:
-    """Run a command in each place at once and say how it went.
+    """Run a command in each place at once and say how it ended.
 
     Args:
         machine: where.
-        name: what to call it.
+        name: for people.
         places: a folder of the machine for each log.
         command: the program and its arguments.
 
@@ -355,7 +406,12 @@ def run(machine: Machine, name: str, places: Mapping[Path, str], command: Sequen
 
 
 def run_all(machine: Machine, options: argparse.Namespace) -> bool:
-    """Clone and run the two commands; whether both passed, in each clone."""
+    """Clone and run the two commands, and return whether both passed in each clone.
+
+    Args:
+        machine: where.
+        options: of the command line.
+    """
     name = "my triseal" if "blank" in machine.variants else "triseal"
     clones = [name, f"{name}-2"] if "twice" in machine.variants else [name]
     logs = owned(BUILD / "fresh")
@@ -376,7 +432,7 @@ def run_all(machine: Machine, options: argparse.Namespace) -> bool:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line; see the module's text."""
+    """Parse the `arguments`, which the docstring of the module explains."""
     parser = argparse.ArgumentParser(
         prog="fresh.py", description="make demo and make test on a new Debian, as root"
     )
@@ -398,7 +454,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run as a command; see the module's text."""
+    """Run as a command; the docstring of the module explains the `arguments`."""
     options = parse(arguments)
     # Where debootstrap and chroot are; `su` leaves these folders out.
     os.environ["PATH"] = f"{os.environ.get('PATH', PATH)}:/usr/sbin:/sbin"

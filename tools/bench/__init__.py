@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One figure, beside what it is to be compared with.
+    """One figure, beside the figure that it is compared with.
 
     Attributes:
         name: stable and unique, for example `node.custody.rsa2048`.
-        value: what was measured, in `unit`.
+        value: the measured value, in `unit`.
         unit: for example `ms`, `KiB`, `bytes` or `1/s`.
         baseline: the same quantity of the bare minimum, measured in the same run; None if nothing
             compares.
@@ -21,7 +21,7 @@ class Figure(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """Value over baseline; None without one."""
+        """Value divided by baseline; None without a baseline."""
         return None if self.baseline is None else self.value / self.baseline
 
     def __str__(self) -> str:

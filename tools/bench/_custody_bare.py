@@ -1,4 +1,4 @@
-"""What MicroPython runs beside `_custody_check`: the bare minimum, three times pow and the hash."""
+"""Run by MicroPython beside `_custody_check`: the bare minimum, three times pow and the hash."""
 
 # ruff: noqa: PTH123 - MicroPython has no pathlib.
 

@@ -1,8 +1,8 @@
-"""What MicroPython runs for the bench `custody`: one check of the deployment in this folder.
+"""Run by MicroPython for the bench `custody`: one check of the deployment in this folder.
 
-Its files are named as `custody.verify` names its arguments: names take heap, each once. Modules
-come and go as on a node (`nlsm.memory`): leaf first, so that nothing is held twice; where the heap
-is small, those that have read what they are for are forgotten.
+Its files have the names of the arguments of `custody.verify`, because each name takes heap once.
+Modules come and go as on a node (`nlsm.memory`): leaf first, so that nothing is held twice. If the
+heap is small, modules that have read their input are forgotten.
 """
 
 # ruff: noqa: PTH116, PTH123 - MicroPython has no pathlib.
@@ -25,13 +25,18 @@ _SITE = const(2)  # sealcore.seal.SITE
 
 
 def __getattr__(name: str) -> bytes:
-    """What lies in the folder, read when it is asked for: this module is package and trust."""
+    """Return the file `name` of the folder when it is asked for: this module is package
+    and trust."""
     with open(name, "rb") as file:
         return file.read(os.stat(name)[6])
 
 
 def load(names: str) -> None:
-    """Import modules of sealcore, each into a heap that was just cleared."""
+    """Import modules of sealcore, each into a heap that was just cleared.
+
+    Args:
+        names: separated by blanks.
+    """
     if small:
         gc.threshold(256)
     for name in names.split():
@@ -42,7 +47,11 @@ def load(names: str) -> None:
 
 
 def clear(names: str) -> None:
-    """Forget modules, unless there is plenty of memory."""
+    """Forget modules, unless there is plenty of memory.
+
+    Args:
+        names: separated by blanks.
+    """
     if small:
         for name in names.split():
             del sys.modules["sealcore." + name]
@@ -51,7 +60,7 @@ def clear(names: str) -> None:
 
 
 def read() -> tuple:
-    """The seals. What reads them is forgotten."""
+    """Return the seals, and forget the modules that read them."""
     load(_READ)
     site = sealcore.seal.brief(here.site_seal, _SITE)
     return sealcore.seal.read(here, site)
@@ -59,7 +68,7 @@ def read() -> tuple:
 
 def check() -> None:
     """Check the deployment once."""
-    # Read by another function: what a call was given stays until its caller ends.
+    # Read by another function: the arguments of a call stay until its caller ends.
     seals = read()
     clear(_READ)
     load(_CHECK)
@@ -71,7 +80,7 @@ def check() -> None:
     clear(_CHECK)
 
 
-# The keys of the trust bundle are copied, so that what has read them can be forgotten. Its
+# The keys of the trust bundle are copied, so that the module that read them can be forgotten. Its
 # signature was checked when the node took it.
 small = gc.mem_free() < _PLENTY
 load(_ALWAYS)

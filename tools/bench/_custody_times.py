@@ -1,4 +1,4 @@
-"""What MicroPython runs for the bench `custody`: checks and bare minima by turns."""
+"""Run by MicroPython for the bench `custody`: checks and bare minima by turns."""
 
 import gc
 import time
@@ -8,7 +8,7 @@ import _custody_check  # type: ignore[import-not-found]
 
 
 def compare(rounds: int) -> None:
-    """Print, for each round, the microseconds of the bare minimum and of a check."""
+    """Print for each of `rounds` rounds the microseconds of the bare minimum and of a check."""
     actions = _custody_bare.check, _custody_check.check
     for _ in range(rounds):
         for action in actions:

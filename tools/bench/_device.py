@@ -1,4 +1,4 @@
-"""Modules for MicroPython, compiled as for a board, and the least heap that they run in."""
+"""Modules for MicroPython, compiled as for a board, and the smallest heap in which they run."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class Stage:
     """A folder of `.mpy` files: sealcore, and modules of this package under their own names.
 
     Args:
-        folder: where they go; exists and is empty.
+        folder: for the files; exists and is empty.
         modules: names of the modules of this package, such as `_p256_device`.
     """
 
@@ -35,7 +35,7 @@ class Stage:
         path.write_bytes(mpy.compile_source(source, name))
 
     def run(self, code: str, heap_kib: int) -> str:
-        """What `code` prints in a heap of so many KiB.
+        """Return what `code` prints in a heap of `heap_kib` KiB.
 
         Raises:
             Failed: it did not run to its end.
@@ -49,12 +49,12 @@ class Stage:
         return done.stdout
 
     def least_heap(self, code: str) -> int:
-        """The smallest heap, in KiB, in which `code` runs.
+        """Return the smallest heap, in KiB, in which `code` runs.
 
         Raises:
             Failed: it does not even run in LARGEST_KIB.
         """
-        self.run(code, LARGEST_KIB)  # so that what fails below fails for want of heap
+        self.run(code, LARGEST_KIB)  # so that a failure below is for want of heap
         low, high = 1, LARGEST_KIB
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What MicroPython runs for the bench `verify_p256`: one verification, and times of many."""
+"""Run by MicroPython for the bench `verify_p256`: one verification, and times of many."""
 
 import gc
 import time
@@ -14,27 +14,27 @@ S = 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
 
 
 def signature() -> bytes:
-    """The signature as it stands in a certificate."""
+    """Return the signature as it stands in a certificate."""
     numbers = b"\x02\x21\x00" + R.to_bytes(32, "big") + b"\x02\x21\x00" + S.to_bytes(32, "big")
     return b"\x30\x46" + numbers
 
 
 def textbook() -> None:
-    """One verification by the textbook."""
+    """Verify once with the textbook's code."""
     from bench import _p256_textbook
 
     _p256_textbook.verify(*KEY, MESSAGE, R, S)
 
 
 def kept() -> None:
-    """One verification by sealcore with a key that it has met before."""
+    """Verify once with sealcore and a key that it has seen before."""
     from sealcore import p256
 
     p256.PublicKey(*KEY).verify(MESSAGE, signature())
 
 
 def first() -> None:
-    """One verification by sealcore with a key that is new to it."""
+    """Verify once with sealcore and a key that is new to it."""
     from sealcore import p256
 
     p256.PublicKey._tables = ()
@@ -42,7 +42,8 @@ def first() -> None:
 
 
 def elapsed(action, count: int) -> int:  # type: ignore[no-untyped-def]
-    """Microseconds that `count` times `action` take, from a heap that was just cleared."""
+    """Return the microseconds that `count` calls of `action` take, from a heap that was just
+    cleared."""
     gc.collect()
     begin = time.ticks_us()  # type: ignore[attr-defined]
     for _ in range(count):
@@ -52,12 +53,13 @@ def elapsed(action, count: int) -> int:  # type: ignore[no-untyped-def]
 
 
 def compare(rounds: int) -> None:
-    """Print, for each round, the microseconds of the textbook, of a new and of a known key.
+    """Print for each of `rounds` rounds the microseconds of the textbook, of a new and of a known
+    key.
 
-    Known keys are taken three at a time: as long as the textbook takes, so that whatever else the
-    computer does strikes both alike.
+    Known keys are measured three at a time: this takes as long as the textbook's, so that other
+    work of the computer affects both alike.
     """
     for action in (textbook, kept, first):
-        action()  # whatever is imported is imported now
+        action()  # all imports happen now
     for _ in range(rounds):
         print(elapsed(textbook, 1), elapsed(first, 1), elapsed(kept, 3) / 3)

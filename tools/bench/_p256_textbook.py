@@ -20,7 +20,7 @@ INFINITY = (1, 1, 0)
 
 
 def double(point: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Twice a point."""
+    """Return twice `point`."""
     x, y, z = point
     yy = y * y % P
     s = 4 * x * yy % P
@@ -31,7 +31,7 @@ def double(point: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def add(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The sum of two points."""
+    """Return the sum of the points `one` and `other`."""
     x1, y1, z1 = one
     x2, y2, z2 = other
     if not z1:
@@ -54,7 +54,7 @@ def add(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, in
 
 
 def combine(u1: int, u2: int, key: tuple[int, int, int]) -> tuple[int, int, int]:
-    """u1 times the base point plus u2 times the key."""
+    """Return u1 times the base point plus u2 times `key`."""
     both = add(BASE, key)
     result = INFINITY
     bit = 1 << 255
@@ -69,7 +69,17 @@ def combine(u1: int, u2: int, key: tuple[int, int, int]) -> tuple[int, int, int]
 
 
 def verify(x: int, y: int, message: bytes, r: int, s: int) -> None:
-    """Raise ValueError unless (r, s) is the key's signature of the message."""
+    """Check a signature.
+
+    Args:
+        x: coordinate of the public key.
+        y: coordinate of the public key.
+        message: bytes.
+        r: of the signature.
+        s: of the signature.
+
+    Raises: ValueError.
+    """
     if not (0 < r < N and 0 < s < N):
         raise ValueError("range")
     digest = int.from_bytes(hashlib.sha256(message).digest(), "big")

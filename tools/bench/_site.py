@@ -1,4 +1,4 @@
-"""A site in a temporary folder, as large as a bench wants it, and a server process for it."""
+"""A site in a temporary folder, of the size that a bench needs, and a server process for it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Site:
     """A site with nodes, all of which have all of its services. A context manager.
 
     Args:
-        folder: where it is made.
+        folder: for its files.
         algorithm: of the site's key.
         database: URL; "" for SQLite in the folder.
         lifetime: of its seals, seconds.
@@ -70,14 +70,26 @@ class Site:
         self.manager.close()
 
     def add_service(self, name: str, source: bytes, metadata: bytes = _METADATA) -> None:
-        """Sign, countersign and take in a service."""
+        """Sign a service, countersign it and take it in.
+
+        Args:
+            name: of the service.
+            source: its text.
+            metadata: JSON.
+        """
         release = Release(name, "1.0", 1, metadata)
         validity = Validity(self.now - 80, self.now + _YEAR)
         made = sign(self._developer, release, "app.py", source, validity)
         self.manager.add_service(self._countersign(made))
 
     def add_node(self, name: str, services: list[str], algorithm: str = "p256") -> None:
-        """A node with a key and a certificate, to which these services are assigned."""
+        """Add a node with a key and a certificate, and assign services to it.
+
+        Args:
+            name: of the node.
+            services: their names.
+            algorithm: of the node's key.
+        """
         key = generate(algorithm)
         self.manager.add_node(name)
         der = self.manager.enrol(name, _request(key, name)).der
@@ -86,7 +98,7 @@ class Site:
         self.nodes[name] = der, key
 
     def context(self, node: str, version: ssl.TLSVersion) -> ssl.SSLContext:
-        """A node's side of TLS, of one version."""
+        """Return the side of TLS of `node`, for one `version` only."""
         der, key = self.nodes[node]
         path = self.folder / f"{node}.pem"
         if not path.exists():
@@ -119,7 +131,11 @@ class Site:
 
     @staticmethod
     def one_template(signer: KeySigner) -> tuple[Authority, SealTemplate]:
-        """An authority over a key, and what the seals of one of its services have in common."""
+        """Return an authority over a key, and the common part of the seals of one of its services.
+
+        Args:
+            signer: of the key.
+        """
         now = int(time.time())
         issuer = Issuer(self_signed(signer, "house", now), "house")
         core = sealwriter.core(bytes(32), 20480, bytes(32), "1.0", 1)
@@ -143,7 +159,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Ports:
-    """Of a server process: for nodes, and for its pages."""
+    """The ports of a server process: for nodes, and for its pages."""
 
     nodes: int
     pages: int
@@ -151,13 +167,13 @@ class Ports:
 
 @contextmanager
 def server(site_home: Path, log: Path, *options: str, port: int = 0) -> Iterator[tuple[Ports, int]]:
-    """A server process: its ports and its process id; told to stop at the end.
+    """Run a server process while the block runs; yields its ports and its process id.
 
     Args:
         site_home: the site's folder.
-        log: where its log goes, appended.
+        log: file to which its log is appended.
         options: of `triseal site serve`.
-        port: where nodes connect; 0: any.
+        port: for nodes; 0: any.
     """
     process = start_server(site_home, log, *options, port=port)
     try:
@@ -172,7 +188,14 @@ def server(site_home: Path, log: Path, *options: str, port: int = 0) -> Iterator
 def start_server(
     site_home: Path, log: Path, *options: str, port: int = 0
 ) -> subprocess.Popen[bytes]:
-    """Start a server process; `ready` waits for it."""
+    """Start a server process; `ready` waits for it.
+
+    Args:
+        site_home: the site's folder.
+        log: file to which its log is appended.
+        options: of `triseal site serve`.
+        port: for nodes; 0: any.
+    """
     command = [sys.executable, "-m", "triseal.cli.main", "site", "serve", "--home", str(site_home)]
     where = ["--listen", f"127.0.0.1:{port}", "--pages", "0", *options]
     path = os.pathsep.join(part for part in sys.path if part)
@@ -187,7 +210,7 @@ def start_server(
 
 
 def ready(process: subprocess.Popen[bytes]) -> Ports:
-    """Wait until nodes can connect.
+    """Wait until nodes can connect to `process`.
 
     Raises:
         RuntimeError: it ended before.

@@ -40,10 +40,10 @@ MODULES = ("_custody_check", "_custody_bare", "_custody_times")
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a node holds of one service, and who signed it.
+    """One service on a node, with the keys that signed it.
 
     Attributes:
-        files: by the names that `_custody_check` opens.
+        files: contents by the names that `_custody_check` opens.
         signers: of developer, Store and site seal.
     """
 
@@ -52,7 +52,7 @@ class Deployment:
 
 
 def measure() -> Iterator[Figure]:
-    """Yield time and heap on MicroPython, the size of the node's code, and checks here.
+    """Yield time and heap on MicroPython, the size of the node's code, and checks on this computer.
 
     `node.custody.heap` is with modules that are files, from which MicroPython copies all code into
     the heap; `.romfs` with the same modules in a ROMFS image, from which it runs in place.
@@ -79,9 +79,9 @@ def measure() -> Iterator[Figure]:
 
 
 def deploy() -> Deployment:
-    """A service with an RSA-2048 key for everyone."""
+    """Make a service; all parties have RSA-2048 keys."""
     developer, store, site = (KeySigner(generate("rsa2048")) for _ in range(3))
-    node = KeySigner(generate("p256"))  # the one kind that a node makes
+    node = KeySigner(generate("p256"))  # the only kind of key that a node makes
     executable = os.urandom(EXECUTABLE_OCTETS)
     core = sealwriter.core(sha256(executable), len(executable), sha256(METADATA), "1.0.0", 3)
     ada, shop, home = (sealwriter.name(text) for text in ("Ada", "The Store", "SLCA"))
@@ -117,15 +117,15 @@ def deploy() -> Deployment:
 
 
 def pairs(deployment: Deployment) -> list[tuple[bytes, int]]:
-    """Signature and modulus of each seal."""
+    """Return signature and modulus of each seal of `deployment`."""
     moduli = [keys.parse(signer.spki).n for signer in deployment.signers]
     return [(deployment.files[name][-256:], n) for name, n in zip(SEALS, moduli, strict=True)]
 
 
 def write(deployment: Deployment, folder: Path) -> int:
-    """Write the node's code as a board gets it, this bench's, and the deployment.
+    """Write the node's code as a board gets it, this bench's, and `deployment` into `folder`.
 
-    Returns: octets of the node's code.
+    Returns: bytes of the node's code.
     """
     planned = [file for file in stage.plan(mpy.Target(6, 3, "")) if file.path != stage.MAIN]
     for file in planned:
@@ -141,15 +141,15 @@ def write(deployment: Deployment, folder: Path) -> int:
 
 
 def place(path: Path, data: bytes) -> None:
-    """Write one file, with the folder that it is in."""
+    """Write `data` into the file `path`, with the folder that it is in."""
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
 
 
 def pack(folder: Path) -> int:
-    """Write the code of the check that lies in a folder as one image beside it, the file IMAGE.
+    """Write the code of the check in `folder` as one image beside it, the file IMAGE.
 
-    Returns: its octets.
+    Returns: its size in bytes.
     """
     code = [*folder.glob("sealcore/*.mpy"), *folder.glob("*.mpy")]
     image = romfs.pack({path.relative_to(folder).as_posix(): path.read_bytes() for path in code})
@@ -158,13 +158,13 @@ def pack(folder: Path) -> int:
 
 
 def run(folder: Path, code: str, heap_kib: int, image: int = 0) -> str:
-    """What `code` prints in a heap of so many KiB.
+    """Return what `code` prints in a heap of `heap_kib` KiB.
 
     Args:
         folder: where it runs.
         code: one line.
-        heap_kib: for all but an image.
-        image: octets of IMAGE, from which modules are imported; 0 to import the files.
+        heap_kib: for everything but an image.
+        image: bytes of IMAGE, from which modules are imported; 0 to import the files.
 
     Raises:
         Failed: it did not run to its end.
@@ -173,7 +173,7 @@ def run(folder: Path, code: str, heap_kib: int, image: int = 0) -> str:
         read = f"open({IMAGE!r}, 'rb').read({image})"
         mount = f"import sys, vfs; sys.path[0] = '/rom'; vfs.mount(vfs.VfsRom({read}), '/rom')"
         code = f"{mount}; {code}"
-    # On a board the image lies in flash. Here room for it is added to the heap, with three octets
+    # On a board the image is in flash. Here room for it is added to the heap, with three bytes
     # of the collector's tables for each 256 (py/gc.c).
     heap = 1024 * heap_kib + image * 259 // 256
     done = micropython.run(
@@ -186,9 +186,16 @@ def run(folder: Path, code: str, heap_kib: int, image: int = 0) -> str:
 
 
 def least_heap(folder: Path, module: str, image: int = 0) -> int:
-    """The smallest heap, in KiB, from which on the check of a module runs in every larger one.
+    """Return the smallest heap, in KiB, so that the check of a module runs in it and in every
+    larger one.
 
-    All are tried, from above: how a small heap falls into pieces is a matter of luck.
+    All sizes are tried, from above, because it is a matter of luck how a small heap breaks into
+    pieces.
+
+    Args:
+        folder: where it runs.
+        module: the check's.
+        image: bytes of IMAGE; 0 to import the files.
 
     Raises:
         Failed: it does not even run in LARGEST_HEAP_KIB.
@@ -204,13 +211,13 @@ def least_heap(folder: Path, module: str, image: int = 0) -> int:
 
 
 def columns(printed: str) -> Iterator[tuple[int, ...]]:
-    """The columns of numbers that were printed."""
+    """Yield the columns of numbers that were `printed`."""
     rows = [map(int, line.split()) for line in printed.splitlines()]
     return zip(*rows, strict=True)
 
 
 def check_here(deployment: Deployment) -> Callable[[], object]:
-    """A function that checks the deployment once, on this interpreter."""
+    """Return a function that checks `deployment` once, on this interpreter."""
 
     @dataclass
     class Package:
@@ -234,7 +241,11 @@ def check_here(deployment: Deployment) -> Callable[[], object]:
 
 
 def raw(deployment: Deployment) -> Callable[[], object]:
-    """A function for the bare minimum: three verifications by `cryptography`, and the hash."""
+    """Return a function for the bare minimum: three verifications by `cryptography`, and the hash.
+
+    Args:
+        deployment: see above.
+    """
     message = b"as long as the signed part of a seal".ljust(600)
     signed = []
     for signer in deployment.signers:
@@ -250,7 +261,7 @@ def raw(deployment: Deployment) -> Callable[[], object]:
 
 
 def per_second(action: Callable[[], object]) -> float:
-    """How often it runs in a second."""
+    """Return how often `action` runs in a second."""
     action()
     begin = time.perf_counter()
     count = 0

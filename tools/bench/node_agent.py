@@ -34,7 +34,7 @@ async def main(ctx):
         await asyncio.sleep(1)
 """
 _NUMBER = "import sys; print(sys.implementation._mpy)"
-# For the REPL of a node whose agent does not run: renewals of one service, and the bare minimum.
+# For the REPL of a node while its agent is stopped: renewals of a service, and the bare minimum.
 _RENEWALS = """\
 import gc
 import hashlib
@@ -106,12 +106,14 @@ asyncio.run(main())
 
 
 def measure() -> Iterator[Figure]:
-    """`node.agent.heap`, in use when most is, with every service running and renewed; baseline: as
-    many bare tasks of asyncio. `node.renew.ms`: one renewal checked and written; baseline: its
+    """Yield `node.agent.heap`, the largest heap in use with every service running and renewed, and
+    `node.renew.ms`, one renewal checked and written.
+
+    The baseline of the heap is as many bare tasks of asyncio. The baseline of the renewal is its
     three powers and the executable's hash, on the same board.
 
     Raises:
-        RuntimeError: not all run and are renewed in HEAP_KIB.
+        RuntimeError: not all services run and are renewed in HEAP_KIB.
     """
     with (
         tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder,
@@ -132,7 +134,13 @@ def measure() -> Iterator[Figure]:
 
 
 def make(site: Site, flash: Path, port: int) -> None:
-    """The flash of an enrolled node that knows its server."""
+    """Make the flash of an enrolled node that knows its server.
+
+    Args:
+        site: the node's.
+        flash: folder.
+        port: of the server, on the loopback address.
+    """
     number = int(micropython.run(["-c", _NUMBER]).stdout)
     certificate, key = site.nodes[NODE]
     files = {file.path: file.data for file in stage.plan(mpy.Target.from_number(number))}
@@ -151,7 +159,11 @@ def make(site: Site, flash: Path, port: int) -> None:
 
 
 def live(directory: Path) -> int:
-    """From no service to every one running and renewed: octets of heap in use at most."""
+    """Run until every service runs and was renewed, and return the most bytes of heap in use.
+
+    Args:
+        directory: of the virtual board.
+    """
     with VirtualBoard(directory, f"{HEAP_KIB}k") as virtual, Port(virtual.port) as port:
         free = HEAP_KIB * 1024
         first: dict[str, bytes] = {}
@@ -173,7 +185,11 @@ def _all_run(status: NodeStatus) -> bool:
 
 
 def renewal(directory: Path) -> tuple[float, float]:
-    """Milliseconds of a renewal, and of the bare minimum: the least of each."""
+    """Return the milliseconds of a renewal, and of the bare minimum: the least of each.
+
+    Args:
+        directory: of the virtual board.
+    """
     with VirtualBoard(directory, f"{HEAP_KIB}k") as virtual, Board(virtual.port) as board:
         printed = board.exec(_RENEWALS % (time.time(), ROUNDS), PATIENCE)
     rows = [[int(number) for number in line.split()] for line in printed.splitlines()]

@@ -1,4 +1,4 @@
-"""How long it takes to make a virtual board a node, and to do it again."""
+"""The time to make a virtual board a node, and to do it again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NODE = "kitchen"
 
 
 def measure() -> Iterator[Figure]:
-    """`node.provision` of a new board, and `node.provision.again` of one that is up to date.
+    """Yield `node.provision` of a new board, and `node.provision.again` of one that is up to date.
 
-    Seconds for all of it: code, key, certificate, trust, restart, time. The baseline is mpremote
-    copying the same files to another new board, checking nothing.
+    Both are the seconds for everything: code, key, certificate, trust, restart, time. The baseline
+    is mpremote, which copies the same files to another new board and checks nothing.
     """
     with tempfile.TemporaryDirectory(prefix="triseal-bench-") as name:
         folder = Path(name)
@@ -41,7 +41,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _write(files: Sequence[StagedFile], folder: Path) -> list[str]:
-    """The files on this computer, as arguments of mpremote."""
+    """Return the files on this computer, as arguments of mpremote."""
     for file in files:
         path = folder / file.path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)

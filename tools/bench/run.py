@@ -1,9 +1,9 @@
-"""Runs benches and keeps their figures: `python -m bench.run [NAME ...]`.
+"""Run benches and keep their figures: `python -m bench.run [NAME ...]`.
 
 Every module of this package is a bench, with a function `measure()`; names select some. Figures are
 printed as they come and written to build/bench.json, each as
 `"name": {"value": 1.2, "unit": "ms", "baseline": 1.0, "ratio": 1.2}`. A run of some benches leaves
-the figures of the others as they were. A bench that fails is reported, the others still run, and
+the figures of the others unchanged. If a bench fails, it is reported, the others still run, and
 the exit status is 1.
 """
 
@@ -26,13 +26,13 @@ Table = dict[str, dict[str, float | str | None]]
 
 
 def names() -> list[str]:
-    """Names of all benches, sorted."""
+    """Return the names of all benches, sorted."""
     found = (module.name for module in pkgutil.iter_modules(bench.__path__))
     return sorted(name for name in found if name != "run" and not name.startswith("_"))
 
 
 def load(name: str) -> Measure:
-    """Import a bench.
+    """Import the bench `name` and return its `measure`.
 
     Raises:
         ImportError, AttributeError: it can't be imported, or has no `measure`.
@@ -42,10 +42,10 @@ def load(name: str) -> Measure:
 
 
 def entry(figure: Figure) -> dict[str, float | str | None]:
-    """The figure as it stands in the file.
+    """Return `figure` as it stands in the file.
 
     Raises:
-        ValueError: the figure is no finite number, so that something was not measured.
+        ValueError: the figure is no finite number, so something was not measured.
     """
     numbers = [figure.value] if figure.ratio is None else [figure.value, figure.ratio]
     if not all(math.isfinite(number) for number in numbers):
@@ -56,10 +56,14 @@ def entry(figure: Figure) -> dict[str, float | str | None]:
 
 
 def collect(name: str, table: Table) -> bool:
-    """Run one bench, print its figures and add them to `table`.
+    """Run one bench, print its figures and add them to a table.
+
+    Args:
+        name: of the bench.
+        table: the figures so far.
 
     Returns:
-        Whether it ran to its end; why not is on stderr.
+        Whether it ran to its end; if not, the reason is on stderr.
     """
     try:
         for figure in load(name)():
@@ -73,7 +77,8 @@ def collect(name: str, table: Table) -> bool:
 
 
 def save(table: Table, path: Path) -> None:
-    """Write the figures, sorted by name; the file is complete at every moment."""
+    """Write the figures in `table` to `path`, sorted by name; the file is complete at
+    every moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(table, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -81,7 +86,7 @@ def save(table: Table, path: Path) -> None:
 
 
 def previous(path: Path) -> Table:
-    """The figures of an earlier run; none if there was no such run."""
+    """Return the figures of an earlier run in `path`; none if there was no such run."""
     if not path.exists():
         return {}
     table: Table = json.loads(path.read_text(encoding="utf-8"))
@@ -89,7 +94,7 @@ def previous(path: Path) -> Table:
 
 
 def main(arguments: list[str]) -> int:
-    """Run as a command; see the module's text."""
+    """Run as a command; the docstring of the module explains the `arguments`."""
     unknown = sorted(set(arguments) - set(names()))
     if unknown:
         print(f"no bench {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr)

@@ -23,7 +23,8 @@ _ROUNDS = 3
 
 
 class SimPySite:
-    """One run of the same site: a process for each service and each node's outages, by events."""
+    """One run of the same site, by events: a process for each service and for each
+    node's outages."""
 
     def __init__(self, parameters: Parameters, run: int, drawn: engine.Draws, octets: Any) -> None:
         self.parameters = parameters
@@ -36,21 +37,31 @@ class SimPySite:
         outages = drawn.outages
         for node in range(first, first + parameters.nodes):
             mine = outages.node == node
-            back = [0]  # when the node's latest outage ends; its services look it up
+            back = [0]  # end of the node's latest outage; its services read it
             intervals = zip(outages.begin[mine].tolist(), outages.end[mine].tolist(), strict=True)
             self.environment.process(self.node(list(intervals), back))
             for service in range(node * parameters.services, (node + 1) * parameters.services):
                 self.environment.process(self.service(int(drawn.payloads[service]), back))
 
     def node(self, intervals: list[tuple[int, int]], back: list[int]) -> Generator[Any, Any, None]:
-        """Drop out and come back."""
+        """Lose the connection and come back.
+
+        Args:
+            intervals: begin and end of each outage, seconds.
+            back: one number, the end of the latest outage.
+        """
         for begin, end in intervals:
             yield self.environment.timeout(begin - self.environment.now)
             back[0] = end
             yield self.environment.timeout(end - begin)
 
     def service(self, payload: int, back: list[int]) -> Generator[Any, Any, None]:
-        """Renew at the drawn moment, or when the node is back."""
+        """Renew at the drawn moment, or when the node is back.
+
+        Args:
+            payload: bytes of its grants.
+            back: one number, the end of its node's latest outage.
+        """
         environment, lifetime = self.environment, self.parameters.lifetime
         most = self.parameters.duration // (lifetime - renewal.window(lifetime)) + 2
         for word in self.random.integers(0, 2**32, most).tolist():
@@ -64,7 +75,12 @@ class SimPySite:
 
 
 def simpy_rate(parameters: Parameters) -> float:
-    """Renewals per second of wall time that SimPy simulates, without setting up its site."""
+    """Return the renewals per second of wall time that SimPy simulates, without setting up its
+    site.
+
+    Args:
+        parameters: of the simulation.
+    """
     drawn = engine.draws(parameters)
     octets = sizes.wire(parameters).renewal.tolist()
     elapsed, renewals = 0.0, 0
@@ -78,7 +94,12 @@ def simpy_rate(parameters: Parameters) -> float:
 
 
 def rate(parameters: Parameters) -> float:
-    """Renewals per second of wall time that `triseal.sim` simulates, everything included."""
+    """Return the renewals per second of wall time that `triseal.sim` simulates, everything
+    included.
+
+    Args:
+        parameters: of the simulation.
+    """
     traffic.simulate(parameters)  # certificates are made once and kept
     best = 0.0
     for _ in range(_ROUNDS):
@@ -89,7 +110,7 @@ def rate(parameters: Parameters) -> float:
 
 
 def million() -> tuple[float, float]:
-    """Seconds and GiB of 10**6 services over 100,000 s, in a process of its own."""
+    """Return the seconds and GiB of 10**6 services over 100,000 s, in a process of its own."""
     begin = perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "bench.sim"], capture_output=True, text=True, check=True
@@ -98,7 +119,7 @@ def million() -> tuple[float, float]:
 
 
 def measure() -> Iterator[Figure]:
-    """Figures of the simulation."""
+    """Yield the figures of the simulation."""
     yield Figure("sim.events", rate(SITE), "1/s", simpy_rate(SITE))
     seconds, memory = million()
     yield Figure("sim.million", seconds, "s")

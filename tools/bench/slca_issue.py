@@ -1,4 +1,4 @@
-"""How many site seals the SLCA issues per second on one core, beside signatures alone."""
+"""Site seals that the SLCA issues per second on one core, beside signatures alone."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,12 @@ _BATCH = 16
 
 
 def per_second(work: Callable[[], object], seconds: float = _SECONDS) -> float:
-    """How often per second of processor time `work` can be done."""
+    """Return how often per second of processor time `work` can be done.
+
+    Args:
+        work: called again and again.
+        seconds: to measure.
+    """
     count = 0
     start = time.thread_time()
     while (spent := time.thread_time() - start) < seconds:
@@ -25,7 +30,8 @@ def per_second(work: Callable[[], object], seconds: float = _SECONDS) -> float:
 
 
 def measure() -> Iterator[Figure]:
-    """`slca.issue.*`: complete seals, DER; the baseline signs as many octets with the same key."""
+    """Yield `slca.issue.*`: complete seals, DER; the baseline signs as many bytes with the same
+    key."""
     for algorithm in ("rsa2048", "p256"):
         yield _measure(algorithm)
 
@@ -34,7 +40,7 @@ def _measure(algorithm: str) -> Figure:
     signer = KeySigner(generate(algorithm))
     authority, prepared = Site.one_template(signer)
     validity = Validity(now := int(time.time()), now + 5000)
-    # Rounds in turn, so that a slower moment of the machine meets both.
+    # Rounds in turn, so that a slow moment of the machine affects both.
     issued, raw = 0.0, 0.0
     for _ in range(_ROUNDS):
         issued = max(issued, per_second(lambda: authority.seal(prepared, validity).der))

@@ -1,4 +1,4 @@
-"""How many seals one server process renews per second: TLS, database and all."""
+"""Seals that one server process renews per second, with TLS, database and everything."""
 
 import ssl
 import tempfile
@@ -21,9 +21,9 @@ _SECONDS = 6.0
 
 
 def measure() -> Iterator[Figure]:
-    """`slsm.renew.*`: RENEW of one service in each message, every node one at a time; SQLite.
+    """Yield `slsm.renew.*`: RENEW of one service in each message, each node one at a time; SQLite.
 
-    The load comes from this process. The baseline is signatures alone with the same key on one
+    This process makes the load. The baseline is signatures alone with the same key on one
     core, measured just before and after.
     """
     for algorithm in ("rsa2048", "p256"):
@@ -52,7 +52,7 @@ def _make(folder: Path, algorithm: str) -> Site:
 
 
 def _load(site: Site, port: int) -> float:
-    """Renewals per second with all nodes at it."""
+    """Return renewals per second while all nodes ask."""
     clients = []
     for node in site.nodes:
         client = Client(port, site.context(node, ssl.TLSVersion.TLSv1_2), node)
@@ -69,7 +69,7 @@ def _load(site: Site, port: int) -> float:
 
 
 def _rounds(clients: list[Client], services: list[str], seconds: float) -> float:
-    """Each node asks again as soon as its answer has been read; the last asks stay open."""
+    """Let each node ask again as soon as it has read its answer; the last questions stay open."""
     count = 0
     start = time.perf_counter()
     while (spent := time.perf_counter() - start) < seconds:

@@ -15,7 +15,7 @@ HEAP_KIB = 128  # about what an ESP32 has; both sides collect garbage as often a
 def measure() -> Iterator[Figure]:
     """Yield time and heap.
 
-    `node.verify.p256` is a verification with a key that sealcore has met before, as the keys of a
+    `node.verify.p256` is a verification with a key that sealcore has seen before, as the keys of a
     trust bundle are; `.first` is one with a new key, whose table is made; `.heap` is the smallest
     heap in which a first verification passes from `.mpy` files.
 
@@ -32,9 +32,13 @@ def measure() -> Iterator[Figure]:
 
 
 def fastest(stage: Stage) -> list[float]:
-    """Milliseconds of the textbook's verification, of one with a new key, of one with a known.
+    """Return the milliseconds of the textbook's verification, of one with a new key, of one with a
+    known.
 
-    Of many rounds the fastest counts: the computer's other work only ever adds.
+    The fastest of many rounds counts, because other work of the computer only adds time.
+
+    Args:
+        stage: the modules.
     """
     printed = stage.run(f"{RUN}.compare({ROUNDS})", HEAP_KIB)
     columns = zip(*(line.split() for line in printed.splitlines()), strict=True)

@@ -82,7 +82,7 @@ class DeviceFailed(BoardError):
     """Code on the board raised an error; the detail is the last line of its traceback."""
 
     code = "device-failed"
-    advice = "The line is from the board; its traceback is in the attribute `traceback`."
+    advice = "Correct the code that failed; the attribute `traceback` has the board's traceback."
 
     def __init__(self, detail: str = "", traceback: str = "") -> None:
         super().__init__(detail)
@@ -93,7 +93,7 @@ class FileMissing(DeviceFailed):
     """The board has no such file or folder."""
 
     code = "file-missing"
-    advice = "Look what is there with `mpremote fs tree`."
+    advice = "List the board's files with `mpremote fs tree`."
 
 
 class FlashFull(DeviceFailed):
@@ -172,7 +172,7 @@ class UnknownChip(BoardError):
     """There is no chip of this name."""
 
     code = "unknown-chip"
-    advice = "Name one of those that `triseal node flash --help` lists."
+    advice = "Use one of the names that `triseal node flash --help` lists."
 
 
 class NoFirmware(BoardError):
@@ -222,8 +222,8 @@ class OtherAgent(BoardError):
 
     code = "other-agent"
     advice = (
-        "Build the firmware anew with what `triseal node freeze` writes now, or take one without "
-        "an agent: MicroPython runs what is in its firmware, whatever is copied."
+        "Build the firmware again with the files of `triseal node freeze`, or use firmware without "
+        "an agent: MicroPython prefers modules in its firmware to copied files."
     )
 
 
@@ -232,8 +232,8 @@ class ForeignFiles(BoardError):
 
     code = "foreign-files"
     advice = (
-        "Say --clean to have them moved to /triseal-moved on the board, or --keep if they are "
-        "meant; erase and flash a board whose code you do not trust."
+        "Repeat with --clean to move them to /triseal-moved on the board, or with --keep if they "
+        "must stay; erase and flash a board whose code you do not trust."
     )
 
 

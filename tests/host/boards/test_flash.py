@@ -309,7 +309,7 @@ def test_a_volume_that_vanishes_is_one_line(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        with pytest.raises(FlashFailed, match="after 4096 of 8192 octets: File too large"):
+        with pytest.raises(FlashFailed, match="after 4096 of 8192 bytes: File too large"):
             flash.flash(chips.named("rp2040"), str(place), uf2_image("rp2040"), steps()[1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -88,7 +88,7 @@ def build(
     """
     place = region or layout(chip, firmware)
     if place.start % BLOCK or place.size % BLOCK or place.size < 8 * BLOCK:
-        raise UnknownLayout(f"a file system of {place.size} octets at {place.start:#x}")
+        raise UnknownLayout(f"a file system of {place.size} bytes at {place.start:#x}")
     filesystem = littlefs_image.build(files, place.size, chip.program)
     make = _joined_uf2 if chip.is_uf2 else _joined
     return Image(make(chip, firmware, place, filesystem), place, filesystem)
@@ -128,7 +128,7 @@ def romfs(chip: Chip) -> bytes:
 def _joined(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -> bytes:
     room = place.start - chip.begin
     if len(firmware) > room:
-        raise DoesNotFit(f"firmware of {len(firmware)} octets before a file system at {room}")
+        raise DoesNotFit(f"firmware of {len(firmware)} bytes before a file system at {room}")
     return firmware.ljust(room, _ERASED) + filesystem
 
 

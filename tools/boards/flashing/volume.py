@@ -102,4 +102,4 @@ def copy(volume: Path, data: bytes, progress: Callable[[int, int], None]) -> Non
     except OSError as error:
         if done < len(data):
             reason = error.strerror or type(error).__name__
-            raise FlashFailed(f"{volume} after {done} of {len(data)} octets: {reason}") from None
+            raise FlashFailed(f"{volume} after {done} of {len(data)} bytes: {reason}") from None

@@ -1,1 +1,1 @@
-"""Virtual boards: MicroPython in a process of its own, as good or as bad as real ones."""
+"""Virtual boards: a real MicroPython in a process of its own, as good or as bad as real boards."""

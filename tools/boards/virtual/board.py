@@ -1,4 +1,4 @@
-"""A virtual board: a real MicroPython behind a port that mpremote takes for a board's."""
+"""A virtual board: a real MicroPython behind a port that looks like a board's to mpremote."""
 
 import signal
 import threading
@@ -19,13 +19,13 @@ _START_TIMEOUT = 30.0
 
 
 class VirtualBoard:
-    """A board of its own: interpreter, port, flash, heap limit, identity, pins.
+    """A board with its own interpreter, port, flash, heap limit, identity and pins.
 
-    A context manager: the port exists inside. Everything that outlives a run lies in `directory`:
-    `flash/` or `flash.img`, `unique_id`, `pins/`.
+    A context manager: the port exists inside the block. Everything that outlives a run is in
+    `directory`: `flash/` or `flash.img`, `unique_id`, `pins/`.
 
     Attributes:
-        directory: where its state is kept.
+        directory: folder of its state.
         flash: the folder or LittleFS image that is its flash.
     """
 
@@ -46,14 +46,14 @@ class VirtualBoard:
             directory: folder for its state, made if it is not there; one board at a time uses it.
             heap: size of the Python heap as `-X heapsize` takes it, for example "64k".
             filesystem: "posix" (a folder) or "littlefs" (an image, the format of real boards).
-            flash_size: octets of a new LittleFS image, a multiple of 4096.
+            flash_size: bytes of a new LittleFS image, a multiple of 4096.
             read_only: mount the flash so that it can't be written.
-            watchdog: the longest time, in ms, that its hardware watchdog takes (by default that
-                of an RP2040); 0: it has none.
-            flaws: what is wrong with it.
+            watchdog: the longest time, in ms, of its hardware watchdog (by default that
+                of an RP2040); 0 for none.
+            flaws: its flaws.
 
         Raises:
-            ValueError: the heap, the size or the watchdog is not one.
+            ValueError: heap, size or watchdog is out of range.
         """
         self.directory = Path(directory).absolute()
         self._firmware = Firmware(
@@ -65,7 +65,7 @@ class VirtualBoard:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Power it on; return when its flash is mounted and its port takes input.
+        """Power it on, and return when its flash is mounted and its port takes input.
 
         Raises:
             NoMicroPython: there is no interpreter to run.
@@ -93,11 +93,11 @@ class VirtualBoard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Cut its power and take its port away."""
+        """Cut its power and remove its port."""
         self.close()
 
     def close(self) -> None:
-        """Cut its power and take its port away; does nothing the second time."""
+        """Cut its power and remove its port; does nothing the second time."""
         if self._thread is not None and self._thread.is_alive():
             self._running.submit(self._running.end)
             self._thread.join()
@@ -116,26 +116,26 @@ class VirtualBoard:
 
     @property
     def failure(self) -> str | None:
-        """Why its interpreter does not start any more, or None."""
+        """The reason why its interpreter does not start any more, or None."""
         return self._running.power.starts.failure
 
     def reset(self) -> None:
-        """Press its reset button; return when it takes input again."""
+        """Press its reset button, and return when it takes input again."""
         self._restart(self._running.power.reset)
 
     def power_on(self) -> None:
-        """Give it power, unless it has; return when it takes input."""
+        """Give it power, unless it has power, and return when it takes input."""
         if not self._running.power.is_on:
             self._running.power.starts.expect()
             self._restart(self._running.power.on)
 
     def power_cut(self) -> None:
-        """Take its power away: memory is lost, the flash stays as it is, the port stays."""
+        """Cut its power: memory is lost, the flash and the port stay."""
         self._running.submit(self._running.power.cut)
         pins.release(self.directory / "pins")
 
     def freeze(self) -> None:
-        """Stop its clockwork: it answers nothing, and loses nothing."""
+        """Stop its clock: it answers nothing, and loses nothing."""
         self._running.submit(self._running.power.freeze)
 
     def thaw(self) -> None:
@@ -143,25 +143,25 @@ class VirtualBoard:
         self._running.submit(self._running.power.thaw)
 
     def pin(self, number: int | str) -> tuple[int, int]:
-        """What a pin shows.
+        """Return the state of a pin.
 
         Args:
             number: the pin, as the board's program names it.
 
         Returns:
-            Its value, and how often that has changed. (0, 0) for a pin that nobody has used.
+            Its value, and how often the value has changed. (0, 0) for a pin that nobody has used.
         """
         return pins.read(self.directory / "pins" / str(number))[:2]
 
     def output(self, number: int | str) -> int | None:
-        """What the board drives a pin to.
+        """Return the value to which the board drives a pin.
 
         Args:
             number: the pin, as the board's program names it.
 
         Returns:
-            0 or 1; None where it is no output: an input, or what no program has made one since the
-            last loss of power or hard reset.
+            0 or 1; None if it is no output: it is an input, or no program has made it an output
+            since the last loss of power or hard reset.
         """
         return pins.read(self.directory / "pins" / str(number)).driven
 
@@ -202,8 +202,10 @@ def serve(
 
     Args:
         name: letters, digits, dots, dashes and underscores.
-        ready: called once with its port and with a link to that, the same in every run.
-        heap, filesystem, flaws: as for `VirtualBoard`.
+        ready: called once with its port and with a link to it, which is the same in every run.
+        heap: as for `VirtualBoard`.
+        filesystem: as for `VirtualBoard`.
+        flaws: as for `VirtualBoard`.
 
     Raises:
         BadName, AlreadyRunning, NoMicroPython, WontStart: it can't run.

@@ -1,4 +1,4 @@
-"""What a virtual board's holder must understand of the REPL's output, and nothing more."""
+"""The part of the REPL's output that the holder of a virtual board must understand."""
 
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY = b'Type "help()" for more information.\r\n>>> '
@@ -9,7 +9,7 @@ class Console:
     """Follows the output of one interpreter after another, as a board's port shows it.
 
     Attributes:
-        raw: whether the REPL is the raw one, which a soft reset must come back to.
+        raw: whether the REPL is the raw one, which must be there again after a soft reset.
         at_prompt: whether the interpreter has come to a prompt.
         ready: whether the interpreter has mounted its flash and takes input.
     """
@@ -20,13 +20,14 @@ class Console:
         self.at_prompt = False
         self._held = b""
         self._tail = b""
-        # What is waited for, and whether the port shows what comes before it.
+        # The text that is awaited, and whether the port shows the output before it.
         self._marks: list[tuple[bytes, bool]] = []
 
     def expect(self, token: bytes) -> None:
-        """Begin a run whose shim prints `token` when ready, and again before a raw REPL.
+        """Begin a run whose shim prints `token` when it is ready, and again before a raw REPL.
 
-        An interpreter starts with the friendly REPL: on the way to the raw one its banner is cut.
+        An interpreter starts with the friendly REPL. On the way to the raw one its banner is cut
+        out.
         """
         self.ready = self.at_prompt = False
         self._held = self._tail = b""
@@ -36,14 +37,16 @@ class Console:
 
     @property
     def stuck(self) -> bool:
-        """Whether the interpreter is at its prompt and was never ready: its shim has failed."""
+        """Whether the interpreter is at its prompt and was never ready: then its shim
+        has failed."""
         return not self.ready and self._held.endswith(b">>> ")
 
     @property
     def crashed(self) -> bool:
-        """Whether its prompt ended the interpreter: after a Ctrl-C amid a garbage collection.
+        """Whether its prompt ended the interpreter, after a Ctrl-C in the middle of a garbage
+        collection.
 
-        On the unix port that leaves the heap locked, and the prompt has no memory for a line.
+        On the unix port this leaves the heap locked, and the prompt has no memory for a line.
         """
         return _CRASH in self._tail
 
@@ -54,7 +57,7 @@ class Console:
         return lines[-1].strip() if lines else ""
 
     def feed(self, data: bytes) -> bytes:
-        """Take what the interpreter printed; give what the port shows of it."""
+        """Take `data` that the interpreter printed, and return the part that the port shows."""
         self._held += data
         shown = b""
         while self._marks:
@@ -70,7 +73,7 @@ class Console:
         return self._noted(shown)
 
     def _release(self, mark: bytes) -> bytes:
-        # All but an end that may be the beginning of the mark.
+        # Everything except an end that may be the beginning of the mark.
         sizes = range(min(len(mark), len(self._held)), 0, -1)
         keep = next((n for n in sizes if self._held.endswith(mark[:n])), 0)
         released = self._held[: len(self._held) - keep]

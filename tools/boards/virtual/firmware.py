@@ -1,4 +1,4 @@
-"""What a virtual board is made of: its folder, and the command that is its chip."""
+"""The parts of a virtual board: its folder, and the command that runs it."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ _SMALLEST = 8 * _BLOCK
 
 
 class Firmware:
-    """One board's folder and settings.
+    """The folder and the settings of one board.
 
     Attributes:
         directory: the folder.
@@ -42,10 +42,19 @@ class Firmware:
         watchdog: int,
         flaws: Flaws,
     ) -> None:
-        """Arguments: as for `VirtualBoard`.
+        """Take the arguments of `VirtualBoard`.
+
+        Args:
+            directory: folder for its state.
+            heap: size of the heap, for example "64k".
+            filesystem: "posix" or "littlefs".
+            flash_size: bytes of a new image.
+            read_only: whether the flash can't be written.
+            watchdog: longest time in ms; 0 for none.
+            flaws: its flaws.
 
         Raises:
-            ValueError: the heap, the flash size or the watchdog is not one.
+            ValueError: heap, flash size or watchdog is out of range.
         """
         if not _HEAP.fullmatch(heap):
             raise ValueError(f"not a heap size: {heap}")
@@ -65,7 +74,7 @@ class Firmware:
         self._interpreter = ""
 
     def prepare(self) -> None:
-        """Find the interpreter and make what is missing in the folder.
+        """Find the interpreter, and make the files that are missing in the folder.
 
         Raises:
             NoMicroPython: there is no interpreter to run.
@@ -74,7 +83,7 @@ class Firmware:
         (self.directory / "pins").mkdir(parents=True, exist_ok=True)
         self._make_flash()
         for name, source in mpy.read_sources(_SHIM).items():
-            # Compiled, so that it takes as little as can be of the board's heap.
+            # Compiled, so that it takes as little of the board's heap as possible.
             compiled = self.directory / "shim" / name.replace(".py", ".mpy")
             state_folder.write(compiled, mpy.compile_source(source, name[:-3], level=3))
         identity = self.directory / "unique_id"
@@ -85,15 +94,15 @@ class Firmware:
         """Start an interpreter.
 
         Args:
-            launch: how.
-            leash: the terminal that it opens, to end with this process.
+            launch: how it starts.
+            leash: the terminal that it opens, so that it ends with this process.
         """
         if launch.cause != SOFT_RESET:
             pins.release(self.directory / "pins")
         late: dict[str, tuple[object, ...]] = {"Pin": (str(self.directory / "pins"),)}
         if self._watchdog:
             late["WDT"] = (launch.watchdog, self._watchdog)
-        # In the order of `virtual_board.boot`: a name for each would stay on the board's heap.
+        # In the order of `virtual_board.boot`: names of arguments would stay on the board's heap.
         hardware = (
             (self.directory / "unique_id").read_text(),
             launch.cause,
@@ -114,7 +123,7 @@ class Firmware:
         )
         code = f'__import__("virtual_board").boot({arguments!r})(globals())'
         command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
-        # A board has no environment; and a service that runs here must not see this computer's.
+        # A board has no environment, and a service that runs here must not see this computer's.
         environment = {
             "MICROPYPATH": f"{self.directory / 'shim'}:.frozen",
             "HOME": str(self.directory),

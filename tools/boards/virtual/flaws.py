@@ -1,4 +1,4 @@
-"""What makes a virtual board as bad as real ones: its clock, entropy, supply and flash."""
+"""The flaws that make a virtual board as bad as real ones: of clock, entropy, supply and flash."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,18 +11,18 @@ _MAX_WRAP = (1 << 30) // 1000  # the period of the tick counters of boards, in s
 
 @dataclass(frozen=True)
 class Flaws:
-    """All that can be wrong with a virtual board; by default nothing is.
+    """Everything that can be wrong with a virtual board; by default nothing is.
 
     Attributes:
-        drift: by how many millionths its clock and its counters run fast; below 0: slow.
+        drift: millionths by which its clock and its counters run fast; below 0: slow.
         wrap: seconds from each start until its tick counters wrap; None: days.
         epoch: the year from which `time.time()` counts. With 2000 the clock also starts there, at
             each start; with 1970 it is set.
         entropy: of `os.urandom`. "same": the same bytes after each start, on each board;
             "poor": four values; "stuck": one.
         brown_out: seconds between losses of power, on average; None: never.
-        slow_flash: milliseconds that each write and each erasure of a block takes; where the flash
-            is a folder: each file opened for writing, renamed or removed.
+        slow_flash: milliseconds that each write and each erasure of a block takes; if the flash
+            is a folder, each file that is opened for writing, renamed or removed.
     """
 
     drift: int = 0
@@ -33,7 +33,7 @@ class Flaws:
     slow_flash: int = 0
 
     def __post_init__(self) -> None:
-        """Raises ValueError: a figure is not one."""
+        """Check the figures. Raises: ValueError."""
         if abs(self.drift) > _MAX_DRIFT:
             raise ValueError(f"a drift of at most {_MAX_DRIFT} millionths")
         if self.wrap is not None and not 0 <= self.wrap <= _MAX_WRAP:
@@ -49,7 +49,8 @@ class Flaws:
 
     @property
     def inside(self) -> tuple[int, int, int, str] | None:
-        """Arguments for `apply` of the shim's module `flaws`; None if it has nothing to do."""
+        """Return the arguments for `apply` of the shim's module `flaws`; None if it has nothing to
+        do."""
         wrap = -1 if self.wrap is None else int(self.wrap * 1000)
         if (self.drift, wrap, self.epoch, self.entropy) == (0, -1, 1970, "good"):
             return None

@@ -1,4 +1,4 @@
-"""Holds a virtual board: keeps its port open and moves bytes between that and its interpreter."""
+"""Hold a virtual board: keep its port open and move bytes between the port and its interpreter."""
 
 import selectors
 import time
@@ -17,7 +17,7 @@ class Holder:
 
     Attributes:
         terminal: the board's port.
-        power: its interpreter; other threads use it by `submit` only, but for `starts`.
+        power: its interpreter; other threads use it only through `submit`, except `starts`.
         submit: runs a function in the loop's thread.
     """
 
@@ -38,11 +38,11 @@ class Holder:
         self.submit = self._jobs.submit
 
     def end(self) -> None:
-        """Leave the loop; to be submitted."""
+        """Leave the loop; must be submitted."""
         self._ending = True
 
     def run(self) -> None:
-        """Serve until `end`; then everything is closed."""
+        """Serve until `end`, then close everything."""
         self._watch(self._jobs.fd, selectors.EVENT_READ, self._jobs.run)
         self._watch(self.power.watchdog.fd, selectors.EVENT_READ, self.power.watchdog.fed)
         try:

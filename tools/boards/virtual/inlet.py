@@ -1,4 +1,4 @@
-"""The way into a virtual board: what was sent to its port, on its way to the interpreter."""
+"""The way into a virtual board: input of its port, on its way to the interpreter."""
 
 import contextlib
 import os
@@ -9,11 +9,11 @@ _MAX_WAITING = 65536
 
 
 class Inlet:
-    """A pipe that outlives the interpreters which read it, and what waits before it.
+    """A pipe that outlives the interpreters which read it, and the input that waits before it.
 
-    It is to a virtual board what the receive buffer is to a real one: it survives a soft reset. Of
-    what was sent before a hard reset it keeps what follows the last Ctrl-C that nobody has read:
-    somebody who connects just then has sent both, would send neither again and wait for ever.
+    It is the receive buffer of a virtual board: it survives a soft reset. After a hard reset it
+    keeps the input that follows the last unread Ctrl-C, because a person who connects just then has
+    sent both, would send neither again, and would wait for ever.
 
     Attributes:
         read_end: descriptor that interpreters have as their standard input.
@@ -22,41 +22,41 @@ class Inlet:
 
     def __init__(self) -> None:
         self.read_end, self.fd = os.pipe()
-        # Only the writing end: the other one's mode is shared with the interpreter.
+        # Only the writing end: the interpreter shares the mode of the other one.
         os.set_blocking(self.fd, False)
         self._data = bytearray()
 
     @property
     def waiting(self) -> bool:
-        """Whether something waits for room."""
+        """Whether input waits for room."""
         return bool(self._data)
 
     @property
     def full(self) -> bool:
-        """Whether no more should be taken from the port for now."""
+        """Whether no more input should be taken from the port for now."""
         return len(self._data) >= _MAX_WAITING
 
     def take(self, data: bytes, interrupt: Callable[[], bool]) -> None:
-        """Add what came from the port.
+        """Add input that came from the port.
 
         Args:
-            data: the octets.
-            interrupt: called for each Ctrl-C; false if it is a plain byte just now.
+            data: the bytes.
+            interrupt: called for each Ctrl-C; returns false if it is a plain byte just now.
         """
         for byte in data:
             if byte != _CTRL_C or not interrupt():
                 self._data.append(byte)
 
     def flush(self) -> None:
-        """Hand over as much as goes."""
+        """Hand over as much as possible."""
         with contextlib.suppress(BlockingIOError):
             del self._data[: os.write(self.fd, self._data)]
 
     def keep_all(self, first: bytes) -> bool:
-        """Between two interpreters: put `first` before all that the last one left unread.
+        """Between two interpreters: put `first` before everything that the last one left unread.
 
         Returns:
-            Whether a Ctrl-C is among that.
+            Whether a Ctrl-C is in it.
         """
         self._data[:0] = self._unread()
         interrupted = _CTRL_C in self._data
@@ -64,17 +64,17 @@ class Inlet:
         return interrupted
 
     def keep_latest(self) -> bool:
-        """Between two interpreters: keep what follows the last Ctrl-C that was left unread.
+        """Between two interpreters: keep what follows the last unread Ctrl-C.
 
         Returns:
-            Whether there is one; if not, everything is forgotten.
+            Whether there is one; if not, all input is discarded.
         """
         interrupted = self.keep_all(b"")
         del self._data[: self._data.rfind(_CTRL_C) + 1 if interrupted else len(self._data)]
         return interrupted
 
     def empty(self) -> None:
-        """Forget everything, as a board without power does."""
+        """Discard all input, as a board without power does."""
         self._data.clear()
         self._unread()
 

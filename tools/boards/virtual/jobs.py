@@ -1,4 +1,4 @@
-"""How other threads have a loop do something for them, and learn what has come of it."""
+"""Calls that other threads want a loop to make, and their outcome."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ class Jobs:
     """Calls that other threads want a loop to make.
 
     Attributes:
-        fd: readable when something is to be done.
+        fd: readable when a call waits.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Jobs:
         self.fd, self._wake = os.pipe()
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Have the loop run `job`; return when it has run, raise what it raised.
+        """Let the loop run `job`, and return when it has run; raises what `job` raised.
 
         Raises:
             RuntimeError: the loop has ended.
@@ -37,7 +37,7 @@ class Jobs:
         done.result()
 
     def run(self) -> None:
-        """In the loop: do what waits."""
+        """In the loop: make the calls that wait."""
         os.read(self.fd, 4096)
         for job, done in self._waiting():
             try:
@@ -47,7 +47,8 @@ class Jobs:
                 done.set_exception(error)
 
     def close(self) -> None:
-        """In the loop, at its end: whoever still waits learns that nothing will be done."""
+        """In the loop, at its end: tell all threads that still wait that their calls will not be
+        made."""
         with self._open:
             self._closed = True
             os.close(self.fd)
@@ -62,11 +63,11 @@ class Jobs:
 
 
 class Starts:
-    """How often a board has started, for other threads to wait for.
+    """Counts the starts of a board, for other threads to wait for.
 
     Attributes:
         count: how often it has become ready so far.
-        failure: why it will not become ready any more, or None.
+        failure: the reason why it will not become ready any more, or None.
     """
 
     def __init__(self) -> None:
@@ -75,24 +76,28 @@ class Starts:
         self.failure: str | None = None
 
     def expect(self) -> None:
-        """It shall start, whatever was before."""
+        """Expect a start, whatever happened before."""
         with self._changed:
             self.failure = None
 
     def succeeded(self) -> None:
-        """It has become ready once more."""
+        """Note that it has become ready once more."""
         with self._changed:
             self.count += 1
             self._changed.notify_all()
 
     def failed(self, reason: str) -> None:
-        """It never will."""
+        """Note that it will never start, for this `reason`."""
         with self._changed:
             self.failure = reason
             self._changed.notify_all()
 
     def wait(self, count: int, timeout: float) -> bool:
-        """Wait until `count` is reached, or it has failed.
+        """Wait until `count` is reached or it has failed.
+
+        Args:
+            count: of starts.
+            timeout: seconds.
 
         Returns:
             False if neither happened within `timeout` seconds.

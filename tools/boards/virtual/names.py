@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def directory(name: str) -> Path:
-    """Where the virtual board `name` keeps its state.
+    """Return the folder in which the virtual board `name` keeps its state.
 
     Raises:
         BadName: it is not a name.
@@ -25,20 +25,20 @@ def directory(name: str) -> Path:
 
 
 def resolve(port: str) -> str:
-    """The port to open for what a person wrote.
+    """Return the port to open for a port that a person wrote.
 
     Args:
-        port: `virtual:NAME`, or anything else, which is given back as it is.
+        port: `virtual:NAME`, or anything else, which is returned unchanged.
 
     Raises:
-        BadName: what follows `virtual:` is not a name.
+        BadName: the text after `virtual:` is not a name.
         NotRunning: no process runs that board.
     """
     if not port.startswith(PREFIX):
         return port
     folder = directory(port.removeprefix(PREFIX))
     link = folder / "port"
-    # The number of a pseudo-terminal is soon used again, by who knows what: so the lock decides.
+    # Another program may soon get the same number of a pseudo-terminal, so the lock decides.
     if not link.is_symlink() or not lock.is_held(folder / "lock"):
         raise NotRunning(f"{port} is not running")
     return str(link.readlink())
@@ -50,7 +50,7 @@ def published(folder: Path, port: str) -> Iterator[Path]:
 
     Args:
         folder: the board's directory.
-        port: the port that it has now.
+        port: its present port.
 
     Returns:
         A path that stays the same from run to run: a link to the port.
@@ -59,7 +59,7 @@ def published(folder: Path, port: str) -> Iterator[Path]:
     fresh = folder / "port.tmp"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(port)
-    os.replace(fresh, link)  # noqa: PTH105 - a link's own name, not what it points to
+    os.replace(fresh, link)  # noqa: PTH105 - a link's own name, not its target
     try:
         yield link
     finally:

@@ -1,4 +1,5 @@
-"""The way out of a virtual board's port: waits for a slow reader, drops what nobody reads."""
+"""The way out of a virtual board's port: waits for a slow reader, drops output that
+nobody reads."""
 
 import time
 
@@ -8,13 +9,13 @@ _STALL = 2.0  # seconds without progress after which output is dropped, as USB c
 
 
 class Outlet:
-    """What waits to be read from a port.
+    """Output that waits to be read from a port.
 
-    A program that prints must not stop because nobody is connected; a reader that is only slow must
-    not lose a byte. After a stall everything is dropped until somebody reads again.
+    A program that prints must not stop because nobody is connected, and a slow reader must not lose
+    a byte. After a stall all output is dropped until somebody reads again.
 
     Attributes:
-        waiting: whether something waits; no more should be read from the interpreter then.
+        waiting: whether output waits; then no more should be read from the interpreter.
         due: when `give_up` must be called (`time.monotonic()`), or None.
     """
 
@@ -26,16 +27,16 @@ class Outlet:
 
     @property
     def waiting(self) -> bool:
-        """Whether something waits for a reader."""
+        """Whether output waits for a reader."""
         return bool(self._data)
 
     def send(self, data: bytes) -> None:
-        """Add `data` behind what waits."""
+        """Add `data` after the output that waits."""
         self._data += data
         self.flush()
 
     def flush(self) -> None:
-        """Send as much as goes."""
+        """Send as much as possible."""
         sent = self._terminal.write(bytes(self._data)) if self._data else 0
         del self._data[:sent]
         self._deaf = self._deaf and not sent
@@ -47,7 +48,7 @@ class Outlet:
             self.due = time.monotonic() + _STALL
 
     def give_up(self) -> None:
-        """Drop what nobody has read for so long."""
+        """Drop the output that nobody has read for too long."""
         self._data.clear()
         self.due = None
         self._deaf = True

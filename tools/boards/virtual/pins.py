@@ -6,11 +6,11 @@ from typing import NamedTuple
 from boards import state_folder
 
 _OUTPUTS = (1, 2)  # as `machine.Pin.OUT` and `OPEN_DRAIN`
-_OUTSIDE, _UNUSED = -1, -2  # driven by nobody here; not used since a hard reset
+_OUTSIDE, _UNUSED = -1, -2  # driven from outside; not used since a hard reset
 
 
 class PinState(NamedTuple):
-    """What a pin shows: its value, how often that has changed, and its mode."""
+    """A pin's value, how often it has changed, and the pin's mode."""
 
     value: int
     changes: int
@@ -18,12 +18,12 @@ class PinState(NamedTuple):
 
     @property
     def driven(self) -> int | None:
-        """To what the board drives it; None where it is no output."""
+        """The value to which the board drives it; None if it is no output."""
         return self.value if self.mode in _OUTPUTS else None
 
 
 def read(path: Path) -> PinState:
-    """What a pin shows; nothing but zeros for one that nobody has used."""
+    """Return the state in the file `path`; only zeros for a pin that nobody has used."""
     try:
         return PinState(*map(int, path.read_text().split()))
     except FileNotFoundError:
@@ -31,14 +31,15 @@ def read(path: Path) -> PinState:
 
 
 def drive(path: Path, value: int) -> None:
-    """Drive a pin from outside."""
+    """Drive the pin in the file `path` to `value` from outside."""
     before = read(path)
     mode = max(before.mode, _OUTSIDE)
     _write(path, PinState(value, before.changes + (value != before.value), mode))
 
 
 def release(folder: Path) -> None:
-    """The board has lost its power, or was reset: it drives none of its pins any more."""
+    """Note that the board was reset or has lost its power: it drives none of the pins
+    in `folder`."""
     for path in folder.iterdir():
         if path.suffix != ".tmp" and read(path).mode >= 0:
             _write(path, read(path)._replace(mode=_UNUSED))

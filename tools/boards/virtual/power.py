@@ -25,13 +25,13 @@ _MAX_FAILURES = 3  # starts that never reach the file system
 
 
 class Launch(NamedTuple):
-    """How one interpreter is to start.
+    """How one interpreter must start.
 
     Attributes:
-        cause: of the reset that it follows.
-        token: what its shim prints when ready.
-        raw: whether it shall come back in the raw REPL, without main.py.
-        interrupted: whether it shall run neither boot.py nor main.py.
+        cause: of the reset before it.
+        token: printed by its shim when it is ready.
+        raw: whether it must start in the raw REPL, without main.py.
+        interrupted: whether it must run neither boot.py nor main.py.
         stdin: the descriptor that it reads.
         watchdog: the descriptor that feeds its watchdog.
     """
@@ -48,13 +48,14 @@ Start = Callable[[Launch], Process]
 
 
 class Power:
-    """Everything about the interpreter but the moving of bytes; used by one thread.
+    """Everything about the interpreter except the moving of bytes; used by one thread.
 
     Attributes:
-        process: the interpreter that runs, or None.
+        process: the running interpreter, or None.
         due: when the next one must be started (`time.monotonic()`), or None.
-        starts: what other threads learn of it.
-        watchdog, supply: what resets it from outside.
+        starts: counts its starts for other threads.
+        watchdog: resets it from outside.
+        supply: resets it from outside.
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class Power:
         forget: Callable[[int], None],
         supply: Supply,
     ) -> None:
-        """A board that is off.
+        """Make a board that is off.
 
         Args:
             start: makes an interpreter.
-            inlet, outlet: its ways in and out.
-            forget: called with an interpreter's output before that is closed.
+            inlet: its way in.
+            outlet: its way out.
+            forget: called with the descriptor of an interpreter's output before that is closed.
             supply: of its power.
         """
         self.watchdog = Watchdog()
@@ -141,23 +143,27 @@ class Power:
         self._inlet.empty()
 
     def reset(self, cause: int = HARD_RESET) -> None:
-        """End the interpreter at once; `take_output` will find that and have it started again."""
+        """End the interpreter at once; `take_output` then notices it and starts it again.
+
+        Args:
+            cause: of the reset, as `machine.reset_cause()` gives it.
+        """
         if self.process is not None:
             self._from_outside = cause
             self.process.kill()
 
     def starve(self) -> None:
-        """Reset the board: its watchdog was not fed."""
+        """Reset the board because its watchdog was not fed."""
         self.watchdog.due = None
         self.reset(WATCHDOG_RESET)
 
     def brown_out(self) -> None:
-        """Reset the board: its voltage was too low for a moment."""
+        """Reset the board because its voltage was too low for a moment."""
         self.supply.on()
         self.reset(POWER_ON)
 
     def freeze(self) -> None:
-        """Stop the interpreter where it is, and what could reset it."""
+        """Stop the interpreter, and the watchdog and supply that could reset it."""
         self._frozen = self.is_on
         if self.process is not None:
             self.process.freeze()
@@ -178,16 +184,16 @@ class Power:
         """Do what Ctrl-C does.
 
         Returns:
-            False if it is a plain byte for the program that runs.
+            False if Ctrl-C is a plain byte for the running program.
         """
         if self.process is not None and self._console.ready:
             return self.process.interrupt()
-        # Kept until there is a prompt: a board that resets for ever could else never be reached.
+        # Kept until there is a prompt; else a board that resets for ever could never be reached.
         self._interrupt_due = self.is_on
         return self._interrupt_due
 
     def take_output(self) -> None:
-        """Pass on what the interpreter printed, or take note of its end."""
+        """Pass on the interpreter's output, or notice its end."""
         if self.process is None:
             return
         data = os.read(self.process.output, 4096)
@@ -229,7 +235,7 @@ class Power:
             self.watchdog.stop()
             self._console.raw = False
             interrupted = self._inlet.keep_latest()
-        # A Ctrl-C that came while the interpreter was ending is one for the next start; so is one
+        # A Ctrl-C that came while the interpreter was ending is for the next start, and so is one
         # that has ended it.
         self._interrupt_due |= interrupted or self._console.crashed
         self.due = time.monotonic() + (0.0 if self._console.at_prompt else _PAUSE)

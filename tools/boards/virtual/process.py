@@ -12,7 +12,7 @@ from boards.virtual import sigint
 class Process:
     """A running interpreter whose console is a pair of pipes.
 
-    Pipes and not a terminal: a terminal would drop unread input at every change of mode, and turn
+    It is no terminal, because a terminal would drop unread input at every change of mode, and turn
     Ctrl-C into a signal even while a program reads binary data.
     """
 
@@ -49,22 +49,22 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """Its process id."""
         return self._child.pid
 
     def wants_interrupt(self) -> bool:
-        """Whether it runs a program that Ctrl-C interrupts."""
+        """Return whether it runs a program that Ctrl-C interrupts."""
         ending = self._killed or self._child.returncode is not None
         return not ending and sigint.is_caught(self.pid)
 
     def interrupt(self) -> bool:
-        """Interrupt the program that runs, if it may be interrupted.
+        """Interrupt the running program, if it may be interrupted.
 
         Returns:
             False if Ctrl-C is a plain byte for it just now.
         """
-        # Between a look and the signal the program could end, and the signal then ends the process:
-        # so it is stopped for both.
+        # The program could end between the check and the signal, which would then end the process:
+        # so the process is stopped for both.
         if not self.wants_interrupt() or not self._stop():
             return False
         wanted = self.wants_interrupt()
@@ -85,7 +85,7 @@ class Process:
         return False
 
     def freeze(self) -> None:
-        """Stop it where it is; nothing is lost."""
+        """Stop it; nothing is lost."""
         if self._stop():
             self._frozen = True
 
@@ -95,12 +95,12 @@ class Process:
         self._send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once, as loss of power does."""
+        """End it at once, like a loss of power."""
         self._killed = True
         self._send(signal.SIGKILL)
 
     def wait(self) -> int:
-        """Wait for its end and free what it held.
+        """Wait for its end and free its resources.
 
         Returns:
             Its exit status, or minus the number of the signal that ended it.

@@ -1,8 +1,8 @@
-"""Whether a process takes Ctrl-C as an interrupt just now.
+"""Find out whether a process takes Ctrl-C as an interrupt just now.
 
 MicroPython's unix port handles SIGINT exactly while it runs a program that may be interrupted. At
 its prompt, and while a program reads raw bytes (`micropython.kbd_intr(-1)`), SIGINT would end the
-process and Ctrl-C is a byte like any other. The operating system knows which of both it is.
+process, and Ctrl-C is a byte like any other. The operating system knows which of both it is.
 """
 
 import ctypes
@@ -15,13 +15,13 @@ _BIT = 1 << (signal.SIGINT - 1)
 
 
 def is_caught(pid: int) -> bool:
-    """Whether process `pid` has a handler for SIGINT.
+    """Say whether process `pid` has a handler for SIGINT.
 
     Args:
         pid: a process of this user.
 
     Returns:
-        False also for a process that is gone.
+        False also for a process that has ended.
     """
     caught = _caught_on_darwin(pid) if sys.platform == "darwin" else _caught_on_linux(pid)
     return bool(caught & _BIT)
@@ -37,7 +37,7 @@ def _caught_on_linux(pid: int) -> int:
 
 
 def _caught_on_darwin(pid: int) -> int:
-    # kinfo_proc of <sys/sysctl.h>, 648 octets; p_sigcatch lies 7 before p_comm, which is at 243.
+    # kinfo_proc of <sys/sysctl.h>, 648 bytes; p_sigcatch is 7 before p_comm, which is at 243.
     name = (ctypes.c_int * 4)(1, 14, 1, pid)  # CTL_KERN, KERN_PROC, KERN_PROC_PID
     buffer = ctypes.create_string_buffer(648)
     size = ctypes.c_size_t(len(buffer))

@@ -1,4 +1,4 @@
-"""Runs boot.py and main.py of a virtual board, as firmware does."""
+"""Run boot.py and main.py of a virtual board, as firmware does."""
 
 import os
 import sys
@@ -7,7 +7,15 @@ import micropython
 
 
 def run(scope, token, raw, interrupted):
-    """Say that input is welcome, and run what `boot` has mounted; arguments as there."""
+    """Say that input is welcome, and run what `boot` has mounted; the arguments are explained
+    there.
+
+    Args:
+        scope: the globals of the programs.
+        token: printed when ready.
+        raw: whether the reset came from the raw REPL.
+        interrupted: whether nothing must run.
+    """
     try:
         micropython.kbd_intr(3)
         sys.stdout.write(token)
@@ -20,7 +28,7 @@ def run(scope, token, raw, interrupted):
 
 
 def _run(name, scope):
-    # True if it ended by itself or is not there.
+    # True if it ended by itself or does not exist.
     try:
         os.stat(name)
     except OSError:

@@ -1,4 +1,5 @@
-"""A flash that is a LittleFS image in a file: format, size and limits of a real board."""
+"""A flash that is a LittleFS image in a file: it has the format, size and limits of a
+real board."""
 
 import utime
 import vfs
@@ -43,9 +44,10 @@ def _is_blank(device):
 
 
 def open_flash(place, slow):
-    """The LittleFS in the image `place`; a blank image is formatted first, a damaged one never.
+    """Return the LittleFS in the image `place`.
 
-    Each write and each erasure takes `slow` ms.
+    A blank image is formatted first, a damaged one never. Each write and each erasure takes `slow`
+    ms.
     """
     device = FileDevice(place, slow)
     if _is_blank(device):

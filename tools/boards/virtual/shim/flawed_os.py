@@ -1,11 +1,11 @@
-"""An `os` whose random bytes are none."""
+"""An `os` whose random bytes are not random."""
 
 import uos
 from uos import *  # noqa: F403
 
 
 def configure(kind):
-    """Have `urandom` be "same", "poor" or "stuck"."""
+    """Make `urandom` "same", "poor" or "stuck"."""
     global urandom  # noqa: PLW0603 - what others import
     urandom = {"same": _same, "poor": _poor, "stuck": _stuck}[kind]
 
@@ -14,7 +14,7 @@ _state = 1
 
 
 def _same(count):
-    # As from a generator that was seeded with a constant: good looks, no entropy.
+    # As from a generator with a constant seed: it looks good and has no entropy.
     global _state  # noqa: PLW0603
     found = bytearray(count)
     for place in range(count):

@@ -1,4 +1,5 @@
-"""A `time` whose crystal is off, whose counters wrap at 30 bits, whose clock may start in 2000."""
+"""A `time` with a bad crystal, counters that wrap at 30 bits, and a clock that may
+start in 2000."""
 
 import utime
 
@@ -79,7 +80,7 @@ def mktime(when):
 
 
 def waits(sleep_ms):
-    """asyncio's `sleep_ms`, for a board whose clock is this."""
+    """Return asyncio's `sleep_ms` for a board with this clock."""
 
     def sleep(duration):
         ticks_add(0, max(0, duration))

@@ -1,6 +1,6 @@
-"""Makes a board's clock, counters and random bytes as bad as those of real ones.
+"""Make a board's clock, counters and random bytes as bad as those of real boards.
 
-Imported only where something is to be bad; all that is imported later gets the bad modules.
+Imported only if something must be bad; everything that is imported later gets the bad modules.
 """
 
 import sys

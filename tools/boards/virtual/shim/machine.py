@@ -1,7 +1,7 @@
-"""What a board's `machine` has and the unix port's lacks: resets, identity, pins, a watchdog.
+"""The part of a board's `machine` that the unix port lacks: resets, identity, pins, a watchdog.
 
-On a board all this is firmware and takes no heap; here it does, so it is written to be small, and
-what not every program uses comes when it is first used.
+On a board all this is firmware and takes no heap. Here it does, so it is written to be small, and
+the parts that not every program uses are loaded when they are first used.
 """
 
 import os
@@ -22,8 +22,8 @@ def configure(identity, cause, folder, late):
     Args:
         identity: in hexadecimal.
         cause: of the reset.
-        folder: of the modules for what comes when it is used.
-        late: what it is made from, by its name: for `Pin` the folder of the pins; for `WDT` the
+        folder: of the modules that are loaded when they are used.
+        late: by name the input of each of them: for `Pin` the folder of the pins; for `WDT` the
             descriptor of the watchdog and its longest time in ms.
     """
     # Smaller than a place to look them up.
@@ -36,7 +36,7 @@ def configure(identity, cause, folder, late):
 
 
 def __getattr__(name):
-    # The folder of this module is out of reach: the board's flash has taken its place.
+    # The folder of this module cannot be reached: the board's flash has taken its place.
     if name not in _late:
         raise AttributeError(name)
     vfs.mount(vfs.VfsPosix(_folder), "/machine")
@@ -50,7 +50,7 @@ def __getattr__(name):
 
 
 def reset():
-    """Start again like after a press of the reset button: at once, nothing is cleaned up."""
+    """Start again as after a press of the reset button: at once, without cleaning up."""
     os.system("kill -KILL $PPID")  # noqa: S605 - the port has no kill
 
 

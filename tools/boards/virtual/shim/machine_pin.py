@@ -1,7 +1,7 @@
 """`machine.Pin`.
 
-A pin's value lives in a file of the virtual board's state folder, `VALUE CHANGES MODE`, where a
-test or a demo can read it, and write it to drive an input.
+A pin's value is in a file of the virtual board's state folder, `VALUE CHANGES MODE`. A test or a
+demo can read this file, and write it to drive an input.
 """
 
 import vfs
@@ -9,7 +9,7 @@ from umachine import PinBase
 
 
 class Pin(PinBase):
-    """A digital pin; a pulled-up input reads 1 until something drives it, any other one 0."""
+    """A digital pin. A pulled-up input reads 1 until something drives it, any other input 0."""
 
     IN = 0
     OUT = 1
@@ -23,7 +23,7 @@ class Pin(PinBase):
 
     def init(self, mode=-1, pull=-1, value=None):
         now, changes, before = self._read()
-        if value is None and mode == 0 and before:  # what drives it is not the board any more
+        if value is None and mode == 0 and before:  # the board does not drive it any more
             value = pull == 1 if before != -1 else now
         value = now if value is None else bool(value)
         mode = before if mode == -1 else mode
@@ -63,7 +63,7 @@ class Pin(PinBase):
 
 
 def make(folder):
-    """The class, for pins in that folder."""
+    """Return the class for pins in `folder`."""
     global _folder, _host  # noqa: PLW0603 - smaller than attributes
     _folder = folder
     _host = vfs.VfsPosix()

@@ -2,7 +2,7 @@
 
 
 class WDT:
-    """The board is reset unless it is fed in time. It can't be stopped."""
+    """Resets the board unless it is fed in time. It can't be stopped."""
 
     def __init__(self, id=0, timeout=5000):
         if not 0 < timeout <= _longest:
@@ -15,7 +15,7 @@ class WDT:
 
 
 def make(pipe, longest):
-    """The class, for that pipe and those ms at most."""
+    """Return the class for the descriptor `pipe` and at most `longest` ms."""
     global _pipe, _longest  # noqa: PLW0603 - smaller than attributes
     _pipe = open(pipe, "wb")  # noqa: SIM115 - as long as the board runs
     _longest = longest

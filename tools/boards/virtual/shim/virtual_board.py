@@ -1,9 +1,9 @@
-"""The inside of a virtual board: what firmware does before boot.py, on MicroPython's unix port.
+"""The inside of a virtual board: the work of firmware before boot.py, on MicroPython's unix port.
 
-`micropython -i -c "..."` calls `boot` and what that returns; the REPL that follows is the
-interpreter's own. Nothing here belongs to the device code. On a board all this is firmware; here it
-lies on the heap, so it is written to be small, in names too: each one that it brings takes room for
-good. What is over goes: only `board_programs` stays.
+`micropython -i -c "..."` calls `boot` and the function that it returns. The REPL that follows is
+the interpreter's own. Nothing here belongs to the device code. On a board all this is firmware.
+Here it is on the heap, so it is written to be small, also in names, because each new name takes
+room for good. Everything but `board_programs` is removed after use.
 """
 
 import os
@@ -15,7 +15,7 @@ import vfs
 
 
 def boot(args):
-    """Mount the flash; return a function that takes the globals of what is on it, and runs it.
+    """Mount the flash, and return a function that takes the globals of its programs and runs them.
 
     Args:
         args: module that opens the flash, its place, how many ms each change of it takes, whether
@@ -32,7 +32,7 @@ def boot(args):
     machine.configure(*hardware)
     if flaws:
         __import__("flaws").apply(*flaws)
-    # Imported before the mount, which puts this folder out of reach.
+    # Imported before the mount, after which this folder cannot be reached.
     run = __import__("board_programs").run
     flash = __import__(flash).open_flash(place, slow)
     vfs.umount("/")
