@@ -21,6 +21,8 @@ MAPS = {
 }
 # Which folders have a map of their own, below one that has another.
 BELOW = {"tools": "tools/boards/"}
+# Files of a board and of a service, which pages mention too.
+NOT_OURS = {"app.py", "boot.py"}
 TRISEAL = ROOT / "host" / "triseal"
 # The two modules at the top that stand above the folders, as the page says.
 ABOVE = {"__main__.py": {"cli"}, "testing.py": {"developer", "store", "site", "site/cable"}}
@@ -105,3 +107,17 @@ def test_every_file_that_the_page_of_changes_names_is_there() -> None:
     paths = re.findall(r"`((?:common|device|host|tools)/[^`]+)`", section[1])
     assert len(paths) > 20
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["host/ARCHITECTURE.md", "README.md", "device/SERVICES.md", *MAPS])
+def test_every_module_that_a_page_mentions_is_there(page: str) -> None:
+    """By the end of its path: `rules/trust.py` is enough in a page about the site."""
+    known = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("common", "device", "host", "tests", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names = set(re.findall(r"`((?:[a-z0-9_]+/)*[a-z0-9_]+\.py)`", text)) - NOT_OURS
+    lost = [name for name in names if not any(("/" + path).endswith("/" + name) for path in known)]
+    assert lost == []

@@ -14,6 +14,7 @@ from boards import errors as board_errors
 from docs import reference
 from sealcore import errors as seal_errors
 from sealcore import grants, messages
+from tests.host.project.test_commands import command_of, options_of
 from triseal import errors as host_errors
 from triseal import metadata
 from triseal.cli import node_settings
@@ -239,6 +240,30 @@ def test_settings_of_a_site_and_of_a_simulation(kind: type, heading: str) -> Non
             assert written == [
                 f"{value:g}" if isinstance(value, float) else str(value) for value in known
             ], row
+
+
+# Options that say where state is, how a key is unlocked, and how to print.
+SHARED = {"--no-passphrase", "--passphrase-file", "--home", "--json", "--help", "-h"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "command", "others"),
+    [
+        ("## Settings of a Store", ["store", "init"], set()),
+        ("### Made once: `triseal site init`", ["site", "init"], set()),
+        ("### At each start: `triseal site serve`", ["site", "serve"], {"--log-level"}),
+        (
+            "## Settings of a node",
+            ["node", "provision"],
+            {"--port", "--node", "--replace", "--clean", "--keep"},
+        ),
+    ],
+)
+def test_options_of_settings(heading: str, command: list[str], others: set[str]) -> None:
+    text = section(REFERENCE, heading)
+    named = set(re.findall(r"`(--[a-z-]+)`", text))
+    options = {name for name in options_of(command_of(command)[0]) if name.startswith("-")}
+    assert named == options - SHARED - others
 
 
 def test_environment_variables() -> None:
