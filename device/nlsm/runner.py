@@ -4,7 +4,7 @@ MicroPython can't take a task away from a service that won't end: when it is sto
 cancelled and its grants are gone, and if it still goes on, only a reset of the board ends it.
 """
 
-from . import bus, clock, context, tasks
+from . import bus, clock, context, loop, tasks
 
 
 class Runner:
@@ -20,11 +20,30 @@ class Runner:
     def begin(self) -> None:
         """Run the `main(ctx)` of each service that was checked and imported."""
         for one in self._node.services.values():
-            main, one.main = one.main, None
-            if main:
+            if one.main:
                 one.set("running")
                 one.began = clock.ms()
-                one.root = tasks.create(self._run(one, main), one)
+                self._start(one)
 
-    async def _run(self, one, main) -> None:
-        await main(context.Context(one))
+    def _start(self, one) -> None:
+        services = self._node.services
+        tasks.begin(services, one)  # what a `main` that is no coroutine does is the service's too
+        try:
+            coroutine = one.main(context.Context(one))
+            one.main = None
+            # Another coroutine around it would cost each service its frame.
+            if type(coroutine) is not _COROUTINE:
+                coroutine = _wait(coroutine)
+            one.root = tasks.create(coroutine, one)
+        except BaseException as error:
+            loop.mind(error)
+            one.fail(error)
+        finally:
+            tasks.begin(services, None)
+
+
+async def _wait(awaitable) -> None:
+    await awaitable
+
+
+_COROUTINE = type(_wait(None))
