@@ -4,8 +4,6 @@ asyncio's own ends for each BaseException that is no Exception, and for what cal
 each exception of a service that nobody takes, in whichever of its tasks, is the service's failure.
 """
 
-import time
-
 from sealcore.compat import const
 
 from . import memory, service, tasks
@@ -19,6 +17,9 @@ except ImportError:
 
 
 core = tasks.core
+# The counter by which asyncio orders its tasks.
+ticks = core.ticks
+ticks_diff = core.ticks_diff
 _MOST_MS = const(1000)
 _LOOK_MS = const(400)  # the agent looks more often, unless something has kept the loop busy
 _CTRL_C = const(3)
@@ -35,15 +36,15 @@ def run(coroutine, look) -> None:
     queue, streams = core._task_queue, core._io_queue
     asleep = core.sleep_ms(0)
     asleep.state = None
-    looked = time.ticks_ms()
+    looked = ticks()
     while not main.done():
         task = _next(queue, streams)
         core.cur_task = task
         owner = tasks.owners.get(id(task), core)
         if task is main:
-            looked = time.ticks_ms()
-        elif owner and not 0 <= time.ticks_diff(time.ticks_ms(), looked) < _LOOK_MS:
-            looked = time.ticks_ms()
+            looked = ticks()
+        elif owner and not 0 <= ticks_diff(ticks(), looked) < _LOOK_MS:
+            looked = ticks()
             try:
                 look()
             except BaseException as error:  # the agent's next turn does it
@@ -67,7 +68,7 @@ def _next(queue, streams):
     """The next task whose time has come."""
     while True:
         task = queue.peek()
-        wait = time.ticks_diff(task.ph_key, time.ticks_ms()) if task else _MOST_MS
+        wait = ticks_diff(task.ph_key, ticks()) if task else _MOST_MS
         try:
             streams.wait_io_event(max(0, min(wait, _MOST_MS)))
         except BaseException as error:
@@ -77,7 +78,7 @@ def _next(queue, streams):
             failures.drop_streams(streams)
             del failures
         task = queue.peek()
-        if task and time.ticks_diff(task.ph_key, time.ticks_ms()) <= 0:
+        if task and ticks_diff(task.ph_key, ticks()) <= 0:
             return queue.pop()
 
 

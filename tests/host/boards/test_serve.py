@@ -19,7 +19,7 @@ from boards.virtual.board import VirtualBoard, serve
 SERVE = """
 import sys
 from boards.errors import BoardError
-from boards.virtual import serve
+from boards.virtual.board import serve
 try:
     serve(sys.argv[1], lambda port, link: print(port, link, flush=True))
 except BoardError as error:
