@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from boards.code import mpy
+from boards.code import mpy, shorten
 from boards.code.reach import reached
 from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
 from boards.files import TEMPORARY, Files
@@ -19,6 +19,8 @@ _LIBRARY = "/lib"
 # Levels of optimisation. The refusals of sealcore have codes, and it runs on any computer: on a
 # board nobody needs its line numbers, which are 5 % of it.
 LEVELS = {"sealcore": 3, "nlsm": 2}
+# Their callers may pass any argument by its name.
+_CALLED_BY_SERVICES = frozenset({"nlsm/context.py"})
 _COMPAT = re.compile(rb"^(from \S*\.compat import )(.+)$", re.MULTILINE)
 
 # progress(path, bytes so far, bytes in all), both over all files that must be sent.
@@ -97,6 +99,9 @@ def sources() -> dict[str, bytes]:
         for name, source in mpy.read_sources(package_folder(package)).items()
         if (package, name) != ("nlsm", "main.py")
     }
+    kept = shorten.keywords(found)
+    for path in found.keys() - _CALLED_BY_SERVICES:
+        found[path] = shorten.arguments(found[path], kept)
     needed = reached(found, [path for path in found if path.startswith("nlsm/")])
     return {path: source for path, source in found.items() if path in needed}
 

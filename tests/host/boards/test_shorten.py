@@ -1,0 +1,134 @@
+"""Arguments of device code get short names on the way to a board: nothing else changes."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import re
+from types import CodeType
+
+import pytest
+
+from boards.code import mpy, shorten, stage
+
+
+def originals() -> dict[str, bytes]:
+    return {
+        f"{package}/{name}": source
+        for package in stage.PACKAGES
+        for name, source in mpy.read_sources(stage.package_folder(package)).items()
+    }
+
+
+SOURCES = originals()
+KEPT = shorten.keywords(SOURCES)
+VARIABLES = re.compile("_FAST|_DEREF")
+
+
+def makes_closure(one: dis.Instruction, cells: set[str]) -> bool:
+    """Whether it only hands variables to a function within: that goes in the order of their names,
+    and the instructions that use them say the same."""
+    if one.opname in ("MAKE_CELL", "COPY_FREE_VARS", "LOAD_CLOSURE"):
+        return True
+    return one.opname.startswith("LOAD_FAST") and one.argval in cells
+
+
+def structure(code: CodeType) -> object:
+    """All of a code object but for the names of its variables, which get numbers in their order."""
+    numbers: dict[str, int] = {}
+    cells = {*code.co_cellvars, *code.co_freevars}
+
+    def named(one: dis.Instruction) -> object:
+        if isinstance(one.argval, CodeType):
+            return structure(one.argval)
+        if VARIABLES.search(one.opname):  # some instructions of newer Pythons have two of them
+            names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+            return [numbers.setdefault(name, len(numbers)) for name in names]
+        return repr(one.argval)
+
+    made = list(dis.get_instructions(code))
+    for index, one in enumerate(made):
+        # Which attributes a class sets by `self`, under that name: newer Pythons note it.
+        if one.argval == "__static_attributes__":
+            del made[index - 1 : index + 1]
+            break
+    found = [
+        (one.opname, one.starts_line is not None, named(one))
+        for one in made
+        if not makes_closure(one, cells)
+    ]
+    flags = code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_firstlineno
+    return flags, code.co_name, found
+
+
+def compiled(source: bytes) -> CodeType:
+    """Without annotations, which name the arguments and which MicroPython drops."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+    return compile(tree, "module", "exec")
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES))
+def test_a_module_does_the_same(path: str) -> None:
+    source = SOURCES[path]
+    short = shorten.arguments(source, KEPT)
+    assert short.count(b"\n") == source.count(b"\n")
+    assert structure(compiled(short)) == structure(compiled(source))
+
+
+# (before, after, names that are used as keywords)
+CASES = (
+    ("def f(data, size=1): return data[size]", "def f(a, b=1): return a[b]", ()),
+    ("def f(a, b): return b", "def f(c, d): return d", ()),
+    ("def f(self, *it, **how): self(*it, **how)", "def f(a, *b, **c): a(*b, **c)", ()),
+    ("def f(data, *, end): return data, end", "def f(a, *, end): return a, end", ()),
+    ("def f(data, end): return data, end", "def f(a, end): return a, end", ("end",)),
+    ("def f(x=data): return x.data", "def f(a=data): return a.data", ()),
+    ("f = lambda data: data + e", "f = lambda a: a + e", ()),
+    (
+        "def f(data):\n    def g(size, more=data): return data + size + more\n    return g",
+        "def f(a):\n    def g(b, c=a): return a + b + c\n    return g",
+        (),
+    ),
+    (
+        "def f(data):\n    def g(data): return data\n    return g(data)",
+        "def f(a):\n    def g(b): return b\n    return g(a)",
+        (),
+    ),
+    ('def f(wort): return "größer", wort', 'def f(a): return "größer", a', ()),
+)
+# What binds the same name in another way, or hides where it stands.
+LEFT = (
+    "def f(one): return [one for one in one]",
+    "def f(error):\n    try: g()\n    except E as error: pass",
+    "def f(os):\n    import os",
+    "def f(data):\n    global d\n    d = data",
+    "def f(data):\n    class C:\n        data = data",
+    'def f(data): return f"{data}"',
+)
+
+
+@pytest.mark.parametrize(("before", "after", "kept"), CASES)
+def test_what_is_renamed(before: str, after: str, kept: tuple[str, ...]) -> None:
+    assert shorten.arguments(before.encode(), frozenset(kept)).decode() == after
+
+
+@pytest.mark.parametrize("source", LEFT)
+def test_what_stays_as_it_is(source: str) -> None:
+    assert shorten.arguments(source.encode(), frozenset()).decode() == source
+
+
+def test_names_that_are_passed_by_name_are_found() -> None:
+    found = shorten.keywords(
+        {"a.py": b"f(1, end=2)\n", "b.py": b"def g():\n    h(sep=3, **more)\n"}
+    )
+    assert found == {"end", "sep"}
+
+
+def test_services_find_the_arguments_of_ctx_by_their_names() -> None:
+    assert b"def subscribe(self, pattern: str)" in stage.sources()["nlsm/context.py"]
+    assert b"def subscribe(self, pattern: str" not in stage.sources()["nlsm/bus.py"]
