@@ -22,7 +22,7 @@ from triseal.site.cable.agent import NodeStatus
 
 NODE = "kitchen"
 SERVICES = 30
-HEAP_KIB = 192
+HEAP_KIB = 208
 LIFETIME = 40  # seconds: each seal is renewed in the last quarter of it
 PATIENCE = 300.0
 ROUNDS = 21
