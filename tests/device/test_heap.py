@@ -131,7 +131,7 @@ def tell_time(board: Board, site: Site) -> None:
 
 
 def test_two_services_run_on_88_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:
-    with started(two, library, "88k", tmp_path) as board:
+    with started(two, library, "80k", tmp_path) as board:
         tell_time(board, site)
 
 

@@ -17,7 +17,7 @@ from tests.device.conftest import ECHO, TICKER
 from triseal import testing
 
 # (services, heap); a board with 6 KiB less: the shim of a virtual board has the rest.
-HEAPS = ((1, "96k"), (2, "112k"))
+HEAPS = ((1, "92k"), (2, "96k"))
 
 
 @pytest.mark.parametrize(("services", "heap"), HEAPS)
