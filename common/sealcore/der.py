@@ -129,7 +129,7 @@ class Reader:
 
 
 def check_utf8(value) -> None:
-    """Check that bytes are UTF-8 by RFC 3629. MicroPython's own check accepts surrogates and
+    """Check that `value` is UTF-8 by RFC 3629. MicroPython's own check accepts surrogates and
     overlong forms. Raises: MalformedDER."""
     need = 0
     low = 0x80

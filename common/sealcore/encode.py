@@ -26,13 +26,13 @@ def element(tag: int, *parts) -> bytes:
 
 
 def sequence(*parts) -> bytes:
-    """Return a SEQUENCE of elements, each of them DER."""
+    """Return a SEQUENCE of the elements in `parts`, each of them DER."""
     return element(_SEQUENCE, *parts)
 
 
 def set_of(part: bytes) -> bytes:
-    """Return a SET OF one element, DER. More than one would have to be sorted (X.690
-    section 11.6)."""
+    """Return a SET OF one element, `part`. More than one would have to be sorted (X.690 section
+    11.6)."""
     return element(_SET, part)
 
 

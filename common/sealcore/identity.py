@@ -37,7 +37,7 @@ class Identity(Certificate):
             keys.parse(self.spki)
 
     def read(self, reader) -> None:
-        """Read what follows the subject's key, from a `der.Reader`."""
+        """Read what follows the subject's key, from the `der.Reader` that is `reader`."""
         self.uri, _ = profile.read(reader, False, True)
 
 

@@ -64,7 +64,7 @@ class Seal(Certificate):
         self.service = names.check_label(profile.check(self))
 
     def read(self, reader) -> None:
-        """Read what follows the subject's key, from a `der.Reader`."""
+        """Read what follows the subject's key, from the `der.Reader` that is `reader`."""
         self.uri, value = profile.read(reader, True, self.role == SITE)
         reader = single(value)
         reader.unsigned(1, 1)  # version

@@ -10,7 +10,7 @@ _DAY = const(86400)
 
 
 def fields(seconds: int):
-    """Return (year, month, day, hour, minute, second) of a Unix time."""
+    """Return (year, month, day, hour, minute, second) of a Unix time in `seconds`."""
     days = seconds // _DAY
     rest = seconds % _DAY
     count = 12 * (1969 + days // 366)  # an estimate that is never too late
@@ -21,7 +21,8 @@ def fields(seconds: int):
 
 
 def der(seconds: int) -> bytes:
-    """Return the DER Time of a Unix time from 1950 to 9999 (RFC 5280 section 4.1.2.5)."""
+    """Return the DER Time of a Unix time in `seconds`, from 1950 to 9999 (RFC 5280 section
+    4.1.2.5)."""
     year, *rest = fields(seconds)
     if not 1950 <= year <= 9999:
         raise ValueError("year out of range")
@@ -32,5 +33,5 @@ def der(seconds: int) -> bytes:
 
 
 def iso(seconds: int) -> str:
-    """Return a Unix time for people: 2026-11-22T12:31:05Z."""
+    """Return a Unix time in `seconds` for people: 2026-11-22T12:31:05Z."""
     return "%04d-%02d-%02dT%02d:%02d:%02dZ" % fields(seconds)

@@ -20,8 +20,8 @@ _WIDTHS = {_BMP_STRING: 2, _UNIVERSAL_STRING: 4}  # octets of a character
 
 
 def check_oid(value) -> None:
-    """Check an encoded object identifier (X.690 section 8.19): minimal sub-identifiers, the last
-    one complete. Raises: MalformedDER."""
+    """Check the encoded `value` of an object identifier (X.690 section 8.19): minimal sub-
+    identifiers, the last one complete. Raises: MalformedDER."""
     if not value or value[-1] & 0x80:
         raise errors.MalformedDER
     start = True

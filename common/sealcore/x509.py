@@ -55,7 +55,7 @@ class Certificate(certificate.Certificate):
             raise errors.UnsupportedCertificate(*error.args)
 
     def read(self, reader) -> None:
-        """Read what follows the subject's key, from a `der.Reader`."""
+        """Read what follows the subject's key, from the `der.Reader` that is `reader`."""
         for tag in (_ISSUER_ID, _SUBJECT_ID):
             # RFC 5280 section 4.1.2.8: they must be parsed, and are not used.
             if self.version > 1 and reader.peek() == tag:

@@ -5,7 +5,7 @@ from uos import *  # noqa: F403
 
 
 def configure(kind):
-    """Make `urandom` "same", "poor" or "stuck"."""
+    """Make `urandom` as `kind` says: "same", "poor" or "stuck"."""
     global urandom  # noqa: PLW0603 - what others import
     urandom = {"same": _same, "poor": _poor, "stuck": _stuck}[kind]
 

@@ -10,7 +10,8 @@ _TO_2000 = 946684800  # seconds from 1970
 
 
 def configure(ppm, left, starts_2000):
-    """Run `ppm` millionths fast; the counters wrap in `left` ms unless that is below 0."""
+    """Run `ppm` millionths fast; the counters wrap in `left` ms unless that is below 0; the clock
+    starts in 2000 if `starts_2000`."""
     global _rate, _began, _first, _time, _shift  # noqa: PLW0603 - smaller than a place to look
     _rate = _MILLION + ppm
     _began = utime.ticks_us()
