@@ -1,8 +1,8 @@
-"""Gives arguments of device code short names on the way to a board.
+"""Give arguments of device code short names on the way to a board.
 
-MicroPython keeps every name of an argument, in the file of its module and on the heap, for as long
-as the board runs. Nobody reads them there, so each function gets the same few letters. Line numbers
-do not change, and what is called by keyword keeps its name.
+MicroPython keeps the name of every argument, in the `.mpy` file and on the heap, for as long
+as the board runs. Nobody reads the names there, so all functions get the same few letters. Line
+numbers do not change, and an argument that is passed by keyword keeps its name.
 """
 
 import ast
@@ -14,7 +14,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def keywords(sources: Mapping[str, bytes]) -> frozenset[str]:
-    """Names by which any of these modules passes an argument.
+    """Return the names by which any of these modules passes an argument.
 
     Args:
         sources: the text of each module, by path.
@@ -63,7 +63,7 @@ def _outermost(node: ast.AST) -> Iterator[_Function]:
 
 
 def _can_be_followed(function: _Function) -> bool:
-    # Positions within f-strings are exact from Python 3.12 on only; a class is one more scope.
+    # Positions within f-strings are exact only from Python 3.12 on; a class is one more scope.
     strange = (ast.JoinedStr, ast.ClassDef, ast.Global, ast.Nonlocal)
     return not any(isinstance(node, strange) for node in ast.walk(function))
 
@@ -108,7 +108,7 @@ def _rename_uses(
 
 
 def _bound_by_name(function: _Function) -> set[str]:
-    """Names that are bound within a function other than by an assignment to a name."""
+    """Return names that are bound within a function otherwise than by an assignment to a name."""
     bound: set[str] = set()
     for node in ast.walk(function):
         if isinstance(node, ast.ExceptHandler) and node.name:
