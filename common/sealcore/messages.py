@@ -88,10 +88,10 @@ _MAX_INT = const(0x7FFFFFFF)
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 
 # The fields of each kind, a letter each:
-#   n  name: text of 1..63 octets    t  text of up to 512    c  code or version: text of up to 32
+#   n  name: text of 1..63 bytes     t  text of up to 512    c  code or version: text of up to 32
 #   i  integer of up to 31 bits      w  Unix seconds         e  state: index into STATES
-#   k  nonce: 16 octets              s  serial: up to 16     h  SHA-256: 32 octets
-#   o  octets, bounded by the frame  [..]  list of up to MAX_LIST records; last in its record
+#   k  nonce: 16 bytes               s  serial: up to 16     h  SHA-256: 32 bytes
+#   o  bytes, bounded by the frame   [..]  list of up to MAX_LIST records; last in its record
 _FIELDS = (
     "inkiwc[nse]",
     "oo",
@@ -120,7 +120,14 @@ _FIELDS = (
 
 
 def write(kind: int, *values) -> bytes:
-    """A message; the values are those of the table above, lists of tuples where it says so."""
+    """Return a message.
+
+    Args:
+        kind: one of the constants above.
+        values: those of the table above, lists of tuples where it says so.
+
+    Raises: TooLarge, BadMessage.
+    """
     return encode.explicit(kind, *_write(_FIELDS[kind], values))
 
 
@@ -147,9 +154,15 @@ def _write_record(fields: str, item) -> bytes:
 
 
 def parse(message):
-    """(kind, values) of a message; values are str, int, bytes, lists of tuples or of plain values.
+    """Return (kind, values) of a message. Values are str, int, bytes, lists of tuples or of plain
+    values.
 
-    Raises BadMessage or MalformedDER; all of it is bounded by the frame and the table above.
+    The frame and the table above bound everything.
+
+    Args:
+        message: bytes.
+
+    Raises: BadMessage or MalformedDER.
     """
     outer = Reader(message)
     tag = outer.peek()
@@ -206,14 +219,20 @@ def _read_value(letter: str, reader):
 
 
 def frame(message: bytes) -> bytes:
-    """The message with its length in front."""
+    """Return `message` with its length in front, 4 bytes, big-endian."""
     if len(message) > MAX_FRAME:
         raise errors.BadMessage("size")
     return len(message).to_bytes(4, "big") + message
 
 
 def frame_size(head) -> int:
-    """Octets of the message that follows a frame's first four; raises BadMessage."""
+    """Return how many bytes of the message follow a frame's first four bytes.
+
+    Args:
+        head: these four bytes.
+
+    Raises: BadMessage.
+    """
     size = int.from_bytes(head, "big")
     if not 2 <= size <= MAX_FRAME:
         raise errors.BadMessage("frame size")

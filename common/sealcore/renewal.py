@@ -20,14 +20,25 @@ _MASK = const(0xFFFFFFFF)
 
 
 def share_of(count: int, random_bits: int) -> int:
-    """0 .. count - 1, each as likely (to within count / 2**32); 0 if count is 0."""
+    """Return a number from 0 to count - 1, each with equal probability (to within count / 2**32).
+
+    Args:
+        count: 0 gives 0.
+        random_bits: see above.
+    """
     return (random_bits & _MASK) * count >> 32
 
 
 def window(lifetime: int, share: int = SHARE) -> int:
-    """Seconds that the draw may choose from: `share` thousandths of the lifetime, rounded up.
+    """Return the seconds from which a draw may choose: a part of the lifetime, rounded up.
 
-    Never the whole lifetime: a seal isn't due in the second of its issue.
+    It is never the whole lifetime, because no seal is due in the second of its issue.
+
+    Args:
+        lifetime: seconds, 0 or more.
+        share: of the lifetime, in thousandths, 0 to 1000.
+
+    Raises: ValueError.
     """
     if lifetime < 0 or not 0 <= share <= _WHOLE:
         raise ValueError("renewal window")
@@ -52,12 +63,18 @@ def draw(not_before: int, not_after: int, random_bits: int, share: int = SHARE) 
 
 
 def retry_delay(attempt: int, random_bits: int, now: int, not_after=None) -> int:
-    """Seconds to wait after failure number `attempt` (from 0): exponential, with full jitter.
+    """Return the seconds to wait after a failure: exponential, with full jitter.
 
-    1 .. 2, 1 .. 4, and so on to `RETRY_CAP`; a second at least, for nobody gains by hammering a
-    dead site. `not_after` is the earliest expiry that the next try should save, if there is one:
-    while it lies ahead, the next try comes before it. The jitter then shrinks with the time that is
-    left, so that seals which expire together aren't tried together at the last moment.
+    They are 1 to 2, 1 to 4, and so on to `RETRY_CAP`, and at least one second, because hammering a
+    dead site helps nobody. If there is an expiry to save, the next try comes before it. The jitter
+    then shrinks with the time that is left, so that seals which expire together are not all tried
+    at the last moment.
+
+    Args:
+        attempt: number of the failure, from 0.
+        random_bits: see above.
+        now: Unix seconds.
+        not_after: the earliest expiry that the next try should save, Unix seconds; None if there is none.
     """
     ceiling = min(RETRY_CAP, _FIRST_CEILING << min(attempt, _MOST_DOUBLINGS))
     if not_after is not None and now <= not_after:
@@ -66,10 +83,14 @@ def retry_delay(attempt: int, random_bits: int, now: int, not_after=None) -> int
 
 
 def connect_delay(random_bits: int, spread: int = CONNECT_SPREAD) -> int:
-    """Seconds to wait after boot before the first connect: 0 .. spread - 1.
+    """Return the seconds to wait after boot before the first connection: 0 to spread - 1.
 
     After a power outage all boards of a site boot in the same second; this keeps their TLS
     handshakes apart.
+
+    Args:
+        random_bits: see above.
+        spread: seconds.
     """
     return share_of(spread, random_bits)
 

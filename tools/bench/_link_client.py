@@ -43,7 +43,7 @@ class Client:
             raise RuntimeError(f"message {kind} instead of WELCOME")
 
     def take_seals(self, count: int) -> None:
-        """Read so many ASSIGNs."""
+        """Read `count` ASSIGN messages."""
         for _ in range(count):
             kind, values = messages.parse(self.read())
             if kind != messages.ASSIGN:
@@ -68,7 +68,7 @@ class Client:
         self.serials[service] = message[at : at + 16]
 
     def send(self, message: bytes) -> None:
-        """Send one frame."""
+        """Send one frame with `message`."""
         self.tls.sendall(messages.frame(message))
 
     def read(self) -> bytes:
