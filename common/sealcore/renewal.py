@@ -74,7 +74,7 @@ def retry_delay(attempt: int, random_bits: int, now: int, not_after=None) -> int
         attempt: number of the failure, from 0.
         random_bits: see above.
         now: Unix seconds.
-        not_after: the earliest expiry that the next try should save, Unix seconds; None if there is none.
+        not_after: the earliest expiry that the next try should save, Unix seconds; None for none.
     """
     ceiling = min(RETRY_CAP, _FIRST_CEILING << min(attempt, _MOST_DOUBLINGS))
     if not_after is not None and now <= not_after:
