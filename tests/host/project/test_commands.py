@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from docs import build
 from tests.lifecycle import walk
 from triseal.cli.main import app
 
@@ -32,15 +32,9 @@ _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def pages() -> list[str]:
-    """All Markdown files that belong to the project."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return listed.stdout.split()
+    """All Markdown files of the project, those for contributors too."""
+    contributors = [path.relative_to(ROOT) for path in sorted((ROOT / ".github").rglob("*.md"))]
+    return [path.as_posix() for path in (*build.pages(), *contributors)]
 
 
 def lines(block: str) -> list[str]:
