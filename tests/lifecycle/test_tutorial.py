@@ -26,7 +26,7 @@ def commands() -> str:
 
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     examples = str(walk.ROOT / "host" / "examples" / "services")
-    printed = walk.run(commands(), tmp_path, 580, EXAMPLES=examples)
+    printed = walk.run(commands(), tmp_path, 900, EXAMPLES=examples)
     assert "not-confirmed: thermo on kitchen: failed: ZeroDivisionError" in printed, printed
     assert "the rollout stopped" in printed
     rolled_back = printed.index("the rollout stopped")
