@@ -1,1 +1,1 @@
-"""Triseal on a host: developer, Store and site of the chain of custody, and their command line."""
+"""Triseal on a host: developer, Store and site of the chain of custody, and their commands."""

@@ -1,6 +1,6 @@
-"""Starts the command `triseal`, also as `python -m triseal`.
+"""The start of the command `triseal`, also as `python -m triseal`.
 
-Loading all of it takes a moment: Ctrl-C meanwhile ends it as it does later.
+Loading everything takes a moment, in which Ctrl-C ends the program just as it does later.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; returns its exit status."""
+    """Run the command line. Returns the exit status."""
     try:
         _open_streams()
         from triseal.cli.main import main as run
@@ -21,7 +21,7 @@ def main() -> int:
 
 
 def _open_streams() -> None:
-    """Open what a process was started without: else the next file that it opens becomes it."""
+    """Open missing standard streams; otherwise the next opened file would take their place."""
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(lowest)

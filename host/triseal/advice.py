@@ -1,45 +1,45 @@
-"""For people: what went wrong and what to do about it, in one line."""
+"""Errors for people: what went wrong and what to do about it, in one line."""
 
 from __future__ import annotations
 
 from sealcore.errors import SealError
 
-_FILE = "Get the file again from where it came"
-_ISSUE = "Ask whoever issued it for one by Triseal's profile"
+_FILE = "Get the file again from its source"
+_ISSUE = "Ask its issuer for a certificate that follows Triseal's profile"
 
-# For each code of `sealcore` a sentence and an advice.
+# For each error code of `sealcore` a sentence and an advice.
 REFUSALS: dict[str, tuple[str, str]] = {
-    "malformed-der": ("the bytes are not strict DER, or not the structure that is due", _FILE),
-    "unsupported-certificate": ("the certificate uses what no verifier here accepts", _ISSUE),
+    "malformed-der": ("it is not strict DER, or has another structure than expected", _FILE),
+    "unsupported-certificate": ("the certificate has a part that is not supported", _ISSUE),
     "unsupported-key": (
-        "the public key is neither RSA of 2048 to 4096 bit nor P-256",
+        "the public key is neither RSA of 2048 to 4096 bits nor P-256",
         "Use a key of one of these kinds",
     ),
     "bad-signature": (
-        "the signature does not verify with the key that should have made it",
-        "Do not use it: it was changed, or signed by somebody else",
+        "the signature was not made with the expected key",
+        "Do not use it: it was changed, or somebody else signed it",
     ),
-    "too-large": ("a bound on size or number is exceeded", "Make it smaller; see the profile"),
+    "too-large": ("it exceeds a limit of size or number", "Make it smaller; see the profile"),
     "name-mismatch": (
-        "the issuer's name is not the one that the certificate gives",
+        "the issuer has another name than the certificate says",
         "Give the certificate of the authority that issued it",
     ),
-    "not-authority": ("the issuer may not issue certificates", "Give a CA certificate"),
-    "unknown-critical-extension": ("a critical extension is not understood", _ISSUE),
+    "not-authority": ("the issuer must not issue certificates", "Give a CA certificate"),
+    "unknown-critical-extension": ("it has an unknown critical extension", _ISSUE),
     "expired": (
-        "the time is past the end of validity",
+        "it is no longer valid",
         "Renew it, and check the clock of this computer",
     ),
     "not-yet-valid": (
-        "the time is before the begin of validity",
+        "it is not yet valid",
         "Check the clocks of both computers",
     ),
-    "profile-violation": ("it is not what Triseal's profile wants", _ISSUE),
+    "profile-violation": ("it does not follow Triseal's profile", _ISSUE),
     "untrusted-signer": (
-        "nobody trusted here has this signer's name and key",
-        "Have its signer registered and approved (or trusted by the site) first",
+        "no trusted party has this signer's name and key",
+        "First register and approve its signer, or let the site trust it",
     ),
-    "wrong-site": ("it is for another site", "Ask the right site for it"),
+    "wrong-site": ("it is for another site", "Get the one for this site"),
     "wrong-node": ("it is for another node", "Deploy it to the node that it names"),
     "wrong-service": ("it is for another service", "Check the service's name"),
     "wrong-key": (
@@ -47,57 +47,57 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "Provision the node again if it has a new key",
     ),
     "predecessor-mismatch": (
-        "a seal does not build on the seal that lies before it",
-        "Put together what belongs together: take the package whole from the Store",
+        "a seal does not follow the seal before it",
+        "Take the whole package from the Store again",
     ),
     "seal-mismatch": (
-        "two seals of one service say different things",
+        "two seals of one service contradict each other",
         "Do not use it, and keep both seals: `triseal evidence make`",
     ),
     "rollback": (
-        "it is older than, or as old as, what was accepted before",
-        "Raise the version, and the security version where it went down",
+        "it is not newer than what was accepted before",
+        "Raise the version, and do not lower the security version",
     ),
-    "metadata-mismatch": ("the metadata is not what the seals pin", _FILE),
-    "hash-mismatch": ("the executable is not what the seals pin", _FILE),
+    "metadata-mismatch": ("the metadata differs from the metadata that was sealed", _FILE),
+    "hash-mismatch": ("the executable differs from the executable that was sealed", _FILE),
     "unloadable": (
-        "the executable is nothing that MicroPython can load",
-        "Have its developer build it anew, and check the file",
+        "MicroPython can't load the executable",
+        "Ask its developer to build it again, and check the file",
     ),
     "bad-grant": (
-        "a grant is not written as grants are",
+        "a grant has a wrong form",
         "Write bus.publish:TOPIC, bus.subscribe:TOPIC, pin:NUMBER, config:KEY or log",
     ),
     "not-granted": (
-        "the service used what no grant gives it",
-        "Grant it with `triseal site grant`, if the service should have it",
+        "the service used something that it has no grant for",
+        "Use `triseal site grant` if the service should have it",
     ),
     "too-fast": (
-        "the service says more than a node carries",
-        "Have it say less: device/README.md has the bounds",
+        "the service sends more than a node can carry",
+        "Let it send less; device/README.md lists the limits",
     ),
     "missing-module": (
         "the service needs a module that the board does not have",
-        "Take firmware that has it, or another board",
+        "Use firmware that has it, or another board",
     ),
     "too-little-heap": (
         "the service needs more heap than the board has left",
-        "Remove other services from the node, or take a board with more memory",
+        "Remove other services from the node, or use a board with more memory",
     ),
     "weak-entropy": (
-        "the board's random numbers are too poor to make a key of",
-        "Power it off and on and repeat; if that does not help, take another board",
+        "the board's random numbers are not good enough for a key",
+        "Switch the board off and on and repeat; if that does not help, use another board",
     ),
     "not-enrolled": (
         "the node has no certificate of its site yet",
-        "Enrol it: `triseal node enrol`, or `triseal node provision` where it has no token",
+        "Enrol it: `triseal node enrol`, or `triseal node provision` if it has no token",
     ),
     "no-trusted-time": (
-        "the node does not know the time well enough to decide",
+        "the node does not know the time",
         "Connect it to its site once",
     ),
     "bad-message": (
-        "a message is not of the protocol, or out of order",
+        "a message does not follow the protocol",
         "Check that both ends have the same release of Triseal",
     ),
 }
@@ -106,18 +106,19 @@ _OS_ERRORS: dict[type[OSError], tuple[str, str]] = {
     FileNotFoundError: ("file-not-found", "Check the path"),
     IsADirectoryError: ("not-a-file", "Name one file, not a folder"),
     NotADirectoryError: ("not-a-folder", "Check the path"),
-    PermissionError: ("permission-denied", "Check who owns it and who you are"),
-    ConnectionError: ("no-connection", "Check that the other side runs"),
+    PermissionError: ("permission-denied", "Check its owner and permissions"),
+    ConnectionError: ("no-connection", "Check that the other side is running"),
     TimeoutError: ("timed-out", "Repeat the command"),
 }
 
 
 def line(error: BaseException) -> str:
-    """A failure in one line: code, what, and what to do.
+    """Format a failure as one line: code, what happened, and what to do.
 
     Args:
-        error: a SealError, an OSError, a database's error, or anything with `code` and `advice`
-            as all of Triseal's own errors have; else a defect of Triseal.
+        error: a SealError, an OSError, an error of the database, or an error with `code` and
+            `advice` as all errors of Triseal have them. Every other error counts as a defect of
+            Triseal.
     """
     code, what, advice = explain(error)
     if advice[:1].isupper() and advice[1:2].islower():
@@ -126,7 +127,11 @@ def line(error: BaseException) -> str:
 
 
 def printable(value: object) -> str:
-    """Text of a value that steers no terminal: what others wrote is shown, not obeyed."""
+    """Escape the unprintable characters of a text, so that it can't control the terminal.
+
+    Args:
+        value: the text, or a value to convert to text.
+    """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
         for letter in str(value)
@@ -134,7 +139,7 @@ def printable(value: object) -> str:
 
 
 def explain(error: BaseException) -> tuple[str, str, str]:
-    """A failure in three parts, for programs.
+    """Split a failure into three parts, for programs.
 
     Args:
         error: as for `line`.

@@ -1,7 +1,7 @@
-"""Building certificates by the profile, from the bytes up, with whatever `Signer` signs them.
+"""The making of certificates that follow the profile (X.509, RFC 5280).
 
-The encoder is sealcore's own; the tests hold its output against `cryptography`'s builder octet by
-octet.
+The encoder is sealcore's own. The tests compare its output byte by byte with the output of the
+builder of `cryptography`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sealcore import encode, limits, sealwriter, timetext
 from triseal.signer import Signer
 
-# What lasts for years begins this many seconds ago: the next party's clock may be behind ours.
+# Certificates that last for years begin so many seconds ago: other clocks may be behind.
 CLOCK_SKEW = 300
 SERIAL_BITS = 127
 
@@ -36,25 +36,42 @@ _TRUE = bytes.fromhex("0101ff")
 
 @dataclass(frozen=True)
 class Validity:
-    """First and last second at which a certificate is valid, Unix time."""
+    """The first and the last second of a certificate's validity.
+
+    Attributes:
+        not_before, not_after: Unix seconds, both included.
+    """
 
     not_before: int
     not_after: int
 
 
 def new_serial() -> int:
-    """A random serial number of exactly 16 octets whose first is neither zero nor above 127."""
+    """Draw a random serial number of exactly 16 bytes, the first of which is 1 to 127.
+
+    RFC 5280 section 4.1.2.2 allows at most 20 bytes and no negative numbers.
+    """
     low = 1 << (SERIAL_BITS - 7)
     return low + secrets.randbelow((1 << SERIAL_BITS) - low)
 
 
 def key_id(spki: bytes) -> bytes:
-    """Key identifier of a SubjectPublicKeyInfo: SHA-256 cut to 160 bits (RFC 7093 section 2)."""
+    """Compute a key identifier: SHA-256 cut to 160 bits (RFC 7093 section 2).
+
+    Args:
+        spki: SubjectPublicKeyInfo, DER.
+    """
     return hashlib.sha256(spki).digest()[:20]
 
 
 def extension(kind: bytes, value: bytes, *, critical: bool = False) -> bytes:
-    """One Extension; `kind` is the encoded object identifier, `value` the DER inside."""
+    """Encode one Extension (RFC 5280 section 4.1).
+
+    Args:
+        kind: the encoded object identifier, without tag and length.
+        value: the DER inside.
+        critical: whether the extension is critical.
+    """
     return encode.sequence(encode.oid(kind), _TRUE if critical else b"", encode.octets(value))
 
 
@@ -67,15 +84,15 @@ def tbs(
     serial: int,
     extension_list: Sequence[bytes],
 ) -> bytes:
-    """The part of a certificate that is signed.
+    """Encode the part of a certificate that is signed (RFC 5280 section 4.1.2).
 
     Args:
         algorithm: AlgorithmIdentifier of the signature, DER.
         issuer, subject: names, DER.
         spki: the subject's SubjectPublicKeyInfo, DER.
-        validity: both ends inclusive.
-        serial: from `new_serial`.
-        extension_list: encoded Extensions, in their final order.
+        validity: first and last second.
+        serial: serial number, from `new_serial`.
+        extension_list: encoded Extensions in their final order.
 
     Returns: the TBSCertificate, DER.
     """
@@ -100,9 +117,15 @@ def issue(
     serial: int,
     extension_list: Sequence[bytes],
 ) -> bytes:
-    """Sign one certificate with the issuer's `signer`.
+    """Sign a certificate.
 
-    Args: as `tbs`.
+    Args:
+        signer: signs with the issuer's key.
+        issuer, subject: names, DER.
+        spki: the subject's SubjectPublicKeyInfo, DER.
+        validity: first and last second.
+        serial: serial number, from `new_serial`.
+        extension_list: encoded Extensions in their final order.
 
     Returns: the certificate, DER.
     """
@@ -111,8 +134,7 @@ def issue(
 
 
 def _end_entity(purposes: bytes, issuer_spki: bytes) -> list[bytes]:
-    """The extensions that all end-entity certificates of the profile begin with; `purposes` is the
-    whole extension that says them."""
+    """Return the first extensions of all end-entity certificates; `purposes` is one of them."""
     authority = encode.sequence(encode.octets(key_id(issuer_spki), 0x80))
     return [
         extension(_KEY_USAGE, _DIGITAL_SIGNATURE, critical=True),
@@ -123,7 +145,12 @@ def _end_entity(purposes: bytes, issuer_spki: bytes) -> list[bytes]:
 
 
 def code_seal_extensions(issuer_spki: bytes, service_seal: bytes) -> list[bytes]:
-    """Extensions of a developer or Store seal; `service_seal` from sealwriter.service_seal."""
+    """Return the extensions of a developer seal or Store seal.
+
+    Args:
+        issuer_spki: the issuer's SubjectPublicKeyInfo, DER.
+        service_seal: from sealwriter.service_seal.
+    """
     return [
         *_end_entity(extension(_EXT_KEY_USAGE, _CODE_SIGNING), issuer_spki),
         extension(limits.SERVICE_SEAL, service_seal),
@@ -131,7 +158,13 @@ def code_seal_extensions(issuer_spki: bytes, service_seal: bytes) -> list[bytes]
 
 
 def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> list[bytes]:
-    """Extensions of a site seal; `uri` from identity.service."""
+    """Return the extensions of a site seal.
+
+    Args:
+        issuer_spki: the site's SubjectPublicKeyInfo, DER.
+        service_seal: from sealwriter.service_seal.
+        uri: SPIFFE ID of the service on its node, from identity.service.
+    """
     return [
         *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
         extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
@@ -141,7 +174,12 @@ def site_seal_extensions(issuer_spki: bytes, service_seal: bytes, uri: str) -> l
 
 
 def identity_extensions(issuer_spki: bytes, uri: str) -> list[bytes]:
-    """Extensions of a node's or the SLSM's TLS certificate; `uri` from identity."""
+    """Return the extensions of the TLS certificate of a node or of the SLSM.
+
+    Args:
+        issuer_spki: the site's SubjectPublicKeyInfo, DER.
+        uri: SPIFFE ID of the holder, from identity.
+    """
     return [
         *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
         extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
@@ -149,11 +187,19 @@ def identity_extensions(issuer_spki: bytes, uri: str) -> list[bytes]:
 
 
 def self_signed_ca(signer: Signer, name: str, validity: Validity) -> bytes:
-    """The self-signed certificate of a Store or SLCA: CA, keyCertSign, path length 0."""
+    """Issue the self-signed certificate of a Store or SLCA: CA, keyCertSign, path length 0.
+
+    Args:
+        signer: signs with the key of the CA.
+        name: the common name of subject and issuer.
+        validity: first and last second.
+
+    Returns: the certificate, DER.
+    """
     subject = sealwriter.name(name)
-    found = [
+    extension_list = [
         extension(_KEY_USAGE, _CA_USAGE, critical=True),
         extension(_BASIC_CONSTRAINTS, _CA_NO_INTERMEDIATE, critical=True),
         extension(_SUBJECT_KEY_ID, encode.octets(key_id(signer.spki))),
     ]
-    return issue(signer, subject, subject, signer.spki, validity, new_serial(), found)
+    return issue(signer, subject, subject, signer.spki, validity, new_serial(), extension_list)

@@ -1,9 +1,9 @@
-"""State in a database: SQLite in WAL mode by default, PostgreSQL by URL.
+"""The access to databases: SQLite in WAL mode by default, PostgreSQL by URL.
 
-Tables belong to the roles; here is only how a database is opened, read and written. All writing
-goes through `writing`: on SQLite it takes the write lock at the start, so that a transaction which
+Each role defines its own tables. This module opens, reads and writes databases. All writing goes
+through `writing`. On SQLite it takes the write lock at the beginning: a transaction that first
 reads and then writes can't fail in the middle because another process was faster. On PostgreSQL
-take `select(...).with_for_update()` for what is read to be written; SQLite ignores it.
+use `select(...).with_for_update()` for rows that will be written; SQLite ignores it.
 """
 
 from __future__ import annotations
@@ -34,27 +34,26 @@ from triseal.errors import Failure
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
-_TABLES_LOCK = 0x7472697365616C  # any number, the same in every process: "triseal"
+_TABLES_LOCK = 0x7472697365616C  # a number that all processes must share: "triseal"
 
 
 class DatabaseUnusable(Failure):
     """The database can't be opened, read or written."""
 
     code = "database-unusable"
-    advice = "Check the path or URL, its rights and its disk; restore a backup."
+    advice = "Check the path or URL, its permissions and its disk; restore a backup."
 
 
 def open_database(where: str | Path, metadata: MetaData) -> Engine:
-    """Open a database and make the tables and columns that it lacks.
+    """Open a database, and create the tables and columns that it lacks.
 
     Args:
-        where: the path of an SQLite file, which is made if need be, or a URL that begins with
+        where: path of an SQLite file, which is created if needed, or a URL that begins with
             `sqlite:` or `postgresql:`.
         metadata: the tables.
 
-    Returns:
-        An engine. Use it by `reading` and `writing`. Its opener disposes it once all threads that
-        use it have ended: `dispose` does not reach a connection that is in use.
+    Returns: an engine to use with `reading` and `writing`. The caller must dispose it after all
+        threads that use it have ended: `dispose` does not reach a connection in use.
 
     Raises:
         DatabaseUnusable: no such server, not a database, no driver, ...
@@ -67,7 +66,7 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
     try:
         with writing(engine) as connection:
             if url.get_backend_name() == "postgresql":
-                # Two processes that start together would both see a table missing.
+                # Two processes that start at the same time would both see that a table is missing.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _TABLES_LOCK})
             metadata.create_all(connection)
             _add_columns(connection, metadata)
@@ -78,23 +77,26 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
 
 
 def _add_columns(connection: Connection, metadata: MetaData) -> None:
-    """Columns that came later: each may be NULL, or has a default of the database's own."""
+    """Add columns of newer releases. Each of them may be NULL or has a default in the database."""
     known = inspect(connection)
     compiler = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]
     for table in metadata.sorted_tables:
         have = {column["name"] for column in known.get_columns(table.name)}
         for column in table.columns:
             if column.name not in have:
-                what = compiler.get_column_specification(column)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {what}"))
+                definition = compiler.get_column_specification(column)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that only reads: a consistent look, in nobody's way.
+    """Open a transaction that only reads: a consistent snapshot that blocks nobody.
+
+    Args:
+        engine: the database.
 
     Raises:
-        DatabaseUnusable: it can't be read.
+        DatabaseUnusable: the database can't be read.
     """
     with _understood(), engine.execution_options(**{_READ_ONLY: True}).connect() as connection:
         yield connection
@@ -102,10 +104,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes; an exception in the block undoes all of it.
+    """Open a transaction that writes. An exception in the block undoes everything.
+
+    Args:
+        engine: the database.
 
     Raises:
-        DatabaseUnusable: it can't be written; nothing has changed.
+        DatabaseUnusable: the database can't be written; nothing has changed.
         sqlalchemy.exc.IntegrityError: the block broke a constraint; nothing has changed.
     """
     with _understood(), engine.begin() as connection:
@@ -113,11 +118,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Insert rows, but for those whose key is there: another transaction may have been faster.
+    """Insert rows, except those whose key exists: another transaction may have been faster.
 
-    On PostgreSQL two that insert several of the same rows have to do it in the same order.
+    On PostgreSQL two transactions that insert several of the same rows must use the same order.
+
+    Args:
+        connection: a writing transaction.
+        table: the table.
+        rows: the rows, values by column.
     """
-    # Of the other dialect nothing is loaded.
+    # The other dialect is not loaded.
     dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
@@ -131,9 +141,9 @@ def _url(where: str | Path) -> URL:
     except (ArgumentError, ValueError):
         raise DatabaseUnusable("not a database URL") from None  # it may hold a password
     if backend not in ("sqlite", "postgresql"):
-        raise DatabaseUnusable(f"{backend}: neither sqlite nor postgresql")
+        raise DatabaseUnusable(f"{backend} is neither sqlite nor postgresql")
     if url.drivername not in _DRIVERS:
-        raise DatabaseUnusable(f"{url.drivername}: a driver that is not used here")
+        raise DatabaseUnusable(f"the driver {url.drivername} is not supported")
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
@@ -142,7 +152,7 @@ def _open_sqlite(url: URL) -> Engine:
         path = Path(str(url.database))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Made here, since SQLite's own files take their mode from it.
+            # The file is created here, since SQLite's other files get their mode from it.
             path.touch(mode=0o600)
         except OSError as error:
             raise DatabaseUnusable(f"{path}: {error.strerror}") from None
@@ -153,12 +163,12 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # or the driver would begin transactions by itself
+    connection.isolation_level = None  # otherwise the driver begins transactions itself
     try:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
-        connection.close()  # in no pool yet; SQLAlchemy closes it from 2.1 on only
+        connection.close()  # it is in no pool yet; SQLAlchemy closes it only from 2.1 on
         raise
 
 

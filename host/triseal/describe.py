@@ -1,4 +1,4 @@
-"""Certificates and keys as facts for people. Nothing here checks who signed what."""
+"""Certificates and keys as facts for people. Nothing here checks signatures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from triseal import request
 
 Facts = dict[str, object]
 
-# What people call the seals, by role: sealcore.seal's DEVELOPER, STORE and SITE.
+# The names of the seals for people, by role: sealcore.seal's DEVELOPER, STORE and SITE.
 SEALS = ("developer seal", "Store seal", "site seal")
 
 
 def key(spki: bytes) -> Facts:
-    """Kind and fingerprint of a SubjectPublicKeyInfo."""
+    """Describe a public key: its kind and its fingerprint.
+
+    Args:
+        spki: SubjectPublicKeyInfo, DER.
+    """
     try:
         parsed = keys.parse(spki)
         kind = "P-256" if isinstance(parsed, p256.PublicKey) else f"RSA-{parsed.n.bit_length()}"
@@ -35,7 +39,11 @@ def key(spki: bytes) -> Facts:
 
 
 def name(der: bytes) -> str:
-    """A Name's one common name, or its DER in hex where it is another."""
+    """Return the common name of a Name, or its DER in hex if it is something else.
+
+    Args:
+        der: the Name, DER.
+    """
     try:
         return str(names.common_name(der))
     except errors.SealError:
@@ -43,9 +51,13 @@ def name(der: bytes) -> str:
 
 
 def any_certificate(der: bytes) -> Facts:
-    """Facts about a certificate: as a seal, as an identity of a site, or else as any X.509.
+    """Describe a certificate: as a seal, as an identity of a site, or as any X.509 certificate.
 
-    Raises MalformedDER or UnsupportedCertificate.
+    Args:
+        der: the certificate, DER.
+
+    Raises:
+        MalformedDER, UnsupportedCertificate: it can't be read.
     """
     for role in (seal.SITE, seal.STORE, seal.DEVELOPER):
         try:
@@ -53,46 +65,50 @@ def any_certificate(der: bytes) -> Facts:
         except errors.SealError:
             continue
     try:
-        found = identity.parse(der)
+        parsed = identity.parse(der)
     except errors.SealError:
         return _other(x509.parse(der))
-    return _frame(found, "identity of a node or site") | {"uri": found.uri}
+    return _frame(parsed, "identity of a node or site") | {"uri": parsed.uri}
 
 
-def of_seal(one: seal.Seal) -> Facts:
-    """Facts about a parsed seal."""
-    facts = _frame(one, SEALS[one.role]) | {
-        "service": one.service,
-        "service_version": one.service_version,
-        "security_version": one.security_version,
-        "executable_sha256": bytes(one.executable_hash).hex(),
-        "executable_size": one.executable_size,
-        "metadata_sha256": bytes(one.metadata_hash).hex(),
+def of_seal(parsed: seal.Seal) -> Facts:
+    """Describe a seal.
+
+    Args:
+        parsed: the seal.
+    """
+    facts = _frame(parsed, SEALS[parsed.role]) | {
+        "service": parsed.service,
+        "service_version": parsed.service_version,
+        "security_version": parsed.security_version,
+        "executable_sha256": bytes(parsed.executable_hash).hex(),
+        "executable_size": parsed.executable_size,
+        "metadata_sha256": bytes(parsed.metadata_hash).hex(),
     }
-    if one.predecessor is not None:
-        facts["predecessor"] = bytes(one.predecessor).hex()
-    if one.role == seal.SITE:
-        facts |= {"uri": one.uri, "grants": list(one.grants)}
+    if parsed.predecessor is not None:
+        facts["predecessor"] = bytes(parsed.predecessor).hex()
+    if parsed.role == seal.SITE:
+        facts |= {"uri": parsed.uri, "grants": list(parsed.grants)}
     return facts
 
 
-def _other(found: x509.Certificate) -> Facts:
-    constraints = found.extensions.get(extensions.BASIC_CONSTRAINTS)
+def _other(parsed: x509.Certificate) -> Facts:
+    constraints = parsed.extensions.get(extensions.BASIC_CONSTRAINTS)
     is_ca = constraints is not None and extensions.basic_constraints(constraints[1]) >= 0
-    return _frame(found, "CA certificate" if is_ca else "certificate, no seal of the profile")
+    return _frame(parsed, "CA certificate" if is_ca else "certificate, not a seal of the profile")
 
 
-def _frame(found: certificate.Certificate, kind: str) -> Facts:
+def _frame(parsed: certificate.Certificate, kind: str) -> Facts:
     return {
         "kind": kind,
-        "issuer": name(found.issuer),
-        "subject": name(found.subject),
-        "serial": f"{found.serial:032x}",
-        "valid_from": timetext.iso(found.not_before),
-        "valid_to": timetext.iso(found.not_after),
-        "key": key(found.spki),
+        "issuer": name(parsed.issuer),
+        "subject": name(parsed.subject),
+        "serial": f"{parsed.serial:032x}",
+        "valid_from": timetext.iso(parsed.not_before),
+        "valid_to": timetext.iso(parsed.not_after),
+        "key": key(parsed.spki),
         "signature": "RSA with SHA-256"
-        if found.algorithm == limits.RSA_SHA256
+        if parsed.algorithm == limits.RSA_SHA256
         else "ECDSA, SHA-256",
-        "sha256": sha256(found.der).hex(),
+        "sha256": sha256(parsed.der).hex(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sealcore import messages
 from triseal.describe import Facts
 
-# For each kind in the order of their numbers: its name, its fields, and those of its list.
+# For each kind of message, by rising number: its name, its fields, the fields of its list.
 _KINDS: tuple[tuple[str, str, str], ...] = (
     ("hello", "protocol node nonce bundle_version time reset_cause held", "service serial state"),
     ("welcome", "signed_time bundle", ""),
@@ -41,7 +41,14 @@ LAST = FIRST + len(_KINDS) - 1
 
 
 def of_message(content: bytes) -> Facts:
-    """Facts about one message without its frame; raises BadMessage or MalformedDER."""
+    """Describe one message.
+
+    Args:
+        content: the message without its frame.
+
+    Raises:
+        BadMessage, MalformedDER: it can't be read.
+    """
     number, values = messages.parse(content)
     kind, fields, inner = _KINDS[number]
     facts: Facts = {"kind": f"message: {kind}"}

@@ -1,7 +1,6 @@
-"""What a host refuses beside the seals themselves: one root, flat leaves, code and advice.
+"""The errors of a host besides refused seals: one root, flat leaves, each with code and advice.
 
-`sealcore.errors` holds the refusals that a node must be able to make too; `triseal.advice` has
-their advice.
+`sealcore.errors` holds the refusals that a node makes too; `triseal.advice` has their advice.
 """
 
 from __future__ import annotations
@@ -10,12 +9,15 @@ from typing import ClassVar
 
 
 class Failure(Exception):
-    """Root of what goes wrong on a host for a reason that a person can act on.
+    """The root of all failures on a host that a person can do something about.
+
+    Args:
+        detail: what was seen, as text.
 
     Attributes:
-        code: stable, for programs and logs.
+        code: a stable code for programs and logs.
         advice: what to do about it, one sentence.
-        detail: what was seen; never holds key material.
+        detail: what was seen; it never holds key material.
     """
 
     code: ClassVar[str] = "failed"
@@ -30,45 +32,45 @@ class Failure(Exception):
 
 
 class NotAFile(Failure):
-    """A path leads to something that is no regular file."""
+    """The path does not lead to a regular file."""
 
     code = "not-a-file"
     advice = "Name one file."
 
 
 class FileTooLarge(Failure):
-    """A file is larger than anything of its kind may be."""
+    """The file is larger than a file of its kind may be."""
 
     code = "file-too-large"
-    advice = "Check that it is the file you mean."
+    advice = "Check that this is the right file."
 
 
 class AlreadyExists(Failure):
-    """What would be made is there, and is never overwritten."""
+    """The thing to create exists already; it is never overwritten."""
 
     code = "already-exists"
-    advice = "Use what is there, or name another place (most commands: --home)."
+    advice = "Use the existing one, or give another place (most commands: --home)."
 
 
 class NotInitialised(Failure):
-    """The role has no home here yet."""
+    """The role has no home yet in this place."""
 
     code = "not-initialised"
-    advice = "Run the role's `init` first, or name its place with --home."
+    advice = "Run the role's `init` first, or give its place with --home."
 
 
 class NotAKey(Failure):
-    """A file holds no private key that can be used here."""
+    """The file does not hold a private key that can be used."""
 
     code = "not-a-key"
-    advice = "Give a PKCS #8 PEM file with an RSA (2048 to 4096 bit) or P-256 key."
+    advice = "Give a PKCS #8 PEM file with an RSA (2048 to 4096 bits) or P-256 key."
 
 
 class OpenPermissions(Failure):
-    """Others than its owner may read or write a private key."""
+    """Other users than its owner may read or write the private key."""
 
     code = "open-permissions"
-    advice = "Restrict it with `chmod 600`, and think about who may have copied it."
+    advice = "Restrict it with `chmod 600`, and consider who may have copied it."
 
 
 class WrongPassphrase(Failure):
@@ -79,7 +81,7 @@ class WrongPassphrase(Failure):
 
 
 class NoPassphrase(Failure):
-    """A passphrase is needed and there is no way to ask for one."""
+    """A passphrase is needed, and there is no way to ask for it."""
 
     code = "no-passphrase"
     advice = "Use --passphrase-file or TRISEAL_PASSPHRASE, or run it in a terminal."
@@ -89,59 +91,61 @@ class NoPassphrase(Failure):
 
 
 class BadName(Failure):
-    """A person's or an authority's name is not one common name."""
+    """The name of a person or an authority is not allowed."""
 
     code = "bad-name"
-    advice = "Give 1 to 64 octets of visible text, words apart by one space."
+    advice = "Give 1 to 64 bytes of visible text, with single spaces between words."
 
 
 class BadLabel(Failure):
-    """A site, node or service can't have this name."""
+    """The name is not allowed for a site, node or service."""
 
     code = "bad-label"
-    advice = "Use a-z, 0-9, dot, dash and underscore, a letter or digit first, at most 63."
+    advice = (
+        "Use at most 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit."
+    )
 
 
 class BadMetadata(Failure):
-    """The metadata is not a JSON object as the profile wants it."""
+    """The metadata is not a JSON object that follows the profile."""
 
     code = "bad-metadata"
     advice = "Correct the metadata file."
 
 
 class BadExecutable(Failure):
-    """The executable is not one that a board could run."""
+    """A board can't run the executable."""
 
     code = "bad-executable"
-    advice = "Give one .py or .mpy file, or a folder, that MicroPython can load; build it anew."
+    advice = "Give a .py or .mpy file or a folder that MicroPython can load; build it again."
 
 
 class BadVersion(Failure):
-    """A version is not written as numbers between dots."""
+    """The version does not consist of numbers between dots."""
 
     code = "bad-version"
-    advice = "Write it as numbers between dots, for example 1.2.0."
+    advice = "Write numbers between dots, for example 1.2.0."
 
 
 class AlreadySigned(Failure):
-    """This version of the service was sealed before, with other content."""
+    """This version of the service was already sealed with other content."""
 
     code = "already-signed"
     advice = "Raise the version, or give --again if the other package never left this computer."
 
 
 class BadRequest(Failure):
-    """A request is none, or does not prove possession of its key."""
+    """The file is not a certification request, or does not prove that its key is held."""
 
     code = "bad-request"
     advice = "Make it again with `triseal dev request`."
 
 
 class OtherFingerprint(Failure):
-    """A key is not the one whose fingerprint was given."""
+    """The key has another fingerprint than the given one."""
 
     code = "other-fingerprint"
-    advice = "Trust nobody: get the file and the fingerprint again, each from the owner itself."
+    advice = "Do not trust it: get file and fingerprint again, each from the owner directly."
 
 
 # What a Store refuses.
@@ -151,11 +155,11 @@ class UnknownDeveloper(Failure):
     """No developer has registered this key."""
 
     code = "unknown-developer"
-    advice = "Look at `triseal store list`, and register the developer's request first."
+    advice = "See `triseal store list`, and register the developer's request first."
 
 
 class NameTaken(Failure):
-    """An approved developer has this name, or one like it, already, with another key."""
+    """An approved developer with another key has this name or a similar one."""
 
     code = "name-taken"
     advice = "Ask the developer to register under another name."
@@ -172,28 +176,28 @@ class UnknownService(Failure):
     """The Store has no such service or version."""
 
     code = "unknown-service"
-    advice = "Look at `triseal store list`."
+    advice = "See `triseal store list`."
 
 
 class DamagedStore(Failure):
-    """The Store's own files are not what they were when written."""
+    """The Store's own files have changed since they were written."""
 
     code = "damaged-store"
     advice = "Restore the Store's home from a backup."
 
 
-# What people look at.
+# What people inspect.
 
 
 class NotRecognised(Failure):
-    """A file is nothing that Triseal knows."""
+    """Triseal does not know this kind of file."""
 
     code = "not-recognised"
     advice = "Give a seal, package, trust bundle, certificate, request or evidence."
 
 
 class NoContradiction(Failure):
-    """Two seals do not contradict each other."""
+    """The two seals do not contradict each other."""
 
     code = "no-contradiction"
-    advice = "There is nothing to report with these two seals."
+    advice = "These two seals are no evidence; there is nothing to report."

@@ -1,4 +1,4 @@
-"""Evidence: two correctly signed seals that contradict each other, for anyone to verify.
+"""Evidence: two correctly signed seals that contradict each other. Everybody can verify it.
 
     Evidence ::= SEQUENCE {
         label    UTF8String ("triseal evidence v1"),
@@ -8,13 +8,13 @@
         role     INTEGER (0..2),            -- developer, Store, site
         seal     Certificate }
 
-There are two ways to contradict:
+Two seals can contradict each other in two ways:
 
-- **altered**: a later seal names an earlier one as its predecessor and yet says something else of
-  what may not change on the way. Its signer had the earlier seal in hand: it stands against the
-  later signer.
-- **two-faced**: one key signed two seals that may not both be: of one service and version, or on
-  the same predecessor, with different content.
+- **altered**: a later seal names an earlier one as its predecessor, but differs from it in a value
+  that must not change. Its signer had the earlier seal, so that this is evidence against the signer
+  of the later one.
+- **two-faced**: one key signed two seals that must not both exist: two seals of one service and
+  version, or on the same predecessor, with different content.
 
 Only public keys are needed, and no time: a signature stays a statement after the seal has expired.
 """
@@ -40,27 +40,31 @@ Entry = tuple[bytes, bytes]
 
 
 class Trust(Protocol):
-    """Public keys by role as (name, SubjectPublicKeyInfo), DER: `Keys`, or a parsed TrustBundle."""
+    """Public keys by role as (name, SubjectPublicKeyInfo), DER: `Keys` or a parsed TrustBundle."""
 
     @property
     def site_keys(self) -> Sequence[Entry]:
-        """Of the site."""
+        """The keys of the site."""
         ...
 
     @property
     def store_keys(self) -> Sequence[Entry]:
-        """Of Stores."""
+        """The keys of Stores."""
         ...
 
     @property
     def developers(self) -> Sequence[Entry]:
-        """Of developers."""
+        """The keys of developers."""
         ...
 
 
 @dataclass
 class Keys:
-    """A `Trust` by hand."""
+    """A `Trust` that is filled by hand.
+
+    Attributes:
+        site_keys, store_keys, developers: keys as (name, SubjectPublicKeyInfo), DER.
+    """
 
     site_keys: list[Entry] = field(default_factory=list)
     store_keys: list[Entry] = field(default_factory=list)
@@ -69,14 +73,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class Finding:
-    """What evidence proves.
+    """The fact that evidence proves.
 
     Attributes:
         kind: ALTERED or TWO_FACED.
-        role: of the signer against whom it stands, one of describe.SEALS.
-        signer: that signer's name.
-        service: as the later seal names it.
-        differences: names of the fields that contradict.
+        role: role of the signer who is concerned, one of describe.SEALS.
+        signer: name of that signer.
+        service: name of the service in the later seal.
+        differences: names of the fields that contradict each other.
     """
 
     kind: str
@@ -92,29 +96,36 @@ def make(first: bytes, second: bytes) -> bytes:
     Args:
         first, second: seals (DER) of any roles, in any order.
 
-    Returns: the evidence, DER. The signatures are for `check` to verify.
+    Returns: the evidence, DER. Its signatures are not verified here but by `check`.
 
     Raises:
-        NoContradiction: they can both be.
-        ProfileViolation, MalformedDER, ...: one is no seal.
+        NoContradiction: the seals don't contradict each other.
+        ProfileViolation, MalformedDER, ...: one of them is not a seal.
     """
-    pair = sorted((role_of(first), role_of(second)), key=lambda one: (one.role, one.not_before))
+    pair = sorted((role_of(first), role_of(second)), key=lambda seal: (seal.role, seal.not_before))
     contradiction(*pair)
     return bytes(
         encode.sequence(
             encode.text(LABEL),
-            *[encode.sequence(encode.integer(one.role), one.der) for one in pair],
+            *[encode.sequence(encode.integer(seal.role), seal.der) for seal in pair],
         )
     )
 
 
 def parse(data: bytes) -> tuple[seal.Seal, seal.Seal]:
-    """The earlier and the later seal; raises TooLarge, MalformedDER or ProfileViolation."""
+    """Return the earlier and the later seal of evidence.
+
+    Args:
+        data: the evidence, DER.
+
+    Raises:
+        TooLarge, MalformedDER, ProfileViolation: it is not evidence.
+    """
     if len(data) > MAX_SIZE:
         raise errors.TooLarge("evidence")
     outer = der.single(data)
     if outer.text(1, len(LABEL)) != LABEL:
-        raise errors.MalformedDER("no evidence")
+        raise errors.MalformedDER("not evidence")
     pair = []
     for _ in range(2):
         inner = outer.enter()
@@ -129,32 +140,39 @@ def check(data: bytes, trust: Trust) -> Finding:
     """Verify evidence.
 
     Args:
-        data: DER.
-        trust: the public keys of those who signed the two seals.
+        data: the evidence, DER.
+        trust: public keys of the signers of the two seals.
 
-    Returns: what it proves.
+    Returns: the fact that it proves.
 
     Raises:
-        NoContradiction: the two seals can both be.
-        UntrustedSigner, BadSignature: it is not proven who signed them.
-        TooLarge, MalformedDER, ProfileViolation: it is no evidence.
+        NoContradiction: the seals don't contradict each other.
+        UntrustedSigner, BadSignature: it is not proved who signed a seal.
+        TooLarge, MalformedDER, ProfileViolation: it is not evidence.
     """
     earlier, later = parse(data)
-    found = contradiction(earlier, later)
+    finding = contradiction(earlier, later)
     entries = trust.developers, trust.store_keys, trust.site_keys
-    if found.kind == ALTERED:
-        for one in (earlier, later):
-            _check_signed(one, entries[one.role])
+    if finding.kind == ALTERED:
+        for sealed in (earlier, later):
+            _check_signed(sealed, entries[sealed.role])
     else:
         _check_one_signer(earlier, later, entries[later.role])
-    return found
+    return finding
 
 
 def contradiction(earlier: seal.Seal, later: seal.Seal) -> Finding:
-    """What two seals say against each other, whoever signed them; raises NoContradiction."""
+    """Find the contradiction between two seals, whoever signed them.
+
+    Args:
+        earlier, later: the seals.
+
+    Raises:
+        NoContradiction: there is none.
+    """
     if later.role == earlier.role + 1:
         if later.predecessor != sha256(earlier.der):
-            raise NoContradiction("the later seal does not build on the earlier one")
+            raise NoContradiction("the later seal does not follow the earlier one")
         kind = ALTERED
     elif later.role == earlier.role:
         _check_comparable(earlier, later)
@@ -163,13 +181,20 @@ def contradiction(earlier: seal.Seal, later: seal.Seal) -> Finding:
         raise NoContradiction("a developer seal and a site seal do not name each other")
     differences = _differences(earlier, later)
     if not differences:
-        raise NoContradiction("they agree in all that may not change")
+        raise NoContradiction("they agree in all values that must not change")
     signer = str(names.common_name(later.issuer))
     return Finding(kind, SEALS[later.role], signer, str(later.service), differences)
 
 
 def role_of(data: bytes) -> seal.Seal:
-    """Parse a seal in the one role that it fits: no seal fits two."""
+    """Parse a seal in its role: no seal fits two roles.
+
+    Args:
+        data: the seal, DER.
+
+    Raises:
+        ProfileViolation, MalformedDER, ...: it is not a seal.
+    """
     for role in (seal.SITE, seal.STORE):
         try:
             return seal.parse(data, role)
@@ -179,25 +204,25 @@ def role_of(data: bytes) -> seal.Seal:
 
 
 def _check_comparable(one: seal.Seal, other: seal.Seal) -> None:
-    """Both of one signer, about one thing: then they must say the same of it."""
+    """Check that both seals have one signer and one subject, so that they must agree."""
     if one.issuer != other.issuer:
-        raise NoContradiction("two signers")
+        raise NoContradiction("they have different signers")
     if one.predecessor is not None and one.predecessor == other.predecessor:
         return
-    # Nodes may run different releases, so the sites' versions say nothing about the site.
+    # Nodes may run different releases, so that the versions in site seals prove nothing.
     if one.service != other.service or not _same_version(one, other) or one.role == seal.SITE:
-        raise NoContradiction("they speak of different things")
+        raise NoContradiction("they are about different things")
 
 
 def _differences(one: seal.Seal, other: seal.Seal) -> tuple[str, ...]:
     fields = ["service", "executable_hash", "executable_size", "metadata_hash"]
     fields += ["service_version", "security_version"]
-    if other.role == seal.STORE:  # a site seal's key is the node's, a developer's is the signer's
+    if other.role == seal.STORE:  # the key in a site seal is the node's, in others the signer's
         fields.append("spki")
-    found = [name for name in fields if getattr(one, name) != getattr(other, name)]
-    if found == ["service_version"] and one.role == other.role and _same_version(one, other):
-        return ()  # 1.2 and 1.2.0 of the same content: a spelling, no contradiction
-    return tuple(found)
+    differing = [name for name in fields if getattr(one, name) != getattr(other, name)]
+    if differing == ["service_version"] and one.role == other.role and _same_version(one, other):
+        return ()  # 1.2 and 1.2.0 with the same content are two spellings, not a contradiction
+    return tuple(differing)
 
 
 def _same_version(one: seal.Seal, other: seal.Seal) -> bool:
@@ -209,7 +234,7 @@ def _version(one: seal.Seal) -> object:
     try:
         return version.parse(text)
     except BadVersion:
-        return text  # the profile lets a seal say anything; then only the same text is the same
+        return text  # the profile allows any text: then only equal texts are equal versions
 
 
 def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:
@@ -217,7 +242,7 @@ def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:
 
 
 def _check_one_signer(one: seal.Seal, other: seal.Seal, entries: Sequence[Entry]) -> None:
-    """One key signed both: two keys of one name may be two parties."""
+    """Check that one key signed both seals: two keys of one name may belong to two parties."""
     _check_signed(one, entries)
     mine = [entry for entry in entries if _signed_by(one, entry)]
     _check_signed(other, mine)

@@ -1,4 +1,4 @@
-"""A role's folder: made aside and renamed, so that a kill leaves all of it or nothing."""
+"""The folder of a role: built elsewhere and renamed, so that it is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from triseal.errors import AlreadyExists
 
 @contextlib.contextmanager
 def fresh(home: Path) -> Iterator[Path]:
-    """A new folder (mode 0700) beside `home`; what the block does not `settle` is removed.
+    """Make a temporary folder (mode 0700) next to `home`. It is removed unless it is `settle`d.
 
     Args:
-        home: the folder that is to be; must not exist, or be empty.
+        home: the final folder; it must not exist, or be empty.
 
     Raises:
-        AlreadyExists: there is something in it.
+        AlreadyExists: `home` is not empty.
     """
     check_vacant(home)
     path = home.absolute()
@@ -32,19 +32,30 @@ def fresh(home: Path) -> Iterator[Path]:
 
 
 def settle(made: Path, home: Path) -> None:
-    """Let what `fresh` made take its place.
+    """Rename the temporary folder to its final name.
+
+    Args:
+        made: the folder from `fresh`.
+        home: the final folder.
 
     Raises:
-        AlreadyExists: another process was faster; nothing of it is replaced.
+        AlreadyExists: another process was faster; its folder is not replaced.
     """
     try:
-        made.rename(home)  # takes the place of an empty folder, of nothing else
+        made.rename(home)  # this replaces an empty folder, and nothing else
     except OSError:
         check_vacant(home)
         raise
 
 
 def check_vacant(home: Path) -> None:
-    """Raise AlreadyExists if a folder has something in it, or is none."""
+    """Check that a folder does not exist or is empty.
+
+    Args:
+        home: the folder.
+
+    Raises:
+        AlreadyExists: it is not empty, or not a folder.
+    """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
-        raise AlreadyExists(f"{home} is there and not empty")
+        raise AlreadyExists(f"{home} exists and is not empty")

@@ -1,4 +1,4 @@
-"""Private keys as files: PKCS #8 PEM, for their owner's eyes only."""
+"""Private keys in files: PKCS #8 PEM (RFC 5958, RFC 7468) that only their owner can read."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Ask = Callable[[], bytes]
 
 
 def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
-    """Write a new key file with mode 0600 from its first moment on.
+    """Write a new key file, with mode 0600 from the first moment.
 
     Args:
-        path: must not exist.
-        key: RSA or P-256.
-        passphrase: encrypts the file, see keyseal; None leaves it in the clear.
+        path: the file; it must not exist.
+        key: the key, RSA or P-256.
+        passphrase: encrypts the key, see keyseal; None leaves the key unencrypted.
 
     Raises:
-        AlreadyExists: there is a file of this name, whatever is in it.
+        AlreadyExists: the file exists, whatever it holds.
     """
     der = key.private_bytes(
         serialization.Encoding.DER,
@@ -56,17 +56,17 @@ def load(path: Path, ask: Ask) -> PrivateKey:
 
     Args:
         path: the file.
-        ask: gives the passphrase; called only if the file is encrypted.
+        ask: returns the passphrase; called only if the key is encrypted.
 
     Raises:
-        OpenPermissions: others may read or write it.
+        OpenPermissions: other users may read or write the file.
         NotAKey: it holds no private key, or one of a kind or size that seals don't use.
-        WrongPassphrase: the passphrase does not open it.
-        OSError: it can't be read.
+        WrongPassphrase: the passphrase does not open the key.
+        OSError: the file can't be read.
     """
     text = files.read(path, MAX_SIZE)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
-        raise OpenPermissions(f"others than its owner have access to {path}")
+        raise OpenPermissions(f"other users than its owner have access to {path}")
     passphrase = ask() if text.lstrip().startswith(_ENCRYPTED) else None
     return _parse(path, text, passphrase)
 
@@ -75,7 +75,7 @@ def _parse(path: Path, text: bytes, passphrase: bytes | None) -> PrivateKey:
     try:
         key = serialization.load_pem_private_key(text, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # Whether the passphrase is wrong or the encrypted octets are damaged can't be told apart.
+        # A wrong passphrase can't be distinguished from damaged encrypted bytes.
         if passphrase is not None:
             raise WrongPassphrase(f"it does not open {path}") from None
         raise NotAKey(f"{path} holds no private key") from None

@@ -1,7 +1,7 @@
-"""A private key under a passphrase: PKCS #8 with PBES2, scrypt and AES-256 (RFC 8018, RFC 7914).
+"""The encryption of a private key: PKCS #8 with PBES2, scrypt and AES-256 (RFC 8018, RFC 7914).
 
-`cryptography` and OpenSSL read this, but what they write by default stretches the passphrase with
-2048 rounds of PBKDF2, which is few for a key that decides what runs on every board.
+`cryptography` and OpenSSL can read this. By default they write 2048 rounds of PBKDF2, which is not
+enough for a key that decides what runs on every board.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sealcore import encode
 
 LABEL = "ENCRYPTED PRIVATE KEY"
 
-# OWASP's parameters for 16 MiB; OpenSSL opens no file that wants 32 MiB or more.
+# OWASP's parameters for 16 MiB; OpenSSL refuses 32 MiB or more.
 _N = 1 << 14
 _R = 8
 _P = 5
@@ -30,13 +30,13 @@ _AES_256_CBC = bytes.fromhex("60864801650304012a")
 
 
 def encrypt(pkcs8: bytes, passphrase: bytes) -> bytes:
-    """An EncryptedPrivateKeyInfo.
+    """Encrypt a private key.
 
     Args:
-        pkcs8: the PrivateKeyInfo, DER.
-        passphrase: any octets.
+        pkcs8: PrivateKeyInfo, DER.
+        passphrase: the passphrase, any bytes.
 
-    Returns: DER.
+    Returns: EncryptedPrivateKeyInfo, DER.
     """
     salt = secrets.token_bytes(_BLOCK_OCTETS)
     start = secrets.token_bytes(_BLOCK_OCTETS)

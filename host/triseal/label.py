@@ -1,4 +1,4 @@
-"""Names that people give to sites, nodes and services."""
+"""The names of sites, nodes and services."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from triseal.errors import BadLabel
 
 
 def check(name: str, what: str) -> str:
-    """The name, if it can be one of a site, node or service; see sealcore.names.check_label.
+    """Check that a name is allowed for a site, node or service, see sealcore.names.check_label.
 
     Args:
-        name: as somebody typed it.
-        what: of what.
+        name: the name.
+        what: "site", "node" or "service", for the error.
 
-    Raises: BadLabel.
+    Returns: the name.
+
+    Raises:
+        BadLabel: the name is not allowed.
     """
     try:
         return str(names.check_label(name))

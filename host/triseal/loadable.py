@@ -1,7 +1,7 @@
-"""Whether MicroPython can load an executable: asked by developer, Store and site, each for itself.
+"""The check that MicroPython can load an executable. Developer, Store and site all make it.
 
-A `.mpy` that was cut off hangs the whole node in its loader, and a source that only CPython
-compiles is no service, so neither is worth a seal.
+A `.mpy` file that was cut off hangs the loader and with it the whole node, and a source that only
+CPython can compile can't run. Such executables must not get a seal.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from sealcore import errors
 from sealcore import mpy as walker
 from triseal.errors import BadExecutable
 
-# Bits of a small integer that a file may count on: mpy-cross writes 31, as boards have them.
+# The bits of a small integer that a file may assume: mpy-cross writes 31, as boards have.
 _SMALL_INT_BITS = range(15, 65)
 _VERSION = 6
 _THUMB = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 
 
 def check(name: str, data: bytes, place: str = "") -> None:
-    """Refuse an executable that no MicroPython loads.
+    """Refuse an executable that MicroPython can't load.
 
     Args:
-        name: what it is called on a board: app.py, app.mpy or app.romfs.
+        name: its file name on a board: app.py, app.mpy or app.romfs.
         data: its bytes.
-        place: what the error calls it, if not by that name.
+        place: its name in the error, if it is another one.
 
     Raises:
         BadExecutable: it is empty, cut off, damaged, or can't be compiled.
@@ -43,17 +43,22 @@ def check(name: str, data: bytes, place: str = "") -> None:
 
 
 def wants(data: bytes, place: str) -> tuple[int, str]:
-    """Walk a `.mpy` file to its end.
+    """Read a `.mpy` file to its end.
+
+    Args:
+        data: its bytes.
+        place: its name in the error.
 
     Returns: the sub-version and the architecture of its native code, as `boards.code.mpy.Target`
-        has them; the architecture is empty where there is none.
+        has them; the architecture is empty if there is no native code.
+
     Raises:
-        BadExecutable: it is no whole `.mpy` file of version 6.
+        BadExecutable: it is not a complete `.mpy` file of version 6.
     """
     try:
         sub_version, number = walker.check(BytesIO(data), len(data))
     except errors.SealError as error:
-        raise BadExecutable(f"{place} is no .mpy file that MicroPython loads: {error}") from None
+        raise BadExecutable(f"{place} is not a .mpy file that MicroPython loads: {error}") from None
     if data[3] not in _SMALL_INT_BITS:
         raise BadExecutable(f"{place} has no plausible .mpy header")
     if number >= len(mpy.ARCHITECTURES):
@@ -62,7 +67,12 @@ def wants(data: bytes, place: str) -> tuple[int, str]:
 
 
 def natives(name: str, data: bytes) -> set[tuple[int, str]]:
-    """The sub-versions and architectures of all native code in an executable that `check` took."""
+    """Return the sub-versions and architectures of all native code in an executable.
+
+    Args:
+        name: its file name on a board.
+        data: its bytes, which `check` has accepted.
+    """
     if name.endswith(".mpy"):
         files = {name: data}
     else:
@@ -71,15 +81,15 @@ def natives(name: str, data: bytes) -> set[tuple[int, str]]:
 
 
 def check_fits(name: str, data: bytes, target: mpy.Target) -> None:
-    """Refuse an executable that this board does not load, though others do.
+    """Refuse an executable that this board can't load although others can.
 
     Args:
-        name: what it is called on a board.
-        data: its bytes; `check` took them.
-        target: of the board, from its facts.
+        name: its file name on a board.
+        data: its bytes, which `check` has accepted.
+        target: what the board loads, from its facts.
 
     Raises:
-        BadExecutable: its bytecode is of another version, or its native code for another board.
+        BadExecutable: its bytecode has another version, or its native code is for another board.
     """
     if not name.endswith(".py") and target.version != _VERSION:
         raise BadExecutable(f"{name} is .mpy version {_VERSION}, the board reads {target.version}")
@@ -93,7 +103,10 @@ def check_fits(name: str, data: bytes, target: mpy.Target) -> None:
 
 
 def _runs(code: str, board: str) -> bool:
-    """Each Arm core of the list runs the code of those before it (MPY_FEATURE_ARCH_TEST)."""
+    """Tell whether a board runs native code. An Arm core of the list runs code for those before it.
+
+    See MPY_FEATURE_ARCH_TEST in MicroPython.
+    """
     if code in _THUMB and board in _THUMB:
         return _THUMB.index(code) <= _THUMB.index(board)
     return code == board
@@ -115,7 +128,7 @@ def _check_source(data: bytes, place: str) -> None:
         mpy.check_source(data, place)
     except UnicodeDecodeError as error:
         raise BadExecutable(
-            f"MicroPython can't compile it: no UTF-8 at byte {error.start}"
+            f"MicroPython can't compile it: not UTF-8 at byte {error.start}"
         ) from None
     except BoardError as error:
         raise BadExecutable(f"MicroPython can't compile it: {error.detail}") from None

@@ -1,16 +1,16 @@
-"""Metadata of a service: strict JSON within 8 KiB, pinned by all three seals.
+"""The metadata of a service: strict JSON of at most 8 KiB, whose hash is in all three seals.
 
-Known keys have a type; any further keys may stand beside them (a bill of materials, say):
+Known keys have a type. Other keys may be added, for example a bill of materials:
 
     name          the service's name, as in the seals
     description   text
     entry         the executable's file name on a board: app.py, app.mpy or app.romfs
-    capabilities  the grants that the service asks for, as `sealcore.grants` writes them
-    modules       names of the modules that the board must have; else the node refuses the service
-    heap          bytes of heap that must be free before its import; else the node refuses it
-    pins          what a pin does once the service has ended, by its number: "low" or "high" for an
-                  output, "input" (the default) for none
-    restart       "always" (the default) or "never": whether the node starts the service again when
+    capabilities  the grants that the service asks for, in the form of `sealcore.grants`
+    modules       names of modules that the board must have; otherwise the node refuses the service
+    heap          bytes of heap that must be free before its import; otherwise the node refuses it
+    pins          the state of pins after the service has ended, by their number: "low" or "high"
+                  for an output, "input" (the default) for none
+    restart       "always" (the default) or "never": whether the node restarts the service after
                   it has failed
     licence       text
 """
@@ -37,12 +37,12 @@ class Metadata:
     """Parsed metadata.
 
     Attributes:
-        name: the service's.
-        entry: one of `package.NAMES`.
+        name: name of the service.
+        entry: file name of the executable, one of `package.NAMES`.
         capabilities: the grants that it asks for.
-        modules: modules that it needs.
-        heap: octets that it needs, 0 if it does not say.
-        values: everything, known keys included.
+        modules: the modules that it needs.
+        heap: bytes of heap that it needs, 0 if it does not say.
+        values: everything, including known keys.
     """
 
     name: str
@@ -54,10 +54,13 @@ class Metadata:
 
 
 def parse(data: bytes) -> Metadata:
-    """Parse metadata that is complete: `name` and `entry` are there.
+    """Parse complete metadata, with `name` and `entry`.
+
+    Args:
+        data: the JSON.
 
     Raises:
-        BadMetadata: it is not what the module's docstring says.
+        BadMetadata: it does not follow the rules of this module.
     """
     values = load(data)
     for key in ("name", "entry"):
@@ -74,17 +77,17 @@ def parse(data: bytes) -> Metadata:
 
 
 def complete(data: bytes, name: str, entry: str) -> bytes:
-    """The metadata that is sealed: what a developer wrote, `name` and `entry` filled in.
+    """Complete a developer's metadata with `name` and `entry`, for sealing.
 
     Args:
-        data: a developer's JSON; b"{}" where there is none.
-        name: the service's.
-        entry: one of `package.NAMES`.
+        data: the developer's JSON; b"{}" if there is none.
+        name: name of the service.
+        entry: file name of the executable, one of `package.NAMES`.
 
-    Returns: canonical bytes.
+    Returns: the canonical JSON.
 
     Raises:
-        BadMetadata: not valid, or it gives another name or entry.
+        BadMetadata: it is not valid, or has another name or entry.
     """
     values = {"name": name, "entry": entry, "capabilities": []} | load(data)
     for key, due in (("name", name), ("entry", entry)):
@@ -96,7 +99,10 @@ def complete(data: bytes, name: str, entry: str) -> bytes:
 
 
 def canonical(values: dict[str, object]) -> bytes:
-    """One byte string for one object: keys sorted, no blanks, UTF-8.
+    """Write an object in its only form: keys sorted, no blanks, UTF-8.
+
+    Args:
+        values: the object.
 
     Raises:
         BadMetadata: it can't be written, or is larger than 8 KiB.
@@ -114,21 +120,25 @@ def canonical(values: dict[str, object]) -> bytes:
 
 
 def load(data: bytes) -> dict[str, object]:
-    """The object in the JSON, its known keys checked.
+    """Read the JSON object and check its known keys.
+
+    Args:
+        data: the JSON.
 
     Raises:
-        BadMetadata: more than 8 KiB, no strict JSON, no object, or a known key of another type.
+        BadMetadata: it is larger than 8 KiB, not strict JSON, not an object, or a known key has
+            another type.
     """
     if len(data) > MAX_METADATA:
         raise BadMetadata(f"more than {MAX_METADATA} octets")
     try:
         values = json.loads(data.decode(), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
-        raise BadMetadata(f"no JSON in UTF-8: {error}") from None
+        raise BadMetadata(f"not JSON in UTF-8: {error}") from None
     if not isinstance(values, dict):
-        raise BadMetadata("no JSON object")
+        raise BadMetadata("not a JSON object")
     _check_depth(values)
-    canonical(values)  # what can be read but not written again: half a surrogate pair, infinity
+    canonical(values)  # refuses values that can be read but not written: half a surrogate, infinity
     for key, check in _KNOWN.items():
         if key in values:
             try:
@@ -141,12 +151,12 @@ def load(data: bytes) -> dict[str, object]:
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key appears twice in one object")
     return result
 
 
 def _check_depth(top: object) -> None:
-    """Bounded, since a board reads this too."""
+    """Bound the depth, since boards read the metadata too."""
     level = [top]
     for _ in range(MAX_DEPTH):
         inner: list[object] = []
@@ -164,7 +174,7 @@ def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("not a list of strings")
     if len(set(value)) != len(value):
-        raise ValueError("an item stands twice")
+        raise ValueError("an item appears twice")
     return tuple(value)
 
 
@@ -191,7 +201,7 @@ def _capabilities(value: object) -> None:
 def _modules(value: object) -> None:
     for name in _strings(value):
         if not all(part.isidentifier() for part in name.split(".")):
-            raise ValueError(f"{name!r} is no module's name")
+            raise ValueError(f"{name!r} is not a name of a module")
 
 
 def _pins(value: object) -> None:
@@ -210,7 +220,7 @@ def _restart(value: object) -> None:
 
 def _heap(value: object) -> None:
     if type(value) is not int or not 0 <= value <= _MAX_HEAP:
-        raise ValueError("not a number of octets")
+        raise ValueError("not a number of bytes")
 
 
 _KNOWN: dict[str, Callable[[object], object]] = {

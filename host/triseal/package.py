@@ -1,4 +1,4 @@
-"""The package: all that a service is, in one file that a person can mail around.
+"""The package: everything of a service in one file that people can send to each other.
 
     Package ::= SEQUENCE {
         label          UTF8String ("triseal package v1"),
@@ -8,7 +8,7 @@
         storeSeal      [0] EXPLICIT Certificate OPTIONAL,
         executable     OCTET STRING (SIZE(1..16777216)) }
 
-The executable stands last, so that who streams a package has read all that judges it before.
+The executable comes last, so that a reader of a stream knows the seals before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LABEL = "triseal package v1"
 SUFFIX = ".triseal"
 NAMES = ("app.py", "app.mpy", "app.romfs")
 MAX_METADATA = 8192
-# The two seals, the metadata, the label, the name and all headers stay far below the rest.
+# The two seals, the metadata, the label, the name and all headers are far smaller than this.
 MAX_SIZE = limits.MAX_EXECUTABLE + 32768
 
 _STORE_SEAL = 0xA0
@@ -32,7 +32,12 @@ _STORE_SEAL = 0xA0
 
 @dataclass
 class Opened:
-    """A package as `sealcore.custody` and `sealcore.upstream` take it: good for one check."""
+    """A package in the form that `sealcore.custody` and `sealcore.upstream` need, for one check.
+
+    Attributes:
+        executable: a stream at its beginning.
+        metadata, developer_seal, store_seal: bytes.
+    """
 
     executable: BytesIO
     metadata: bytes
@@ -42,12 +47,12 @@ class Opened:
 
 @dataclass(frozen=True)
 class Package:
-    """A package; being parsed says nothing about being trusted.
+    """A parsed package, which need not be trustworthy.
 
     Attributes:
-        name: the executable's file name on a board, one of NAMES.
-        executable: its octets.
-        metadata: JSON, as its hash in the seals covers it.
+        name: file name of the executable on a board, one of NAMES.
+        executable: its bytes.
+        metadata: the JSON, whose hash is in the seals.
         developer_seal: DER.
         store_seal: DER; b"" before a Store has countersigned.
     """
@@ -59,11 +64,11 @@ class Package:
     store_seal: bytes = b""
 
     def opened(self) -> Opened:
-        """This package for one check, its executable a stream at its begin."""
+        """Return this package for one check, with its executable as a stream."""
         return Opened(BytesIO(self.executable), self.metadata, self.developer_seal, self.store_seal)
 
     def der(self) -> bytes:
-        """The package, encoded."""
+        """Encode the package, DER."""
         return encode.sequence(
             encode.text(LABEL),
             encode.text(self.name),
@@ -75,15 +80,19 @@ class Package:
 
 
 def parse(data: bytes) -> Package:
-    """Parse a package; its seals are left to the check.
+    """Parse a package. Its seals are not checked.
 
-    Raises: TooLarge, MalformedDER.
+    Args:
+        data: the package, DER.
+
+    Raises:
+        TooLarge, MalformedDER: it is not a package.
     """
     if len(data) > MAX_SIZE:
         raise errors.TooLarge("package")
     fields = der.single(data)
     if fields.text(1, len(LABEL)) != LABEL:
-        raise errors.MalformedDER("no package")
+        raise errors.MalformedDER("not a package")
     name = fields.text(1, max(map(len, NAMES)))
     if name not in NAMES:
         raise errors.MalformedDER("name of the executable in the package")
@@ -107,17 +116,28 @@ def _seal(fields: der.Reader) -> bytes:
 
 
 def read(path: Path) -> Package:
-    """Read and parse a package file, not beyond the bound.
+    """Read and parse a package file.
 
-    Raises: what `files.read` and `parse` raise.
+    Args:
+        path: the file.
+
+    Raises: as `files.read` and `parse`.
     """
     data = files.read(path, MAX_SIZE)
     try:
         return parse(data)
     except errors.MalformedDER:
-        raise errors.MalformedDER(f"{path} is no whole package") from None
+        raise errors.MalformedDER(f"{path} is not a complete package") from None
 
 
 def write(path: Path, package: Package) -> None:
-    """Write a package file whole or not at all."""
+    """Write a package file, completely or not at all.
+
+    Args:
+        path: the file.
+        package: the package.
+
+    Raises:
+        OSError: it can't be written.
+    """
     files.write(path, package.der())

@@ -1,4 +1,4 @@
-"""Text around DER (RFC 7468): what people mail and paste."""
+"""PEM, the text form of DER (RFC 7468), for mailing and pasting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----([A-Za-z0-9+/=\s]*)-----
 
 
 def encode(label: str, der: bytes) -> bytes:
-    """One block of text."""
+    """Write one block of PEM.
+
+    Args:
+        label: its label, such as "CERTIFICATE".
+        der: its contents.
+    """
     body = base64.b64encode(der)
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
     edges = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
@@ -23,21 +28,21 @@ def encode(label: str, der: bytes) -> bytes:
 
 
 def decode(data: bytes) -> tuple[str, bytes]:
-    """What a file holds, in whichever of the two forms it is.
+    """Read a file that is PEM or DER.
 
     Args:
         data: PEM text of one block, or DER.
 
-    Returns: the label of the text ("" for DER), and the DER.
+    Returns: the label of the block ("" for DER), and the DER.
 
     Raises:
-        NotRecognised: a private key, more than one block, or text that is no PEM.
+        NotRecognised: it holds a private key, several blocks, or text that is not PEM.
     """
     if not data.lstrip().startswith(b"-----BEGIN "):
         return "", data
     blocks = _BLOCK.findall(data)
     if len(blocks) != 1 or data.count(b"-----BEGIN ") != 1:
-        raise NotRecognised("not one whole block of PEM text")
+        raise NotRecognised("not one complete block of PEM text")
     label = blocks[0][0].decode()
     if "PRIVATE KEY" in label:
         raise NotRecognised("a private key, which is never shown")

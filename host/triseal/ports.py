@@ -1,4 +1,4 @@
-"""The ports of this computer behind which there may be a board."""
+"""The ports of this computer that a board may be connected to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from boards.virtual import names
 
 
 def found() -> list[tuple[str, str]]:
-    """(port, description) of every serial port, and of every virtual board that runs."""
-    real = [(one.device, one.description) for one in list_ports.comports()]
+    """Return (port, description) of every serial port and of every running virtual board."""
+    real = [(port.device, port.description) for port in list_ports.comports()]
     return sorted(real) + [(names.PREFIX + name, "virtual board") for name in _virtual()]
 
 

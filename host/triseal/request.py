@@ -1,4 +1,4 @@
-"""Requests: how a developer tells a name and a key, and proves to hold the key (RFC 2986)."""
+"""Certification requests: a developer's name and key, with a proof of possession (RFC 2986)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MAX_SIZE = 8192
 _ATTRIBUTES = 0xA0
 _OID = 0x06
 
-# Blank or default-ignorable (Unicode's DerivedCoreProperties) though letters or marks: joiners and
-# fillers, variation selectors, Braille blank, a null note head. And spaces that no eye counts.
+# Letters and marks that are blank or ignorable by default (Unicode's DerivedCoreProperties):
+# joiners and fillers, variation selectors, Braille blank, a null note head; and extra spaces.
 _UNSEEN = re.compile(
     "^ | $|  |"
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
@@ -32,11 +32,11 @@ _UNSEEN = re.compile(
 
 @dataclass(frozen=True)
 class Request:
-    """A request whose signature has been verified with its own key.
+    """A request whose signature was verified with its own key.
 
     Attributes:
-        name: the name that it gives; nobody has confirmed it.
-        spki: SubjectPublicKeyInfo, DER.
+        name: the name in it, which nobody has confirmed.
+        spki: public key, DER SubjectPublicKeyInfo.
     """
 
     name: str
@@ -44,22 +44,31 @@ class Request:
 
     @property
     def entry(self) -> tuple[bytes, bytes]:
-        """(name DER, SubjectPublicKeyInfo), as trust bundles hold it."""
+        """Name (DER) and SubjectPublicKeyInfo, as in trust bundles."""
         return sealwriter.name(self.name), self.spki
 
 
 def check_name(name: str) -> str:
-    """Returns a person's or an authority's name; raises BadName unless it can be one.
+    """Check that a name is allowed for a person or an authority.
 
-    It is shown to people who decide by it, so nothing in it may be invisible, and there is one way
-    to write it (NFC). Letters of two scripts may still look the same: fingerprints decide.
+    People see the name when they decide. It must therefore hold nothing invisible, and there must
+    be only one way to write it (NFC). Letters of two scripts may still look the same: people must
+    compare fingerprints.
+
+    Args:
+        name: the name.
+
+    Returns: the name.
+
+    Raises:
+        BadName: the name is not allowed.
     """
     try:
-        octets = len(name.encode())
+        size = len(name.encode())
     except UnicodeEncodeError:
-        raise BadName("no text") from None
-    # isprintable: no control, no format character (Cf), no space but U+0020.
-    if not 1 <= octets <= 64 or not name.isprintable() or _UNSEEN.search(name):
+        raise BadName("not text") from None
+    # isprintable: no control or format character (Cf), and no other space than U+0020.
+    if not 1 <= size <= 64 or not name.isprintable() or _UNSEEN.search(name):
         raise BadName(ascii(name[:64]))
     if not unicodedata.is_normalized("NFC", name):
         raise BadName(f"{name!a} is not in the normal form NFC")
@@ -67,20 +76,24 @@ def check_name(name: str) -> str:
 
 
 def likeness(name: str) -> str:
-    """What names that people take for the same have in common (NFKC, without case)."""
+    """Return the common form of all names that look the same (NFKC, without case).
+
+    Args:
+        name: the name.
+    """
     folded = unicodedata.normalize("NFKC", name).casefold()
     return unicodedata.normalize("NFKC", folded)
 
 
 def make(key: PrivateKey, name: str) -> bytes:
-    """A self-signed PKCS #10 request, PEM.
+    """Make a self-signed certification request (PKCS #10, RFC 2986), PEM.
 
     Args:
-        key: the private key to prove.
-        name: becomes the one common name.
+        key: the private key whose possession it proves.
+        name: becomes the common name.
 
     Raises:
-        BadName: see `check_name`.
+        BadName: the name is not allowed.
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, check_name(name))])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
@@ -88,15 +101,18 @@ def make(key: PrivateKey, name: str) -> bytes:
 
 
 def parse(data: bytes) -> Request:
-    """Read a request (PEM or DER) and verify its signature: the proof of possession.
+    """Read a request and verify its signature, which proves possession of the key.
+
+    Args:
+        data: the request, PEM or DER.
 
     Raises:
-        BadRequest: it is none, or its signature is not of its key.
-        BadName: the name is none that people could go by.
-        UnsupportedKey: a key that no node accepts.
+        BadRequest: it is not a request, or another key signed it.
+        BadName: the name is not allowed.
+        UnsupportedKey: no node accepts such a key.
     """
     if len(data) > MAX_SIZE:
-        raise BadRequest(f"more than {MAX_SIZE} octets")
+        raise BadRequest(f"more than {MAX_SIZE} bytes")
     try:
         der = pem.decode(data)[1]
         proven = x509.load_der_x509_csr(der).is_signature_valid
@@ -116,23 +132,23 @@ def parse(data: bytes) -> Request:
     except (errors.MalformedDER, errors.ProfileViolation):
         raise BadRequest("its name is not one common name in UTF-8") from None
     if not proven:
-        raise BadRequest("its signature is not of the key that it names")
+        raise BadRequest("it was not signed with the key in it")
     keys.parse(spki)
     return Request(check_name(name), spki)
 
 
 def _fields(der: bytes) -> tuple[bytes, bytes]:
-    """Subject and key as they were signed: what reads certificates takes no other form of them.
+    """Return subject and key in the form in which they were signed.
 
     Raises:
-        MalformedDER: it is no strict DER.
+        MalformedDER: it is not strict DER.
     """
     info = single(certificate.split(der)[0])
     info.unsigned(0, 0)  # version 1
     subject, spki = (bytes(info.element(limits.SEQUENCE)) for _ in range(2))
     attributes = info.enter(_ATTRIBUTES)
     info.end()
-    while attributes.peek() >= 0:  # nobody asks them for anything
+    while attributes.peek() >= 0:  # attributes are not used, only their form is checked
         attribute = attributes.enter()
         x501.check_oid(attribute.value(_OID))
         attribute.enter(limits.SET).element()
@@ -141,26 +157,35 @@ def _fields(der: bytes) -> tuple[bytes, bytes]:
 
 
 def check_fingerprint(spki: bytes, wanted: str | None) -> None:
-    """Compare the fingerprint of a key with the one that a person was told.
+    """Compare the fingerprint of a key with an expected one.
 
     Args:
         spki: SubjectPublicKeyInfo, DER.
-        wanted: in hex as `plain` takes it; None compares nothing.
+        wanted: the expected fingerprint in hex, in any form that `plain` takes; None compares
+            nothing.
 
     Raises:
-        OtherFingerprint: it is another key's.
+        OtherFingerprint: the key has another fingerprint.
     """
     if wanted is not None and plain(wanted) != fingerprint(spki):
         raise OtherFingerprint(f"it is {fingerprint(spki)}")
 
 
 def plain(text: str) -> str:
-    """A fingerprint without the colons, spaces and capitals with which other tools print it."""
+    """Remove colons, spaces and capitals from a fingerprint, which other tools print.
+
+    Args:
+        text: the fingerprint.
+    """
     return "".join(text.replace(":", " ").split()).lower()
 
 
 def fingerprint(spki: bytes) -> str:
-    """SHA-256 over a SubjectPublicKeyInfo in hex: what people compare."""
+    """Compute the fingerprint of a key, which people compare: SHA-256 in hex.
+
+    Args:
+        spki: SubjectPublicKeyInfo, DER.
+    """
     digest = hashes.Hash(hashes.SHA256())
     digest.update(spki)
     return digest.finalize().hex()

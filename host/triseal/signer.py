@@ -1,7 +1,7 @@
-"""Signing keys: what a developer, a Store and a site sign with.
+"""Signing keys of developers, Stores and sites.
 
-Everything that signs asks for a `Signer` only, so that a key may live in a file today and in a
-hardware security module tomorrow.
+All code that signs needs only a `Signer`. A key may be in a file today, and in a hardware security
+module later.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ ALGORITHMS = ("rsa2048", "rsa3072", "rsa4096", "p256")
 
 
 class Signer(Protocol):
-    """Something that signs with one private key, SHA-256 inside."""
+    """An object that signs with one private key, with SHA-256."""
 
     @property
     def spki(self) -> bytes:
-        """SubjectPublicKeyInfo of the key, DER."""
+        """Public key, DER SubjectPublicKeyInfo."""
         ...
 
     @property
@@ -31,15 +31,23 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """The signature over `message` as X.509 wants it."""
+        """Sign a message in the form of X.509 (RFC 5280 section 4.1.1.3).
+
+        Args:
+            message: the bytes to sign.
+        """
         ...
 
 
 class KeySigner:
-    """A `Signer` over a key in this process's memory.
+    """A `Signer` with a key in the memory of this process.
 
     Args:
-        key: an RSA or P-256 private key.
+        key: a private key, RSA or P-256.
+
+    Attributes:
+        spki: public key, DER SubjectPublicKeyInfo.
+        algorithm: AlgorithmIdentifier of its signatures, DER.
     """
 
     def __init__(self, key: PrivateKey) -> None:
@@ -52,14 +60,25 @@ class KeySigner:
         )
 
     def sign(self, message: bytes) -> bytes:
-        """PKCS #1 v1.5 or DER ECDSA signature over SHA-256 of `message`."""
+        """Sign SHA-256 of a message: PKCS #1 v1.5 (RFC 8017) or ECDSA in DER (RFC 3279).
+
+        Args:
+            message: the bytes to sign.
+        """
         if isinstance(self._key, rsa.RSAPrivateKey):
             return self._key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
 def generate(algorithm: str) -> PrivateKey:
-    """A fresh private key; `algorithm` is one of ALGORITHMS, else ValueError."""
+    """Generate a private key.
+
+    Args:
+        algorithm: one of ALGORITHMS.
+
+    Raises:
+        ValueError: there is no such algorithm.
+    """
     if algorithm == "p256":
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm in ALGORITHMS:

@@ -1,11 +1,11 @@
-"""pytest on nodes: a whole site in a folder, for tests of services on boards.
+"""pytest for nodes: a whole site in a folder, for tests of services on boards.
 
     def test_it_blinks(deployed_service):
         node = deployed_service(Path("blink.py"), grants=["pin:2", "log"])
         assert node.wait_for("blink: on")
 
-`boards.testing.plugin` says on which boards: `--board`, which may be repeated. Without it, a test
-runs on a virtual board.
+`boards.testing.plugin` explains how to choose boards: `--board`, which may be repeated. Without it
+a test runs on a virtual board.
 """
 
 from __future__ import annotations
@@ -27,33 +27,36 @@ if TYPE_CHECKING:
     from triseal.site.cable.agent import NodeStatus, ServiceStatus
     from triseal.site.cable.installation import Accepted
 
-SECONDS = 30.0  # until a node says what a test waits for
+SECONDS = 30.0  # time for a node to reach the state that a test waits for
 _YEAR = 365 * 86400
 
 DeployedService = Callable[..., "Node"]
 
 
 class Site:
-    """A developer, a Store and a site that trusts both, at a time that only goes where a test says.
+    """A developer, a Store, and a site that trusts both. A test can advance their time.
+
+    Args:
+        folder: where to create them.
 
     Attributes:
         manager: the site, a triseal.site.manager.Manager.
         store: the Store, a triseal.store.store.Store.
-        developer: with the key open.
+        developer: the developer, whose key is open.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make all three; keys are RSA, as by default, and unencrypted."""
+        """Create all three, with unencrypted RSA keys."""
         from triseal import certificate
-        from triseal.developer import home as desk
+        from triseal.developer import home as developer_home
         from triseal.site import home
         from triseal.site.manager import Manager
         from triseal.store import store
 
         self._ahead = 0
         begin = self.now()
-        desk.init(folder / "dev", "Ada", "rsa2048", None)
-        self.developer = desk.unlock(folder / "dev", _nobody)
+        developer_home.init(folder / "dev", "Ada", "rsa2048", None)
+        self.developer = developer_home.unlock(folder / "dev", _nobody)
         years = certificate.Validity(begin - 60, begin + 10 * _YEAR)
         store.init(folder / "store", "Shop", "rsa2048", None, years)
         self.store = self._store(folder / "store")
@@ -61,7 +64,7 @@ class Site:
         self.manager = Manager(folder / "site", _nobody, self.now)
         self.manager.trust_store(self.store.certificate.der)
         self.manager.trust_developer("Ada", self.developer.signer.spki)
-        self.store.register(desk.request_pem(folder / "dev"))
+        self.store.register(developer_home.request_pem(folder / "dev"))
         (registered,) = self.store.developers()
         self.store.approve(registered.fingerprint)
         self._releases = 0
@@ -73,11 +76,15 @@ class Site:
         return Store(folder, lambda: authority.unlock(folder, _nobody), clock=self.now)
 
     def now(self) -> int:
-        """What the site believes the time to be, Unix seconds."""
+        """Return the time of the site, Unix seconds."""
         return int(time.time()) + self._ahead
 
     def advance(self, seconds: int) -> None:
-        """Let so many seconds pass, for the site."""
+        """Let time pass for the site.
+
+        Args:
+            seconds: number of seconds.
+        """
         self._ahead += seconds
 
     def package(
@@ -88,13 +95,14 @@ class Site:
         capabilities: Sequence[str] = (),
         security_version: int | None = None,
     ) -> Package:
-        """A service that its developer and the Store have sealed, each one newer than the last.
+        """Make a package that the developer and the Store have sealed, each one newer than the
+        last.
 
         Args:
-            source: a `.py` or `.mpy` file or a folder of them; or the text of a module.
-            name: the service's.
+            source: a `.py` or `.mpy` file, a folder of them, or the text of a module.
+            name: name of the service.
             capabilities: the grants that it asks for.
-            security_version: to force an older one; otherwise each is newer.
+            security_version: the security version, to make an older package; None for a newer one.
         """
         from triseal.certificate import Validity
         from triseal.developer import executable, sign
@@ -112,28 +120,33 @@ class Site:
             json.dumps({"capabilities": list(capabilities)}).encode(),
         )
         validity = Validity(self.now() - 60, self.now() + _YEAR)
-        made = sign.sign(self.developer, release, entry, content, validity)
-        return self.store.submit(made)[1]  # type: ignore[no-any-return]
+        signed = sign.sign(self.developer, release, entry, content, validity)
+        return self.store.submit(signed)[1]  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Give its databases back."""
+        """Close the databases."""
         self.store.close()
         self.manager.close()
 
 
 class Node:
-    """A board that is a node of a site, at the end of its cable.
+    """A board that is a node of a site, at a cable.
+
+    Args:
+        board: the board.
+        site: the site.
+        settings: the contents of its settings.json.
 
     Attributes:
-        board: the board, a boards.Board.
+        board: the board, a boards.board.Board.
         site: its Site.
-        name: of the node.
-        provisioned: what provisioning did.
-        accepted: the deployment that the board accepted last, and what its check took; None before.
+        name: name of the node.
+        provisioned: the result of provisioning.
+        accepted: the last deployment that the board accepted, and the facts of its check; or None.
     """
 
     def __init__(self, board: Board, site: Site, settings: Mapping[str, object]) -> None:
-        """Provision it, under a name that the site has not had yet."""
+        """Provision the board, under a new name."""
         self.board = board
         self.site = site
         self.name = f"node-{secrets.token_hex(4)}"
@@ -142,7 +155,11 @@ class Node:
         self.provisioned = self.provision(settings)
 
     def provision(self, settings: Mapping[str, object]) -> Provisioned:
-        """Provision it, again perhaps."""
+        """Provision the board, perhaps again.
+
+        Args:
+            settings: the contents of its settings.json.
+        """
         from triseal.site.cable import enrolment
 
         done, _ = enrolment.enrol(
@@ -158,11 +175,18 @@ class Node:
         grants: Sequence[str] = (),
         security_version: int | None = None,
     ) -> NodeStatus:
-        """Take a service the whole way: sign, countersign, seal, check on the board, start.
+        """Take a service all the way: sign, countersign, seal, check on the board, start.
 
-        Args: as `Site.package`; `grants` are asked for and given.
+        Args:
+            source: as for `Site.package`.
+            name: name of the service.
+            grants: the grants that the service asks for and gets.
+            security_version: as for `Site.package`.
 
-        Raises: SealError for what the site or the board refuses.
+        Returns: the node's state.
+
+        Raises:
+            SealError: the site or the board refuses the service.
         """
         package = self.site.package(
             source, name, capabilities=grants, security_version=security_version
@@ -173,56 +197,84 @@ class Node:
         return self.renew(name)
 
     def renew(self, name: str = "service") -> NodeStatus:
-        """Give the service a fresh seal."""
+        """Give a service a new seal.
+
+        Args:
+            name: name of the service.
+        """
         from triseal.site.cable import installation
 
         self.site.manager.assign(self.name, name)
-        found, status = installation.deploy(
+        accepted, status = installation.deploy(
             self.site.manager, self.board, self.name, [name], _silent
         )
-        self.accepted = found[-1]
+        self.accepted = accepted[-1]
         return status
 
     def remove(self, name: str = "service") -> NodeStatus:
-        """Remove a service."""
+        """Remove a service.
+
+        Args:
+            name: name of the service.
+        """
         from triseal.site.cable import installation
 
         return installation.remove(self.site.manager, self.board, self.name, [name], _silent)
 
     def restart(self, *, tell_time: bool = True) -> NodeStatus:
-        """Restart the agent; services start once it knows the time."""
+        """Restart the agent. Services start when it knows the time.
+
+        Args:
+            tell_time: whether to give it the time.
+        """
         self.board.soft_reset()
         return self.tell_time() if tell_time else self.status()
 
     def tell_time(self) -> NodeStatus:
-        """Have the site tell it the time."""
+        """Give the node the site's time."""
         from triseal.site.cable import dialogue
 
         return dialogue.tell_time(self.site.manager, self.board)
 
     def status(self) -> NodeStatus:
-        """What the agent says, while its services run on."""
+        """Read the node's state, while its services run."""
         from triseal.site.cable import agent
 
         return agent.ask(self.board)
 
     def service(self, name: str = "service") -> ServiceStatus:
-        """What the agent says of one service."""
-        (found,) = [one for one in self.status().services if one.name == name]
-        return found
+        """Read the state of one service.
+
+        Args:
+            name: name of the service.
+        """
+        (status,) = [s for s in self.status().services if s.name == name]
+        return status
 
     def await_state(self, state: str, name: str = "service") -> ServiceStatus:
-        """The service, once it is in this state; fails if it does not come into it."""
+        """Wait until a service is in a state; fail the test if it does not get there.
+
+        Args:
+            state: one of messages.STATES.
+            name: name of the service.
+        """
         end = time.monotonic() + max(SECONDS, self.board.patience)
         while True:
-            found = self.service(name)
-            if found.state == state:
-                return found
+            status = self.service(name)
+            if status.state == state:
+                return status
             if time.monotonic() > end:
-                pytest.fail(f"{name} is {found.state}: {found.code} {found.detail}")
+                pytest.fail(f"{name} is {status.state}: {status.code} {status.detail}")
 
     def wait_for(self, text: str, timeout: float = SECONDS) -> str:
-        """What the node prints until `text` comes, `SERVICE: LINE` for a service's log."""
+        """Wait until the node prints a text. The log of a service appears as `SERVICE: LINE`.
+
+        Args:
+            text: the text.
+            timeout: time to wait at most, seconds.
+
+        Returns: what the node has printed up to it.
+        """
         return self.board.wait_for(text, max(timeout, self.board.patience))
 
 
@@ -242,9 +294,10 @@ def node(board: Board, site: Site) -> Node:
 
 @pytest.fixture
 def deployed_service(board: Board, site: Site) -> DeployedService:
-    """Deploys a service to the board and returns the Node; takes what `Node.deploy` takes.
+    """A function that deploys a service to the board and returns the Node.
 
-    `config` is the node's configuration, for services with a grant for it.
+    It takes the arguments of `Node.deploy`, and `config`: the node's configuration, for services
+    with a grant for it.
     """
     made: list[Node] = []
 
@@ -263,4 +316,4 @@ def _nobody() -> bytes:
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """Report nothing."""

@@ -135,7 +135,7 @@ def test_a_package_with_parts_that_are_none_is_shown_all_the_same() -> None:
     odd = Package("app.py", b"code", b"[]", b"\x30\x00", encode.sequence(b"\x05\x00"))
     facts = inspect(odd.der())
     assert facts["developer_seal"] == {"kind": "not readable: malformed-der"}
-    assert facts["metadata"] == "not valid: no JSON object"
+    assert facts["metadata"] == "not valid: not a JSON object"
 
 
 def test_a_private_key_is_never_shown() -> None:

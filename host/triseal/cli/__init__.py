@@ -1,1 +1,1 @@
-"""The command `triseal`: parses and prints, nothing else."""
+"""The command line: it parses and prints, and leaves everything else to the libraries."""

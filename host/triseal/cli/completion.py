@@ -1,4 +1,4 @@
-"""What the shell completes beside commands and options: names of the site's nodes and services."""
+"""The completion of names of nodes and services in the shell."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ import typer
 
 
 def nodes(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of nodes that begin so.
+    """Return the names of nodes with a prefix.
 
     Args:
-        context: of the command; its --home counts.
-        incomplete: what was typed so far.
+        context: the context of the command; its --home counts.
+        incomplete: the prefix, as it was typed so far.
     """
     return _names(context, incomplete, "all_nodes")
 
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of the site's services that begin so; arguments as for `nodes`."""
+    """Return the names of the site's services with a prefix.
+
+    Args:
+        context: the context of the command; its --home counts.
+        incomplete: the prefix, as it was typed so far.
+    """
     return _names(context, incomplete, "all_services")
 
 
@@ -36,6 +41,6 @@ def _names(context: typer.Context, incomplete: str, view: str) -> list[str]:
             open_site(Path(home) if home else None) as site,
             database.reading(site.engine) as connection,
         ):
-            return [one.name for one in listed(connection) if one.name.startswith(incomplete)]
-    except Exception:  # whatever it is, a shell that completes must not print it
+            return [row.name for row in listed(connection) if row.name.startswith(incomplete)]
+    except Exception:  # a completing shell must not show any error
         return []

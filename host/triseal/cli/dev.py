@@ -1,4 +1,4 @@
-"""`triseal dev`: the developer."""
+"""`triseal dev`: the commands of a developer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SecurityVersion = Annotated[
         "--security-version",
         min=0,
         max=limits.MAX_SECURITY_VERSION,
-        help="Raise it to make nodes refuse older ones.",
+        help="Nodes refuse lower ones after they have run this one.",
         metavar="N",
     ),
 ]
@@ -46,7 +46,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make your key and the request by which a Store registers you."""
+    """Create your key, and the request with which a Store registers you."""
     folder = home_dir or home.default()
     secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
     output.facts(_facts(home.init(folder, name, algorithm, secret), folder), as_json=as_json)
@@ -54,7 +54,7 @@ def init(
 
 Executable = Annotated[
     Path,
-    typer.Argument(help="A .py or .mpy file, or a folder of them.", metavar="FILE", readable=False),
+    typer.Argument(help="A .py or .mpy file, or a folder of such.", metavar="FILE", readable=False),
 ]
 Years = Annotated[
     int,
@@ -74,7 +74,7 @@ Years = Annotated[
 def sign(
     file: Executable,
     name: Annotated[
-        str, typer.Option("--name", help="The service's name: a-z 0-9 . - _", metavar="NAME")
+        str, typer.Option("--name", help="Name of the service: a-z 0-9 . - _", metavar="NAME")
     ],
     version: Annotated[
         str, typer.Option("--version", help="Numbers between dots: 1.2.0.", metavar="VERSION")
@@ -82,12 +82,12 @@ def sign(
     security_version: SecurityVersion,
     metadata_file: Annotated[
         Path | None,
-        typer.Option("--metadata", help="JSON for the service.", metavar="FILE", readable=False),
+        typer.Option("--metadata", help="JSON about the service.", metavar="FILE", readable=False),
     ] = None,
     years: Years = signing.DEFAULT_YEARS,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Also if this version was signed with other content before."),
+        typer.Option("--again", help="Sign, even if this version was signed with other content."),
     ] = False,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
@@ -98,7 +98,7 @@ def sign(
     entry, content = executable.read(file)
     text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
     release = signing.Release(name, version, security_version, text)
-    signing.check(release, entry)  # before anybody types a passphrase
+    signing.check(release, entry)  # raises before a passphrase is asked for
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
@@ -122,7 +122,7 @@ def sign(
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
 def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
-    """Write the self-signed request that proves that you hold your key."""
+    """Write your self-signed request, which proves that you hold your key."""
     pem = home.request_pem(home_dir or home.default())
     if out is None:
         typer.echo(pem.decode(), nl=False)

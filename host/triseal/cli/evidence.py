@@ -1,4 +1,4 @@
-"""`triseal evidence`: two seals that contradict each other, for anyone to verify."""
+"""`triseal evidence`: two seals that contradict each other. Everybody can verify them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 Keys = Annotated[
     list[Path] | None,
     typer.Option(
-        help="A certificate or request with its key; may be repeated.",
+        help="A certificate or request with its public key; may be repeated.",
         metavar="FILE",
         readable=False,
     ),
@@ -46,7 +46,7 @@ def make(
     """Put two seals that contradict each other into one file."""
     pair = _seals(seals)
     if len(pair) != 2:
-        raise typer.BadParameter("give two seals, or one package that has both")
+        raise typer.BadParameter("give two seals, or one package with both seals")
     made = evidence.make(*pair)
     files.write(out, made)
     found = evidence.contradiction(*evidence.parse(made))
@@ -66,7 +66,7 @@ def check(
     site_cert: Keys = None,
     as_json: options.Json = False,
 ) -> None:
-    """Verify evidence with public keys alone. Exit status 0 means that it is proven."""
+    """Verify evidence with public keys alone. Exit status 0 means that it is proved."""
     trust = evidence.Keys(
         site_keys=[_entry(path) for path in site_cert or ()],
         store_keys=[_entry(path) for path in store_cert or ()],
@@ -86,7 +86,7 @@ def _seals(paths: list[Path]) -> list[bytes]:
 
 
 def _entry(path: Path) -> evidence.Entry:
-    """Name and key of a certificate or a request."""
+    """Return name and key of a certificate or a request."""
     data = files.read(path, x509.MAX_SIZE)
     label, der = pem.decode(data)
     if label == pem.REQUEST:

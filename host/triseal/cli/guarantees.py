@@ -1,4 +1,4 @@
-"""What a change guarantees, as `triseal site` prints it."""
+"""The printing of guarantees, for the commands of `triseal site` that change something."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from triseal.site.rules.guarantee import Guarantee
 
 
 def show(found: Guarantee, *, as_json: bool) -> None:
-    """Print the truth about a change."""
+    """Print where a change is in force, and when it will be elsewhere.
+
+    Args:
+        found: the guarantee.
+        as_json: whether to print JSON.
+    """
     total = len(found.nodes)
     facts: dict[str, object] = {
         "nodes": total,
@@ -26,20 +31,20 @@ def show(found: Guarantee, *, as_json: bool) -> None:
     typer.echo(_sentence(found, total))
     for node, until in found.waiting.items():
         late = found.clocks.get(node, 0)
-        typer.echo(f"  {node}: {output.time(until)}, {late} s of it as its clock may be late")
+        typer.echo(f"  {node}: {output.time(until)}, including {late} s for its clock")
     for node, seconds in found.grace.items():
-        typer.echo(f"  {node}: and for up to {seconds} s after a power loss (its --grace)")
+        typer.echo(f"  {node}: and for up to {seconds} s after each power loss (its --grace)")
 
 
 def _sentence(found: Guarantee, total: int) -> str:
     if not total:
-        return "no node concerned"
+        return "it concerns no node"
     there = len(found.confirmed) + len(found.ended)
     done = f"in force on {_count(total)}"
     if there < total:
         done = f"in force on {there} of {_count(total)}"
     if found.ended:
-        done += f" ({len(found.ended)} of them silent, but the old seals have ended)"
+        done += f" ({len(found.ended)} of them silent, but their old seals have ended)"
     if found.by is None:
         return done
     rest = "all" if not there else f"the other {len(found.waiting)}"

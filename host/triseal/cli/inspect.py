@@ -1,4 +1,4 @@
-"""`triseal inspect`: what a file is."""
+"""`triseal inspect`: the contents of a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def inspect(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Print what a file is and says; not whether it is to be trusted."""
+    """Print the kind and the contents of a file. This does not say whether to trust it."""
     from triseal import inspect as inspecting
 
     output.facts(inspecting.read(file), as_json=as_json)

@@ -1,4 +1,4 @@
-"""The command `triseal`: one group per role, one exit status per outcome.
+"""The command `triseal`: one group of commands for each role.
 
 Exit status: 0 done; 1 refused or failed, with one line on standard error; 2 wrong usage; 130
 interrupted.
@@ -56,14 +56,14 @@ def _frame(
         ),
     ] = False,
 ) -> None:
-    """What may stand before the role."""
+    """Handle the options that come before the role."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: without the program's name; None takes them from the command line.
+        arguments: the arguments without the program's name; None for those of this process.
 
     Returns: the exit status.
     """
@@ -72,29 +72,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not _is_text(words):
         return _wrong_usage("an argument is not UTF-8", "correct it", as_json=as_json)
     try:
-        # With `standalone_mode` Typer itself prints what was wrong with the usage, as text.
+        # With `standalone_mode` Typer itself prints usage errors, as text.
         command = typer.main.get_command(app)
-        for one in getattr(command, "commands", {}).values():
-            roles.with_plain_help(one)
-        found = command(args=words, prog_name="triseal", standalone_mode=not as_json)
+        for group in getattr(command, "commands", {}).values():
+            roles.with_plain_help(group)
+        status = command(args=words, prog_name="triseal", standalone_mode=not as_json)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         return _failed(error, as_json=as_json)
-    return found if as_json and isinstance(found, int) else 0
+    return status if as_json and isinstance(status, int) else 0
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:
-    """Print why a command did not do its work; returns the exit status."""
-    # Typer's own error classes are in a private module, but all of them have this method.
+    """Print why a command failed. Returns the exit status."""
+    # Typer's own error classes are in a private module; all of them have this method.
     describe = getattr(error, "format_message", None)
     if describe:
         return _wrong_usage(describe(), "see --help", as_json=as_json)
     if isinstance(error, typer.Abort):  # Ctrl-C or Ctrl-D at a question
         return 130
-    # The last stop: nothing may reach a person as a traceback, a defect neither.
+    # Nobody must get a traceback, even for a defect.
     if os.environ.get("TRISEAL_DEBUG"):
         raise error
     typer.echo(output.failure(error, as_json=as_json), err=True)
@@ -110,7 +110,7 @@ def _wrong_usage(message: str, advice: str, *, as_json: bool) -> int:
 
 
 def _is_text(words: Sequence[str]) -> bool:
-    """Whether all is UTF-8: what is not comes as lone surrogates, which nothing can encode."""
+    """Tell whether all arguments are UTF-8. Other bytes arrive as lone surrogates."""
     try:
         "".join(words).encode()
     except UnicodeEncodeError:

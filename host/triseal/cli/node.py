@@ -1,4 +1,4 @@
-"""`triseal node`: boards at a cable, real or virtual."""
+"""`triseal node`: commands for boards at a cable, real or virtual."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PortName = Annotated[
 def _at_cable(
     port: str, home_dir: Path | None, passphrase_file: Path | None, node: str = ""
 ) -> Iterator[tuple[Manager, Board, Report]]:
-    """The site, its key opened and its node looked for; the board; what to report progress to."""
+    """Open the site and its key, check the node, and connect to the board and a progress report."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         if node:
@@ -73,7 +73,7 @@ def provision(
         str,
         typer.Option(
             "--node",
-            help="The node that it becomes; see `triseal site add-node`.",
+            help="Name of the node that the board becomes; see `triseal site add-node`.",
             metavar="NODE",
             autocompletion=completion.nodes,
         ),
@@ -86,7 +86,7 @@ def provision(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="The board was wiped, exchanged, or another node: take its key."
+            "--replace", help="Accept a new key: the board was wiped, replaced or another node."
         ),
     ] = False,
     clean: node_settings.Clean = False,
@@ -95,11 +95,11 @@ def provision(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle.
+    """Make a board a node: copy the code, let it make its key, issue its certificate.
 
-    A board that has files which nobody knows is refused, unless --clean or --keep says what
-    becomes of them. A board that ran code which you do not trust must be erased and flashed
-    first (`triseal node flash`): nothing that runs on it can show that it is clean.
+    A board with unknown files is refused, unless --clean or --keep says what to do with them. A
+    board that ran code which you do not trust must be erased and flashed first (`triseal node
+    flash`): nothing that runs on it can prove that it is clean.
     """
     foreign = node_settings.foreign(clean=clean, keep=keep)
     settings = node_settings.of(grace, config, server, wifi, watchdog)
@@ -130,7 +130,7 @@ def enrol(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Enrol a board that was flashed with an image. Its token says which node it is."""
+    """Enrol a board that was flashed with an image. Its token says which node it becomes."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         node, status = enrolment.redeem(site, board, report)
     output.facts({"node": node, "port": port, **_enrolled(status)}, as_json=as_json)
@@ -145,7 +145,7 @@ def deploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal a service for the node at this port. The board checks all of it and runs it."""
+    """Seal a service for the node at this port. The board checks everything and runs it."""
     deploy_by_cable(node, service, port, passphrase_file, home_dir, as_json=as_json)
 
 
@@ -172,7 +172,7 @@ def renew(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Renew what the site assigns to the node at this port. The rest is removed."""
+    """Renew the services of the node at this port, and remove those that are not assigned."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         status = installation.renew(site, board, node, report)
     _show(status, as_json=as_json)
@@ -180,7 +180,7 @@ def renew(
 
 @app.command(epilog=options.examples("node status --port virtual:kitchen --json"))
 def status(port: PortName, as_json: options.Json = False) -> None:
-    """Show what a board says of itself and its services. Nothing stops meanwhile."""
+    """Show the state of a board and its services, which continue to run."""
     with Port(port) as line:
         _show(agent.ask(line), as_json=as_json)
 
@@ -192,17 +192,17 @@ def restart(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Restart a node's agent and tell it the time."""
+    """Restart a node's agent, and give it the time."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         report("restart", 0, 0)
         board.soft_reset()
-        found = dialogue.tell_time(site, board)
-    _show(found, as_json=as_json)
+        status = dialogue.tell_time(site, board)
+    _show(status, as_json=as_json)
 
 
 @app.command("list", epilog=options.examples("node list", "node list --json"))
 def list_(as_json: options.Json = False) -> None:
-    """List the ports where boards may be, virtual ones included."""
+    """List the ports at which boards may be, including virtual ones."""
     rows = [{"port": port, "description": what} for port, what in ports.found()]
     output.table(rows, ("port", "description"), as_json=as_json, empty="no ports")
 
@@ -216,10 +216,19 @@ def deploy_by_cable(
     *,
     as_json: bool,
 ) -> None:
-    """What `node deploy` and `site deploy --port` do."""
+    """Deploy a service over the cable, for `node deploy` and `site deploy --port`.
+
+    Args:
+        node: name of the node.
+        service: name of the service.
+        port: name of the board's port.
+        passphrase_file: file with the passphrase of the site's key, or None.
+        home_dir: the site's home, or None for the usual one.
+        as_json: whether to print JSON.
+    """
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         (done,), status = installation.deploy(site, board, node, [service], report)
-    became = next(one for one in status.services if one.name == service)
+    became = next(row for row in status.services if row.name == service)
     facts = {
         "node": node,
         "service": service,
@@ -235,7 +244,7 @@ def deploy_by_cable(
 
 
 def _enrolled(status: NodeStatus) -> dict[str, object]:
-    """What shows that a board has become a node."""
+    """Return the facts that show that a board has become a node."""
     return {
         "bundle_version": status.bundle_version,
         "heap_free": status.heap_free,
@@ -243,24 +252,24 @@ def _enrolled(status: NodeStatus) -> dict[str, object]:
     }
 
 
-def _show(found: NodeStatus, *, as_json: bool) -> None:
+def _show(status: NodeStatus, *, as_json: bool) -> None:
     services = [
         {
-            "service": one.name,
-            "state": one.state,
-            "code": one.code or None,
-            "detail": one.detail or None,
-            "version": one.version or None,
-            "not_after": output.time(one.not_after or None),
-            "grants": one.grants,
+            "service": service.name,
+            "state": service.state,
+            "code": service.code or None,
+            "detail": service.detail or None,
+            "version": service.version or None,
+            "not_after": output.time(service.not_after or None),
+            "grants": service.grants,
         }
-        for one in found.services
+        for service in status.services
     ]
     facts: dict[str, object] = {
-        "node": found.node,
-        "time": output.time(found.time or None),
-        "bundle_version": found.bundle_version,
-        "heap_free": found.heap_free,
+        "node": status.node,
+        "time": output.time(status.time or None),
+        "bundle_version": status.bundle_version,
+        "heap_free": status.heap_free,
     }
     if as_json:
         output.facts(facts | {"services": services}, as_json=True)

@@ -1,4 +1,4 @@
-"""`triseal node console`: a connected node's log, as it comes."""
+"""`triseal node console`: the log of a connected node, line by line."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _CONNECT_SECONDS = 10.0
 
 
 class NotConnected(Failure):
-    """The node has no connection to this server process."""
+    """The node is not connected to this server process."""
 
     code = "node-not-connected"
-    advice = "see /nodes of the server's pages, or name another server process with --pages"
+    advice = "See /nodes of the server's pages, or name another server process with --pages."
 
 
 class NoServer(Failure):
     """No server process answers at this port."""
 
     code = "no-server"
-    advice = "start one with `triseal site serve`, and give its pages' port with --pages"
+    advice = "Start one with `triseal site serve`, and give the port of its pages with --pages."
 
 
 def console_(
     node: Annotated[
         str,
-        typer.Argument(help="The node's name.", metavar="NODE", autocompletion=completion.nodes),
+        typer.Argument(help="Name of the node.", metavar="NODE", autocompletion=completion.nodes),
     ],
     pages: Annotated[
         int,
@@ -44,13 +44,13 @@ def console_(
     ] = DEFAULT_PAGES_PORT,
     as_json: options.Json = False,
 ) -> None:
-    """Follow the log of a connected node, until Ctrl-C. The server runs on this computer."""
+    """Follow the log of a connected node until Ctrl-C. The server runs on this computer."""
     import httpx
 
     url = f"http://127.0.0.1:{pages}/nodes/{label.check(node, 'node')}/log"
-    limits = httpx.Timeout(_CONNECT_SECONDS, read=None)  # a node may have nothing to say for long
+    limits = httpx.Timeout(_CONNECT_SECONDS, read=None)  # a node may be silent for long
     try:
-        # The pages are on this computer: no proxy of the environment is asked.
+        # The pages are on this computer: a proxy from the environment is ignored.
         with (
             httpx.Client(timeout=limits, trust_env=False) as client,
             client.stream("GET", url) as answer,
@@ -61,13 +61,13 @@ def console_(
                 _show(line, as_json=as_json)
     except httpx.TransportError as error:
         raise NoServer(f"port {pages}: {error}") from None
-    raise NotConnected(f"{node} no longer")
+    raise NotConnected(f"{node} has disconnected")
 
 
 def _show(line: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(line)
         return
-    found = json.loads(line)
-    said = output.printable(f"{found['service']}: {found['text']}")  # both are the node's words
-    typer.echo(f"{output.time(found['time'])} {said}")
+    fields = json.loads(line)
+    said = output.printable(f"{fields['service']}: {fields['text']}")  # both come from the node
+    typer.echo(f"{output.time(fields['time'])} {said}")

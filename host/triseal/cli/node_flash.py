@@ -1,4 +1,4 @@
-"""`triseal node flash`: MicroPython onto boards, several at once, and then the agent."""
+"""`triseal node flash`: write MicroPython to boards, several at once, and provision them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FirmwareFile = Annotated[
     typer.Option("--firmware", help="MicroPython for this board.", metavar="FILE", readable=False),
 ]
 Sha256 = Annotated[
-    str, typer.Option("--sha256", help="The file's hash; another file is refused.", metavar="HEX")
+    str, typer.Option("--sha256", help="Hash of the file; others are refused.", metavar="HEX")
 ]
 Ports = Annotated[
     list[str],
@@ -56,20 +56,21 @@ Nodes = Annotated[
     list[str] | None,
     typer.Option(
         "--node",
-        help="Provision it as this node; one for each port.",
+        help="Provision the board as this node; one for each port, in the same order.",
         metavar="NODE",
         autocompletion=completion.nodes,
     ),
 ]
 
 
-# Held from writing to a volume until its board has a port: nobody would know whose it is.
+# Held while a volume is written and until its board has a port, which could otherwise be confused
+# with the port of another board.
 _volumes = threading.Lock()
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One board; `node` is "" if it shall not be provisioned. `ports` are those of all jobs."""
+    """One board. `node` is "" if it is not provisioned. `ports` are the ports of all jobs."""
 
     chip: Chip
     port: str
@@ -88,7 +89,9 @@ def flash(
     node: Nodes = None,
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Nodes may get other keys, boards may be other nodes."),
+        typer.Option(
+            "--replace", help="Accept new keys for nodes, and boards that are other nodes."
+        ),
     ] = False,
     clean: node_settings.Clean = False,
     keep: node_settings.Keep = False,
@@ -98,29 +101,30 @@ def flash(
 ) -> None:
     """Erase boards, write MicroPython, and provision them.
 
-    With --node, a board that is another node is left as it is, unless --replace says otherwise.
-    Copying a UF2 erases no files: --clean and --keep are for those that nobody knows.
+    With --node a board that is another node is refused, unless --replace is given. Copying a UF2
+    file
+    erases no files: use --clean or --keep for unknown ones.
     """
     if len(set(port)) < len(port):
-        raise typer.BadParameter("the same port twice", param_hint="--port")
+        raise typer.BadParameter("the same port is given twice", param_hint="--port")
     if node and len(node) != len(port):
-        raise typer.BadParameter("as many as ports, in their order", param_hint="--node")
+        raise typer.BadParameter("give one for each --port, in the same order", param_hint="--node")
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     if node:
-        image.holds_agent(chip, data)  # another one is refused before anything is erased
+        image.holds_agent(chip, data)  # raises for another agent, before anything is erased
     names = node or [""] * len(port)
     pairs = zip(port, names, strict=True)
-    real = tuple(str(Path(one).resolve()) for one in port)
+    real = tuple(str(Path(name).resolve()) for name in port)
     foreign = node_settings.foreign(clean=clean, keep=keep)
-    jobs = [_Job(chip, one, data, name, replace, real, foreign) for one, name in pairs]
+    jobs = [_Job(chip, at, data, name, replace, real, foreign) for at, name in pairs]
     with contextlib.ExitStack() as stack:
         site = None
         if node:
             site = stack.enter_context(open_site(home_dir, passphrase_file))
             site.unlock()
             for name in node:
-                # Copying UF2 erases no files: the node's own board keeps its key.
+                # Copying a UF2 file erases no files: the board of a node keeps its key.
                 site.check_free(name, replace=replace or chip.is_uf2)
         results = _all(jobs, site, stack.enter_context(_lines(port)))
     _report(results, as_json=as_json)
@@ -129,29 +133,29 @@ def flash(
 def _all(
     jobs: Sequence[_Job], site: Manager | None, reports: dict[str, Report]
 ) -> dict[str, output.Facts | Exception]:
-    """Every board at the same time; what fails on one is no other's failure."""
+    """Flash all boards at the same time. A failure on one board does not affect the others."""
     with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
         running = {job.port: pool.submit(_one, job, site, reports[job.port]) for job in jobs}
-    found: dict[str, output.Facts | Exception] = {}
+    results: dict[str, output.Facts | Exception] = {}
     for port, future in running.items():
         error = future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        found[port] = error if error is not None else future.result()
-    return found
+        results[port] = error if error is not None else future.result()
+    return results
 
 
 def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
-    # A volume shows none of its files, and keeps them: its board is looked at when it has started.
+    # A volume does not show the board's files and keeps them: its board is checked after its start.
     if site is not None and not job.replace and not Path(job.port).is_dir():
         report("look", 0, 0)
         enrolment.check_erasable(site, job.port, job.node)
     port = _write(job, report)
-    found = flashing.await_repl(port, report)
+    board_facts = flashing.await_repl(port, report)
     facts: dict[str, object] = {
         "port": port,
-        "board": found.machine,
-        "micropython": ".".join(map(str, found.version)),
+        "board": board_facts.machine,
+        "micropython": ".".join(map(str, board_facts.version)),
     }
     if site is not None:
         with Board(port) as board:
@@ -163,22 +167,22 @@ def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:
 
 
 def _write(job: _Job, report: Report) -> str:
-    """Write the firmware; the port of the board, which one that was given as a volume has now."""
+    """Write the firmware. Returns the port of the board, also if a volume was given."""
     if not Path(job.port).is_dir():
         flashing.flash(job.chip, job.port, job.data, report)
         return job.port
     with _volumes:
-        # The port of another job may be away at the moment, and is not new when it comes back.
+        # The port of another job may vanish and come back meanwhile: it must not count as new.
         before = [*flashing.serial_ports(), *job.ports]
         flashing.flash(job.chip, job.port, job.data, report)
         return flashing.new_port(before)
 
 
 def _report(results: dict[str, output.Facts | Exception], *, as_json: bool) -> None:
-    done = [one for one in results.values() if not isinstance(one, Exception)]
-    failed = {port: one for port, one in results.items() if isinstance(one, Exception)}
+    done = [facts for facts in results.values() if not isinstance(facts, Exception)]
+    failed = {port: error for port, error in results.items() if isinstance(error, Exception)}
     if len(results) == 1 and failed:
-        raise next(iter(failed.values()))  # the command's one line
+        raise next(iter(failed.values()))  # printed as the command's one line
     if len(results) == 1:
         output.facts(done[0], as_json=as_json)
         return
@@ -192,7 +196,7 @@ def _report(results: dict[str, output.Facts | Exception], *, as_json: bool) -> N
 
 @contextlib.contextmanager
 def _lines(ports: Sequence[str]) -> Iterator[dict[str, Report]]:
-    """What each port reports to: a bar for people, a line for each step for logs."""
+    """Return a report for each port: a bar on a terminal, otherwise a line for each step."""
     if not sys.stderr.isatty():
         yield {port: _Steps(port) for port in ports}
         return
@@ -202,7 +206,7 @@ def _lines(ports: Sequence[str]) -> Iterator[dict[str, Report]]:
 
 
 class _Steps:
-    """One printed line for each step."""
+    """Prints one line for each step."""
 
     _lock = threading.Lock()
 
@@ -218,7 +222,7 @@ class _Steps:
 
 
 class _Bar:
-    """One line that changes."""
+    """Updates one progress bar."""
 
     def __init__(self, bars: Progress, port: str) -> None:
         self._bars = bars

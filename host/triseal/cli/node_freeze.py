@@ -1,4 +1,4 @@
-"""`triseal node freeze`: the agent for people who build MicroPython themselves."""
+"""`triseal node freeze`: the agent as source for people who build MicroPython themselves."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def freeze(
     place: Annotated[
         Path,
         typer.Argument(
-            help="Folder to make; nothing is in it yet.", metavar="FOLDER", readable=False
+            help="Folder to create; it must be empty.", metavar="FOLDER", readable=False
         ),
     ],
     base: Annotated[
         str,
-        typer.Option("--base", help="Manifest of what your firmware has anyway.", metavar="FILE"),
+        typer.Option("--base", help="Manifest of the rest of your firmware.", metavar="FILE"),
     ] = frozen.BASE,
     as_json: options.Json = False,
 ) -> None:
-    """Write the agent for freezing. FOLDER/manifest.py is what MicroPython's build is given.
+    """Write the agent for freezing. Give FOLDER/manifest.py to the build of MicroPython.
 
-    A board with that firmware gets no code when it is provisioned, and its heap is free of it.
+    A board with that firmware gets no code when it is provisioned, and the code takes no heap.
     """
     tree = frozen.tree(base)
     with folder.fresh(place) as made:
         for path, data in tree.items():
             files.write(made / path, data)
-        made.chmod(0o755)  # nothing in it is secret, and who builds may be another user
+        made.chmod(0o755)  # nothing in it is secret, and another user may run the build
         folder.settle(made, place)
     facts = {
         "manifest": str(place.absolute() / frozen.MANIFEST),

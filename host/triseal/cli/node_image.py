@@ -1,4 +1,4 @@
-"""`triseal node image`: one file that makes a board a node of this site, for production lines."""
+"""`triseal node image`: one file that makes a board a node of the site, for production lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NodeName = Annotated[
     str,
     typer.Option(
         "--node",
-        help="The node that the board becomes.",
+        help="Name of the node that the board becomes.",
         metavar="NODE",
         autocompletion=completion.nodes,
     ),
@@ -39,14 +39,14 @@ Filesystem = Annotated[
     str,
     typer.Option(
         "--filesystem",
-        help="Where the firmware looks for it, in octets; by default found out.",
+        help="Where the firmware expects the file system, in bytes; found out by default.",
         metavar="START:SIZE",
     ),
 ]
 Romfs = Annotated[
     Path | None,
     typer.Option(
-        "--romfs", help="Write the agent as a ROMFS image as well.", metavar="FILE", readable=False
+        "--romfs", help="Write the agent also as a ROMFS image.", metavar="FILE", readable=False
     ),
 ]
 TokenDays = Annotated[
@@ -55,12 +55,12 @@ TokenDays = Annotated[
         "--token-days",
         min=1,
         max=3650,
-        help="The board enrols within so many days.",
+        help="Days within which the board must enrol.",
         metavar="DAYS",
     ),
 ]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="The node has a board: this one takes its place.")
+    bool, typer.Option("--replace", help="Accept a new key: this board replaces the node's board.")
 ]
 
 
@@ -84,12 +84,12 @@ def image_(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make one file to flash. It holds MicroPython, agent, trust bundle, settings, a token.
+    """Make one file to flash, with MicroPython, agent, trust bundle, settings and a token.
 
-    The board enrols with the token by itself at its server, or over its cable (`triseal node
-    enrol`). Each image of a node makes those before it void.
+    The board uses the token to enrol, by itself at its server or over its cable (`triseal node
+    enrol`). A new image of a node makes older ones void.
     """
-    from triseal.site.records import tokens  # a database: too slow to load to print help
+    from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
     settings = node_settings.of(grace, config, server, wifi, watchdog)
     chip = chips.named(board)
@@ -118,7 +118,7 @@ def image_(
 def _contents(
     chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, object]
 ) -> dict[str, bytes]:
-    from triseal.site.rules import watchdog  # a database, as above
+    from triseal.site.rules import watchdog  # the database is slow to load, see above
 
     watchdog.check(chip.name, settings)
     return {
@@ -131,7 +131,7 @@ def _contents(
 def _place(text: str) -> Region | None:
     if not text:
         return None
-    found = _PLACE.fullmatch(text)
-    if found is None:
-        raise typer.BadParameter("START:SIZE in octets", param_hint="--filesystem")
-    return Region(*(int(part, 0) for part in found.groups()))
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter("give START:SIZE in bytes", param_hint="--filesystem")
+    return Region(*(int(part, 0) for part in match.groups()))

@@ -1,4 +1,4 @@
-"""What a node is told when it is provisioned: from options to its settings.json."""
+"""The options for the settings of a node, and its settings.json."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Grace = Annotated[
         "--grace",
         min=0,
         max=_MAX_GRACE,
-        help="Seconds in all that services may run after power loss, until the site is heard "
-        "again, past the bound of a change too; 0 is the strict policy.",
+        help="Seconds in total for which services may run after a power loss before the site is "
+        "heard. They come on top of the bound of a change. 0 is the strict policy.",
         metavar="SECONDS",
     ),
 ]
 Config = Annotated[
     list[str] | None,
-    typer.Option("--config", help="For services with a grant for it.", metavar="KEY=VALUE"),
+    typer.Option("--config", help="For services with the grant config:KEY.", metavar="KEY=VALUE"),
 ]
 Server = Annotated[
     str | None,
     typer.Option(
         "--server",
-        help="Where `triseal site serve` listens; without it the node is renewed over the cable.",
+        help="Where `triseal site serve` listens. Without it the node is renewed over the cable.",
         metavar="HOST:PORT",
     ),
 ]
@@ -40,7 +40,7 @@ Wifi = Annotated[
     str | None,
     typer.Option(
         "--wifi",
-        help=f"Wi-Fi to join; its password comes from {PASSWORD}, else it is asked for.",
+        help=f"Wi-Fi to join. Its password comes from {PASSWORD}, or is asked for.",
         metavar="SSID",
     ),
 ]
@@ -50,8 +50,8 @@ Watchdog = Annotated[
         "--watchdog",
         min=0,
         max=_MAX_WATCHDOG,
-        help="Have the hardware reset the board when a service blocks it for so many seconds "
-        "(RP2: 8 at most); 0: no watchdog, and nothing ends a service that blocks.",
+        help="Seconds after which the hardware resets the board if a service blocks it (RP2: at "
+        "most 8). 0: no watchdog, so that nothing ends a service that blocks.",
         metavar="SECONDS",
     ),
 ]
@@ -60,10 +60,17 @@ Watchdog = Annotated[
 def of(
     grace: int, config: list[str] | None, server: str | None, wifi: str | None, watchdog: int
 ) -> dict[str, Any]:
-    """The settings that these options make.
+    """Make a node's settings from the options.
+
+    Args:
+        grace: seconds, see `Grace`.
+        config: texts as KEY=VALUE, or None.
+        server: address of the server as HOST:PORT, or None.
+        wifi: SSID of a Wi-Fi, or None.
+        watchdog: seconds, see `Watchdog`.
 
     Raises:
-        typer.BadParameter: one is not written as it should be.
+        typer.BadParameter: an option has a wrong form.
     """
     settings: dict[str, Any] = {"grace": grace, "config": _config(config or [])}
     if server is not None:
@@ -81,34 +88,42 @@ def of(
 
 Clean = Annotated[
     bool,
-    typer.Option("--clean", help="Move files that nobody knows to /triseal-moved on the board."),
+    typer.Option("--clean", help="Move unknown files to /triseal-moved on the board."),
 ]
 Keep = Annotated[
     bool,
-    typer.Option("--keep", help="Leave them: they are meant. A boot.py runs before the agent."),
+    typer.Option("--keep", help="Keep unknown files. A boot.py runs before the agent."),
 ]
 
 
 def foreign(*, clean: bool, keep: bool) -> Foreign:
-    """What becomes of files that nobody knows.
+    """Return what to do with unknown files on a board.
+
+    Args:
+        clean: whether --clean was given.
+        keep: whether --keep was given.
 
     Raises:
-        typer.BadParameter: both were said.
+        typer.BadParameter: both were given.
     """
     if clean and keep:
-        raise typer.BadParameter("one of --clean and --keep", param_hint="--clean")
+        raise typer.BadParameter("give only one of --clean and --keep", param_hint="--clean")
     return "move" if clean else "keep" if keep else "refuse"
 
 
 def address(text: str, option: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT; an IPv6 host may stand in brackets.
+    """Parse HOST:PORT. An IPv6 host may stand in brackets.
+
+    Args:
+        text: the text.
+        option: name of the option, for the error.
 
     Raises:
-        typer.BadParameter: it is none; `option` is named then.
+        typer.BadParameter: the text has another form.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise typer.BadParameter("HOST:PORT", param_hint=option)
+        raise typer.BadParameter("give HOST:PORT", param_hint=option)
     return host.strip("[]"), int(port)
 
 

@@ -1,4 +1,4 @@
-"""`triseal node virtual`: a virtual board in the foreground, as bad as real ones if asked for."""
+"""`triseal node virtual`: a virtual board in the foreground, with the flaws of real ones."""
 
 from __future__ import annotations
 
@@ -21,39 +21,37 @@ _HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
 
 
 _Drift = Annotated[
-    int, typer.Option("--drift", help="Its clock is fast by so many ppm, or slow.", metavar="PPM")
+    int, typer.Option("--drift", help="Error of its clock; a negative one is slow.", metavar="PPM")
 ]
 _Wrap = Annotated[
     float | None,
-    typer.Option("--wrap", help="Its tick counters wrap so long after a start.", metavar="SECONDS"),
+    typer.Option("--wrap", help="Time after which its tick counters wrap.", metavar="SECONDS"),
 ]
 _Epoch = Annotated[
     int,
     typer.Option(
-        "--epoch", help="2000: its clock counts from 2000, and starts there.", metavar="YEAR"
+        "--epoch", help="2000: its clock counts from 2000, and begins there.", metavar="YEAR"
     ),
 ]
 _Weak = Annotated[
-    bool, typer.Option("--weak-entropy", help="Its random bytes are the same after each start.")
+    bool, typer.Option("--weak-entropy", help="Repeat the same random bytes after each start.")
 ]
-_Stuck = Annotated[
-    bool, typer.Option("--stuck-entropy", help="Its random bytes are one and the same.")
-]
+_Stuck = Annotated[bool, typer.Option("--stuck-entropy", help="Make all random bytes the same.")]
 _BrownOut = Annotated[
     float | None,
     typer.Option(
-        "--brown-out", help="It loses power for a moment, on average so often.", metavar="SECONDS"
+        "--brown-out", help="Average time between short losses of power.", metavar="SECONDS"
     ),
 ]
 _SlowFlash = Annotated[
-    int, typer.Option("--slow-flash", help="Each write to its flash takes so long.", metavar="MS")
+    int, typer.Option("--slow-flash", help="Time that each write to its flash takes.", metavar="MS")
 ]
 
 
 def virtual_(
-    name: Annotated[str, typer.Argument(help="The virtual board's name.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of the virtual board.", metavar="NAME")],
     heap: Annotated[
-        str, typer.Option("--heap", help="Its heap, such as 64k.", metavar="SIZE")
+        str, typer.Option("--heap", help="Size of its heap, such as 64k.", metavar="SIZE")
     ] = "256k",
     filesystem: Annotated[
         str, typer.Option("--filesystem", help="posix, or littlefs as on a board.", metavar="KIND")
@@ -66,11 +64,11 @@ def virtual_(
     brown_out: _BrownOut = None,
     slow_flash: _SlowFlash = 0,
 ) -> None:
-    """Run a virtual board until Ctrl-C. It is a real MicroPython behind a port of its own."""
+    """Run a virtual board until Ctrl-C: a real MicroPython with a port of its own."""
     if not _HEAP.fullmatch(heap):
-        raise typer.BadParameter("such as 64k or 1m, or octets", param_hint="--heap")
+        raise typer.BadParameter("give a size such as 64k or 1m, or bytes", param_hint="--heap")
     if filesystem not in ("posix", "littlefs"):
-        raise typer.BadParameter("posix or littlefs", param_hint="--filesystem")
+        raise typer.BadParameter("give posix or littlefs", param_hint="--filesystem")
     entropy: Entropy = "stuck" if stuck else "same" if weak else "good"
     try:
         flaws = Flaws(drift, wrap, epoch, entropy, brown_out, slow_flash)

@@ -1,4 +1,4 @@
-"""Options that mean the same in every command, and the passphrase that several need."""
+"""The options that several commands share, and the input of passphrases."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ MAX_PASSPHRASE = 1024
 
 def _algorithm(value: str) -> str:
     if value not in ALGORITHMS:
-        raise typer.BadParameter(f"one of {', '.join(ALGORITHMS)}")
+        raise typer.BadParameter(f"give one of {', '.join(ALGORITHMS)}")
     return value
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder of this role's state.", metavar="DIR", readable=False),
+    typer.Option(
+        "--home", help="Folder with the state of this role.", metavar="DIR", readable=False
+    ),
 ]
 Algorithm = Annotated[
     str,
@@ -40,13 +42,13 @@ Algorithm = Annotated[
     ),
 ]
 NoPassphraseFlag = Annotated[
-    bool, typer.Option("--no-passphrase", help="Keep the key unencrypted (mode 0600 all the same).")
+    bool, typer.Option("--no-passphrase", help="Keep the key unencrypted, in a file of mode 0600.")
 ]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
-        help=f"Take the passphrase from this file's first line; else from {ENVIRONMENT}, else ask.",
+        help=f"File with the passphrase in its first line. Default: {ENVIRONMENT}, or ask.",
         metavar="FILE",
         readable=False,
     ),
@@ -57,25 +59,36 @@ Out = Annotated[
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help; the backspace keeps its lines from being filled."""
+    """Make the end of a command's help. The backspace keeps its lines from being joined.
+
+    Args:
+        lines: the example commands, without `triseal`.
+    """
     return "\b\nExamples:\n" + "\n".join(f"  triseal {line}" for line in lines)
 
 
 def passphrase(file: Path | None, what: str) -> Callable[[], bytes]:
-    """How to get the passphrase of a key that is there.
+    """Return a function that gets the passphrase of an existing key.
 
     Args:
-        file: from the option.
-        what: whose key, for the prompt.
+        file: the file from --passphrase-file, or None.
+        what: the key, for the prompt.
     """
     return lambda: _given(file) or _asked(f"Passphrase of {what}: ")
 
 
 def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
-    """The passphrase for a key that is to be made; None for none.
+    """Get the passphrase for a new key.
+
+    Args:
+        file: the file from --passphrase-file, or None.
+        what: the key, for the prompt.
+        none: whether the key stays unencrypted.
+
+    Returns: the passphrase; None for an unencrypted key.
 
     Raises:
-        NoPassphrase: none given, and nobody to ask.
+        NoPassphrase: none was given, and there is no terminal to ask on.
         WrongPassphrase: the two that were typed differ.
     """
     if none:
@@ -91,7 +104,7 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
 
 def _given(file: Path | None) -> bytes:
     if file is None:
-        return os.fsencode(os.environ.get(ENVIRONMENT, ""))  # its very octets, whatever they are
+        return os.fsencode(os.environ.get(ENVIRONMENT, ""))  # the exact bytes, of any encoding
     lines = files.read(file, MAX_PASSPHRASE).splitlines()
     if not lines or not lines[0]:
         raise NoPassphrase(f"{file} has no first line")

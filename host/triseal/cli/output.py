@@ -1,4 +1,4 @@
-"""How the command line speaks: facts on standard output, one line per failure on the other."""
+"""The output of commands: facts on standard output, one line for a failure on standard error."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def facts(values: Facts, *, as_json: bool) -> None:
     """Print facts about one thing.
 
     Args:
-        values: names to values as JSON knows them.
-        as_json: as one JSON object, for programs.
+        values: values by name, of types that JSON has.
+        as_json: whether to print one JSON object, for programs.
     """
     if as_json:
         _json(values)
@@ -31,13 +31,13 @@ def facts(values: Facts, *, as_json: bool) -> None:
 
 
 def table(rows: Sequence[Facts], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
-    """Print facts about many things of one kind.
+    """Print facts about several things of one kind.
 
     Args:
-        rows: one mapping for each.
-        columns: the names to show to people; JSON has all of them.
-        as_json: as one JSON array.
-        empty: what to tell people where there is nothing.
+        rows: one mapping for each thing.
+        columns: the names to print for people; JSON has all of them.
+        as_json: whether to print one JSON array, for programs.
+        empty: the text for people if there are no rows.
     """
     if as_json:
         _json(rows)
@@ -52,16 +52,20 @@ def table(rows: Sequence[Facts], columns: Sequence[str], *, as_json: bool, empty
 
 
 def time(seconds: int | None) -> str | None:
-    """A Unix time for people and programs: ISO 8601, UTC."""
+    """Format a time for people and programs: ISO 8601 in UTC.
+
+    Args:
+        seconds: Unix seconds, or None.
+    """
     return None if seconds is None else str(timetext.iso(seconds))
 
 
 def failure(error: BaseException, *, as_json: bool = False) -> str:
-    """What standard error gets for a failure: code, what happened, and what to do.
+    """Format a failure for standard error: code, what happened, and what to do.
 
     Args:
         error: as for `advice.line`.
-        as_json: one line of JSON, `{"error": {"code", "message", "advice"}}`, for programs.
+        as_json: whether to make one line of JSON, `{"error": {"code", "message", "advice"}}`.
     """
     if not as_json:
         return f"triseal: {advice.line(error)}"
@@ -69,7 +73,13 @@ def failure(error: BaseException, *, as_json: bool = False) -> str:
 
 
 def json_failure(code: str, message: str, advice: str) -> str:
-    """A failure as one line of JSON, as `failure` has it."""
+    """Format a failure as one line of JSON.
+
+    Args:
+        code: its stable code.
+        message: what happened.
+        advice: what to do about it.
+    """
     parts = {"code": code, "message": message, "advice": advice}
     return json.dumps({"error": parts}, ensure_ascii=True)
 

@@ -1,4 +1,4 @@
-"""Progress of long work with a board: a bar for people at a terminal, nothing for programs."""
+"""The progress of long work with a board: a bar on a terminal, nothing for programs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from boards.provision import Report
 
 _WORDS = {
-    "port": "Looking at the port",
+    "port": "Checking the port",
     "connect": "Connecting",
-    "bootloader": "Into the boot loader",
+    "bootloader": "Starting the boot loader",
     "flash": "Writing MicroPython",
     "repl": "Waiting for MicroPython",
-    "look": "Looking at the board",
+    "look": "Checking the board",
     "compile": "Compiling the agent",
     "copy": "Copying the agent",
     "key": "The board makes its key",
-    "issue": "The site issues",
+    "issue": "The site issues a certificate",
     "write": "Writing",
     "activate": "The board checks and activates",
-    "trust": "Bringing its trust up to date",
-    "time": "Telling the time",
-    "seal": "The site seals",
+    "trust": "Updating its trust bundle",
+    "time": "Setting the time",
+    "seal": "The site seals the service",
     "check": "The board checks three seals",
     "remove": "Removing",
     "restart": "Restarting the agent",
@@ -34,13 +34,17 @@ _WORDS = {
 
 
 def words(step: str) -> str:
-    """What a person reads for a step."""
+    """Return the text for a step.
+
+    Args:
+        step: name of the step.
+    """
     return _WORDS.get(step, step)
 
 
 @contextlib.contextmanager
 def shown() -> Iterator[Report]:
-    """What to report to while the block runs; on standard error."""
+    """Show progress on standard error while the block runs. The block gets the report to call."""
     if not sys.stderr.isatty():
         yield _silent
         return
@@ -50,7 +54,7 @@ def shown() -> Iterator[Report]:
 
 
 class _Bars:
-    """One bar for each step."""
+    """Shows one bar for each step."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -72,4 +76,4 @@ class _Bars:
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """Programs read the result, not the way there."""
+    """Report nothing: programs read only the result."""

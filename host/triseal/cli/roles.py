@@ -1,6 +1,6 @@
-"""The groups of commands, each of which is loaded when one of its commands is wanted.
+"""The groups of commands. Each is loaded only when one of its commands is needed.
 
-What a site needs takes longer to load than most commands of the others take to run.
+The modules of a site take longer to load than most commands of other groups take to run.
 """
 
 from __future__ import annotations
@@ -13,34 +13,43 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-# What each of these modules of `triseal.cli` is for; its `app` holds its commands.
+# The help of each group; the module of the same name has its commands in `app`.
 HELP = {
     "dev": "Developer: make a key, sign services.",
     "store": "Store: register developers, countersign services.",
     "site": "Site: trust, nodes, services, grants, deployments.",
-    "node": "Node: provision boards, deploy to them, look at them.",
-    "sim": "Simulation: renewal traffic, plans, model and reality.",
-    "evidence": "Evidence: seals that contradict each other.",
+    "node": "Node: provision boards, deploy to them, show their state.",
+    "sim": "Simulation: renewal traffic, plans, comparison with live runs.",
+    "evidence": "Evidence: two seals that contradict each other.",
 }
 
 
 def commands(name: str) -> typer.Typer:
-    """All commands of one group."""
-    found: typer.Typer = importlib.import_module(f"triseal.cli.{name}").app
-    return found
+    """Load the commands of one group.
+
+    Args:
+        name: name of the group.
+    """
+    group: typer.Typer = importlib.import_module(f"triseal.cli.{name}").app
+    return group
 
 
 def add(app: typer.Typer) -> None:
-    """Add all groups to the command `triseal`."""
+    """Add all groups to the command `triseal`.
+
+    Args:
+        app: the command.
+    """
     for name, what in HELP.items():
         app.add_typer(typer.Typer(name=name, cls=_Group, help=what, no_args_is_help=True))
 
 
 def with_plain_help(command: Any) -> Any:
-    """Have the help of a command name its arguments without Python's types, such as `<str>`.
+    """Let the help of a command name its arguments without Python's types, such as `<str>`.
 
     Args:
-        command: as Typer has built it; changed in place. None is returned as it is.
+        command: the command, as Typer has built it; it is changed in place. None is returned as it
+            is.
     """
     if command is not None and not issubclass(
         command.context_class.formatter_class, _PlainFormatter
@@ -58,13 +67,13 @@ class _PlainFormatter:
 
 
 class _Group(TyperGroup):
-    """Knows its name and its help; for all else the module is loaded."""
+    """Knows the name and the help of a group, and loads its module for everything else."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return self._loaded.list_commands(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        # The loaded group knows all names, so it can say which one a misspelt name may mean.
+        # The loaded group knows all names, so that it can suggest one for a misspelt name.
         name, command, rest = self._loaded.resolve_command(ctx, args)
         return name, with_plain_help(command), rest
 
@@ -73,6 +82,6 @@ class _Group(TyperGroup):
 
     @functools.cached_property
     def _loaded(self) -> TyperGroup:
-        frame = typer.Typer(rich_markup_mode=None)  # as that of the command `triseal`
+        frame = typer.Typer(rich_markup_mode=None)  # the same mode as the command `triseal`
         frame.add_typer(commands(str(self.name)))
         return typer.main.get_group(frame)

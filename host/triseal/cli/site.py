@@ -1,4 +1,4 @@
-"""`triseal site`: the site's manager and authority. Commands of one kind have a module each."""
+"""`triseal site`: the commands of a site, one module for each kind of command."""
 
 from __future__ import annotations
 

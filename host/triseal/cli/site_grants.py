@@ -1,6 +1,6 @@
-"""`triseal site grant`, `revoke`.
+"""`triseal site grant` and `revoke`.
 
-Both have one grammar: SERVICE GRANT..., for all nodes, or for those named by --node.
+Both take SERVICE GRANT..., for all nodes or for those that --node names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 Grants = Annotated[
     list[str],
-    typer.Argument(help="Such as bus.publish:home/# or pin:4 or log.", metavar="GRANT"),
+    typer.Argument(help="A grant such as bus.publish:home/#, pin:4 or log.", metavar="GRANT"),
 ]
 OnNodes = Annotated[
     list[str] | None,
@@ -39,13 +39,13 @@ def grant(
     grants: Grants,
     node: OnNodes = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also grant what its metadata does not ask for.")
+        bool, typer.Option("--force", help="Grant even what its metadata does not ask for.")
     ] = False,
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Give grants to a service, on all or some nodes. Tells when that is in force."""
+    """Give grants to a service, on all or some nodes. Prints when they are in force."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.grant(service, grants, node or (), force=force), wait, service=service
@@ -64,7 +64,7 @@ def revoke(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take grants from a service. Tells by when no node can use them any more."""
+    """Take grants from a service. Prints when no node can use them any more."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.revoke(service, grants, node or ()), wait, service=service

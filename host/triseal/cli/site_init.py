@@ -24,7 +24,7 @@ app = typer.Typer()
     )
 )
 def init(
-    name: Annotated[str, typer.Argument(help="The site's name: a-z 0-9 . - _", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of the site: a-z 0-9 . - _", metavar="NAME")],
     algorithm: options.Algorithm = "rsa2048",
     lifetime: Annotated[
         int,
@@ -32,7 +32,7 @@ def init(
             "--lifetime",
             min=home.MIN_LIFETIME,
             max=home.MAX_LIFETIME,
-            help="Seconds that a site seal lives; changes reach every node within it.",
+            help="Lifetime of a site seal: the longest time until a change reaches every node.",
             metavar="SECONDS",
         ),
     ] = 5000,
@@ -40,7 +40,7 @@ def init(
         str,
         typer.Option(
             "--database",
-            help="postgresql: or sqlite: URL instead of a file in the home.",
+            help="URL (postgresql: or sqlite:) of a database to use instead of a file.",
             metavar="URL",
         ),
     ] = "",
@@ -49,7 +49,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a site: key, CA certificate, first trust bundle."""
+    """Create a site: its key, its CA certificate, its first trust bundle."""
     folder = home_dir or home.default()
     secret = options.new_passphrase(passphrase_file, WHO, none=no_passphrase)
     founding = Founding(name, algorithm, lifetime, database_url)

@@ -1,4 +1,4 @@
-"""`triseal site add-node`, `retire`, `nodes`."""
+"""`triseal site add-node`, `retire` and `nodes`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def add_node(
     csr: Annotated[
         Path | None,
         typer.Option(
-            "--request", help="Its PKCS #10 request: enrol it now.", metavar="FILE", readable=False
+            "--request",
+            help="Enrol it now with this PKCS #10 request.",
+            metavar="FILE",
+            readable=False,
         ),
     ] = None,
     out: options.Out = None,
@@ -35,7 +38,7 @@ def add_node(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Add a node. `triseal node provision` makes a board this node."""
+    """Add a node. `triseal node provision` then makes a board this node."""
     wanted = None if csr is None else files.read(csr, request.MAX_SIZE)
     facts: dict[str, object] = {"node": node, "state": "added"}
     with open_site(home_dir, passphrase_file) as site:
@@ -60,7 +63,7 @@ def retire(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Cut a node off for ever. Tells by when it runs nothing any more."""
+    """Cut a node off forever. Prints when it runs nothing any more."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(site, site.retire(node), wait, node=node)
     guarantees.show(found, as_json=as_json)
@@ -70,16 +73,16 @@ def retire(
 def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """List the nodes.
 
-    One that is claimed by two boards has a copy of its flash somewhere, or its connection breaks
-    again and again. Find the copy, or give the right board a new key: `triseal node provision
-    --replace`; the other one is refused from then on.
+    If a node is claimed by two boards, there is a copy of its flash, or its connection breaks
+    often. Find the copy, or give the right board a new key with `triseal node provision --replace`.
+    The other board is then refused.
     """
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        rows = [_node(one) for one in overview.all_nodes(connection)]
+        rows = [_node(node) for node in overview.all_nodes(connection)]
     output.table(rows, _NODE, as_json=as_json, empty="no nodes")
 
 
-def _node(one: overview.NodeFacts) -> output.Facts:
-    heard = output.time(one.heard_at)
-    values = (one.name, one.state, one.services, heard, one.bundle_version, one.reset_cause)
+def _node(node: overview.NodeFacts) -> output.Facts:
+    heard = output.time(node.heard_at)
+    values = (node.name, node.state, node.services, heard, node.bundle_version, node.reset_cause)
     return dict(zip(_NODE, values, strict=True))

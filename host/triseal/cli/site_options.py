@@ -1,4 +1,4 @@
-"""What several commands of `triseal site` and `triseal node` take, and how they open the site."""
+"""The options that several commands of `triseal site` and `triseal node` share."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ WHO = "the site's key"
 DEFAULT_PAGES_PORT = 7480
 
 NodeName = Annotated[
-    str, typer.Argument(help="The node's name.", metavar="NODE", autocompletion=completion.nodes)
+    str, typer.Argument(help="Name of the node.", metavar="NODE", autocompletion=completion.nodes)
 ]
 ServiceName = Annotated[
     str,
     typer.Argument(
-        help="The service's name.", metavar="SERVICE", autocompletion=completion.services
+        help="Name of the service.", metavar="SERVICE", autocompletion=completion.services
     ),
 ]
 
 
 def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manager:
-    """The site in a folder, or in the usual one; its key is opened when it is needed."""
-    from triseal.site import home  # a database: too slow to load for what works without it
+    """Open a site. Its key is opened only when it is needed.
+
+    Args:
+        folder: the site's home; None for the usual one.
+        passphrase_file: file with the passphrase of its key, or None.
+    """
+    from triseal.site import home  # the database is slow to load, and not always needed
     from triseal.site.manager import Manager
 
     return Manager(folder or home.default(), options.passphrase(passphrase_file, WHO))

@@ -1,4 +1,4 @@
-"""`triseal site rollout`: a held version reaches nodes in waves."""
+"""`triseal site rollout`: move nodes to a held version, in waves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARE = re.compile(r"([1-9][0-9]?|100)%?", re.ASCII)
 
 def _share(value: str | None) -> str | None:
     if value is not None and not _SHARE.fullmatch(value):
-        raise typer.BadParameter("1% to 100%")
+        raise typer.BadParameter("give 1% to 100%")
     return value
 
 
@@ -28,7 +28,7 @@ Nodes = Annotated[
     list[str] | None,
     typer.Option(
         "--node",
-        help="To this node; may be repeated.",
+        help="Move this node; may be repeated.",
         metavar="NODE",
         autocompletion=completion.nodes,
     ),
@@ -37,29 +37,29 @@ Share = Annotated[
     str | None,
     typer.Option(
         "--share",
-        help="To so many that this share of the enrolled nodes has it; first by name.",
+        help="Move nodes until this share of the enrolled nodes has it; first by name.",
         metavar="PERCENT",
         callback=_share,
     ),
 ]
-Everywhere = Annotated[bool, typer.Option("--all", help="To all nodes, and those that come later.")]
+Everywhere = Annotated[bool, typer.Option("--all", help="Move all nodes, and all later ones.")]
 Back = Annotated[
     bool,
     typer.Option(
         "--back",
-        help="Back to the version that is held: --node, or --all that were moved on. Not for nodes"
-        " that took a higher security version: they refuse the lower one.",
+        help="Move back to the held version: --node, or --all that were moved on. A node that took"
+        " a higher security version can't go back: it refuses the lower one.",
     ),
 ]
 Version = Annotated[
-    str, typer.Option("--version", help="Refuse if this is not the newest.", metavar="VERSION")
+    str, typer.Option("--version", help="Refuse if the newest is another one.", metavar="VERSION")
 ]
 Wait = Annotated[
     float,
     typer.Option(
         "--wait",
         min=0,
-        help="Seconds to wait until the nodes run it; fails if one does not.",
+        help="Wait so long for the nodes to run it; fail if one does not.",
         metavar="SECONDS",
     ),
 ]
@@ -84,15 +84,15 @@ def rollout(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Move nodes on to a version that was held back. Tells by when they have it.
+    """Move nodes to the newest version, which was held back. Prints when they have it.
 
-    It is the service's newest, added with --hold. With --wait this ends with status 1 as soon as a
-    node refuses it or it fails there, and says where and why.
+    The version was added with --hold. With --wait the command ends with status 1 as soon as a node
+    refuses the version or it fails there, and says where and why.
     """
     if sum((bool(node), share is not None, everywhere)) != 1:
-        raise typer.BadParameter("one of them", param_hint="--node, --share, --all")
+        raise typer.BadParameter("give one of them", param_hint="--node, --share, --all")
     if back and (share is not None or version):
-        raise typer.BadParameter("not with --share or --version", param_hint="--back")
+        raise typer.BadParameter("not allowed with --share or --version", param_hint="--back")
     on = None if everywhere else node
     with open_site(home_dir) as site:
         if share is not None:
@@ -106,7 +106,7 @@ def rollout(
 def _waited(
     site: Manager, watch: Watch, service: str, found: Guarantee, seconds: float
 ) -> Guarantee:
-    """How far it is once the nodes run it. Raises: NotConfirmed."""
+    """Wait until the nodes run it, and return the guarantee then. Raises NotConfirmed."""
     if not seconds or not found.nodes:
         return found
     with waiting.shown("running on", len(found.nodes)) as report:

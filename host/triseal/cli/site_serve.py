@@ -1,4 +1,4 @@
-"""`triseal site serve`: the site as a running service."""
+"""`triseal site serve`: the server process of a site."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 def _level(value: str) -> str:
     if value not in _LEVELS:
-        raise typer.BadParameter(f"one of {', '.join(_LEVELS)}")
+        raise typer.BadParameter(f"give one of {', '.join(_LEVELS)}")
     return value
 
 
@@ -42,7 +42,7 @@ Pages = Annotated[
 ]
 Connections = Annotated[
     int,
-    typer.Option("--connections", min=1, help="Nodes that may be connected at once.", metavar="N"),
+    typer.Option("--connections", min=1, help="Most nodes connected at once.", metavar="N"),
 ]
 KeepDays = Annotated[
     int,
@@ -51,7 +51,7 @@ KeepDays = Annotated[
 CertificateSeconds = Annotated[
     int,
     typer.Option(
-        "--certificate-seconds", min=60, help="Life of the TLS certificate.", metavar="SECONDS"
+        "--certificate-seconds", min=60, help="Validity of the TLS certificate.", metavar="SECONDS"
     ),
 ]
 
@@ -71,7 +71,7 @@ def serve(
     serial: Annotated[
         list[str] | None,
         typer.Option(
-            "--serial", help="A node without a network is here; may be repeated.", metavar="PORT"
+            "--serial", help="Port of a node without a network; may be repeated.", metavar="PORT"
         ),
     ] = None,
     keep_days: KeepDays = KEEP_DAYS,
@@ -83,11 +83,11 @@ def serve(
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
 ) -> None:
-    """Serve the site's nodes until SIGTERM. They get renewals, changes, files and the time.
+    """Serve the site's nodes until SIGTERM, with renewals, changes, files and the time.
 
-    Prints one line of JSON with its ports once nodes can connect, then logs to standard error.
+    Prints one line of JSON with its ports once nodes can connect, and logs to standard error.
     """
-    from triseal.site.server import jsonlog, process  # a web server: too slow to load to print help
+    from triseal.site.server import jsonlog, process  # slow to load, and --help needs none of it
 
     host, port = address(listen, "--listen")
     jsonlog.set_up(log_level)

@@ -1,4 +1,4 @@
-"""`triseal site add-service`, `deploy`, `undeploy`, `restart`, `services`."""
+"""`triseal site add-service`, `deploy`, `undeploy`, `restart` and `services`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from triseal.site.views import overview, placements
 
 app = typer.Typer()
 
-_LOOK_EVERY = 0.2  # seconds
+_CHECK_EVERY = 0.2  # seconds
 
 
 @app.command(
@@ -29,24 +29,24 @@ def add_service(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A package that a Store countersigned.", metavar="PACKAGE", readable=False
+            help="A package that a Store has countersigned.", metavar="PACKAGE", readable=False
         ),
     ],
     other_developer: Annotated[
         bool,
-        typer.Option("--other-developer", help="The service passes to another developer."),
+        typer.Option("--other-developer", help="Let the service pass to another developer."),
     ] = False,
     hold: Annotated[
         bool,
-        typer.Option("--hold", help="Nodes go on with what they have until `site rollout`."),
+        typer.Option("--hold", help="Keep nodes at their version until `site rollout`."),
     ] = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check a package as a node would, and take it in. It goes to all nodes of its service."""
-    found = package.read(file)
+    """Check a package as a node would, and take it in. All nodes of its service get it."""
+    submitted = package.read(file)
     with open_site(home_dir) as site:
-        store = site.add_service(found, other_developer=other_developer, hold=hold)
+        store = site.add_service(submitted, other_developer=other_developer, hold=hold)
         with database.reading(site.engine) as connection:
             held = placements.held(connection).get(placements.others(store.service))
     facts = {
@@ -68,13 +68,13 @@ def deploy(
     service: ServiceName,
     port: Annotated[
         str | None,
-        typer.Option("--port", help="The node is at this port: put it there now.", metavar="PORT"),
+        typer.Option("--port", help="Deploy to the node at this port now.", metavar="PORT"),
     ] = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Assign a service to a node. Without --port the site's server brings it there."""
+    """Assign a service to a node. Without --port the site's server delivers it."""
     if port is not None:
         from triseal.cli import node as cable_commands
 
@@ -95,7 +95,7 @@ def undeploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a service from a node. Tells by when it has stopped there."""
+    """Take a service from a node. Prints when it has stopped there."""
     with open_site(home_dir) as site:
         found = waiting.confirmations(
             site, site.undeploy(node, service), wait, service=service, node=node
@@ -111,10 +111,10 @@ def restart(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Start a service again on its node.
+    """Restart a service on its node.
 
-    It also starts one that the node has quarantined. A node that is not connected does it when
-    it connects again.
+    This also restarts a service that the node has quarantined. A node that is not connected does it
+    when it connects again.
     """
     with open_site(home_dir) as site:
         site.restart(node, service)
@@ -122,42 +122,42 @@ def restart(
         while waits := site.restarting(node, service):
             if time.monotonic() >= end:
                 break
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_CHECK_EVERY)
     facts = {"node": node, "service": service, "restarted": not waits}
     if as_json:
         output.facts(facts, as_json=True)
     elif waits:
-        typer.echo(f"{node} has not answered yet: it starts {service} again when it connects")
+        typer.echo(f"{node} has not answered yet: it restarts {service} when it connects again")
     else:
-        typer.echo(f"{node} starts {service} again")
+        typer.echo(f"{node} restarts {service}")
 
 
 @app.command(epilog=options.examples("site services", "site services --json"))
 def services(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """List the services, with what they are granted."""
+    """List the services with their grants."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        rows = [_service(one, as_json=as_json) for one in overview.all_services(connection)]
+        rows = [_service(row, as_json=as_json) for row in overview.all_services(connection)]
     columns = ("service", "version", "security_version", "held", "nodes", "grants")
     output.table(rows, columns, as_json=as_json, empty="no services")
 
 
-def _service(one: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
-    grants: object = {node or "*": given for node, given in one.grants.items()}
+def _service(service: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
+    grants: object = {node or "*": given for node, given in service.grants.items()}
     if not as_json:
-        grants = _flat(one.grants)
+        grants = _flat(service.grants)
     return {
-        "service": one.name,
-        "version": one.version,
-        "security_version": one.security_version,
-        "held": one.held,
-        "nodes": one.nodes,
+        "service": service.name,
+        "version": service.version,
+        "security_version": service.security_version,
+        "held": service.held,
+        "nodes": service.nodes,
         "grants": grants,
     }
 
 
 def _flat(grants: dict[str, tuple[str, ...]]) -> Sequence[str]:
     return [
-        one if node == tables.EVERY_NODE else f"{one} ({node})"
+        grant if node == tables.EVERY_NODE else f"{grant} ({node})"
         for node, given in grants.items()
-        for one in given
+        for grant in given
     ]

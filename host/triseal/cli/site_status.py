@@ -14,12 +14,12 @@ app = typer.Typer()
 
 @app.command(epilog=options.examples("site status", "site status --json"))
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """Show the site, whom it trusts, what runs where."""
+    """Show the site, the keys that it trusts, and the services on its nodes."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        places = [_place(one) for one in placements.places(connection)]
-        trusted = [vars(one) for one in overview.all_trusted(connection)]
+        places = [_place(row) for row in placements.places(connection)]
+        trusted = [vars(row) for row in overview.all_trusted(connection)]
         claimed = [
-            one.name for one in overview.all_nodes(connection) if one.state == overview.TWO_BOARDS
+            row.name for row in overview.all_nodes(connection) if row.state == overview.TWO_BOARDS
         ]
         facts: dict[str, object] = {
             "site": site.name,
@@ -42,16 +42,16 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
     output.table(places, columns, as_json=False, empty="nothing deployed")
 
 
-def _place(one: placements.PlaceFacts) -> output.Facts:
+def _place(place: placements.PlaceFacts) -> output.Facts:
     return {
-        "node": one.node,
-        "service": one.service,
-        "assigned": one.assigned,
-        "due": one.due,
-        "version": one.version,
-        "state": one.state,
-        "why": one.why,
-        "not_after": output.time(one.not_after),
-        "grants": one.grants,
-        "restarts": one.restarts,
+        "node": place.node,
+        "service": place.service,
+        "assigned": place.assigned,
+        "due": place.due,
+        "version": place.version,
+        "state": place.state,
+        "why": place.why,
+        "not_after": output.time(place.not_after),
+        "grants": place.grants,
+        "restarts": place.restarts,
     }

@@ -1,4 +1,4 @@
-"""`triseal site trust-store`, `trust-developer`, `distrust`: whom the site believes."""
+"""`triseal site trust-store`, `trust-developer` and `distrust`: the keys that the site trusts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Fingerprint = Annotated[
     str | None,
     typer.Option(
         "--fingerprint",
-        help="As the owner told you: refuse another key. Use it.",
+        help="Fingerprint from the owner; any other key is refused. Use it.",
         metavar="HEX",
     ),
 ]
@@ -39,7 +39,7 @@ def trust_store(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a Store. Give the fingerprint that its own `triseal store show` tells."""
+    """Trust a Store. Give the fingerprint that its own `triseal store show` prints."""
     certificate = inputs.certificate(files.read(file, inputs.MAX_SIZE))
     request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
@@ -62,19 +62,19 @@ def trust_developer(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", help="The developer's name, as its seals show it.", metavar="NAME"),
+        typer.Option("--name", help="Name of the developer, as in its seals.", metavar="NAME"),
     ] = None,
     fingerprint: Fingerprint = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a developer. Give the fingerprint that the developer's own `triseal dev show` tells."""
-    found = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
-    request.check_fingerprint(found.spki, fingerprint)
+    """Trust a developer. Give the fingerprint that the developer's `triseal dev show` prints."""
+    developer = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
+    request.check_fingerprint(developer.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
-        bundle = site.trust_developer(found.name, found.spki)
-        _show_trust(site, found.name, "developer", bundle.version, as_json=as_json)
+        bundle = site.trust_developer(developer.name, developer.spki)
+        _show_trust(site, developer.name, "developer", bundle.version, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site distrust store 'Example Store'"))
@@ -85,20 +85,20 @@ def distrust(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Believe a Store or developer no longer. Nodes learn it with their next bundle."""
+    """Stop trusting a Store or developer. Nodes learn it with their next bundle."""
     with open_site(home_dir, passphrase_file) as site:
         if kind == "store":
             bundle = site.distrust_store(name)
         elif kind == "developer":
             bundle = site.distrust_developer(name)
         else:
-            raise typer.BadParameter("store or developer", param_hint="KIND")
+            raise typer.BadParameter("give store or developer", param_hint="KIND")
         output.facts({"name": name, "bundle_version": bundle.version}, as_json=as_json)
 
 
 def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:
     with database.reading(site.engine) as connection:
         known = overview.all_trusted(connection)
-    prints = [one.fingerprint for one in known if (one.kind, one.name) == (kind, name)]
+    prints = [key.fingerprint for key in known if (key.kind, key.name) == (kind, name)]
     facts = {"name": name, "fingerprints": prints, "bundle_version": version}
     output.facts(facts, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`triseal site prune`, `clock`."""
+"""`triseal site prune` and `clock`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def prune(
         typer.Option(
             "--keep-days",
             min=pruning.LEAST_DAYS,
-            help="Keep what expired less than so many days ago.",
+            help="Keep records that expired less than so many days ago.",
             metavar="DAYS",
         ),
     ] = pruning.KEEP_DAYS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Delete records of what expired long ago."""
+    """Delete records that expired long ago."""
     with open_site(home_dir) as site:
-        site.check_clock()  # with a wrong one, all would have expired long ago
+        site.check_clock()  # with a wrong clock everything could look expired
         done = pruning.prune(site.engine, int(time.time()), keep_days)
     output.facts(vars(done), as_json=as_json)
 
@@ -40,12 +40,12 @@ def prune(
 @app.command("clock", epilog=options.examples("site clock", "site clock --accept"))
 def site_clock(
     accept: Annotated[
-        bool, typer.Option("--accept", help="The time that this shows is right: sign it.")
+        bool, typer.Option("--accept", help="The time of this computer is right: sign it.")
     ] = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show whether this computer's time is signed."""
+    """Show whether the site signs with this computer's time."""
     with open_site(home_dir) as site:
         if accept:
             site.accept_clock()

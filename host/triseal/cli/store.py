@@ -1,4 +1,4 @@
-"""`triseal store`: the Store."""
+"""`triseal store`: the commands of a Store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Database = Annotated[
     typer.Option(
         "--database",
         envvar="TRISEAL_STORE_DATABASE",
-        help="SQLite file or postgresql: URL instead of the one in the home.",
+        help="SQLite file, or postgresql: URL, to use instead of the one in the home.",
         metavar="URL",
     ),
 ]
@@ -41,7 +41,7 @@ Database = Annotated[
 )
 def init(
     name: Annotated[
-        str, typer.Option("--name", help="The Store's name, as seals will show it.", metavar="NAME")
+        str, typer.Option("--name", help="Name of the Store, as seals show it.", metavar="NAME")
     ],
     algorithm: options.Algorithm = "rsa2048",
     valid_years: Annotated[
@@ -55,7 +55,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a Store: its key and its certificate."""
+    """Create a Store: its key and its certificate."""
     secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
     folder = home_dir or stores.default()
     stores.init(folder, name, algorithm, secret, years(int(time.time()) - CLOCK_SKEW, valid_years))
@@ -72,7 +72,7 @@ def register_developer(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Register a developer. A person has to approve before anything is accepted."""
+    """Register a developer. A person must approve it before the Store accepts anything."""
     data = files.read(file, request.MAX_SIZE)
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.register(data)), as_json=as_json)
@@ -83,14 +83,14 @@ def approve(
     fingerprint: Annotated[
         str,
         typer.Argument(
-            help="As the developer's own `triseal dev show` gives it.", metavar="FINGERPRINT"
+            help="The one that the developer's `triseal dev show` prints.", metavar="FINGERPRINT"
         ),
     ],
     home_dir: options.Home = None,
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a developer, the fingerprint compared."""
+    """Approve a developer after you have compared the fingerprint."""
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.approve(fingerprint)), as_json=as_json)
 
@@ -106,7 +106,7 @@ def submit(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check a package, countersign and keep it. With --out it is also written."""
+    """Check a package, countersign it and keep it. With --out it is also written to a file."""
     submitted = package.read(file)
     with _open(home_dir, database, passphrase_file) as store:
         release, sealed = store.submit(submitted)
@@ -121,20 +121,20 @@ def list_(
         str | None, typer.Argument(help="Only this service.", metavar="SERVICE")
     ] = None,
     developers: Annotated[
-        bool, typer.Option("--developers", help="Developers instead of services.")
+        bool, typer.Option("--developers", help="List developers instead of services.")
     ] = False,
     home_dir: options.Home = None,
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """List what is countersigned, or who may submit."""
+    """List the countersigned services, or the registered developers."""
     with _open(home_dir, database, None) as store:
         if developers:
-            people = [_developer(one) for one in store.developers()]
+            people = [_developer(known) for known in store.developers()]
             shown = ("name", "state", "fingerprint")
             output.table(people, shown, as_json=as_json, empty="no developers")
             return
-        rows = [_release(one) for one in store.releases(service)]
+        rows = [_release(release) for release in store.releases(service)]
     columns = ("service", "version", "security_version", "developer", "submitted_at")
     output.table(rows, columns, as_json=as_json, empty="no services")
 
@@ -143,7 +143,7 @@ def list_(
     epilog=options.examples("store get blink", "store get blink --version 1.0.0 --out b.triseal")
 )
 def get(
-    service: Annotated[str, typer.Argument(help="The service's name.", metavar="SERVICE")],
+    service: Annotated[str, typer.Argument(help="Name of the service.", metavar="SERVICE")],
     version: Annotated[
         str | None,
         typer.Option("--version", help="This version instead of the newest.", metavar="VERSION"),
@@ -155,9 +155,9 @@ def get(
 ) -> None:
     """Write a countersigned package, ready for a site."""
     with _open(home_dir, database, None) as store:
-        release, found = store.get(service, version)
+        release, sealed = store.get(service, version)
     target = out or Path(f"{release.service}-{release.version}{package.SUFFIX}")
-    package.write(target, found)
+    package.write(target, sealed)
     output.facts(_release(release) | _written(target), as_json=as_json)
 
 
@@ -166,7 +166,10 @@ def show(
     cert_out: Annotated[
         Path | None,
         typer.Option(
-            "--cert-out", help="Write the certificate, PEM.", metavar="FILE", readable=False
+            "--cert-out",
+            help="Write the certificate to this file, PEM.",
+            metavar="FILE",
+            readable=False,
         ),
     ] = None,
     home_dir: options.Home = None,
@@ -202,26 +205,26 @@ def _about(store: stores.Store) -> output.Facts:
     }
 
 
-def _developer(one: records.Developer) -> dict[str, object]:
+def _developer(developer: records.Developer) -> dict[str, object]:
     return {
-        "name": one.name,
-        "state": "pending" if one.approved_at is None else "approved",
-        "fingerprint": one.fingerprint,
-        "registered_at": output.time(one.registered_at),
-        "approved_at": output.time(one.approved_at),
+        "name": developer.name,
+        "state": "pending" if developer.approved_at is None else "approved",
+        "fingerprint": developer.fingerprint,
+        "registered_at": output.time(developer.registered_at),
+        "approved_at": output.time(developer.approved_at),
     }
 
 
-def _release(one: records.Release) -> dict[str, object]:
+def _release(release: records.Release) -> dict[str, object]:
     return {
-        "service": one.service,
-        "version": one.version,
-        "security_version": one.security_version,
-        "developer": one.developer,
-        "entry": one.entry,
-        "executable_sha256": one.executable,
-        "metadata_sha256": one.metadata,
-        "submitted_at": output.time(one.submitted_at),
+        "service": release.service,
+        "version": release.version,
+        "security_version": release.security_version,
+        "developer": release.developer,
+        "entry": release.entry,
+        "executable_sha256": release.executable,
+        "metadata_sha256": release.metadata,
+        "submitted_at": output.time(release.submitted_at),
     }
 
 

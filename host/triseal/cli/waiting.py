@@ -1,4 +1,4 @@
-"""Waiting, with progress, until nodes have confirmed a change."""
+"""Waiting for nodes to confirm a change, with a progress bar."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from triseal.site.manager import Manager
 from triseal.site.rules.guarantee import Guarantee
 
 DEFAULT_SECONDS = 5.0
-_LOOK_EVERY = 0.2
+_CHECK_EVERY = 0.2
 
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, help="Seconds to wait for nodes to confirm.", metavar="SECONDS"),
+    typer.Option("--wait", min=0, help="Wait so long for nodes to confirm.", metavar="SECONDS"),
 ]
 
 
 def confirmations(
     site: Manager, found: Guarantee, seconds: float, *, service: str = "", node: str = ""
 ) -> Guarantee:
-    """Wait until all nodes have confirmed, until the bound is past, or as long as was asked for.
+    """Wait until all nodes have confirmed a change, until its bound is past, or the time is up.
 
     Args:
         site: the site.
-        found: what the change guaranteed when it was made.
-        seconds: to wait at most.
-        service, node: what was changed.
+        found: the guarantee at the time of the change.
+        seconds: time to wait at most.
+        service: name of the changed service, or "".
+        node: name of the changed node, or "".
 
-    Returns: how far it is.
+    Returns: the guarantee at the end.
     """
     end = time.monotonic() + seconds
     if not found.waiting or not seconds:
@@ -44,7 +45,7 @@ def confirmations(
     with shown("confirmed by", total) as report:
         report(total - len(found.waiting))
         while found.waiting and time.monotonic() < end:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_CHECK_EVERY)
             found = site.guarantee(service=service, node=node)
             report(total - len(found.waiting))
     return found
@@ -52,11 +53,11 @@ def confirmations(
 
 @contextlib.contextmanager
 def shown(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """How many nodes are so far, on the terminal only: what is printed for programs stays as it is.
+    """Show the number of nodes so far, but only on a terminal: output for programs stays the same.
 
     Args:
-        what: they are.
-        total: nodes.
+        what: what the nodes have done, such as "confirmed by".
+        total: number of nodes.
     """
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
     console = Console(stderr=True)

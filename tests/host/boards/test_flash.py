@@ -361,7 +361,7 @@ LINES: tuple[tuple[str, list[str], int, str], ...] = (
         "nodes and ports that don't pair",
         ["--board", "esp32", "--firmware", "{esp32}", "--node", "a", "--node", "b"],
         2,
-        "as many as ports",
+        "one for each --port",
     ),
 )
 

@@ -45,7 +45,7 @@ def test_people_read_the_same(settled: Commands) -> None:
     assert "kitchen\tadded" in settled.run("site", "nodes")
     assert "log (kitchen)" in settled.run("site", "services")
     assert "nothing deployed" in settled.run("site", "status")
-    assert settled.run("site", "revoke", "thermo", "log") == "no node concerned\n"
+    assert settled.run("site", "revoke", "thermo", "log") == "it concerns no node\n"
 
 
 def test_a_change_says_what_it_guarantees(settled: Commands) -> None:
