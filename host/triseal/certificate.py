@@ -88,7 +88,8 @@ def tbs(
 
     Args:
         algorithm: AlgorithmIdentifier of the signature, DER.
-        issuer, subject: names, DER.
+        issuer: name of the issuer, DER.
+        subject: name of the subject, DER.
         spki: the subject's SubjectPublicKeyInfo, DER.
         validity: first and last second.
         serial: serial number, from `new_serial`.
@@ -121,7 +122,8 @@ def issue(
 
     Args:
         signer: signs with the issuer's key.
-        issuer, subject: names, DER.
+        issuer: name of the issuer, DER.
+        subject: name of the subject, DER.
         spki: the subject's SubjectPublicKeyInfo, DER.
         validity: first and last second.
         serial: serial number, from `new_serial`.

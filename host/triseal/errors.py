@@ -87,7 +87,7 @@ class NoPassphrase(Failure):
     advice = "Use --passphrase-file or TRISEAL_PASSPHRASE, or run it in a terminal."
 
 
-# What a developer gives.
+# Input from developers.
 
 
 class BadName(Failure):
@@ -148,7 +148,7 @@ class OtherFingerprint(Failure):
     advice = "Do not trust it: get file and fingerprint again, each from the owner directly."
 
 
-# What a Store refuses.
+# Refusals of a Store.
 
 
 class UnknownDeveloper(Failure):
@@ -186,7 +186,7 @@ class DamagedStore(Failure):
     advice = "Restore the Store's home from a backup."
 
 
-# What people inspect.
+# Files that people inspect.
 
 
 class NotRecognised(Failure):

@@ -94,7 +94,8 @@ def make(first: bytes, second: bytes) -> bytes:
     """Put two seals that contradict each other into evidence.
 
     Args:
-        first, second: seals (DER) of any roles, in any order.
+        first: a seal of any role, DER.
+        second: another seal of any role, DER; the order does not matter.
 
     Returns: the evidence, DER. Its signatures are not verified here but by `check`.
 
@@ -162,10 +163,11 @@ def check(data: bytes, trust: Trust) -> Finding:
 
 
 def contradiction(earlier: seal.Seal, later: seal.Seal) -> Finding:
-    """Find the contradiction between two seals, whoever signed them.
+    """Find the contradiction between two seals. Signatures are not verified.
 
     Args:
-        earlier, later: the seals.
+        earlier: the earlier seal.
+        later: the later seal.
 
     Raises:
         NoContradiction: there is none.
@@ -203,54 +205,62 @@ def role_of(data: bytes) -> seal.Seal:
     return seal.parse(data, seal.DEVELOPER)
 
 
-def _check_comparable(one: seal.Seal, other: seal.Seal) -> None:
+def _check_comparable(first: seal.Seal, second: seal.Seal) -> None:
     """Check that both seals have one signer and one subject, so that they must agree."""
-    if one.issuer != other.issuer:
+    if first.issuer != second.issuer:
         raise NoContradiction("they have different signers")
-    if one.predecessor is not None and one.predecessor == other.predecessor:
+    if first.predecessor is not None and first.predecessor == second.predecessor:
         return
     # Nodes may run different releases, so that the versions in site seals prove nothing.
-    if one.service != other.service or not _same_version(one, other) or one.role == seal.SITE:
+    if (
+        first.service != second.service
+        or not _same_version(first, second)
+        or first.role == seal.SITE
+    ):
         raise NoContradiction("they are about different things")
 
 
-def _differences(one: seal.Seal, other: seal.Seal) -> tuple[str, ...]:
+def _differences(first: seal.Seal, second: seal.Seal) -> tuple[str, ...]:
     fields = ["service", "executable_hash", "executable_size", "metadata_hash"]
     fields += ["service_version", "security_version"]
-    if other.role == seal.STORE:  # the key in a site seal is the node's, in others the signer's
+    if second.role == seal.STORE:  # the key in a site seal is the node's, in others the signer's
         fields.append("spki")
-    differing = [name for name in fields if getattr(one, name) != getattr(other, name)]
-    if differing == ["service_version"] and one.role == other.role and _same_version(one, other):
+    differing = [name for name in fields if getattr(first, name) != getattr(second, name)]
+    if (
+        differing == ["service_version"]
+        and first.role == second.role
+        and _same_version(first, second)
+    ):
         return ()  # 1.2 and 1.2.0 with the same content are two spellings, not a contradiction
     return tuple(differing)
 
 
-def _same_version(one: seal.Seal, other: seal.Seal) -> bool:
-    return _version(one) == _version(other)
+def _same_version(first: seal.Seal, second: seal.Seal) -> bool:
+    return _version(first) == _version(second)
 
 
-def _version(one: seal.Seal) -> object:
-    text = str(one.service_version)
+def _version(sealed: seal.Seal) -> object:
+    text = str(sealed.service_version)
     try:
         return version.parse(text)
     except BadVersion:
         return text  # the profile allows any text: then only equal texts are equal versions
 
 
-def _check_signed(one: seal.Seal, entries: Sequence[Entry]) -> None:
-    keys.check_signed(one, entries, one.not_before)
+def _check_signed(sealed: seal.Seal, entries: Sequence[Entry]) -> None:
+    keys.check_signed(sealed, entries, sealed.not_before)
 
 
-def _check_one_signer(one: seal.Seal, other: seal.Seal, entries: Sequence[Entry]) -> None:
+def _check_one_signer(first: seal.Seal, second: seal.Seal, entries: Sequence[Entry]) -> None:
     """Check that one key signed both seals: two keys of one name may belong to two parties."""
-    _check_signed(one, entries)
-    mine = [entry for entry in entries if _signed_by(one, entry)]
-    _check_signed(other, mine)
+    _check_signed(first, entries)
+    mine = [entry for entry in entries if _signed_by(first, entry)]
+    _check_signed(second, mine)
 
 
-def _signed_by(one: seal.Seal, entry: Entry) -> bool:
+def _signed_by(sealed: seal.Seal, entry: Entry) -> bool:
     try:
-        _check_signed(one, [entry])
+        _check_signed(sealed, [entry])
     except errors.SealError:
         return False
     return True

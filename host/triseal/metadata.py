@@ -115,7 +115,7 @@ def canonical(values: dict[str, object]) -> bytes:
     except ValueError as error:
         raise BadMetadata(f"it can't be written as JSON in UTF-8: {error}") from None
     if len(data) > MAX_METADATA:
-        raise BadMetadata(f"more than {MAX_METADATA} octets")
+        raise BadMetadata(f"more than {MAX_METADATA} bytes")
     return data
 
 
@@ -130,7 +130,7 @@ def load(data: bytes) -> dict[str, object]:
             another type.
     """
     if len(data) > MAX_METADATA:
-        raise BadMetadata(f"more than {MAX_METADATA} octets")
+        raise BadMetadata(f"more than {MAX_METADATA} bytes")
     try:
         values = json.loads(data.decode(), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:

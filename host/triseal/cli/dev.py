@@ -46,7 +46,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create your key, and the request with which a Store registers you."""
+    """Create your key and your request. A Store registers you with the request."""
     folder = home_dir or home.default()
     secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
     output.facts(_facts(home.init(folder, name, algorithm, secret), folder), as_json=as_json)
@@ -122,7 +122,7 @@ def sign(
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
 def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
-    """Write your self-signed request, which proves that you hold your key."""
+    """Write your self-signed request. It proves that you hold your key."""
     pem = home.request_pem(home_dir or home.default())
     if out is None:
         typer.echo(pem.decode(), nl=False)
@@ -137,9 +137,9 @@ def show(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     output.facts(_facts(home.show(folder), folder), as_json=as_json)
 
 
-def _facts(found: request.Request, folder: Path) -> output.Facts:
+def _facts(parsed: request.Request, folder: Path) -> output.Facts:
     return {
-        "name": found.name,
-        "fingerprint": request.fingerprint(found.spki),
+        "name": parsed.name,
+        "fingerprint": request.fingerprint(parsed.spki),
         "request": str(folder / home.REQUEST),
     }

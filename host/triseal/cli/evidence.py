@@ -49,8 +49,8 @@ def make(
         raise typer.BadParameter("give two seals, or one package with both seals")
     made = evidence.make(*pair)
     files.write(out, made)
-    found = evidence.contradiction(*evidence.parse(made))
-    output.facts(asdict(found) | {"evidence": str(out)}, as_json=as_json)
+    finding = evidence.contradiction(*evidence.parse(made))
+    output.facts(asdict(finding) | {"evidence": str(out)}, as_json=as_json)
 
 
 @app.command(
@@ -72,16 +72,16 @@ def check(
         store_keys=[_entry(path) for path in store_cert or ()],
         developers=[_entry(path) for path in developer or ()],
     )
-    found = evidence.check(files.read(file, evidence.MAX_SIZE), trust)
-    output.facts({"proven": True} | asdict(found), as_json=as_json)
+    finding = evidence.check(files.read(file, evidence.MAX_SIZE), trust)
+    output.facts({"proven": True} | asdict(finding), as_json=as_json)
 
 
 def _seals(paths: list[Path]) -> list[bytes]:
     if len(paths) == 1:
-        found = package.read(paths[0])
-        if not found.store_seal:
+        content = package.read(paths[0])
+        if not content.store_seal:
             raise NoContradiction(f"{paths[0]} has only one seal")
-        return [found.developer_seal, found.store_seal]
+        return [content.developer_seal, content.store_seal]
     return [pem.decode(files.read(path, _MAX_SEAL_TEXT))[1] for path in paths]
 
 
@@ -91,5 +91,5 @@ def _entry(path: Path) -> evidence.Entry:
     label, der = pem.decode(data)
     if label == pem.REQUEST:
         return request.parse(der).entry
-    found = x509.parse(der)
-    return bytes(found.subject), bytes(found.spki)
+    parsed = x509.parse(der)
+    return bytes(parsed.subject), bytes(parsed.spki)

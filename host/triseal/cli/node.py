@@ -95,7 +95,7 @@ def provision(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a board a node: copy the code, let it make its key, issue its certificate.
+    """Make a board a node. It gets code, makes its key, and gets certificate and trust bundle.
 
     A board with unknown files is refused, unless --clean or --keep says what to do with them. A
     board that ran code which you do not trust must be erased and flashed first (`triseal node
@@ -172,7 +172,7 @@ def renew(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Renew the services of the node at this port, and remove those that are not assigned."""
+    """Renew the services of the node at this port. Others are removed."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
         status = installation.renew(site, board, node, report)
     _show(status, as_json=as_json)
@@ -180,7 +180,7 @@ def renew(
 
 @app.command(epilog=options.examples("node status --port virtual:kitchen --json"))
 def status(port: PortName, as_json: options.Json = False) -> None:
-    """Show the state of a board and its services, which continue to run."""
+    """Show the state of a board and its services. They continue to run."""
     with Port(port) as line:
         _show(agent.ask(line), as_json=as_json)
 

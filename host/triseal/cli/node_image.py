@@ -84,7 +84,7 @@ def image_(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make one file to flash, with MicroPython, agent, trust bundle, settings and a token.
+    """Make one file to flash. It holds MicroPython, agent, trust bundle, settings and a token.
 
     The board uses the token to enrol, by itself at its server or over its cable (`triseal node
     enrol`). A new image of a node makes older ones void.

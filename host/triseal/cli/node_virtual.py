@@ -64,7 +64,7 @@ def virtual_(
     brown_out: _BrownOut = None,
     slow_flash: _SlowFlash = 0,
 ) -> None:
-    """Run a virtual board until Ctrl-C: a real MicroPython with a port of its own."""
+    """Run a virtual board until Ctrl-C. It is a real MicroPython with a port of its own."""
     if not _HEAP.fullmatch(heap):
         raise typer.BadParameter("give a size such as 64k or 1m, or bytes", param_hint="--heap")
     if filesystem not in ("posix", "littlefs"):

@@ -47,10 +47,10 @@ def grant(
 ) -> None:
     """Give grants to a service, on all or some nodes. Prints when they are in force."""
     with open_site(home_dir) as site:
-        found = waiting.confirmations(
+        guarantee = waiting.confirmations(
             site, site.grant(service, grants, node or (), force=force), wait, service=service
         )
-    guarantees.show(found, as_json=as_json)
+    guarantees.show(guarantee, as_json=as_json)
 
 
 @app.command(
@@ -66,7 +66,7 @@ def revoke(
 ) -> None:
     """Take grants from a service. Prints when no node can use them any more."""
     with open_site(home_dir) as site:
-        found = waiting.confirmations(
+        guarantee = waiting.confirmations(
             site, site.revoke(service, grants, node or ()), wait, service=service
         )
-    guarantees.show(found, as_json=as_json)
+    guarantees.show(guarantee, as_json=as_json)

@@ -49,7 +49,7 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a site: its key, its CA certificate, its first trust bundle."""
+    """Create a site. It gets a key, a CA certificate and a first trust bundle."""
     folder = home_dir or home.default()
     secret = options.new_passphrase(passphrase_file, WHO, none=no_passphrase)
     founding = Founding(name, algorithm, lifetime, database_url)

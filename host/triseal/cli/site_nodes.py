@@ -65,8 +65,8 @@ def retire(
 ) -> None:
     """Cut a node off forever. Prints when it runs nothing any more."""
     with open_site(home_dir) as site:
-        found = waiting.confirmations(site, site.retire(node), wait, node=node)
-    guarantees.show(found, as_json=as_json)
+        guarantee = waiting.confirmations(site, site.retire(node), wait, node=node)
+    guarantees.show(guarantee, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site nodes", "site nodes --json"))

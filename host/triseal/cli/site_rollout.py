@@ -59,7 +59,7 @@ Wait = Annotated[
     typer.Option(
         "--wait",
         min=0,
-        help="Wait so long for the nodes to run it; fail if one does not.",
+        help="Seconds to wait until the nodes run it; the command fails if one does not.",
         metavar="SECONDS",
     ),
 ]
@@ -98,17 +98,19 @@ def rollout(
         if share is not None:
             on = site.wave(service, int(share.rstrip("%")))
         watch = Watch(site, service)
-        found = site.roll_back(service, on) if back else site.rollout(service, on, version=version)
-        found = _waited(site, watch, service, found, wait)
-    guarantees.show(found, as_json=as_json)
+        guarantee = (
+            site.roll_back(service, on) if back else site.rollout(service, on, version=version)
+        )
+        guarantee = _waited(site, watch, service, guarantee, wait)
+    guarantees.show(guarantee, as_json=as_json)
 
 
 def _waited(
-    site: Manager, watch: Watch, service: str, found: Guarantee, seconds: float
+    site: Manager, watch: Watch, service: str, guarantee: Guarantee, seconds: float
 ) -> Guarantee:
     """Wait until the nodes run it, and return the guarantee then. Raises NotConfirmed."""
-    if not seconds or not found.nodes:
-        return found
-    with waiting.shown("running on", len(found.nodes)) as report:
-        watch.wait(found.nodes, seconds, report=report)
-    return site.guarantee_at(service, found.nodes)
+    if not seconds or not guarantee.nodes:
+        return guarantee
+    with waiting.shown("running on", len(guarantee.nodes)) as report:
+        watch.wait(guarantee.nodes, seconds, report=report)
+    return site.guarantee_at(service, guarantee.nodes)

@@ -83,7 +83,7 @@ def serve(
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
 ) -> None:
-    """Serve the site's nodes until SIGTERM, with renewals, changes, files and the time.
+    """Serve the site's nodes until SIGTERM. They get renewals, changes, files and the time.
 
     Prints one line of JSON with its ports once nodes can connect, and logs to standard error.
     """

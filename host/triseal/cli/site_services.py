@@ -97,10 +97,10 @@ def undeploy(
 ) -> None:
     """Take a service from a node. Prints when it has stopped there."""
     with open_site(home_dir) as site:
-        found = waiting.confirmations(
+        guarantee = waiting.confirmations(
             site, site.undeploy(node, service), wait, service=service, node=node
         )
-    guarantees.show(found, as_json=as_json)
+    guarantees.show(guarantee, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site restart kitchen thermo"))

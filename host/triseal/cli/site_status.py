@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command(epilog=options.examples("site status", "site status --json"))
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """Show the site, the keys that it trusts, and the services on its nodes."""
+    """Show the site, the trusted keys, and what runs where."""
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         places = [_place(row) for row in placements.places(connection)]
         trusted = [vars(row) for row in overview.all_trusted(connection)]

@@ -90,7 +90,7 @@ def approve(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Approve a developer after you have compared the fingerprint."""
+    """Approve a developer. Compare the fingerprint before."""
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.approve(fingerprint)), as_json=as_json)
 
@@ -127,7 +127,7 @@ def list_(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the countersigned services, or the registered developers."""
+    """List countersigned services, or registered developers."""
     with _open(home_dir, database, None) as store:
         if developers:
             people = [_developer(known) for known in store.developers()]

@@ -20,18 +20,18 @@ _CHECK_EVERY = 0.2
 
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, help="Wait so long for nodes to confirm.", metavar="SECONDS"),
+    typer.Option("--wait", min=0, help="Seconds to wait for nodes to confirm.", metavar="SECONDS"),
 ]
 
 
 def confirmations(
-    site: Manager, found: Guarantee, seconds: float, *, service: str = "", node: str = ""
+    site: Manager, guarantee: Guarantee, seconds: float, *, service: str = "", node: str = ""
 ) -> Guarantee:
     """Wait until all nodes have confirmed a change, until its bound is past, or the time is up.
 
     Args:
         site: the site.
-        found: the guarantee at the time of the change.
+        guarantee: the guarantee at the time of the change.
         seconds: time to wait at most.
         service: name of the changed service, or "".
         node: name of the changed node, or "".
@@ -39,16 +39,16 @@ def confirmations(
     Returns: the guarantee at the end.
     """
     end = time.monotonic() + seconds
-    if not found.waiting or not seconds:
-        return found
-    total = len(found.confirmed) + len(found.ended) + len(found.waiting)
+    if not guarantee.waiting or not seconds:
+        return guarantee
+    total = len(guarantee.confirmed) + len(guarantee.ended) + len(guarantee.waiting)
     with shown("confirmed by", total) as report:
-        report(total - len(found.waiting))
-        while found.waiting and time.monotonic() < end:
+        report(total - len(guarantee.waiting))
+        while guarantee.waiting and time.monotonic() < end:
             time.sleep(_CHECK_EVERY)
-            found = site.guarantee(service=service, node=node)
-            report(total - len(found.waiting))
-    return found
+            guarantee = site.guarantee(service=service, node=node)
+            report(total - len(guarantee.waiting))
+    return guarantee
 
 
 @contextlib.contextmanager

@@ -90,7 +90,7 @@ def verify(scene: Scene) -> str:
         installation.offer(scene.board, service, made.files(), silent)
         for service, made in scene.deployed.items()
     ]
-    slowest, heap = (max(one[key] for one in facts) for key in ("ms", "heap"))
+    slowest, heap = (max(fact[key] for fact in facts) for key in ("ms", "heap"))
     return f"{NODE} runs the ten steps for both: {slowest} ms each, {heap // 1024} KiB heap in use"
 
 
@@ -112,7 +112,8 @@ def silent(step: str, done: int, total: int) -> None:
 
     Args:
         step: name of the step.
-        done, total: bytes.
+        done: bytes done.
+        total: bytes in all.
     """
 
 

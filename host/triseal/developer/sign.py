@@ -42,7 +42,8 @@ def sign(
     Args:
         developer: the developer.
         release: the statement.
-        name, executable: file name and bytes, from executable.read.
+        name: file name of the executable, from executable.read.
+        executable: its bytes.
         validity: validity of the seal, see `years`.
 
     Returns: a package without a Store seal.

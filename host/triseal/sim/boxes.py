@@ -104,7 +104,8 @@ def line(x: Sequence[float], y: Sequence[float]) -> Line:
     """Fit a least-squares line.
 
     Args:
-        x, y: coordinates of two points or more.
+        x: first coordinates of two points or more.
+        y: their second coordinates.
     """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     slope, intercept = (float(c) for c in np.polyfit(xs, ys, 1))

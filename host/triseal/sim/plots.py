@@ -50,7 +50,8 @@ def grid(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure
     """Make a figure of the common width with a grid of axes, without pyplot: no window, no state.
 
     Args:
-        rows, columns: size of the grid.
+        rows: rows of the grid.
+        columns: columns of the grid.
         height: height of the figure, inches.
         options: options of `Figure.subplots`.
 

@@ -140,8 +140,8 @@ def distance(first: NDArray[np.int64], second: NDArray[np.int64]) -> Distance:
     """Compute the distance of two samples of bytes per second.
 
     Args:
-        first, second: the samples, each of any shape and not empty. `relative` refers to the mean
-            of the first.
+        first: a sample of any shape, not empty; `relative` refers to its mean.
+        second: another sample of any shape, not empty.
     """
     a, b = np.sort(first, axis=None), np.sort(second, axis=None)
     grid = np.union1d(a, b)

@@ -243,7 +243,8 @@ class Fleet(Manager):
         Args:
             service: name of the service, whose newest release is held (`add_package`).
             on: names of nodes that have it; None for all nodes, also later ones.
-            seconds, steady: as in `await_running`.
+            seconds: as in `await_running`.
+            steady: as in `await_running`.
             version: the version that the newest release must have, if somebody else may add one; ""
                 for any.
 

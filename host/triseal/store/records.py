@@ -65,22 +65,22 @@ class Release:
         return str(names.common_name(seal.parse(self.developer_seal, seal.DEVELOPER).issuer))
 
 
-def register(connection: Connection, found: Request, request: bytes, now: int) -> Developer:
+def register(connection: Connection, parsed: Request, request: bytes, now: int) -> Developer:
     """Add a developer who waits for approval. A known developer stays as it is.
 
     Args:
         connection: a writing transaction.
-        found: the parsed request.
+        parsed: the parsed request.
         request: the request, PEM or DER, which is kept as proof.
         now: the time, Unix seconds.
     """
-    mark = fingerprint(found.spki)
+    mark = fingerprint(parsed.spki)
     known = _developer(connection, mark)
     if known is not None:
         return known
-    row = {"fingerprint": mark, "name": found.name, "spki": found.spki, "registered_at": now}
+    row = {"fingerprint": mark, "name": parsed.name, "spki": parsed.spki, "registered_at": now}
     connection.execute(insert(DEVELOPERS).values(request=request, **row))
-    return Developer(mark, found.name, found.spki, now, None)
+    return Developer(mark, parsed.name, parsed.spki, now, None)
 
 
 def approve(connection: Connection, mark: str, now: int) -> Developer:

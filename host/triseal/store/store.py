@@ -188,7 +188,10 @@ def init(
     """Create a Store.
 
     Args:
-        home, name, algorithm, passphrase: as in `authority.init`.
+        home: the folder; it must not exist, or be empty.
+        name: name of the Store, 1 to 64 bytes.
+        algorithm: one of signer.ALGORITHMS.
+        passphrase: encrypts the key; None leaves the key unencrypted.
         validity: validity of the certificate.
 
     Returns: the certificate.

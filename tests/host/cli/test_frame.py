@@ -80,7 +80,7 @@ def test_one_code_has_one_meaning() -> None:
 
 
 LINES: tuple[tuple[str, BaseException, str], ...] = (
-    ("a refusal", errors.HashMismatch(), "hash-mismatch: the executable is not what"),
+    ("a refusal", errors.HashMismatch(), "hash-mismatch: the executable differs from"),
     ("a refusal with a detail", errors.Rollback("1, had 2"), "accepted before (1, had 2); raise"),
     ("a refusal that nobody foresaw", errors.OutOfTune("x"), "out-of-tune: x; "),
     ("a file that is not there", FileNotFoundError(2, "No such file", "x"), "file-not-found: x: "),

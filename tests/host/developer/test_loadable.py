@@ -117,7 +117,7 @@ REFUSED: tuple[tuple[str, str, bytes, str], ...] = (
     ("an image with an empty module", "app.romfs", image(main=b""), "cut off"),
     ("an image without an entry", "app.romfs", image(util=GOOD), "has 0"),
     ("an image with the node's own", "app.romfs", image(main=GOOD, nlsm=GOOD), "the node's own"),
-    ("an image with a source", "app.romfs", romfs.pack({"main.py": b""}), "not a .mpy file"),
+    ("an image with a source", "app.romfs", romfs.pack({"main.py": b""}), "no .mpy file"),
     ("an image that was cut off", "app.romfs", image(main=GOOD)[:-2], "another size"),
 )  # fmt: skip
 

@@ -232,3 +232,32 @@ def test_an_import_against_an_arrow_is_found(source: str) -> None:
     sentence, whose, refused = ARROWS[0]
     assert against_arrow(whose + ".trust", source, whose, refused), sentence
     assert not against_arrow("triseal.site.views.overview", source, whose, refused)
+
+
+def documented(source: str) -> Iterator[tuple[str, list[str], str]]:
+    """Name, arguments and docstring of each public function of a module."""
+    bodies = [ast.parse(source).body]
+    for body in bodies:
+        for node in body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                bodies.append(node.body)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
+                named = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+                extra = [node.args.vararg] if node.args.vararg else []
+                names = [one.arg for one in named + extra if one.arg not in ("self", "cls")]
+                yield node.name, names, ast.get_docstring(node) or ""
+
+
+def test_public_functions_of_the_host_name_their_arguments() -> None:
+    """Ruff's D417 sees only docstrings that have a section `Args`. Commands are left out, as the
+    help of their options is in the signature, and so are pytest's fixtures."""
+    seen, wrong = 0, []
+    for path in (ROOT / "host/triseal").rglob("*.py"):
+        if path.parent.name == "cli" or path.name == "testing.py":
+            continue
+        for name, arguments, text in documented(path.read_text(encoding="utf-8")):
+            seen += bool(arguments)
+            if any(argument[0] != "_" for argument in arguments) and "Args:" not in text:
+                wrong.append(f"{path.name}: {name}")
+    assert seen > 300
+    assert wrong == []

@@ -117,20 +117,20 @@ def set_time(port: Port, signed: bytes, patience: float = PATIENCE) -> NodeStatu
     """
     end = _end(port, patience)
     _send(port, messages.write(messages.TIME, signed), end)
-    found = _told(port, end)
-    while any(one.state in _UNSETTLED for one in found.services):
+    status = _told(port, end)
+    while any(service.state in _UNSETTLED for service in status.services):
         try:
-            found = _told(port, end)
+            status = _told(port, end)
         except NoAgent:
             raise NoAgent("the node's agent does not finish starting its services") from None
-    return found
+    return status
 
 
 def _told(port: Port, end: float) -> NodeStatus:
-    found = _ask(port, end, refusals=True)
-    if not found.time:
+    status = _ask(port, end, refusals=True)
+    if not status.time:
         raise errors.NoTrustedTime("the node still says so after it got the time")
-    return found
+    return status
 
 
 def _ask(port: Port, end: float, *, refusals: bool = False) -> NodeStatus:
@@ -220,7 +220,7 @@ def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
         time=now,
         bundle_version=bundle_version,
         heap_free=heap_free,
-        services=tuple(_service(*one) for one in listed),
+        services=tuple(_service(*values) for values in listed),
         serials={name: serial for name, serial, _ in held},
         nonce=nonce,
     )

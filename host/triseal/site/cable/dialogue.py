@@ -74,7 +74,7 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
     """
     if status.node != node:
         raise OtherBoard(f"the agent says that it is {status.node!r}, not {node}")
-    states = {one.name: one.state for one in status.services}
+    states = {service.name: service.state for service in status.services}
     told = {
         name: (serial, states[name])
         for name, serial in status.serials.items()

@@ -54,7 +54,7 @@ def _install(_: object, connection: Connection, tables: list[Table], **__: Any) 
     """
     first = revision in tables
     made = {table.name for table in tables}
-    watched = [one for one in _WATCHED if first or one[0] in made]
+    watched = [table for table in _WATCHED if first or table[0] in made]
     if first:
         connection.execute(revision.insert().values(id=1, number=1))
     dialect = connection.dialect.name

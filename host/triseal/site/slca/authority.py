@@ -196,7 +196,9 @@ class Authority:
         Args:
             version: version of the bundle.
             issued_at: the time, Unix seconds.
-            site_keys, store_keys, developers: the keys as (name, SubjectPublicKeyInfo), all DER.
+            site_keys: keys of the site as (name, SubjectPublicKeyInfo), both DER.
+            store_keys: keys of Stores, in the same form.
+            developers: keys of developers, in the same form.
 
         Returns: the bundle, DER.
         """

@@ -39,7 +39,11 @@ class Carrier(Protocol):
         """Wait until the other end has taken enough of what was sent. Raises one of Ended."""
 
     def send(self, frames: list[bytes]) -> int:
-        """Send frames. Returns the number of bytes."""
+        """Send frames, and return the number of bytes.
+
+        Args:
+            frames: the frames, in order.
+        """
 
     def close(self) -> None:
         """Close the connection at once."""

@@ -23,13 +23,13 @@ class Peer:
         admit: the full check, for each HELLO and whenever the site has changed.
         recheck: the part of that check whose result can change for an admitted node. It runs for
             each message: the site may have retired the node since the message before.
-        anew: whether the node may say HELLO again, because a message may have been lost.
+        may_start_over: whether the node may say HELLO again, because a message may have been lost.
     """
 
     node: str
     admit: Check
     recheck: Check
-    anew: bool = False
+    may_start_over: bool = False
 
 
 def by_certificate(certificate: bytes, site: str) -> Peer:
@@ -65,7 +65,7 @@ def by_proof(snapshot: Snapshot, node: str, nonce: bytes, signature: bytes) -> P
     spki = snapshot.desired.of(snapshot.connection, node, snapshot.now).spki
     keys.parse(spki).verify(proof.tbs(node, nonce), signature)
     check = partial(_check_key, node=node, spki=spki)
-    return Peer(node, check, check, anew=True)
+    return Peer(node, check, check, may_start_over=True)
 
 
 def _check_key(snapshot: Snapshot, node: str, spki: bytes) -> None:

@@ -27,16 +27,33 @@ class Channel(Protocol):
     """The services that a session needs from its connection."""
 
     async def answer(self, task: Task) -> Answer:
-        """Run a task in the signing pipeline, and return its recorded answer."""
+        """Run a task in the signing pipeline, and return its recorded answer.
+
+        Args:
+            task: makes the answer.
+        """
 
     def send(self, frames: list[bytes]) -> None:
-        """Send frames to the node."""
+        """Send frames to the node.
+
+        Args:
+            frames: the frames, in order.
+        """
 
     async def pace(self, units: int) -> None:
-        """Wait until the allowance of the node has so many units of work."""
+        """Wait until the allowance of the node has so many units of work.
+
+        Args:
+            units: number of units.
+        """
 
     def log_line(self, service: str, text: str) -> None:
-        """Take one line of the node's log."""
+        """Take one line of the node's log.
+
+        Args:
+            service: name of the service that wrote it.
+            text: the line.
+        """
 
 
 class Session:
@@ -78,7 +95,7 @@ class Session:
                 effect.
         """
         kind, values = messages.parse(message)
-        if kind == messages.HELLO and self._peer.anew:
+        if kind == messages.HELLO and self._peer.may_start_over:
             self.greeted = False
         if (kind == messages.HELLO) == self.greeted:
             raise errors.BadMessage("out of order")

@@ -28,7 +28,8 @@ class Twins:
 
         Args:
             node: name of the node.
-            older, newer: the network addresses of the two connections.
+            older: network address of the replaced connection.
+            newer: network address of the new connection.
             now: seconds of a monotonic clock.
 
         Returns: whether two boards are likely: the addresses alternated, or connections were

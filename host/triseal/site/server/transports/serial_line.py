@@ -83,17 +83,17 @@ class Line:
         asked = False
         while True:
             limits = self._limits
-            found = await self._take(limits.line_seconds if asked else limits.quiet_seconds)
-            if found is None:
+            message = await self._take(limits.line_seconds if asked else limits.quiet_seconds)
+            if message is None:
                 if asked:
                     raise TimeoutError
                 asked = True
-                self._ask(self._nonce(), anew=True)
-            elif found[0] == _REJECTED:
+                self._ask(self._nonce(), start_over=True)
+            elif message[0] == _REJECTED:
                 pass  # the node lost a part; it starts again when it misses the rest
-            elif found[0] != _STATUS:
-                return found
-            elif not messages.parse(found)[1][2]:
+            elif message[0] != _STATUS:
+                return message
+            elif not messages.parse(message)[1][2]:
                 raise Restarted("it reports that it has no time")
 
     async def ask(self) -> tuple[tuple[Any, ...], bytes]:
@@ -109,7 +109,7 @@ class Line:
         patience = _FIRST_TRY
         while (left := end - self._loop.time()) > 0:
             nonce = self._nonce()
-            self._ask(nonce, anew=patience > _STUCK)
+            self._ask(nonce, start_over=patience > _STUCK)
             status = await self.answer(messages.STATUS, min(patience, left), nonce)
             if status is not None:
                 hello = await self.answer(messages.HELLO, left)
@@ -133,11 +133,11 @@ class Line:
         """
         end = self._loop.time() + seconds
         while (left := end - self._loop.time()) > 0:
-            found = await self._take(left)
-            if found is None:
+            message = await self._take(left)
+            if message is None:
                 break
-            if found[0] == 0xA0 + kind and _begins_with(found, nonce):
-                return found
+            if message[0] == 0xA0 + kind and _begins_with(message, nonce):
+                return message
         return None
 
     def unread(self, message: bytes) -> None:
@@ -157,11 +157,11 @@ class Line:
         Returns: the number of bytes on the line.
         """
         before = self._out.size
-        for one in frames:
-            self._out.add(_SIGN + base64.b64encode(one[_HEAD:]) + b"\n")
-        octets = self._out.size - before
+        for frame in frames:
+            self._out.add(_SIGN + base64.b64encode(frame[_HEAD:]) + b"\n")
+        size = self._out.size - before
         self._write()
-        return octets
+        return size
 
     async def drain(self) -> None:
         """Wait until the node has taken enough. Raises TimeoutError or BoardGone."""
@@ -191,9 +191,9 @@ class Line:
     def _nonce(self) -> bytes:
         return self._mark + secrets.token_bytes(_NONCE_BYTES - _MARK_BYTES)
 
-    def _ask(self, nonce: bytes, *, anew: bool) -> None:
-        """Ask the node for a STATUS. With `anew`, drop what still waits to be sent."""
-        if anew:
+    def _ask(self, nonce: bytes, *, start_over: bool) -> None:
+        """Ask the node for a STATUS. With `start_over`, drop what waits to be sent."""
+        if start_over:
             self._out.clear()
         self._out.add(b"\n")  # ends a line that a person or another sender left incomplete
         self.send([messages.frame(messages.write(messages.ASK, nonce))])
