@@ -5,6 +5,7 @@ And each one exists: `triseal` has the command and its options, the Makefile the
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import shlex
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import typer
 
+from boards.code import mpy
 from docs import build
 from tests.lifecycle import walk
+from triseal import metadata
 from triseal.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,3 +188,32 @@ def test_make_has_the_target_and_its_variables(page: str, words: str) -> None:
     assert re.search(rf"^{re.escape(words.split(maxsplit=1)[0])}:.* ## ", _MAKEFILE, re.MULTILINE)
     for variable in re.findall(r"\b([A-Z]+)=", words):
         assert f"$({variable})" in _MAKEFILE, variable
+
+
+def code(kind: str) -> list[tuple[str, str]]:
+    """(page, text) of all blocks of a language."""
+    found = [(page, _FENCE.findall((ROOT / page).read_text(encoding="utf-8"))) for page in pages()]
+    return [(page, text) for page, several in found for name, text in several if name == kind]
+
+
+@pytest.mark.parametrize(("page", "text"), code("python"))
+def test_code_in_documents_is_code(page: str, text: str) -> None:
+    """What a board runs is compiled for a board."""
+    if "async def main(ctx)" in text:
+        mpy.check_source(text.encode(), page)
+    else:
+        ast.parse(text, page)
+
+
+@pytest.mark.parametrize(("page", "text"), code("json"))
+def test_metadata_in_documents_is_metadata(page: str, text: str) -> None:
+    found = metadata.load(text.encode())
+    assert metadata.parse(metadata.complete(text.encode(), str(found["name"]), "app.py"))
+
+
+def test_the_examples_are_all_named_where_they_are_listed() -> None:
+    folder = ROOT / "host" / "examples"
+    files = [path for kind in ("*.py", "*.json") for path in folder.rglob(kind)]
+    there = {path.relative_to(folder).as_posix() for path in files}
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`([a-z_/]+\.\w+)`", text)) == there
