@@ -74,7 +74,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "too-fast": (
         "the service sends more than a node can carry",
-        "Let it send less; device/README.md lists the limits",
+        "Let it send less; device/SERVICES.md lists the limits",
     ),
     "missing-module": (
         "the service needs a module that the board does not have",
