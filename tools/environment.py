@@ -113,7 +113,7 @@ def pip(python: Path, log: Path, *arguments: str) -> None:
                 print(f"environment: {line}", end="", file=sys.stderr, flush=True)
     if running.returncode:
         why = reason(log.read_text(encoding="utf-8"))
-        raise SystemExit(f"environment: {why} (all of pip's words: {log})")
+        raise SystemExit(f"environment: {why} (pip's whole output: {log})")
 
 
 def install_locked(folder: Path) -> None:

@@ -87,7 +87,7 @@ def check_host() -> None:
         SystemExit: with one line that says what to do.
     """
     if sys.platform != "linux":
-        stop("needs Linux: debootstrap makes nothing elsewhere")
+        stop("needs Linux, because debootstrap runs nowhere else")
     if os.geteuid() != 0:
         stop("needs root: sudo make fresh DISTRIBUTION=trixie")
     for program, package in PROGRAMS.items():

@@ -100,5 +100,5 @@ def _fact(line: str) -> tuple[str, Any]:
     name, value = literals.pair(line)
     parts = value if type(value) is tuple else (value,)
     if tuple(type(part) for part in parts) != _KINDS.get(name):
-        raise DeviceFailed("what the board says of itself is nothing that boards say")
+        raise DeviceFailed("the board did not print its facts as boards do")
     return name, value

@@ -25,7 +25,7 @@ class Stream(Port):
             self._descriptor = int(self._serial.fileno())
         except (OSError, AttributeError):
             self.close()
-            raise NotASerialPort(f"{self.port} is none that can be waited for") from None
+            raise NotASerialPort(f"the system cannot wait for {self.port}") from None
         os.set_blocking(self._descriptor, False)
 
     def fileno(self) -> int:

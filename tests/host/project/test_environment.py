@@ -54,7 +54,7 @@ def refusal(folder: Path, *arguments: str) -> str:
         environment.pip(PYTHON, folder / "pip.log", *options, *arguments)
     line = str(caught.value)
     assert "\n" not in line
-    assert line.endswith(f"(all of pip's words: {folder / 'pip.log'})")
+    assert line.endswith(f"(pip's whole output: {folder / 'pip.log'})")
     return line
 
 

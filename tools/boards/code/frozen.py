@@ -98,5 +98,5 @@ def in_firmware(data: bytes) -> bool:
 def _is_ours(found: set[str]) -> bool:
     own = name()
     if found - {own}:
-        raise OtherAgent(f"the firmware has {min(found - {own})} in it, here is {own}")
+        raise OtherAgent(f"the firmware has {min(found - {own})}, this computer has {own}")
     return bool(found)

@@ -121,10 +121,10 @@ def unpack(image: bytes) -> dict[str, bytes]:
         BadFolder: it is not written as `pack` writes images, or is not complete.
     """
     if not image.startswith(_HEADER):
-        raise BadFolder("it does not begin as ROMFS images do")
+        raise BadFolder("the image does not begin with the magic number of ROMFS")
     length, at = _read_number(image, len(_HEADER), len(image))
     if length != len(image) - at:
-        raise BadFolder("a ROMFS image of another size")
+        raise BadFolder("the ROMFS image has another size than it states")
     found: dict[str, bytes] = {}
     folders = [("", at, len(image))]
     while folders:
@@ -134,20 +134,20 @@ def unpack(image: bytes) -> dict[str, bytes]:
             size, begin = _read_number(image, begin, at)
             path = folder + image[begin : begin + size].decode("ascii", "replace")
             if path in found or len(found) + len(folders) > MAX_FILES or begin + size > at:
-                raise BadFolder("the names in a ROMFS image")
+                raise BadFolder("the ROMFS image has a bad name, or too many files")
             if kind == _FILE:
                 found[path] = _read_data(image, begin + size, at)
             elif kind == _FOLDER and path.count("/") < MAX_DEPTH - 1:
                 folders.append((path + "/", begin + size, at))
             else:
-                raise BadFolder(f"a record of kind {kind} in a ROMFS image")
+                raise BadFolder(f"the ROMFS image must not have a record of kind {kind} there")
     return found
 
 
 def _read_data(image: bytes, at: int, end: int) -> bytes:
     kind, begin, at = _read_record(image, at, end)
     if kind != _DATA or at != end:
-        raise BadFolder("a file in a ROMFS image without its contents")
+        raise BadFolder("the ROMFS image has a file without contents")
     return image[begin:at]
 
 
@@ -156,7 +156,7 @@ def _read_record(image: bytes, at: int, end: int) -> tuple[int, int, int]:
     kind, at = _read_number(image, at, end)
     size, at = _read_number(image, at, end)
     if size > end - at:
-        raise BadFolder("a ROMFS image that was cut off")
+        raise BadFolder("the ROMFS image was cut off")
     return kind, at, at + size
 
 
@@ -167,7 +167,7 @@ def _read_number(image: bytes, at: int, end: int) -> tuple[int, int]:
         value = value << 7 | byte & 0x7F
         if not byte & 0x80:
             return value, at
-    raise BadFolder("a number in a ROMFS image")
+    raise BadFolder("the ROMFS image has a malformed number")
 
 
 def _records(files: dict[str, bytes]) -> bytes:

@@ -66,7 +66,7 @@ def image_chip(data: bytes) -> str:
     Raises: BadFirmware.
     """
     if len(data) < 32 or data[0] != _MAGIC:
-        raise BadFirmware("no image for a chip of Espressif's")
+        raise BadFirmware("the file is no image for an Espressif chip")
     *_, entry, number = _HEADER.unpack_from(data)
     if entry in _ESP8266_IRAM:
         return "esp8266"
