@@ -10,7 +10,7 @@
     ASSIGN   site   service, site seal, files: (name, size, SHA-256)
     REMOVE   site   services
     RENEW    node   the node's time or 0, held: (service, serial)
-    RENEWED  site   deltas: (service, serial, not before, not after, signature)
+    RENEWED  site   not before, not after, deltas: (service, serial, signature)
     REFUSED  site   service (or the node that would enrol), code
     RENEWNOW site   services
     FETCH    node   SHA-256, offset, length
@@ -98,7 +98,7 @@ _FIELDS = (
     "no[nih]",
     "[n]",
     "w[ns]",
-    "[nswwo]",
+    "ww[nso]",
     "nc",
     "[n]",
     "hii",

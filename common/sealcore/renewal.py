@@ -1,8 +1,13 @@
 """When to renew a site seal: pure functions of times, in whole seconds, and random bits.
 
-A site whose services started together would renew them together for ever. So every seal draws one
-moment in the last quarter of its lifetime (the paper's backoff, section IV), and every wait after a
-failure is drawn too. `random_bits` is any integer with at least 32 fresh random low bits.
+A site whose nodes started together would renew their seals together for ever. So a node draws one
+moment in the last quarter of a seal's lifetime (the paper's backoff, section IV), and every wait
+after a failure is drawn too. `random_bits` is any integer with at least 32 fresh random low bits.
+
+The services of one node are renewed together, in one message (`companions`). Their new seals begin
+and end together, and a node makes one draw for all of them. If it made one for each, the earliest
+would decide for all: 30 services would be renewed 16 % more often, and 1000 nodes that started
+together would send most of their renewals within the first 40 s of 1250 s.
 
 `window`, `share_of` and `lead` also take NumPy arrays of int64 in place of `random_bits`: the
 simulation runs this very code.
@@ -17,6 +22,7 @@ _WHOLE = const(1000)
 _FIRST_CEILING = const(2)
 _MOST_DOUBLINGS = const(16)  # keeps the shift small however long a site is away
 _MASK = const(0xFFFFFFFF)
+_EACH_S = const(2)  # what a slow board needs to check a seal
 
 
 def share_of(count: int, random_bits: int) -> int:
@@ -45,21 +51,40 @@ def window(lifetime: int, share: int = SHARE) -> int:
     return min((lifetime * share + _WHOLE - 1) // _WHOLE, max(lifetime - 1, 0))
 
 
-def lead(seconds: int, random_bits: int) -> int:
-    """How long before expiry to renew: 1 .. `seconds`; 0, at expiry, if there is no window."""
+def lead(seconds: int, random_bits: int, count: int = 1) -> int:
+    """How long before expiry to renew: 1 .. `seconds`; 0, at expiry, if there is no window.
+
+    Where `count` seals are renewed together, the last one must have been checked before it expires:
+    each but the first makes the shortest lead two seconds longer, up to half of the window.
+    """
     if seconds == 0:
         return 0
-    return 1 + share_of(seconds, random_bits)
+    least = 1 + min(_EACH_S * (count - 1), (seconds - 1) // 2)
+    return least + share_of(seconds + 1 - least, random_bits)
 
 
-def draw(not_before: int, not_after: int, random_bits: int, share: int = SHARE) -> int:
-    """When to renew this seal; call once per seal and keep the answer.
+def draw(
+    not_before: int, not_after: int, random_bits: int, share: int = SHARE, count: int = 1
+) -> int:
+    """When to renew this seal; call once for all seals of these times and keep the answer.
 
-    For 5000 s and the default share: 1250 s to 1 s before `not_after`, both ends included. Drawing
-    again at every look would drift to the early end, and the spread would be gone. Raises
-    ValueError if the seal ends before it begins.
+    For 5000 s and the default share: 1250 s to 1 s before `not_after`, both ends included; for 30
+    seals 1250 s to 59 s. Drawing again at every look would drift to the early end, and the spread
+    would be gone. Raises ValueError if the seal ends before it begins.
+
+    Args:
+        not_before: first second of the seal, Unix seconds.
+        not_after: last second of the seal, Unix seconds.
+        random_bits: at least 32 random bits.
+        share: part of the lifetime to draw from, thousandths.
+        count: how many seals the node holds.
     """
-    return not_after - lead(window(not_after - not_before, share), random_bits)
+    return not_after - lead(window(not_after - not_before, share), random_bits, count)
+
+
+def opens(not_before: int, not_after: int, share: int = SHARE) -> int:
+    """The first moment that `draw` may choose for this seal."""
+    return not_after - window(not_after - not_before, share)
 
 
 def retry_delay(attempt: int, random_bits: int, now: int, not_after=None) -> int:
@@ -95,11 +120,19 @@ def connect_delay(random_bits: int, spread: int = CONNECT_SPREAD) -> int:
     return share_of(spread, random_bits)
 
 
-def pending(seals, now: int) -> list:
-    """Names of the seals to renew now: the expired ones first, then by expiry.
+def companions(seals, now: int) -> list:
+    """Names of the seals to renew now, those that expire first in front; none unless one is due.
 
-    `seals` gives (name, due, not_after) for each. An expired service stands still, so it goes
-    before one that merely is due; both orders are the order of `not_after`.
+    With what is due go the other seals whose windows have opened: in one message each costs a third
+    less, and the radio wakes up once. From then on they stay together, since their new seals begin
+    and end together.
+
+    Args:
+        seals: (name, due, opens, not_after) of each.
+        now: Unix seconds.
     """
+    if not [1 for one in seals if one[1] <= now]:
+        return []
     # The name settles ties: MicroPython's sort isn't stable.
-    return [name for _, name in sorted((end, name) for name, due, end in seals if due <= now)]
+    found = sorted([(end, name) for name, due, opened, end in seals if min(due, opened) <= now])
+    return [name for _, name in found]

@@ -137,7 +137,11 @@ async def _main(node) -> None:
             if turns % _TURNS == 0:
                 _round(node, feed)
             going = line.turn() or "server" in node.settings or node.services
-            line.take()
+            if node.link and node.link.renewed:
+                node.link.work()
+                turns = -1  # the watchdog is fed before the next one
+            else:
+                line.take()  # not in between: it wants room for what it loads
             short = 0
         except BaseException as error:
             short = _survive(node, error, short)

@@ -157,6 +157,8 @@ class Dial(link.Link):
         del message, messages
         duties.take(self, kind, values)
         del duties, values
+        while self.renewed:  # beside them there is no room for more
+            await asyncio.sleep_ms(_PAUSE_MS)
         memory.free()
 
     async def _send_all(self, writer) -> None:

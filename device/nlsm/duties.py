@@ -154,23 +154,29 @@ def _remove(link, gone) -> None:
             one.finish("remove", "stopped", "removed")
 
 
-def _renewed(link, deltas) -> None:
+def _renewed(link, not_before, not_after, deltas) -> None:
+    link.validity = not_before, not_after
+    link.renewed = deltas
+
+
+def renew(link, name, serial, signature) -> None:
+    """Take one of the renewals that have come."""
     from sealcore import delta
 
-    for name, *changes in deltas:
-        one = link.node.services.get(name)
-        if not one:
-            continue
-        link.answered(name)
-        try:
-            installer.renew(link.node, one, delta.apply(starter.site_seal(one), *changes))
-        except errors.SealError as error:
-            # The copy at hand may be what is wrong: ask for the whole seal, after a while.
-            print("triseal: %s: renewal: %s: %s" % (name, error.code, error))
-            one.serial = b""
-            if error.code == "expired":
-                link.doubt_time()
-            link.answered(name, link.node.clock.now() + 1)
+    one = link.node.services.get(name)
+    if not one:
+        return
+    link.answered(name)
+    try:
+        seal = delta.apply(starter.site_seal(one), serial, *link.validity, signature)
+        installer.renew(link.node, one, seal)
+    except errors.SealError as error:
+        # The copy at hand may be what is wrong: ask for the whole seal, after a while.
+        print("triseal: %s: renewal: %s: %s" % (name, error.code, error))
+        one.serial = b""
+        if error.code == "expired":
+            link.doubt_time()
+        link.answered(name, link.node.clock.now() + 1)
 
 
 def _refused(link, name, code) -> None:

@@ -60,6 +60,7 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
         one.due = now + _SOON_S
         if node.link:
             node.link.doubt_time()
+    one.later = one.due
 
 
 def renew(node, one, seal: bytes) -> None:

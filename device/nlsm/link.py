@@ -5,13 +5,13 @@
 
 Nothing that runs depends on it: without a site, services live as long as their seals. The moment
 of each renewal is drawn (`sealcore.renewal`), so that nodes which started together don't come
-together.
+together. What one node holds is renewed together.
 """
 
 from sealcore import errors
 from sealcore.compat import const
 
-from . import clock
+from . import clock, memory
 
 _ANSWER_MS = const(30000)
 # How soon after it was told the time a node asks for it again, at first and at the most: where it
@@ -29,6 +29,8 @@ class Link:
     peer       identity.Identity of the server, by its certificate; None where there is no TLS
     patience   until when services wait for what the site has to say, by clock.ms()
     question   clock.Question of the last HELLO
+    renewed    deltas that have come and wait for their turns
+    validity   of the seals that they make
     _out       frames that wait to be sent
 
     What carries it has `send(message)` and `drop()`.
@@ -47,6 +49,7 @@ class Link:
         self.greeted = False
         self._asked = {}
         self._untold = {}
+        self.renewed = []
         self._again = _DOUBT_MS
         self._doubted = clock.ms()
         self._end_download()
@@ -74,7 +77,7 @@ class Link:
         if name == "retry_delay":
             return renewal.retry_delay(values[0], bits, *values[1:])
         if name == "draw":
-            return renewal.draw(values[0], values[1], bits)
+            return renewal.draw(*values, bits, renewal.SHARE, len(self.node.services))
         return renewal.connect_delay(bits, self.node.settings.get("spread", renewal.CONNECT_SPREAD))
 
     def tick(self) -> None:
@@ -88,7 +91,10 @@ class Link:
                 self.drop()
                 return
         if self.download:
-            self._finish_download()
+            try:
+                self.download.finish()
+            except Exception as error:  # out of memory, or the flash is full
+                self._fail(error)
         for one in self.node.services.values():
             if one.state == "expired":
                 self.doubt_time()
@@ -96,26 +102,61 @@ class Link:
         while self._untold and len(self._out) < MOST_OUT // 2:
             self.report(self._untold.popitem()[1])
 
-    def _finish_download(self) -> None:
+    def work(self) -> None:
+        """Take one of the renewals that have come. The agent calls it once in a turn: to check all
+        of them takes longer than services and the watchdog can wait."""
+        one = self.renewed.pop(0)
         try:
-            self.download.finish()
+            from . import linked
+
+            linked.load()
+            from . import duties
+
+            duties.renew(self, *one)
+            del duties, linked
         except Exception as error:  # out of memory, or the flash is full
-            self.say(getattr(error, "code", type(error).__name__), error)
-            self.drop()
+            self.renewed = []
+            self._fail(error)
+        for name in self._asked:  # the site is not silent: the node is at work
+            self.expect(name)
+        if not self.renewed:
+            memory.free()
+
+    def _fail(self, error) -> None:
+        self.say(getattr(error, "code", type(error).__name__), error)
+        self.drop()
 
     def _due(self) -> list:
         try:
             now = self.node.clock.now()
         except errors.NoTrustedTime:
             return []
-        found = []
+        due = False
         for one in self.node.services.values():
             if one.not_after and one.name not in self._asked:
                 if one.due is None:
-                    one.due = self._draw("draw", one.not_before, one.not_after)
-                if one.due <= now:
-                    found.append((one.not_after, one.name))
-        return [name for _, name in sorted(found)]
+                    one.due = self._moment(one)
+                due = due or one.due <= now
+        return self._together(now) if due else []
+
+    def _moment(self, one) -> int:
+        """When to renew a seal: with those that came with it."""
+        for other in self.node.services.values():
+            same = other.not_after == one.not_after and other.not_before == one.not_before
+            if same and other.due:
+                return other.due
+        return self._draw("draw", one.not_before, one.not_after)
+
+    def _together(self, now: int) -> list:
+        from sealcore import renewal
+
+        seals = []
+        for one in self.node.services.values():
+            if one.not_after and one.name not in self._asked:
+                # What was refused goes with no other.
+                opens = max(one.later, renewal.opens(one.not_before, one.not_after))
+                seals.append((one.name, one.due, opens, one.not_after))
+        return renewal.companions(seals, now)
 
     def ask(self, names) -> None:
         """Ask for the renewal of these services."""
@@ -156,6 +197,8 @@ class Link:
         one = self.node.services.get(name)
         if one:
             one.due = again
+            if again:
+                one.later = again
 
     def report(self, one, evidence=()) -> None:
         """Tell the site what has become of a service."""

@@ -63,6 +63,7 @@ class Service:
     once       whether its metadata says that it is not started again when it has failed
     retry      when to start it again, by clock.ms(); 0 unless it has failed
     due        when to renew its seal, Unix seconds; None until that is drawn
+    later      Unix seconds: it was refused, and is asked for with no other until then
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     offered    serial of what replaces it
     denied     how often it used what no grant gives
@@ -72,7 +73,7 @@ class Service:
     # the table of each service would take twice the memory.
     lent = ()
     _said = ()  # since when, and how many values and lines too many
-    restarts = fails = retry = denied = 0
+    restarts = fails = retry = denied = later = 0
     once = False
     offered = b""
     then = ""

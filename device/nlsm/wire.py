@@ -61,14 +61,8 @@ class Wire(link.Link):
             from . import duties
 
             duties.take(self, kind, values)
-        except errors.SealError as error:
-            self._fail(error.code, error)
-        except Exception as error:  # out of memory, or the flash is full
-            self._fail(type(error).__name__, error)
-
-    def _fail(self, code: str, error) -> None:
-        self.say(code, error)
-        self.drop()
+        except Exception as error:  # also out of memory, or the flash is full
+            self._fail(error)
 
     def drop(self) -> None:
         """Begin anew: the site answers this HELLO by WELCOME."""

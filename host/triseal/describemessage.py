@@ -12,7 +12,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("assign", "service site_seal files", "name size sha256"),
     ("remove", "services", ""),
     ("renew", "time held", "service serial"),
-    ("renewed", "deltas", "service serial valid_from valid_to signature"),
+    ("renewed", "valid_from valid_to deltas", "service serial signature"),
     ("refused", "service code", ""),
     ("renew now", "services", ""),
     ("fetch", "sha256 offset length", ""),

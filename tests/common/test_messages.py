@@ -20,7 +20,7 @@ SAMPLES = (
     (messages.ASSIGN, "thermo", b"seal", [("app.mpy", 100000, HASH)]),
     (messages.REMOVE, ["thermo", "lamp"]),
     (messages.RENEW, 0, [("thermo", NONCE)]),
-    (messages.RENEWED, [("thermo", NONCE, 1795363200, 1795368200, b"\x01" * 256)]),
+    (messages.RENEWED, 1795363200, 1795368200, [("thermo", NONCE, b"\x01" * 256)]),
     (messages.REFUSED, "thermo", "not-granted"),
     (messages.RENEWNOW, []),
     (messages.FETCH, HASH, 2048, 2048),

@@ -89,19 +89,70 @@ def test_the_first_connect_after_boot_is_spread():
     assert renewal.connect_delay(HIGHEST, 0) == 0
 
 
-# Each row: sentence; name, due, not_after of each seal; the names at 1000.
-ORDERS = (
-    ("nothing is due", (("a", 1001, 1100), ("b", 1500, 1600)), []),
-    ("due is due at its second", (("a", 1000, 1100),), ["a"]),
-    (
-        "expired first, then by expiry",
-        (("far", 990, 1300), ("gone", 800, 900), ("near", 995, 1005), ("later", 1200, 1300)),
-        ["gone", "near", "far"],
-    ),
-    ("ties by name", (("c", 1, 2), ("a", 1, 2), ("b", 1, 2)), ["a", "b", "c"]),
+# Each row: sentence; seals together; shortest and longest lead for windows of 1250 s and 15 s.
+LEADS = (
+    ("one: a second", 1, 1, 1250, 1, 15),
+    ("each more takes two seconds to check", 2, 3, 1250, 3, 15),
+    ("thirty", 30, 59, 1250, 8, 15),
+    ("never more than half of the window", 1000, 625, 1250, 8, 15),
 )
 
 
-def test_pending_takes_what_is_due_and_the_expired_first():
+def test_what_is_renewed_together_leaves_time_to_check_all_of_it():
+    for sentence, count, shortest, longest, shorter, long in LEADS:
+        assert renewal.lead(1250, LOWEST, count) == shortest, sentence
+        assert renewal.lead(1250, HIGHEST, count) == longest, sentence
+        assert renewal.lead(15, LOWEST, count) == shorter, sentence
+        assert renewal.lead(15, HIGHEST, count) == long, sentence
+    assert [renewal.lead(seconds, LOWEST, 64) for seconds in range(6)] == [0, 1, 1, 2, 2, 3]
+    assert renewal.draw(0, 5000, LOWEST, 250, 30) == 4941
+    assert renewal.draw(0, 5000, HIGHEST, 250, 30) == 3750
+
+
+BEGIN = 1795363200
+
+
+def test_no_draw_comes_before_a_window_opens_and_the_highest_comes_then():
+    for lifetime in (0, 1, 2, 3, 4, 5000, 2147483647):
+        end = BEGIN + lifetime
+        opened = renewal.opens(BEGIN, end)
+        for count in (1, 30):
+            first = renewal.draw(BEGIN, end, HIGHEST, 250, count)
+            assert opened == first <= renewal.draw(BEGIN, end, LOWEST, 250, count)
+    assert renewal.opens(BEGIN, BEGIN + 5000) == BEGIN + 3750
+    assert renewal.opens(BEGIN, BEGIN + 5000, 0) == BEGIN + 5000
+
+
+# Each row: sentence; name, due, when the window opens, not_after of each seal; the names at 1000.
+ORDERS = (
+    ("no seal", (), []),
+    ("nothing is due", (("a", 1001, 900, 1100), ("b", 1500, 1000, 1600)), []),
+    ("due is due at its second", (("a", 1000, 900, 1100),), ["a"]),
+    (
+        "with it go those whose windows have opened",
+        (("a", 1200, 900, 1300), ("b", 1000, 900, 1100), ("c", 1050, 1000, 1100)),
+        ["b", "c", "a"],
+    ),
+    (
+        "and no others",
+        (("a", 1001, 1001, 1200), ("b", 1000, 900, 1100), ("c", 5000, 1001, 5000)),
+        ["b"],
+    ),
+    ("what is due goes though its window is shut", (("a", 1000, 1400, 1500),), ["a"]),
+    (
+        "expired first, then by expiry",
+        (
+            ("far", 990, 900, 1300),
+            ("gone", 800, 700, 900),
+            ("near", 1004, 995, 1005),
+            ("later", 1200, 1100, 1300),
+        ),
+        ["gone", "near", "far"],
+    ),
+    ("ties by name", (("c", 1, 1, 2), ("a", 1, 1, 2), ("b", 9999, 1, 2)), ["a", "b", "c"]),
+)
+
+
+def test_what_is_due_takes_along_what_may_be():
     for sentence, seals, names in ORDERS:
-        assert renewal.pending(seals, 1000) == names, sentence
+        assert renewal.companions(seals, 1000) == names, sentence

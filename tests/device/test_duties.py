@@ -45,6 +45,7 @@ class Link:
     node = Node
     greeted = True
     peer = question = download = None
+    renewed = ()
     log = "log"
     def answered(name, again=None):
         print("answered", name, again and again - T)
@@ -84,7 +85,7 @@ installer.renew = renew
 installer.refuse = lambda node, one, error, seal, folder: print("refuse", one.name, error.code)
 installer.recheck = lambda node, one: print("recheck", one.name)
 starter.site_seal = lambda one: b"kept"
-delta.apply = lambda seal, change: change
+delta.apply = lambda seal, serial, begin, end, signature: signature
 download.Download = Download
 download.check_files = lambda files: print("files")
 download.digest = lambda path: path[-1]
@@ -107,6 +108,8 @@ def have(*names):
 def take(kind, *values):
     try:
         duties.take(Link, kind, values)
+        while Link.renewed:
+            duties.renew(Link, *Link.renewed.pop(0))
     except errors.SealError as error:
         print("!", error.code)
 """
@@ -116,10 +119,10 @@ ROOT = "/triseal/incoming"
 
 # (what comes, what the node does)
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("a delta", "have('a')\ntake(messages.RENEWED, [('a', b'new')])",
+    ("a delta", "have('a')\ntake(messages.RENEWED, 1, 2, [('a', b's', b'new')])",
      "answered a None renew a b'new'"),
     ("a delta that has expired when it comes: either clock may be wrong",
-     "have('a')\ntake(messages.RENEWED, [('a', b'old')])",
+     "have('a')\ntake(messages.RENEWED, 1, 2, [('a', b's', b'old')])",
      "answered a None renew a b'old' triseal: a: renewal: expired: doubt answered a 1"),
     ("the time once more", "take(messages.TIME, b't')", "answered = None time b't' check"),
     ("the time, but from before the floor",
@@ -128,9 +131,9 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a time that nobody has signed",
      "def bad(*_):\n    raise errors.BadSignature\ntiming.take = bad\ntake(messages.TIME, b't')",
      "answered = None ! bad-signature"),
-    ("a delta of what is not here", "take(messages.RENEWED, [('a', b'new')])", ""),
+    ("a delta of what is not here", "take(messages.RENEWED, 1, 2, [('a', b's', b'new')])", ""),
     ("a delta that does not fit, and one that does",
-     "have('a', 'b')\ntake(messages.RENEWED, [('a', b'bad'), ('b', b'new')])\n"
+     "have('a', 'b')\ntake(messages.RENEWED, 1, 2, [('a', b's', b'bad'), ('b', b's', b'new')])\n"
      "print(Node.services['a'].serial)",
      "answered a None renew a b'bad' triseal: a: renewal: bad-signature: answered a 1"
      " answered b None renew b b'new' b''"),

@@ -9,7 +9,7 @@ from tests.device import on_micropython
 
 LINK = """
 import time
-from nlsm import clock, installer, link, service
+from nlsm import clock, duties, installer, link, service
 from sealcore import errors, messages
 
 PERIOD = time.ticks_add(0, -1) + 1
@@ -26,6 +26,7 @@ T = 1795363200
 
 class Node:
     settings = {}
+    held = 0
     services = {}
     clock = clock.Clock(T)
 
@@ -60,6 +61,20 @@ Node.clock.set(T, 0)
 """
 FULL = "l._out = [b''] * %d\n"
 
+# What becomes of a renewal that has come.
+RENEWED = """
+def renew(link, name, *changes):
+    print("take", name)
+    if name == "short":
+        raise MemoryError("short")
+    link.answered(name, T + 99999)
+
+duties.renew = renew
+
+def come(*names):
+    duties.take(l, messages.RENEWED, [1, 2, [(name, 1, 2) for name in names]])
+"""
+
 # (what happens on a link l, what is said)
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("what is due is asked for, once", "have('a', T)\nhave('b', T + 9)\ntick()\ntick(1)",
@@ -67,6 +82,40 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("to the second", "have('a', T + 9)\ntick(8)\nprint('-')\ntick(1)", "- renew a:16"),
     ("what ends first comes first", "have('a', T, 900)\nhave('b', T, 100)\ntick()",
      "renew b:16 a:16"),
+    ("with it goes what may be due by now, and what may not does not",
+     "have('a', T + 3760)\nhave('b', T + 4990)\nhave('c', T + 8000, 9000)\n"
+     "have('d', T + 4900, 4999)\ntick(3759)\nprint('-')\ntick(1)\ntick(1)",
+     "- renew d:16 a:16 b:16"),
+    ("what came together is renewed together, at one drawn moment",
+     "a, b, c, d = have('a'), have('b'), have('c', end=5001), have('d')\nd.not_before += 1\n"
+     "tick(1)\nprint(a.due == b.due, c.due != T + 5000 != d.due)\n"
+     "c.due = d.due = T + 4999\ntick(a.due - T - 2)\nprint('-')\ntick(1)",
+     "True True - renew a:16 b:16 d:16 c:16"),
+    ("a moment that is drawn leaves time to check what else there is",
+     "for n in range(40):\n    have('s%02d' % n, end=5000 + n)\ntick()\n"
+     "print(all([one.not_after - one.due >= 79 for one in Node.services.values()]))", "True"),
+    ("what was refused goes with nothing before its time",
+     "have('a', T + 3760)\nhave('b', T + 3900)\nl.answered('b', T + 3770)\ntick(3760)\n"
+     "print('-')\nhave('c', T + 3765)\ntick(9)\ntick(1)", "renew a:16 - renew c:16 renew b:16"),
+    ("nor what the node refused",
+     "Node.link, a = l, have('a', T + 3800)\nb = have('b', T + 4000)\ntick(3780)\n"
+     "installer.refuse(Node, b, errors.Rollback(), b'', '')\ntick(20)",
+     "report b refused 0 triseal: b refused: rollback renew a:16"),
+    ("nor what was asked for already",
+     "have('a', T + 3760)\nhave('b', T + 4990)\ntick(3755)\n"
+     "l.ask(['b'])\ntick(5)", "renew b:16 renew a:16"),
+    ("renewals that have come are taken one in each turn, in their order",
+     RENEWED + "come(*'abc')\nwhile l.renewed:\n    print('-')\n    l.work()",
+     "- take a - take b - take c"),
+    ("who has sent them is not silent meanwhile",
+     RENEWED + "for name in 'abc':\n    have(name, T)\ntick()\nTicks.now += 29000\n"
+     "come('a')\nl.work()\ntick(30)\nprint('-')\ntick(1)",
+     "renew a:16 b:16 c:16 take a - triseal: link: no-answer: the site does not answer drop"),
+    ("one that can't be checked for want of memory ends it",
+     RENEWED + "come('short', 'a')\nl.work()\nprint(l.renewed)",
+     "take short triseal: link: MemoryError: short drop []"),
+    ("what has come goes with its connection",
+     RENEWED + "come('a', 'b')\nl.work()\nl._begin()\nprint(l.renewed)", "take a []"),
     ("before WELCOME nothing is", "l.greeted = False\nl.report(have('a', T))\ntick(100)", ""),
     ("without a time nothing is", "Node.clock = clock.Clock(T)\nhave('a', T)\ntick()", ""),
     ("what has no seal yet is not due", "have('a', T, -T)\ntick()", ""),

@@ -93,7 +93,7 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
         5,
         [("blink", b"s" * 16)],
     ),
-    messages.RENEWED: ([("blink", b"s" * 16, 1, 2, b"sig")],),
+    messages.RENEWED: (1, 2, [("blink", b"s" * 16, b"sig")]),
     messages.REFUSED: ("blink", "expired"),
     messages.RENEWNOW: (["blink"],),
     messages.FETCH: (b"h" * 32, 0, 100),

@@ -221,8 +221,10 @@ class Node:
             self.seals[service] = der
             self.files[service] = files
         elif kind == messages.RENEWED:
-            for service, *changes in values[0]:
-                self.seals[service] = delta.apply(self.seals[service], *changes)
+            begin, end, deltas = values
+            for service, serial, signature in deltas:
+                held = self.seals[service]
+                self.seals[service] = delta.apply(held, serial, begin, end, signature)
 
     def _exactly(self, size: int) -> bytes:
         data = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
+import time
 
 from sealcore import messages
 
@@ -52,9 +53,10 @@ class Client:
             self.seal_octets = len(seal)
             self.serials[service] = _serial_of(seal)
 
-    def ask(self, service: str) -> None:
-        """Send RENEW for one service."""
-        self.send(messages.write(messages.RENEW, 0, [(service, self.serials[service])]))
+    def ask(self, *services: str) -> None:
+        """Send one RENEW for these services."""
+        held = [(service, self.serials[service]) for service in services]
+        self.send(messages.write(messages.RENEW, int(time.time()), held))
 
     def renewed(self, service: str) -> None:
         """Read its RENEWED.
@@ -66,6 +68,16 @@ class Client:
             raise RuntimeError(f"{messages.parse(message)} instead of RENEWED")
         at = message.index(service.encode()) + len(service) + _SERIAL_HEAD
         self.serials[service] = message[at : at + 16]
+
+    def all_renewed(self, count: int) -> None:
+        """Read the RENEWED of so many services."""
+        while count > 0:
+            kind, values = messages.parse(self.read())
+            if kind != messages.RENEWED:
+                raise RuntimeError(f"{kind} {values} instead of RENEWED")
+            for service, serial, _signature in values[2]:
+                self.serials[service] = serial
+                count -= 1
 
     def send(self, message: bytes) -> None:
         """Send one frame with `message`."""

@@ -17,7 +17,7 @@ from sealcore import renewal
 from triseal.sim import engine, sizes, traffic
 from triseal.sim.parameters import Parameters
 
-SITE = Parameters(services=40, churn=1e-5, runs=20)
+SITE = Parameters(services=40, churn=1e-5, runs=20, companions="none")
 MILLION = Parameters(nodes=25_000, services=40, runs=1)
 _ROUNDS = 3
 

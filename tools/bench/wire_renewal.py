@@ -5,6 +5,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import Figure
@@ -14,7 +15,10 @@ from bench._site import Site, server
 _NODE = "kitchen"
 _SERVICE = "thermostat"
 _RENEWALS = 20
+_TOGETHER = 30
+_BATCHES = 10
 _BLOCK = 65536
+_SOURCE = b"async def main(ctx):\n    pass\n"
 
 
 def measure() -> Iterator[Figure]:
@@ -22,30 +26,47 @@ def measure() -> Iterator[Figure]:
 
     Counted by a relay between node and site: everything that TCP carries. The baseline is the whole
     seal by itself, without a frame or a record around it.
+
+    `wire.renewal.batch30`: one of 30 services that a node renews together, with P-256 keys and
+    names of usual length. The baseline is one of the same services renewed one after the other.
     """
     for algorithm in ("rsa2048", "p256"):
-        with tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder:
-            yield _measure(Path(folder), algorithm)
+        with _connected(algorithm, [_SERVICE]) as (client, relay):
+            each = _octets(client, relay, [[_SERVICE]] * _RENEWALS)
+            yield Figure(f"wire.renewal.{algorithm}", each, "bytes", float(client.seal_octets))
+    services = [f"service-{number:02}" for number in range(_TOGETHER)]
+    with _connected("p256", services) as (client, relay):
+        together = _octets(client, relay, [services] * _BATCHES)
+        alone = _octets(client, relay, [[service] for service in services] * _BATCHES)
+        yield Figure(f"wire.renewal.batch{_TOGETHER}", together, "bytes", alone)
 
 
-def _measure(folder: Path, algorithm: str) -> Figure:
-    with Site(folder, algorithm) as site:
-        site.add_service(_SERVICE, b"async def main(ctx):\n    pass\n")
-        site.add_node(_NODE, [_SERVICE])
-        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+@contextmanager
+def _connected(algorithm: str, services: list[str]) -> "Iterator[tuple[Client, Relay]]":
+    """A node with seals of these services, at a site with a server, and the relay in between."""
+    with (
+        tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder,
+        Site(Path(folder), algorithm) as site,
+    ):
+        for service in services:
+            site.add_service(service, _SOURCE)
+        site.add_node(_NODE, services)
+        with server(site.home, Path(folder) / "log", "--log-level", "warning") as (ports, _):
             relay = Relay(ports.nodes)
             client = Client(relay.port, site.context(_NODE, ssl.TLSVersion.TLSv1_2), _NODE)
-            client.take_seals(1)
-            before = relay.octets
-            for _ in range(_RENEWALS):
-                client.ask(_SERVICE)
-                client.renewed(_SERVICE)
-            octets = relay.octets - before
+            client.take_seals(len(services))
+            yield client, relay
             client.close()
             relay.close()
-    return Figure(
-        f"wire.renewal.{algorithm}", octets / _RENEWALS, "bytes", float(client.seal_octets)
-    )
+
+
+def _octets(client: Client, relay: "Relay", messages: list[list[str]]) -> float:
+    """Octets of one renewal, where each message asks for these services."""
+    before = relay.octets
+    for services in messages:
+        client.ask(*services)
+        client.all_renewed(len(services))
+    return (relay.octets - before) / sum(map(len, messages))
 
 
 class Relay:

@@ -30,6 +30,7 @@ _HELP = {
     "lifetime": "Lifetime of a site seal, seconds.",
     "share": "Backoff share, thousandths of the lifetime; 0 renews at expiry.",
     "rule": "Renewal rule: triseal, early, step-ca, spire or spire-polled.",
+    "companions": "Seals that a node renews together: one-draw, own-draws or none.",
     "churn": "Probability that a node drops out in a second.",
     "offline_min": "Shortest outage, seconds.",
     "offline_max": "Longest outage, seconds.",

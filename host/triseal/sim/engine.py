@@ -80,7 +80,9 @@ def generations(parameters: Parameters, drawn: Draws) -> Iterator[Generation]:
     Every service holds a new seal at second 0. The generations of one service follow each other in
     time; those of different services overlap. If a seal is due while its node is offline, it is
     renewed when the node returns. Until then the service runs to the last second of the seal and
-    then stands still.
+    then stands still. If a node makes one draw for all its seals, they stay together.
+
+    Not for the companions "own-draws"; `companions` simulates these.
 
     Args:
         parameters: the site.
@@ -94,8 +96,12 @@ def generations(parameters: Parameters, drawn: Draws) -> Iterator[Generation]:
     issued = base
     while service.size:
         bits = drawn.bits()
+        if parameters.companions == "one-draw":
+            bits = bits[service // parameters.services]
+        elif service.size != count:
+            bits = bits[service]
         not_after = issued + parameters.lifetime
-        due = not_after - lead(bits if service.size == count else bits[service])
+        due = not_after - lead(bits)
         at = outages.online_from(due)
         if parameters.reconnect == "all":
             at = np.minimum(at, outages.reconnect_after(issued))

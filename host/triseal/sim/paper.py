@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from triseal.sim import boxes, outages
-from triseal.sim.parameters import Parameters
+from triseal.sim import boxes, outages, study
+from triseal.sim.parameters import COMPANIONS, Parameters
 from triseal.sim.traffic import Progress, simulate
 
 SERVICES_PER_NODE = tuple(range(2, 41, 2))
 LIMIT = 2500.0  # bytes per second: the paper's quartiles remain below this line
 
-PAPER = Parameters(format="certificate", reconnect="all")
+PAPER = Parameters(format="certificate", reconnect="all", companions="none")
 OURS = Parameters(format="delta", reconnect="due")
 SERIES = {
     "certificates, no backoff": replace(PAPER, share=0),
@@ -72,6 +72,32 @@ def point(parameters: Parameters) -> Point:
 
 
 @dataclass(frozen=True)
+class Together:
+    """A site whose nodes renew certain seals together.
+
+    Attributes:
+        point: the traffic.
+        renewals: renewals of each service in a lifetime, each with a signature.
+        first_peak: signatures in the busiest second after a common start, for 1000 services.
+    """
+
+    point: Point
+    renewals: float
+    first_peak: float
+
+
+def together(parameters: Parameters, companions: str) -> Together:
+    """Simulate a site with one of COMPANIONS.
+
+    Args:
+        parameters: the site.
+        companions: the seals that its nodes renew together.
+    """
+    site = replace(parameters, companions=companions)
+    return Together(point(site), study.renewals(simulate(site)), study.peaks(site)[0])
+
+
+@dataclass(frozen=True)
 class Result:
     """The results of `make fig3`.
 
@@ -80,12 +106,14 @@ class Result:
         growth: for each of SERIES and each of GROWING, a line over the number of services.
         readings: for each reading of "churn rate", the largest site with backoff.
         without_churn: the largest site with backoff, if no node ever drops out.
+        companions: the largest site with our deltas and backoff, for each of COMPANIONS.
     """
 
     points: dict[str, list[Point]]
     growth: dict[str, dict[str, boxes.Line]]
     readings: dict[str, Point]
     without_churn: Point
+    companions: dict[str, Together]
 
     def as_dict(self) -> dict[str, object]:
         """Return the result for JSON."""
@@ -98,6 +126,7 @@ class Result:
             },
             "churn_readings": {name: asdict(p) for name, p in self.readings.items()},
             "without_churn": asdict(self.without_churn),
+            "companions": {name: asdict(found) for name, found in self.companions.items()},
         }
 
 
@@ -137,6 +166,7 @@ def run(
             for name, rate in outages.READINGS.items()
         },
         point(replace(largest, churn=0.0)),
+        {name: together(sized(OURS, services_per_node[-1]), name) for name in COMPANIONS},
     )
 
 

@@ -10,6 +10,7 @@ from triseal.sim.errors import ParameterError
 
 RULES = ("triseal", "early", "step-ca", "spire", "spire-polled")
 RECONNECTS = ("due", "all")
+COMPANIONS = ("one-draw", "own-draws", "none")
 FORMATS = ("certificate", "seal", "delta")
 
 _LONGEST = 2**31 - 1  # the draw of a renewal must fit into 63 bits, with 32 random ones
@@ -25,6 +26,9 @@ class Parameters:
         lifetime: lifetime of a site seal, seconds.
         share: share of the lifetime in which the renewal is drawn, thousandths; 0 renews at expiry.
         rule: the renewal rule, one of RULES.
+        companions: the seals that a node renews together, one of COMPANIONS. "one-draw" is our
+            rule: all whose window has opened, with one draw for seals that begin and end together;
+            "own-draws": the same with one draw for each seal; "none": each seal by itself.
         churn: probability that an online node drops out in a given second.
         offline_min, offline_max: length of an outage, uniform, both included, seconds.
         payload_min, payload_max: bytes of grants in each service's seal, uniform.
@@ -41,6 +45,7 @@ class Parameters:
     lifetime: int = 5000
     share: int = 250
     rule: str = "triseal"
+    companions: str = "one-draw"
     churn: float = 1e-5
     offline_min: int = 1
     offline_max: int = 2500
@@ -63,6 +68,9 @@ class Parameters:
         _within("payload_max", self.payload_max, self.payload_min, 2000)
         _within("seed", self.seed, 0, 2**63 - 1)
         _one_of("rule", self.rule, RULES)
+        _one_of("companions", self.companions, COMPANIONS)
+        if self.companions == "own-draws":
+            _one_of("rule", self.rule, RULES[:1])  # others have no window that opens
         _one_of("reconnect", self.reconnect, RECONNECTS)
         _one_of("format", self.format, FORMATS)
 

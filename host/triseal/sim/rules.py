@@ -19,11 +19,12 @@ Lead = Callable[[Integers], Integers]
 SPIRE_POLL = 5  # seconds between two checks of its certificates by the SPIRE agent, by default
 
 
-def _triseal(lifetime: int, share: int) -> Lead:
+def _triseal(lifetime: int, share: int, count: int = 1) -> Lead:
+    """Make the lead function of our rule for a node that holds `count` seals."""
     seconds = renewal.window(lifetime, share)
     if seconds == 0:
         return np.zeros_like
-    return lambda bits: renewal.lead(seconds, bits)  # type: ignore[arg-type, return-value]
+    return lambda bits: renewal.lead(seconds, bits, count)  # type: ignore[arg-type, return-value]
 
 
 def _early(lifetime: int, share: int) -> Lead:
@@ -81,4 +82,5 @@ def rule(parameters: Parameters) -> Lead:
         return _spire(parameters.lifetime)
     if parameters.rule == "spire-polled":
         return _spire_polled(parameters.lifetime)
-    return _triseal(parameters.lifetime, parameters.share)
+    count = parameters.services if parameters.companions == "one-draw" else 1
+    return _triseal(parameters.lifetime, parameters.share, count)

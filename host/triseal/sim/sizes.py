@@ -58,7 +58,7 @@ def by_delta(payload: int) -> int:
     Args:
         payload: bytes of grants in the seal.
     """
-    return _sent(*seals.renewed([seals.delta(SERVICE, site_seal(payload))]))
+    return _sent(*seals.renewed([(SERVICE, site_seal(payload))]))
 
 
 @cache
@@ -74,8 +74,8 @@ def together(form: str) -> int:
     asked = _sent(messages.frame(messages.write(messages.RENEW, NOW, [held, held])))
     saved = 2 * renew() - asked
     if form == "delta":
-        delta = seals.delta(SERVICE, site_seal(0))
-        saved += 2 * by_delta(0) - _sent(*seals.renewed([delta, delta]))
+        one = (SERVICE, site_seal(0))
+        saved += 2 * by_delta(0) - _sent(*seals.renewed([one, one]))
     return saved
 
 

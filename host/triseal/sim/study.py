@@ -8,7 +8,7 @@ import numpy as np
 
 from triseal.sim import capacity, closed, recovery, sizes
 from triseal.sim.parameters import FORMATS, RULES, Parameters
-from triseal.sim.traffic import Progress, simulate
+from triseal.sim.traffic import Progress, Traffic, simulate
 
 LIFETIMES = (300, 600, 1200, 2500, 5000, 10_000, 20_000, 43_200, 86_400)
 SHARES = tuple(range(50, 1001, 50))
@@ -71,7 +71,10 @@ def lifetime(parameters: Parameters) -> Lifetime:
     octets = {}
     for name in FORMATS:
         wire = sizes.wire(replace(parameters, format=name))
-        octets[name] = rate * float(wire.renewal[parameters.payload_min :].mean())
+        each = float(wire.renewal[parameters.payload_min :].mean())
+        if parameters.companions != "none":
+            each -= wire.together * (1 - 1 / parameters.services)
+        octets[name] = rate * each
     return Lifetime(
         parameters.lifetime,
         octets,
@@ -98,6 +101,16 @@ def peaks(parameters: Parameters) -> tuple[float, float]:
     return float(first.max() / part), float(later.max(initial=0) / part)
 
 
+def renewals(traffic: Traffic) -> float:
+    """Count the renewals of a service in a lifetime: the price of a rule.
+
+    Args:
+        traffic: of a simulated site.
+    """
+    p = traffic.parameters
+    return traffic.renewals * p.lifetime / (p.services_per_run * p.runs * p.duration)
+
+
 def outcome(label: str, parameters: Parameters) -> RuleOutcome:
     """Simulate one rule. Outages depend only on the seed, so that all rules have the same ones.
 
@@ -111,7 +124,7 @@ def outcome(label: str, parameters: Parameters) -> RuleOutcome:
     first_peak, later_peak = peaks(parameters)
     return RuleOutcome(
         rule=label,
-        renewals=traffic.renewals * parameters.lifetime / service_seconds,
+        renewals=renewals(traffic),
         spread=float(np.std(closed.leads(parameters))),
         first_peak=first_peak,
         later_peak=later_peak,
@@ -123,9 +136,12 @@ def outcome(label: str, parameters: Parameters) -> RuleOutcome:
 def rules(base: Parameters) -> list[RuleOutcome]:
     """Simulate our rule with several shares, and those of step-ca and SPIRE.
 
+    All of them renew each seal by itself: the rules differ only in the moment of a renewal.
+
     Args:
         base: the site.
     """
+    base = replace(base, companions="none")
     ours = [
         (f"triseal {share / 10:g} %", replace(base, rule="triseal", share=share))
         for share in (0, 100, 250, 500, 1000)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triseal.sim import engine, sizes
+from triseal.sim import companions, engine, sizes
 from triseal.sim.parameters import Parameters
 
 Integers = NDArray[np.int64]
@@ -124,7 +124,8 @@ def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffi
     wire = sizes.wire(parameters)
     bins = _Bins(parameters, wire, drawn.payloads)
     figures = {"renewals": 0, "on_return": 0, "expired": 0, "stopped": 0}
-    for generation in engine.generations(parameters, drawn):
+    model = companions if parameters.companions == "own-draws" else engine
+    for generation in model.generations(parameters, drawn):
         bins.add(generation)
         figures["renewals"] += generation.service.size
         figures["on_return"] += int(np.count_nonzero(generation.returned))

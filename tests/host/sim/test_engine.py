@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sealcore import renewal
-from triseal.sim import engine, outages, rules, sizes, traffic
+from triseal.sim import companions, engine, outages, rules, sizes, traffic
 from triseal.sim.errors import ParameterError
-from triseal.sim.parameters import FORMATS, RULES, Parameters
+from triseal.sim.parameters import COMPANIONS, FORMATS, RULES, Parameters
 
 Renewal = tuple[int, int, int, int, bool, bool]
 """Of one service: index, second, issued, stopped, expired, returned; see engine.Generation."""
@@ -31,10 +31,23 @@ class Service:
 
     def seal(self, p: Parameters, now: int, bits: list[NDArray[np.int64]]) -> None:
         self.issued = now
-        word = int(bits[self.generation][self.index])
-        self.due = renewal.draw(now, now + p.lifetime, word, p.share)
+        one = p.companions == "one-draw"
+        word = int(bits[self.generation][self.index // p.services if one else self.index])
+        count = p.services if one else 1
+        self.due = renewal.draw(now, now + p.lifetime, word, p.share, count)
         self.stopped = 0
         self.generation += 1
+
+
+def wanted(p: Parameters, services: list[Service], now: int) -> set[int]:
+    """What a node renews now, by our rule itself."""
+    if p.companions == "none":
+        return {one.index for one in services if one.due <= now}
+    seals = []
+    for one in services:
+        end = one.issued + p.lifetime
+        seals.append((one.index, one.due, renewal.opens(one.issued, end, p.share), end))
+    return set(renewal.companions(seals, now))
 
 
 def offline(drawn: engine.Draws, node: int, now: int) -> bool:
@@ -63,9 +76,13 @@ def obvious(
             away = offline(drawn, node, now)
             returned = was_offline and not away
             was_offline = away
+            due = {one.index: one.due for one in services}
+            if p.companions != "none":
+                due = dict.fromkeys(due, min(due.values()))
+            renewed = set() if away else wanted(p, services, now)
             for service in services:
-                if not away and (service.due <= now or (returned and p.reconnect == "all")):
-                    late = now != service.due
+                if service.index in renewed or (returned and p.reconnect == "all"):
+                    late = now != due[service.index]
                     expired = late and now - service.issued >= p.lifetime
                     done.append(
                         (service.index, now, service.issued, service.stopped, expired, late)
@@ -81,7 +98,8 @@ def obvious(
 
 def vectorised(p: Parameters, drawn: engine.Draws) -> list[Renewal]:
     done: list[Renewal] = []
-    for g in engine.generations(p, drawn):
+    model = companions if p.companions == "own-draws" else engine
+    for g in model.generations(p, drawn):
         columns = (g.service, g.second, g.issued, g.stopped, g.expired, g.returned)
         done.extend(zip(*(column.tolist() for column in columns), strict=True))
     return done
@@ -107,6 +125,7 @@ small_sites = st.builds(
     churn=st.sampled_from((0.0, 0.01, 0.1, 0.6)),
     offline_max=st.integers(1, 80),
     reconnect=st.sampled_from(("due", "all")),
+    companions=st.sampled_from(COMPANIONS),
     duration=st.integers(1, 150),
     runs=st.integers(1, 2),
     seed=st.integers(0, 2**32),
@@ -128,8 +147,11 @@ def test_it_agrees_with_the_obvious_model_renewal_by_renewal(p: Parameters) -> N
 @settings(max_examples=50)
 @given(small_sites, st.sampled_from(RULES))
 def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
+    if rule != "triseal":
+        p = replace(p, companions="none")
     p = replace(p, rule=rule, lifetime=p.lifetime + 20, share=min(p.share, 400))
-    for g in engine.generations(p, engine.draws(p)):
+    model = companions if p.companions == "own-draws" else engine
+    for g in model.generations(p, engine.draws(p)):
         running_until = g.second - 1 - g.stopped
         assert (running_until <= g.issued + p.lifetime).all()
         # It stands still for nothing else than expiry.
@@ -140,15 +162,17 @@ def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
 @given(
     st.integers(0, 10**9),
     st.integers(0, 1000),
+    st.integers(1, 64),
     st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=20),
 )
 def test_the_rule_on_arrays_is_the_rule_on_the_board(
-    lifetime: int, share: int, words: list[int]
+    lifetime: int, share: int, count: int, words: list[int]
 ) -> None:
-    lead = rules.rule(Parameters(lifetime=max(1, lifetime), share=share))
+    lead = rules.rule(Parameters(lifetime=max(1, lifetime), share=share, services=count))
     leads = lead(np.array(words, dtype=np.int64))
     end = max(1, lifetime)
-    assert [end - int(v) for v in leads] == [renewal.draw(0, end, w, share) for w in words]
+    drawn = [renewal.draw(0, end, word, share, count) for word in words]
+    assert [end - int(v) for v in leads] == drawn
 
 
 LEADS = (  # rule, earliest and latest lead for 5000 s, mean lead
@@ -163,7 +187,7 @@ LEADS = (  # rule, earliest and latest lead for 5000 s, mean lead
 def test_the_rules_reach_their_ends_and_keep_their_means(
     rule: str, earliest: int, latest: int, mean: float
 ) -> None:
-    lead = rules.rule(Parameters(rule=rule))
+    lead = rules.rule(Parameters(rule=rule, services=1))
     assert lead(np.array([0, 2**32 - 1])).tolist() == [latest, earliest]
     count = 200_000
     spread = (earliest - latest) / np.sqrt(12 * count)
@@ -185,14 +209,24 @@ def test_spire_polled_agrees_with_polling() -> None:
     assert abs(at_once.std() - polled.std()) < 0.05 * polled.std()
 
 
-def test_without_churn_renewals_come_at_the_mean_of_the_rule() -> None:
-    """Renewal theory: services / (lifetime - mean lead) a second, once the start has worn off."""
-    p = Parameters(nodes=100, services=50, churn=0.0, runs=1, duration=200_000)
+@pytest.mark.parametrize(
+    ("companions", "nodes", "mean"), [("none", 100, 625.5), ("one-draw", 5000, 674.5)]
+)
+def test_without_churn_renewals_come_at_the_mean_of_the_rule(
+    companions: str, nodes: int, mean: float
+) -> None:
+    """Renewal theory: services / (lifetime - mean lead) a second, once the start has worn off.
+
+    A node that renews 50 services together leaves 98 s more to check them.
+    """
+    p = Parameters(
+        nodes=nodes, services=50, churn=0.0, runs=1, duration=200_000, companions=companions
+    )
     counts = np.zeros(p.duration, dtype=np.int64)
     for g in engine.generations(p, engine.draws(p)):
         counts += np.bincount(g.second, minlength=p.duration)
     settled = counts[100_000:].mean()
-    assert settled == pytest.approx(5000 / (5000 - 625.5), rel=0.002)
+    assert settled == pytest.approx(nodes * 50 / (5000 - mean), rel=0.002)
 
 
 def test_the_time_that_nodes_are_away_is_that_of_an_alternating_renewal_process() -> None:

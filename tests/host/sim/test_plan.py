@@ -27,6 +27,14 @@ from triseal.sim.parameters import RULES, Parameters
 @pytest.mark.parametrize("rule", RULES)
 def test_closed_forms_agree_with_the_simulation(rule: str) -> None:
     p = Parameters(nodes=400, services=10, churn=1e-5, runs=1, duration=200_000, rule=rule)
+    agree(replace(p, companions="none"))
+
+
+def test_closed_forms_agree_with_what_nodes_renew_together() -> None:
+    agree(Parameters(nodes=4000, services=30, churn=1e-5, runs=1, duration=200_000))
+
+
+def agree(p: Parameters) -> None:
     simulated = traffic.simulate(p)
     rate = simulated.renewals / p.services_per_run / p.duration
     assert rate == pytest.approx(closed.renewals_per_second(p), rel=0.03)

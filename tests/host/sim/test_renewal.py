@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -56,16 +58,63 @@ def test_failing_until_expiry_includes_a_try_in_the_last_second(
     assert end in tries
 
 
-seals = st.lists(st.tuples(st.text(max_size=3), times, times), max_size=20)
+seals = st.lists(st.tuples(st.text(max_size=3), times, times, times), max_size=20)
 
 
 @given(seals, times)
-def test_what_is_due_comes_in_the_order_of_its_expiry(
-    held: list[tuple[str, int, int]], now: int
+def test_what_goes_together_comes_in_the_order_of_its_expiry(
+    held: list[tuple[str, int, int, int]], now: int
 ) -> None:
-    names = renewal.pending(held, now)
-    due = [(end, name) for name, at, end in held if at <= now]
-    assert names == [name for _, name in sorted(due)]
+    names = renewal.companions(held, now)
+    due = [(end, name) for name, at, _, end in held if at <= now]
+    more = [(end, name) for name, at, opened, end in held if opened <= now < at]
+    assert names == ([name for _, name in sorted(due + more)] if due else [])
+
+
+@given(st.integers(1, 10**9), words, words, st.integers(1, 64), st.integers(1, 1000))
+def test_what_is_renewed_together_has_time_within_the_window(
+    lifetime: int, bits: int, more: int, count: int, share: int
+) -> None:
+    seconds = renewal.window(lifetime, share)
+    lead = renewal.lead(seconds, bits, count)
+    assert min(1, seconds) <= lead <= seconds
+    assert lead >= min(2 * count - 1, seconds // 2)
+    assert (lead <= renewal.lead(seconds, more, count)) == (bits <= more) or lead == renewal.lead(
+        seconds, more, count
+    )
+
+
+def test_services_that_came_at_different_times_are_soon_renewed_together() -> None:
+    """And from then on once in a lifetime, as often as a single one."""
+    random = np.random.default_rng(4)
+    lifetime, count, nodes, end = 5000, 10, 40, 500_000
+    together_at, later = [], 0
+    for _ in range(nodes):
+        seals = {str(n): int(begin) for n, begin in enumerate(random.integers(0, lifetime, count))}
+        drawn: dict[int, int] = {}
+        now = lifetime
+        while now < end:
+            rows = []
+            for name, begin in seals.items():
+                if begin not in drawn:
+                    word = int(random.integers(0, 2**32))
+                    drawn[begin] = renewal.draw(begin, begin + lifetime, word, 250, count)
+                opens = renewal.opens(begin, begin + lifetime)
+                rows.append((name, drawn[begin], opens, begin + lifetime))
+            now = min(row[1] for row in rows)
+            renewed = renewal.companions(rows, now)
+            seals.update(dict.fromkeys(renewed, now))
+            if len(set(seals.values())) == 1:
+                together_at.append(now)
+                break
+        while now < end:
+            word = int(random.integers(0, 2**32))
+            now = renewal.draw(now, now + lifetime, word, 250, count)
+            later += 1
+    assert len(together_at) == nodes
+    assert np.median(together_at) < 15 * lifetime
+    rate = later / sum(end - begin for begin in together_at)
+    assert rate * lifetime == pytest.approx(5000 / (5000 - 634.5), rel=0.02)
 
 
 @given(words, st.integers(0, 10**6))

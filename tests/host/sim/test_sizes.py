@@ -61,11 +61,12 @@ def test_a_delta_on_the_wire_is_what_the_node_needs_to_have_the_seal() -> None:
     old = specimen.site_seal(100)
     new = specimen.authority().seal(old.template, Validity(1795366000, 1795371000))
     held = seal.parse(new.der, seal.SITE)
-    sent = messages.write(messages.RENEWED, [(specimen.SERVICE, *delta.of(held))])
-    asked = messages.write(messages.RENEW, specimen.NOW, [(specimen.SERVICE, delta.of(held)[0])])
-    kind, (renewed,) = messages.parse(sent)
-    assert kind == messages.RENEWED
-    assert delta.apply(old.der, *renewed[0][1:]) == new.der
+    serial, begin, end, signature = delta.of(held)
+    answer = begin, end, [(specimen.SERVICE, serial, signature)]
+    sent = messages.write(messages.RENEWED, *answer)
+    asked = messages.write(messages.RENEW, specimen.NOW, [(specimen.SERVICE, serial)])
+    assert messages.parse(sent) == (messages.RENEWED, answer)
+    assert delta.apply(old.der, serial, begin, end, signature) == new.der
     assert sizes.by_delta(100) == len(sent) + 4 + 29  # a frame's length and a TLS record
     assert sizes.renew() == len(asked) + 4 + 29
     assert sizes.by_delta(0) == sizes.by_delta(200)

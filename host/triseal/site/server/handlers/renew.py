@@ -30,14 +30,14 @@ def renew(snapshot: Snapshot, node: str, told: int, wanted: list[Held]) -> Answe
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     answer = Answer()
     ask_time.note(snapshot, answer, node, told)
-    deltas: list[seals.Delta] = []
+    renewals: list[seals.Renewal] = []
     for service, serial in dict(wanted).items():
         try:
-            _renew(snapshot, answer, plan, service, serial, deltas)
+            _renew(snapshot, answer, plan, service, serial, renewals)
         except (NotAssigned, SealError) as refusal:
             answer.frames.append(seals.refused(service, refusal.code))
             answer.count(refusal.code)
-    answer.frames.extend(seals.renewed(deltas))
+    answer.frames.extend(seals.renewed(renewals))
     return answer
 
 
@@ -47,14 +47,14 @@ def _renew(
     node: NodePlan,
     service: str,
     serial: bytes,
-    deltas: list[seals.Delta],
+    renewals: list[seals.Renewal],
 ) -> None:
     plan = node.get(service)
     if plan is None:
         raise NotAssigned(service)
     seal = seals.issue(snapshot, answer, plan)
     if snapshot.issue_cache.template_of(snapshot.connection, plan.place, serial) == plan.digest:
-        deltas.append(seals.delta(service, seal))
+        renewals.append((service, seal))
         answer.count("delta")
     else:
         answer.frames.append(seals.assign(plan, seal))

@@ -8,12 +8,12 @@ from triseal.site.server.signing.desired_state import Plan
 from triseal.site.server.signing.task import Answer, Snapshot
 from triseal.site.slca.authority import SignedSeal
 
-# The bytes of a RENEWED message that are left for deltas: two headers take up to 4 bytes each.
-_ROOM = messages.MAX_FRAME - 8
-# The bytes of a delta besides name and signature: headers, serial, two times.
-_DELTA = 4 + 2 + 18 + 2 * 7 + 4
+# The bytes of a RENEWED message that are left for deltas: two headers of up to 4 bytes, two times.
+_ROOM = messages.MAX_FRAME - 8 - 2 * 7
+# The bytes of a delta besides name and signature: headers, serial.
+_DELTA = 4 + 2 + 18 + 4
 
-Delta = tuple[str, bytes, int, int, bytes]  # service, serial, notBefore, notAfter, signature
+Renewal = tuple[str, SignedSeal]  # service and its new seal
 
 
 def issue(snapshot: Snapshot, answer: Answer, plan: Plan) -> SignedSeal:
@@ -46,42 +46,36 @@ def assign(plan: Plan, seal: SignedSeal) -> bytes:
     return messages.frame(messages.write(messages.ASSIGN, service, seal.der, list(plan.files)))
 
 
-def delta(service: str, seal: SignedSeal) -> Delta:
-    """Return the values that a renewal changes.
-
-    Args:
-        service: name of the service.
-        seal: the new seal.
-    """
-    validity = seal.validity
-    return (
-        service,
-        serial_bytes(seal.serial),
-        validity.not_before,
-        validity.not_after,
-        seal.signature,
-    )
-
-
-def renewed(deltas: list[Delta]) -> list[bytes]:
+def renewed(renewals: list[Renewal]) -> list[bytes]:
     """Make RENEWED frames, as few as the size of a frame allows.
 
+    A frame states the validity once, for all its seals. Seals that are issued for one request have
+    the same.
+
     Args:
-        deltas: the renewed seals.
+        renewals: the seals of which only the serial, the validity and the signature are new.
     """
-    frames = []
-    pending: list[Delta] = []
+    frames: list[bytes] = []
+    pending: list[Renewal] = []
     left = _ROOM
-    for renewal in deltas:
-        size = _DELTA + len(renewal[0]) + len(renewal[4])
-        if pending and (size > left or len(pending) == messages.MAX_LIST):
-            frames.append(messages.frame(messages.write(messages.RENEWED, pending)))
+    for service, seal in renewals:
+        size = _DELTA + len(service) + len(seal.signature)
+        full = size > left or len(pending) == messages.MAX_LIST
+        if pending and (full or seal.validity != pending[0][1].validity):
+            frames.append(_renewed(pending))
             pending, left = [], _ROOM
-        pending.append(renewal)
+        pending.append((service, seal))
         left -= size
     if pending:
-        frames.append(messages.frame(messages.write(messages.RENEWED, pending)))
+        frames.append(_renewed(pending))
     return frames
+
+
+def _renewed(renewals: list[Renewal]) -> bytes:
+    validity = renewals[0][1].validity
+    deltas = [(name, serial_bytes(seal.serial), seal.signature) for name, seal in renewals]
+    values = validity.not_before, validity.not_after, deltas
+    return messages.frame(messages.write(messages.RENEWED, *values))
 
 
 def refused(service: str, code: str) -> bytes:
