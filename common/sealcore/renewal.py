@@ -125,14 +125,19 @@ def companions(seals, now: int) -> list:
 
     With what is due go the other seals whose windows have opened: in one message each costs a third
     less, and the radio wakes up once. From then on they stay together, since their new seals begin
-    and end together.
+    and end together. What was refused goes by itself: if each of its tries took the others along,
+    they would be renewed as soon as their windows open.
 
     Args:
-        seals: (name, due, opens, not_after) of each.
+        seals: (name, due, opens, not_after) of each; for what was refused, `opens` is after now.
         now: Unix seconds.
     """
-    if not [1 for one in seals if one[1] <= now]:
-        return []
+    together = False
+    for _, due, opened, _ in seals:
+        together = together or max(due, opened) <= now
+    found = []
+    for name, due, opened, end in seals:
+        if due <= now or (together and opened <= now):
+            found.append((end, name))
     # The name settles ties: MicroPython's sort isn't stable.
-    found = sorted([(end, name) for name, due, opened, end in seals if min(due, opened) <= now])
-    return [name for _, name in found]
+    return [name for _, name in sorted(found)]

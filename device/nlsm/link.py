@@ -153,8 +153,9 @@ class Link:
         seals = []
         for one in self.node.services.values():
             if one.not_after and one.name not in self._asked:
-                # What was refused goes with no other.
-                opens = max(one.later, renewal.opens(one.not_before, one.not_after))
+                opens = renewal.opens(one.not_before, one.not_after)
+                if one.due == one.later:  # it was refused
+                    opens = now + 1
                 seals.append((one.name, one.due, opens, one.not_after))
         return renewal.companions(seals, now)
 

@@ -63,7 +63,7 @@ class Service:
     once       whether its metadata says that it is not started again when it has failed
     retry      when to start it again, by clock.ms(); 0 unless it has failed
     due        when to renew its seal, Unix seconds; None until that is drawn
-    later      Unix seconds: it was refused, and is asked for with no other until then
+    later      the same as `due` after a refusal: then it is asked for with no other
     then       what to do once nothing of it runs: start, replace or remove; "" for nothing
     offered    serial of what replaces it
     denied     how often it used what no grant gives

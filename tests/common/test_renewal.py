@@ -138,7 +138,16 @@ ORDERS = (
         (("a", 1001, 1001, 1200), ("b", 1000, 900, 1100), ("c", 5000, 1001, 5000)),
         ["b"],
     ),
-    ("what is due goes though its window is shut", (("a", 1000, 1400, 1500),), ["a"]),
+    (
+        "what was refused goes when it is due, and takes none along",
+        (("a", 1000, 1001, 1500), ("b", 1300, 900, 1400)),
+        ["a"],
+    ),
+    (
+        "nor goes with others before",
+        (("a", 1001, 1001, 1500), ("b", 1000, 900, 1400), ("c", 900, 1001, 1300)),
+        ["c", "b"],
+    ),
     (
         "expired first, then by expiry",
         (

@@ -94,9 +94,11 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a moment that is drawn leaves time to check what else there is",
      "for n in range(40):\n    have('s%02d' % n, end=5000 + n)\ntick()\n"
      "print(all([one.not_after - one.due >= 79 for one in Node.services.values()]))", "True"),
-    ("what was refused goes with nothing before its time",
+    ("what was refused goes with nothing, and takes nothing along",
      "have('a', T + 3760)\nhave('b', T + 3900)\nl.answered('b', T + 3770)\ntick(3760)\n"
-     "print('-')\nhave('c', T + 3765)\ntick(9)\ntick(1)", "renew a:16 - renew c:16 renew b:16"),
+     "print('-')\nhave('c', T + 3900)\ntick(9)\ntick(1)\nl.answered('a', T + 9999)\n"
+     "l.answered('b', T + 9999)\nprint('-')\ntick(20)\nprint('-')\ntick(110)",
+     "renew a:16 - renew b:16 - - renew c:16"),
     ("nor what the node refused",
      "Node.link, a = l, have('a', T + 3800)\nb = have('b', T + 4000)\ntick(3780)\n"
      "installer.refuse(Node, b, errors.Rollback(), b'', '')\ntick(20)",

@@ -260,3 +260,41 @@ def test_want_of_memory_ends_no_agent_and_each_look_feeds_the_watchdog() -> None
         "triseal: out-of-memory: deep",
         "fed 8",
     ]
+
+
+BATCH = """
+from nlsm import console, duties, link
+
+class Link(link.Link):
+    def drop(self):
+        print("drop")
+
+Node.link = Link(Node)
+Node.link.renewed = [(name, b"serial", b"signature") for name in "abc"]
+
+def renew(link, name, *_):
+    print("check", name)
+
+def watch(node):
+    if not node.link.renewed:
+        node.services = {}
+
+duties.renew = renew
+agent.watch = watch
+console.Console.take = lambda line: print("console")
+"""
+
+
+def test_renewals_that_came_together_are_checked_in_turns_and_the_watchdog_is_fed_between() -> None:
+    code = WATCH + LOOP.replace("agent.run(Node)", BATCH + "agent.run(Node)")
+    assert on_micropython.run(code).splitlines() == [
+        "begin",
+        "fed 8",
+        "check a",
+        "fed 8",
+        "check b",
+        "fed 8",
+        "check c",
+        "fed 8",
+        "console",
+    ]
