@@ -1,6 +1,6 @@
-"""What a node and its site say to each other: one DER message in each frame.
+"""The messages between a node and its site: one DER message in each frame.
 
-    Frame   ::= length (4 octets, big-endian) message
+    Frame   ::= length (4 bytes, big-endian) message
     Message ::= [kind] IMPLICIT SEQUENCE { fields }
 
     kind     from   fields
@@ -14,7 +14,7 @@
     REFUSED  site   service (or the node that would enrol), code
     RENEWNOW site   services
     FETCH    node   SHA-256, offset, length
-    CHUNK    site   SHA-256, offset, octets
+    CHUNK    site   SHA-256, offset, bytes
     REPORT   node   service, serial held, state, code, detail, how often it was started again,
                     evidence: seals
     ENROL    node   PKCS #10 request for the node's certificate, proof of a one-time token
@@ -33,9 +33,10 @@
     REJECTED node   (over a serial line) code, detail: why it does not do what it was just told
     RESTART  site   services to start again; the node reports each with the code `restart`
 
-A serial number stands for a seal; an empty one says that none is held. A whole new seal is an
-ASSIGN, whether it is the first or a renewal that changed more than a delta holds. The node's time
-is what it judges by, 0 while the site has not told it: the site learns how far clocks differ.
+A serial number stands for a seal; an empty one says that the node holds none. A whole new seal is
+an ASSIGN, both for the first seal and for a renewal that changed more than a delta holds. The time
+of a node is the one that it judges by, 0 until the site has told it: so the site learns how far the
+clocks differ.
 """
 
 from . import encode, errors

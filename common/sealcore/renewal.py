@@ -22,7 +22,7 @@ _WHOLE = const(1000)
 _FIRST_CEILING = const(2)
 _MOST_DOUBLINGS = const(16)  # keeps the shift small however long a site is away
 _MASK = const(0xFFFFFFFF)
-_EACH_S = const(2)  # what a slow board needs to check a seal
+_EACH_S = const(2)  # a slow board needs this long to check a seal
 
 
 def share_of(count: int, random_bits: int) -> int:
@@ -52,10 +52,16 @@ def window(lifetime: int, share: int = SHARE) -> int:
 
 
 def lead(seconds: int, random_bits: int, count: int = 1) -> int:
-    """How long before expiry to renew: 1 .. `seconds`; 0, at expiry, if there is no window.
+    """Return how many seconds before expiry to renew: 1 to `seconds`; 0, at expiry, without a
+    window.
 
-    Where `count` seals are renewed together, the last one must have been checked before it expires:
-    each but the first makes the shortest lead two seconds longer, up to half of the window.
+    If several seals are renewed together, the last one must have been checked before it expires. So
+    each seal but the first makes the shortest lead two seconds longer, up to half of the window.
+
+    Args:
+        seconds: of the window, see `window`.
+        random_bits: see above.
+        count: how many seals are renewed together.
     """
     if seconds == 0:
         return 0
@@ -66,24 +72,33 @@ def lead(seconds: int, random_bits: int, count: int = 1) -> int:
 def draw(
     not_before: int, not_after: int, random_bits: int, share: int = SHARE, count: int = 1
 ) -> int:
-    """When to renew this seal; call once for all seals of these times and keep the answer.
+    """Return when to renew this seal; call it once for all seals of these times and keep the
+    answer.
 
-    For 5000 s and the default share: 1250 s to 1 s before `not_after`, both ends included; for 30
-    seals 1250 s to 59 s. Drawing again at every look would drift to the early end, and the spread
-    would be gone. Raises ValueError if the seal ends before it begins.
+    For 5000 s and the default share this is 1250 s to 1 s before `not_after`, both ends included;
+    for 30 seals 1250 s to 59 s. A new draw at every look would drift to the early end, and the
+    spread would be gone.
 
     Args:
         not_before: first second of the seal, Unix seconds.
         not_after: last second of the seal, Unix seconds.
-        random_bits: at least 32 random bits.
+        random_bits: see above.
         share: part of the lifetime to draw from, thousandths.
         count: how many seals the node holds.
+
+    Raises: ValueError if the seal ends before it begins.
     """
     return not_after - lead(window(not_after - not_before, share), random_bits, count)
 
 
 def opens(not_before: int, not_after: int, share: int = SHARE) -> int:
-    """The first moment that `draw` may choose for this seal."""
+    """Return the first moment that `draw` may choose for this seal.
+
+    Args:
+        not_before: first second of the seal, Unix seconds.
+        not_after: last second of the seal, Unix seconds.
+        share: part of the lifetime to draw from, thousandths.
+    """
     return not_after - window(not_after - not_before, share)
 
 
@@ -121,15 +136,16 @@ def connect_delay(random_bits: int, spread: int = CONNECT_SPREAD) -> int:
 
 
 def companions(seals, now: int) -> list:
-    """Names of the seals to renew now, those that expire first in front; none unless one is due.
+    """Return the names of the seals to renew now, the first to expire in front; none unless one is
+    due.
 
-    With what is due go the other seals whose windows have opened: in one message each costs a third
-    less, and the radio wakes up once. From then on they stay together, since their new seals begin
-    and end together. What was refused goes by itself: if each of its tries took the others along,
-    they would be renewed as soon as their windows open.
+    Other seals whose windows have opened are renewed with the one that is due: in one message each
+    costs a third less, and the radio wakes up once. From then on they stay together, because their
+    new seals begin and end together. A seal that was refused is asked for alone: if each of its
+    tries took the others along, these would be renewed as soon as their windows open.
 
     Args:
-        seals: (name, due, opens, not_after) of each; for what was refused, `opens` is after now.
+        seals: (name, due, opens, not_after) of each; for a refused seal, `opens` is after now.
         now: Unix seconds.
     """
     together = False

@@ -1,4 +1,4 @@
-"""The node's side of the link, as cheap as can be: it is the server that is measured."""
+"""The node's side of the link, as cheap as possible, because the server is measured."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Client:
         port: of the server, on the loopback address.
         context: its side of TLS.
         node: its name.
-        held: what it says that it holds: serials by service.
+        held: serials by service, as it tells the site.
 
     Attributes:
         serials: of the seals that it holds, by service.
-        seal_octets: size of the last whole seal that came.
+        seal_octets: size of the last whole seal in bytes.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Client:
         self.send(messages.write(messages.RENEW, int(time.time()), held))
 
     def renewed(self, service: str) -> None:
-        """Read its RENEWED.
+        """Read RENEWED for one `service`.
 
-        Only the serial is looked for, by its place: the rest of the answer is the tests' matter.
+        It looks only for the serial number, by its place; the tests check the rest of the answer.
         """
         message = self.read()
         if message[0] != 0xA0 | messages.RENEWED:
@@ -70,7 +70,7 @@ class Client:
         self.serials[service] = message[at : at + 16]
 
     def all_renewed(self, count: int) -> None:
-        """Read the RENEWED of so many services."""
+        """Read the RENEWED of `count` services."""
         while count > 0:
             kind, values = messages.parse(self.read())
             if kind != messages.RENEWED:
@@ -84,7 +84,7 @@ class Client:
         self.tls.sendall(messages.frame(message))
 
     def read(self) -> bytes:
-        """The next frame's message."""
+        """Return the message of the next frame."""
         data = self._data
         while len(data) < 4 or len(data) < 4 + messages.frame_size(data[:4]):
             part = self.tls.recv(2 * messages.MAX_FRAME)
@@ -96,7 +96,7 @@ class Client:
         return data[4:size]
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self.tls.close()
 
 

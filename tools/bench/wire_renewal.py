@@ -1,4 +1,4 @@
-"""How many octets one renewal puts on the wire, both ways, with what TLS adds."""
+"""Bytes of one renewal on the wire, both ways, with the part that TLS adds."""
 
 import socket
 import ssl
@@ -22,10 +22,10 @@ _SOURCE = b"async def main(ctx):\n    pass\n"
 
 
 def measure() -> Iterator[Figure]:
-    """`wire.renewal.*`: one service renewed by itself, over TLS 1.2 as MicroPython speaks it.
+    """Yield `wire.renewal.*`: one service renewed alone, over TLS 1.2 as MicroPython speaks it.
 
-    Counted by a relay between node and site: everything that TCP carries. The baseline is the whole
-    seal by itself, without a frame or a record around it.
+    A relay between node and site counts everything that TCP carries. The baseline is the whole
+    seal alone, without a frame or a record around it.
 
     `wire.renewal.batch30`: one of 30 services that a node renews together, with P-256 keys and
     names of usual length. The baseline is one of the same services renewed one after the other.
@@ -43,7 +43,8 @@ def measure() -> Iterator[Figure]:
 
 @contextmanager
 def _connected(algorithm: str, services: list[str]) -> "Iterator[tuple[Client, Relay]]":
-    """A node with seals of these services, at a site with a server, and the relay in between."""
+    """Yield a node with seals of these services, at a site with a server, and the relay
+    in between."""
     with (
         tempfile.TemporaryDirectory(prefix="triseal-bench-") as folder,
         Site(Path(folder), algorithm) as site,
@@ -61,7 +62,7 @@ def _connected(algorithm: str, services: list[str]) -> "Iterator[tuple[Client, R
 
 
 def _octets(client: Client, relay: "Relay", messages: list[list[str]]) -> float:
-    """Octets of one renewal, where each message asks for these services."""
+    """Return the bytes of one renewal, if each message asks for these services."""
     before = relay.octets
     for services in messages:
         client.ask(*services)
@@ -73,11 +74,11 @@ class Relay:
     """Passes one TCP connection on, and counts.
 
     Args:
-        port: where to, on the loopback address.
+        port: its target, on the loopback address.
 
     Attributes:
         port: where it listens.
-        octets: passed on so far, both ways; counted before they are.
+        octets: bytes passed on so far, both ways; counted before they are sent.
     """
 
     def __init__(self, port: int) -> None:
@@ -109,5 +110,5 @@ class Relay:
                     self.octets += len(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
-        except OSError:  # the server ends a connection without a farewell
+        except OSError:  # the server ends a connection without notice
             return
