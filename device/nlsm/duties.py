@@ -54,8 +54,10 @@ def _time(link, signed) -> None:
     from . import timing
 
     link.answered("=")
+    before = link.node.clock.known()
     try:
         timing.take(link.node.clock, link.question, signed, trust.load())
+        link.helped(link.node.clock.known() - before)
     except errors.Rollback as error:  # the floor is later: seals are judged by that
         link.say(error.code, error)
     link.node.check()

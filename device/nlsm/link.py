@@ -188,6 +188,11 @@ class Link:
         now = self.node.clock.known()
         self.send(messages.write(messages.ASK_TIME, self.question.nonce, now))
 
+    def helped(self, seconds: int) -> None:
+        """The clock has been set by so many seconds: if it was wrong, it may soon be so again."""
+        if seconds:
+            self._again = _DOUBT_MS
+
     def expect(self, name: str = "") -> None:
         """An answer is due: to the RENEW of a service, to a FETCH, or "=" to ASK_TIME."""
         self._asked[name] = clock.ms()

@@ -12,6 +12,7 @@ from . import clock, console, memory, service
 
 _PAUSE_MS = const(50)
 _HOLD_MS = const(10000)  # where the site can be reached, and services may run without the time
+_SUSPECT = const(4)  # points, as quarantine._RESET
 _LINE = const(512)  # octets of a log line
 _print = print  # services find another one; see `guard`
 
@@ -102,8 +103,8 @@ class Node:
             self.runner.begin()
 
     def suspects(self) -> list:
-        """Names of the services that were starting when the board was reset."""
-        return [name for name in self.starts if self.starts[name][0]]
+        """Names of the services that may have reset the board as they started: see `quarantine`."""
+        return [name for name in self.starts if self.starts[name][0] >= _SUSPECT]
 
     def _may_start(self, one, suspected: bool) -> bool:
         if one.state not in ("installing", "waiting-for-time", "expired") or one.then:

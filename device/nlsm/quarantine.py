@@ -5,8 +5,8 @@
 it lives, and once it has lived for some seconds: then it is steady, and nothing is held against it.
 
 What is found at boot counts: for the one that was being imported, else for all that were starting.
-Loss of power counts little for those that lived: that may come at any moment, many times in a row.
-Who is under suspicion starts alone, so that no neighbour is blamed for it.
+Loss of power counts little for those that lived: it may come at any moment, many times in a row.
+A service with the points of a reset starts alone, so that no other service is blamed for it.
 """
 
 import json
@@ -79,7 +79,7 @@ def begin(node, one) -> bool:
     _change(node, _IMPORTS, _STARTS)
     node.starts[one.name] = [points, _IMPORTS, package, cause]
     node.flight = clock.ms() + _LIVES_MS
-    node.alone = points > 0
+    node.alone = points >= _RESET
     _write(node.starts)
     return True
 

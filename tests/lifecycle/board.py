@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from boards import micropython
 from boards.code import mpy, stage
 from boards.virtual import firmware
+from boards.virtual.flaws import GOOD, Flaws
 from sealcore import errors, messages
 from triseal.signer import PrivateKey
 
@@ -25,8 +26,10 @@ _HEAP = "256k"
 _KEPT = 400  # lines
 _SHIM = Path(firmware.__file__).parent / "shim"
 _NUMBER = "import sys; print(sys.implementation._mpy)"
+# Its supply is what is cut, so that is why it starts.
 _START = (
-    "import os, sys, vfs; flash = __import__('flash_posix').open_flash({root!r});"
+    "{bad}__import__('machine').configure('00', 1, '', {{}});"
+    "import os, sys, vfs; flash = __import__('flash_posix').open_flash({root!r}, {slow});"
     "vfs.umount('/'); vfs.mount(flash, '/'); os.chdir('/'); sys.path[:] = ['', '.frozen', '/lib'];"
     "execfile('/main.py')"
 )
@@ -49,19 +52,25 @@ class Board:
         folder: where its flash is.
         on_tick: told of each sign of life of a service.
         on_held: told of each list of the seals that it holds.
+        flaws: of its clock and its flash.
 
     Attributes:
         failures: times that it has failed to connect since it last was connected.
         free: octets of its heap that were free when there were fewest.
+        quarantined: services that have been, and that nobody has looked after.
         lines: the last that it printed for people.
     """
 
-    def __init__(self, name: str, folder: Path, on_tick: OnTick, on_held: OnHeld) -> None:
+    def __init__(
+        self, name: str, folder: Path, on_tick: OnTick, on_held: OnHeld, flaws: Flaws = GOOD
+    ) -> None:
         self.name = name
+        self._flaws = flaws
         self.flash = folder / name
         self.failures = 0
         self.free = float("inf")
         self.lines: list[str] = []
+        self.quarantined: list[str] = []
         self._on_tick = on_tick
         self._on_held = on_held
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,14 +91,14 @@ class Board:
 
     def start(self) -> None:
         """Power on."""
+        bad = self._flaws.inside
+        start = _START.format(
+            bad=f"__import__('flaws').apply(*{bad!r});" if bad else "",
+            root=str(self.flash),
+            slow=self._flaws.slow_flash,
+        )
         self._process = subprocess.Popen(
-            [
-                micropython.find(),
-                "-X",
-                f"heapsize={_HEAP}",
-                "-c",
-                _START.format(root=str(self.flash)),
-            ],
+            [micropython.find(), "-X", f"heapsize={_HEAP}", "-c", start],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -145,14 +154,17 @@ class Board:
             return
         for line in process.stdout:
             if line[:1] == b"!":
-                service, _, granted = line[1:].decode().strip().partition(" ")
-                self._on_tick(self.name, service, granted == "1", time.time())
+                # When it was said, not when it is read: this process may be late on a busy machine.
+                service, granted, ms = line[1:].decode().split()
+                self._on_tick(self.name, service, granted == "1", int(ms) / 1000)
             elif line[:1] == b"~":
                 self._take(line[9:])  # behind the mark
             else:
                 self._note(line.decode(errors="replace").strip())
 
     def _note(self, text: str) -> None:
+        if text.startswith("triseal: ") and " quarantined: " in text:
+            self.quarantined.append(text.split()[1])
         if text.startswith("triseal: link:"):
             self.failures += 1
         if text:

@@ -71,7 +71,9 @@ class Recording:
 
 def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
     """One run, from the making of the site to the last second."""
-    allowed = soaked.Parameters(calm.nodes, calm.services, calm.seconds, calm.lifetime)
+    allowed = soaked.Parameters(
+        calm.nodes, calm.services, calm.seconds, calm.lifetime, bad=0, steps=0
+    )
     if calm.churn:  # who comes back may have to wait for its next try, and then for its seals
         allowed = replace(allowed, settle=allowed.settle + calm.offline_max)
     stage = Stage(folder, allowed, verbose=verbose)

@@ -48,6 +48,7 @@ class Faults:
             ("grant changed", 4, self._change_grant),
             ("undeployed", 2, self._undeploy),
             ("flood", 2, self._flood),
+            *([("clock set", 2, self._set_clock)] if stage.observer.parameters.steps else []),
         )
 
     def everything_once(self) -> list[str]:
@@ -148,6 +149,12 @@ class Faults:
             return
         stage.undeploy(*place)
         self._after(self._drawn.uniform(5, 15), lambda: stage.deploy(*place))
+
+    def _set_clock(self) -> None:
+        """The clock of the site's computer is set, forward and back, and stays near the true time:
+        a clock that goes ever further away is in doubt."""
+        most = self._stage.observer.parameters.steps
+        self._stage.set_clock(self._drawn.uniform(-most / 2, most / 2))
 
     def _flood(self) -> None:
         port, seed = self._stage.server.port, self._drawn.getrandbits(32)

@@ -58,7 +58,10 @@ class Observer:
         checked: seals on nodes that were found in the ledger.
         health, wishes: by node, and by place.
         last: when each service last showed that it runs.
+        lifted: quarantines that a person has lifted.
         kinds: how many violations there are of each kind.
+        ahead: seconds by which the time that the site signs is ahead of the true time, within a
+            second or two.
         words: what a node has printed of a service.
     """
 
@@ -71,8 +74,11 @@ class Observer:
     wishes: dict[Place, Wish] = field(default_factory=dict)
     last: dict[Place, float] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
+    ahead: float = 0.0
+    lifted: int = 0
     words: Callable[[str, str], str] = field(default=lambda _node, _service: "")
-    _ends: dict[Place, int] = field(default_factory=dict)
+    _ends: dict[Place, float] = field(default_factory=dict)
+    _newest: dict[Place, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def violation(self, kind: str, text: str) -> None:
@@ -119,6 +125,7 @@ class Observer:
             now: Unix seconds.
             connected: nodes that the server has; None if it can't be asked.
         """
+        self._note_ends()
         for node, health in self.health.items():
             if connected is None or node not in connected:
                 health.connected_from = None
@@ -147,12 +154,20 @@ class Observer:
 
     def _check_expiry(self, place: Place, now: float) -> None:
         late = now - self.parameters.slack - 1
-        if late <= self._ends.get(place, 0):
-            return
+        if late > self._ends.get(place, 0):
+            self._note_ends()
+        if late > (end := self._ends.get(place, 0)):
+            self.violation("ran-past-expiry", f"{place} at {now:.1f}, its seal ended {end:.1f}")
+
+    def _note_ends(self) -> None:
+        """Keep when the newest seal of each place ends, in true time: the site's may be set."""
+        table = tables.seals.c
+        query = select(table.node, table.service, func.max(table.not_after))
         with database.reading(self.manager.engine) as connection:
-            table = tables.seals.c
-            which = (table.node == place[0]) & (table.service == place[1])
-            newest = connection.execute(select(func.max(table.not_after)).where(which)).scalar()
-        self._ends[place] = int(newest or 0)
-        if late > self._ends[place]:
-            self.violation("ran-past-expiry", f"{place} at {now:.1f}, seal ended {newest}")
+            rows = connection.execute(query.group_by(table.node, table.service)).all()
+        now = time.time()
+        for node, service, newest in rows:
+            if self._newest.get((node, service)) != newest:
+                self._newest[node, service] = newest
+                self.ahead = newest - self.parameters.lifetime - now
+                self._ends[node, service] = now + self.parameters.lifetime

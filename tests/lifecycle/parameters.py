@@ -20,6 +20,8 @@ class Parameters:
         silence: seconds without a sign of life that a service may take while it runs.
         settle: seconds from a node's connection until all of its services run.
         growth: MiB by which the server may grow once all nodes are there.
+        bad: one of so many nodes has a clock and a flash as bad as real ones; 0: none.
+        steps: seconds by which the site's clock is set at most; 0: never.
         seed: of the faults.
     """
 
@@ -34,6 +36,8 @@ class Parameters:
     silence: float = 8.0
     settle: float = 25.0
     growth: float = 64.0
+    bad: int = 3
+    steps: float = 250.0
     seed: int = 1
 
 

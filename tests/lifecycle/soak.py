@@ -71,6 +71,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         "seals issued": sum(renewals),
         "fewest for one service": min(renewals),
         "hostile connections": faults.attacks,
+        "quarantines lifted": observer.lifted,
         "KiB free on a node, at least": min(one.free for one in stage.boards.values()) / 1024,
         "server MiB, at the begin": memory[0],
         "server MiB, most": max(memory),

@@ -5,24 +5,28 @@ from __future__ import annotations
 import calendar
 import json
 import os
+import random
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bench._site import Ports, Site, ready, start_server
+from boards.virtual.flaws import GOOD, Flaws
 from tests.lifecycle.board import Board, code
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
+from tests.lifecycle.stepped import Clock
 
 GRANT = "bus.publish:soak/#"
 _METADATA = json.dumps({"capabilities": [GRANT]}).encode()
 _SERVICE = b"""\
-import asyncio, sys
+import asyncio, sys, utime
 async def main(ctx):
     while True:
         try:
@@ -30,7 +34,8 @@ async def main(ctx):
             granted = 1
         except Exception:
             granted = 0
-        sys.stdout.write("!%s %d\\n" % (ctx.name, granted))
+        ms = utime.time_ns() // 1000000  # of the computer, however bad the board's own clock is
+        sys.stdout.write("!%s %d %d\\n" % (ctx.name, granted, ms))
         await asyncio.sleep_ms(500)
 """
 _RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it
@@ -42,8 +47,8 @@ _here = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy
 class Server:
     """The server process, which is killed and started again on the same port."""
 
-    def __init__(self, home: Path, log: Path) -> None:
-        self._home, self._log = home, log
+    def __init__(self, home: Path, log: Path, program: Sequence[str]) -> None:
+        self._home, self._log, self._program = home, log, program
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._ports: Ports | None = None
@@ -55,7 +60,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until nodes can connect."""
-        self._process = start_server(self._home, self._log, port=self.port)
+        self._process = start_server(self._home, self._log, port=self.port, program=self._program)
         self._ports = ready(self._process)
         self.port = self._ports.nodes
 
@@ -115,14 +120,16 @@ class Stage:
         self.site = Site(folder, "rsa2048", lifetime=parameters.lifetime)
         self.services = [f"service-{number:02}" for number in range(parameters.services)]
         self.observer = Observer(parameters, self.site.manager)
-        self.server = Server(self.site.home, folder / "server.log")
+        self.clock = Clock(folder / "clock")
+        self._program = ("tests.lifecycle.stepped", str(folder / "clock"))
+        self.server = Server(self.site.home, folder / "server.log", self._program)
         nodes = [f"node{number:02}" for number in range(parameters.nodes)]
         self._make(nodes)
         self.server.start()
         self.network = Network(nodes, self.server.port)
         self.boards = {
-            node: Board(node, folder / "boards", self.observer.tick, self.observer.held)
-            for node in nodes
+            node: Board(node, folder / "boards", self.observer.tick, self.observer.held, flaws)
+            for node, flaws in zip(nodes, _flaws(parameters), strict=True)
         }
         self.observer.words = lambda node, service: self.boards[node].words(service)
 
@@ -202,7 +209,19 @@ class Stage:
                 self.observer.violation("agent-ended", f"{node}: {words}")
                 board.cut()
                 board.start()
+            self._lift(board)
         self.observer.look(time.time(), connected)
+
+    def _lift(self, board: Board) -> None:
+        """What a person does where the power failed twice just as a service was starting."""
+        while board.quarantined:
+            service = board.quarantined.pop()
+            self.observer.lifted += 1
+            self.site.manager.restart(board.name, service)
+
+    def set_clock(self, offset: float) -> None:
+        """Set the clock of the site's computer, seconds ahead of the true time."""
+        self.clock.set(offset)
 
     def change_grant(self, service: str) -> None:
         """Take the service's grant on all nodes, or give it back."""
@@ -234,11 +253,11 @@ class Stage:
     def _by(self, node: str, found: dict[str, dict[str, str]]) -> float:
         """From when on a change is in force on a node, by what the command printed."""
         until = found["waiting"].get(node)
-        end = float(_seconds(until)) + 1 if until else time.time()
+        end = _seconds(until) + 1 - self.observer.ahead if until else time.time()
         return end + self.observer.parameters.slack
 
     def _triseal(self, *arguments: str) -> dict[str, dict[str, str]]:
-        command = [sys.executable, "-m", "triseal.cli.main", "site", *arguments]
+        command = [sys.executable, "-m", *self._program, "site", *arguments]
         done = subprocess.run(
             [*command, "--wait", "0", "--home", str(self.site.home), "--json"],
             check=True,
@@ -247,6 +266,23 @@ class Stage:
         )
         found: dict[str, dict[str, str]] = json.loads(done.stdout)
         return found
+
+
+def _flaws(parameters: Parameters) -> Iterator[Flaws]:
+    """Of each node: one of `parameters.bad` is bad, and those are slow and fast in turn."""
+    drawn = random.Random(parameters.seed)
+    sign = 1
+    for number in range(parameters.nodes):
+        if parameters.bad and number % parameters.bad == 0:
+            sign = -sign
+            yield Flaws(
+                drift=sign * drawn.randint(1_000, 10_000),
+                wrap=drawn.uniform(5, 100),
+                epoch=drawn.choice((1970, 2000)),
+                slow_flash=drawn.randint(0, 5),
+            )
+        else:
+            yield GOOD
 
 
 def _seconds(text: str) -> int:

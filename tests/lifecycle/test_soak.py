@@ -19,7 +19,7 @@ from triseal.site.manager import Manager
 def test_a_small_site_bears_every_fault(tmp_path: Path) -> None:
     result = soak.run(SMALL, tmp_path, verbose=False)
     assert result.violations == []
-    assert len(result.faults) == 8
+    assert len(result.faults) == 9
     assert result.figures["hostile connections"] > 0
     assert result.figures["seals held and found in the ledger"] > 0
     assert sum(result.traffic) > 0

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from triseal.site.manager import Manager
 from triseal.site.slca.authority import Authority, Issuer, self_signed
 from triseal.site.slca.template import SealTemplate
 
+PROGRAM = ("triseal.cli.main",)
 _YEAR = 365 * 86400
 _METADATA = b'{"capabilities": ["bus.publish:home/#", "log"]}'
 
@@ -186,7 +187,7 @@ def server(site_home: Path, log: Path, *options: str, port: int = 0) -> Iterator
 
 
 def start_server(
-    site_home: Path, log: Path, *options: str, port: int = 0
+    site_home: Path, log: Path, *options: str, port: int = 0, program: Sequence[str] = PROGRAM
 ) -> subprocess.Popen[bytes]:
     """Start a server process; `ready` waits for it.
 
@@ -195,8 +196,9 @@ def start_server(
         log: file to which its log is appended.
         options: of `triseal site serve`.
         port: for nodes; 0: any.
+        program: the module that is run, and the arguments before those of `triseal`.
     """
-    command = [sys.executable, "-m", "triseal.cli.main", "site", "serve", "--home", str(site_home)]
+    command = [sys.executable, "-m", *program, "site", "serve", "--home", str(site_home)]
     where = ["--listen", f"127.0.0.1:{port}", "--pages", "0", *options]
     path = os.pathsep.join(part for part in sys.path if part)
     with log.open("ab") as errors:

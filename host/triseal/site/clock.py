@@ -7,17 +7,18 @@ a clock jumped forward once and was then corrected, the nodes would refuse the c
 - notes its time in the database at intervals;
 - compares its clock with a counter of seconds that also counts while the machine is suspended: a
   difference of more than MOST_JUMP means that the clock was set;
-- does not start with a time before the latest one that was noted (with a tolerance of LEAST_BACK),
-  nor more than MOST_AWAY after it. A server that was off for a week can't be told from a jump of a
-  week; but after more than a month no seal is valid any more, and a person can be asked.
+- does not start with a time more than LEAST_BACK before the latest one that was noted, nor more
+  than MOST_AWAY after it. A server that was off for a week can't be told from a jump of a week; but
+  after more than a month no seal is valid any more, and a person can be asked.
 
 While the clock is in doubt, the site signs nothing, until the clock is right again or a person
 accepts it.
 
 A smaller step causes no doubt. After a step forward the nodes follow what is signed, but until then
 they were later than noted, see `node_clocks.stepped`. Nodes can't follow a step back, since their
-floors have risen. The time that is signed therefore never goes back: it runs at half the speed
-until the clock has caught up.
+floors have risen. The time that is signed therefore never goes back: it runs slower by a tenth
+until the clock has caught up. Not slower than that: the clocks of nodes run at full speed, and a
+seal of a short lifetime that is signed far behind them would have expired when it arrives.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from triseal.site.records.clocks import clocks
 
 MOST_JUMP = node_clocks.MOST_STEP
 MOST_AWAY = 31 * 86400
-LEAST_BACK = 60
+# A server that runs follows a step of this size without a doubt. So does one that starts.
+LEAST_BACK = MOST_JUMP
 LEAST_STEP = 1.0
 # While a clock that was set back catches up, the signed time loses this share of each second.
-_SLOWED = 0.5
+_SLOWED = 0.1
 _DRIFT = 0.001  # largest relative error of a counter
 
 
@@ -109,6 +111,10 @@ class Guard:
             if lead - self._lead <= LEAST_BACK:
                 self._lead = max(self._lead, lead)
 
+    def lead(self) -> float:
+        """Return the lead of the signed time over the clock, seconds; 0 if that is in doubt."""
+        return 0.0 if self.jump() else max(0.0, self.now() - self._clock())
+
     def jump(self) -> float:
         """Return the seconds by which the clock has jumped, 0 for a difference without meaning."""
         counted = self._counter()
@@ -147,7 +153,14 @@ def check(connection: Connection, now: int) -> None:
         raise ClockDoubted("it jumped, and nobody has accepted the new time")
 
 
-def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None = None) -> None:
+def note(
+    connection: Connection,
+    now: int,
+    *,
+    doubted: bool,
+    ahead: float | None = None,
+    lead: float = 0.0,
+) -> None:
     """Note the time of this computer, and add a step forward to the lateness of all nodes.
 
     Args:
@@ -156,13 +169,18 @@ def note(connection: Connection, now: int, *, doubted: bool, ahead: float | None
             jump.
         doubted: whether the time is in doubt.
         ahead: lead of the clock over the counter, seconds; None if the time is in doubt.
+        lead: lead of the signed time over the clock, seconds.
     """
     host = socket.gethostname()
     row = {"host": host, "seen_at": now, "doubted": doubted}
     database.insert_new(connection, clocks, [row])  # several processes may serve a site here
     here = clocks.c.host == host
     seen = connection.execute(select(clocks).where(here).with_for_update()).one()
-    values = {"seen_at": max(now, seen.seen_at), "doubted": doubted}
+    values = {
+        "seen_at": max(now, seen.seen_at),
+        "doubted": doubted,
+        "signed_ms": round(lead * 1000),
+    }
     if ahead is not None:
         step = _step(seen.ahead_ms, ahead)
         if step:
@@ -220,6 +238,36 @@ def accept(connection: Connection, now: int) -> None:
         if jumped > 0:
             node_clocks.stepped(connection, jumped + 1)
     connection.execute(clocks.delete())
+
+
+def to_sign(connection: Connection, now: int) -> int:
+    """Return the time to sign outside of a server: never less than a server has noted.
+
+    Args:
+        connection: any transaction.
+        now: the time of this computer, Unix seconds.
+
+    Raises:
+        ClockDoubted: see `check`.
+    """
+    check(connection, now)
+    return int(signed_by(connection, now))
+
+
+def signed_by(connection: Connection, now: float) -> float:
+    """Return the earliest time that is not before any time that the site has signed.
+
+    The signed time of a server was ahead of its clock if that was set back. This lead shrinks until
+    it is gone, so what was noted of it is enough, however long ago it was.
+
+    Args:
+        connection: any transaction.
+        now: the time of this computer's clock, Unix seconds.
+
+    Returns: Unix seconds; `now` if nothing was noted.
+    """
+    noted = connection.execute(select(clocks.c.seen_at, clocks.c.signed_ms)).all()
+    return max(now, *(float(max(seen, now + (lead or 0) / 1000)) for seen, lead in noted), 0.0)
 
 
 def latest(connection: Connection) -> tuple[int | None, bool]:

@@ -114,6 +114,10 @@ class Manager:
         with database.reading(self.engine) as connection:
             clock.check(connection, self._clock())
 
+    def _time_to_sign(self) -> int:
+        with database.reading(self.engine) as connection:
+            return clock.to_sign(connection, self._clock())
+
     def accept_clock(self) -> None:
         """Accept this computer's time, whatever was noted before."""
         with self._changing() as connection:
@@ -131,8 +135,7 @@ class Manager:
         Raises:
             ClockDoubted: the site can't sign now.
         """
-        self.check_clock()
-        return self.authority.sign_time(nonce, self._clock())
+        return self.authority.sign_time(nonce, self._time_to_sign())
 
     # --- Trust ------------------------------------------------------------------------------
 
@@ -574,8 +577,7 @@ class Manager:
         """
         place = Place(node, service)
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
-        self.check_clock()
-        (signed,) = sealer.issue([place], self._clock())
+        (signed,) = sealer.issue([place], self._time_to_sign())
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 

@@ -14,4 +14,5 @@ clocks = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("doubted", Boolean, nullable=False),
     Column("ahead_ms", BigInteger),  # lead of the clock over the counter, see `clock.since_boot`
+    Column("signed_ms", BigInteger),  # lead of the signed time over the clock
 )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -87,7 +88,7 @@ async def _run(
     manager.check_clock()
     guard = Guard()
     with database.reading(manager.engine) as connection:
-        guard.go_on_from(clock.latest(connection)[0] or 0)
+        guard.go_on_from(clock.signed_by(connection, time.time()))
     pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard)
     working = asyncio.create_task(pipeline.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import time
 
+from sqlalchemy import Connection
+
 from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 from triseal.site import clock
@@ -51,10 +53,12 @@ async def _note(pipeline: Pipeline, guard: Guard, before: bool) -> bool:
         nonlocal jump
         jump = guard.jump()
         now, doubted = int(guard.now()), bool(jump)
-        ahead = None if doubted else guard.ahead()
-        return Answer(
-            writes=[lambda connection: clock.note(connection, now, doubted=doubted, ahead=ahead)]
-        )
+        ahead, lead = None if doubted else guard.ahead(), guard.lead()
+
+        def write(connection: Connection) -> None:
+            clock.note(connection, now, doubted=doubted, ahead=ahead, lead=lead)
+
+        return Answer(writes=[write])
 
     await pipeline.answer(task)
     if jump:

@@ -246,12 +246,29 @@ def test_a_batch_of_thirty(tmp_path: Path, stack: ExitStack) -> None:
             seal.verify_directly_issued_by(authority)
 
 
-def test_a_seal_that_expired_on_its_way_comes_anew(world: LinkWorld, kitchen: Node) -> None:
+def test_a_seal_that_expired_on_its_way_comes_anew(tmp_path: Path, stack: ExitStack) -> None:
+    world = stack.enter_context(LinkWorld(tmp_path))
+    world.deploy("kitchen", "thermo")
+    passed = 0.0
+    with serving(world, clock=lambda: time.time() + passed) as site:
+        node = world.node("kitchen", site.port)
+        node.hello()
+        node.expect(messages.ASSIGN)
+        before = node.seals["thermo"]
+        passed = world.manager.lifetime + 1
+        node.send(messages.REPORT, "thermo", b"", REFUSED, "expired", "", 0, [])
+        assert node.expect(messages.ASSIGN)[0] == "thermo"
+        assert node.seals["thermo"] != before
+
+
+def test_a_seal_that_is_valid_is_not_replaced_for_a_node_whose_clock_is_ahead(
+    world: LinkWorld, kitchen: Node
+) -> None:
     holding(kitchen)
-    before = kitchen.seals["thermo"]
+    light = kitchen.serial("light")
     kitchen.send(messages.REPORT, "thermo", b"", REFUSED, "expired", "", 0, [])
-    assert kitchen.expect(messages.ASSIGN)[0] == "thermo"
-    assert kitchen.seals["thermo"] != before
+    kitchen.send(messages.RENEW, 0, [("light", light)])
+    kitchen.expect(messages.RENEWED)  # and nothing before
 
 
 def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:

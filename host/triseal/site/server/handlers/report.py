@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealcore import errors, messages
-from triseal.site.records import holdings, nodes, reports, restarts
+from triseal.site.records import holdings, ledger, nodes, reports, restarts
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import hello
 from triseal.site.server.signing.task import Answer, Snapshot
@@ -20,7 +20,9 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     """Record a report.
 
     The answer holds a new seal if the last one expired on its way to the node, REMOVE if the
-    service is no longer assigned, and nothing otherwise.
+    service is no longer assigned, and nothing otherwise. A seal that is still valid by the site's
+    time is not replaced: the node's clock is ahead, so it would refuse each new one too. The node
+    asks for the time then.
 
     Args:
         snapshot: the state of the site.
@@ -55,7 +57,8 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
         answer.gave_up = node
         answer.writes.append(lambda connection: holdings.gone(connection, place))
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now))
-    if not serial and code == errors.Expired.code and assigned:
+    expired = not serial and code == errors.Expired.code and assigned
+    if expired and ledger.newest_expiry(snapshot.connection, place)[0] <= snapshot.now:
         hello.assign(snapshot, answer, plan, service)
     if code == restarts.CODE:
         answer.writes.append(lambda connection: restarts.done(connection, place))
