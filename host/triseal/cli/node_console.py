@@ -56,7 +56,7 @@ def console_(
             client.stream("GET", url) as answer,
         ):
             if answer.status_code != httpx.codes.OK:
-                raise NotConnected(node)
+                raise NotConnected(f"{node} is not connected")
             for line in answer.iter_lines():
                 _show(line, as_json=as_json)
     except httpx.TransportError as error:

@@ -98,7 +98,7 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
         return given
     first = _asked(f"New passphrase of {what}: ")
     if _asked("The same again: ") != first:
-        raise WrongPassphrase("the two differ")
+        raise WrongPassphrase("the two passphrases differ")
     return first
 
 
@@ -119,5 +119,5 @@ def _asked(prompt: str) -> bytes:
     except EOFError:
         typed = b""
     if not typed:
-        raise NoPassphrase("none was typed")
+        raise NoPassphrase("no passphrase was typed")
     return typed

@@ -79,7 +79,7 @@ def check(release: Release, name: str) -> bytes:
     label.check(release.service, "service")
     version.parse(release.version)
     if not 0 <= release.security_version <= limits.MAX_SECURITY_VERSION:
-        raise BadVersion(f"security version {release.security_version}")
+        raise BadVersion(f"the security version {release.security_version} is out of range")
     return metadata.complete(release.metadata, release.service, name)
 
 

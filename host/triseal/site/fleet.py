@@ -58,7 +58,7 @@ class Fleet(Manager):
         def ask() -> bytes:
             given = passphrase or os.fsencode(os.environ.get(PASSPHRASE, ""))
             if not given:
-                raise NoPassphrase("the script gave none")
+                raise NoPassphrase("the script gave no passphrase")
             return given
 
         super().__init__(folder or home.default(), ask)

@@ -99,13 +99,13 @@ def approve(connection: Connection, mark: str, now: int) -> Developer:
     _hold_all(connection)
     known = _developer(connection, mark)
     if known is None:
-        raise UnknownDeveloper(mark)
+        raise UnknownDeveloper(f"no developer has registered the key {mark}")
     if known.approved_at is not None:
         return known
     # People trust names: two keys with names that look the same would be one developer to them.
     alike = likeness(known.name)
     if any(likeness(other.name) == alike for other in approved(connection)):
-        raise NameTaken(known.name)
+        raise NameTaken(f"the name {known.name} is taken or looks like one that is")
     row = DEVELOPERS.c.fingerprint == mark
     connection.execute(update(DEVELOPERS).where(row).values(approved_at=now))
     return Developer(mark, known.name, known.spki, known.registered_at, now)

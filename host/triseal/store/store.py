@@ -169,7 +169,9 @@ class Store:
         """
         matching = [r for r in self.releases(service) if version in (None, r.version)]
         if not matching:
-            raise UnknownService(f"{service} {version}" if version else service)
+            raise UnknownService(
+                f"there is no {service} {version}" if version else f"there is no {service}"
+            )
         return matching[-1], self._package(matching[-1])
 
     def _package(self, release: Release) -> Package:

@@ -212,9 +212,9 @@ class Typist:
     ("again", "status", "text"),
     [
         (b"horse\n", 0, b"fingerprint:"),
-        (b"house\n", 1, b"triseal: wrong-passphrase: the two differ"),
-        (b"\n", 1, b"triseal: no-passphrase: none was typed"),
-        (b"\x04", 1, b"triseal: no-passphrase: none was typed"),
+        (b"house\n", 1, b"triseal: wrong-passphrase: the two passphrases differ"),
+        (b"\n", 1, b"triseal: no-passphrase: no passphrase was typed"),
+        (b"\x04", 1, b"triseal: no-passphrase: no passphrase was typed"),
         (b"\x03", 130, b""),
     ],
 )

@@ -32,7 +32,7 @@ def add(connection: Connection, name: str, now: int) -> None:
     """
     label.check(name, "node")
     if _find(connection, name) is not None:
-        raise NameTaken(f"there is a node {name}")
+        raise NameTaken(f"there is or was a node {name}")
     connection.execute(tables.nodes.insert().values(name=name, added_at=now))
 
 
@@ -63,9 +63,9 @@ def get(connection: Connection, name: str) -> Row[Any]:
     """
     row = _find(connection, name)
     if row is None:
-        raise UnknownNode(f"no node {name}")
+        raise UnknownNode(f"there is no node {name}")
     if row.retired_at is not None:
-        raise NodeRetired(f"node {name}")
+        raise NodeRetired(f"node {name} is retired")
     return row
 
 
@@ -82,7 +82,7 @@ def key_of(connection: Connection, name: str) -> bytes:
     """
     spki = get(connection, name).spki
     if spki is None:
-        raise NotEnrolled(f"node {name}")
+        raise NotEnrolled(f"node {name} is not enrolled")
     return bytes(spki)
 
 
@@ -108,7 +108,7 @@ def enrol(connection: Connection, name: str, csr: bytes, *, replace: bool = Fals
     if wanted.name != name:
         raise OtherNode(f"the request names {wanted.name!r}, not {name}")
     if known.spki is not None and known.spki != wanted.spki and not replace:
-        raise OtherKey(f"node {name}")
+        raise OtherKey(f"node {name} has another key")
     which = tables.nodes.c.name == name
     connection.execute(tables.nodes.update().where(which).values(spki=wanted.spki))
     return wanted.spki

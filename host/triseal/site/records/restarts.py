@@ -32,7 +32,7 @@ def ask(connection: Connection, place: Place, now: int) -> None:
         NotAssigned: the node does not have this service.
     """
     if not services.is_assigned(connection, place):
-        raise NotAssigned(f"{place.service} to {place.node}")
+        raise NotAssigned(f"{place.service} is not assigned to {place.node}")
     done(connection, place)
     connection.execute(
         restarts.insert().values(node=place.node, service=place.service, asked_at=now)

@@ -63,7 +63,7 @@ def get(connection: Connection, name: str) -> Row[Any]:
     """
     row = find(connection, name)
     if row is None:
-        raise UnknownService(f"no service {name}")
+        raise UnknownService(f"there is no service {name}")
     return row
 
 
@@ -137,7 +137,7 @@ def unassign(connection: Connection, place: Place) -> None:
         NotAssigned: the service is not assigned to the node.
     """
     if not connection.execute(tables.assignments.delete().where(_at(place))).rowcount:
-        raise NotAssigned(f"{place.service} to {place.node}")
+        raise NotAssigned(f"{place.service} is not assigned to {place.node}")
 
 
 def assigned(connection: Connection, node: str) -> list[str]:

@@ -118,11 +118,11 @@ def check(connection: Connection, csr: bytes, proof: bytes, now: int) -> Proven:
     try:
         onetime.check(bytes(row.point), csr, proof)
     except errors.BadSignature:
-        raise BadToken(f"node {wanted.name}") from None
+        raise BadToken(f"the proof is not of the token of node {wanted.name}") from None
     if row.certificate is None:
         if now > row.expires_at:
-            raise TokenExpired(f"node {wanted.name}")
+            raise TokenExpired(f"the token of node {wanted.name} has expired")
         return Proven(wanted.name, None)
     if row.spki != wanted.spki:
-        raise TokenUsed(f"node {wanted.name}")
+        raise TokenUsed(f"another key has used the token of node {wanted.name}")
     return Proven(wanted.name, ledger.find_certificate(connection, row.certificate, now))

@@ -84,8 +84,8 @@ def revoke(
             continue
         everywhere = which & (table.c.node == tables.EVERY_NODE)
         if connection.execute(select(table.c.node).where(everywhere)).first():
-            raise GrantedEverywhere(capability)
-        raise NoSuchGrant(f"{capability} to {service}")
+            raise GrantedEverywhere(f"{service} has {capability} on all nodes")
+        raise NoSuchGrant(f"{service} does not have {capability} there")
 
 
 def effective(connection: Connection, service: str, node: str) -> tuple[str, ...]:

@@ -45,7 +45,9 @@ def forward(
     """
     newest = services.get(connection, service)
     if version not in ("", newest.service_version):
-        raise OtherVersion(f"the newest of {service} is {newest.service_version}, not {version}")
+        raise OtherVersion(
+            f"the newest version of {service} is {newest.service_version}, not {version}"
+        )
     _check_usable(connection, newest.package, now)
     places = _places(connection, service, on)
     if on is None:
@@ -75,7 +77,7 @@ def back(connection: Connection, service: str, on: Sequence[str] | None, now: in
     services.get(connection, service)
     held = releases.held(connection, service)
     if held is None:
-        raise NothingHeld(f"all nodes get the newest of {service}")
+        raise NothingHeld(f"all nodes get the newest version of {service}")
     target = _check_usable(connection, held, now)
     if on is None:
         moved = [Place(node, service) for node in sorted(releases.moved(connection, service))]
@@ -119,7 +121,7 @@ def _places(connection: Connection, service: str, on: Sequence[str] | None) -> l
     for place in places:
         nodes.get(connection, place.node)
         if not services.is_assigned(connection, place):
-            raise NotAssigned(f"{service} to {place.node}")
+            raise NotAssigned(f"{service} is not assigned to {place.node}")
     return places
 
 

@@ -14,7 +14,7 @@ from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
-from sealcore import errors, seal
+from sealcore import errors, seal, timetext
 from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
@@ -72,7 +72,7 @@ def wanted(connection: Connection, place: Place) -> Wanted:
     spki = nodes.key_of(connection, place.node)
     newest = services.get(connection, place.service).package
     if not services.is_assigned(connection, place):
-        raise NotAssigned(f"{place.service} to {place.node}")
+        raise NotAssigned(f"{place.service} is not assigned to {place.node}")
     granted = grants.effective(connection, place.service, place.node)
     return Wanted(place, spki, releases.due(connection, place, newest), granted)
 
@@ -215,7 +215,8 @@ def _common(store: Seal, developer: Seal) -> Validity:
 
 def _check_within(usable: Validity, now: int) -> None:
     """Refuse to sign while an upstream seal is not valid: a node would refuse the site seal."""
+    begin, end, moment = (timetext.iso(t) for t in (usable.not_before, usable.not_after, now))
     if now < usable.not_before:
-        raise errors.NotYetValid(f"package valid from {usable.not_before}, now {now}")
+        raise errors.NotYetValid(f"the package is valid from {begin}, now it is {moment}")
     if now > usable.not_after:
-        raise errors.Expired(f"package valid to {usable.not_after}, now {now}")
+        raise errors.Expired(f"the package was valid to {end}, now it is {moment}")

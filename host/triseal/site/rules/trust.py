@@ -145,7 +145,7 @@ def remove_developer(connection: Connection, name: str) -> None:
 
 def _remove(connection: Connection, table: Table, name: str) -> None:
     if not connection.execute(table.delete().where(table.c.name == name)).rowcount:
-        raise UnknownKey(name)
+        raise UnknownKey(f"the site trusts no key of {name}")
 
 
 def _site_keys(connection: Connection) -> list[Entry]:

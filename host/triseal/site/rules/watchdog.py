@@ -23,4 +23,4 @@ def check(board: str, settings: Mapping[str, object]) -> None:
     wanted = int(str(settings.get("watchdog", 0)))
     longest = _LONGEST.get(board)
     if longest is not None and wanted > longest:
-        raise WatchdogTooLong(f"{wanted} s; {board}: {longest} s at most")
+        raise WatchdogTooLong(f"{board} can count at most {longest} s, not {wanted} s")

@@ -41,7 +41,7 @@ def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
     if wanted.name != node:
         raise OtherNode(f"the request names {wanted.name!r}, not {node}")
     if wanted.spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
-        raise OtherKey(f"node {node}")
+        raise OtherKey(f"node {node} has another key")
     validity = Validity(snapshot.now, snapshot.now + NODE_SECONDS)
     issued = snapshot.authority.certify_node(node, wanted.spki, validity)
     return Answer(

@@ -70,7 +70,7 @@ def by_proof(snapshot: Snapshot, node: str, nonce: bytes, signature: bytes) -> P
 
 def _check_key(snapshot: Snapshot, node: str, spki: bytes) -> None:
     if spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
-        raise OtherKey(f"node {node}")
+        raise OtherKey(f"node {node} has another key")
 
 
 def _recheck(snapshot: Snapshot, node: str, peer: identity.Identity) -> None:

@@ -65,7 +65,7 @@ class Registry:
         node = connection.node
         older = self._connections.get(node)
         if older is None and len(self._connections) >= self._limits.connections:
-            raise Full(f"{len(self._connections)} nodes")
+            raise Full(f"{len(self._connections)} nodes are connected")
         self._connections[node] = connection
         self._metrics.connected.set(len(self._connections))
         if older is not None:

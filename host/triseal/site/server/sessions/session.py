@@ -134,7 +134,7 @@ class Session:
         self._peer.admit(snapshot)
         # First of all: with its old trust bundle the node might have to refuse the rest.
         if snapshot.desired.bundle.version > self._bundle:
-            raise TrustChanged(f"version {snapshot.desired.bundle.version}")
+            raise TrustChanged(f"the newest is version {snapshot.desired.bundle.version}")
         return hello.changes(snapshot, self.node, dict(self.held))
 
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
@@ -169,7 +169,7 @@ class Session:
         if node != self.node:
             raise errors.WrongNode(node)
         if "\0" in cause:  # PostgreSQL can't store it
-            raise errors.BadMessage("NUL")
+            raise errors.BadMessage("a text with NUL")
         self._peer.admit(snapshot)
         self._bundle = max(bundle_version, snapshot.desired.bundle.version)
         answer = hello.welcome(snapshot, self.node, nonce, bundle_version, told)
