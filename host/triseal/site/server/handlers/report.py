@@ -19,10 +19,9 @@ _REMOVED = "stopped"  # with an empty serial, the state of a service that the no
 def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     """Record a report.
 
-    The answer holds a new seal if the last one expired on its way to the node, REMOVE if the
-    service is no longer assigned, and nothing otherwise. A seal that is still valid by the site's
-    time is not replaced: the node's clock is ahead, so it would refuse each new one too. The node
-    asks for the time then.
+    The answer holds a new seal if the last one expired on its way, REMOVE if the service is no
+    longer assigned, and nothing otherwise. A seal that is valid by the site's time is not replaced:
+    the node's clock is ahead, and it asks for the time instead.
 
     Args:
         snapshot: the state of the site.
