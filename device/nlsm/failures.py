@@ -49,6 +49,8 @@ def state(error) -> tuple:
         said = said[0], str(error)
         if isinstance(error, errors.SealError):
             said = str(error.code), said[1]
+        elif isinstance(error, ImportError):
+            said = said[0], said[1] + " (own modules: import them at the top)"
     except BaseException as other:  # it can't even say what it is
         if service.by_person(other):
             raise

@@ -83,6 +83,17 @@ def test_what_a_service_raises_is_its_own_failure(
     assert node.virtual.starts == 1
 
 
+def test_a_late_import_of_an_own_module_says_what_to_do(
+    start: Start, site: Site, spki: bytes
+) -> None:
+    source = b"async def main(ctx):\n    import util\n"
+    node = start(site.deploy("late", source, NAME, spki))
+    node.start()
+    (one,) = node.until(lambda now: by_name(now) == {"late": "failed"}).services
+    assert one.code == "ImportError"
+    assert one.detail == "app.py:2: no module named 'util' (own modules: import them at the top)"
+
+
 LEAKS = {
     "a chain": "keep = []\n    while True:\n        keep = [keep]\n"
     "        await asyncio.sleep(0)\n",
