@@ -1,4 +1,20 @@
-"""A service of this node: what its seal says, and what has become of it."""
+"""A service of this node: what its seal says, and what has become of it.
+
+The life of a service. `then` is what is done once none of its tasks is left (installer.finish):
+
+    event                      from                    state           then
+    its files have arrived     any                     installing      replace, then start
+    all checks have passed     installing              running         -
+    a check has failed         installing              refused, expired, waiting-for-time
+    the board was reset twice  installing              quarantined     -
+    its code raises            installing, running     failed          -
+    a wait of 1 to 300 s ends  failed                  installing      start
+    its seal ends              running                 expired         -
+    `main` returns             running                 stopped         -
+    its grants change          any                     installing      start
+    a person restarts it       any                     installing      start
+    the site removes it        any                     stopped         remove
+"""
 
 from sealcore.compat import const
 
