@@ -103,6 +103,10 @@ docs: environment ## Documents and API reference as a site into build/docs; brok
 dist: environment ## Wheel and source distribution into dist/
 	$(PY) -m hatchling build -d dist
 
+.PHONY: release
+release: environment ## Check, build and tag a release; VERSION=0.2.0
+	$(PY) tools/release.py "$(VERSION)"
+
 .PHONY: clean
 clean: ## Remove what was built, measured and cached
 	rm -rf build dist .hypothesis .pytest_cache
