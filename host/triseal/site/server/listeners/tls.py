@@ -18,6 +18,7 @@ from triseal.site.server.sessions.connection import Ended, code_of
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.sessions.reception import Reception
 from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.server.transports import tls_accept
 from triseal.site.server.transports.tls_frames import Frames
 
 _log = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ _log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _SEND_BYTES = 65536
 _ACCEPT_PAUSE = 0.2  # seconds to wait after the process ran out of file descriptors
-# TCP detects within two minutes that a silent node is gone.
-_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+# TCP detects within six minutes that a silent node is gone: four probes, 15 s apart, after 300 s.
+# Until then the node only counts as connected and uses memory: a node that comes back takes the
+# place of its old connection at once, and what is sent to a node that is gone fails by itself.
+KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 class Server:
@@ -124,17 +127,9 @@ class Server:
 
     async def _shake_hands(self, accepted: socket.socket) -> Frames:
         limits = self._limits
-        try:
-            _, frames = await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Frames(limits.frame_seconds, limits.write_seconds, limits.write_bytes),
-                accepted,
-                ssl=self._identity.context,
-                ssl_handshake_timeout=limits.handshake_seconds,
-            )
-        except BaseException:
-            accepted.close()
-            raise
-        return frames
+        frames = Frames(limits.frame_seconds, limits.write_seconds, limits.write_bytes)
+        context = self._identity.context
+        return await tls_accept.accept(accepted, frames, context, limits.handshake_seconds)
 
     async def _converse(self, frames: Frames, peer: Peer, address: str) -> str:
         def greeted() -> None:
@@ -164,6 +159,6 @@ def _set_up(accepted: socket.socket) -> None:
     """Bound what the kernel buffers for a slow node, and let TCP detect a silent one."""
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
+    for name, value in KEEPALIVE:
         if hasattr(socket, name):  # not on every system
             accepted.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
