@@ -63,6 +63,10 @@ class Download:
         if len(self.queue) == 1:
             self._begin()
 
+    def names(self) -> list:
+        """Of the services that come, and of those that were put off."""
+        return self.later + [one[0] for one in self.queue]
+
     def leave(self, name: str) -> None:
         """The site does not want a service here any more; what is asked for already comes."""
         if name in self.later:

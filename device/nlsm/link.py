@@ -58,7 +58,7 @@ class Link:
         """Whether a service is coming, with what it begins anew: not for ever."""
         if not self.download or clock.ms() >= self.patience:
             return False
-        return name in self.download.later or name in [one[0] for one in self.download.queue]
+        return name in self.download.names()
 
     def _end_download(self) -> None:
         if self.download:
@@ -154,7 +154,8 @@ class Link:
         for one in self.node.services.values():
             if one.not_after and one.name not in self._asked:
                 opens = renewal.opens(one.not_before, one.not_after)
-                if one.due == one.later:  # it was refused
+                # It was refused, or its files are coming, which would begin anew.
+                if one.due == one.later or (self.download and one.name in self.download.names()):
                     opens = now + 1
                 seals.append((one.name, one.due, opens, one.not_after))
         return renewal.companions(seals, now)

@@ -99,6 +99,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "print('-')\nhave('c', T + 3900)\ntick(9)\ntick(1)\nl.answered('a', T + 9999)\n"
      "l.answered('b', T + 9999)\nprint('-')\ntick(20)\nprint('-')\ntick(110)",
      "renew a:16 - renew b:16 - - renew c:16"),
+    ("what is being fetched goes with no other",
+     "class Download:\n    def finish(self):\n        pass\n    def names(self):\n"
+     "        return ['b']\nl.download = Download()\nhave('a', T + 3760)\nhave('b', T + 3900)\n"
+     "tick(3760)\nl.answered('a', T + 9999)\ntick(140)", "renew a:16 renew b:16"),
     ("nor what the node refused",
      "Node.link, a = l, have('a', T + 3800)\nb = have('b', T + 4000)\ntick(3780)\n"
      "installer.refuse(Node, b, errors.Rollback(), b'', '')\ntick(20)",
