@@ -45,7 +45,7 @@ class DatabaseUnusable(Failure):
 
 
 def open_database(where: str | Path, metadata: MetaData) -> Engine:
-    """Open a database, and create the tables and columns that it lacks.
+    """Open a database, and create the tables, columns and indexes that it lacks.
 
     Args:
         where: path of an SQLite file, which is created if needed, or a URL that begins with
@@ -70,6 +70,7 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _TABLES_LOCK})
             metadata.create_all(connection)
             _add_columns(connection, metadata)
+            _add_indexes(connection, metadata)
     except BaseException:
         engine.dispose()
         raise
@@ -86,6 +87,16 @@ def _add_columns(connection: Connection, metadata: MetaData) -> None:
             if column.name not in have:
                 definition = compiler.get_column_specification(column)
                 connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+
+
+def _add_indexes(connection: Connection, metadata: MetaData) -> None:
+    """Add indexes of newer releases to tables that exist: `create_all` adds only whole tables."""
+    known = inspect(connection)
+    for table in metadata.sorted_tables:
+        have = {index["name"] for index in known.get_indexes(table.name)}
+        for index in table.indexes:
+            if index.name not in have:
+                index.create(connection)
 
 
 @contextlib.contextmanager

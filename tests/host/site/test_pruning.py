@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, event, func, select
 
 from tests.worlds.site_world import World, ends
 from triseal import database
@@ -136,6 +137,30 @@ def test_many_go_in_small_transactions_and_may_be_stopped(
     assert pruning.prune(engine, world.now, 30, lambda: next(asked)).seals == 2
     assert prune(world) == Pruned(seals=3, templates=1, certificates=1)
     assert prune(world) == Pruned(0, 0, 0)
+
+
+def test_no_statement_of_it_reads_all_seals(world: World) -> None:
+    """What a statement costs must not grow with the ledger: SQLite's plan for each of them."""
+    issue(world)
+    world.now += 400 * DAY
+    engine = world.manager.engine
+    said: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        said.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    prune(world)
+    event.remove(engine, "before_cursor_execute", note)
+    plans = []
+    with database.reading(engine) as connection:
+        for statement, parameters in said:
+            if statement.startswith(("SELECT", "DELETE")):
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans += [str(row[3]) for row in rows]
+    assert any(plan.startswith("SEARCH seals USING INDEX seals_by_end") for plan in plans)
+    assert any("seals_by_template" in plan for plan in plans)
+    assert [plan for plan in plans if plan.startswith("SCAN seals")] == []
 
 
 def test_a_renewal_finds_its_template_again(world: World) -> None:

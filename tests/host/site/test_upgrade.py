@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from tests.worlds import postgres
 from tests.worlds.site_world import NOW, World
@@ -85,6 +85,19 @@ def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
             assert nodes.grace_of(connection, "hall") == 0
             clock.note(connection, NOW, doubted=False, ahead=0.0)
         world.manager.engine.dispose()
+    world.manager = world.open()
+
+
+def test_an_older_site_gets_the_indexes_that_it_lacks(world: World) -> None:
+    with database.writing(world.manager.engine) as connection:
+        for index in tables.seals.indexes:
+            connection.execute(text(f"DROP INDEX {index.name}"))
+    world.manager.close()
+    for _ in range(2):  # and the second time there is nothing left to do
+        world.manager = world.open()
+        found = {index["name"] for index in inspect(world.manager.engine).get_indexes("seals")}
+        assert found >= {"seals_by_place", "seals_by_end", "seals_by_template"}
+        world.manager.close()
     world.manager = world.open()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Engine, Table, select
+from sqlalchemy import Column, Engine, Table, exists, select
 
 from triseal import database
 from triseal.site.records import tables
@@ -20,7 +20,9 @@ from triseal.site.records import tables
 DAY = 86400
 KEEP_DAYS = 90
 LEAST_DAYS = 1
-_BATCH = 500  # rows in one transaction: a renewal then waits for a few milliseconds at most
+# Rows in one transaction. Serials are random, so that each row changes several pages of a large
+# database: 100 rows keep others from writing for about 40 ms there.
+_BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def prune(
     table, held = tables.seals, select(tables.holdings.c.serial)
     old = (table.c.not_after < before) & table.c.serial.not_in(held)
     seals = _delete(engine, table, table.c.serial, old, stopped)
-    unused = tables.templates.c.digest.not_in(select(table.c.template))
+    # One look into an index for each template, where NOT IN would read all seals first.
+    unused = ~exists().where(table.c.template == tables.templates.c.digest)
     templates = _delete(engine, tables.templates, tables.templates.c.digest, unused, stopped)
     ended = tables.certificates.c.not_after < before
     column = tables.certificates.c.serial
