@@ -91,7 +91,7 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.ASSIGN, "thermo", b"", []),
     (messages.REMOVE, []),
     (messages.RENEW, 0, [("thermo", b"")]),
-    (messages.RENEWED, []),
+    (messages.RENEWED, 0, 5000, [("thermo", SERIAL, b"")]),
     (messages.REFUSED, "thermo", "expired"),
     (messages.RENEWNOW, []),
     (messages.FETCH, DIGEST, 0, 100),
