@@ -46,10 +46,11 @@ hil: micropython ## The tests of a board; BOARD=/dev/ttyACM0, rp2040:FIRMWARE.uf
 	$(PY) -m pytest tests/hil --board $(BOARD) $(ARGS)
 
 .PHONY: lint
-lint: environment ## Style, format and types
+lint: environment ## Style, format and types, of host and device code
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	$(PY) -m mypy --config-file device/mypy.ini
 
 .PHONY: fresh
 fresh: DISTRIBUTION ?= trixie

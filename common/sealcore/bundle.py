@@ -81,7 +81,7 @@ def entries(reader) -> list:
 
     Returns: a list of (name, SubjectPublicKeyInfo), both DER. Raises: MalformedDER, TooLarge.
     """
-    found = []
+    found: list = []
     while reader.peek() >= 0:
         if len(found) == _MAX_KEYS:
             raise errors.TooLarge

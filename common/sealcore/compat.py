@@ -9,7 +9,7 @@ try:
     from gc import collect  # isort: skip  # pragma: no cover - MicroPython
 except ImportError:
 
-    def const(value):
+    def const(value):  # type: ignore[misc] # the compiler's keeps the type of its value
         """The value: MicroPython's compiler puts it in place of the name."""
         return value
 
@@ -21,7 +21,7 @@ try:
     pow(2, 3, 5)
     modpow = pow
 except (TypeError, NotImplementedError):  # pragma: no cover - ESP8266
-    from .ladder import modpow  # noqa: F401
+    from .ladder import modpow  # type: ignore[assignment] # noqa: F401 - `pow` takes more
 
 
 def sha256(data) -> bytes:

@@ -186,7 +186,7 @@ def _read(fields: str, reader) -> tuple:
 
 
 def _read_list(fields: str, reader) -> list:
-    items = []
+    items: list = []
     while reader.peek() >= 0:
         if len(items) == MAX_LIST:
             raise errors.BadMessage("list")

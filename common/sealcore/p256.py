@@ -20,7 +20,7 @@ class PublicKey:
     """
 
     algorithm = ECDSA_SHA256  # the whole AlgorithmIdentifier of its signatures
-    _tables = ()  # (x, y, table), last used first
+    _tables: tuple = ()  # (x, y, table), last used first
 
     def __init__(self, x: int, y: int):
         check_point(x, y)
@@ -33,8 +33,8 @@ class PublicKey:
 
     def prepare(self) -> bytes:
         """Return the key's table, which is kept from now on until four other keys were used."""
-        found = None
-        others = []
+        found: tuple | None = None
+        others: list = []
         for entry in PublicKey._tables:
             if entry[0] == self.x and entry[1] == self.y:
                 found = entry

@@ -57,7 +57,7 @@ def invert(a: int, modulus: int) -> int:
 # of these a sum of two multiples takes half as many.
 
 
-def double(x: int, y: int, zz: int, zzz: int, times: int = 1) -> tuple:
+def double(x: int, y: int, zz: int, zzz: int, times: int = 1) -> tuple[int, int, int, int]:
     """Return the point doubled `times` times; infinity stays infinity.
 
     Args:
@@ -82,7 +82,7 @@ def double(x: int, y: int, zz: int, zzz: int, times: int = 1) -> tuple:
     return x, y, zz, zzz
 
 
-def add(x: int, y: int, zz: int, zzz: int, x2: int, y2: int) -> tuple:
+def add(x: int, y: int, zz: int, zzz: int, x2: int, y2: int) -> tuple[int, int, int, int]:
     """Return the sum with the affine point (x2, y2), in every case.
 
     Args:

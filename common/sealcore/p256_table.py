@@ -26,7 +26,7 @@ def build(x: int, y: int) -> bytearray:
     return table
 
 
-def _powers(x: int, y: int) -> list:
+def _powers(x: int, y: int) -> list[tuple[int, int]]:
     """Return A[0], 2*A[0], A[1], 2*A[1], ... A[4], affine."""
     points = []
     point = (x, y, 1, 1)
@@ -56,7 +56,7 @@ def _put(table: bytearray, entry: int, x: int, y: int) -> None:
     table[64 * entry + 32 : 64 * entry + 64] = y.to_bytes(32, "big")
 
 
-def _affine(points: list) -> list:
+def _affine(points: list) -> list[tuple[int, int]]:
     """Return the points, given as (x, y, zz, zzz), none of them infinity, as (x, y)."""
     inverses = _inverses([point[3] for point in points])
     result = []

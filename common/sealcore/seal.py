@@ -31,7 +31,7 @@ _KEPT = const(
     " grants serial service_version security_version executable_hash executable_size metadata_hash"
 )
 # The part of a Seal that `custody` needs, under the same names, in bytes of its own.
-Brief = namedtuple("Brief", _KEPT.split())
+Brief = namedtuple("Brief", _KEPT.split())  # type: ignore[misc] # not one by one
 
 
 class Seal(Certificate):
@@ -81,7 +81,7 @@ class Seal(Certificate):
         self.predecessor = None
         if self.role != DEVELOPER:
             self.predecessor = reader.octets(32, 32, _PREDECESSOR)
-        grants = []
+        grants: list[str] = []
         if self.role == SITE:
             granted = reader.enter(_GRANTS)
             while granted.peek() >= 0:

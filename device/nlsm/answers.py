@@ -108,7 +108,7 @@ def status(node, nonce: bytes) -> bytes:
         message = messages.write(messages.STATUS, nonce, node.name, now, node.bundle, free, found)
         if len(message) <= messages.MAX_FRAME:
             break
-    return message
+    return message  # type: ignore[possibly-undefined] # the loop has a turn
 
 
 def _facts(one, grants: bool, most) -> tuple:

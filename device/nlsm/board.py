@@ -14,7 +14,7 @@ from sealcore.compat import const
 try:
     import machine
 except ImportError:  # a port without hardware
-    machine = None
+    machine = None  # type: ignore[assignment]
 
 # What ports call the causes of a reset, and what the site is told.
 _CAUSES = const(

@@ -23,7 +23,7 @@ def look() -> dict:
     recovery.recover()
     recovery.remove(keystore.INCOMING)
     recovery.remove(recovery.CHECKED)
-    found = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
+    found: dict = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
     found["grace"] = 0
     found["cause"] = board.reset_cause()
     found["services"] = sorted(keystore.names(keystore.SERVICES))

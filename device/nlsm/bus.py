@@ -23,7 +23,7 @@ class _Feed:
         self.service = service
         self._dropped = 0
         self._feeds = feeds
-        self.queue = []
+        self.queue: list = []
         self._wake = asyncio.Event()
 
     def put(self, item) -> None:

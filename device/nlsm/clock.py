@@ -26,6 +26,9 @@ _ANSWER_MS = const(30000)
 _looked = [0, 0]
 
 # The clock of an installation over the USB line, and its question, between its calls.
+if False:  # for mypy alone: it compiles to nothing
+    of_line: "Clock | None"  # type: ignore[unreachable]
+    asked_by_line: "Question | None"
 of_line = asked_by_line = None
 
 
@@ -114,8 +117,8 @@ class Question:
     def answered(self) -> tuple:
         """(nonce, ms since it was drawn); it serves once. Raises BadMessage the second time, or if
         it was drawn long ago."""
-        nonce, self.nonce = self.nonce, None
+        nonce, self.nonce = self.nonce, b""
         passed = ms() - self._asked
-        if nonce is None or passed > _ANSWER_MS:
+        if not nonce or passed > _ANSWER_MS:
             raise errors.BadMessage("time was not asked for just now")
         return nonce, passed

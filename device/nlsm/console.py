@@ -82,7 +82,7 @@ class Console:
 
             signed, rest = answers.take(self._node, self._text)
             del answers
-            self._text = None  # its room is wanted
+            self._text = None  # type: ignore[assignment] # its room is wanted
             if signed:  # what the site says the time is
                 memory.free()
                 self._node.set_time(signed)

@@ -64,7 +64,7 @@ def serve(node, bus) -> None:
         # A copy: what one service changes in it, no other one sees.
         return json.loads(json.dumps(value)) if type(value) in (list, dict) else value
 
-    service.Service.use = use
+    service.Service.use = use  # type: ignore[attr-defined] # only here
 
 
 def require(one, kind: str, what) -> None:
@@ -72,7 +72,7 @@ def require(one, kind: str, what) -> None:
     # A subclass could be one thing when it is looked at and another when it is used.
     if type(what) is not (int if kind == grants.PIN else str):
         raise TypeError("str, or int for a pin")
-    if kind == grants.PIN and not 0 <= what < 256:
+    if kind == grants.PIN and not 0 <= what < 256:  # type: ignore[operator] # an int by now
         raise errors.BadGrant("pin: 0 to 255")
     try:
         grants.require(one.grants, kind, str(what))

@@ -97,7 +97,7 @@ class Dial(link.Link):
         """One connection, to its end."""
         from . import secure
 
-        seen = []
+        seen: list[bytes] = []
         context = secure.context(seen)
         server = self.node.settings["server"]
         self._out = []

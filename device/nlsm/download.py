@@ -162,7 +162,7 @@ class Download:
             self._give_up(error)
 
     def _store(self, octets: bytes, size: int) -> None:
-        self._file.write(octets)
+        self._file.write(octets)  # type: ignore[union-attr] # open: `take` has looked
         self._done += len(octets)
         if self._anew:
             self.close()
@@ -232,7 +232,7 @@ def check_files(files) -> None:
     """Raises BadMessage unless these are the files of a service."""
     from . import verifier
 
-    due = list(verifier.FILES)
+    due: list[str | None] = list(verifier.FILES)
     for name, size, _ in files:
         if name in due:
             due.remove(name)

@@ -170,7 +170,7 @@ def renew(link, name, serial, signature) -> None:
         return
     link.answered(name)
     try:
-        seal = delta.apply(starter.site_seal(one), serial, *link.validity, signature)
+        seal = delta.apply(starter.site_seal(one), serial, *link.validity, signature)  # type: ignore[call-arg] # two
         installer.renew(link.node, one, seal)
     except errors.SealError as error:
         # The copy at hand may be what is wrong: ask for the whole seal, after a while.
@@ -208,7 +208,7 @@ def _follow(link, wanted) -> None:
     link.node.followers = [link.log] if wanted else []
 
 
-_DUTIES = {
+_DUTIES: dict = {
     messages.WELCOME: _welcome,
     messages.ASSIGN: _assign,
     messages.REMOVE: _remove,

@@ -45,7 +45,7 @@ def state(error) -> tuple:
     where = _Where()
     said = type(error).__name__, ""
     try:
-        sys.print_exception(error, where)
+        sys.print_exception(error, where)  # type: ignore[attr-defined] # MicroPython's
         said = said[0], str(error)
         if isinstance(error, errors.SealError):
             said = str(error.code), said[1]

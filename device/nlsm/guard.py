@@ -13,7 +13,7 @@ from . import tasks
 
 _print = print
 # The port's `_thread` or None, and then what says whose thread it is, once there was one.
-begun = []
+begun: list = []
 
 
 def __getattr__(name: str):
@@ -34,7 +34,7 @@ def begin(node) -> None:
 
         sys.modules["_thread"] = sys.modules[__name__]
     except ImportError:  # a port without them
-        _thread = None
+        _thread = None  # type: ignore[assignment]
     begun.append(_thread)
 
     def to_log(*values, **how):
@@ -50,7 +50,7 @@ def begin(node) -> None:
         # What an interrupt prints, nobody knows whose it is.
 
     builtins.print = to_log
-    builtins.input = None
+    builtins.input = None  # type: ignore[assignment] # for services
     if "server" in node.settings:
         from . import streams
 

@@ -22,23 +22,25 @@ def challenge() -> bytes:
     from . import floors, trust
 
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
-    clock.asked_by_line = clock.Question()
+    question = clock.asked_by_line = clock.Question()
     memory.free()
-    return clock.asked_by_line.nonce
+    return question.nonce
 
 
 def set_time(signed: bytes) -> int:
     """Take the site's signed time for the last nonce; Unix seconds."""
-    _check_clock()
+    own = _clock()
     from . import timing
 
-    timing.take_alone(clock.of_line, clock.asked_by_line, signed)
-    return clock.of_line.now()
+    timing.take_alone(own, clock.asked_by_line, signed)
+    return own.now()
 
 
-def _check_clock() -> None:
-    if not clock.of_line:
+def _clock() -> clock.Clock:
+    own = clock.of_line
+    if not own:
         raise errors.NoTrustedTime
+    return own
 
 
 def accept(name: str) -> dict:
@@ -49,8 +51,7 @@ def accept(name: str) -> dict:
     """
     memory.check()
     try:
-        _check_clock()
-        return _accept(name)
+        return _accept(name, _clock())
     finally:
         from . import keystore, recovery
 
@@ -58,14 +59,14 @@ def accept(name: str) -> dict:
         memory.free()
 
 
-def _accept(name: str) -> dict:
+def _accept(name: str, now: clock.Clock) -> dict:
     from sealcore import names
 
     from . import floors, keystore, verifier
 
     folder = keystore.INCOMING + "/" + names.check_label(name)
     started = time.ticks_ms()
-    seal = verifier.check(folder, name, clock.of_line)
+    seal = verifier.check(folder, name, now)
     took = time.ticks_diff(time.ticks_ms(), started)
     gc.collect()
     found = {

@@ -36,6 +36,11 @@ class Link:
     What carries it has `send(message)` and `drop()`.
     """
 
+    if False:  # what a subclass has, for mypy alone: it compiles to nothing
+
+        def send(self, message: bytes) -> None: ...  # type: ignore[unreachable]
+        def drop(self) -> None: ...
+
     def __init__(self, node):
         self.node = node
         self.peer = self.question = None
@@ -47,9 +52,9 @@ class Link:
     def _begin(self) -> None:
         """Nothing has been said yet."""
         self.greeted = False
-        self._asked = {}
-        self._untold = {}
-        self.renewed = []
+        self._asked: dict = {}
+        self._untold: dict = {}
+        self.renewed: list = []
         self._again = _DOUBT_MS
         self._doubted = clock.ms()
         self._end_download()
@@ -77,7 +82,7 @@ class Link:
         if name == "retry_delay":
             return renewal.retry_delay(values[0], bits, *values[1:])
         if name == "draw":
-            return renewal.draw(*values, bits, renewal.SHARE, len(self.node.services))
+            return renewal.draw(*values, bits, renewal.SHARE, len(self.node.services))  # type: ignore[call-arg] # two values
         return renewal.connect_delay(bits, self.node.settings.get("spread", renewal.CONNECT_SPREAD))
 
     def tick(self) -> None:
@@ -166,12 +171,11 @@ class Link:
             return
         from sealcore import messages
 
-        held = []
-        for name in names:
-            if len(held) < messages.MAX_LIST:
-                self.expect(name)
-                one = self.node.services.get(name)
-                held.append((name, one.serial if one else b""))
+        held: list = []
+        for name in names[: messages.MAX_LIST]:
+            self.expect(name)
+            one = self.node.services.get(name)
+            held.append((name, one.serial if one else b""))
         self.send(messages.write(messages.RENEW, self.node.clock.known(), held))
 
     def doubt_time(self) -> None:

@@ -24,9 +24,10 @@ def load(services: dict, one) -> None:
         if _IMAGE in os.listdir(folder):
             from . import romfs
 
-            one.main = romfs.load(folder + "/" + _IMAGE).main
+            found = romfs.load(folder + "/" + _IMAGE)
         else:
-            one.main = _import(folder).main
+            found = _import(folder)
+        one.main = found.main or _MODULE  # what is false would not be called, and so not fail
     except BaseException as error:  # of the service's own code
         if service.by_person(error):
             raise

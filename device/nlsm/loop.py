@@ -12,7 +12,7 @@ try:
     from micropython import kbd_intr
 except ImportError:
 
-    def kbd_intr(_) -> None:
+    def kbd_intr(_: int) -> None:
         """Without it, nobody can change which key interrupts."""
 
 

@@ -38,12 +38,12 @@ _MANY = const(32)
 
 # Memory from which code runs in place. A constant of that code may be held by whoever was handed
 # it, and the collector does not see that it points in here: so it stays until the next start.
-_held = []
+_held: list = []
 # Modules that stay, though not all nodes need them: see `linked`.
-kept = []
+kept: list[str] = []
 # What is given up where memory is wanted, so that the agent can still do something about it. In
 # pieces: a heap that has fallen into such has room for no other.
-_reserve = []
+_reserve: list = []
 
 
 def reserve() -> bool:

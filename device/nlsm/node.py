@@ -34,6 +34,14 @@ class Node:
     followers   called with (service, text) for each line of a service's log
     """
 
+    if False:  # for mypy alone: it compiles to nothing
+        from . import link as _link  # type: ignore[unreachable]
+        from . import runner as _runner
+
+        flight: int | None
+        runner: _runner.Runner | None
+        link: _link.Link | None
+
     def __init__(self, found: dict):
         """`found` is what boot.look() returns."""
         self.name = found["name"]
@@ -52,7 +60,7 @@ class Node:
         self.question = clock.Question()
         self.mark = ""
         self.runner = self.link = None
-        self.followers = []
+        self.followers: list = []
         self.services = {}
         for name in found["services"]:
             one = self.services[name] = service.Service(name)

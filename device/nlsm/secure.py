@@ -28,7 +28,7 @@ async def connect(server, turn: int, seconds: int):
     Raises OSError or asyncio.TimeoutError, of the last address.
     """
     found = socket.getaddrinfo(server[0], server[1], 0, socket.SOCK_STREAM)[:_MOST_ADDRESSES]
-    failed = OSError(errno.ENOENT)
+    failed: Exception = OSError(errno.ENOENT)
     for number in range(len(found)):
         place = found[(turn + number) % len(found)]
         one = socket.socket(place[0], place[1], place[2])

@@ -87,13 +87,13 @@ class Service:
 
     # Of the class, for as long as they say nothing else: with more than 17 attributes of its own,
     # the table of each service would take twice the memory.
-    lent = ()
-    _said = ()  # since when, and how many values and lines too many
-    restarts = fails = retry = denied = later = 0
+    lent: tuple[()] | list = ()
+    _said: tuple[()] | list = ()  # since when, and how many values and lines too many
+    restarts = fails = retry = denied = later = stopped_at = 0
     once = False
     offered = b""
     then = ""
-    handler = stopped_at = None
+    handler: object = None
 
     def __init__(self, name: str):
         self.name = name
@@ -102,7 +102,7 @@ class Service:
         self.not_before = self.not_after = 0
         self.grants = self.granted = ()
         self.began = clock.ms()
-        self.tasks = []
+        self.tasks: list = []
         self.main = self.root = self.due = None
         self.set("installing")
 

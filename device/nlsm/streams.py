@@ -29,4 +29,4 @@ def begin() -> None:
             one.lend(self)
         real(self, stream, extra or {})
 
-    streams.__init__ = init
+    streams.__init__ = init  # type: ignore[method-assign] # for services

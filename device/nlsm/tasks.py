@@ -12,9 +12,9 @@ create_task = core.create_task
 new_event_loop = core.new_event_loop
 
 # The services by name, and the one whose module is being imported.
-_state = [{}, None]
+_state: list = [{}, None]
 # By id of a task that has not ended: its service.Service; None for the agent's own.
-owners = {}
+owners: dict = {}
 _INTERRUPT = type("KeyboardInterrupt", (BaseException,), {})
 
 
@@ -30,7 +30,7 @@ def begin(services: dict, loading) -> None:
     if core.create_task is _adopt:
         return
     # Before any service is imported: it could import the names into its own module.
-    builtins.KeyboardInterrupt = _INTERRUPT
+    builtins.KeyboardInterrupt = _INTERRUPT  # type: ignore[misc, assignment] # for services
     core.create_task = asyncio.create_task = _adopt
     for name in ("run", "run_until_complete", "new_event_loop"):
         setattr(core, name, _deny)
@@ -41,7 +41,7 @@ def begin(services: dict, loading) -> None:
 
 def end(real=KeyboardInterrupt) -> None:
     """No service runs any more: what a person finds at the REPL then."""
-    builtins.KeyboardInterrupt = real
+    builtins.KeyboardInterrupt = real  # type: ignore[misc] # no services
     core.create_task = asyncio.create_task = create_task
     owners.clear()
     _state[0] = {}

@@ -7,7 +7,7 @@ ended by a reset of the board, as all that can't be taken back.
 from . import context, guard
 
 _real = guard.begun[0]
-_here = {}  # by identity of a thread: its service.Service
+_here: dict = {}  # by identity of a thread: its service.Service
 _require = context.require
 
 

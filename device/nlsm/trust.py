@@ -17,8 +17,19 @@ class Trust:
     signed     Unix seconds: the latest time that the site has signed in the two
     """
 
+    if False:  # for mypy alone: it compiles to nothing
+        node: str  # type: ignore[unreachable]
+        spki: bytes
+        site: str
+        version: int
+        site_keys: list
+        store_keys: list
+        developers: list
+        renew_at: int
+        signed: int
 
-_loaded = []
+
+_loaded: list[Trust] = []
 _READERS = const("sealcore.bundle sealcore.identity nlsm.identify")
 
 

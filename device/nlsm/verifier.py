@@ -34,7 +34,7 @@ class Package:
                 found = name
             elif name != _SITE_SEAL and name not in FILES:
                 raise errors.HashMismatch("not sealed: " + name)
-        self.executable = io.BytesIO(b"")
+        self.executable: io.BufferedIOBase = io.BytesIO(b"")
         if found:
             self.executable = open(folder + "/" + found, "rb")  # noqa: SIM115 - `check` closes it
 

@@ -59,6 +59,8 @@ class Link:
         print("say", code)
     def doubt_time():
         print("doubt")
+    def helped(seconds):
+        print("helped", seconds)
 
 class Download:
     def __init__(self, link):
@@ -124,7 +126,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a delta that has expired when it comes: either clock may be wrong",
      "have('a')\ntake(messages.RENEWED, 1, 2, [('a', b's', b'old')])",
      "answered a None renew a b'old' triseal: a: renewal: expired: doubt answered a 1"),
-    ("the time once more", "take(messages.TIME, b't')", "answered = None time b't' check"),
+    ("the time once more", "take(messages.TIME, b't')", "answered = None time b't' helped 0 check"),
     ("the time, but from before the floor",
      "def late(*_):\n    raise errors.Rollback\ntiming.take = late\ntake(messages.TIME, b't')",
      "answered = None say rollback check"),

@@ -177,7 +177,7 @@ before = list(sys.path)
 one = service.Service("a")
 one.grants = ("log",)
 loader.load({{"a": one}}, one)
-print(one.main, len(one.tasks), len(one.grants), one.stopped_at is not None)
+print(one.main, len(one.tasks), len(one.grants), one.stopped_at > 0)
 print(sys.path == before, "app" in sys.modules, tasks._state[1])
 """
     assert on_micropython.run(code).splitlines() == [then, "True False None"]
@@ -297,4 +297,40 @@ def test_renewals_that_came_together_are_checked_in_turns_and_the_watchdog_is_fe
         "check c",
         "fed 8",
         "console",
+    ]
+
+
+FALSE = """
+import asyncio
+
+main = None
+
+async def go_on():
+    while True:
+        await asyncio.sleep(0)
+
+asyncio.create_task(go_on())
+"""
+
+
+def test_a_main_that_is_false_is_a_failure_and_does_not_leave_tasks_to_run(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/app.py").write_text(FALSE)
+    code = f"""
+from nlsm import keystore, loader, runner
+keystore.SERVICES = {str(tmp_path)!r}
+one = Node.services["a"] = service.Service("a")
+loader.load(Node.services, one)
+runner.Runner(Node).begin()
+print(one.state, one.code, one.stuck())
+watch()
+watch(6)
+"""
+    assert on_micropython.run(WATCH + code).splitlines() == [
+        "failed TypeError False",
+        "a failed 0 1",
+        "triseal: a does not stop, so the board is reset",
+        "lands",
+        "reset",
+        "a failed 0 1",
     ]

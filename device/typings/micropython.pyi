@@ -1,0 +1,6 @@
+from typing import TypeVar
+
+T = TypeVar("T")
+
+def const(value: T, /) -> T: ...
+def kbd_intr(_: int) -> None: ...
