@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from boards import micropython
+from sealcore import p256, rsa
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -14,6 +15,13 @@ RUNNER = HERE / "run.py"
 SEARCH_PATH = f"{ROOT / 'common'}:.frozen"
 # A module takes seconds; a MicroPython that hangs must not hang the run.
 LIMIT_S = 600.0
+
+
+@pytest.fixture(autouse=True)
+def _own_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython runs what MicroPython runs: no signature goes to OpenSSL (`triseal.openssl`)."""
+    for module in (rsa, p256):
+        monkeypatch.setattr(module, "_native", 0)
 
 
 class SuiteFailed(Exception):

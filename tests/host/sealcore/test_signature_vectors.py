@@ -20,6 +20,7 @@ def _wrong(cases: list[signature_vectors.Case], verdicts: list[str]) -> list[tup
 
 
 def test_every_signature_gets_its_verdict() -> None:
+    """With OpenSSL where it accepts; `test_native` compares it with sealcore's own arithmetic."""
     assert _wrong(CASES, [signatures.verdict(case.line) for case in CASES]) == []
 
 
