@@ -78,7 +78,8 @@ class NotAssigned(Failure):
     """The service is not assigned to this node."""
 
     code = "not-assigned"
-    advice = "Assign it: triseal site deploy NODE SERVICE."
+    # It holds for who takes a service away, too: nobody is told to deploy what should go.
+    advice = "See which services each node has: triseal site status."
 
 
 class NotRequested(Failure):
@@ -180,7 +181,7 @@ class OtherBoard(Failure):
 
 
 class AlreadyNode(Failure):
-    """The board is already another node."""
+    """The board is already another node, or needs no enrolment any more."""
 
     code = "already-node"
     advice = "Check the port. To give the board another name, retire its node and give --replace."

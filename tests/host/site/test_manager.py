@@ -24,10 +24,11 @@ from tests.worlds.site_world import (
     make_store,
     signed_package,
 )
-from triseal import database, signer
+from triseal import advice, database, signer
 from triseal.package import Package
 from triseal.signer import KeySigner
 from triseal.site import inputs
+from triseal.site.errors import NotAssigned
 from triseal.site.records import ledger
 
 
@@ -402,7 +403,9 @@ def test_undeployed_is_no_longer_assigned(world: World) -> None:
     assert world.manager.assigned("kitchen") == ["thermo"]
     world.manager.undeploy("kitchen", "thermo")
     assert world.manager.assigned("kitchen") == []
-    assert code_of(lambda: world.manager.undeploy("kitchen", "thermo")) == "not-assigned"
+    with pytest.raises(NotAssigned) as refused:
+        world.manager.undeploy("kitchen", "thermo")
+    assert "deploy" not in advice.line(refused.value)
 
 
 def test_files_of_a_version_that_does_not_exist_are_refused(world: World) -> None:

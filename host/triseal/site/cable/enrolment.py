@@ -94,8 +94,6 @@ def check_erasable(site: Manager, port: str, node: str) -> None:
 def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus]:
     """Enrol a board from a production line, which proves its node with a one-time token.
 
-    A board that is a node already only gets the time.
-
     Args:
         site: the site, which expects the board.
         board: the board with the image that was made for it.
@@ -104,13 +102,15 @@ def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus
     Returns: name of the node, and its state.
 
     Raises:
+        AlreadyNode: the board is a node already; nothing has changed.
         Failure: as Manager.redeem raises it.
         BoardError: the board does not work as expected.
         SealError: the board refuses something.
     """
     with dialogue.back_to_work(site, board), dialogue.board_refusals():
-        if dialogue.CERTIFICATE not in board.hashes([dialogue.CERTIFICATE]):
-            _redeem(site, board, report)
+        if dialogue.CERTIFICATE in board.hashes([dialogue.CERTIFICATE]):
+            raise AlreadyNode(f"the board at {board.port} is {dialogue.node_of(board)}")
+        _redeem(site, board, report)
         own = identity.parse(board.read(dialogue.CERTIFICATE))
         report("restart", 0, 0)
         board.soft_reset()

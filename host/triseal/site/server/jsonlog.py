@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-_FIELDS = ("node", "address", "code", "detail", "port", "pages_port")
+_FIELDS = ("node", "service", "state", "address", "code", "detail", "port", "pages_port")
 
 
 class JsonLines(logging.Formatter):

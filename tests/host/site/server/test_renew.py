@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,6 +30,7 @@ from triseal.site.records import node_clocks, reports, tables
 from triseal.site.records.ledger import find_seal
 from triseal.site.rules import trust
 from triseal.site.rules.guarantee import Guarantee, of, places_of
+from triseal.site.server.jsonlog import JsonLines
 from triseal.site.server.signing.desired_state import DesiredState, Plan
 from triseal.site.views import overview
 
@@ -180,6 +183,34 @@ def test_a_service_goes_and_comes(world: LinkWorld, kitchen: Node) -> None:
     assert kitchen.expect(messages.REFUSED) == ("light", "not-assigned")
     world.manager.assign("kitchen", "light")
     assert kitchen.expect(messages.ASSIGN)[0] == "light"
+
+
+def test_what_a_node_refuses_stands_in_the_log(
+    kitchen: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who waits for a rollout is told to look there."""
+    holding(kitchen)
+    said: list[tuple[object, ...]] = [
+        ("light", b"", REFUSED, "hash-mismatch", "app.py\n", 0, []),
+        ("light", kitchen.serial("light"), RUNNING, "", "", 0, []),
+    ]
+    with caplog.at_level(logging.INFO):
+        for one in said:
+            kitchen.send(messages.REPORT, *one)
+        kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
+        kitchen.expect(messages.RENEWED)  # what it said before has been heard
+    (found,) = [one for one in caplog.records if one.getMessage() == "reported"]
+    line = json.loads(JsonLines().format(found))
+    assert {**line, "time": ""} == {
+        "time": "",
+        "level": "warning",
+        "event": "reported",
+        "node": "kitchen",
+        "service": "light",
+        "state": "refused",
+        "code": "hash-mismatch",
+        "detail": "app.py\n",
+    }
 
 
 def test_a_removal_that_crosses_a_new_seal_does_not_hide_it(

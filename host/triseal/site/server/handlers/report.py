@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 from sealcore import errors, messages
 from triseal.site.records import holdings, ledger, nodes, reports, restarts
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import hello
 from triseal.site.server.signing.task import Answer, Snapshot
 
+_log = logging.getLogger(__name__)
+
 # Service, serial that the node holds (b"": none), index of the state, code, detail, number of
 # restarts, seals.
 Report = tuple[str, bytes, int, str, str, int, list[bytes]]
 
 _RUNS = "running"
+_AS_ASKED = ("running", "stopped")  # the others are what somebody should look at
 _REMOVED = "stopped"  # with an empty serial, the state of a service that the node has removed
 
 
@@ -62,6 +67,9 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     if code == restarts.CODE:
         answer.writes.append(lambda connection: restarts.done(connection, place))
     elif code:
+        told_us = {"node": node, "service": service, "state": became}
+        level = logging.INFO if became in _AS_ASKED else logging.WARNING
+        _log.log(level, "reported", extra={**told_us, "code": code, "detail": detail})
         answer.writes.append(
             lambda connection: reports.keep(connection, place, code, detail, evidence, snapshot.now)
         )
