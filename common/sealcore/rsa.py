@@ -58,7 +58,7 @@ class PublicKey:
         number = int.from_bytes(signature, "big")
         if number >= self.n:
             raise errors.BadSignature
-        if _native and _native(self, digest, signature):
+        if _native and _native(self, digest, signature):  # type: ignore[operator] # a host's
             return
         number = modpow(number, self.e, self.n)  # first, while the heap is emptiest
         # DigestInfo of a SHA-256 hash (RFC 8017 section 9.2, note 1)
