@@ -74,7 +74,7 @@ def run(script: str, argument: str) -> str:
     done = micropython.run(
         ["-X", "heapsize=16M", str(ON_BOARD / script), argument],
         environment={"MICROPYPATH": f"{ON_BOARD}:{ROOT}/common:{ROOT}/device:.frozen"},
-        timeout=600,
+        timeout=1500,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
