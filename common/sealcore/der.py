@@ -96,11 +96,11 @@ class Reader:
         return number
 
     def octets(self, low: int, high: int, tag: int = _OCTET_STRING):
-        """Read a string of octets.
+        """Read a string of bytes.
 
         Args:
-            low: fewest octets.
-            high: most octets.
+            low: fewest bytes.
+            high: most bytes.
             tag: the tag that it must have.
         """
         value = self.value(tag)
@@ -109,7 +109,7 @@ class Reader:
         return value
 
     def bits(self):
-        """Read a bit string of whole octets, as all keys and signatures are."""
+        """Read a bit string of whole bytes, as all keys and signatures are."""
         value = self.value(_BIT_STRING)
         if not value or value[0]:
             raise errors.MalformedDER
@@ -119,8 +119,8 @@ class Reader:
         """Read a UTF-8 string.
 
         Args:
-            low: fewest octets.
-            high: most octets.
+            low: fewest bytes.
+            high: most bytes.
             tag: the tag that it must have.
         """
         value = self.octets(low, high, tag)

@@ -14,7 +14,7 @@ def parse(algorithm, bits):
 
     Args:
         algorithm: its AlgorithmIdentifier, DER.
-        bits: the octets of its key.
+        bits: the bytes of its key.
 
     Raises: MalformedDER or UnsupportedKey.
     """

@@ -53,7 +53,7 @@ def octets(value, tag: int = _OCTET_STRING) -> bytes:
 
 
 def bits(value) -> bytes:
-    """Return `value` as a BIT STRING of whole octets."""
+    """Return `value` as a BIT STRING of whole bytes."""
     return element(_BIT_STRING, b"\x00", value)
 
 

@@ -1,6 +1,6 @@
 """Walk a `.mpy` file from its header to its end.
 
-MicroPython's own loader takes the end of a file for a number that goes on for ever, so a file that
+MicroPython's own loader takes the end of a file for a number that goes on forever, so a file that
 was cut off hangs the whole board. So the node walks each file before it imports it.
 
 The walk follows the structure (version 6 of MicroPython's py/persistentcode.c): the header, the

@@ -13,7 +13,7 @@ def common_name(name) -> str:
     """Return the text of a Name that is one UTF8String common name and nothing else.
 
     Args:
-        name: DER. The text has at most 64 octets (ub-common-name, RFC 5280 appendix A.1).
+        name: DER. The text has at most 64 bytes (ub-common-name, RFC 5280 appendix A.1).
 
     Raises: ProfileViolation for any other name, MalformedDER if its text is malformed.
     """

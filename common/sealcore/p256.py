@@ -7,7 +7,7 @@ from .eckeys import ECDSA_SHA256, check_point, coordinates
 from .p256_base import BASE
 from .p256_curve import N, P, columns, combine, invert
 
-_MAX_SIGNATURE = const(72)  # two integers of 33 octets, three headers of 2
+_MAX_SIGNATURE = const(72)  # two integers of 33 bytes, three headers of 2
 _KEPT = const(4)
 _native = const(0)  # as in `rsa`
 

@@ -1,6 +1,6 @@
 """When to renew a site seal: pure functions of times, in whole seconds, and random bits.
 
-A site whose nodes started together would renew their seals together for ever. So a node draws one
+A site whose nodes started together would renew their seals together forever. So a node draws one
 moment in the last quarter of a seal's lifetime (the paper's backoff, section IV), and every wait
 after a failure is drawn too. `random_bits` is any integer with at least 32 fresh random low bits.
 

@@ -16,7 +16,7 @@ _UNIVERSAL_STRING = const(0x1C)
 _BMP_STRING = const(0x1E)
 _SET = const(0x31)
 _PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
-_WIDTHS = {_BMP_STRING: 2, _UNIVERSAL_STRING: 4}  # octets of a character
+_WIDTHS = {_BMP_STRING: 2, _UNIVERSAL_STRING: 4}  # bytes of a character
 
 
 def check_oid(value) -> None:
@@ -32,11 +32,11 @@ def check_oid(value) -> None:
 
 
 def check_string(tag: int, value) -> None:
-    """Check that the octets of a string value fit its type.
+    """Check that the bytes of a string value fit its type.
 
     Args:
         tag: of the string type.
-        value: its octets.
+        value: its bytes.
 
     Raises: MalformedDER, also for a type that is no string.
     """
@@ -61,9 +61,9 @@ def check_string(tag: int, value) -> None:
 
 
 def _check_bits(value) -> None:
-    """X.690 sections 8.6.2 and 11.2.1: the first octet counts the unused bits, and these are all
+    """X.690 sections 8.6.2 and 11.2.1: the first byte counts the unused bits, and these are all
     zero."""
-    # Without any bits the last octet is the first: a count of unused bits other than 0 fails too.
+    # Without any bits the last byte is the first: a count of unused bits other than 0 fails too.
     if not value or value[0] > 7 or value[-1] & (1 << value[0]) - 1:
         raise errors.MalformedDER
 

@@ -16,7 +16,7 @@ _EXTENSIONS = const(0xA3)
 _V3 = const(3)
 _MAX_EXTENSIONS = const(32)
 _NAME_CONSTRAINTS = b"\x55\x1d\x1e"
-_BEYOND_SERIAL = 1 << 159  # 20 octets (RFC 5280 section 4.1.2.2)
+_BEYOND_SERIAL = 1 << 159  # 20 bytes (RFC 5280 section 4.1.2.2)
 
 # Critical extensions that check_issued checks or hands on as parsed; it refuses any other.
 _UNDERSTOOD = (

@@ -1,7 +1,7 @@
 """What the node answers on its console.
 
 One line each way holds one message of `sealcore.messages`: `~`, base64 of the DER, newline. In a
-line of the node's the base64 is of the host's mark and then of the DER: the first 6 octets of the
+line of the node's the base64 is of the host's mark and then of the DER: the first 6 bytes of the
 nonce of its last ASK. Services print too, and know no mark: so nothing that they print looks like
 a line of the node's. Lines that don't begin with `~` are for people: the node prints logs and state
 changes so, and ignores them on input.
@@ -11,7 +11,7 @@ changes so, and ignores them on input.
     TIME signed time     nothing; REJECTED if it is refused. What waited for it is checked and
                          started before the next line is answered
     FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
-    96 octets of a line  a line of no message: there is room for the next ones
+    96 bytes of a line  a line of no message: there is room for the next ones
     PROVE nonce          PROOF: that nonce, signed with the node's key
     WELCOME              opens the link over this line (`wire`): from now on both say what they say
                          over a network, until the next ASK or until a message was lost

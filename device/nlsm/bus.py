@@ -9,8 +9,8 @@ from sealcore import errors, grants
 from sealcore.compat import const
 
 _QUEUE = const(8)
-_LONGEST = const(1024)  # octets of a value
-_LONGEST_TOPIC = const(128)  # octets, as a grant
+_LONGEST = const(1024)  # bytes of a value
+_LONGEST_TOPIC = const(128)  # bytes, as a grant
 _WIDEST = const(0x7FFFFFFFFFFFFFFF)
 _MOST = const(8)  # subscriptions of one service
 

@@ -107,7 +107,7 @@ class Clock:
 class Question:
     """What the site is asked to sign the time for. Each way to the site has its own.
 
-    nonce    16 octets
+    nonce    16 bytes
     """
 
     def __init__(self):

@@ -1,7 +1,7 @@
 """The node's console: lines on standard input, taken while the services run.
 
 Only what begins with `~` is for the node; see `answers` for what it means. Base64 holds no control
-character, so Ctrl-C still interrupts. The ports keep some 255 octets of input and lose the rest:
+character, so Ctrl-C still interrupts. The ports keep some 255 bytes of input and lose the rest:
 so a line of `~` and its mark tells the sender each time that a piece was taken, and that there is
 room again.
 """
@@ -16,9 +16,9 @@ from sealcore.compat import const
 from . import memory, service
 
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
-_AT_ONCE = const(512)  # octets, then others have their turn
-_MOST = const(128)  # octets of what is wrong with a line
-_PIECE = const(96)  # octets, as triseal/site/console.py has it
+_AT_ONCE = const(512)  # bytes, then others have their turn
+_MOST = const(128)  # bytes of what is wrong with a line
+_PIECE = const(96)  # bytes, as triseal/site/console.py has it
 
 
 def sweep() -> None:

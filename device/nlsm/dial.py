@@ -38,7 +38,7 @@ class Dial(link.Link):
         super().tick()
 
     async def run(self) -> None:
-        """Connect, and again, for ever; where memory is too short for that time and again, start
+        """Connect, and again, forever; where memory is too short for that time and again, start
         the board anew: what its services have left of the heap is all that there is."""
         await asyncio.sleep(self._draw("connect_delay"))
         attempt = starved = 0
@@ -108,7 +108,7 @@ class Dial(link.Link):
         )
         context = plain = None
         # Reading drives the TLS handshake; nothing is said before the server was looked at. The
-        # loop would wait for octets before it reads: so the first one is here, and finds nothing.
+        # loop would wait for bytes before it reads: so the first one is here, and finds nothing.
         if reader.s.read(1):
             raise errors.BadMessage("before HELLO")
         first = asyncio.create_task(reader.readexactly(4))

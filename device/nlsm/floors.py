@@ -57,7 +57,7 @@ def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
 
 def write(found: dict) -> None:
     """Replace them all. Raises TooLarge for more than can be read again: then another service than
-    so far is refused, rather than all of them for ever."""
+    so far is refused, rather than all of them forever."""
     lines = "".join(["%s %d\n" % item for item in found.items()]).encode()
     if _SUM + len(lines) > _LIMIT:
         raise errors.TooLarge("floors")

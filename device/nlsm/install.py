@@ -18,7 +18,7 @@ from . import clock, memory
 
 
 def challenge() -> bytes:
-    """A nonce of 16 octets; the one before is void."""
+    """A nonce of 16 bytes; the one before is void."""
     from . import floors, trust
 
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))

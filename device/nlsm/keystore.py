@@ -26,12 +26,12 @@ TEMPORARY = ".new"
 
 
 def read(path: str, limit: int = 8192) -> bytes:
-    """A file, up to one octet more than `limit` (so that the reader sees it is too long).
+    """A file, up to one byte more than `limit` (so that the reader sees it is too long).
 
     A missing file reads as empty: nothing that is sealed is, so every check refuses it.
     """
     try:
-        size = min(os.stat(path)[6], limit + 1)  # read(n) takes a buffer of n octets at once
+        size = min(os.stat(path)[6], limit + 1)  # read(n) takes a buffer of n bytes at once
         with open(path, "rb") as file:
             return file.read(size)
     except OSError:

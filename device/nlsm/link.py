@@ -60,7 +60,7 @@ class Link:
         self._end_download()
 
     def fetches(self, name: str) -> bool:
-        """Whether a service is coming, with what it begins anew: not for ever."""
+        """Whether a service is coming, with what it begins anew: not forever."""
         if not self.download or clock.ms() >= self.patience:
             return False
         return name in self.download.names()

@@ -15,7 +15,7 @@ RESIDENT = (
     " wire guard threads streams tasks loop "
 )
 _PLENTY = const(65536)
-# Octets taken between two collections. Where the collector runs only when there is no room left, a
+# Bytes taken between two collections. Where the collector runs only when there is no room left, a
 # small heap has fallen into pieces by then: what stays lies between what has gone. While modules
 # are loaded, and seals read, most of what is made goes at once.
 _SWEEP = const(2048)
@@ -126,7 +126,7 @@ def _forget(name: str) -> None:
 
 
 def hold(data: bytes) -> bytes:
-    """Keep these octets for good; returns them, or equal ones that are kept already."""
+    """Keep these bytes for good; returns them, or equal ones that are kept already."""
     for known in _held:
         if known == data:
             return known

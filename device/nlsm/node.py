@@ -13,7 +13,7 @@ from . import clock, console, memory, service
 _PAUSE_MS = const(50)
 _HOLD_MS = const(10000)  # where the site can be reached, and services may run without the time
 _SUSPECT = const(4)  # points, as quarantine._RESET
-_LINE = const(512)  # octets of a log line
+_LINE = const(512)  # bytes of a log line
 _print = print  # services find another one; see `guard`
 
 

@@ -26,7 +26,7 @@ _FILE = const(5)
 _PLACE = "/app"
 _MOST = const(128)  # files and folders
 _DEEPEST = const(4)
-_LONGEST = const(64)  # octets of a name
+_LONGEST = const(64)  # bytes of a name
 _SPARE = const(32768)  # heap that is left beside an image in memory
 
 

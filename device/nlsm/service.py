@@ -29,14 +29,14 @@ LINE = const(2)
 _SAID_MS = const(5000)
 _MOST_VALUES = const(500)  # on the bus, in that time
 _MOST_LINES = const(50)  # of the log
-_CODE = const(32)  # octets, as sealcore.messages has room for
+_CODE = const(32)  # bytes, as sealcore.messages has room for
 _DETAIL = const(128)
 _OLD_MS = const(0x1FFFFFFF)
 _MANY = const(1023)
 
 
 def plain(text: str, most: int) -> str:
-    """What a service says, as one line of at most `most` octets of UTF-8 that steers no terminal:
+    """What a service says, as one line of at most `most` bytes of UTF-8 that steers no terminal:
     what can't be sent would end the connection, and what can't be read the view of the node."""
     text = text[:most]
     for octet in text.encode():

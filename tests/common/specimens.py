@@ -1,6 +1,6 @@
 """Keys, certificates and seals for the tables of both interpreters, built from the bytes up.
 
-Every part of a certificate can be given as the octets that shall stand there, and what comes out is
+Every part of a certificate can be given as the bytes that shall stand there, and what comes out is
 signed: so a row is wrong in the one way that its sentence says.
 """
 
@@ -22,7 +22,7 @@ _DIGEST_INFO = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x0
 
 
 def encoded_message(message, size):
-    """The encoded message as RFC 8017 section 9.2 has it, in `size` octets."""
+    """The encoded message as RFC 8017 section 9.2 has it, in `size` bytes."""
     info = _DIGEST_INFO + sha256(message)
     return b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
 

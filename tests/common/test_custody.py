@@ -37,7 +37,7 @@ TRUST = bundle.parse(signed(bundle_tbs()))
 
 
 class Stream:
-    """A stream that gives at most `step` octets at a time, and counts what it gave."""
+    """A stream that gives at most `step` bytes at a time, and counts what it gave."""
 
     def __init__(self, data, step):
         self.data = data

@@ -1,4 +1,4 @@
-"""Renewal by delta on both interpreters: what comes out, octet by octet."""
+"""Renewal by delta on both interpreters: what comes out, byte by byte."""
 
 import checks
 from sealcore import delta, encode, limits, timetext

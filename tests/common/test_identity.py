@@ -1,4 +1,4 @@
-"""Certificates of nodes and of the SLSM: the profile to the octet, and no laxer than X.509."""
+"""Certificates of nodes and of the SLSM: the profile to the byte, and no laxer than X.509."""
 
 from checks import raises, row
 from sealcore import eckeys, encode, identity, limits, x509

@@ -29,7 +29,7 @@ NOTICE = "06082b06010505070202"
 
 
 def qualified(qualifier):
-    """Hex of a policy with one qualifier, of less than 100 octets."""
+    """Hex of a policy with one qualifier, of less than 100 bytes."""
     value = qualifier
     for before in ("", "06022a03", ""):
         value = before + "30%02x" % (len(value) // 2) + value

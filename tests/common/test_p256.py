@@ -90,7 +90,7 @@ def negative(number: int) -> bytes:
 
 
 def test_encodings_that_are_not_der_are_refused():
-    # One signature as long as they get, one with room for more octets below that size.
+    # One signature as long as they get, one with room for more bytes below that size.
     short = p256.PublicKey(*plain.recover(plain.lift(5), 5, S, DIGEST))
     for key, r in ((p256.PublicKey(*KEY), R), (short, 5)):
         check_encodings(key, r, S)

@@ -131,7 +131,7 @@ def test_generated_keys_are_the_first_octets_in_range():
     for answers in ((good,), bad + (good,)):
         source = Octets(*answers, bytes(32))
         assert p256_sign.generate(source).sec1() == p256_sign.PrivateKey(D).sec1()
-        assert len(source.answers) == 1  # no octet was asked for in vain
+        assert len(source.answers) == 1  # no byte was asked for in vain
 
 
 def test_a_broken_random_source_ends_in_a_refusal():

@@ -108,13 +108,13 @@ def test_length_and_range_are_exact():
     ):
         row(sentence, "bad-signature", public.verify, MESSAGE, signature)
     raises("bad-signature", public.verify, b"another", good)
-    # The same number modulo n, where it fits in as many octets.
+    # The same number modulo n, where it fits in as many bytes.
     if number + KEY.n < 1 << 2048:
         raises("bad-signature", public.verify, MESSAGE, (number + KEY.n).to_bytes(256, "big"))
 
 
 def test_a_modulus_of_no_whole_octets_has_its_own_length():
-    """2330 bits: 292 octets. Both primes are Mersenne's."""
+    """2330 bits: 292 bytes. Both primes are Mersenne's."""
     key = Rsa(65537, (1 << 127) - 1, (1 << 2203) - 1)
     key.size = 292
     public = rsa.PublicKey(key.n, key.e)

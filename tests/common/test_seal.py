@@ -1,4 +1,4 @@
-"""The three seals: the profile to the octet, in each role."""
+"""The three seals: the profile to the byte, in each role."""
 
 from checks import row
 from sealcore import encode, limits, seal, sealwriter

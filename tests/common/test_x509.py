@@ -278,7 +278,7 @@ def test_depth_is_of_no_consequence():
 def test_lengths_that_are_only_claimed_cost_nothing():
     for count in (4, 8, 126):
         raises("malformed-der", x509.parse, bytes((0x30, 0x80 | count)) + b"\xff" * count)
-    # One octet more than may be: a larger piece is not to be had in a heap of words of 32 bits.
+    # One byte more than may be: a larger piece is not to be had in a heap of words of 32 bits.
     raises("unsupported-certificate", x509.parse, b"\x30\x82\x3f\xfd" + bytes(0x3FFD))
 
 
@@ -582,7 +582,7 @@ def test_names_that_differ_are_two():
 
 
 def test_attributes_of_one_rdn_match_in_any_order_that_folding_gives():
-    """`B` sorts before `a`, `b` behind: the octets' order is not that of the folded values."""
+    """`B` sorts before `a`, `b` behind: the bytes' order is not that of the folded values."""
     upper = sequence(rdn(attribute(CN, UTF8, b"B"), attribute(CN, UTF8, b"a")))
     lower = sequence(rdn(attribute(CN, UTF8, b"A"), attribute(CN, UTF8, b"b")))
     chained(upper, lower)

@@ -83,7 +83,7 @@ async def main(ctx):
 def package(
     world: LinkWorld, service: str, version: str = "1.0", pad: int = 0, source: bytes = TICKING
 ) -> Package:
-    """A service that ticks, larger by `pad` octets; or of another source."""
+    """A service that ticks, larger by `pad` bytes; or of another source."""
     source = source.replace(b"VERSION", version.encode()) + b"#" * pad
     metadata = b'{"capabilities": ["log"]}'
     return world.package(service, version=version, executable=source, metadata=metadata)

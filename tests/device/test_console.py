@@ -171,7 +171,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
-# (how many services have failed for a reason of 128 octets, the octets of their names, how much of
+# (how many services have failed for a reason of 128 bytes, the bytes of their names, how much of
 #  the reason the node tells)
 MANY = ((1, 9, 128), (40, 9, 128), (45, 9, 32), (64, 9, 32), (64, 60, 0))
 STATUS = """

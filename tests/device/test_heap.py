@@ -30,7 +30,7 @@ vfs.mount(vfs.VfsPosix({flash!r}), '/triseal')
 execfile({main!r})
 """
 # Boards have 8 KiB of stack, and frames of half the size. A thread is held to its own, less some
-# 8 KiB; a path that is looked up takes 4 KiB of it here, and 128 octets on a board.
+# 8 KiB; a path that is looked up takes 4 KiB of it here, and 128 bytes on a board.
 FIRMWARE_WITH_A_SMALL_STACK = """\
 import _thread, flash_posix, time, vfs
 vfs.mount(flash_posix.open_flash({flash!r}), '/triseal')

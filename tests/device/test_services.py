@@ -406,7 +406,7 @@ def test_a_service_that_fails_fails_alone(
     node.until_line("echo: home/kitchen/n=")
 
 
-LONG = "\u00dc" * 20  # letters, and twice as many octets
+LONG = "\u00dc" * 20  # letters, and twice as many bytes
 
 # Each row: what a service raises, how it has defined that, and what is told of it.
 SAID: tuple[tuple[str, str, tuple[str, str]], ...] = (

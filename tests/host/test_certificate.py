@@ -1,4 +1,4 @@
-"""Our certificates, octet by octet what `cryptography` builds from the same fields."""
+"""Our certificates, byte by byte what `cryptography` builds from the same fields."""
 
 import datetime
 from pathlib import Path

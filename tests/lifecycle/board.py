@@ -56,7 +56,7 @@ class Board:
 
     Attributes:
         failures: times that it has failed to connect since it last was connected.
-        free: octets of its heap that were free when there were fewest.
+        free: bytes of its heap that were free when there were fewest.
         quarantined: services that have been, and that nobody has looked after.
         lines: the last that it printed for people.
     """

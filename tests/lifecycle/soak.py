@@ -38,7 +38,7 @@ class Result:
         kinds: of violations.
         faults: how often each was done.
         figures: for the summary.
-        traffic: octets in each second from the begin on.
+        traffic: bytes in each second from the begin on.
     """
 
     violations: list[str]

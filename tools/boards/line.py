@@ -1,4 +1,4 @@
-"""A serial line on which no read waits for ever."""
+"""A serial line on which no read waits forever."""
 
 import contextlib
 import termios

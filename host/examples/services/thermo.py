@@ -4,7 +4,7 @@ import asyncio
 
 
 async def main(ctx):
-    """Publish and log a number of degrees Celsius, for ever."""
+    """Publish and log a number of degrees Celsius, forever."""
     celsius = 20
     while True:
         ctx.publish("home/kitchen/temperature", celsius)

@@ -4,7 +4,7 @@ import asyncio
 
 
 async def main(ctx):
-    """Publish and log a number of tenths of a degree Celsius, for ever."""
+    """Publish and log a number of tenths of a degree Celsius, forever."""
     tenths = 200
     while True:
         ctx.publish("home/kitchen/temperature", tenths / 10)

@@ -1,7 +1,7 @@
 """A flash in memory whose power goes at any operation; what it wrote so far stays, also in part."""
 
 BLOCK = 4096
-PROGRAM = 32  # octets that the port writes at once
+PROGRAM = 32  # bytes that the port writes at once
 
 BEFORE, TORN, AFTER = range(3)
 WORDS = ("before", "during", "after")

@@ -14,7 +14,7 @@ from nlsm import board, floors, keystore  # noqa: F401 - board is used by keysto
 _SERVICES = 30
 _LIFETIME = 5000
 _DAY = 86400
-_SEAL = 820  # octets of a site seal with RSA-2048
+_SEAL = 820  # bytes of a site seal with RSA-2048
 _BEGIN = 1795363200
 
 device = flash.Flash(b"\xff" * (int(sys.argv[1]) * flash.BLOCK))

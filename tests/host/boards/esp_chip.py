@@ -47,7 +47,7 @@ class EspChip(Socket):
             port: where its port shall be.
             chip: as `boards.flashing.chips` names it.
             then: the port that is seen behind its own, once it was flashed; "" for none.
-            cut_after: octets written to flash after which it is unplugged; -1 for never.
+            cut_after: bytes written to flash after which it is unplugged; -1 for never.
         """
         super().__init__(port)
         self.flash = bytearray(b"\xff" * _SIZE)

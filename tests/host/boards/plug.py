@@ -1,4 +1,4 @@
-"""A plug between a board and this computer, to be pulled at any octet."""
+"""A plug between a board and this computer, to be pulled at any byte."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Socket:
 
 
 class Plug(Socket):
-    """A port behind which another one is seen, until so many octets have passed.
+    """A port behind which another one is seen, until so many bytes have passed.
 
     Pulled, it vanishes as that of a USB board does; the board stays on.
 
     Attributes:
-        passed: octets that the computer has sent so far.
+        passed: bytes that the computer has sent so far.
     """
 
     def __init__(self, port: Path, board: str, pull_after: int = -1) -> None:
@@ -71,7 +71,7 @@ class Plug(Socket):
         Args:
             port: where the port shall be.
             board: the path of the board's own port.
-            pull_after: octets from the computer after which it is pulled; -1 for never.
+            pull_after: bytes from the computer after which it is pulled; -1 for never.
         """
         super().__init__(port)
         self.passed = 0
@@ -88,13 +88,13 @@ class Plug(Socket):
 def relay(
     master: int, board: str, stop: int, limit: int = -1, passed: Callable[[int], object] = id
 ) -> None:
-    """Move octets between a terminal and a board, until `stop` is readable or `limit` is reached.
+    """Move bytes between a terminal and a board, until `stop` is readable or `limit` is reached.
 
     Args:
         master: descriptor of the terminal.
         board: the path of the board's port.
         stop: descriptor.
-        limit: octets that may pass from the terminal to the board; -1 for any.
+        limit: bytes that may pass from the terminal to the board; -1 for any.
         passed: told of each piece of these.
     """
     wire = os.open(board, os.O_RDWR | os.O_NOCTTY)
@@ -115,7 +115,7 @@ def relay(
 
 
 def _give(fd: int, data: bytes, stop: int) -> None:
-    # Where nobody reads, it waits, but not for ever.
+    # Where nobody reads, it waits, but not forever.
     os.set_blocking(fd, False)
     while data and stop not in select.select([stop], [fd], [])[0]:
         with contextlib.suppress(BlockingIOError):

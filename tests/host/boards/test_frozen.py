@@ -89,7 +89,7 @@ def test_the_name_says_which_code_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def uf2_of(data: bytes) -> bytes:
-    """A UF2 file of these octets, with frames in the midst of them."""
+    """A UF2 file of these bytes, with frames in the midst of them."""
     padded = data.ljust(-len(data) % 256 + len(data), b"\0")
     return uf2.write(uf2.Firmware(tuple(uf2.blocks(uf2.XIP, padded, 0xE48BFF56)), b""))
 

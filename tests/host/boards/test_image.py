@@ -21,7 +21,7 @@ RP2 = {
     "rp2350": b"Raspberry Pi Pico2 with RP2350",
     "rp2350-w": b"Raspberry Pi Pico2 W with RP2350",
 }
-# As the ports' _boot.py do: blocks of 4096 octets, and what the port writes at once.
+# As the ports' _boot.py do: blocks of 4096 bytes, and what the port writes at once.
 MOUNT = """
 import hashlib, os, sys, vfs
 class Device:

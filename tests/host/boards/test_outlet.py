@@ -1,4 +1,4 @@
-"""What leaves over a serial line never fills a port that keeps 255 octets."""
+"""What leaves over a serial line never fills a port that keeps 255 bytes."""
 
 from __future__ import annotations
 

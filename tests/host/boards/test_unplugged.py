@@ -16,7 +16,7 @@ from triseal.cli.main import main
 
 GONE = ("board-gone", "no-port", "no-answer", "board-timeout")
 # Shares of what a command sends, after which the plug is pulled: many where much happens in few
-# octets, at the begin and after the code was copied.
+# bytes, at the begin and after the code was copied.
 BEGIN = (0, 0.003, 0.01, 0.03, 0.1)
 SHARES = (*BEGIN, 0.3, 0.5, 0.7, 0.9, *(round(0.92 + 0.005 * n, 3) for n in range(14)))
 

@@ -1,4 +1,4 @@
-"""A virtual board behaves as a board: for mpremote's command line, and octet by octet."""
+"""A virtual board behaves as a board: for mpremote's command line, and byte by byte."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ def mpremote(port: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Wire:
-    """The port of a board as octets, without mpremote."""
+    """The port of a board as bytes, without mpremote."""
 
     def __init__(self, port: str) -> None:
         self._serial = serial.serial_for_url(port, timeout=10, exclusive=True)

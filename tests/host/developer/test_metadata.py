@@ -1,4 +1,4 @@
-"""Metadata: strict JSON, typed where it is known, the same octets for the same object."""
+"""Metadata: strict JSON, typed where it is known, the same bytes for the same object."""
 
 import contextlib
 import json

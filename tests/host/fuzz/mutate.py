@@ -213,7 +213,7 @@ def bits(root: Node, rng: Random) -> None:
 
 
 def text(root: Node, rng: Random) -> None:
-    """Other octets in a string, or another type of string."""
+    """Other bytes in a string, or another type of string."""
     node = _leaf(root, rng, *STRINGS)
     if node is not None:
         if rng.random() < 0.6:

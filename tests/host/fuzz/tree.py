@@ -15,16 +15,16 @@ class Node:
     """One element.
 
     Attributes:
-        tag: identifier octets; DER of certificates has one.
+        tag: identifier bytes; DER of certificates has one.
         value: of a primitive element that holds no DER itself.
         children: None for such an element; else the elements inside, in an OCTET STRING or BIT
             STRING as well.
-        lead: octets before the children: the unused bits of a BIT STRING.
-        tail: octets behind the children or the value.
+        lead: bytes before the children: the unused bits of a BIT STRING.
+        tail: bytes behind the children or the value.
         form: how the length is written: "der", "indefinite", "padded" (with leading zeros), "long"
-            (octets after a count where one alone would do) or "off" (a wrong number).
+            (bytes after a count where one alone would do) or "off" (a wrong number).
         slack: how many zeros are padded, or how far the number is off.
-        behind: octets after the element, counted to nobody.
+        behind: bytes after the element, counted to nobody.
     """
 
     tag: bytes
@@ -37,13 +37,13 @@ class Node:
     behind: bytes = b""
 
     def content(self) -> bytes:
-        """The octets behind the header."""
+        """The bytes behind the header."""
         inside = self.value if self.children is None else b"".join(map(encode, self.children))
         return self.lead + inside + self.tail
 
 
 def encode(node: Node) -> bytes:
-    """The octets of a tree."""
+    """The bytes of a tree."""
     content = node.content()
     if node.form == "indefinite":
         return node.tag + b"\x80" + content + bytes(2) + node.behind
@@ -62,7 +62,7 @@ def _length(node: Node, length: int) -> bytes:
 
 
 class NoTree(Exception):
-    """These octets are not DER."""
+    """These bytes are not DER."""
 
 
 def decode(data: bytes) -> Node:

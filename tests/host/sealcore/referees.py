@@ -29,10 +29,10 @@ def by_cryptography(der: bytes) -> None:
 def by_asn1crypto(der: bytes) -> None:
     """Read a certificate wholly with `asn1crypto`, the value of each extension that it knows too.
 
-    `asn1crypto` reads BER. It is held to DER by writing anew what it read: the octets must be the
+    `asn1crypto` reads BER. It is held to DER by writing anew what it read: the bytes must be the
     same.
 
-    Raises: whatever `asn1crypto` raises on what it refuses, ValueError if it writes other octets.
+    Raises: whatever `asn1crypto` raises on what it refuses, ValueError if it writes other bytes.
     """
     found = asn1.Certificate.load(der, strict=True)
     _ = found.native

@@ -51,7 +51,7 @@ def hosts(*names: str) -> list[pyca.GeneralName]:
 
 
 def raw(oid: pyca.ObjectIdentifier, value: bytes) -> pyca.UnrecognizedExtension:
-    """An extension of any octets."""
+    """An extension of any bytes."""
     return pyca.UnrecognizedExtension(oid, value)
 
 

@@ -99,7 +99,7 @@ def test_a_changed_signature_gets_the_same_verdict(
 def test_numbers_at_their_bounds_get_the_same_verdict(
     kind: tuple[int, int], offset: int, longer: int
 ) -> None:
-    """About 0 and n, and the signature plus n, in as many octets as are due or one more or less."""
+    """About 0 and n, and the signature plus n, in as many bytes as are due or one more or less."""
     key = private(*kind)
     n = key.public_key().public_numbers().n
     right = int.from_bytes(key.sign(MESSAGE, padding.PKCS1v15(), SHA256()))

@@ -1,7 +1,7 @@
-"""The simulation's octets against those that a real site and a node exchange over real TCP.
+"""The simulation's bytes against those that a real site and a node exchange over real TCP.
 
 The site has the name of the simulated one, and the node its greeting: what is left that differs are
-the two ECDSA signatures of a handshake, of which each is an octet or two longer or shorter.
+the two ECDSA signatures of a handshake, of which each is a byte or two longer or shorter.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from triseal.site.cable.agent import NodeStatus
 from triseal.site.errors import NoAgent
 
 NONCE = bytes(16)
-PIECE = 96  # octets of a line that a board takes at once
+PIECE = 96  # bytes of a line that a board takes at once
 
 Say = Callable[[int, tuple[Any, ...]], Iterable[bytes]]
 

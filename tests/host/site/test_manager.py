@@ -305,7 +305,7 @@ def damaged(csr: bytes) -> bytes:
 
 
 def of_version(der: bytes, number: int) -> bytes:
-    """A request or certificate with another version, the first integer of one octet in it."""
+    """A request or certificate with another version, the first integer of one byte in it."""
     at = der.index(b"\x02\x01") + 2
     return der[:at] + bytes([number]) + der[at + 1 :]
 

@@ -1,4 +1,4 @@
-"""Site seals from templates: what the ordinary builders make of the same fields, octet by octet."""
+"""Site seals from templates: what the ordinary builders make of the same fields, byte by byte."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def _block(piece: bytes, index: int) -> Block:
 
 
 def _check_numbers(data: bytes, total: int) -> None:
-    # The board would wait for ever for missing blocks.
+    # The board would wait forever for missing blocks.
     numbers = [struct.unpack_from("<II", data, i * BLOCK + 20) for i in range(total)]
     if numbers != [(number, total) for number in range(total)]:
         raise BadFirmware("the UF2 file is not whole: its blocks are not numbered one by one")

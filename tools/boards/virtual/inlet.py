@@ -13,7 +13,7 @@ class Inlet:
 
     It is the receive buffer of a virtual board: it survives a soft reset. After a hard reset it
     keeps the input that follows the last unread Ctrl-C, because a person who connects just then has
-    sent both, would send neither again, and would wait for ever.
+    sent both, would send neither again, and would wait forever.
 
     Attributes:
         read_end: descriptor that interpreters have as their standard input.

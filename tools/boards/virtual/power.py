@@ -18,7 +18,7 @@ from boards.virtual.process import Process
 # A brown-out counts as a loss of power there.
 POWER_ON, HARD_RESET, WATCHDOG_RESET, SOFT_RESET = 1, 2, 3, 5
 
-# Seconds before the next start of a board that never came to a prompt: one that resets for ever
+# Seconds before the next start of a board that never came to a prompt: one that resets forever
 # must not use up a core.
 _PAUSE = 0.1
 _MAX_FAILURES = 3  # starts that never reach the file system
@@ -188,7 +188,7 @@ class Power:
         """
         if self.process is not None and self._console.ready:
             return self.process.interrupt()
-        # Kept until there is a prompt; else a board that resets for ever could never be reached.
+        # Kept until there is a prompt; else a board that resets forever could never be reached.
         self._interrupt_due = self.is_on
         return self._interrupt_due
 

@@ -49,7 +49,7 @@ class Board:
         os.close(self._other)
 
     def put(self, data: bytes) -> None:
-        """Send octets, as fast as the other end takes them."""
+        """Send bytes, as fast as the other end takes them."""
         while data:
             data = data[os.write(self._fd, data[:1024]) :]
 

@@ -1,4 +1,4 @@
-"""A conversation under arbitrary octets and messages: it is refused, and nothing else changes."""
+"""A conversation under arbitrary bytes and messages: it is refused, and nothing else changes."""
 
 from __future__ import annotations
 
