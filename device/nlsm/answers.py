@@ -1,24 +1,24 @@
-"""What the node answers on its console.
+"""The node's answers on its console.
 
-One line each way holds one message of `sealcore.messages`: `~`, base64 of the DER, newline. In a
-line of the node's the base64 is of the host's mark and then of the DER: the first 6 bytes of the
-nonce of its last ASK. Services print too, and know no mark: so nothing that they print looks like
-a line of the node's. Lines that don't begin with `~` are for people: the node prints logs and state
-changes so, and ignores them on input.
+A line carries one message of `sealcore.messages` in either direction: `~`, base64 of the DER,
+newline. In a line from the node, the base64 covers the host's mark and then the DER. The mark is
+the first 6 bytes of the nonce in the host's last ASK. Services print to the same console, but they
+do not know the mark, so they cannot forge a line of the node. A line that does not begin with `~`
+is for people: the node prints logs and state changes this way, and ignores such lines on input.
 
     host sends           node answers
     ASK nonce            STATUS with that nonce, then HELLO with a nonce of its own
-    TIME signed time     nothing; REJECTED if it is refused. What waited for it is checked and
-                         started before the next line is answered
-    FOLLOW 1 or 0        LOG for every line that a service logs from now on, or no longer
-    96 bytes of a line  a line of no message: there is room for the next ones
+    TIME signed time     nothing; REJECTED if it is refused. Services that waited for the time are
+                         checked and started before the next line is answered
+    FOLLOW 1 or 0        from now on LOG for every line that a service logs, or no longer
+    96 bytes of a line   a line without a message: there is room for the next bytes
     PROVE nonce          PROOF: that nonce, signed with the node's key
-    WELCOME              opens the link over this line (`wire`): from now on both say what they say
-                         over a network, until the next ASK or until a message was lost
+    WELCOME              opens the link over this line (`wire`): from now on both sides say what
+                         they say over a network, until the next ASK or until a message is lost
 
-The signed time is for the nonce of the last HELLO, and comes within 30 s. PROVE and the link are
-for nodes without a network, the link once the services run. Whatever else comes is answered by
-REJECTED, and for people by a line `triseal: bad-message: ...`.
+The signed time answers the nonce of the last HELLO and must come within 30 s. PROVE and the link
+are for nodes without a network; the link works once the services run. The node answers anything
+else with REJECTED, and anything else from a person with a line `triseal: bad-message: ...`.
 """
 
 import binascii
@@ -32,15 +32,15 @@ from sealcore.der import single
 from . import clock
 
 _LINE = const(128)
-_MARK = const(6)  # octets: base64 of them is whole
+_MARK = const(6)  # bytes: their base64 needs no padding
 _INTEGER = const(0x02)
 
 
 def take(node, text) -> tuple:
-    """Answer one line. Raises SealError.
+    """Handle one line from the host. Raises SealError.
 
-    Returns: what is left to do: (signed time, None), or (None, (kind, values)) for `wire`, or
-    (None, None).
+    Returns: what the caller must still do: (signed time, None), or (None, (kind, values)) for
+    `wire`, or (None, None).
     """
     try:
         kind, values = messages.parse(binascii.a2b_base64(memoryview(text)[1:]))
@@ -61,7 +61,7 @@ def take(node, text) -> tuple:
 
 
 def send(node, message: bytes) -> None:
-    """Print a message on a line of its own, wherever the last print has ended."""
+    """Print a message on its own line, even if the last print ended in the middle of a line."""
     sys.stdout.write("\n~" + node.mark + binascii.b2a_base64(message).decode())
 
 
@@ -70,12 +70,12 @@ def _log(node, source: str, text: str) -> None:
 
 
 def reject(node, error) -> None:
-    """Say to the host why what it has told is refused."""
+    """Tell the host why its message is refused."""
     send(node, messages.write(messages.REJECTED, error.code, str(error)[:_LINE]))
 
 
 def hello(node, question) -> bytes:
-    """A Hello with the nonce of a clock.Question."""
+    """Build a HELLO with the nonce of a clock.Question."""
     held = [(one.name, one.serial or _kept(one), _state(one)) for one in node.services.values()]
     now = node.clock.known()
     said = messages.PROTOCOL, node.name, question.nonce, node.bundle, now, node.cause, held
@@ -83,7 +83,9 @@ def hello(node, question) -> bytes:
 
 
 def _kept(one) -> bytes:
-    """The serial number in the seal on flash, which nobody has checked yet: to say which it is."""
+    """Return the serial number of the seal on flash. It is not checked yet, and only names the
+    seal.
+    """
     if one.state == "refused":
         return b""
     from . import keystore
@@ -98,8 +100,10 @@ def _kept(one) -> bytes:
 
 
 def status(node, nonce: bytes) -> bytes:
-    """All that there is to say about the node; where that is too long, without the grants, then
-    with less and less of the reasons."""
+    """Build a STATUS with everything there is to say about the node.
+
+    If the message is too long, leave out the grants, then more and more of the details.
+    """
     gc.collect()
     free = gc.mem_free()
     now = node.clock.known()

@@ -1,9 +1,9 @@
-"""The link over the network: one TLS connection, kept or sought again.
+"""The link over the network: one TLS connection, which is made again after each failure.
 
-A board that is no node yet says ENROL in place of HELLO; see `newcomer`.
+A board that is not enrolled yet says ENROL in place of HELLO; see `newcomer`.
 
-Waits after a failure are drawn (`sealcore.renewal`), so that nodes which lost the site together
-don't come back together.
+The wait after a failure is random (`sealcore.renewal`), so that nodes which lost the site together
+do not all come back at the same time.
 """
 
 import asyncio
@@ -16,30 +16,35 @@ from sealcore.compat import const
 from . import clock, link, memory
 
 _CONNECT_S = const(30)
-_STARVED = const(6)  # tries in a row that fail for want of memory: half a minute or more
+# tries in a row that fail because memory is short: this takes half a minute or more
+_STARVED = const(6)
 _FRAME_S = const(20)
-_STEADY_MS = const(10000)  # a connection that ends sooner is a failure
+_STEADY_MS = const(10000)  # a connection that ends sooner counts as a failure
 _PAUSE_MS = const(50)
 
 
 class Dial(link.Link):
-    """The link of a node that knows where its server is."""
+    """The link of a node whose settings name a server."""
 
     def __init__(self, node):
         super().__init__(node)
         self._session = self._running = None
-        self._turn = 0  # which of the server's addresses comes first
+        self._turn = 0  # which of the server's addresses is tried first
         self._wake = asyncio.Event()
 
     def tick(self) -> None:
-        """As of each link; and seek a connection, also where memory was too short to go on."""
+        """Do the work of `Link.tick`, and restart the connecting task if it has ended for lack of
+        memory.
+        """
         if not self._running or self._running.done():
             self._running = asyncio.create_task(self.run())
         super().tick()
 
     async def run(self) -> None:
-        """Connect, and again, forever; where memory is too short for that time and again, start
-        the board anew: what its services have left of the heap is all that there is."""
+        """Reconnect forever. After six out-of-memory failures in a row, reset the board.
+
+        Until the reset, no more memory becomes free: the services hold the rest of the heap.
+        """
         await asyncio.sleep(self._draw("connect_delay"))
         attempt = starved = 0
         while True:
@@ -59,7 +64,7 @@ class Dial(link.Link):
             await asyncio.sleep(self._pause(attempt))
 
     async def _connect(self) -> bool:
-        """One connection, to its end: whether that came for want of memory."""
+        """Run one connection until it ends. Return whether it ended because memory was short."""
         short = False
         try:
             from . import board
@@ -70,11 +75,11 @@ class Dial(link.Link):
         except errors.SealError as error:
             self.say(error.code, error)
         except (Exception, asyncio.CancelledError) as error:
-            # Whatever it is, it ends this connection only.
+            # Any exception ends only this connection.
             memory.relieve()
             short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM
             self.say(type(error).__name__, error)
-        self._session = None  # it would hold all that it has loaded
+        self._session = None  # the finished task would keep everything that it has loaded in memory
         memory.free()
         return short
 
@@ -85,7 +90,9 @@ class Dial(link.Link):
             return _CONNECT_S
 
     def _stakes(self) -> tuple:
-        """The time, and the expiry that the next try should come before."""
+        """Return the time and the first expiry of a seal. The next try should come before that
+        expiry.
+        """
         try:
             now = self.node.clock.now()
         except errors.NoTrustedTime:
@@ -94,7 +101,7 @@ class Dial(link.Link):
         return now, min(ends) if ends else None
 
     async def _serve(self) -> None:
-        """One connection, to its end."""
+        """Run one connection until it ends: connect, greet, then receive messages."""
         from . import secure
 
         seen: list[bytes] = []
@@ -107,8 +114,9 @@ class Dial(link.Link):
             context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)
         )
         context = plain = None
-        # Reading drives the TLS handshake; nothing is said before the server was looked at. The
-        # loop would wait for bytes before it reads: so the first one is here, and finds nothing.
+        # Reading drives the TLS handshake, and the node says nothing before it has checked the
+        # server. The event loop would wait for bytes before its first read, so read here once; this
+        # finds no bytes.
         if reader.s.read(1):
             raise errors.BadMessage("before HELLO")
         first = asyncio.create_task(reader.readexactly(4))
@@ -125,17 +133,19 @@ class Dial(link.Link):
             if sending:
                 sending.cancel()
             self._end_download()
-            reader.s.close()  # at once, with its buffers; a stream itself would leave it to chance
+            # Close at once, to free the buffers: a stream would close only when it is collected.
+            reader.s.close()
             gc.collect()
 
     async def _greet(self, first, seen) -> None:
-        """Wait for the server's certificate, check it, say HELLO or ENROL.
+        """Wait for the server's certificate, check it, and say HELLO or ENROL.
 
-        What is sent leaves after the handshake only, so to the owner of that certificate's key.
+        Data leaves only after the handshake, so only the owner of that certificate's key can
+        receive it.
         """
         while not seen:
             if first.done():
-                await first  # raises what has failed
+                await first  # raises the error of the handshake
             await asyncio.sleep_ms(_PAUSE_MS)
         from . import answers, secure
 
@@ -157,7 +167,7 @@ class Dial(link.Link):
         del message, messages
         duties.take(self, kind, values)
         del duties, values
-        while self.renewed:  # beside them there is no room for more
+        while self.renewed:  # with deltas in memory there is no room for another message
             await asyncio.sleep_ms(_PAUSE_MS)
         memory.free()
 
@@ -174,7 +184,7 @@ class Dial(link.Link):
             self.drop()
 
     def send(self, message: bytes) -> None:
-        """Send a message as soon as may be; it is lost if there is no connection."""
+        """Queue a message to be sent soon. It is lost if there is no connection."""
         if len(self._out) >= link.MOST_OUT:
             self.drop()
             return
@@ -182,6 +192,6 @@ class Dial(link.Link):
         self._wake.set()
 
     def drop(self) -> None:
-        """Give the connection up; another one is made."""
+        """Give up the connection; `run` makes another one."""
         if self._session and not self._session.done():
             self._session.cancel()

@@ -1,7 +1,7 @@
-"""Fetches the files of a service from the site, straight to flash, and goes on where it stopped.
+"""Downloads the files of a service from the site straight to flash, and resumes after a break.
 
-They gather in incoming/NAME: a file that is not whole is called by its hash and `.part`. When all
-have come they are checked as one, and only then does anything that runs make way.
+The files are collected in incoming/NAME. An incomplete file is named by its hash and `.part`. When
+all files have arrived they are checked together, and only then is the running version stopped.
 """
 
 import hashlib
@@ -10,22 +10,22 @@ import os
 from sealcore import errors
 from sealcore.compat import const
 
-# No more than that, since a download that is under way holds it: of all else, what other messages
-# want would then be loaded a second time.
+# Import only these modules here, because a running download holds them. If it held more, other
+# messages would load their modules a second time.
 from . import keystore, recovery
 
 _BLOCK = const(512)
 _LARGEST = const(16777216)
-_MOST = const(2)  # seals that wait at once: a site may assign thirty services in one breath
+_MOST = const(2)  # seals that wait at once: a site may assign thirty services in a row
 
 
 class Download:
-    """One service after the other.
+    """Downloads one service after the other.
 
-    queue    list of (service, site seal, files) that wait; the first one is under way
-    later    names of services to ask for once there is room
-    whole    whether all files of the first one have come
-    unwanted names of services that come, but that the site has removed meanwhile
+    queue    list of (service, site seal, files) that wait; the first one is being downloaded
+    later    names of services to ask for when there is room
+    whole    whether all files of the first one have arrived
+    unwanted names of services in the queue that the site has removed meanwhile
     """
 
     def __init__(self, link):
@@ -37,17 +37,21 @@ class Download:
         self._file = None
         self._left = []
         self._done = 0
-        self._anew = False  # whether to begin again, once the piece that was asked for has come
+        # whether to start the first service again, after the requested chunk has arrived
+        self._anew = False
 
     def close(self) -> None:
-        """Keep what has come so far."""
+        """Close the open file. The part that has arrived stays on flash."""
         if self._file:
             self._file.close()
             self._file = None
 
     def add(self, name: str, seal: bytes, files) -> None:
-        """Fetch a service. For one that waits or is under way, this is what to fetch from now on:
-        what has come so far stays where it is of the same files."""
+        """Queue a service for download.
+
+        If the service waits or is being downloaded already, this replaces its seal and its list of
+        files. Parts that have arrived are kept if they belong to a file of the new list.
+        """
         if name in self.unwanted:
             self.unwanted.remove(name)
         for i in range(len(self.queue)):
@@ -64,18 +68,20 @@ class Download:
             self._begin()
 
     def names(self) -> list:
-        """Of the services that come, and of those that were put off."""
+        """Return the names of the services that are queued or put off."""
         return self.later + [one[0] for one in self.queue]
 
     def leave(self, name: str) -> None:
-        """The site does not want a service here any more; what is asked for already comes."""
+        """Note that the site has removed a service. A running download of it ends, then it is
+        deleted.
+        """
         if name in self.later:
             self.later.remove(name)
         if name not in self.unwanted and name in [one[0] for one in self.queue]:
             self.unwanted.append(name)
 
     def more(self) -> None:
-        """There is room for another one: what was put off is asked for again."""
+        """Ask the site again for a service that was put off, because there is room now."""
         if self.later:
             self._link.ask([self.later.pop(0)])
 
@@ -103,7 +109,7 @@ class Download:
         self._next()
 
     def _next(self) -> None:
-        """Open the next file that is missing."""
+        """Open the next missing file and ask for it, or note that all files have arrived."""
         while self._left:
             _, size, wanted = self._left[0]
             path = self._folder() + "/" + _part(wanted)
@@ -116,9 +122,10 @@ class Download:
         self.whole = True
 
     def finish(self) -> None:
-        """Offer the service that has come whole, and go on with the next one.
+        """Offer the complete service to the installer, and go on with the next one.
 
-        The event loop calls this: where the last piece is taken, the stack has no room for a check.
+        The link's `tick` calls this. In `take`, where the last chunk arrives, the stack has no room
+        for the check.
         """
         if not self.whole:
             return
@@ -149,7 +156,9 @@ class Download:
         self._link.send(messages.write(messages.FETCH, wanted, self._done, length))
 
     def take(self, wanted: bytes, offset: int, octets: bytes) -> None:
-        """A piece has come. Raises BadMessage if it is not the one that was asked for."""
+        """Store a chunk that has arrived. Raises BadMessage if it is not the one that was asked
+        for.
+        """
         if not self._file or (wanted, offset) != (self._left[0][2], self._done) or not octets:
             raise errors.BadMessage("chunk")
         size = self._left[0][1]
@@ -176,11 +185,13 @@ class Download:
         self._next()
 
     def _give_up(self, error) -> None:
-        """The flash has no room for the first one: refuse it, and take back what it has taken,
-        which others need for their seals."""
+        """Refuse the first service, because the flash has no room for it.
+
+        Its files are deleted, because other services need the room for their seals.
+        """
         try:
             self.close()
-        except OSError:  # what could not be written
+        except OSError:  # the data that is still in the buffer could not be written
             self._file = None
         from . import installer, service
 
@@ -193,14 +204,16 @@ class Download:
         self._go_on()
 
     def _go_on(self) -> None:
-        """The next one has its turn."""
+        """Start the next service in the queue."""
         self.more()
         if self.queue:
             self._begin()
 
     def _keep(self) -> None:
-        """The first of what is left has come: give it its name. A part of something else is
-        thrown away, and the connection with it."""
+        """Give the first file of the list its name, because it is complete.
+
+        If the hash is wrong, delete the file and raise HashMismatch, which ends the connection.
+        """
         name, _, wanted = self._left.pop(0)
         part = self._folder() + "/" + _part(wanted)
         if digest(part) != wanted:
@@ -214,7 +227,7 @@ def _part(wanted: bytes) -> str:
 
 
 def digest(path: str) -> bytes:
-    """SHA-256 of a file; empty if there is none."""
+    """Return the SHA-256 of a file; empty if the file does not exist."""
     made = hashlib.sha256()
     block = memoryview(bytearray(_BLOCK))
     try:
@@ -229,7 +242,9 @@ def digest(path: str) -> bytes:
 
 
 def check_files(files) -> None:
-    """Raises BadMessage unless these are the files of a service."""
+    """Raise BadMessage unless these are exactly the files of one service, each within the size
+    limit.
+    """
     from . import verifier
 
     due: list[str | None] = list(verifier.FILES)
@@ -239,7 +254,7 @@ def check_files(files) -> None:
         elif name not in verifier.EXECUTABLES or None in due:
             raise errors.BadMessage("file " + name)
         else:
-            due.append(None)  # there is one executable
+            due.append(None)  # exactly one executable
         if not 1 <= size <= _LARGEST:
             raise errors.BadMessage("size of " + name)
     if due != [None]:

@@ -1,4 +1,4 @@
-"""What the node does about each message of its site."""
+"""Handles each message that the site sends to the node."""
 
 from sealcore import der, errors, keys, messages, names
 from sealcore.compat import const
@@ -12,7 +12,7 @@ _MAX_REQUEST = const(1024)
 
 
 def take(link, kind: int, values) -> None:
-    """Do what a message says. Raises SealError where the connection must end."""
+    """Do what a message asks for. Raises SealError if the connection must end."""
     if "enrol" in link.node.settings:
         from . import newcomer
 
@@ -39,10 +39,10 @@ def _welcome(link, signed, newer) -> None:
     if newer:
         _believe(node, newer)
     for one in node.services.values():
-        if one.code:  # HELLO has no room for reasons
+        if one.code:  # HELLO has no room for the reasons
             link.report(one)
     if link.peer:
-        # What it says next, in one breath, comes before any service is imported.
+        # Start nothing yet: the site's next messages, which follow at once, must be handled first.
         link.patience = clock.ms() + _PATIENCE_MS
         node.hold(_QUIET_MS)
     node.check()
@@ -50,7 +50,9 @@ def _welcome(link, signed, newer) -> None:
 
 
 def _time(link, signed) -> None:
-    """The answer to ASK_TIME: what had expired, or is valid by now, is judged again."""
+    """Handle the answer to ASK_TIME: set the clock, and check again what had expired or was too
+    early.
+    """
     from . import timing
 
     link.answered("=")
@@ -58,15 +60,17 @@ def _time(link, signed) -> None:
     try:
         timing.take(link.node.clock, link.question, signed, trust.load())
         link.helped(link.node.clock.known() - before)
-    except errors.Rollback as error:  # the floor is later: seals are judged by that
+    # the floor is later than this time, so seals are checked against the floor
+    except errors.Rollback as error:
         link.say(error.code, error)
     link.node.check()
 
 
 def _renew_certificate(link) -> None:
-    """Ask for the node's next certificate, long before it is needed: a node connects seldom.
+    """Ask for the node's next certificate, long before the old one expires: a node may connect
+    rarely.
 
-    A request that is gone or damaged is said, and nothing else: services are renewed without it.
+    If the stored request is missing or damaged, print that and go on: seals are renewed without it.
     """
     own = trust.load()
     if link.node.clock.now() < own.renew_at:
@@ -83,13 +87,14 @@ def _renew_certificate(link) -> None:
 
 
 def _enrolled(link, certificate) -> None:
-    """The node's next certificate: for the key that it has."""
+    """Take the node's next certificate, which must be for the key that the node has."""
     from sealcore import identity
 
     own = trust.load()
     new = identity.parse(certificate)
     uri = identity.node(own.site, own.node)
-    # What is not signed by the site is refused whatever the time; what is says that it is so late.
+    # The signature is checked at any time, so use a time at which the certificate has begun. A
+    # valid signature also proves that it is at least that late.
     identity.check(new, own.site_keys, uri, max(link.node.clock.now(), new.not_before))
     link.node.clock.rise(new.not_before)
     if bytes(new.spki) != own.spki:
@@ -99,10 +104,10 @@ def _enrolled(link, certificate) -> None:
 
 
 def _believe(node, newer: bytes) -> None:
-    """Take a newer trust bundle; what it does not bear out any longer ends."""
+    """Take a newer trust bundle, and check every running and refused service against it."""
     from . import enrol, recovery
 
-    # Whatever services are called whose files have come in part: none is in the way.
+    # Delete files that have arrived in part: a service of any name must not be in the way.
     recovery.remove(keystore.INCOMING)
     recovery.make(keystore.INCOMING)
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
@@ -118,7 +123,11 @@ def _believe(node, newer: bytes) -> None:
 
 
 def _assign(link, name, seal, files) -> None:
-    """A whole seal: for what is installed if its files are the same, else with all its files."""
+    """Take a complete site seal.
+
+    If the files of the installed service are the same, this renews its seal. Otherwise the node
+    downloads all files that differ.
+    """
     from . import download
 
     link.answered(name)
@@ -134,7 +143,7 @@ def _assign(link, name, seal, files) -> None:
             return
     try:
         installer.renew(link.node, one, seal)
-        if one.then in ("remove", "replace"):  # that was what the site wanted before
+        if one.then in ("remove", "replace"):  # cancel what the site wanted before
             one.finish("start", "installing")
         link.report(one)
     except errors.SealError as error:
@@ -162,7 +171,7 @@ def _renewed(link, not_before, not_after, deltas) -> None:
 
 
 def renew(link, name, serial, signature) -> None:
-    """Take one of the renewals that have come."""
+    """Apply one of the renewals that have arrived: rebuild and check the seal."""
     from sealcore import delta
 
     one = link.node.services.get(name)
@@ -173,7 +182,7 @@ def renew(link, name, serial, signature) -> None:
         seal = delta.apply(starter.site_seal(one), serial, *link.validity, signature)  # type: ignore[call-arg] # two
         installer.renew(link.node, one, seal)
     except errors.SealError as error:
-        # The copy at hand may be what is wrong: ask for the whole seal, after a while.
+        # The seal on flash may be the wrong part: ask for the whole seal, a second later.
         print("triseal: %s: renewal: %s: %s" % (name, error.code, error))
         one.serial = b""
         if error.code == "expired":
@@ -185,7 +194,7 @@ def _refused(link, name, code) -> None:
     print("triseal: %s: the site refuses: %s" % (name, code))
     link.answered(name, link.node.clock.now() + _RETRY_S)
     if link.download:
-        link.download.more()  # it may have been its turn
+        link.download.more()  # it may be the turn of a service that was put off
 
 
 def _renew_now(link, changed) -> None:

@@ -1,7 +1,8 @@
-"""Makes a board a node: its key, its request for a certificate, and what the site answers.
+"""Makes a board a node: creates its key and its certificate request, and installs the site's
+answer.
 
-Called over the USB line (`request`, then files put into /triseal/incoming, then `accept`) or by the
-network link; not while services run on a board with little memory.
+This is called over the USB line (`request`, then files are put into /triseal/incoming, then
+`accept`) or by the network link. On a board with little memory no services may run meanwhile.
 """
 
 import json
@@ -22,19 +23,21 @@ def request(node: str, extra: bytes = b"") -> None:
     """Print a certificate request (PKCS #10) in hexadecimal.
 
     Args:
-        node: its name.
-        extra: random bytes of the computer's: a new key is made of them, too.
+        node: the name of the node.
+        extra: random bytes from the computer, which are mixed into a new key.
 
-    The key is the node's own, if it has one and keeps its name; else a new one, which takes the old
-    one's place once `accept` has seen a certificate for it. Where no key has a certificate yet it
-    is in its place at once, and survives a power cut.
+    If the node has a key and keeps its name, the request is for that key. Otherwise it is for a new
+    key, which replaces the old one when `accept` has seen a certificate for it. If no key has a
+    certificate yet, the new key is stored in its final place at once, and survives a power cut.
     """
     print(make_request(node, extra).hex())
     memory.free()
 
 
 def make_request(node: str, extra: bytes) -> bytes:
-    """The same, DER. It is kept beside the key: the certificate is renewed by it."""
+    """Return the same request as DER, and store it beside the key: it also serves to renew the
+    certificate.
+    """
     recovery.recover()
     place = _current(node)
     known = keystore.read(place + _KEY)
@@ -56,7 +59,7 @@ def make_request(node: str, extra: bytes) -> bytes:
 
 
 def _random(extra: bytes):
-    """A random source. Raises WeakEntropy."""
+    """Collect entropy and return a function that reads random bytes. Raises WeakEntropy."""
     from sealcore import entropy
 
     from . import board
@@ -76,14 +79,16 @@ def prove(node: str, nonce: bytes) -> bytes:
 
 
 def _current(node: str) -> str:
-    """The folder of the key for this name: one that was just made, or the node's."""
+    """Return the folder of the key for this name: incoming for a new key, else the node's own
+    folder.
+    """
     if keystore.exists(keystore.INCOMING + _KEY) or _name() not in ("", node):
         return keystore.INCOMING
     return keystore.ROOT
 
 
 def _name() -> str:
-    """The name in the certificate at hand; empty if there is none."""
+    """Return the name in the stored certificate; empty if there is none."""
     from sealcore import identity, names
 
     der = keystore.read(_CERTIFICATE)
@@ -91,11 +96,12 @@ def _name() -> str:
 
 
 def accept() -> None:
-    """Check what lies in /triseal/incoming and make it the node's own, all of it or nothing.
+    """Check the files in /triseal/incoming and make them the node's own: all of them or none.
 
-    Files: node.crt, bundle.der, settings.json; what is missing stays as it is. The certificate is
-    for this node's key, by a site key of the bundle; the bundle follows the one at hand, if any.
-    Validity is checked by who has the time. Raises SealError; then nothing has changed.
+    The files are node.crt, bundle.der and settings.json; a missing file leaves the old one as it
+    is. A site key of the bundle must have signed the certificate, for this node's key. The bundle
+    must be a valid successor of the stored one, if there is one. The validity period is not checked
+    here, but later, when the time is known. Raises SealError; then nothing has changed.
     """
     memory.load(memory.TRUST)
     memory.settle()
@@ -111,8 +117,8 @@ def accept() -> None:
         raise
     for name in keystore.names(keystore.INCOMING):
         path = keystore.INCOMING + "/" + name
-        # What reads as nothing was not what was checked. It may be the folder of a service that is
-        # called as one of these files.
+        # An entry that reads as empty was not checked. It may be the folder of a service that has
+        # the name of one of these files.
         if name not in _FILES or not keystore.read(path, 0):
             recovery.remove(path)
     recovery.take()
@@ -129,7 +135,7 @@ def _check_update(der: bytes) -> None:
 
 
 def _use_up_token(text: bytes) -> None:
-    """Check the settings; a one-time token leaves them together with what it has served for."""
+    """Check the settings, and remove the one-time token: it is used up together with this step."""
     try:
         settings = json.loads(text or b"{}")
         if not isinstance(settings, dict):

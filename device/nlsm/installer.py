@@ -1,21 +1,21 @@
-"""Puts in place what has come over the link, once nothing of the old runs any more."""
+"""Installs files that arrived over the link, after every task of the old version has ended."""
 
 from sealcore import errors
 from sealcore.compat import const
 
 from . import keystore, recovery, service, starter, verifier
 
-# Seconds until what was refused is asked for again, and how soon before the end of a seal. The site
-# says by itself when something has changed; until then each try would cost it a seal, and the node
-# a check and some of its flash.
+# Seconds until the node asks again for something that was refused, and the shortest such wait near
+# the end of a seal. The site reports changes by itself. Each earlier try would cost the site a
+# seal, and the node a check and some flash wear.
 _AGAIN_S = const(600)
 _SOON_S = const(10)
-# How far ahead of what was just sealed the clock may be: more than the time that a renewal takes.
+# How far the clock may be ahead of a seal that was just made: more than a renewal takes.
 _AHEAD_S = const(3)
 
 
 def offer(node, name: str) -> None:
-    """Check incoming/NAME; if it passes, what runs of the service makes way for it."""
+    """Check incoming/NAME. If it passes, stop the old version so that the new one replaces it."""
     folder = keystore.INCOMING + "/" + name
     one = node.services.get(name) or service.Service(name)
     try:
@@ -25,19 +25,21 @@ def offer(node, name: str) -> None:
         refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
-    recovery.keep(name)  # until the old one has ended
+    recovery.keep(name)  # until the old version has ended
     one.offered = seal.serial.to_bytes(16, "big")
-    node.services[name] = one  # not before: where memory is too short for the check, nothing is new
+    # Not earlier: if memory is too short for the check, the node must look unchanged.
+    node.services[name] = one
     one.finish("replace", "installing")
 
 
 def refuse(node, one, error, seal: bytes, folder: str) -> None:
-    """Report what was refused, with the seals as evidence where they contradict each other; what
-    was there before stays as it is.
+    """Report a refused seal; the version that was installed before stays as it is.
+
+    If the seals contradict each other, the report carries them as evidence.
 
     Args:
-        seal: the site seal that was offered.
-        folder: where the other two lie.
+        seal: the site seal that was offered, DER.
+        folder: the folder with the seals of the store and of the developer.
     """
     evidence = []
     if error.code in ("predecessor-mismatch", "seal-mismatch"):
@@ -52,11 +54,12 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
         one.set(*before)
     try:
         now = node.clock.now()
-    except errors.NoTrustedTime:  # nothing is due then
+    except errors.NoTrustedTime:  # without the time, no renewal is due
         return
     left = one.not_after - now
     one.due = now + (min(_AGAIN_S, max(_SOON_S, left // 2)) if left > 0 else _AGAIN_S)
-    if error.code == "expired":  # on arrival: either clock may be wrong
+    # It had expired when it arrived: the clock of the node or of the site may be wrong.
+    if error.code == "expired":
         one.due = now + _SOON_S
         if node.link:
             node.link.doubt_time()
@@ -64,10 +67,12 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
 
 
 def renew(node, one, seal: bytes) -> None:
-    """Take a new site seal for what is installed. Raises SealError, and nothing has changed.
+    """Accept a new site seal for the installed service. If it raises SealError, nothing has
+    changed.
 
-    Where grants change, the service starts anew: nobody can take back from it what it holds. So
-    does one that has failed, unless its metadata says never; one that came to its end does not.
+    If the grants change, the service is restarted, because the node cannot take back objects that
+    it has handed out. A failed service is restarted too, unless its metadata forbids that. A
+    service whose `main` has returned is not restarted.
     """
     folder = keystore.SERVICES + "/" + one.name
     found = verifier.check(folder, one.name, node.clock, seal)
@@ -80,12 +85,12 @@ def renew(node, one, seal: bytes) -> None:
     same = one.granted == found.grants
     starter.accept(one, found)
     rests = one.state in ("running", "stopped") or (one.once and one.state == "failed")
-    if not (one.then or (same and rests)):  # what is to follow already, follows
+    if not (one.then or (same and rests)):  # an action that is planned already is kept
         one.finish("start", "installing")
 
 
 def recheck(node, one) -> None:
-    """Stop a service that does not pass any longer, because the trust bundle has changed."""
+    """Stop a service that fails its check now, because the trust bundle has changed."""
     folder = keystore.SERVICES + "/" + one.name
     try:
         verifier.check(folder, one.name, node.clock)
@@ -94,7 +99,7 @@ def recheck(node, one) -> None:
 
 
 def finish(node) -> None:
-    """Do with each service that has come to its end what it ended for."""
+    """Start, replace or remove each service whose old tasks have all ended."""
     for one in list(node.services.values()):
         if not one.then or not one.ended():
             continue
@@ -107,6 +112,7 @@ def finish(node) -> None:
         elif one.then == "replace":
             recovery.swap(one.name, recovery.CHECKED)
             one.fails = 0
-            one.serial = one.offered  # also where memory is too short to check it once more
-        one.then = ""  # not before: it is tried again where the flash had no room for it
+            # set here too, in case memory is too short to check it once more
+            one.serial = one.offered
+        one.then = ""  # Not earlier: if the flash had no room, the next turn tries again.
     node.check()

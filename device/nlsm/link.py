@@ -1,11 +1,11 @@
-"""The node's side of the link to its site, over whatever it goes: `dial` or `wire`.
+"""The node's side of the link to its site. `dial` carries it over TLS, `wire` over the USB line.
 
-    HELLO -> WELCOME (time, trust), then both ways: what is due is asked for in one RENEW, what
-    comes is handed to `duties`.
+    HELLO -> WELCOME (time, trust), then messages go both ways: the node asks for all renewals that
+    are due in one RENEW, and `duties` handles each message that arrives.
 
-Nothing that runs depends on it: without a site, services live as long as their seals. The moment
-of each renewal is drawn (`sealcore.renewal`), so that nodes which started together don't come
-together. What one node holds is renewed together.
+No running service depends on the link: without a site, a service runs until its seal expires. The
+moment of each renewal is random (`sealcore.renewal`), so that nodes which started together do not
+all ask at the same time. One node renews its seals together.
 """
 
 from sealcore import errors
@@ -14,29 +14,30 @@ from sealcore.compat import const
 from . import clock, memory
 
 _ANSWER_MS = const(30000)
-# How soon after it was told the time a node asks for it again, at first and at the most: where it
-# does not help (the floor is in the future), it is asked seldom.
+# How long after one answer the node may ask for the time again: the first wait and the longest
+# wait. Where the answer does not help, because the floor lies in the future, the node asks less and
+# less often.
 _DOUBT_MS = const(10000)
 _DOUBT_MOST_MS = const(640000)
-MOST_OUT = const(32)  # frames that wait to be sent; beyond it the connection is given up
+MOST_OUT = const(32)  # frames that may wait to be sent; with more, the node drops the connection
 
 
 class Link:
-    """The link, whether there is a connection at the moment or not.
+    """The link to the site. The object exists even while there is no connection.
 
-    node       the node.Node
-    greeted    whether the site has said WELCOME on this connection
-    peer       identity.Identity of the server, by its certificate; None where there is no TLS
-    patience   until when services wait for what the site has to say, by clock.ms()
-    question   clock.Question of the last HELLO
-    renewed    deltas that have come and wait for their turns
-    validity   of the seals that they make
-    _out       frames that wait to be sent
+        node       the node.Node
+        greeted    whether the site has sent WELCOME on this connection
+        peer       identity.Identity from the server's certificate; None where there is no TLS
+        patience   until when services wait for messages of the site, by clock.ms()
+        question   clock.Question of the last HELLO
+        renewed    seal deltas that have arrived and are still to be handled
+        validity   validity period of the seals that these deltas produce
+        _out       frames that wait to be sent
 
-    What carries it has `send(message)` and `drop()`.
+    A subclass provides the transport: `send(message)` and `drop()`.
     """
 
-    if False:  # what a subclass has, for mypy alone: it compiles to nothing
+    if False:  # methods of the subclasses, declared for mypy only: this compiles to nothing
 
         def send(self, message: bytes) -> None: ...  # type: ignore[unreachable]
         def drop(self) -> None: ...
@@ -50,7 +51,7 @@ class Link:
         self._begin()
 
     def _begin(self) -> None:
-        """Nothing has been said yet."""
+        """Reset the state for a new connection on which nothing was said yet."""
         self.greeted = False
         self._asked: dict = {}
         self._untold: dict = {}
@@ -60,22 +61,25 @@ class Link:
         self._end_download()
 
     def fetches(self, name: str) -> bool:
-        """Whether a service is coming, with what it begins anew: not forever."""
+        """Tell whether a new version of this service is arriving. The answer is no after `patience`
+        has ended.
+        """
         if not self.download or clock.ms() >= self.patience:
             return False
         return name in self.download.names()
 
     def _end_download(self) -> None:
         if self.download:
-            self.download.close()  # what has come so far stays for the next connection
+            # the part that has arrived stays on flash for the next connection
+            self.download.close()
             self.download = None
 
     def say(self, code: str, error) -> None:
-        """One line for people."""
+        """Print one line for people about an error of the link."""
         print("triseal: link: %s: %s" % (code, error))
 
     def _draw(self, name: str, *values) -> int:
-        """One of renewal's draws, with fresh random bits where it wants them."""
+        """Call one of the drawing functions of `renewal`, and give it fresh random bits."""
         from sealcore import renewal
 
         bits = int.from_bytes(clock.draw(4), "big")
@@ -86,7 +90,9 @@ class Link:
         return renewal.connect_delay(bits, self.node.settings.get("spread", renewal.CONNECT_SPREAD))
 
     def tick(self) -> None:
-        """Called some times a second: ask for what is due, see to what was asked for."""
+        """Ask for what is due, and drop the connection if an answer is missing. Called several
+        times a second.
+        """
         if not self.greeted:
             return
         now = clock.ms()
@@ -108,8 +114,11 @@ class Link:
             self.report(self._untold.popitem()[1])
 
     def work(self) -> None:
-        """Take one of the renewals that have come. The agent calls it once in a turn: to check all
-        of them takes longer than services and the watchdog can wait."""
+        """Handle one of the renewals that have arrived.
+
+        The agent calls this once in each turn: checking all of them at once would take longer than
+        services and the watchdog can wait.
+        """
         one = self.renewed.pop(0)
         try:
             from . import linked
@@ -122,7 +131,7 @@ class Link:
         except Exception as error:  # out of memory, or the flash is full
             self.renewed = []
             self._fail(error)
-        for name in self._asked:  # the site is not silent: the node is at work
+        for name in self._asked:  # the answer is not late: the node was busy
             self.expect(name)
         if not self.renewed:
             memory.free()
@@ -145,7 +154,9 @@ class Link:
         return self._together(now) if due else []
 
     def _moment(self, one) -> int:
-        """When to renew a seal: with those that came with it."""
+        """Return when to renew this seal: the same moment as for other seals with the same
+        validity.
+        """
         for other in self.node.services.values():
             same = other.not_after == one.not_after and other.not_before == one.not_before
             if same and other.due:
@@ -159,14 +170,15 @@ class Link:
         for one in self.node.services.values():
             if one.not_after and one.name not in self._asked:
                 opens = renewal.opens(one.not_before, one.not_after)
-                # It was refused, or its files are coming, which would begin anew.
+                # The site refused this renewal, or the files of the service are arriving and a
+                # renewal would restart the transfer. Do not take it along.
                 if one.due == one.later or (self.download and one.name in self.download.names()):
                     opens = now + 1
                 seals.append((one.name, one.due, opens, one.not_after))
         return renewal.companions(seals, now)
 
     def ask(self, names) -> None:
-        """Ask for the renewal of these services."""
+        """Ask the site to renew the seals of these services."""
         if not names:
             return
         from sealcore import messages
@@ -179,7 +191,9 @@ class Link:
         self.send(messages.write(messages.RENEW, self.node.clock.known(), held))
 
     def doubt_time(self) -> None:
-        """The clock may be wrong: ask the site for the time, unless it has just told it."""
+        """Ask the site for the time, because the clock may be wrong. Do nothing if it has just
+        answered.
+        """
         since = clock.ms() - self._doubted
         if not self.greeted or "=" in self._asked or since < self._again:
             return
@@ -188,22 +202,30 @@ class Link:
         from sealcore import messages
 
         self.expect("=")
-        # Of the node as well: over a line the answer comes to the console.
+        # Set it on the node too: over the USB line the answer comes to the console.
         self.question = self.node.question = clock.Question()
         now = self.node.clock.known()
         self.send(messages.write(messages.ASK_TIME, self.question.nonce, now))
 
     def helped(self, seconds: int) -> None:
-        """The clock has been set by so many seconds: if it was wrong, it may soon be so again."""
+        """Note that an answer has set the clock by so many seconds.
+
+        If the clock was wrong, it may soon be wrong again: then the next question waits only
+        briefly.
+        """
         if seconds:
             self._again = _DOUBT_MS
 
     def expect(self, name: str = "") -> None:
-        """An answer is due: to the RENEW of a service, to a FETCH, or "=" to ASK_TIME."""
+        """Note that an answer is due: "=" stands for ASK_TIME, "" for FETCH, a service name for its
+        RENEW.
+        """
         self._asked[name] = clock.ms()
 
     def answered(self, name: str = "", again=None) -> None:
-        """That answer has come; `again`: when to ask next, if it was a refusal."""
+        """Note that the answer has come. After a refusal, `again` says when to ask next, in Unix
+        seconds.
+        """
         self._asked.pop(name, None)
         one = self.node.services.get(name)
         if one:
@@ -212,11 +234,12 @@ class Link:
                 one.later = again
 
     def report(self, one, evidence=()) -> None:
-        """Tell the site what has become of a service."""
+        """Report the state of a service to the site."""
         if not self.greeted:
             return
         if len(self._out) >= MOST_OUT // 2 and not evidence:
-            self._untold[one.name] = one  # all services at once are more than there is room for
+            # reports of all services at once need more room than there is
+            self._untold[one.name] = one
             return
         from sealcore import messages
 
@@ -225,7 +248,9 @@ class Link:
         self.send(messages.write(messages.REPORT, *told))
 
     def log(self, source: str, text: str) -> None:
-        """Send a line of a service's log; lines that come too fast are left out."""
+        """Send a line of a service's log to the site. Drop the line if too many frames wait
+        already.
+        """
         from sealcore import messages
 
         if len(self._out) < MOST_OUT // 4:

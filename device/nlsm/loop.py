@@ -1,7 +1,7 @@
-"""The event loop: asyncio's, but that whatever a service does in it ends that service alone.
+"""The event loop: like asyncio's, but an error in a service ends only that service.
 
-asyncio's own ends for each BaseException that is no Exception, and for what callbacks raise. Here
-each exception of a service that nobody takes, in whichever of its tasks, is the service's failure.
+asyncio's own loop ends on each BaseException that is not an Exception, and on any exception in a
+callback. Here, an exception that nobody catches in any task of a service fails that service.
 """
 
 from sealcore.compat import const
@@ -13,7 +13,7 @@ try:
 except ImportError:
 
     def kbd_intr(_: int) -> None:
-        """Without it, nobody can change which key interrupts."""
+        """Do nothing: on this port, nobody can change which key interrupts."""
 
 
 core = tasks.core
@@ -21,16 +21,18 @@ core = tasks.core
 ticks = core.ticks
 ticks_diff = core.ticks_diff
 _MOST_MS = const(1000)
-_LOOK_MS = const(400)  # the agent looks more often, unless something has kept the loop busy
+# The agent runs more often than this, unless some task has kept the loop busy.
+_LOOK_MS = const(400)
 _CTRL_C = const(3)
 
 
 def run(coroutine, look) -> None:
-    """Run the agent's own coroutine, and all that it starts, until it ends.
+    """Run the agent's own coroutine, and all tasks that it starts, until it ends.
 
     Args:
-        coroutine: the agent's.
-        look: stops what is over; called before a service has its turn, where that comes late.
+        coroutine: the agent's coroutine.
+        look: a function that stops services whose time is over. The loop calls it before a task of
+            a service runs, if the agent's own turn is late.
     """
     main = tasks.create(coroutine)
     queue, streams = core._task_queue, core._io_queue
@@ -47,7 +49,7 @@ def run(coroutine, look) -> None:
             looked = ticks()
             try:
                 look()
-            except BaseException as error:  # the agent's next turn does it
+            except BaseException as error:  # the agent's next turn repeats it
                 mind(error)
         if owner is core or task.done():
             _drop(task, owner)
@@ -55,8 +57,8 @@ def run(coroutine, look) -> None:
             _step(queue, task, owner, main)
         task = core.cur_task = None
         if owner:
-            # Whatever it has done to the loop; and a sleep that it did not await would be the next
-            # one's.
+            # Undo any change that the service made to the loop. Also clear a sleep that it created
+            # without awaiting it: the next task that sleeps would get that one.
             core._task_queue = queue
             core._io_queue = streams
             asleep.state = None
@@ -65,7 +67,7 @@ def run(coroutine, look) -> None:
 
 
 def _next(queue, streams):
-    """The next task whose time has come."""
+    """Wait for the next task whose time has come, and return it."""
     while True:
         task = queue.peek()
         wait = ticks_diff(task.ph_key, ticks()) if task else _MOST_MS
@@ -96,13 +98,13 @@ def _step(queue, task, owner, main) -> None:
             raise
         try:
             _end(queue, task, owner, raised)
-        except BaseException as other:  # it has changed its own task
+        except BaseException as other:  # the service has changed its own task object
             mind(other)
             _fail(task, owner, other)
 
 
 def mind(error) -> None:
-    """What has been caught must not be a person's Ctrl-C; where it is want of memory, give some."""
+    """Re-raise a person's Ctrl-C, and free the reserve if memory was too short."""
     if service.by_person(error):
         raise error
     if isinstance(error, MemoryError):
@@ -110,7 +112,7 @@ def mind(error) -> None:
 
 
 def _end(queue, task, owner, error) -> None:
-    """A task has ended: wake those that wait for it."""
+    """End a task: wake the tasks that wait for it, and stop its service if it was the root task."""
     taken = isinstance(error, (StopIteration, core.CancelledError))
     state = task.state
     task.state = None if state is True else False
@@ -128,7 +130,7 @@ def _end(queue, task, owner, error) -> None:
             _stop(owner, not taken and error)
             taken = True
     if not taken:
-        queue.push(task)  # one turn, in which somebody may await it
+        queue.push(task)  # keep it for one turn, so that another task may still await it
     task.data = error
     if taken:
         del tasks.owners[id(task)]
@@ -143,12 +145,16 @@ def _stop(owner, error) -> None:
 
 
 def _drop(task, owner) -> None:
-    """A task that has ended with an exception, one turn ago; or one that nobody has created."""
+    """Handle a task that ended with an exception one turn ago, or one that nobody has created.
+
+    If nobody has awaited the ended task, its exception goes to the service's handler, or fails the
+    service.
+    """
     error = task.data
     if owner is core:
         print("triseal: a task that asyncio.create_task has not made does not run")
         task.coro.close()
-    elif task.state is False:  # somebody has awaited it meanwhile
+    elif task.state is False:  # another task has awaited it meanwhile
         del tasks.owners[id(task)]
     else:
         handler = owner and owner.handler

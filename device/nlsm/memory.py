@@ -1,6 +1,6 @@
-"""Gives memory back: what is needed now and then is loaded for its turn and forgotten after it.
+"""Loads modules when they are needed and unloads them afterwards, to save memory.
 
-Where the heap is large, all stays loaded and nothing is read from flash twice.
+On a large heap all modules stay loaded, so that nothing is read from flash twice.
 """
 
 import gc
@@ -8,27 +8,28 @@ import sys
 
 from sealcore.compat import const
 
-# Held by what runs all the time. All else is imported inside functions only, or by such modules:
-# otherwise a second copy would be loaded beside the one that is held.
+# Modules that are in use all the time. Other modules may be imported only inside functions or by
+# other non-resident modules: otherwise a second copy would be loaded beside the one that is still
+# held.
 RESIDENT = (
     " errors compat grants memory node agent service clock console runner context bus link dial"
     " wire guard threads streams tasks loop "
 )
 _PLENTY = const(65536)
-# Bytes taken between two collections. Where the collector runs only when there is no room left, a
-# small heap has fallen into pieces by then: what stays lies between what has gone. While modules
-# are loaded, and seals read, most of what is made goes at once.
+# Bytes allocated between two garbage collections. If the collector ran only when no room is left, a
+# small heap would be fragmented by then: live objects would lie between freed ones. While modules
+# load and seals are read, most new objects die at once.
 _SWEEP = const(2048)
 _FINE_SWEEP = const(256)
 
-# What it takes to know whom to trust, to talk, and to have services, in the order of dependence.
+# The modules for trust, for messages and for services, each list in the order of dependence.
 TRUST = (
     "sealcore.der sealcore.rsa sealcore.keys sealcore.utctime sealcore.certificate sealcore.profile"
     " sealcore.names nlsm.keystore"
 )
 TALK = "sealcore.encode sealcore.der sealcore.messages nlsm.answers"
 SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier"
-# What reads seals, and what checks them then.
+# The modules that read seals, and those that check them afterwards.
 READ = "sealcore.utctime sealcore.certificate sealcore.names sealcore.profile sealcore.seal"
 CHECK = "sealcore.rsa sealcore.keys sealcore.custody"
 
@@ -36,20 +37,20 @@ _PIECE = const(128)
 _FEW = const(8)
 _MANY = const(32)
 
-# Memory from which code runs in place. A constant of that code may be held by whoever was handed
-# it, and the collector does not see that it points in here: so it stays until the next start.
+# Memory from which code runs in place. Other objects may hold a constant of that code, and the
+# collector does not see that it points in here: so this memory stays until the next boot.
 _held: list = []
-# Modules that stay, though not all nodes need them: see `linked`.
+# Modules that stay loaded although not all nodes need them: see `linked`.
 kept: list[str] = []
-# What is given up where memory is wanted, so that the agent can still do something about it. In
-# pieces: a heap that has fallen into such has room for no other.
+# A reserve that is given up when memory is short, so that the agent can still react. It is made of
+# small pieces, because a fragmented heap has no room for a large one.
 _reserve: list = []
 
 
 def reserve() -> bool:
-    """Have a reserve, unless there is one; false if memory is too short for it."""
+    """Allocate the reserve unless it exists. Return False if memory is too short for it."""
     if not _reserve:
-        gc.enable()  # a service may have switched it off
+        gc.enable()  # a service may have switched the collector off
         try:
             count = _FEW if gc.mem_free() < _PLENTY else _MANY
             _reserve.extend([bytearray(_PIECE) for _ in range(count)])
@@ -60,14 +61,17 @@ def reserve() -> bool:
 
 
 def relieve() -> None:
-    """Memory was too short for something: give up the reserve."""
+    """Free the reserve, because memory was too short for something."""
     _reserve.clear()
     gc.collect()
 
 
 def load(names: str) -> None:
-    """Load modules one by one: where each clears up after itself, a small heap keeps long free
-    pieces. It is swept often from now on, until `settle`."""
+    """Import modules one by one, and collect garbage before each.
+
+    This keeps long free pieces on a small heap. The collector runs often from now on, until
+    `settle`.
+    """
     _sweep(_FINE_SWEEP)
     for name in names.split():
         if name not in sys.modules:
@@ -77,17 +81,17 @@ def load(names: str) -> None:
 
 
 def settle() -> None:
-    """What is loaded stays for a while: sweep less often."""
+    """Make the collector run less often: the loaded modules stay for a while."""
     _sweep(_SWEEP)
 
 
 def _sweep(octets: int) -> None:
-    # Not on a large heap: there each collection takes long, and there is always a long piece.
+    # Not on a large heap: each collection takes long there, and a long free piece always exists.
     gc.threshold(octets if gc.mem_free() < _PLENTY else -1)
 
 
 def check() -> None:
-    """Load what a check needs, but for READ and CHECK, which take turns."""
+    """Load what a check needs, except READ and CHECK: these two take turns in memory."""
     from . import trust
 
     trust.load()
@@ -96,7 +100,7 @@ def check() -> None:
 
 
 def free() -> None:
-    """Forget the modules that nothing holds, unless there is plenty of memory."""
+    """Unload the modules that nothing holds, unless there is plenty of memory."""
     gc.collect()
     if gc.mem_free() < _PLENTY:
         for name in list(sys.modules):
@@ -109,7 +113,7 @@ def free() -> None:
 
 
 def forget(names: str) -> None:
-    """Forget these modules but for those that are kept, unless there is plenty of memory."""
+    """Unload these modules, except those in `kept`, unless there is plenty of memory."""
     gc.collect()
     if gc.mem_free() < _PLENTY:
         for name in names.split():
@@ -126,7 +130,7 @@ def _forget(name: str) -> None:
 
 
 def hold(data: bytes) -> bytes:
-    """Keep these bytes for good; returns them, or equal ones that are kept already."""
+    """Keep these bytes until the next boot. Return them, or equal bytes that are kept already."""
     for known in _held:
         if known == data:
             return known

@@ -1,9 +1,10 @@
-"""A board from a production line: it has a trust bundle and a one-time token, and no certificate.
+"""Enrols a new board: it has a trust bundle and a one-time token, but no certificate yet.
 
-It makes its key, proves by the token which node it is, and takes the certificate: over the link,
-where the settings name a server, or over the USB line, when `triseal node enrol` asks. Nothing that
-it sends would serve anybody else, so the server is checked without the time, which nobody has told
-it yet; what makes it a node is the site key's signature over its own key.
+The board makes its key, proves with the token which node it is, and takes its certificate. This
+happens over the link if the settings name a server, or over the USB line when a person runs
+`triseal node enrol`. The board does not know the time yet, so it checks the server's certificate
+without it. This is safe: what the board sends is of no use to anybody else, and the board becomes a
+node only by the site key's signature over the board's own key.
 """
 
 import json
@@ -16,16 +17,17 @@ _SETTINGS = keystore.ROOT + "/settings.json"
 
 
 def look(found: dict) -> None:
-    """Complete what `boot.look` returns; always raises: NotEnrolled, or what is wrong."""
+    """Complete the result of `boot.look`. Always raises: NotEnrolled or another error."""
     settings = found["settings"]
     found["name"] = settings.get("node", found["name"])
     if "token" not in settings:
-        settings.pop("server", None)  # it could say nothing there
+        settings.pop("server", None)  # without a token the board cannot enrol over the network
         raise errors.NotEnrolled("to make it a node: triseal node provision")
     where = "triseal node enrol"
     if "server" in settings:
         where = "%s port %d, or " % tuple(settings["server"]) + where
-        # Now, while the heap is free and before a watchdog counts the seconds that a key takes.
+        # Do it now, while the heap is free and before a watchdog runs: making a key takes many
+        # seconds.
         settings["enrol"] = _message()
     memory.load(memory.TRUST)
     memory.settle()
@@ -38,10 +40,10 @@ def look(found: dict) -> None:
 
 
 def request() -> tuple:
-    """(PKCS #10 request, proof of the token), DER: the same whenever it is asked for.
+    """Return (PKCS #10 request, proof of the token) as DER. Every call returns the same request.
 
-    The key that it makes the first time is kept, for the site certifies one only. Raises
-    NotEnrolled where there is no token, BadMessage where the settings are damaged.
+    The first call makes a key and keeps it, because the site certifies only one key for a token.
+    Raises NotEnrolled if there is no token, and BadMessage if the settings are damaged.
     """
     try:
         settings = json.loads(keystore.read(_SETTINGS) or b"{}")
@@ -51,7 +53,7 @@ def request() -> tuple:
         raise errors.BadMessage("settings.json")
     if not token:
         raise errors.NotEnrolled("there is no token in its settings")
-    made = enrol.make_request(name, token)  # nobody else has the token
+    made = enrol.make_request(name, token)  # only this board has the token
     memory.free()
     from sealcore import onetime
 
@@ -68,7 +70,9 @@ def _message() -> bytes:
 
 
 def take(kind: int, values) -> None:
-    """The site's answer: the board becomes a node, and starts again as one. Raises SealError."""
+    """Take the site's answer. If it is a certificate, store it and reboot as a node. Raises
+    SealError.
+    """
     from sealcore import messages
 
     from . import board, recovery

@@ -1,7 +1,7 @@
-"""The node: who it is, what time it has, its services; and which of them may run.
+"""The node: its name, its time, its services, and the decision which of them may run.
 
-Nothing here needs an event loop: at boot, services are checked and imported before the rest of the
-agent is loaded, since a small heap has no room for both.
+This module needs no event loop. At boot, the node checks and imports its services before it loads
+the rest of the agent, because a small heap has no room for both.
 """
 
 import time
@@ -11,26 +11,27 @@ from sealcore.compat import const
 from . import clock, console, memory, service
 
 _PAUSE_MS = const(50)
-_HOLD_MS = const(10000)  # where the site can be reached, and services may run without the time
+# how long services wait for the site at boot, if they may run without the time
+_HOLD_MS = const(10000)
 _SUSPECT = const(4)  # points, as quarantine._RESET
 _LINE = const(512)  # bytes of a log line
-_print = print  # services find another one; see `guard`
+_print = print  # services see another `print`; see `guard`
 
 
 class Node:
     """The node.
 
     name, bundle, settings, cause, starts, failure    as boot.look() has found them
-    flight      when to look, by clock.ms(), at services that are not steady yet; None if all are
-    alone       whether that one is under suspicion: no other one starts meanwhile
-    held        until when nothing starts, by clock.ms(): the site may have to say something
-    waits       whether nothing can run before the time is known by the console
+    flight      when to check services that are not steady yet, by clock.ms(); None if all are
+    alone       whether a suspected service is starting: no other service starts meanwhile
+    held        until when nothing starts, by clock.ms(): the site may have messages first
+    waits       whether nothing can run before the console has given the time
     services    {name: service.Service}
     clock       clock.Clock
-    question    clock.Question that was put on the console
-    mark        what begins the node's lines there, as its last ASK wants it; see `answers`
+    question    clock.Question that was sent on the console
+    mark        prefix of its messages there, chosen by the host's last ASK; see `answers`
     runner      runner.Runner; None before the event loop runs
-    link        link.Link: a dial.Dial, or a wire.Wire once the site has opened it; else None
+    link        link.Link: a dial.Dial, or a wire.Wire after the site has opened it; else None
     followers   called with (service, text) for each line of a service's log
     """
 
@@ -68,8 +69,11 @@ class Node:
                 one.set("refused", self.failure.code, str(self.failure))
 
     def log(self, one, text: str) -> None:
-        """A line of a service for whoever reads the console; one line, whatever the text. Where
-        they are too many, it is left out, and once said so."""
+        """Write a line of a service's log to the console and to all followers.
+
+        Line breaks are replaced. If the service writes too many lines in 5 s, the rest is dropped,
+        and one line says so.
+        """
         over = one.says(service.LINE)
         if over <= 0:
             self._line(one.name, service.plain(text, _LINE))
@@ -82,7 +86,7 @@ class Node:
             follower(source, text)
 
     def tell(self) -> None:
-        """Tell what has changed since the last time."""
+        """Print and report every service state that has changed since the last call."""
         for one in self.services.values():
             if one.changed:
                 print("triseal: " + str(one))
@@ -91,7 +95,7 @@ class Node:
                     self.link.report(one)
 
     def check(self) -> None:
-        """Check and import all that waits for it; then run it, once the event loop runs."""
+        """Check and import all services that wait for it. If the loop runs, start them too."""
         if self.held:
             return
         for suspected in (False, True):
@@ -111,7 +115,7 @@ class Node:
             self.runner.begin()
 
     def suspects(self) -> list:
-        """Names of the services that may have reset the board as they started: see `quarantine`."""
+        """Return the names of services whose start may have reset the board: see `quarantine`."""
         return [name for name in self.starts if self.starts[name][0] >= _SUSPECT]
 
     def _may_start(self, one, suspected: bool) -> bool:
@@ -119,25 +123,30 @@ class Node:
             return False
         if self.alone or (suspected and self.flight is not None):
             return False
-        # A new version may be what mends the one that lies there since before the board started.
+        # A new version is arriving, and it may repair the one that lies on flash since boot: wait
+        # for it.
         if self.link and not one.offered and self.link.fetches(one.name):
             self.hold(_PAUSE_MS)
             return False
         return one.ended()
 
     def hold(self, ms: int) -> None:
-        """Start nothing for so long."""
+        """Start no service for this many milliseconds."""
         self.held = clock.ms() + ms
 
     def land(self) -> None:
-        """A person ends the agent: that is held against no service."""
+        """End the trial of starting services, because a person ends the agent: no service is to
+        blame.
+        """
         if self.flight is not None:
             from . import quarantine
 
             quarantine.land(self)
 
     def set_time(self, signed) -> None:
-        """Take the site's answer on the console; raises SealError. What waited is started."""
+        """Take the site's signed time from the console, and start what waited for it. Raises
+        SealError.
+        """
         if self.failure:
             raise self.failure
         if self.link:
@@ -149,8 +158,10 @@ class Node:
         self.check()
 
     def wait_for_time(self) -> None:
-        """Check what can be checked; where nothing can before the time is known, answer on the
-        console until it is."""
+        """Check every service that can be checked now.
+
+        If none can run before the time is known, answer on the console until the time is set.
+        """
         if self.failure:
             print("triseal: %s: %s" % (self.failure.code, self.failure))
         self.check()

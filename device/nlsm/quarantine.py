@@ -1,12 +1,14 @@
-"""Which services have taken the board down as they started: after the second time they rest.
+"""Finds the services whose start resets the board, and stops starting them after the second time.
 
-`/triseal/starts` holds, as JSON, for each service that has begun to start, or is under suspicion:
-[points, phase, its package, what reset the board]. It is written before a service is imported, once
-it lives, and once it has lived for some seconds: then it is steady, and nothing is held against it.
+`/triseal/starts` holds a JSON object with one entry for each service that has begun to start or is
+under suspicion: [points, phase, hash of its package, cause of the last reset]. The file is written
+before a service is imported, when it has lived for a second, and some seconds later: then it counts
+as steady, and its entry is removed.
 
-What is found at boot counts: for the one that was being imported, else for all that were starting.
-Loss of power counts little for those that lived: it may come at any moment, many times in a row.
-A service with the points of a reset starts alone, so that no other service is blamed for it.
+After a reset, the boot adds points to the service that was being imported, or else to all that were
+starting. A loss of power adds few points to services that lived already, because it may happen at
+any moment and many times in a row. A service with the points of one reset starts alone, so that no
+other service is blamed for it.
 """
 
 import json
@@ -24,15 +26,17 @@ _IMPORTS = const("i")
 _STARTS = const("s")
 _LIVES = const("l")
 _LIVES_MS = const(1000)
-_STEADY_MS = const(4000)  # after that
+_STEADY_MS = const(4000)  # after the service has lived for _LIVES_MS
 
 
 def count(cause: str, services) -> dict:
-    """What is known of each service after a reset; see above.
+    """Add up the points of each service after a reset, as the head of this module describes.
 
     Args:
-        cause: of the reset, a word.
-        services: names of what is installed.
+        cause: the cause of the reset, one word.
+        services: names of the installed services.
+
+    Returns: {name: [points, phase, package, cause]}.
     """
     found = {name: entry for name, entry in _read().items() if name in services}
     phases = [entry[1] for entry in found.values()]
@@ -54,20 +58,23 @@ def _read() -> dict:
             str(name): [int(points), str(phase), str(package), str(cause)]
             for name, (points, phase, package, cause) in found.items()
         }
-    except (ValueError, TypeError, AttributeError):  # it never keeps a service from starting
+    # a damaged file must not keep a service from starting
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 
 def _write(starts: dict) -> None:
     try:
         keystore.write(_FILE, json.dumps(starts).encode())
-    except OSError:  # no room: services start all the same
+    except OSError:  # the flash has no room: services start without the note
         pass
 
 
 def begin(node, one) -> bool:
-    """Whether a service that was checked may be imported now; a note of it is on the flash then.
-    If not, its state says why."""
+    """Write to flash that a checked service is about to be imported. Return whether it may be.
+
+    If it may not, this sets its state to quarantined, with the reason.
+    """
     seal = keystore.read(keystore.SERVICES + "/" + one.name + "/developer.der")
     package = sha256(seal)[:8].hex()
     points, _, known, cause = node.starts.get(one.name, (0, "", package, ""))
@@ -94,13 +101,17 @@ def _change(node, before: str, after: str) -> bool:
 
 
 def imported(node) -> None:
-    """Nothing is being imported any longer."""
+    """Note on flash that no service is being imported any longer."""
     if _change(node, _IMPORTS, _STARTS):
         _write(node.starts)
 
 
 def settle(node) -> None:
-    """Services have started a while ago: they live; or are steady, and others have their turn."""
+    """Move to the next phase of a start, because its time has passed.
+
+    Services that were starting now count as alive. If they were alive before, they are steady:
+    their entries are removed, and the services that had to wait are checked.
+    """
     if _change(node, _STARTS, _LIVES):
         node.flight = clock.ms() + _STEADY_MS
         _write(node.starts)
@@ -110,7 +121,7 @@ def settle(node) -> None:
 
 
 def land(node) -> None:
-    """Nothing is held any longer against those that are starting."""
+    """Remove the entries of all starting services: they are steady, or a person stops the agent."""
     for name in list(node.starts):
         if node.starts[name][1]:
             del node.starts[name]
@@ -120,6 +131,6 @@ def land(node) -> None:
 
 
 def lift(node, name: str) -> None:
-    """The site wants it to start once more."""
+    """Clear the points of a service, because the site wants to start it once more."""
     if node.starts.pop(name, None):
         _write(node.starts)

@@ -1,4 +1,4 @@
-"""Folders that change in one step, and what a power cut leaves of that, mended."""
+"""Changes folders in one atomic step, and repairs what a power cut has interrupted."""
 
 import os
 
@@ -13,14 +13,14 @@ _FOLDER = const(0x4000)
 
 
 def make(folder: str) -> None:
-    """Make a folder of /triseal, unless it is there."""
+    """Create a folder of /triseal, unless it exists."""
     for path in (keystore.ROOT, folder):
         if not keystore.exists(path):
             os.mkdir(path)
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a folder with all in it; what is missing is no error."""
+    """Remove a file, or a folder with all its contents. A missing path is not an error."""
     try:
         kind = os.stat(path)[0]
     except OSError:
@@ -34,14 +34,14 @@ def remove(path: str) -> None:
 
 
 def keep(name: str) -> None:
-    """Move incoming/NAME, which was just checked, to where nothing that comes can change it."""
+    """Move incoming/NAME, which was just checked, to a place where no download can change it."""
     make(CHECKED)
     remove(CHECKED + "/" + name)
     os.rename(keystore.INCOMING + "/" + name, CHECKED + "/" + name)
 
 
 def swap(name: str, checked: str = keystore.INCOMING) -> None:
-    """Put the folder NAME in `checked` in the place of the service NAME, or of nothing."""
+    """Replace the service NAME by the folder NAME in `checked`, or add it if there was none."""
     place = keystore.SERVICES + "/" + name
     make(keystore.SERVICES)
     make(_OLD)
@@ -52,8 +52,8 @@ def swap(name: str, checked: str = keystore.INCOMING) -> None:
 
 
 def drop(name: str) -> None:
-    """Remove a service: gone in one step, then its room is freed."""
-    # Not by incoming/NAME: the same service may be coming again.
+    """Remove a service: one rename takes it away, then its files are deleted."""
+    # Do not move it to incoming/NAME: the same service may be arriving there again.
     make(CHECKED)
     remove(CHECKED + "/" + name)
     if keystore.exists(keystore.SERVICES + "/" + name):
@@ -62,7 +62,9 @@ def drop(name: str) -> None:
 
 
 def take() -> None:
-    """Make the checked files of incoming the node's own: all of them, from one rename on."""
+    """Make the checked files of incoming the node's own. One rename decides: from then on, all of
+    them.
+    """
     os.rename(keystore.INCOMING, _ACCEPTED)
     _enact()
 
@@ -74,12 +76,12 @@ def _enact() -> None:
 
 
 def recover() -> None:
-    """Undo or complete what a power cut interrupted; call it before anything is read."""
+    """Undo or complete what a power cut has interrupted. Call it before anything is read."""
     _end_moves()
     _finish(keystore.ROOT)
     _enact()
     for name in keystore.names(_OLD):
-        # Cut between the two renames of `swap` the service is in no place but here.
+        # If the power failed between the two renames of `swap`, the service is only here.
         if keystore.exists(keystore.SERVICES + "/" + name):
             remove(_OLD + "/" + name)
         else:
@@ -89,9 +91,10 @@ def recover() -> None:
 
 
 def _end_moves() -> None:
-    # Cut within a rename from folder to folder, LittleFS shows the file in its new place, and hides
-    # the one that follows in the old folder too (lfs.c, "synthetic moves": seen with 2.9), until
-    # something is to be changed. Then it ends the move first: also for this, which changes nothing.
+    # If the power fails during a rename between two folders, LittleFS shows the file in its new
+    # place, but also hides the file after it in the old folder, until the next change (lfs.c,
+    # "synthetic moves": seen with 2.9). Any change first completes the move, even this one, which
+    # removes nothing.
     try:
         os.remove(keystore.ROOT + "/none")
     except OSError:
@@ -107,5 +110,5 @@ def _finish(folder: str) -> None:
         if keystore.exists(place) or not keystore.read(path, 0):
             remove(path)
         else:
-            # On FAT the file that is replaced goes first. This one was whole by then.
+            # On FAT the old file is removed before the rename. The new file was complete by then.
             os.rename(path, place)

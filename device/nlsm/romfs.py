@@ -1,11 +1,11 @@
-"""Imports a service of several modules from its ROMFS image, in place: nothing is unpacked.
+"""Imports a service of several modules from its ROMFS image, without unpacking it.
 
-Where the port has `VfsRom` and memory enough, code then runs from the image as it lies in memory.
-Everywhere else `Image` stands for a file system over the file, and modules are loaded as they are
-imported. Both find the same modules; `scan` has refused before what only one of them would take.
+If the port has `VfsRom` and enough memory, code runs in place from the image in memory. Otherwise
+`Image` is a file system over the file, and each module is loaded when it is imported. Both find the
+same modules, because `Image` has already refused every image that only one of them would accept.
 
-The image can be reached during the import only, so what is imported is what was just checked. An
-`import` in a function that runs later does not find it.
+The image is mounted during the import only, so no other code than the checked one can be imported.
+An `import` in a function that runs later does not find the image.
 """
 
 import gc
@@ -22,22 +22,24 @@ _HEADER = b"\xd2\xcd\x31"
 _DATA = const(2)
 _FOLDER = const(4)
 _FILE = const(5)
-# extmod/vfs_rom.c knows more kinds. One of them points anywhere in memory.
+# extmod/vfs_rom.c knows more kinds of records. One of them can point anywhere in memory.
 _PLACE = "/app"
-_MOST = const(128)  # files and folders
+_MOST = const(128)  # files and folders in one image
 _DEEPEST = const(4)
-_LONGEST = const(64)  # bytes of a name
-_SPARE = const(32768)  # heap that is left beside an image in memory
+_LONGEST = const(64)  # bytes in one name
+_SPARE = const(32768)  # bytes of heap that must stay free beside an image in memory
 
 
 class Image:
-    """An image over an open file; what `vfs.mount` and `import` want of a file system.
+    """A ROMFS image over an open file, with the methods that `vfs.mount` and `import` call.
 
     entries    {path: (offset, size), or None for a folder}
     """
 
     def __init__(self, file):
-        """Raises ValueError unless all of it is as ROMFS images are, within bounds."""
+        """Scan the whole image. Raises ValueError unless it is a valid ROMFS image within the
+        limits.
+        """
         self._file = file
         self.entries = {}
         size = file.seek(0, 2)
@@ -118,7 +120,7 @@ class Image:
 
 
 class _Part(io.IOBase):
-    # A piece of an open file as a file of its own.
+    # Presents a part of an open file as a file of its own.
     def __init__(self, file, begin: int, size: int):
         self._file = file
         self._at = begin
@@ -136,9 +138,10 @@ class _Part(io.IOBase):
 
 
 def load(path: str):
-    """Import an image that was checked just before: its module `main`, or else `app`.
+    """Import an image that was checked just before: its module `main`, or `app` if it has no
+    `main`.
 
-    Raises: ValueError for what is no image; whatever the service's own code raises.
+    Raises: ValueError if the file is not a valid image; any exception of the service's own code.
     """
     with open(path, "rb") as file:
         image = Image(file)
@@ -150,7 +153,8 @@ def load(path: str):
 
 
 def _native(file):
-    # The port's own file system over the image in memory; None where one of the two is missing.
+    # The port's own file system over a copy of the image in memory. None if the port has no VfsRom,
+    # or if memory is too short.
     size = file.seek(0, 2)
     file.seek(0)
     gc.collect()
@@ -170,7 +174,8 @@ def _import(entries):
         return __import__("main" if "/main.mpy" in entries else "app")
     finally:
         sys.path.pop(0)
-        # Services don't meet in `sys.modules`: each has its own `util`.
+        # Remove the modules of the service: services share no modules, and each may have its own
+        # `util`.
         for name in list(sys.modules):
             if name.split(".")[0] in own:
                 del sys.modules[name]

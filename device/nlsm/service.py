@@ -1,6 +1,7 @@
-"""A service of this node: what its seal says, and what has become of it.
+"""A service of this node: what its seal says, and the state that it is in.
 
-The life of a service. `then` is what is done once none of its tasks is left (installer.finish):
+The life of a service is this table. `then` is what `installer.finish` does after the last task of
+the service has ended:
 
     event                      from                    state           then
     its files have arrived     any                     installing      replace, then start
@@ -27,24 +28,29 @@ _MOST_FAILS = const(9)
 VALUE = const(1)
 LINE = const(2)
 _SAID_MS = const(5000)
-_MOST_VALUES = const(500)  # on the bus, in that time
-_MOST_LINES = const(50)  # of the log
-_CODE = const(32)  # bytes, as sealcore.messages has room for
+_MOST_VALUES = const(500)  # values that a service may put on the bus within _SAID_MS
+_MOST_LINES = const(50)  # log lines that a service may write within _SAID_MS
+_CODE = const(32)  # bytes; sealcore.messages has room for this many
 _DETAIL = const(128)
 _OLD_MS = const(0x1FFFFFFF)
 _MANY = const(1023)
 
 
 def plain(text: str, most: int) -> str:
-    """What a service says, as one line of at most `most` bytes of UTF-8 that steers no terminal:
-    what can't be sent would end the connection, and what can't be read the view of the node."""
+    """Make a service's text safe to send and to show: one line of at most `most` bytes of UTF-8.
+
+    The result has no control characters, because they could steer a terminal. It has no invalid
+    text, because sending that would end the connection, and the reader could not decode the node's
+    status.
+    """
     text = text[:most]
     for octet in text.encode():
         if not 32 <= octet < 127:
             break
     else:
         return text
-    # Written anew: MicroPython's own text may hold surrogates and overlong forms.
+    # Build the text again character by character: a MicroPython string may hold surrogates and
+    # overlong forms.
     text = "".join([chr(code) if _shows(code) else " " for code in map(ord, text)])
     while len(text.encode()) > most:
         text = text[:-1]
@@ -56,39 +62,45 @@ def _shows(code: int) -> bool:
 
 
 def by_person(error, real=KeyboardInterrupt) -> bool:
-    """Whether it is a Ctrl-C. Services have another class of that name: see `tasks`."""
+    """Tell whether the error is a Ctrl-C of a person.
+
+    Services see another class under the name KeyboardInterrupt: see `tasks`.
+    """
     return type(error) is real
 
 
 class Service:
     """One service.
 
-    name, version, serial, not_before, not_after, granted    of its seal, once that was accepted
-    grants     what of it is in force: nothing once it was stopped
+    name, version, serial, not_before, not_after, granted    from its accepted seal
+    grants     the grants that are in force now: none after the service was stopped
     state      one of messages.STATES
-    code, detail    why: the code of a refusal or the name of an error, and a word about it
+    code, detail    the reason: the code of a refusal or the name of an error, and a short text
     began      clock.ms() when it was last started
-    main       its coroutine function, from the import to the start
-    tasks      all that it has started and that may still run
-    lent       what was handed out to it: (number, safe state) of a pin, a list with an item for
-               each thread that runs, streams, or what has `back()`
-    root       the one of its tasks that runs `main`
-    handler    called for what its tasks raise and nobody takes, instead of ending it; or None
+    main       its coroutine function, from the import until the start
+    tasks      all tasks that it has started and that may still run
+    lent       what it has borrowed: (number, safe state) of a pin, a list with an item for
+               each running thread, streams, or objects with a method `back()`
+    root       the task that runs `main`
+    handler    called for an exception that nobody catches in a task; the service then
+               goes on. None if it has set no handler
     restarts   how often it was started again since the node booted
     fails      how often in a row it has failed soon after its start
-    once       whether its metadata says that it is not started again when it has failed
+    once       whether its metadata says that it is not started again after a failure
     retry      when to start it again, by clock.ms(); 0 unless it has failed
-    due        when to renew its seal, Unix seconds; None until that is drawn
-    later      the same as `due` after a refusal: then it is asked for with no other
-    then       what to do once nothing of it runs: start, replace or remove; "" for nothing
-    offered    serial of what replaces it
-    denied     how often it used what no grant gives
+    due        when to renew its seal, Unix seconds; None until a random moment is drawn
+    later      equal to `due` after a refusal: then no other renewal takes this one along
+    then       what to do after all its tasks have ended: start, replace or remove; "" for none
+    offered    serial number of the seal that will replace its present one
+    denied     how often it used something that no grant allows
     """
 
-    # Of the class, for as long as they say nothing else: with more than 17 attributes of its own,
-    # the table of each service would take twice the memory.
+    # These defaults belong to the class, and an instance overrides them only when it needs another
+    # value. With more than 17 attributes of its own, the table of each service would take twice the
+    # memory.
     lent: tuple[()] | list = ()
-    _said: tuple[()] | list = ()  # since when, and how many values and lines too many
+    # start of the period, then how far values and lines are above the limit
+    _said: tuple[()] | list = ()
     restarts = fails = retry = denied = later = stopped_at = 0
     once = False
     offered = b""
@@ -107,25 +119,28 @@ class Service:
         self.set("installing")
 
     def set(self, state: str, code: str = "", detail: str = "") -> None:
-        """Its new state and why."""
+        """Set a new state and its reason."""
         self.state = state
         self.code = plain(code, _CODE)
         self.detail = plain(detail, _DETAIL)
         self.changed = True
 
     def deny(self, what: str) -> None:
-        """It used what no grant gives."""
+        """Count that the service used something that no grant allows, and show it in its state."""
         self.denied += 1
         if self.state == "running" and self.detail != what:
             self.set("running", "not-granted", what)
 
     def lend(self, what) -> None:
-        """From now on it has something that is taken back when it ends."""
+        """Remember an object that the node takes back when the service ends."""
         self.lent = self.lent or []
         self.lent.append(what)
 
     def says(self, what: int) -> int:
-        """It says one more of this kind, a VALUE or a LINE: how many too many in these 5 s."""
+        """Count one more VALUE or LINE, and return how many are above the limit in the present 5 s.
+
+        The result is 0 or less while the service keeps within the limit.
+        """
         said = self._said
         now = clock.ms()
         if not said or now - said[0] >= _SAID_MS:
@@ -134,12 +149,12 @@ class Service:
         return said[what]
 
     def stop(self, state: str, code: str = "", detail: str = "") -> None:
-        """Cancel all its tasks; from now on nothing is granted to it."""
+        """Cancel all tasks of the service and withdraw its grants."""
         self._cancel()
         self.set(state, code, detail)
 
     def cut(self, code: str) -> None:
-        """Stop it where there is no memory left: this wants none."""
+        """Stop the service when no memory is left: this method allocates nothing."""
         self.state = "failed"
         self.code = code
         self.detail = ""
@@ -147,7 +162,7 @@ class Service:
         self.stopped_at = self.began
         try:
             self._cancel()
-        except MemoryError:  # of the time, for which alone it has some need
+        except MemoryError:  # reading the time is the only step that may allocate
             pass
 
     def _cancel(self) -> None:
@@ -157,7 +172,7 @@ class Service:
         self.stopped_at = clock.ms()
 
     def fail(self, error) -> None:
-        """Stop it: its own code has raised this."""
+        """Stop the service, because its own code has raised `error`."""
         self.main = None
         if self.handler:
             self.handler = None
@@ -169,14 +184,15 @@ class Service:
             self.cut("MemoryError")
 
     def again(self, code: str = "") -> None:
-        """Start it once more: it has failed, or the site wants it."""
+        """Start the service once more: it has failed, or the site asks for it."""
         self.retry = 0
         self.restarts += 1
         self.finish("start", "installing", code)
 
     def mend(self, now: int) -> None:
-        """Start it again where it has failed, after 1, 2, 4, ... 300 s; called while nothing of it
-        runs.
+        """Start a failed service again after a delay of 1, 2, 4, ... 300 s.
+
+        Call it only while no task of the service runs.
 
         Args:
             now: clock.ms().
@@ -185,7 +201,7 @@ class Service:
             if self.retry:
                 self.retry = 0
         elif not self.retry:
-            # One that has run for long fails for the first time again.
+            # A service that has run for a long time counts as failing for the first time.
             if now - self.began > _STEADY_MS:
                 self.fails = 0
             self.retry = now + 1000 * min(_LONGEST_S, 1 << self.fails)
@@ -194,22 +210,26 @@ class Service:
             self.again()
 
     def finish(self, then: str, state: str, code: str = "") -> None:
-        """Stop it, if it runs, in order to do something with it."""
+        """Stop the service if it runs, then do what `then` says: start, replace or remove."""
         self.stop(state, code)
         self.then = then
 
     def weight(self) -> int:
-        """What to compare to know which service holds most memory: its tasks and the values that
-        wait for it, which is what the agent sees of that; then for how long it has run."""
+        """Return a number that tells which service holds most memory: a higher number means more.
+
+        The agent can only see the tasks of a service and the values in its queues, so it compares
+        these first. Between equals, the service that has run longer counts as larger.
+        """
         held = len(self.tasks)
         for one in self.lent:
             held += len(getattr(one, "queue", ()))
         return min(held, _MANY) << 19 | min(clock.ms() - self.began, _OLD_MS) >> 10
 
     def ended(self) -> bool:
-        """Whether nothing of it is left that could run, or that it was lent.
+        """Tell whether no task of the service runs, and take back everything that it has borrowed.
 
-        However a service ends, this is asked before anything else is done with it.
+        The node calls this before it does anything else with a service that was stopped, for any
+        reason.
         """
         self.tasks = [task for task in self.tasks if not task.done()]
         if self.tasks or self.state == "running":
@@ -230,14 +250,14 @@ class Service:
                         return
                 elif hasattr(what, "back"):
                     what.back()
-                elif hasattr(what.s, "close"):  # which a UART has not
+                elif hasattr(what.s, "close"):  # a UART has no `close`
                     what.s.close()
                 self.lent.pop()
-        except Exception:  # for want of memory: the next try does it, or a reset of the board
+        except Exception:  # out of memory: the next call tries again, or the board is reset
             return
 
     def stuck(self) -> bool:
-        """Whether what was stopped and has not ended was stopped some seconds ago."""
+        """Tell whether the service was stopped more than 5 s ago; call it until it has ended."""
         return clock.ms() - self.stopped_at > _STOP_MS
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
-"""Checks a deployment as it lies on flash, by the ten steps of custody.
+"""Checks the files of a service on flash, by the ten steps of custody.
 
-What reads the seals is forgotten before they are checked: a small heap has no room for both.
+The modules that read the seals are unloaded before the modules that check them are loaded: a small
+heap has no room for both.
 """
 
 import io
@@ -13,20 +14,23 @@ from . import floors, keystore, memory, trust
 EXECUTABLES = ("app.py", "app.mpy", "app.romfs")
 _SITE_SEAL = const("site.der")
 FILES = ("metadata.json", "developer.der", "store.der")
-# What custody calls them.
+# The names of these files in `custody`, in the order of FILES and then _SITE_SEAL.
 _ATTRIBUTES = const(("metadata", "developer_seal", "store_seal", "site_seal"))
 _LIMIT = const(8192)
 
 
 class Package:
-    """A service's folder as `custody` wants it: each file is read when it is asked for.
+    """A service's folder in the form that `custody` expects: each file is read when it is needed.
 
-    executable    an open file, for the caller to close
+    executable    an open file; the caller closes it
     """
 
     def __init__(self, folder: str):
-        """Raises HashMismatch if there is more in the folder than the seals speak of: `import`
-        might prefer it to what they do."""
+        """Open the executable of the folder.
+
+        Raises HashMismatch if the folder holds a file that the seals do not cover: `import` might
+        prefer such a file to a sealed one.
+        """
         self._folder = folder + "/"
         found = ""
         for name in keystore.names(folder):
@@ -46,13 +50,13 @@ class Package:
 
 
 def check(folder: str, service: str, clock, site_seal=None):
-    """All ten steps over the files of a folder, for this node.
+    """Run all ten steps over the files of a folder, for this node.
 
     Args:
-        folder: of the service.
-        service: its name.
-        clock: the node's; it moves on to the begin of a seal that passes.
-        site_seal: DER, if it is not the one in the folder.
+        folder: the folder of the service.
+        service: the name of the service.
+        clock: the node's clock; a seal that passes moves it forward to the start of that seal.
+        site_seal: DER of another site seal than the one in the folder, or None.
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
@@ -66,14 +70,14 @@ def check(folder: str, service: str, clock, site_seal=None):
         memory.settle()
         from sealcore import custody
 
-        # A seal that the site has signed says that it is at least so late. One that it has not is
-        # refused before the time is looked at.
+        # A seal with the site's signature proves that it is at least as late as its start. A seal
+        # without that signature is refused before the time is checked.
         now = max(clock.now(), seals[0].not_before)
         found = custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
         clock.rise(found.not_before)
         from sealcore import grants
 
-        for one in found.grants:  # 1, in the room that the signatures took
+        for one in found.grants:  # step 1, done here in the memory that the signatures used before
             grants.check(one)
         return found
     finally:
@@ -81,7 +85,11 @@ def check(folder: str, service: str, clock, site_seal=None):
 
 
 def _read(package: Package, site_seal) -> tuple:
-    """Step 1. A function of its own, since what a call was given stays until its caller ends."""
+    """Do step 1: read the seals.
+
+    This is a function of its own because the arguments of a call stay in memory until its caller
+    ends.
+    """
     memory.forget(memory.CHECK)
     memory.load(memory.READ)
     from sealcore import seal

@@ -1,8 +1,8 @@
-"""The link over the serial line, for a node without a network: `console` hands it what comes.
+"""The link over the serial line, for a node without a network. `console` hands it each message.
 
-The site speaks first, and begins anew whenever it likes: with ASK, and WELCOME for the HELLO that
-answers it. What it hears may have been lost on its way, so a HELLO that it did not ask for tells it
-to begin anew. The line is not secret, and needs not be: seals, trust and time are signed.
+The site speaks first, and may restart the link at any time: it sends ASK, the node answers with
+HELLO, and the site sends WELCOME. A message may be lost on the line, so a HELLO that the site did
+not ask for tells it to restart. The line need not be secret: seals, trust and time are signed.
 """
 
 from sealcore import errors
@@ -10,12 +10,14 @@ from sealcore.compat import const
 
 from . import clock, link
 
-_DROP_MS = const(5000)  # not more often
+_DROP_MS = const(5000)  # shortest time between two HELLOs that the site did not ask for
 
 
 def admit(node, kind: int, values):
-    """Who takes what came over the line and is of the link: a Wire, or None where that is done.
-    Raises SealError."""
+    """Return the Wire that must handle this message, or None if the message is handled already.
+
+    Raises SealError.
+    """
     from sealcore import messages
 
     if "server" in node.settings or node.failure:
@@ -33,27 +35,27 @@ def admit(node, kind: int, values):
 
 
 class Wire(link.Link):
-    """The link of a node whose site is at the other end of the line."""
+    """The link of a node whose site is at the other end of the serial line."""
 
     def __init__(self, node):
         super().__init__(node)
         self._dropped = clock.ms() - _DROP_MS
 
     def send(self, message: bytes) -> None:
-        """Print a message."""
+        """Print a message on the console."""
         from . import answers
 
         answers.send(self.node, message)
 
     def take(self, kind: int, values) -> None:
-        """Do what a message says; if that fails, begin anew."""
+        """Do what a message asks for. If that fails, restart the link."""
         from sealcore import messages
 
         if kind == messages.WELCOME:
             self._begin()
             self.question = self.node.question
         elif not self.greeted:
-            return  # the end of what was said before
+            return  # a late message of the link before the restart
         try:
             from . import linked
 
@@ -61,11 +63,11 @@ class Wire(link.Link):
             from . import duties
 
             duties.take(self, kind, values)
-        except Exception as error:  # also out of memory, or the flash is full
+        except Exception as error:  # also if memory is short or the flash is full
             self._fail(error)
 
     def drop(self) -> None:
-        """Begin anew: the site answers this HELLO by WELCOME."""
+        """Restart the link: send a HELLO, which the site answers with WELCOME."""
         self._begin()
         now = clock.ms()
         if now - self._dropped < _DROP_MS:
