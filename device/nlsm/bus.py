@@ -10,13 +10,13 @@ from sealcore.compat import const
 
 _QUEUE = const(8)
 _LONGEST = const(1024)  # bytes of a value
-_LONGEST_TOPIC = const(128)  # bytes, as a grant
+_LONGEST_TOPIC = const(128)  # bytes, as in a grant
 _WIDEST = const(0x7FFFFFFFFFFFFFFF)
 _MOST = const(8)  # subscriptions of one service
 
 
 class _Feed:
-    """What the bus keeps of a subscription; no service sees it."""
+    """The bus's own record of a subscription; no service can reach it."""
 
     def __init__(self, pattern: str, service, feeds: list):
         self.pattern = pattern
@@ -44,14 +44,14 @@ class _Feed:
 
 
 class Subscription:
-    """An asynchronous iterator over (topic, value); the oldest are dropped when it lags.
+    """An asynchronous iterator over (topic, value). If it lags, the oldest values are dropped.
 
-    dropped    how many were, when the last one was taken
+    dropped    how many values were dropped before the last one was taken
     """
 
     def __init__(self, take):
         self.dropped = 0
-        self._take = take  # a bound method, which nobody can open
+        self._take = take  # a bound method, because no service can look inside one
 
     def __aiter__(self):
         return self
@@ -68,10 +68,14 @@ class Bus:
         self._feeds = []
 
     def publish(self, topic: str, value) -> None:
-        """Raises BadGrant for what is no topic, TypeError and TooLarge for what is no value."""
+        """Send a value to all matching subscriptions.
+
+        Raises BadGrant if the topic is not valid, TypeError or TooLarge if the value is not.
+        """
         _bound(topic, _LONGEST_TOPIC)
         grants.check_topic(topic)
-        # Not isinstance: a subclass would carry the publisher's code into the subscriber.
+        # No isinstance here: an object of a subclass would carry the publisher's code into the
+        # subscriber.
         kind = type(value)
         if kind in (str, bytes):
             _bound(value, _LONGEST)
@@ -84,9 +88,11 @@ class Bus:
                 one.put((topic, value))
 
     def subscribe(self, pattern: str, service) -> Subscription:
-        """A subscription of a service.Service, which hears nothing once it was stopped.
+        """Return a subscription of a service.Service. It receives nothing after the service was
+        stopped.
 
-        Raises BadGrant for what is no filter, TooLarge if it has too many.
+        Raises BadGrant if the pattern is not a valid filter, TooLarge if the service has too many
+        subscriptions.
         """
         grants.check(grants.SUBSCRIBE + ":" + pattern)
         if sum([one.service is service for one in self._feeds]) >= _MOST:

@@ -1,9 +1,9 @@
-"""The node's console: lines on standard input, taken while the services run.
+"""The node's console: reads lines from standard input while the services run.
 
-Only what begins with `~` is for the node; see `answers` for what it means. Base64 holds no control
-character, so Ctrl-C still interrupts. The ports keep some 255 bytes of input and lose the rest:
-so a line of `~` and its mark tells the sender each time that a piece was taken, and that there is
-room again.
+The node handles only lines that begin with `~`; see `answers` for their meaning. Base64 contains no
+control character, so Ctrl-C still interrupts. The ports buffer about 255 bytes of input and lose
+any more. So after each 96 bytes the node prints a line of `~` and its mark, which tells the sender
+that there is room again.
 """
 
 import gc
@@ -16,13 +16,13 @@ from sealcore.compat import const
 from . import memory, service
 
 _LONGEST = const(10926)  # `~` and the base64 of the longest message
-_AT_ONCE = const(512)  # bytes, then others have their turn
-_MOST = const(128)  # bytes of what is wrong with a line
-_PIECE = const(96)  # bytes, as triseal/site/console.py has it
+_AT_ONCE = const(512)  # bytes to read in one turn, before others have their turn
+_MOST = const(128)  # bytes of an error text
+_PIECE = const(96)  # bytes; triseal/site/console.py has the same number
 
 
 def sweep() -> None:
-    """Give memory back; where there is not even enough for that, something else comes first."""
+    """Free memory. If memory is too short even for that, collect garbage only."""
     try:
         memory.free()
     except MemoryError:
@@ -30,7 +30,7 @@ def sweep() -> None:
 
 
 class Console:
-    """Standard input, read without waiting for it."""
+    """Reads standard input without waiting for it."""
 
     def __init__(self, node):
         self._node = node
@@ -40,8 +40,10 @@ class Console:
         self._poll.register(sys.stdin, select.POLLIN)
 
     def turn(self) -> bool:
-        """Read what has come, up to a message's end; false once the other end is closed, which on a
-        board it never is."""
+        """Read the bytes that have arrived, up to the end of a message.
+
+        Return False when the other end has closed the input, which never happens on a board.
+        """
         for _ in range(_AT_ONCE):
             if self._whole or not self._poll.poll(0):
                 break
@@ -63,16 +65,17 @@ class Console:
             self._text.extend(octet)
         except MemoryError:
             memory.relieve()
-            self._text = bytearray()  # what is left of the line is none for the node then
+            # the rest of the line no longer begins with `~`, so the node ignores it
+            self._text = bytearray()
             print("triseal: out-of-memory: a line is lost")
         if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":
             print("\n~" + self._node.mark)
 
     def take(self) -> None:
-        """Do what the message says that has been read, if one has.
+        """Handle the message that was read, if it is complete.
 
-        A check may follow from it, for which boards have just enough stack: so this is called from
-        where little of that is in use, and hands on from here.
+        A check of seals may follow, which needs nearly the whole stack of a board. So this is
+        called from a place with a shallow stack, and calls the handlers directly.
         """
         if not self._whole:
             return
@@ -82,8 +85,8 @@ class Console:
 
             signed, rest = answers.take(self._node, self._text)
             del answers
-            self._text = None  # type: ignore[assignment] # its room is wanted
-            if signed:  # what the site says the time is
+            self._text = None  # the next steps need its memory
+            if signed:  # the signed time of the site
                 memory.free()
                 self._node.set_time(signed)
             elif rest:
@@ -94,7 +97,7 @@ class Console:
                     link.take(*rest)
         except errors.SealError as error:
             self._reject(error)
-        except (MemoryError, OSError, RuntimeError) as error:  # of the heap, the flash, the stack
+        except (MemoryError, OSError, RuntimeError) as error:  # of heap, flash or stack
             memory.relieve()
             print("triseal: out-of-memory: %s" % error)
         self._text = bytearray()
@@ -108,5 +111,5 @@ class Console:
             from . import answers
 
             answers.reject(self._node, error)
-        except MemoryError:  # the sender has to ask again, then
+        except MemoryError:  # then the sender has to ask again
             print("triseal: out-of-memory: no answer")

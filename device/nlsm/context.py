@@ -1,7 +1,9 @@
-"""What a service gets from the node: `async def main(ctx)`. All that no grant gives is denied.
+"""The object `ctx` that a service gets from the node: `async def main(ctx)`. Everything that no
+grant allows is denied.
 
-A service can follow every attribute of what it holds. So it holds a bound method, which MicroPython
-lets nobody open: nothing leads from `ctx` to the node, its settings or another service.
+A service can follow every attribute of an object that it holds. So `ctx` holds only a bound method,
+because MicroPython does not let code look inside one: nothing leads from `ctx` to the node, its
+settings or another service.
 """
 
 import json
@@ -12,30 +14,32 @@ from . import service
 
 
 class Context:
-    """A service's way to the node.
+    """A service's access to the node.
 
     name    the service's name
     """
 
     def __init__(self, service):
-        """`service` is its service.Service, whose grants may change or end; `serve` goes before."""
+        """`service` is its service.Service, whose grants may change or end. Call `serve` first."""
         self.name = service.name
         self._use = service.use
 
     def publish(self, topic: str, value) -> None:
-        """Send a value (str, bytes, int, float, bool or None) to all that subscribe to a topic."""
+        """Send a value (str, bytes, int, float, bool or None) to all subscribers of a topic."""
         self._use(grants.PUBLISH, topic, value)
 
     def subscribe(self, pattern: str):
-        """`async for topic, value in ctx.subscribe("home/+/temperature")`."""
+        """Subscribe to a topic filter: `async for topic, value in
+        ctx.subscribe("home/+/temperature")`.
+        """
         return self._use(grants.SUBSCRIBE, pattern)
 
     def pin(self, number: int):
-        """A `machine.Pin`; it goes to its safe state when the service ends."""
+        """Return a `machine.Pin`. It goes to its safe state when the service ends."""
         return self._use(grants.PIN, number)
 
     def config(self, key: str):
-        """A value of the node's configuration; None if it has no such key."""
+        """Return a value of the node's configuration; None if the key does not exist."""
         return self._use(grants.CONFIG, key)
 
     def log(self, text) -> None:
@@ -44,7 +48,7 @@ class Context:
 
 
 def serve(node, bus) -> None:
-    """Let services use a node and its bus: they get the method `use`."""
+    """Connect services to a node and its bus: this gives their class the method `use`."""
 
     def use(one, kind: str, what, value=None):
         require(one, kind, what)
@@ -61,15 +65,16 @@ def serve(node, bus) -> None:
         if kind == grants.LOG:
             return node.log(one, str(value))
         value = node.settings.get("config", {}).get(what)
-        # A copy: what one service changes in it, no other one sees.
+        # Return a copy, so that no other service sees a change that this one makes.
         return json.loads(json.dumps(value)) if type(value) in (list, dict) else value
 
     service.Service.use = use  # type: ignore[attr-defined] # only here
 
 
 def require(one, kind: str, what) -> None:
-    """Raises NotGranted, which is told, unless a grant of the service gives it this."""
-    # A subclass could be one thing when it is looked at and another when it is used.
+    """Raise NotGranted unless a grant of the service allows this, and count the denial."""
+    # No subclass is accepted: it could have one value when it is checked and another when it is
+    # used.
     if type(what) is not (int if kind == grants.PIN else str):
         raise TypeError("str, or int for a pin")
     if kind == grants.PIN and not 0 <= what < 256:  # type: ignore[operator] # an int by now

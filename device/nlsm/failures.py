@@ -1,4 +1,4 @@
-"""What has failed in a service, and where in it: loaded when something has."""
+"""Describes what has failed in a service and where. This module is loaded only after a failure."""
 
 import io
 import select
@@ -13,22 +13,22 @@ _LINE = const(256)
 
 
 def _is_ours(file: str) -> bool:
-    # On a board the agent's files are called like their modules, frozen by their paths.
+    # On a board, the agent's files have the names of their modules; frozen files have their paths.
     ours = "nlsm." + file in sys.modules or "sealcore." + file in sys.modules
     return ours or file.split("/", 1)[0] in ("nlsm", "sealcore", "asyncio")
 
 
 class _Where(io.IOBase):
-    """Takes a traceback.
+    """A stream that takes a traceback.
 
-    found    the last line in it that is of the service itself: `app.py:3`
+    found    the last line in it that belongs to the service itself: `app.py:3`
     """
 
     def __init__(self):
         self.found = self._line = ""
 
     def write(self, data) -> int:
-        """A piece of it."""
+        """Take a piece of the traceback."""
         piece = str(bytes(data), "utf-8")
         self._line = self._line[:_LINE] + piece[:_LINE]
         if "\n" in piece:
@@ -41,7 +41,7 @@ class _Where(io.IOBase):
 
 
 def state(error) -> tuple:
-    """The state of a service whose own code has raised this, for `Service.set`."""
+    """Return the state of a service whose own code has raised `error`, for `Service.set`."""
     where = _Where()
     said = type(error).__name__, ""
     try:
@@ -51,7 +51,7 @@ def state(error) -> tuple:
             said = str(error.code), said[1]
         elif isinstance(error, ImportError):
             said = said[0], said[1] + " (own modules: import them at the top)"
-    except BaseException as other:  # it can't even say what it is
+    except BaseException as other:  # The exception's own `__str__` fails.
         if service.by_person(other):
             raise
     code, text = said
@@ -59,7 +59,9 @@ def state(error) -> tuple:
 
 
 def drop_streams(streams) -> None:
-    """A stream of a service's own fails when it is looked at: find it, and who waits for it."""
+    """Remove streams that raise when they are polled, and pass the error to the tasks that wait for
+    them.
+    """
     for found in list(streams.map.values()):
         poll = select.poll()
         try:

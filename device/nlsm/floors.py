@@ -1,8 +1,9 @@
-"""What must never go down on a node: time, and each service's security version.
+"""Values that must never go down on a node: the time, and the security version of each service.
 
-One small text file, `NAME NUMBER` a line; `=time`, which no service is called, for the time, and
-`=grace` for the seconds that services were allowed to run since somebody told the time. It is
-written when a security version rises, and for the time alone at most once an hour: flash wears.
+They are in one small text file with a line `NAME NUMBER` for each. `=time`, which cannot be a
+service's name, is the time. `=grace` is the number of seconds for which services were allowed to
+run since the time was last known. The file is written when a security version rises. For the time
+alone it is written at most once an hour, because flash wears.
 """
 
 from sealcore import errors
@@ -18,9 +19,9 @@ _SUM = const(16)
 
 
 def read() -> dict:
-    """{TIME: Unix seconds, service: the highest security version accepted so far}.
+    """Return {TIME: Unix seconds, service: the highest security version accepted so far}.
 
-    Raises Rollback where the file is damaged: nobody knows then how high they were.
+    Raises Rollback if the file is damaged, because the old values are unknown then.
     """
     found = {TIME: 0}
     data = keystore.read(_FILE, _LIMIT)
@@ -38,9 +39,11 @@ def _sum(lines: bytes) -> bytes:
 
 
 def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
-    """Remember a time that a trusted party has signed and a security version that was accepted;
-    what is lower than before is left as it is. The time alone can wait until the flash has room
-    again; a version that could not be remembered is not accepted, and OSError raised."""
+    """Store a time that the site has signed and a security version that was accepted.
+
+    A lower value than the stored one changes nothing. If the flash is full, a new time can wait. A
+    new version cannot: then this raises OSError, and the service is not accepted.
+    """
     found = read()
     risen = version > found.get(service, 0)
     if risen:
@@ -56,8 +59,10 @@ def rise(seconds: int, service: str = TIME, version: int = 0) -> None:
 
 
 def write(found: dict) -> None:
-    """Replace them all. Raises TooLarge for more than can be read again: then another service than
-    so far is refused, rather than all of them forever."""
+    """Replace the file. Raises TooLarge if `read` could not read it back.
+
+    So only a new service is refused when there are too many, and not all of them forever.
+    """
     lines = "".join(["%s %d\n" % item for item in found.items()]).encode()
     if _SUM + len(lines) > _LIMIT:
         raise errors.TooLarge("floors")

@@ -1,4 +1,4 @@
-"""Reads who this node is and whom it believes from the files that enrolment left."""
+"""Reads this node's identity and the keys that it trusts from the files that enrolment stored."""
 
 from sealcore import bundle, errors, identity, names
 
@@ -7,10 +7,10 @@ from .trust import Trust
 
 
 def read(folder: str = keystore.ROOT) -> Trust:
-    """Check all but validity: the time is not known yet.
+    """Check everything but the validity periods, because the time is not known yet.
 
     Args:
-        folder: where node.crt, bundle.der and node.key lie, each there or else in /triseal.
+        folder: holds node.crt, bundle.der and node.key; a missing file is read from /triseal.
 
     Raises: a leaf of SealError.
     """
@@ -26,7 +26,7 @@ def read(folder: str = keystore.ROOT) -> Trust:
     found.version = kept.version
     found.renew_at = (own.not_before + own.not_after) // 2
     found.signed = max(kept.issued_at, own.not_before)
-    # Copied, so that the files, and what reads them, need not stay in memory.
+    # These are copies, so that the files and the modules that read them need not stay in memory.
     found.site_keys = _copied(kept.site_keys)
     found.store_keys = _copied(kept.store_keys)
     found.developers = _copied(kept.developers)
@@ -34,21 +34,25 @@ def read(folder: str = keystore.ROOT) -> Trust:
 
 
 def believed(folder: str = keystore.ROOT) -> bundle.TrustBundle:
-    """The trust bundle, signed by a site key that it names; arguments and errors as `read`."""
+    """Return the trust bundle, after checking that a site key in it has signed it.
+
+    Arguments and errors are those of `read`.
+    """
     kept = bundle.parse(file(folder, "bundle.der"))
     kept.check_signed(kept.site_keys)
     return kept
 
 
 def _check_key(spki: bytes, sec1: bytes) -> None:
-    """Raises WrongKey unless the certificate is for the key in this ECPrivateKey."""
-    # The key says its public half itself, at its end; to compute it takes seconds on a board.
+    """Raise WrongKey unless the certificate is for the key in this ECPrivateKey."""
+    # The file ends with the public key. To compute it from the private key would take seconds on a
+    # board.
     if sec1[-65:] != spki[-65:]:
         raise errors.WrongKey("node certificate")
 
 
 def file(folder: str, name: str) -> bytes:
-    """A file of this folder, or else of /triseal."""
+    """Read a file from this folder, or from /triseal if it is missing there."""
     return keystore.read(folder + "/" + name) or keystore.read(keystore.ROOT + "/" + name)
 
 

@@ -1,20 +1,20 @@
-"""What a node keeps, in files that survive a power cut at any moment.
+"""The files of a node, which survive a power cut at any moment.
 
     /triseal/node.key         private key, SEC 1 DER: made on the board, never leaves it
     /triseal/node.csr         the request for that key's certificate
     /triseal/node.crt         the node's certificate
     /triseal/bundle.der       trust bundle
-    /triseal/settings.json    what provisioning decided
-    /triseal/floors           what must never go down: time, security version of each service
-    /triseal/starts           which services were starting, and what came of it: see quarantine
+    /triseal/settings.json    the settings from provisioning
+    /triseal/floors           values that must never go down: time, security versions
+    /triseal/starts           services that were starting, and the result: see quarantine
     /triseal/services/NAME/   app.py or app.mpy, metadata.json, developer.der, store.der, site.der
-    /triseal/incoming/        what was received and not yet checked
-    /triseal/checked/NAME/    a service that takes the old one's place once that has ended
-    /triseal/accepted/        an enrolment that was checked: its files move to /triseal one by one
+    /triseal/incoming/        files that were received and not yet checked
+    /triseal/checked/NAME/    a service that replaces the old one when that has ended
+    /triseal/accepted/        a checked enrolment: its files move to /triseal one by one
     /triseal/old/NAME/        a service that is being replaced
 
-A file is written beside its place and renamed; a folder is checked where it arrived and renamed.
-Whatever a cut leaves half done, `recovery` ends: as it was, or as it should become.
+A file is written under a temporary name and then renamed. A folder is checked in the place where it
+arrived and then renamed. If a power cut interrupts this, `recovery` undoes or completes it.
 """
 
 import os
@@ -26,12 +26,13 @@ TEMPORARY = ".new"
 
 
 def read(path: str, limit: int = 8192) -> bytes:
-    """A file, up to one byte more than `limit` (so that the reader sees it is too long).
+    """Read a file, up to one byte more than `limit`, so that the caller can see that it is too
+    long.
 
-    A missing file reads as empty: nothing that is sealed is, so every check refuses it.
+    A missing file reads as empty. Nothing that is sealed is empty, so every check refuses it.
     """
     try:
-        size = min(os.stat(path)[6], limit + 1)  # read(n) takes a buffer of n bytes at once
+        size = min(os.stat(path)[6], limit + 1)  # read(n) allocates a buffer of n bytes
         with open(path, "rb") as file:
             return file.read(size)
     except OSError:
@@ -39,7 +40,7 @@ def read(path: str, limit: int = 8192) -> bytes:
 
 
 def write(path: str, data) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     from . import board
 
     fresh = path + TEMPORARY
@@ -47,7 +48,9 @@ def write(path: str, data) -> None:
         with open(fresh, "wb") as file:
             file.write(data)
             board.sync(file)
-    except OSError:  # no room: and what lies beside a seal without being sealed would be refused
+    # The flash is full. Remove the temporary file: an unsealed file in the folder of a service
+    # would be refused.
+    except OSError:
         try:
             os.remove(fresh)
         except OSError:
@@ -57,7 +60,7 @@ def write(path: str, data) -> None:
 
 
 def names(folder: str) -> list:
-    """Names in a folder; none if there is no such folder."""
+    """Return the names in a folder; an empty list if the folder does not exist."""
     try:
         return os.listdir(folder)
     except OSError:

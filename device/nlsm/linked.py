@@ -1,7 +1,7 @@
-"""What a link needs, loaded for good: each message wants nearly all of it.
+"""Loads the modules that a link needs, and keeps them: each message needs nearly all of them.
 
-Loaded anew for each one it would break a heap into pieces, and be imported from deep within calls,
-for which the stack of a board is too short.
+If they were loaded again for each message, the heap would fragment, and the imports would happen
+deep inside calls, for which the stack of a board is too short.
 """
 
 import sys
@@ -18,7 +18,7 @@ _LINK = const(
 
 
 def load() -> None:
-    """Load it, each module after those that it wants; nothing if it is there."""
+    """Load the modules, each after those that it needs. Do nothing if they are loaded."""
     if "nlsm.duties" not in sys.modules:  # the last one
         memory.check()
         memory.load(memory.TRUST)
@@ -27,8 +27,12 @@ def load() -> None:
 
 
 def keep() -> None:
-    """Load it, to be called while the heap is whole, with what checks seals. Where it does not fit,
-    nothing is kept, and each part is loaded for its turn as on a node without a link."""
+    """Load the modules and those that check seals, and keep them all. Call this on an unfragmented
+    heap.
+
+    If they do not fit, nothing is kept: each module is loaded when needed, as on a node without a
+    link.
+    """
     try:
         load()
         memory.load(memory.READ)

@@ -1,6 +1,6 @@
-"""Checks which services may run: at boot, when the time becomes known, on change.
+"""Checks which services may run: at boot, when the time becomes known, and after a change.
 
-Everything is checked anew each time; nothing is believed because it was believed before.
+Each time everything is checked again: an earlier result is never trusted.
 """
 
 from sealcore import errors
@@ -9,9 +9,9 @@ from . import floors, keystore, verifier
 
 
 def admit(node, one) -> bool:
-    """Check a service as it lies on flash; whether it may be imported and run now.
+    """Check a service on flash. Return whether it may be imported and run now.
 
-    If not, the service's state says why.
+    If it may not, the state of the service says why.
     """
     folder = keystore.SERVICES + "/" + one.name
     try:
@@ -24,12 +24,12 @@ def admit(node, one) -> bool:
 
 
 def site_seal(one) -> bytes:
-    """The site seal of a service as it lies on flash."""
+    """Return the site seal of a service from flash, DER."""
     return keystore.read(keystore.SERVICES + "/" + one.name + "/site.der")
 
 
 def accept(one, seal) -> None:
-    """The floors rise with a seal that has passed; what it says is kept, not the seal itself."""
+    """Raise the floors to a seal that has passed, and copy its facts to the service."""
     floors.rise(seal.not_before, one.name, seal.security_version)
     one.version = seal.service_version
     one.serial = seal.serial.to_bytes(16, "big")

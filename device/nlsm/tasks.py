@@ -1,7 +1,8 @@
-"""Which task is whose, and what of asyncio is no service's to use.
+"""Records which service owns each task, and blocks the parts of asyncio that services must not use.
 
-What a service starts, in its module or in `main`, is its own and ends with it. Services get another
-KeyboardInterrupt than the interpreter's: so what they raise is told from a person's Ctrl-C.
+Every task that a service starts, in its module or in `main`, belongs to it and ends with it.
+Services see another KeyboardInterrupt than the interpreter's, so the node can tell their exceptions
+from a person's Ctrl-C.
 """
 
 import asyncio
@@ -11,25 +12,26 @@ core = asyncio.core
 create_task = core.create_task
 new_event_loop = core.new_event_loop
 
-# The services by name, and the one whose module is being imported.
+# The services by name, and the service whose module is being imported.
 _state: list = [{}, None]
-# By id of a task that has not ended: its service.Service; None for the agent's own.
+# The owner of each task that has not ended, by id of the task: a service.Service, or None for the
+# agent.
 owners: dict = {}
 _INTERRUPT = type("KeyboardInterrupt", (BaseException,), {})
 
 
 def begin(services: dict, loading) -> None:
-    """From now on each task that a service starts is in its `tasks`.
+    """Record each task that a service starts from now on in its list `tasks`.
 
     Args:
         services: service.Service by name.
-        loading: the one that is about to be imported; None once it was.
+        loading: the service that is about to be imported; None after the import.
     """
     _state[0] = services
     _state[1] = loading
     if core.create_task is _adopt:
         return
-    # Before any service is imported: it could import the names into its own module.
+    # Do this before any service is imported: it could copy the names into its own module.
     builtins.KeyboardInterrupt = _INTERRUPT  # type: ignore[misc, assignment] # for services
     core.create_task = asyncio.create_task = _adopt
     for name in ("run", "run_until_complete", "new_event_loop"):
@@ -40,17 +42,17 @@ def begin(services: dict, loading) -> None:
 
 
 def end(real=KeyboardInterrupt) -> None:
-    """No service runs any more: what a person finds at the REPL then."""
+    """Restore asyncio and the builtins for a person at the REPL. No service runs any more."""
     builtins.KeyboardInterrupt = real  # type: ignore[misc] # no services
     core.create_task = asyncio.create_task = create_task
     owners.clear()
     _state[0] = {}
-    core._task_queue = core._io_queue = None  # their room may be wanted
+    core._task_queue = core._io_queue = None  # their memory may be needed
     new_event_loop()
 
 
 def create(coroutine, owner=None):
-    """A task of a service, or of the agent."""
+    """Create a task of a service, or of the agent if there is no owner."""
     task = create_task(coroutine)
     owners[id(task)] = owner
     if owner:
@@ -59,8 +61,8 @@ def create(coroutine, owner=None):
 
 
 def owner():
-    """The service.Service whose code runs; None for the agent's own."""
-    # What `cur_task` holds while a module is imported is old.
+    """Return the service.Service whose code runs; None for the agent's own code."""
+    # While a module is imported, `cur_task` still holds an older task.
     return _state[1] or owners.get(id(core.cur_task))
 
 
