@@ -1,14 +1,17 @@
-"""Starts the agent. Whatever ends it, but a person's Ctrl-C, is told, and the board reset."""
+"""Starts the agent. If it ends for any reason but a person's Ctrl-C, print that and reset the
+board.
+"""
 
 import sys
 
 _PAUSE_S = 5
 
-# Services get another class of that name; see `nlsm/tasks.py`.
+# Services see another class under this name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
 node = None
-# Not the root: what lies there would be found before a built-in module of its name. Nor `/lib`,
-# once both packages were found: they know where their own modules lie, and services need no others.
+# Remove the root: a file there would be imported instead of a built-in module of the same name.
+# Remove `/lib` too, after both packages were found: they know the place of their own modules, and
+# services need no others.
 sys.path[:] = [place for place in sys.path if place]
 try:
     import nlsm
@@ -37,5 +40,5 @@ except BaseException as error:
     node = None
     print("triseal: the agent stopped, so the board is reset soon:")
     sys.print_exception(error)
-    time.sleep(_PAUSE_S)  # in which Ctrl-C leads to the REPL
+    time.sleep(_PAUSE_S)  # a Ctrl-C in this time leads to the REPL
     nlsm.board.reset()

@@ -1,4 +1,4 @@
-"""Checks a service that waits for it, and imports what has passed."""
+"""Checks a service that waits for its check, and imports it if it passes."""
 
 from sealcore import errors
 
@@ -6,11 +6,11 @@ from . import memory
 
 
 def check(node, one) -> None:
-    """Whether it passes or not, its state says so.
+    """Check a service and import it if it passes. In both cases its state tells the result.
 
     Args:
         node: the node.Node.
-        one: a service.Service of which nothing runs.
+        one: a service.Service without any running task.
     """
     try:
         node.clock.now()
@@ -18,13 +18,13 @@ def check(node, one) -> None:
     except errors.NoTrustedTime:
         one.set("waiting-for-time", "no-trusted-time")
     except (MemoryError, RuntimeError, OSError) as error:
-        # Of heap, stack or flash; the others may be smaller.
+        # Heap, stack or flash was too small; other services may still fit.
         memory.relieve()
         one.set("failed", type(error).__name__, str(error))
 
 
 def _check_and_import(node, one) -> None:
-    # Nothing awaits between the two, so nothing else runs.
+    # There is no await between check and import, so no other code runs between them.
     memory.check()
     from . import starter
 

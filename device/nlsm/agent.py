@@ -1,4 +1,4 @@
-"""The agent of a node: one event loop that runs services, watches over them and ends them."""
+"""The agent of a node: one event loop that runs services, watches over them and stops them."""
 
 import asyncio
 
@@ -8,12 +8,12 @@ from sealcore.compat import const
 from . import clock, console, guard, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
-_TURNS = const(5)  # of the console, to one look at the services
-_MOST_SHORT = const(200)  # turns in a row for which memory is too short
+_TURNS = const(5)  # of the console, for each look at the services
+_MOST_SHORT = const(200)  # turns in a row in which memory is too short
 
 
 def look(node) -> None:
-    """Stop what may no longer run."""
+    """Stop the services that may no longer run."""
     try:
         now = node.clock.now()
     except errors.NoTrustedTime:
@@ -33,8 +33,11 @@ def _look_at(one, now) -> None:
 
 
 def watch(node) -> None:
-    """The same, and see to what was stopped: do what was to follow, or reset the board if it goes
-    on."""
+    """Stop what may no longer run, then take care of every stopped service.
+
+    A service whose tasks have ended is restarted, replaced or removed as planned. If a service
+    still runs some seconds after its stop, the board is reset.
+    """
     look(node)
     work = False
     for one in node.services.values():
@@ -69,15 +72,18 @@ def watch(node) -> None:
 
 
 def _save_memory(node) -> None:
-    """Where the reserve can't be had again, the service that holds most ends; of equals, the one
-    that has run for the longest time."""
+    """Stop the service that holds most memory if the reserve cannot be allocated again.
+
+    Between equals, this stops the service that has run longest.
+    """
     if memory.reserve():
         return
     most = None
-    for name in node.services:  # of its values there would be a view, which has no room now
+    # iterating over its values would allocate a view, for which there is no room now
+    for name in node.services:
         one = node.services[name]
         if one.tasks and one.state != "running":
-            return  # it gives some back in a moment
+            return  # this service will free some memory in a moment
         if one.tasks and (not most or one.weight() > most.weight()):
             most = one
     if most:
@@ -94,14 +100,15 @@ def _round(node, feed) -> None:
 
 
 def _survive(node, error, short: int) -> int:
-    """Go on after an error of the heap, the stack or the flash: what failed is tried again at once.
+    """Go on after an error of the heap, the stack or the flash: the failed step is tried again
+    soon.
 
     Args:
         node: the node.Node.
-        error: what was raised.
+        error: the exception that was raised.
         short: how often in a row memory was too short so far.
 
-    Returns: how often it is now. Raises: the error, where nothing helps any more.
+    Returns: the new value of `short`. Raises: `error`, if it is a Ctrl-C or if nothing has helped.
     """
     if service.by_person(error) or short == _MOST_SHORT:
         raise error
@@ -110,7 +117,7 @@ def _survive(node, error, short: int) -> int:
         _save_memory(node)
         print("triseal: out-of-memory: %s" % error)
         console.sweep()
-    except MemoryError:  # the next turn tries it again
+    except MemoryError:  # the next turn tries again
         pass
     return short + isinstance(error, MemoryError)
 
@@ -139,9 +146,9 @@ async def _main(node) -> None:
             going = line.turn() or "server" in node.settings or node.services
             if node.link and node.link.renewed:
                 node.link.work()
-                turns = -1  # the watchdog is fed before the next one
+                turns = -1  # the watchdog is fed before the next renewal
             else:
-                line.take()  # not in between: it wants room for what it loads
+                line.take()  # not while renewals wait: it needs room to load its modules
             short = 0
         except BaseException as error:
             short = _survive(node, error, short)
@@ -150,7 +157,7 @@ async def _main(node) -> None:
 
 
 def run(node) -> None:
-    """Run a node.Node until the power goes, or Ctrl-C comes."""
+    """Run a node.Node until the power fails or a person presses Ctrl-C."""
     try:
         loop.run(_main(node), lambda: look(node))
     finally:

@@ -1,6 +1,6 @@
-"""What differs between ports and boards: the only module that knows hardware.
+"""Hides the differences between ports and boards: the only module that uses hardware.
 
-Every function has a fallback, so that the agent also runs where there is no such hardware.
+Every function has a fallback, so that the agent also runs without such hardware.
 """
 
 import errno
@@ -16,19 +16,19 @@ try:
 except ImportError:  # a port without hardware
     machine = None  # type: ignore[assignment]
 
-# What ports call the causes of a reset, and what the site is told.
+# The names of reset causes on the ports, each with the word for the site.
 _CAUSES = const(
     "PWRON power-on WDT watchdog HARD hard-reset SOFT soft-reset DEEPSLEEP deep-sleep"
     " BROWNOUT brown-out BROWN_OUT brown-out"
 )
-# What every port takes that takes any.
+# Every port that has a watchdog accepts this time.
 _WATCHDOG_S = const(8)
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
 
 
 def reset() -> None:
-    """Start the whole board again."""
+    """Reset the whole board."""
     try:
         machine.reset()
     except AttributeError:
@@ -36,7 +36,9 @@ def reset() -> None:
 
 
 def reset_cause() -> str:
-    """What the last reset was, in a word that the site is told; "unknown" where nothing says so."""
+    """Return the cause of the last reset as a word for the site; "unknown" if the port does not
+    tell it.
+    """
     try:
         cause = machine.reset_cause()
     except AttributeError:
@@ -49,7 +51,7 @@ def reset_cause() -> str:
 
 
 def unique_id() -> bytes:
-    """What tells this board from others of its kind; empty where nothing does."""
+    """Return bytes that identify this board among others of its kind; empty if there are none."""
     try:
         return bytes(machine.unique_id())
     except AttributeError:
@@ -57,13 +59,15 @@ def unique_id() -> bytes:
 
 
 def ticks() -> int:
-    """The finest counter that there is."""
+    """Return the value of the finest counter of the port."""
     return getattr(time, "ticks_cpu", time.ticks_us)()
 
 
 def with_radio(function):
-    """What `function()` returns, the radio on meanwhile: without it an ESP32's random numbers are
-    poor. On other boards it has no part in them."""
+    """Call `function` with the radio on, and return its result.
+
+    Without the radio, an ESP32's random numbers are poor. On other boards the radio plays no part.
+    """
     station = None
     if sys.platform == "esp32":
         import network
@@ -79,14 +83,14 @@ def with_radio(function):
 
 
 def pin(number: int):
-    """A pin of the board; its user sets its direction."""
+    """Return a pin of the board; the caller sets its direction."""
     return machine.Pin(number)
 
 
 def lend(service, number: int):
-    """A pin for a service.Service, to be taken back when that ends.
+    """Lend a pin to a service.Service. It is taken back when the service ends.
 
-    Then it does what the service's metadata says: "low", "high", or nothing, as an input.
+    Then it goes to the state that the service's metadata names: "low", "high", or else an input.
     """
     from . import keystore
 
@@ -99,23 +103,23 @@ def lend(service, number: int):
 
 
 def take_back(number: int, safe) -> None:
-    """Take a pin back: no interrupt comes from it, and it drives what is safe."""
+    """Take a pin back: remove its interrupt handler, and set it to its safe state."""
     one = machine.Pin(number)
     try:
         one.irq(handler=None)
-    except (AttributeError, OSError, TypeError, ValueError):  # it can't have one
+    except (AttributeError, OSError, TypeError, ValueError):  # this pin cannot have an interrupt
         pass
     try:
         if safe in ("low", "high"):
             one.init(machine.Pin.OUT, value=safe == "high")
             return
-    except (OSError, ValueError):  # it can't drive anything
+    except (OSError, ValueError):  # this pin cannot be an output
         pass
     one.init(machine.Pin.IN, None)
 
 
 async def network(settings: dict) -> None:
-    """Join the Wi-Fi of the settings, if they name one. Raises OSError where that fails."""
+    """Join the Wi-Fi of the settings, if they name one. Raises OSError if that fails."""
     wifi = settings.get("wifi")
     if not wifi:
         return
@@ -135,10 +139,10 @@ async def network(settings: dict) -> None:
 
 
 def replace(new: str, path: str) -> None:
-    """Rename `new` to `path`, over a file that may be there.
+    """Rename `new` to `path`, and replace a file that may exist there.
 
-    Where that takes two steps (on FAT, by MicroPython itself or here), the old one goes first; what
-    is left alone then is whole, and `recovery` completes it.
+    On FAT this takes two steps, by MicroPython itself or here, and the old file is removed first.
+    If power fails in between, only the new file is left. It is complete, and `recovery` renames it.
     """
     try:
         os.rename(new, path)
@@ -150,19 +154,20 @@ def replace(new: str, path: str) -> None:
 
 
 def sync(file) -> None:
-    """Have what was written to an open file reach the flash."""
+    """Write the buffered data of an open file to the flash."""
     file.flush()
     try:
         os.sync()
-    except AttributeError:  # LittleFS and POSIX need no more
+    except AttributeError:  # LittleFS and POSIX need only the flush
         pass
 
 
 def watch(seconds: int):
-    """Have the hardware reset the board unless the function that this returns is called every so
-    many seconds, or as many as the hardware can; None where there is no such hardware.
+    """Start a watchdog: the hardware resets the board unless the returned function is called in
+    time.
 
-    A started watchdog can't be stopped, not even by a soft reset.
+    The time is `seconds`, or 8 s if the hardware does not accept that. Returns None if there is no
+    watchdog. A started watchdog cannot be stopped, not even by a soft reset.
     """
     for most in (seconds, _WATCHDOG_S):
         try:

@@ -1,4 +1,4 @@
-"""From power-on to a node that knows who it is: files mended, settings read, trust checked."""
+"""Prepares a node after power-on: repairs files, reads the settings, checks its trust."""
 
 import json
 
@@ -8,17 +8,17 @@ from . import board, keystore, memory, recovery
 
 
 def look() -> dict:
-    """Mend, read and check, and give back the memory that it took. Returns:
+    """Repair, read and check the node's files, then free the memory that this took. Returns a dict:
 
-    settings    dict, as provisioning wrote it; of a `newcomer` with what it has to say to its site
-    services    names of what is installed
-    name        of the node
+    settings    dict from provisioning; for a `newcomer` also its message to the site
+    services    names of the installed services
+    name        name of the node
     bundle      version of its trust bundle
-    floor       Unix seconds: it is not earlier
-    grace       seconds that services may run before the time is known
-    cause       of the last reset, a word
-    starts      what `quarantine` knows of each service
-    failure     the SealError for which nothing may run, or None
+    floor       Unix seconds; the time is not before this
+    grace       seconds for which services may run before the time is known
+    cause       cause of the last reset, one word
+    starts      the entries of `quarantine` for each service
+    failure     the SealError because of which nothing may run, or None
     """
     recovery.recover()
     recovery.remove(keystore.INCOMING)
@@ -68,12 +68,14 @@ def _read(found: dict) -> None:
 
 
 def _look_at_seal(found: dict, name: str, site_keys) -> None:
-    """Where services run before the time is known, it is at least that of the newest seal."""
+    """Raise the floor to the start of the newest seal, for services that run before the time is
+    known.
+    """
     from sealcore import keys, seal
 
     try:
         one = seal.parse(keystore.read(keystore.SERVICES + "/" + name + "/site.der"), seal.SITE)
         keys.check_signed(one, site_keys, one.not_before)
         found["floor"] = max(found["floor"], one.not_before)
-    except errors.SealError:  # the check of the service will say so
+    except errors.SealError:  # the later check of the service will report it
         pass

@@ -85,7 +85,7 @@ class Console:
 
             signed, rest = answers.take(self._node, self._text)
             del answers
-            self._text = None  # the next steps need its memory
+            self._text = None  # type: ignore[assignment] # the next steps need its memory
             if signed:  # the signed time of the site
                 memory.free()
                 self._node.set_time(signed)

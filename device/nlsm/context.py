@@ -1,5 +1,6 @@
-"""The object `ctx` that a service gets from the node: `async def main(ctx)`. Everything that no
-grant allows is denied.
+"""The object `ctx` that a service gets from the node: `async def main(ctx)`.
+
+Everything that no grant allows is denied.
 
 A service can follow every attribute of an object that it holds. So `ctx` holds only a bound method,
 because MicroPython does not let code look inside one: nothing leads from `ctx` to the node, its

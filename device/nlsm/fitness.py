@@ -1,4 +1,4 @@
-"""Whether this board can load a service that was checked, and has what its metadata says it needs.
+"""Checks that this board can load a service, and has what the metadata of the service requires.
 
 modules    names of modules that the board must have
 heap       bytes of heap that must be free before the service is imported
@@ -14,7 +14,7 @@ from . import keystore, memory
 
 
 def check(one) -> bool:
-    """Whether the service may be imported. If not, its state says what is missing.
+    """Tell whether the service may be imported. If not, its state says what is missing.
 
     Args:
         one: a service.Service whose files were checked just before.
@@ -30,7 +30,10 @@ def check(one) -> bool:
 
 
 def _check_needs(metadata: bytes) -> bool:
-    """Whether the service is not to be started again when it has failed; raises what is missing."""
+    """Check the requirements. Return whether the service must not be restarted after a failure.
+
+    Raises MissingModule, TooLittleHeap or MetadataMismatch.
+    """
     try:
         needs = json.loads(metadata)
         heap = int(needs.get("heap", 0))

@@ -1,4 +1,4 @@
-"""The seconds that services may run after a power loss before the time is known, spent once."""
+"""Counts the seconds for which services may run after a power loss before the time is known."""
 
 from sealcore.compat import const
 
@@ -8,9 +8,9 @@ _KEY = const("=grace")
 
 
 def spend(grace: int) -> int:
-    """Take what is left of `grace` seconds, all of it: how many that are.
+    """Use up all that is left of `grace` seconds, and return how many that is.
 
-    It is written before it is used, so no number of power cuts makes it more.
+    The new value is on flash before the seconds are used, so power cuts cannot add any.
     """
     found = floors.read()
     left = max(0, grace - found.get(_KEY, 0))
@@ -18,16 +18,16 @@ def spend(grace: int) -> int:
         found[_KEY] = grace
         try:
             floors.write(found)
-        except OSError:  # no room: it could be spent again
+        except OSError:  # the flash has no room: the seconds could be used twice, so allow none
             return 0
     return left
 
 
 def restore() -> None:
-    """The time is known: the next power loss has its grace again."""
+    """Allow the full grace again after the next power loss, because the time is known now."""
     found = floors.read()
     if found.pop(_KEY, 0):
         try:
             floors.write(found)
-        except OSError:  # no room: it stays spent
+        except OSError:  # the flash has no room: the grace stays used up
             pass

@@ -1,7 +1,8 @@
-"""Whose code runs, and what services find in place of what would pass for the node's own word.
+"""Knows which service's code runs, and replaces functions with which a service could imitate the
+node.
 
-Their `print` writes to their log, and the console's input is the node's alone. It is no sandbox:
-who wants to can write to `sys.stdout`.
+The `print` of services writes to their log, and only the node reads the console. This is no
+sandbox: a service that tries can still write to `sys.stdout`.
 """
 
 import builtins
@@ -12,12 +13,12 @@ from sealcore import grants
 from . import tasks
 
 _print = print
-# The port's `_thread` or None, and then what says whose thread it is, once there was one.
+# First the port's `_thread` or None, then, after the first thread was started, `threads.here`.
 begun: list = []
 
 
 def __getattr__(name: str):
-    """This module stands for `_thread`, too; most services never need `threads`."""
+    """Stand for the module `_thread`, too: this loads `threads`, which most services never need."""
     if name == "start_new_thread":
         from . import threads
 
@@ -26,14 +27,14 @@ def __getattr__(name: str):
 
 
 def begin(node) -> None:
-    """Before a service is imported: it could take these into its own module."""
-    if begun:  # `builtins.print` does not say
+    """Replace `print`, `input` and `_thread`. Call this before any service could copy them."""
+    if begun:  # the node's own flag, since `builtins.print` does not tell
         return
     try:
         import _thread
 
         sys.modules["_thread"] = sys.modules[__name__]
-    except ImportError:  # a port without them
+    except ImportError:  # a port without threads
         _thread = None  # type: ignore[assignment]
     begun.append(_thread)
 
@@ -47,7 +48,7 @@ def begin(node) -> None:
                     node.log(one, line)
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
-        # What an interrupt prints, nobody knows whose it is.
+        # Nobody knows to whom the output of an interrupt belongs, so it is dropped.
 
     builtins.print = to_log
     builtins.input = None  # type: ignore[assignment] # for services
@@ -58,11 +59,11 @@ def begin(node) -> None:
 
 
 def end() -> None:
-    """No service runs any more: as somebody at the REPL expects it."""
+    """Restore `print` for a person at the REPL. No service runs any more."""
     begun.clear()
     builtins.print = _print
 
 
 def owner():
-    """The service.Service whose code runs; None for the node's own."""
+    """Return the service.Service whose code runs; None for the node's own code."""
     return (len(begun) > 1 and begun[1]()) or tasks.owner()

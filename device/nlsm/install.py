@@ -1,12 +1,12 @@
-"""Installs and removes services over the USB line, with no agent running.
+"""Installs and removes services over the USB line, while no agent runs.
 
-    challenge()     a nonce for the site to sign the time for
-    set_time(der)   the answer
-    accept(name)    check /triseal/incoming/NAME and put it in its place
-    remove(name)
+    challenge()     returns a nonce, for which the site signs the time
+    set_time(der)   takes the signed time
+    accept(name)    checks /triseal/incoming/NAME and installs it
+    remove(name)    removes a service
 
-The agent does the same with what comes over the network. What is refused is removed, the reason is
-the SealError that is raised, and what was installed before stays as it was.
+The agent does the same with files that arrive over the network. If a service is refused, its files
+are removed, the SealError tells the reason, and the version installed before stays as it was.
 """
 
 import gc
@@ -18,7 +18,7 @@ from . import clock, memory
 
 
 def challenge() -> bytes:
-    """A nonce of 16 bytes; the one before is void."""
+    """Return a nonce of 16 bytes. The nonce before it becomes invalid."""
     from . import floors, trust
 
     clock.of_line = clock.Clock(max(trust.load().signed, floors.read()[floors.TIME]))
@@ -28,7 +28,7 @@ def challenge() -> bytes:
 
 
 def set_time(signed: bytes) -> int:
-    """Take the site's signed time for the last nonce; Unix seconds."""
+    """Take the site's signed time for the last nonce, and return the time in Unix seconds."""
     own = _clock()
     from . import timing
 
@@ -44,10 +44,11 @@ def _clock() -> clock.Clock:
 
 
 def accept(name: str) -> dict:
-    """Check a staged service by all ten steps and install it: the old one or this, no mixture.
+    """Check a staged service by all ten steps and install it. A power cut leaves the old one or
+    this one.
 
-    Returns: what a person wants to know: version, not_after, grants, how many ms the check took and
-    the heap in use at its end, code included. Raises: a leaf of SealError.
+    Returns: a dict for people: version, not_after, grants, ms that the check took, and bytes of
+    heap in use at its end, including code. Raises: a leaf of SealError.
     """
     memory.check()
     try:
@@ -80,13 +81,14 @@ def _accept(name: str, now: clock.Clock) -> dict:
 
     recovery.recover()
     recovery.swap(name)
-    # After the swap: a cut in between must not outlaw what is still installed.
+    # After the swap: if power fails in between, the service that is still installed must stay
+    # valid.
     floors.rise(seal.not_before, name, seal.security_version)
     return found
 
 
 def remove(name: str) -> None:
-    """Remove a service; none is no error. Its security version's floor stays."""
+    """Remove a service; a missing one is no error. The floor of its security version stays."""
     from sealcore import names
 
     from . import recovery

@@ -12,10 +12,10 @@ _MODULE = const("app")
 
 
 def load(services: dict, one) -> None:
-    """Give a service its `main`; what fails is its own failure.
+    """Import a service and set its `main`. An error in its code is the service's own failure.
 
     Args:
-        services: all, by name.
+        services: all services, by name.
         one: the service.Service that may run.
     """
     folder = keystore.SERVICES + "/" + one.name
@@ -27,7 +27,8 @@ def load(services: dict, one) -> None:
             found = romfs.load(folder + "/" + _IMAGE)
         else:
             found = _import(folder)
-        one.main = found.main or _MODULE  # what is false would not be called, and so not fail
+        # a false value would never be called, so it would not fail
+        one.main = found.main or _MODULE
     except BaseException as error:  # of the service's own code
         if service.by_person(error):
             raise
@@ -38,7 +39,8 @@ def load(services: dict, one) -> None:
 
 
 def _import(folder: str):
-    sys.modules.pop(_MODULE, None)  # what another service may have left, and nobody has checked
+    # another service may have left a module of this name, which nobody has checked
+    sys.modules.pop(_MODULE, None)
     sys.path.insert(0, folder)
     try:
         return __import__(_MODULE)

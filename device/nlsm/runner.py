@@ -1,14 +1,14 @@
 """Runs services as tasks of the one event loop.
 
-MicroPython can't take a task away from a service that won't end: when it is stopped its tasks are
-cancelled and its grants are gone, and if it still goes on, only a reset of the board ends it.
+MicroPython cannot end a task by force. When a service is stopped, its tasks are cancelled and its
+grants are withdrawn. If it still goes on, only a reset of the board ends it.
 """
 
 from . import bus, clock, context, loop, tasks
 
 
 class Runner:
-    """What running services share: the bus."""
+    """Starts services and holds the bus that they share."""
 
     def __init__(self, node):
         """`node` is the node.Node."""
@@ -18,7 +18,7 @@ class Runner:
         tasks.begin(node.services, None)
 
     def begin(self) -> None:
-        """Run the `main(ctx)` of each service that was checked and imported."""
+        """Start `main(ctx)` of each service that was checked and imported."""
         for one in self._node.services.values():
             if one.main:
                 one.set("running")
@@ -27,11 +27,12 @@ class Runner:
 
     def _start(self, one) -> None:
         services = self._node.services
-        tasks.begin(services, one)  # what a `main` that is no coroutine does is the service's too
+        # if `main` is not a coroutine function, the tasks that it starts belong to the service too
+        tasks.begin(services, one)
         try:
             coroutine = one.main(context.Context(one))
             one.main = None
-            # Another coroutine around it would cost each service its frame.
+            # A wrapping coroutine for all services would cost each of them the memory of a frame.
             if type(coroutine) is not _COROUTINE:
                 coroutine = _wait(coroutine)
             one.root = tasks.create(coroutine, one)

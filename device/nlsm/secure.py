@@ -1,4 +1,4 @@
-"""TLS of the node, and whom it takes for its site's server."""
+"""TLS of the node, and the check that the peer is the server of its site."""
 
 import asyncio
 import errno
@@ -17,15 +17,15 @@ _PAUSE_MS = const(50)
 
 
 async def connect(server, turn: int, seconds: int):
-    """A socket that is connected to a server, by any of the addresses that its name has.
+    """Return a socket that is connected to a server, over any address of its name.
 
     Args:
         server: (name or address, port).
-        turn: the number of the address that comes first. The next one, if what answers there was
-            not the server.
-        seconds: for all of them.
+        turn: which address is tried first. The caller adds one if the host at an address was not
+            the server.
+        seconds: time limit for all addresses together.
 
-    Raises OSError or asyncio.TimeoutError, of the last address.
+    Raises OSError or asyncio.TimeoutError, from the last address.
     """
     found = socket.getaddrinfo(server[0], server[1], 0, socket.SOCK_STREAM)[:_MOST_ADDRESSES]
     failed: Exception = OSError(errno.ENOENT)
@@ -62,11 +62,13 @@ async def _connected(one, address) -> None:
 
 
 def context(seen: list):
-    """TLS as the node, or as nobody before it is one, with a peer that `check_peer` judges: the
-    port does not know the SLCA, and checks no validity.
+    """Return a TLS context for the node; a board without a certificate stays anonymous.
+
+    It accepts any peer, because the port does not know the SLCA and checks no validity. The caller
+    must check the peer with `check_peer`.
 
     Args:
-        seen: takes the peer's certificate, DER, during the handshake.
+        seen: a list that receives the peer's certificate (DER) during the handshake.
     """
 
     def take_certificate(der, depth) -> int:
@@ -84,10 +86,10 @@ def context(seen: list):
 
 
 def check_peer(node, der) -> identity.Identity:
-    """The server's certificate is the SLSM's of this site, and had not expired at the floor: only
-    WELCOME tells the time, and then it is looked at once more.
+    """Check that the certificate is the SLSM's of this site and had not expired at the floor.
 
-    TLS has made sure that the server has its key.
+    The time is known only after WELCOME; then the validity is checked again. The TLS handshake has
+    proved already that the server has the key of the certificate.
     """
     own = _believed() if "enrol" in node.settings else trust.load()
     peer = identity.parse(der)

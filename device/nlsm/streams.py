@@ -1,6 +1,6 @@
-"""Streams that services open with asyncio: closed when the service ends.
+"""Records the streams that a service opens with asyncio, so that they are closed when it ends.
 
-Only the newest are held: what a service has lost sight of before, the collector closes.
+Only the newest streams are recorded; the garbage collector closes older ones that are not in use.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ from sealcore.compat import const
 
 from . import guard
 
-_MOST = const(4)  # of one service
+_MOST = const(4)  # streams that are recorded for one service
 
 
 def begin() -> None:
-    """From now on; before a service is imported."""
+    """Start recording. Call this before a service is imported."""
     streams = asyncio.StreamReader
     real = streams.__init__
 

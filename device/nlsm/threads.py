@@ -1,23 +1,23 @@
-"""Threads of services: the node knows whose each is.
+"""Threads of services: records which service has started each thread.
 
-MicroPython can't end a thread. So one that still runs some seconds after its service was stopped is
-ended by a reset of the board, as all that can't be taken back.
+MicroPython cannot end a thread. If one still runs some seconds after its service was stopped, the
+board is reset, as for anything else that cannot be taken back.
 """
 
 from . import context, guard
 
 _real = guard.begun[0]
-_here: dict = {}  # by identity of a thread: its service.Service
+_here: dict = {}  # identity of a thread: its service.Service
 _require = context.require
 
 
 def here():
-    """The service whose thread this is; None in the thread of the node."""
+    """Return the service that has started the current thread; None in the node's own thread."""
     return _here.get(_real.get_ident())
 
 
 def start(function, values, named=None):
-    """What `start_new_thread` is to a service."""
+    """Start a thread of a service: services call this as `_thread.start_new_thread`."""
     one = guard.owner()
     if not one:
         raise RuntimeError("a thread is started by a task of a service")
@@ -45,7 +45,7 @@ def start(function, values, named=None):
 
 
 def _refuse(one, kind: str, what) -> None:
-    # What the event loop shares is not for other threads.
+    # Other threads must not use data that belongs to the event loop.
     if here():
         raise RuntimeError("ctx is for tasks, not for threads")
     _require(one, kind, what)

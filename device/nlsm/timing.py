@@ -1,4 +1,4 @@
-"""Takes the site's word on the time."""
+"""Sets the clock from the site's signed time."""
 
 from sealcore.compat import const
 
@@ -8,8 +8,11 @@ _MODULES = const("sealcore.encode sealcore.der sealcore.rsa sealcore.keys sealco
 
 
 def take_alone(clock, question, signed) -> None:
-    """`take`, where nothing else of the agent is at work: what has read whom to trust makes room
-    for what checks. Arguments and errors as there."""
+    """Do the same as `take`, with little memory and while no other part of the agent works.
+
+    The modules that read the trust bundle are unloaded before those that check the time are loaded.
+    Arguments and errors are those of `take`.
+    """
     from . import trust
 
     own = trust.load()
@@ -22,13 +25,13 @@ def take_alone(clock, question, signed) -> None:
 
 
 def take(clock, question, signed, own) -> None:
-    """Set a clock.Clock by the site's answer to a question.
+    """Set a clock.Clock from the site's answer to a question.
 
     Args:
-        clock: the node's.
-        question: the clock.Question that was put.
-        signed: DER.
-        own: a trust.Trust.
+        clock: the node's clock.
+        question: the clock.Question that was asked.
+        signed: the signed time, DER.
+        own: the node's trust.Trust.
 
     Raises: a leaf of SealError.
     """

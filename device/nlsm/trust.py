@@ -1,4 +1,4 @@
-"""Who this node is and whom it believes."""
+"""The identity of this node and the keys that it trusts."""
 
 from sealcore.compat import const
 
@@ -6,15 +6,16 @@ from . import memory
 
 
 class Trust:
-    """What the node's own certificate and its trust bundle say, which agree with each other.
+    """The facts in the node's certificate and its trust bundle, which were checked against each
+    other.
 
-    node       the node's name
-    spki       SubjectPublicKeyInfo (DER) of its key
-    site       the site's name
-    version    of the trust bundle
-    site_keys, store_keys, developers    as TrustBundle has them
-    renew_at   Unix seconds: half of the life of the node's certificate is over
-    signed     Unix seconds: the latest time that the site has signed in the two
+        node       the node's name
+        spki       SubjectPublicKeyInfo (DER) of its key
+        site       the site's name
+        version    version of the trust bundle
+        site_keys, store_keys, developers    as in TrustBundle
+        renew_at   Unix seconds: the middle of the validity of the node's certificate
+        signed     Unix seconds: the latest time that the site has signed in these two
     """
 
     if False:  # for mypy alone: it compiles to nothing
@@ -34,8 +35,10 @@ _READERS = const("sealcore.bundle sealcore.identity nlsm.identify")
 
 
 def load() -> Trust:
-    """The node's own; read and checked when it is first asked for, as long as this module stays
-    loaded. Raises a leaf of SealError."""
+    """Return the node's own Trust. Raises a leaf of SealError.
+
+    The files are read and checked on the first call, as long as this module stays loaded.
+    """
     if not _loaded:
         memory.load(memory.TRUST)
         memory.load(_READERS)
@@ -49,5 +52,5 @@ def load() -> Trust:
 
 
 def changed() -> None:
-    """Its files were replaced."""
+    """Forget the loaded Trust, because its files were replaced."""
     _loaded.clear()

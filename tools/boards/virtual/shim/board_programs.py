@@ -7,14 +7,16 @@ import micropython
 
 
 def run(scope, token, raw, interrupted):
-    """Say that input is welcome, and run what `boot` has mounted; the arguments are explained
-    there.
+    """Tell the other side that input is welcome, then run boot.py and main.py from the mounted
+    flash.
 
     Args:
         scope: the globals of the programs.
         token: printed when ready.
         raw: whether the reset came from the raw REPL.
-        interrupted: whether nothing must run.
+        interrupted: whether no program may run.
+
+    `boot` in `virtual_board` explains the arguments further.
     """
     try:
         micropython.kbd_intr(3)
@@ -28,7 +30,7 @@ def run(scope, token, raw, interrupted):
 
 
 def _run(name, scope):
-    # True if it ended by itself or does not exist.
+    # Return True if the program ended by itself or does not exist.
     try:
         os.stat(name)
     except OSError:
@@ -37,7 +39,7 @@ def _run(name, scope):
         execfile(name, scope)  # noqa: F821
         return True
     except SystemExit:
-        # Firmware takes this for a soft reset; `-i` would go on to the prompt.
+        # The firmware treats this as a soft reset; `-i` alone would go on to the prompt.
         os.system("kill -TERM $PPID")  # noqa: S605
     except BaseException as error:
         sys.print_exception(error)

@@ -1,5 +1,4 @@
-"""A flash that is a LittleFS image in a file: it has the format, size and limits of a
-real board."""
+"""A flash that is a LittleFS image in a file, with the format, size and limits of a real board."""
 
 import utime
 import vfs
@@ -46,8 +45,8 @@ def _is_blank(device):
 def open_flash(place, slow):
     """Return the LittleFS in the image `place`.
 
-    A blank image is formatted first, a damaged one never. Each write and each erasure takes `slow`
-    ms.
+    A blank image is formatted first, but a damaged one never is. Each write and each erasure takes
+    `slow` ms.
     """
     device = FileDevice(place, slow)
     if _is_blank(device):

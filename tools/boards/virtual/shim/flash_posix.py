@@ -1,4 +1,4 @@
-"""A flash that is a folder of the computer: easy to look into, without wear and without a size."""
+"""A flash that is a folder of the computer: easy to inspect, without wear or a size limit."""
 
 import os
 
@@ -7,7 +7,7 @@ import vfs
 
 
 class _Folder:
-    # Not a subclass: MicroPython's import would call the base and not the instance.
+    # This is not a subclass: MicroPython's import would call the base class and not this object.
     def __init__(self, root, slow):
         self._root = root
         self._fs = vfs.VfsPosix(root)
@@ -24,20 +24,19 @@ class _Folder:
         return self._fs.open(path, mode)
 
     def ilistdir(self, path):
-        # The native one leaves out the size; the file systems of boards give it.
+        # The native method leaves out the size, which the file systems of boards give.
         start = path.rstrip("/") + "/" if path else ""
         for name, kind, inode in self._fs.ilistdir(path):
             yield name, kind, inode, 0 if kind & 0x4000 else self._fs.stat(start + name)[6]
 
     def rename(self, old, new):
         utime.sleep_ms(self._slow)
-        # The native one builds both paths in one buffer, so that both become the new path.
+        # The native method builds both paths in one buffer, so that both become the new path.
         old, new = [self._root + path if path[0] == "/" else path for path in (old, new)]
         vfs.VfsPosix().rename(old, new)
 
 
 def open_flash(place, slow=0):
-    """Return the folder `place` as a mountable file system; each change of a file takes
-    `slow` ms."""
+    """Return the folder `place` as a mountable file system. Each file change takes `slow` ms."""
     os.chdir(place)
     return _Folder(place, slow)

@@ -5,7 +5,7 @@ from uos import *  # noqa: F403
 
 
 def configure(kind):
-    """Make `urandom` as `kind` says: "same", "poor" or "stuck"."""
+    """Replace `urandom` by a flawed one; `kind` is "same", "poor" or "stuck"."""
     global urandom  # noqa: PLW0603 - what others import
     urandom = {"same": _same, "poor": _poor, "stuck": _stuck}[kind]
 
@@ -14,7 +14,7 @@ _state = 1
 
 
 def _same(count):
-    # As from a generator with a constant seed: it looks good and has no entropy.
+    # This is like a generator with a constant seed: the bytes look random but have no entropy.
     global _state  # noqa: PLW0603
     found = bytearray(count)
     for place in range(count):

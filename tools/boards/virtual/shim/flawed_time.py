@@ -1,5 +1,6 @@
-"""A `time` with a bad crystal, counters that wrap at 30 bits, and a clock that may
-start in 2000."""
+"""A `time` with an inaccurate crystal, counters that wrap at 30 bits, and a clock that may start in
+2000.
+"""
 
 import utime
 
@@ -10,8 +11,11 @@ _TO_2000 = 946684800  # seconds from 1970
 
 
 def configure(ppm, left, starts_2000):
-    """Run `ppm` millionths fast; the counters wrap in `left` ms unless that is below 0; the clock
-    starts in 2000 if `starts_2000`."""
+    """Set the flaws of this board's clock.
+
+    The clock runs `ppm` millionths fast. The counters wrap in `left` ms, unless `left` is below 0.
+    If `starts_2000` is true, the clock starts in 2000.
+    """
     global _rate, _began, _first, _time, _shift  # noqa: PLW0603 - smaller than a place to look
     _rate = _MILLION + ppm
     _began = utime.ticks_us()

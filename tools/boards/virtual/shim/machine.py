@@ -1,7 +1,7 @@
 """The part of a board's `machine` that the unix port lacks: resets, identity, pins, a watchdog.
 
-On a board all this is firmware and takes no heap. Here it does, so it is written to be small, and
-the parts that not every program uses are loaded when they are first used.
+On a board this is firmware and takes no heap. Here it takes heap, so it is written to be small, and
+parts that not every program uses are loaded at their first use.
 """
 
 import os
@@ -17,16 +17,16 @@ SOFT_RESET = 5
 
 
 def configure(identity, cause, folder, late):
-    """Set what the hardware would know; called once before boot.py.
+    """Set the facts that real hardware would know. Called once before boot.py.
 
     Args:
-        identity: in hexadecimal.
-        cause: of the reset.
-        folder: of the modules that are loaded when they are used.
-        late: by name the input of each of them: for `Pin` the folder of the pins; for `WDT` the
-            descriptor of the watchdog and its longest time in ms.
+        identity: the board's unique id in hexadecimal.
+        cause: cause of the last reset.
+        folder: the folder of the modules that are loaded at their first use.
+        late: {name: arguments} for each of these modules: for `Pin` the folder of the pins; for
+            `WDT` the descriptor of the watchdog and its longest time in ms.
     """
-    # Smaller than a place to look them up.
+    # Globals take less memory than an object for them.
     global unique_id, reset_cause, _folder, _late  # noqa: PLW0603
     identity = bytes.fromhex(identity)
     unique_id = lambda: identity  # noqa: E731
@@ -36,7 +36,7 @@ def configure(identity, cause, folder, late):
 
 
 def __getattr__(name):
-    # The folder of this module cannot be reached: the board's flash has taken its place.
+    # This module's own folder cannot be reached: the board's flash is mounted in its place.
     if name not in _late:
         raise AttributeError(name)
     vfs.mount(vfs.VfsPosix(_folder), "/machine")
@@ -50,7 +50,7 @@ def __getattr__(name):
 
 
 def reset():
-    """Start again as after a press of the reset button: at once, without cleaning up."""
+    """Restart like the reset button: at once, without cleaning up."""
     os.system("kill -KILL $PPID")  # noqa: S605 - the port has no kill
 
 

@@ -23,7 +23,7 @@ class Pin(PinBase):
 
     def init(self, mode=-1, pull=-1, value=None):
         now, changes, before = self._read()
-        if value is None and mode == 0 and before:  # the board does not drive it any more
+        if value is None and mode == 0 and before:  # the board no longer drives this pin
             value = pull == 1 if before != -1 else now
         value = now if value is None else bool(value)
         mode = before if mode == -1 else mode
@@ -31,7 +31,7 @@ class Pin(PinBase):
             self._write(value, changes + (value != now), mode)
 
     def _read(self):
-        # -1: driven from outside; -2: nobody has used it since a hard reset.
+        # Mode -1: driven from outside. Mode -2: not used since the last hard reset.
         try:
             with _host.open(self._file, "r") as f:
                 return [int(word) for word in f.read().split()]
@@ -39,7 +39,7 @@ class Pin(PinBase):
             return 0, 0, -2
 
     def _write(self, *words):
-        # Renamed into place, so that a reader never sees half of it.
+        # The file is renamed into place, so that a reader never sees half of it.
         with _host.open(self._file + ".tmp", "w") as f:
             f.write("%d %d %d\n" % words)
         _host.rename(self._file + ".tmp", self._file)

@@ -1,9 +1,9 @@
 """The inside of a virtual board: the work of firmware before boot.py, on MicroPython's unix port.
 
-`micropython -i -c "..."` calls `boot` and the function that it returns. The REPL that follows is
-the interpreter's own. Nothing here belongs to the device code. On a board all this is firmware.
-Here it is on the heap, so it is written to be small, also in names, because each new name takes
-room for good. Everything but `board_programs` is removed after use.
+`micropython -i -c "..."` calls `boot` and then the function that it returns. The REPL that follows
+is the interpreter's own. None of this belongs to the device code. On a board it is firmware. Here
+it takes heap, so it is written to be small, even in its names, because each new name takes memory
+until the end. Everything but `board_programs` is removed after use.
 """
 
 import os
@@ -32,7 +32,7 @@ def boot(args):
     machine.configure(*hardware)
     if flaws:
         __import__("flaws").apply(*flaws)
-    # Imported before the mount, after which this folder cannot be reached.
+    # This is imported before the mount, because its folder cannot be reached afterwards.
     run = __import__("board_programs").run
     flash = __import__(flash).open_flash(place, slow)
     vfs.umount("/")
