@@ -83,8 +83,9 @@ def hello(node, question) -> bytes:
 
 
 def _kept(one) -> bytes:
-    """Return the serial number of the seal on flash. It is not checked yet, and only names the
-    seal.
+    """Return the serial number of the seal on flash.
+
+    It is not checked yet, and only names the seal.
     """
     if one.state == "refused":
         return b""

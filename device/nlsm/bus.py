@@ -88,8 +88,9 @@ class Bus:
                 one.put((topic, value))
 
     def subscribe(self, pattern: str, service) -> Subscription:
-        """Return a subscription of a service.Service. It receives nothing after the service was
-        stopped.
+        """Return a subscription of a service.Service.
+
+        It receives nothing after the service was stopped.
 
         Raises BadGrant if the pattern is not a valid filter, TooLarge if the service has too many
         subscriptions.

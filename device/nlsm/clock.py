@@ -48,8 +48,9 @@ def ms() -> int:
 
 
 def draw(count: int) -> bytes:
-    """Return up to 32 random bytes. They differ on each call, even where the port's own bytes
-    repeat.
+    """Return up to 32 random bytes.
+
+    They differ on each call, even where the port's own bytes repeat.
     """
     return sha256(os.urandom(32) + b"%d %d" % (ticks_us(), ms()))[:count]
 
@@ -62,7 +63,7 @@ class Clock:
     """
 
     def __init__(self, floor: int, grace: int = 0):
-        """`floor` in Unix seconds; `grace` in seconds, 0 for none."""
+        """Start at `floor` (Unix seconds), with a grace of `grace` seconds (0 for none)."""
         self.floor = floor
         self.trusted = False
         self._grace = grace

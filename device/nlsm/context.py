@@ -21,7 +21,7 @@ class Context:
     """
 
     def __init__(self, service):
-        """`service` is its service.Service, whose grants may change or end. Call `serve` first."""
+        """Give access to a service.Service, whose grants may change or end. Call `serve` first."""
         self.name = service.name
         self._use = service.use
 

@@ -90,8 +90,9 @@ class Dial(link.Link):
             return _CONNECT_S
 
     def _stakes(self) -> tuple:
-        """Return the time and the first expiry of a seal. The next try should come before that
-        expiry.
+        """Return the time and the first expiry of a seal.
+
+        The next try should come before that expiry.
         """
         try:
             now = self.node.clock.now()

@@ -72,8 +72,9 @@ class Download:
         return self.later + [one[0] for one in self.queue]
 
     def leave(self, name: str) -> None:
-        """Note that the site has removed a service. A running download of it ends, then it is
-        deleted.
+        """Note that the site has removed a service.
+
+        A running download of it ends, then it is deleted.
         """
         if name in self.later:
             self.later.remove(name)
@@ -156,8 +157,9 @@ class Download:
         self._link.send(messages.write(messages.FETCH, wanted, self._done, length))
 
     def take(self, wanted: bytes, offset: int, octets: bytes) -> None:
-        """Store a chunk that has arrived. Raises BadMessage if it is not the one that was asked
-        for.
+        """Store a chunk that has arrived.
+
+        Raises BadMessage if it is not the one that was asked for.
         """
         if not self._file or (wanted, offset) != (self._left[0][2], self._done) or not octets:
             raise errors.BadMessage("chunk")

@@ -35,8 +35,9 @@ def request(node: str, extra: bytes = b"") -> None:
 
 
 def make_request(node: str, extra: bytes) -> bytes:
-    """Return the same request as DER, and store it beside the key: it also serves to renew the
-    certificate.
+    """Return the request that `request` prints, as DER, and store it beside the key.
+
+    The node sends it again later to renew its certificate.
     """
     recovery.recover()
     place = _current(node)

@@ -27,7 +27,7 @@ def __getattr__(name: str):
 
 
 def begin(node) -> None:
-    """Replace `print`, `input` and `_thread`. Call this before any service could copy them."""
+    """Replace `print`, `input` and `_thread`. Call this before a service could copy them."""
     if begun:  # the node's own flag, since `builtins.print` does not tell
         return
     try:

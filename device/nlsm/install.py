@@ -44,8 +44,9 @@ def _clock() -> clock.Clock:
 
 
 def accept(name: str) -> dict:
-    """Check a staged service by all ten steps and install it. A power cut leaves the old one or
-    this one.
+    """Check a staged service by all ten steps and install it.
+
+    A power cut leaves the old one or this one.
 
     Returns: a dict for people: version, not_after, grants, ms that the check took, and bytes of
     heap in use at its end, including code. Raises: a leaf of SealError.

@@ -67,8 +67,9 @@ def refuse(node, one, error, seal: bytes, folder: str) -> None:
 
 
 def renew(node, one, seal: bytes) -> None:
-    """Accept a new site seal for the installed service. If it raises SealError, nothing has
-    changed.
+    """Accept a new site seal for the installed service.
+
+    If it raises SealError, nothing has changed.
 
     If the grants change, the service is restarted, because the node cannot take back objects that
     it has handed out. A failed service is restarted too, unless its metadata forbids that. A

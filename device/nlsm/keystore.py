@@ -7,7 +7,7 @@
     /triseal/settings.json    the settings from provisioning
     /triseal/floors           values that must never go down: time, security versions
     /triseal/starts           services that were starting, and the result: see quarantine
-    /triseal/services/NAME/   app.py or app.mpy, metadata.json, developer.der, store.der, site.der
+    /triseal/services/NAME/   app.py/.mpy/.romfs, metadata.json, developer.der, store.der, site.der
     /triseal/incoming/        files that were received and not yet checked
     /triseal/checked/NAME/    a service that replaces the old one when that has ended
     /triseal/accepted/        a checked enrolment: its files move to /triseal one by one

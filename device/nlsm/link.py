@@ -61,8 +61,9 @@ class Link:
         self._end_download()
 
     def fetches(self, name: str) -> bool:
-        """Tell whether a new version of this service is arriving. The answer is no after `patience`
-        has ended.
+        """Tell whether a new version of this service is arriving.
+
+        The answer is no after `patience` has ended.
         """
         if not self.download or clock.ms() >= self.patience:
             return False
@@ -90,8 +91,9 @@ class Link:
         return renewal.connect_delay(bits, self.node.settings.get("spread", renewal.CONNECT_SPREAD))
 
     def tick(self) -> None:
-        """Ask for what is due, and drop the connection if an answer is missing. Called several
-        times a second.
+        """Ask for what is due, and drop the connection if an answer is missing.
+
+        Called several times a second.
         """
         if not self.greeted:
             return
@@ -191,8 +193,9 @@ class Link:
         self.send(messages.write(messages.RENEW, self.node.clock.known(), held))
 
     def doubt_time(self) -> None:
-        """Ask the site for the time, because the clock may be wrong. Do nothing if it has just
-        answered.
+        """Ask the site for the time, because the clock may be wrong.
+
+        Do nothing if it has just answered.
         """
         since = clock.ms() - self._doubted
         if not self.greeted or "=" in self._asked or since < self._again:
@@ -223,8 +226,9 @@ class Link:
         self._asked[name] = clock.ms()
 
     def answered(self, name: str = "", again=None) -> None:
-        """Note that the answer has come. After a refusal, `again` says when to ask next, in Unix
-        seconds.
+        """Note that the answer has come.
+
+        After a refusal, `again` says when to ask next, in Unix seconds.
         """
         self._asked.pop(name, None)
         one = self.node.services.get(name)
@@ -248,8 +252,9 @@ class Link:
         self.send(messages.write(messages.REPORT, *told))
 
     def log(self, source: str, text: str) -> None:
-        """Send a line of a service's log to the site. Drop the line if too many frames wait
-        already.
+        """Send a line of a service's log to the site.
+
+        Drop the line if too many frames wait already.
         """
         from sealcore import messages
 

@@ -27,8 +27,9 @@ def load() -> None:
 
 
 def keep() -> None:
-    """Load the modules and those that check seals, and keep them all. Call this on an unfragmented
-    heap.
+    """Load the modules and those that check seals, and keep them all.
+
+    Call this on an unfragmented heap.
 
     If they do not fit, nothing is kept: each module is loaded when needed, as on a node without a
     link.

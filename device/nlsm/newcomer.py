@@ -70,8 +70,9 @@ def _message() -> bytes:
 
 
 def take(kind: int, values) -> None:
-    """Take the site's answer. If it is a certificate, store it and reboot as a node. Raises
-    SealError.
+    """Take the site's answer.
+
+    If it is a certificate, store it and reboot as a node. Raises SealError.
     """
     from sealcore import messages
 

@@ -44,7 +44,7 @@ class Node:
         link: _link.Link | None
 
     def __init__(self, found: dict):
-        """`found` is what boot.look() returns."""
+        """Create the node from the result of boot.look()."""
         self.name = found["name"]
         self.bundle = found["bundle"]
         self.settings = found["settings"]
@@ -135,8 +135,9 @@ class Node:
         self.held = clock.ms() + ms
 
     def land(self) -> None:
-        """End the trial of starting services, because a person ends the agent: no service is to
-        blame.
+        """Remove the entries of starting services before a planned end of the agent.
+
+        No service is to blame for an end by a person or by the agent's own reset.
         """
         if self.flight is not None:
             from . import quarantine
@@ -144,8 +145,9 @@ class Node:
             quarantine.land(self)
 
     def set_time(self, signed) -> None:
-        """Take the site's signed time from the console, and start what waited for it. Raises
-        SealError.
+        """Take the site's signed time from the console, and start what waited for it.
+
+        Raises SealError.
         """
         if self.failure:
             raise self.failure

@@ -121,7 +121,7 @@ def settle(node) -> None:
 
 
 def land(node) -> None:
-    """Remove the entries of all starting services: they are steady, or a person stops the agent."""
+    """Remove the entries of all starting services: they are steady, or the agent is told to end."""
     for name in list(node.starts):
         if node.starts[name][1]:
             del node.starts[name]

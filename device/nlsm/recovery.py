@@ -62,8 +62,9 @@ def drop(name: str) -> None:
 
 
 def take() -> None:
-    """Make the checked files of incoming the node's own. One rename decides: from then on, all of
-    them.
+    """Make the checked files of incoming the node's own.
+
+    One rename decides: from then on, all of them.
     """
     os.rename(keystore.INCOMING, _ACCEPTED)
     _enact()

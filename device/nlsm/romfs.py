@@ -37,8 +37,9 @@ class Image:
     """
 
     def __init__(self, file):
-        """Scan the whole image. Raises ValueError unless it is a valid ROMFS image within the
-        limits.
+        """Scan the whole image.
+
+        Raises ValueError unless it is a valid ROMFS image within the limits.
         """
         self._file = file
         self.entries = {}

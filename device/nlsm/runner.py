@@ -11,7 +11,7 @@ class Runner:
     """Starts services and holds the bus that they share."""
 
     def __init__(self, node):
-        """`node` is the node.Node."""
+        """Connect services to `node`, a node.Node, and to a new bus."""
         self.bus = bus.Bus()
         context.serve(node, self.bus)
         self._node = node

@@ -154,7 +154,7 @@ class Service:
         self.set(state, code, detail)
 
     def cut(self, code: str) -> None:
-        """Stop the service when no memory is left: this method allocates nothing."""
+        """Stop the service when no memory is left: only reading the time may allocate here."""
         self.state = "failed"
         self.code = code
         self.detail = ""
@@ -210,7 +210,7 @@ class Service:
             self.again()
 
     def finish(self, then: str, state: str, code: str = "") -> None:
-        """Stop the service if it runs, then do what `then` says: start, replace or remove."""
+        """Stop the service, and plan what `installer.finish` does next: see `then`."""
         self.stop(state, code)
         self.then = then
 
@@ -226,7 +226,10 @@ class Service:
         return min(held, _MANY) << 19 | min(clock.ms() - self.began, _OLD_MS) >> 10
 
     def ended(self) -> bool:
-        """Tell whether no task of the service runs, and take back everything that it has borrowed.
+        """Tell whether no task of the service is left and everything that it has borrowed is back.
+
+        A stopped service without tasks has its pins, streams and subscriptions taken back here. Of
+        a running one, only the tasks count.
 
         The node calls this before it does anything else with a service that was stopped, for any
         reason.

@@ -1,4 +1,4 @@
-"""`machine.Pin`.
+"""The class `machine.Pin` of a virtual board.
 
 A pin's value is in a file of the virtual board's state folder, `VALUE CHANGES MODE`. A test or a
 demo can read this file, and write it to drive an input.

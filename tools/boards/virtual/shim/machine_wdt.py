@@ -1,4 +1,4 @@
-"""`machine.WDT`."""
+"""The class `machine.WDT` of a virtual board."""
 
 
 class WDT:
