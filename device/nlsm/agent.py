@@ -79,7 +79,7 @@ def _save_memory(node) -> None:
     if memory.reserve():
         return
     most = None
-    # iterating over its values would allocate a view, for which there is no room now
+    # Iterating over the values would allocate a view, for which there is no room now.
     for name in node.services:
         one = node.services[name]
         if one.tasks and one.state != "running":

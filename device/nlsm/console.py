@@ -65,7 +65,7 @@ class Console:
             self._text.extend(octet)
         except MemoryError:
             memory.relieve()
-            # the rest of the line no longer begins with `~`, so the node ignores it
+            # The rest of the line no longer begins with `~`, so the node ignores it.
             self._text = bytearray()
             print("triseal: out-of-memory: a line is lost")
         if len(self._text) % _PIECE == 0 and self._text[:1] == b"~":

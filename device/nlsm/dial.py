@@ -16,7 +16,7 @@ from sealcore.compat import const
 from . import clock, link, memory
 
 _CONNECT_S = const(30)
-# tries in a row that fail because memory is short: this takes half a minute or more
+# Tries in a row that fail because memory is short: this takes half a minute or more.
 _STARVED = const(6)
 _FRAME_S = const(20)
 _STEADY_MS = const(10000)  # a connection that ends sooner counts as a failure

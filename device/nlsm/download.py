@@ -37,7 +37,7 @@ class Download:
         self._file = None
         self._left = []
         self._done = 0
-        # whether to start the first service again, after the requested chunk has arrived
+        # Whether to start the first service again, after the requested chunk has arrived.
         self._anew = False
 
     def close(self) -> None:

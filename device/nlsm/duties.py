@@ -60,7 +60,7 @@ def _time(link, signed) -> None:
     try:
         timing.take(link.node.clock, link.question, signed, trust.load())
         link.helped(link.node.clock.known() - before)
-    # the floor is later than this time, so seals are checked against the floor
+    # The floor is later than this time, so seals are checked against the floor.
     except errors.Rollback as error:
         link.say(error.code, error)
     link.node.check()

@@ -113,7 +113,7 @@ def finish(node) -> None:
         elif one.then == "replace":
             recovery.swap(one.name, recovery.CHECKED)
             one.fails = 0
-            # set here too, in case memory is too short to check it once more
+            # It is set here too, in case memory is too short to check it once more.
             one.serial = one.offered
         one.then = ""  # Not earlier: if the flash had no room, the next turn tries again.
     node.check()

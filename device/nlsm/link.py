@@ -71,7 +71,7 @@ class Link:
 
     def _end_download(self) -> None:
         if self.download:
-            # the part that has arrived stays on flash for the next connection
+            # The part that has arrived stays on flash for the next connection.
             self.download.close()
             self.download = None
 
@@ -242,7 +242,7 @@ class Link:
         if not self.greeted:
             return
         if len(self._out) >= MOST_OUT // 2 and not evidence:
-            # reports of all services at once need more room than there is
+            # Reports of all services at once need more room than there is.
             self._untold[one.name] = one
             return
         from sealcore import messages

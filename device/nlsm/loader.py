@@ -27,7 +27,7 @@ def load(services: dict, one) -> None:
             found = romfs.load(folder + "/" + _IMAGE)
         else:
             found = _import(folder)
-        # a false value would never be called, so it would not fail
+        # A false value would never be called, so it would not fail.
         one.main = found.main or _MODULE
     except BaseException as error:  # of the service's own code
         if service.by_person(error):
@@ -39,7 +39,7 @@ def load(services: dict, one) -> None:
 
 
 def _import(folder: str):
-    # another service may have left a module of this name, which nobody has checked
+    # Another service may have left a module of this name, which nobody has checked.
     sys.modules.pop(_MODULE, None)
     sys.path.insert(0, folder)
     try:

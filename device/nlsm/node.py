@@ -11,7 +11,7 @@ from sealcore.compat import const
 from . import clock, console, memory, service
 
 _PAUSE_MS = const(50)
-# how long services wait for the site at boot, if they may run without the time
+# How long services wait for the site at boot, if they may run without the time.
 _HOLD_MS = const(10000)
 _SUSPECT = const(4)  # points, as quarantine._RESET
 _LINE = const(512)  # bytes of a log line

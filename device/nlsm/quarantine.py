@@ -58,7 +58,7 @@ def _read() -> dict:
             str(name): [int(points), str(phase), str(package), str(cause)]
             for name, (points, phase, package, cause) in found.items()
         }
-    # a damaged file must not keep a service from starting
+    # A damaged file must not keep a service from starting.
     except (ValueError, TypeError, AttributeError):
         return {}
 

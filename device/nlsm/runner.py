@@ -27,7 +27,7 @@ class Runner:
 
     def _start(self, one) -> None:
         services = self._node.services
-        # if `main` is not a coroutine function, the tasks that it starts belong to the service too
+        # If `main` is not a coroutine function, the tasks that it starts belong to the service too.
         tasks.begin(services, one)
         try:
             coroutine = one.main(context.Context(one))

@@ -99,7 +99,7 @@ class Service:
     # value. With more than 17 attributes of its own, the table of each service would take twice the
     # memory.
     lent: tuple[()] | list = ()
-    # start of the period, then how far values and lines are above the limit
+    # The start of the period, then how far values and lines are above the limit.
     _said: tuple[()] | list = ()
     restarts = fails = retry = denied = later = stopped_at = 0
     once = False
