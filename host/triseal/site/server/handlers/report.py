@@ -37,7 +37,7 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
         BadMessage: a text holds NUL, which no node writes.
     """
-    service, serial, number, code, detail, again, evidence = told
+    service, serial, number, code, detail, again, _ = told
     if "\0" in service + code + detail:  # PostgreSQL stores no text with NUL
         raise errors.BadMessage("a text with NUL")
     place = Place(node, service)
@@ -67,10 +67,17 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     if code == restarts.CODE:
         answer.writes.append(lambda connection: restarts.done(connection, place))
     elif code:
-        told_us = {"node": node, "service": service, "state": became}
-        level = logging.INFO if became in _AS_ASKED else logging.WARNING
-        _log.log(level, "reported", extra={**told_us, "code": code, "detail": detail})
-        answer.writes.append(
-            lambda connection: reports.keep(connection, place, code, detail, evidence, snapshot.now)
-        )
+        _keep(answer, snapshot.now, place, told)
     return answer
+
+
+def _keep(answer: Answer, now: int, place: Place, told: Report) -> None:
+    """Log and record why a service is in its state."""
+    _, _, number, code, detail, _, evidence = told
+    answer.writes.append(
+        lambda connection: reports.keep(connection, place, code, detail, evidence, now)
+    )
+    became = messages.STATES[number]
+    level = logging.INFO if became in _AS_ASKED else logging.WARNING
+    fields = {"node": place.node, "service": place.service, "state": became}
+    _log.log(level, "reported", extra={**fields, "code": code, "detail": detail})
