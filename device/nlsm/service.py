@@ -111,7 +111,8 @@ class Service:
         self.name = name
         self.version = ""
         self.serial = b""
-        self.not_before = self.not_after = 0
+        # `cut` sets the last one where there is no memory for one more attribute.
+        self.not_before = self.not_after = self.stopped_at = 0
         self.grants = self.granted = ()
         self.began = clock.ms()
         self.tasks: list = []
