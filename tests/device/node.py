@@ -21,7 +21,7 @@ from triseal.site.cable.agent import NodeStatus, ServiceStatus
 NAME = "kitchen-1"
 SERVICES = "triseal/services"
 # What a slow machine may take for what takes a moment.
-PATIENCE = 90.0
+PATIENCE = 30.0
 
 
 class Node:

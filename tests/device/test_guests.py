@@ -109,7 +109,7 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-@pytest.mark.parametrize("heap", ["176k", "512k"])
+@pytest.mark.parametrize("heap", ["128k", "512k"])
 def test_a_leak_ends_the_service_that_leaks(
     leak: str, heap: str, start: Start, site: Site, spki: bytes, ticker: Deployment
 ) -> None:
