@@ -1,4 +1,4 @@
-"""Arguments of device code get short names on the way to a board: nothing else changes."""
+"""Names in device code get short on the way to a board, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def originals() -> dict[str, bytes]:
 
 SOURCES = originals()
 KEPT = shorten.keywords(SOURCES)
+ELSEWHERE = shorten.used_elsewhere(SOURCES)
 VARIABLES = re.compile("_FAST|_DEREF")
+GLOBALS = re.compile("_(GLOBAL|NAME)$")
+PRIVATE = re.compile("_(?!_)")
 
 
 def makes_closure(one: dis.Instruction, cells: set[str]) -> bool:
@@ -33,17 +36,25 @@ def makes_closure(one: dis.Instruction, cells: set[str]) -> bool:
     return one.opname.startswith("LOAD_FAST") and one.argval in cells
 
 
-def structure(code: CodeType) -> object:
-    """All of a code object but for the names of its variables, which get numbers in their order."""
+def structure(code: CodeType, private: dict[str, int]) -> object:
+    """All of a code object but for the names of its variables, which get numbers in their order.
+
+    `private` has such numbers for the private names of the module.
+    """
     numbers: dict[str, int] = {}
+    name: object = code.co_name
+    if PRIVATE.match(code.co_name):
+        name = private.setdefault(code.co_name, len(private))
     cells = {*code.co_cellvars, *code.co_freevars}
 
     def named(one: dis.Instruction) -> object:
         if isinstance(one.argval, CodeType):
-            return structure(one.argval)
+            return structure(one.argval, private)
         if VARIABLES.search(one.opname):  # some instructions of newer Pythons have two of them
             names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             return [numbers.setdefault(name, len(numbers)) for name in names]
+        if GLOBALS.search(one.opname) and PRIVATE.match(one.argval):
+            return private.setdefault(one.argval, len(private))
         return repr(one.argval)
 
     made = list(dis.get_instructions(code))
@@ -58,7 +69,7 @@ def structure(code: CodeType) -> object:
         if not makes_closure(one, cells)
     ]
     flags = code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_firstlineno
-    return flags, code.co_name, found
+    return flags, name, found
 
 
 def compiled(source: bytes) -> CodeType:
@@ -69,6 +80,9 @@ def compiled(source: bytes) -> CodeType:
             node.annotation = None
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None, lineno=node.lineno, col_offset=0)
+            node.simple = 0  # so that no dictionary of annotations gets the name
     return compile(tree, "module", "exec")
 
 
@@ -77,7 +91,15 @@ def test_a_module_does_the_same(path: str) -> None:
     source = SOURCES[path]
     short = shorten.arguments(source, KEPT)
     assert short.count(b"\n") == source.count(b"\n")
-    assert structure(compiled(short)) == structure(compiled(source))
+    assert structure(compiled(short), {}) == structure(compiled(source), {})
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES))
+def test_a_module_does_the_same_with_other_private_names(path: str) -> None:
+    source = SOURCES[path]
+    short = shorten.privates(source, ELSEWHERE)
+    assert short.count(b"\n") == source.count(b"\n")
+    assert structure(compiled(short), {}) == structure(compiled(source), {})
 
 
 # (before, after, names that are used as keywords)
@@ -120,6 +142,51 @@ def test_what_is_renamed(before: str, after: str, kept: tuple[str, ...]) -> None
 @pytest.mark.parametrize("source", LEFT)
 def test_what_stays_as_it_is(source: str) -> None:
     assert shorten.arguments(source.encode(), frozenset()).decode() == source
+
+
+# (before, after, names that other modules take)
+PRIVATES = (
+    ("def _read(data): return _more(data)", "def _a(data): return _more(data)", ()),
+    ("async def _read(): pass\n_read()", "async def _a(): pass\n_a()", ()),
+    ("_seen = []\n_kept: list = _seen", "_a = []\n_b: list = _a", ()),
+    ("_a = 1\n_seen = _a", "_b = 1\n_c = _b", ()),
+    ("_SIZE = const(3)\ndef f(): return _SIZE", "_SIZE = const(3)\ndef f(): return _SIZE", ()),
+    ("_seen = []\n_kept = 1", "_seen = []\n_a = 1", ("_seen",)),
+    ("__all__ = []", "__all__ = []", ()),
+    (
+        "def _f():\n    def _g(): pass\n    return _g",
+        "def _a():\n    def _g(): pass\n    return _g",
+        (),
+    ),
+    ("def _one(self): self._one(_one)", "def _a(self): self._one(_a)", ()),
+)
+# What binds the same name elsewhere, too, or hides where it stands.
+PRIVATES_LEFT = (
+    "_seen = 0\ndef f():\n    global _seen\n    _seen = 1",
+    "_seen = 0\ndef f():\n    _seen = 1",
+    "_seen = 0\ndef f(_seen): pass",
+    "_seen = 0\nclass C:\n    _seen = 1",
+    "_seen = 0\nclass C:\n    def _seen(self): pass",
+    '_seen = 0\ndef f(): return f"{_seen}"',
+    "class _Seen: pass",
+)
+
+
+@pytest.mark.parametrize(("before", "after", "kept"), PRIVATES)
+def test_which_private_names_are_renamed(before: str, after: str, kept: tuple[str, ...]) -> None:
+    assert shorten.privates(before.encode(), frozenset(kept)).decode() == after
+
+
+@pytest.mark.parametrize("source", PRIVATES_LEFT)
+def test_which_private_names_stay(source: str) -> None:
+    assert shorten.privates(source.encode(), frozenset()).decode() == source
+
+
+def test_private_names_that_others_take_are_found() -> None:
+    found = shorten.used_elsewhere(
+        {"a.py": b"from b import _one, two\nself._three\n", "b.py": b"a._four(x.five)\na.__six__"}
+    )
+    assert found == {"_one", "_four"}
 
 
 def test_names_that_are_passed_by_name_are_found() -> None:

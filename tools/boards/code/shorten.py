@@ -1,16 +1,20 @@
-"""Give arguments of device code short names on the way to a board.
+"""Give arguments and private names of device code short names on the way to a board.
 
-MicroPython keeps the name of every argument, in the `.mpy` file and on the heap, for as long
-as the board runs. Nobody reads the names there, so all functions get the same few letters. Line
-numbers do not change, and an argument that is passed by keyword keeps its name.
+MicroPython keeps each different name once, in the `.mpy` files and on the heap, for as long as the
+board runs. Nobody reads these names there, so all functions get the same few letters for their
+arguments, and all modules the same few names for what is private to them. Line numbers do not
+change, and an argument that is passed by keyword keeps its name.
 """
 
 import ast
 import functools
+import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Edits = list[tuple[int, int, str, str]]
+_DEF = re.compile(rb"(?:async\s+)?def\s+")
 
 
 def keywords(sources: Mapping[str, bytes]) -> frozenset[str]:
@@ -43,10 +47,103 @@ def arguments(source: bytes, kept: frozenset[str]) -> bytes:
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     known |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     letters = [letter for letter in string.ascii_lowercase if letter not in known]
-    edits: list[tuple[int, int, str, str]] = []
+    edits: _Edits = []
     for function in _outermost(tree):
         if _can_be_followed(function):
             _rename(function, {}, iter(letters), kept, edits)
+    return _edited(source, edits)
+
+
+def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the private names that some module takes from another one, or from any object but
+    `self`.
+
+    Args:
+        sources: the text of each module, by path.
+    """
+    nodes = [node for source in sources.values() for node in ast.walk(ast.parse(source))]
+    taken = [node for node in nodes if isinstance(node, ast.Attribute)]
+    names = {one.attr for one in taken if getattr(one.value, "id", "") != "self"}
+    names |= {one.name for node in nodes if isinstance(node, ast.ImportFrom) for one in node.names}
+    return frozenset(name for name in names if _is_private(name))
+
+
+@functools.cache
+def privates(source: bytes, kept: frozenset[str]) -> bytes:
+    """Rename the private functions and variables of a module: `_a`, `_b` and so on.
+
+    Args:
+        source: the module's text, in UTF-8.
+        kept: names that stay, see `used_elsewhere`.
+
+    Returns:
+        The same module, line by line. A name that can't be followed safely stays as it is.
+    """
+    tree = ast.parse(source)
+    known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    letters = (f"_{letter}" for letter in string.ascii_lowercase if f"_{letter}" not in known)
+    strange = kept | _bound_within(tree)
+    found = [name for name in _private(tree) if name not in strange]
+    names = dict(zip(found, letters, strict=False))  # so many names are enough, or the rest stays
+    lines = source.splitlines(keepends=True)
+    edits: _Edits = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names:
+            edits.append((node.lineno, node.col_offset, node.id, names[node.id]))
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node in tree.body:
+            found = _DEF.match(lines[node.lineno - 1])
+            if found and node.name in names:
+                edits.append((node.lineno, found.end(), node.name, names[node.name]))
+    return _edited(source, edits)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _private(tree: ast.Module) -> list[str]:
+    """Return the private names that the module itself defines, except constants of `const`."""
+    found: dict[str, None] = {}
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found[node.name] = None
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_const(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update((one.id, None) for one in targets if isinstance(one, ast.Name))
+    return [name for name in found if _is_private(name)]
+
+
+def _is_const(value: ast.expr | None) -> bool:
+    """Tell whether the compiler removes a private name with this value: `const(1)`."""
+    function = value.func if isinstance(value, ast.Call) else None
+    return isinstance(function, ast.Name) and function.id == "const"
+
+
+def _bound_within(tree: ast.Module) -> set[str]:
+    """Return names that are also bound within functions and classes, or that stand in an f-string,
+    where positions are exact only from Python 3.12 on.
+    """
+    bound: set[str] = set()
+    for outer in tree.body:
+        inside = isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        for node in ast.walk(outer):
+            if isinstance(node, ast.JoinedStr):
+                bound |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+            elif isinstance(node, (ast.Global, ast.Nonlocal)):
+                bound |= set(node.names)
+            elif isinstance(node, _Function):
+                bound |= {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
+                bound |= _bound_by_name(node)
+            elif isinstance(node, ast.ClassDef):
+                bound.add(node.name)
+                bound |= {getattr(one, "name", "") for one in node.body}
+            elif inside and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                bound.add(node.id)
+    return bound
+
+
+def _edited(source: bytes, edits: Iterable[tuple[int, int, str, str]]) -> bytes:
+    """Return the source after replacements, each (line, column in bytes, old name, new name)."""
     lines = source.splitlines(keepends=True)
     for line, column, old, new in sorted(edits, reverse=True):
         text = lines[line - 1]
@@ -73,7 +170,7 @@ def _rename(
     outer: Mapping[str, str],
     letters: Iterator[str],
     kept: frozenset[str],
-    edits: list[tuple[int, int, str, str]],
+    edits: _Edits,
 ) -> None:
     own = function.args
     named = [*own.posonlyargs, *own.args, *filter(None, (own.vararg, own.kwarg))]
@@ -93,7 +190,7 @@ def _rename_uses(
     names: Mapping[str, str],
     letters: Iterator[str],
     kept: frozenset[str],
-    edits: list[tuple[int, int, str, str]],
+    edits: _Edits,
 ) -> None:
     if isinstance(node, ast.Name) and node.id in names:
         edits.append((node.lineno, node.col_offset, node.id, names[node.id]))

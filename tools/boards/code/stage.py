@@ -99,6 +99,8 @@ def sources() -> dict[str, bytes]:
         for name, source in mpy.read_sources(package_folder(package)).items()
         if (package, name) != ("nlsm", "main.py")
     }
+    private = shorten.used_elsewhere(found)
+    found = {path: shorten.privates(source, private) for path, source in found.items()}
     kept = shorten.keywords(found)
     for path in found.keys() - _CALLED_BY_SERVICES:
         found[path] = shorten.arguments(found[path], kept)
