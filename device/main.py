@@ -9,6 +9,7 @@ _PAUSE_S = 5
 # Services see another class under this name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
 node = None
+machine = None
 # Remove the root: a file there would be imported instead of a built-in module of the same name.
 # Remove `/lib` too, after both packages were found: they know the place of their own modules, and
 # services need no others.
@@ -20,6 +21,8 @@ try:
     sys.path[:] = [place for place in sys.path if place[0] == "."]
     del sealcore
     import nlsm.board
+
+    machine = nlsm.board.machine  # that module is unloaded later
     import nlsm.boot
 
     start = nlsm.boot.look()
@@ -35,10 +38,16 @@ except person:
         node.land()
     print("triseal: interrupted")
 except BaseException as error:
+    node = None
     import time
 
-    node = None
-    print("triseal: the agent stopped, so the board is reset soon:")
-    sys.print_exception(error)
+    try:
+        print("triseal: the agent stopped, so the board is reset soon:")
+        sys.print_exception(error)
+    except Exception:  # noqa: S110 - memory is too short for it
+        pass
     time.sleep(_PAUSE_S)  # a Ctrl-C in this time leads to the REPL
-    nlsm.board.reset()
+    try:
+        machine.reset()  # type: ignore[union-attr]
+    except AttributeError:  # a port without hardware, or nothing was imported
+        raise SystemExit

@@ -9,7 +9,9 @@ from . import clock, console, guard, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, for each look at the services
-_MOST_SHORT = const(200)  # turns in a row in which memory is too short
+_MOST_SHORT = const(200)  # turns in a row in which memory is too short, before the board is reset
+_ALONE = const(40)  # such a turn counts for so many if no service runs whose end could help
+_PATIENCE = const(3)  # such turns in a row, before a service has to end
 
 
 def look(node) -> None:
@@ -71,12 +73,16 @@ def watch(node) -> None:
         installer.finish(node)
 
 
-def _save_memory(node) -> None:
-    """Stop the service that holds most memory if the reserve cannot be allocated again.
+def _save_memory(node, short: int) -> None:
+    """Stop the service that holds most memory, if memory is too short for the reserve or the agent.
 
     Between equals, this stops the service that has run longest.
+
+    Args:
+        node: the node.Node.
+        short: how often in a row memory was too short for what the agent does.
     """
-    if memory.reserve():
+    if memory.reserve() and short <= _PATIENCE:
         return
     most = None
     # Iterating over the values would allocate a view, for which there is no room now.
@@ -90,10 +96,10 @@ def _save_memory(node) -> None:
         most.cut("out-of-memory")
 
 
-def _round(node, feed) -> None:
+def _round(node, feed, short: int) -> None:
     if feed:
         feed()
-    _save_memory(node)
+    _save_memory(node, short)
     watch(node)
     if node.link:
         node.link.tick()
@@ -106,20 +112,28 @@ def _survive(node, error, short: int) -> int:
     Args:
         node: the node.Node.
         error: the exception that was raised.
-        short: how often in a row memory was too short so far.
+        short: how often memory was too short so far.
 
     Returns: the new value of `short`. Raises: `error`, if it is a Ctrl-C or if nothing has helped.
     """
-    if service.by_person(error) or short == _MOST_SHORT:
+    if service.by_person(error) or short >= _MOST_SHORT:
         raise error
     memory.relieve()
     try:
-        _save_memory(node)
         print("triseal: out-of-memory: %s" % error)
         console.sweep()
     except MemoryError:  # the next turn tries again
         pass
-    return short + isinstance(error, MemoryError)
+    if not isinstance(error, MemoryError):
+        return short
+    return short + (1 if _some_run(node) else _ALONE)
+
+
+def _some_run(node) -> bool:
+    for name in node.services:  # noqa: SIM110 - `any` would allocate a generator
+        if node.services[name].tasks:
+            return True
+    return False
 
 
 async def _main(node) -> None:
@@ -142,16 +156,18 @@ async def _main(node) -> None:
     while going:
         try:
             if turns % _TURNS == 0:
-                _round(node, feed)
+                _round(node, feed, short)
             going = line.turn() or "server" in node.settings or node.services
             if node.link and node.link.renewed:
                 node.link.work()
                 turns = -1  # the watchdog is fed before the next renewal
             else:
                 line.take()  # not while renewals wait: it needs room to load its modules
-            short = 0
+            if short and _some_run(node):
+                short = 0
         except BaseException as error:
             short = _survive(node, error, short)
+            turns = -1  # look at the services again at once: memory may be short until one stops
         turns += 1
         await asyncio.sleep_ms(_TURN_MS)
 
@@ -159,6 +175,7 @@ async def _main(node) -> None:
 def run(node) -> None:
     """Run a node.Node until the power fails or a person presses Ctrl-C."""
     try:
+        loop.clear_stack()
         loop.run(_main(node), lambda: look(node))
     finally:
         guard.end()

@@ -21,6 +21,8 @@ _STARVED = const(6)
 _FRAME_S = const(20)
 _STEADY_MS = const(10000)  # a connection that ends sooner counts as a failure
 _PAUSE_MS = const(50)
+# Made here, because to make it takes memory.
+_ENDINGS = (Exception, asyncio.CancelledError)
 
 
 class Dial(link.Link):
@@ -74,7 +76,7 @@ class Dial(link.Link):
             await self._session
         except errors.SealError as error:
             self.say(error.code, error)
-        except (Exception, asyncio.CancelledError) as error:
+        except _ENDINGS as error:
             # Any exception ends only this connection.
             memory.relieve()
             short = isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM

@@ -4,6 +4,8 @@ asyncio's own loop ends on each BaseException that is not an Exception, and on a
 callback. Here, an exception that nobody catches in any task of a service fails that service.
 """
 
+import gc
+
 from sealcore.compat import const
 
 from . import memory, service, tasks
@@ -24,6 +26,25 @@ _MOST_MS = const(1000)
 # The agent runs more often than this, unless some task has kept the loop busy.
 _LOOK_MS = const(400)
 _CTRL_C = const(3)
+# For a task that is cancelled while there is no memory for an exception. Without it the task would
+# get a MemoryError instead, and could go on.
+_CANCELLED = core.CancelledError()
+# Made here, because to make it takes memory.
+_ENDINGS = (StopIteration, core.CancelledError)
+# The owner and the coroutine of a task that `tasks.create` has not made.
+_UNKNOWN = (core, None)
+# Calls within calls: more stack than `run` and what it calls take for themselves.
+_DEPTH = const(8)
+
+
+def clear_stack(depth: int = _DEPTH) -> int:
+    """Overwrite the part of the C stack that the loop is about to use.
+
+    The collector takes each word on the stack for a pointer. A frame of the interpreter leaves some
+    of its words as they were, and the frame of `run` lives as long as the node: an old pointer in
+    it would keep whatever is allocated at that address later, and all that this points to.
+    """
+    return depth and clear_stack(depth - 1)
 
 
 def run(coroutine, look) -> None:
@@ -42,9 +63,13 @@ def run(coroutine, look) -> None:
     while not main.done():
         task = _next(queue, streams)
         core.cur_task = task
-        owner = tasks.owners.get(id(task), core)
+        owner, coroutine = tasks.owners.get(id(task), _UNKNOWN)
         if task is main:
             looked = ticks()
+            if not memory.spare:
+                # Collect from here, where the collector sees no part of the stack that is as deep
+                # as the frames of services: old pointers to their objects may lie there.
+                gc.collect()
         elif owner and not 0 <= ticks_diff(ticks(), looked) < _LOOK_MS:
             looked = ticks()
             try:
@@ -54,8 +79,8 @@ def run(coroutine, look) -> None:
         if owner is core or task.done():
             _drop(task, owner)
         else:
-            _step(queue, task, owner, main)
-        task = core.cur_task = None
+            _step(queue, task, owner, coroutine, main)
+        task = coroutine = core.cur_task = None
         if owner:
             # Undo any change that the service made to the loop. Also clear a sleep that it created
             # without awaiting it: the next task that sleeps would get that one.
@@ -84,14 +109,16 @@ def _next(queue, streams):
             return queue.pop()
 
 
-def _step(queue, task, owner, main) -> None:
+def _step(queue, task, owner, coroutine, main) -> None:
     try:
         error = task.data
         if error:
             task.data = None
-            task.coro.throw(error)
+            if error is core.CancelledError:
+                error = _cancelled()
+            coroutine.throw(error)
         else:
-            task.coro.send(None)
+            coroutine.send(None)
     except BaseException as raised:
         mind(raised)
         if task is main and not isinstance(raised, StopIteration):
@@ -101,6 +128,13 @@ def _step(queue, task, owner, main) -> None:
         except BaseException as other:  # the service has changed its own task object
             mind(other)
             _fail(task, owner, other)
+
+
+def _cancelled():
+    try:
+        return core.CancelledError()
+    except MemoryError:
+        return _CANCELLED
 
 
 def mind(error) -> None:
@@ -113,7 +147,7 @@ def mind(error) -> None:
 
 def _end(queue, task, owner, error) -> None:
     """End a task: wake the tasks that wait for it, and stop its service if it was the root task."""
-    taken = isinstance(error, (StopIteration, core.CancelledError))
+    taken = isinstance(error, _ENDINGS)
     state = task.state
     task.state = None if state is True else False
     if callable(state):

@@ -43,26 +43,26 @@ _held: list = []
 # Modules that stay loaded although not all nodes need them: see `linked`.
 kept: list[str] = []
 # A reserve that is given up when memory is short, so that the agent can still react. It is made of
-# small pieces, because a fragmented heap has no room for a large one.
-_reserve: list = []
+# small pieces, because a fragmented heap has no room for a large one. Empty while memory is short.
+spare: list = []
 
 
 def reserve() -> bool:
     """Allocate the reserve unless it exists. Return False if memory is too short for it."""
-    if not _reserve:
+    if not spare:
         gc.enable()  # a service may have switched the collector off
         try:
             count = _FEW if gc.mem_free() < _PLENTY else _MANY
-            _reserve.extend([bytearray(_PIECE) for _ in range(count)])
+            spare.extend([bytearray(_PIECE) for _ in range(count)])
         except MemoryError:
-            _reserve.clear()
+            spare.clear()
             return False
     return True
 
 
 def relieve() -> None:
     """Free the reserve, because memory was too short for something."""
-    _reserve.clear()
+    spare.clear()
     gc.collect()
 
 

@@ -181,7 +181,9 @@ class Service:
             from . import failures
 
             self.stop(*failures.state(error))
-        except (MemoryError, ImportError):
+        except MemoryError:  # a tuple with ImportError would take memory
+            self.cut("MemoryError")
+        except ImportError:
             self.cut("MemoryError")
 
     def again(self, code: str = "") -> None:

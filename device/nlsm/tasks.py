@@ -14,9 +14,11 @@ new_event_loop = core.new_event_loop
 
 # The services by name, and the service whose module is being imported.
 _state: list = [{}, None]
-# The owner of each task that has not ended, by id of the task: a service.Service, or None for the
-# agent.
+# For each task that has not ended, by id of the task: its owner, which is a service.Service or None
+# for the agent, and its coroutine. The coroutine is here and not in the task, because asyncio's
+# queue may point to an ended task for a long time, and all that the coroutine held would stay.
 owners: dict = {}
+_AGENT = (None, None)
 _INTERRUPT = type("KeyboardInterrupt", (BaseException,), {})
 
 
@@ -51,10 +53,20 @@ def end(real=KeyboardInterrupt) -> None:
     new_event_loop()
 
 
+def _nothing():
+    yield
+
+
+# Takes the place of the coroutine in each task.
+_EMPTY = _nothing()
+
+
 def create(coroutine, owner=None):
     """Create a task of a service, or of the agent if there is no owner."""
-    task = create_task(coroutine)
-    owners[id(task)] = owner
+    if not hasattr(coroutine, "send"):
+        raise TypeError("coroutine expected")
+    task = create_task(_EMPTY)
+    owners[id(task)] = (owner, coroutine)
     if owner:
         owner.tasks.append(task)
     return task
@@ -63,7 +75,7 @@ def create(coroutine, owner=None):
 def owner():
     """Return the service.Service whose code runs; None for the agent's own code."""
     # While a module is imported, `cur_task` still holds an older task.
-    return _state[1] or owners.get(id(core.cur_task))
+    return _state[1] or owners.get(id(core.cur_task), _AGENT)[0]
 
 
 def _adopt(coroutine):

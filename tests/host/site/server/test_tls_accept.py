@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -42,6 +43,11 @@ def _leave() -> Iterator[None]:
 
 def frames_of(site: Serving, node: str) -> Frames:
     connection = site.server.registry.get(node)
+    for _ in range(int(SECONDS * 100)):  # another thread serves it
+        if connection:
+            break
+        time.sleep(0.01)
+        connection = site.server.registry.get(node)
     assert connection is not None
     carrier = connection._carrier
     assert isinstance(carrier, Frames)
