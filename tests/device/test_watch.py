@@ -223,7 +223,7 @@ from nlsm import runner
 
 class Node:
     settings = {"watchdog": 8}
-    services = {"a": None}
+    services = {"a": service.Service("a")}
     link = None
 
 class Runner:

@@ -12,6 +12,8 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 
+from boards.code import trees
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Edits = list[tuple[int, int, str, str]]
 _DEF = re.compile(rb"(?:async\s+)?def\s+")
@@ -26,7 +28,7 @@ def keywords(sources: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(
         node.arg
         for source in sources.values()
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(trees.parse(source))
         if isinstance(node, ast.keyword) and node.arg
     )
 
@@ -43,7 +45,7 @@ def arguments(source: bytes, kept: frozenset[str]) -> bytes:
         The same module, line by line. A function in which a name can't be followed safely stays as
         it is.
     """
-    tree = ast.parse(source)
+    tree = trees.parse(source)
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     known |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     letters = [letter for letter in string.ascii_lowercase if letter not in known]
@@ -61,7 +63,7 @@ def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
     Args:
         sources: the text of each module, by path.
     """
-    nodes = [node for source in sources.values() for node in ast.walk(ast.parse(source))]
+    nodes = [node for source in sources.values() for node in ast.walk(trees.parse(source))]
     taken = [node for node in nodes if isinstance(node, ast.Attribute)]
     names = {one.attr for one in taken if getattr(one.value, "id", "") != "self"}
     names |= {one.name for node in nodes if isinstance(node, ast.ImportFrom) for one in node.names}
@@ -79,7 +81,7 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
     Returns:
         The same module, line by line. A name that can't be followed safely stays as it is.
     """
-    tree = ast.parse(source)
+    tree = trees.parse(source)
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     letters = (f"_{letter}" for letter in string.ascii_lowercase if f"_{letter}" not in known)
     strange = kept | _bound_within(tree)
