@@ -12,6 +12,7 @@ import json
 import os
 import sys
 
+import collector  # noqa: F401 - first: it replaces `gc`
 import flash
 import vfs
 
