@@ -7,7 +7,6 @@ change, and an argument that is passed by keyword keeps its name.
 """
 
 import ast
-import functools
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +32,6 @@ def keywords(sources: Mapping[str, bytes]) -> frozenset[str]:
     )
 
 
-@functools.cache
 def arguments(source: bytes, kept: frozenset[str]) -> bytes:
     """Rename the arguments of all functions of a module.
 
@@ -70,7 +68,6 @@ def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(name for name in names if _is_private(name))
 
 
-@functools.cache
 def privates(source: bytes, kept: frozenset[str]) -> bytes:
     """Rename the private functions and variables of a module: `_a`, `_b` and so on.
 

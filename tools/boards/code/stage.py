@@ -1,6 +1,7 @@
 """Carry the node's code onto a board: find it, compile it, copy what differs."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import re
@@ -99,13 +100,24 @@ def sources() -> dict[str, bytes]:
         for name, source in mpy.read_sources(package_folder(package)).items()
         if (package, name) != ("nlsm", "main.py")
     }
-    private = shorten.used_elsewhere(found)
-    found = {path: shorten.privates(source, private) for path, source in found.items()}
-    kept = shorten.keywords(found)
-    for path in found.keys() - _CALLED_BY_SERVICES:
-        found[path] = shorten.arguments(found[path], kept)
-    needed = reached(found, [path for path in found if path.startswith("nlsm/")])
-    return {path: source for path, source in found.items() if path in needed}
+    return dict(_prepared(tuple(found.items())))
+
+
+@functools.lru_cache(maxsize=1)
+def _prepared(found: tuple[tuple[str, bytes], ...]) -> Mapping[str, bytes]:
+    """Return the part of all modules that the agent needs, with short names.
+
+    This takes about a second, and a command needs it for each board.
+    """
+    modules = dict(found)
+    needed = reached(modules, [path for path in modules if path.startswith("nlsm/")])
+    modules = {path: source for path, source in modules.items() if path in needed}
+    private, keywords = shorten.used_elsewhere(modules), shorten.keywords(modules)
+    for path, source in modules.items():
+        modules[path] = shorten.privates(source, private)
+        if path not in _CALLED_BY_SERVICES:
+            modules[path] = shorten.arguments(modules[path], keywords)
+    return modules
 
 
 def plan(target: mpy.Target) -> list[StagedFile]:
