@@ -6,6 +6,13 @@ PY       := $(VENV)/bin/python
 JOBS     ?= 3
 UV       ?= uv
 
+# Without bytecode each process compiles all that it imports, which takes longer than most commands.
+# Where nobody wants it beside the sources, it goes into build/.
+ifdef PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/build/pycache
+endif
+
 # Candidates; the first one that is new enough and can make a virtual environment is taken. They are
 # run, not looked up, since a name on PATH may be a shim for nothing.
 PYTHON   ?= python3.14 python3.13 python3.12 python3.11 python3

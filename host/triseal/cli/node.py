@@ -12,6 +12,7 @@ import typer
 from boards.board import Board
 from boards.port import Port
 from boards.provision import Provisioned, Report
+from sealcore import renewal
 from triseal import ports
 from triseal.cli import (
     completion,
@@ -82,6 +83,7 @@ def provision(
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
     watchdog: node_settings.Watchdog = 0,
+    spread: node_settings.Spread = renewal.CONNECT_SPREAD,
     config: node_settings.Config = None,
     replace: Annotated[
         bool,
@@ -102,7 +104,7 @@ def provision(
     flash`): nothing that runs on it can prove that it is clean.
     """
     foreign = node_settings.foreign(clean=clean, keep=keep)
-    settings = node_settings.of(grace, config, server, wifi, watchdog)
+    settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
     with _at_cable(port, home_dir, passphrase_file, node) as (site, board, report):
         done, status = enrolment.enrol(
             site, board, node, settings, report, replace=replace, foreign=foreign

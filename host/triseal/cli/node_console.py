@@ -65,9 +65,10 @@ def console_(
 
 
 def _show(line: str, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(line)
-        return
     fields = json.loads(line)
+    if as_json:
+        shown = fields | {"time": output.time(fields["time"])}
+        typer.echo(json.dumps(shown, ensure_ascii=True))
+        return
     said = output.printable(f"{fields['service']}: {fields['text']}")  # both come from the node
     typer.echo(f"{output.time(fields['time'])} {said}")

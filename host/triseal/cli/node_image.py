@@ -11,6 +11,7 @@ import typer
 
 from boards.flashing import chips, image, imagefile
 from boards.flashing.chips import Chip, Region
+from sealcore import renewal
 from sealcore.bundle import TrustBundle
 from triseal import files
 from triseal.cli import completion, node_settings, options, output
@@ -78,6 +79,7 @@ def image_(
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
     watchdog: node_settings.Watchdog = 0,
+    spread: node_settings.Spread = renewal.CONNECT_SPREAD,
     config: node_settings.Config = None,
     token_days: TokenDays = _TOKEN_DAYS,
     replace: Replace = False,
@@ -91,7 +93,7 @@ def image_(
     """
     from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
-    settings = node_settings.of(grace, config, server, wifi, watchdog)
+    settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     token = tokens.draw()

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from boards.inventory import Foreign
+from sealcore import renewal
 
 PASSWORD = "TRISEAL_WIFI_PASSWORD"
 _MAX_GRACE = 7 * 86400
 _MAX_WATCHDOG = 3600
+_MAX_SPREAD = 12 * 3600
 
 Grace = Annotated[
     int,
@@ -56,9 +58,26 @@ Watchdog = Annotated[
     ),
 ]
 
+Spread = Annotated[
+    int,
+    typer.Option(
+        "--spread",
+        min=1,
+        max=_MAX_SPREAD,
+        help="Seconds within which the nodes of a site connect after a power outage; the same for "
+        "all of them. `triseal sim plan` recommends a value.",
+        metavar="SECONDS",
+    ),
+]
+
 
 def of(
-    grace: int, config: list[str] | None, server: str | None, wifi: str | None, watchdog: int
+    grace: int,
+    config: list[str] | None,
+    server: str | None,
+    wifi: str | None,
+    watchdog: int,
+    spread: int,
 ) -> dict[str, Any]:
     """Make a node's settings from the options.
 
@@ -68,6 +87,7 @@ def of(
         server: address of the server as HOST:PORT, or None.
         wifi: SSID of a Wi-Fi, or None.
         watchdog: seconds, see `Watchdog`.
+        spread: seconds, see `Spread`.
 
     Raises:
         typer.BadParameter: an option has a wrong form.
@@ -83,6 +103,8 @@ def of(
         ]
     if watchdog:
         settings["watchdog"] = watchdog
+    if spread != renewal.CONNECT_SPREAD:
+        settings["spread"] = spread
     return settings
 
 

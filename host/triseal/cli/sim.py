@@ -215,7 +215,7 @@ def plan(
     ] = 5000,
     availability: Annotated[
         float, typer.Option(help="Share of time in which a service must have a valid seal.")
-    ] = 0.999,
+    ] = 0.998,
     churn: Annotated[float, typer.Option(help=_HELP["churn"])] = Parameters.churn,
     offline_max: Annotated[int, typer.Option(help=_HELP["offline_max"])] = Parameters.offline_max,
     cores: Annotated[int, typer.Option(help="Number of cores that may sign.")] = 2,
@@ -242,9 +242,9 @@ def _print_plan(made: Plan) -> None:
     back = made.recovery
     output.facts(
         {
-            "lifetime": f"{made.lifetime} s: no change takes longer, to any node",
-            "backoff share": f"{made.share / 10:g} % of the lifetime",
-            "connect spread": f"{made.spread} s after boot",
+            "lifetime": f"{made.lifetime} s: no change takes longer, to any node; the site's "
+            "setting --lifetime",
+            "connect spread": f"{made.spread} s after boot: the node's setting --spread",
             "database": f"{made.database} ({made.signatures['peak']:.0f} writes/s at the peak; "
             f"one SQLite here commits {made.machine.commits:.0f})",
             "traffic": f"{_rate(made.octets['average'])} on average "

@@ -2,22 +2,128 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from triseal import database, request
-from triseal.cli import options, output
+from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
+from triseal.site.errors import NodeRetired
+from triseal.site.records import nodes, services
 from triseal.site.views import overview, placements
 
 app = typer.Typer()
 
+_REFRESH_SECONDS = 2.0
+_CLEAR = "\x1b[H\x1b[2J"  # the cursor to the corner, and an empty screen
+_NARROW = ("node", "service", "due", "version", "state", "not_after", "why")
+_WIDE = (*_NARROW[:5], "restarts", "not_after", "grants", "why")
 
-@app.command(epilog=options.examples("site status", "site status --json"))
-def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+
+class Width(enum.StrEnum):
+    """How many columns the table of services has."""
+
+    NARROW = "narrow"
+    WIDE = "wide"
+
+
+OnlyNodes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--node",
+        help="Only services of this node; repeatable.",
+        metavar="NODE",
+        autocompletion=completion.nodes,
+    ),
+]
+OnlyServices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        help="Only this service; repeatable.",
+        metavar="SERVICE",
+        autocompletion=completion.services,
+    ),
+]
+Failed = Annotated[
+    bool,
+    typer.Option("--failed", help="Only services that do not run, or not the due version."),
+]
+Output = Annotated[
+    Width, typer.Option("--output", "-o", help="With `wide`, also restarts and grants.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", "-w", help="Show it again every 2 s, until Ctrl-C.")
+]
+
+
+@app.command(
+    epilog=options.examples(
+        "site status",
+        "site status -o wide",
+        "site status --failed --watch",
+        "site status --node kitchen --json",
+    )
+)
+def status(
+    only_nodes: OnlyNodes = None,
+    only_services: OnlyServices = None,
+    failed: Failed = False,
+    width: Output = Width.NARROW,
+    watch: Watch = False,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
     """Show the site, the trusted keys, and what runs where."""
+    if watch and as_json:
+        raise typer.BadParameter("--watch shows a table: it does not go with --json.")
+    chosen = (only_nodes or [], only_services or [], failed)
+    columns = _WIDE if width == Width.WIDE else _NARROW
+    try:
+        while True:
+            facts, trusted, places = _read(home_dir, *chosen)
+            if as_json:
+                output.facts(facts | {"trusted": trusted, "services": places}, as_json=True)
+                return
+            if watch and sys.stdout.isatty():
+                typer.echo(_CLEAR, nl=False)
+            _show(facts, trusted, places, columns, "none of these" if any(chosen) else None)
+            if not watch:
+                return
+            time.sleep(_REFRESH_SECONDS)
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+
+
+def _read(
+    home_dir: Path | None, only_nodes: list[str], only_services: list[str], failed: bool
+) -> tuple[dict[str, object], list[output.Facts], list[output.Facts]]:
+    """Read facts about the site, the trusted keys, and the chosen places.
+
+    Raises:
+        UnknownNode, UnknownService: the site has nothing of a given name.
+    """
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        places = [_place(row) for row in placements.places(connection)]
-        trusted = [vars(row) for row in overview.all_trusted(connection)]
+        for name in only_nodes:
+            with contextlib.suppress(NodeRetired):  # its last seals may still be of interest
+                nodes.get(connection, name)
+        for name in only_services:
+            services.get(connection, name)
+        places: list[output.Facts] = [
+            _place(place)
+            for place in placements.places(connection)
+            if (not only_nodes or place.node in only_nodes)
+            and (not only_services or place.service in only_services)
+            and not (failed and place.as_due())
+        ]
+        trusted: list[output.Facts] = [vars(row) for row in overview.all_trusted(connection)]
         claimed = [
             row.name for row in overview.all_nodes(connection) if row.state == overview.TWO_BOARDS
         ]
@@ -28,18 +134,21 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
             "bundle_version": overview.bundle_version(connection),
             "claimed_by_two_boards": claimed,
         }
-    if as_json:
-        output.facts(facts | {"trusted": trusted, "services": places}, as_json=True)
-        return
+    return facts, trusted, places
+
+
+def _show(
+    facts: output.Facts,
+    trusted: list[output.Facts],
+    places: list[output.Facts],
+    columns: tuple[str, ...],
+    empty: str | None,
+) -> None:
     output.facts(facts, as_json=False)
     typer.echo()
     output.table(trusted, ("kind", "name", "fingerprint"), as_json=False, empty="trusts nobody")
     typer.echo()
-    columns = (
-        *("node", "service", "due", "version", "state"),
-        *("restarts", "not_after", "grants", "why"),
-    )
-    output.table(places, columns, as_json=False, empty="nothing deployed")
+    output.table(places, columns, as_json=False, empty=empty or "nothing deployed")
 
 
 def _place(place: placements.PlaceFacts) -> output.Facts:

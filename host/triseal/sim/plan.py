@@ -12,8 +12,6 @@ from triseal.sim.traffic import Progress, simulate
 
 MOST_SERVICES = 4_000_000  # the simulation then needs about 2 GiB of memory
 SPREADS = (renewal.CONNECT_SPREAD, 60, 120, 300, 600, 1200, 2500, 5000, 10_000, 20_000, 43_200)
-_SHARE: int = renewal.SHARE
-_SHARES = range(_SHARE, 1001, 50)
 _LONGER = 1.25  # factor between two lifetimes when a longer one is searched
 _BUSY = 0.7  # share of its capacity that a core or a link may need at the peak
 _LIFETIMES_SIMULATED = 12
@@ -36,7 +34,7 @@ class Wish:
     nodes: int
     services: int
     change_within: int = 5000
-    availability: float = 0.999
+    availability: float = 0.998
     churn: float = 1e-5
     offline_max: int = 2500
     cores: int = 2
@@ -50,7 +48,6 @@ class Plan:
     Attributes:
         wish: the requirements.
         lifetime: lifetime of a site seal, seconds: the longest time that a change takes.
-        share: backoff share, thousandths.
         spread: seconds over which nodes draw their first connect after boot.
         octets: bytes per second, average and percentiles of a simulated run with a common start.
         gigabytes_a_day: traffic, 10**9 bytes a day.
@@ -66,7 +63,6 @@ class Plan:
 
     wish: Wish
     lifetime: int
-    share: int
     spread: int
     octets: dict[str, float]
     gigabytes_a_day: float
@@ -94,10 +90,10 @@ def make(wish: Wish, progress: Progress | None = None) -> Plan:
     Raises:
         ParameterError: a requirement is out of its range.
     """
-    base = _parameters(wish)
+    settings = _parameters(wish)
     machine = capacity.measure()
     notes: list[str] = []
-    settings = replace(base, share=_share(base, wish, notes))
+    _check_availability(settings, wish, notes)
     back = _spread(settings, wish, machine, notes)
     traffic = simulate(settings, progress)
     signatures = float(traffic.signatures.mean())
@@ -106,7 +102,6 @@ def make(wish: Wish, progress: Progress | None = None) -> Plan:
     return Plan(
         wish=wish,
         lifetime=settings.lifetime,
-        share=settings.share,
         spread=back.spread,
         octets={"average": average} | boxes.percentiles(traffic.octets),
         gigabytes_a_day=average * 86_400 / 1e9,
@@ -141,23 +136,21 @@ def _parameters(wish: Wish) -> Parameters:
     )
 
 
-def _share(base: Parameters, wish: Wish, notes: list[str]) -> int:
-    """Find the smallest share, from the default up, that meets the availability.
+def _check_availability(base: Parameters, wish: Wish, notes: list[str]) -> None:
+    """Note what would help if seals expire in outages for too much of the time.
 
-    The lifetime is the longest allowed one: it costs least, and fewest seals expire in outages.
+    The lifetime is the longest allowed one: it costs least, and fewest seals expire in outages. The
+    window of renewals is built into the nodes.
     """
     allowed = 1 - wish.availability
-    for share in _SHARES:
-        if closed.stopped_share(replace(base, share=share)) <= allowed:
-            return share
     lifetime: float = base.lifetime
     while closed.stopped_share(replace(base, lifetime=round(lifetime))) > allowed:
         lifetime *= _LONGER
-    notes.append(
-        f"availability {wish.availability:g} can't be reached within {base.lifetime} s with this "
-        f"churn; allow changes to take {round(lifetime)} s"
-    )
-    return _SHARE
+    if lifetime > base.lifetime:
+        notes.append(
+            f"availability {wish.availability:g} can't be reached within {base.lifetime} s with "
+            f"this churn; allow changes to take {round(lifetime)} s"
+        )
 
 
 def _spread(

@@ -335,7 +335,8 @@ def test_power_lost_at_any_moment_leaves_one_version_or_none(virtual: VirtualBoa
             board.soft_reset()
             said = board.wait_for(">>> ", 5)
             assert "agent 1 complete" in said or "agent 2 complete" in said or "agent" not in said
-            completed += not stage.install(board, version(2)).copied
+            completed += contents(board) == as_contents(version(2))
+            stage.install(board, version(2))
             assert contents(board) == as_contents(version(2))
     assert cut > 20
     assert completed > 0
@@ -355,7 +356,8 @@ def test_a_cut_installation_goes_on_where_it_stopped(virtual: VirtualBoard) -> N
         virtual.power_on()
         board.patience = patience
         sent: set[str] = set()
-        stage.install(board, version(1), lambda path, *_: sent.add(path))
+        done = stage.install(board, version(1), lambda path, *_: sent.add(path))
+        assert (set(done.copied), len(done.kept)) == (sent, len(version(1)) - len(sent))
         assert sent == {"/lib/nlsm/part2.py", "/lib/sealcore/same.py", "/main.py"}
         assert contents(board) == as_contents(version(1))
 

@@ -48,6 +48,52 @@ def test_people_read_the_same(settled: Commands) -> None:
     assert settled.run("site", "revoke", "thermo", "log") == "it concerns no node\n"
 
 
+def test_the_state_of_some_services_only(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    for node in ("kitchen", "hall"):
+        settled.run("site", "add-node", node)
+        settled.run("site", "deploy", node, "thermo")
+
+    def shown(*words: str) -> list[str]:
+        return [one["node"] for one in settled.json("site", "status", *words)["services"]]
+
+    assert shown() == shown("--failed") == shown("--service", "thermo") == ["hall", "kitchen"]
+    assert shown("--node", "kitchen") == ["kitchen"]
+    assert shown("--node", "kitchen", "--node", "hall", "--service", "thermo") == shown()
+    assert settled.fails("site", "status", "--node", "cellar") == "unknown-node"
+    assert settled.fails("site", "status", "--service", "blink") == "unknown-service"
+
+
+def test_the_table_is_narrow_unless_a_wide_one_is_wanted(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    settled.run("site", "deploy", "kitchen", "thermo")
+    narrow = settled.run("site", "status").splitlines()
+    assert narrow[-2:] == [
+        "node\tservice\tdue\tversion\tstate\tnot_after\twhy",
+        "kitchen\tthermo\t1.0\t-\t-\t-\t-",
+    ]
+    wide = settled.run("site", "status", "-o", "wide").splitlines()
+    assert wide[-2] == "node\tservice\tdue\tversion\tstate\trestarts\tnot_after\tgrants\twhy"
+    assert "none of these" not in settled.run("site", "status", "--failed")
+
+
+def test_the_state_is_shown_again_until_a_person_ends_it(
+    settled: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("triseal.cli.site_status.time.sleep", pause)
+    assert settled.run("site", "status", "--watch").count("nothing deployed") == 3
+    assert pauses == [2.0] * 3
+    assert "does not go with --json" in settled.misused("site", "status", "--watch", "--json")
+
+
 def test_a_change_says_what_it_guarantees(settled: Commands) -> None:
     settled.run("site", "add-service", settled.release("1.0"))
     settled.run("site", "add-node", "kitchen")

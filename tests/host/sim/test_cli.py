@@ -52,7 +52,7 @@ def test_a_plan_recommends_and_prices(capsys: pytest.CaptureFixture[str]) -> Non
     words = ["sim", "plan", "--nodes", "20", "--services", "10"]
     assert main(words) == 0
     shown = capsys.readouterr().out
-    for name in ("lifetime:", "backoff share:", "connect spread:", "database:", "power outage:"):
+    for name in ("lifetime:", "connect spread:", "database:", "power outage:"):
         assert name in shown
     assert main([*words, "--change-within", "600", "--availability", "0.99999"]) == 0
     assert "note: " in capsys.readouterr().out

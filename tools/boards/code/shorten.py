@@ -82,8 +82,8 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     letters = (f"_{letter}" for letter in string.ascii_lowercase if f"_{letter}" not in known)
     strange = kept | _bound_within(tree)
-    found = [name for name in _private(tree) if name not in strange]
-    names = dict(zip(found, letters, strict=False))  # so many names are enough, or the rest stays
+    long = [name for name in _private(tree) if name not in strange]
+    names = dict(zip(long, letters, strict=False))  # so many names are enough, or the rest stays
     lines = source.splitlines(keepends=True)
     edits: _Edits = []
     for node in ast.walk(tree):

@@ -44,8 +44,9 @@ class Installed(NamedTuple):
     """The result of an installation.
 
     Attributes:
-        copied: paths that were missing or different.
-        kept: paths that were there already.
+        copied: paths of the files that were sent.
+        kept: paths of the files that were on the board already, also from an installation that was
+            cut off.
         removed: paths that no longer belong there.
         in_firmware: whether the firmware has the packages, so that only main.py was needed.
     """
@@ -204,13 +205,13 @@ def install(
     left = (there.keys() | hashes.keys()) & fresh.keys()
     board.remove(*sorted(left - {path + TEMPORARY for path in changed}))
     stale = sorted(there.keys() - wanted.keys() - fresh.keys())
+    missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
     if changed or stale:
-        missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
         _stage(board, [wanted[path] for path in missing], progress)
         _replace(board, wanted, changed, stale)
         _verify(board, files)
-    kept = tuple(path for path in wanted if path not in changed)
-    return Installed(tuple(changed), kept, tuple(stale))
+    kept = tuple(path for path in wanted if path not in missing)
+    return Installed(tuple(missing), kept, tuple(stale))
 
 
 def _sizes(board: Files) -> dict[str, int]:

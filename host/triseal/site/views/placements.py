@@ -42,6 +42,10 @@ class PlaceFacts:
     not_after: int | None
     restarts: int
 
+    def as_due(self) -> bool:
+        """Tell whether the due version runs, and the node has reported no error."""
+        return self.state == "running" and self.version == self.due and self.why is None
+
 
 def places(connection: Connection) -> list[PlaceFacts]:
     """Return every service on every node that is assigned or may still run, sorted by node.

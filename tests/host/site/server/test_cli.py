@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -84,6 +85,21 @@ def test_a_nodes_log_on_the_terminal(site: Site, tmp_path: Path) -> None:
     assert line.rstrip().endswith("thermo\\x1b]0;: 21 degrees \\x1b[31m")
     assert following.returncode == 1
     assert errors.startswith("triseal: node-not-connected")
+
+
+def test_a_nodes_log_for_programs(site: Site, tmp_path: Path) -> None:
+    with server(site.home, tmp_path / "log") as (ports, _):
+        kitchen = connected(site, "kitchen", ports.nodes)
+        words = ("node", "console", "kitchen", "--pages", str(ports.pages), "--json")
+        following = triseal(*words)
+        assert kitchen.expect(messages.FOLLOW) == (1,)
+        kitchen.send(messages.LOG, "thermo", "21 degrees")
+        assert following.stdout is not None
+        line = json.loads(following.stdout.readline())
+        kitchen.close()
+        following.communicate(timeout=60)
+    assert (line["service"], line["text"]) == ("thermo", "21 degrees")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["time"])
 
 
 def test_who_is_not_there_has_no_log(site: Site, tmp_path: Path) -> None:
