@@ -56,7 +56,13 @@ Failed = Annotated[
     typer.Option("--failed", help="Only services that do not run, or not the due version."),
 ]
 Output = Annotated[
-    Width, typer.Option("--output", "-o", help="With `wide`, also restarts and grants.")
+    Width,
+    typer.Option(
+        "--output",
+        "-o",
+        help="With `wide`, also restarts and grants.",
+        metavar="narrow|wide",
+    ),
 ]
 Watch = Annotated[
     bool, typer.Option("--watch", "-w", help="Show it again every 2 s, until Ctrl-C.")
