@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from sealcore import encode, identity, seal, sealwriter, signedtime
+from tests.device.on_board.moment import NOW
 from triseal import certificate, signer
 
-NOW = 1795363200
 YEAR = 365 * 86400
 STORE, SLCA, DEVELOPER = (sealwriter.name(text) for text in ("The Store", "home SLCA", "Ada"))
 

@@ -127,4 +127,4 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "shown"), ROWS, ids=[row[0] for row in ROWS])
 def test_the_bus(sentence: str, code: str, shown: str) -> None:
-    assert on_micropython.run(BUS + code).split() == shown.split(), sentence
+    assert on_micropython.run_code(BUS + code).split() == shown.split(), sentence

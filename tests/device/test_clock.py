@@ -96,7 +96,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "shown"), ROWS, ids=[row[0] for row in ROWS])
 def test_time(sentence: str, code: str, shown: str) -> None:
-    assert on_micropython.run(CLOCK + code).split() == shown.split(), sentence
+    assert on_micropython.run_code(CLOCK + code).split() == shown.split(), sentence
 
 
 DRAWS = """
@@ -114,4 +114,4 @@ print(len(nonces), {len(one) for one in nonces}, len(clock.draw(4)))
 
 @pytest.mark.parametrize("source", ["", "clock.os = Stuck"])
 def test_no_nonce_is_drawn_twice_even_where_random_numbers_are_stuck(source: str) -> None:
-    assert on_micropython.run(DRAWS % source) == "100 {16} 4\n"
+    assert on_micropython.run_code(DRAWS % source) == "100 {16} 4\n"

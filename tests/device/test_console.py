@@ -6,91 +6,6 @@ import pytest
 
 from tests.device import on_micropython
 
-CONSOLE = """
-import binascii
-import time
-from nlsm import answers, clock, console, duties, enrol, service, wire
-from sealcore import errors, messages
-
-class Ticks:
-    now = 0
-    ticks_diff = time.ticks_diff
-    ticks_add = time.ticks_add
-    def ticks_ms():
-        return Ticks.now
-
-class Line:  # what the console reads, for select and sys
-    POLLIN = 1
-    data = b""
-    stdin = open = None
-    def poll(*rest):
-        return Line.open or Line.data if rest else Line
-    def register(*rest):
-        pass
-    def read(count):
-        octet, Line.data = Line.data[:count], Line.data[count:]
-        return octet
-
-class Node:
-    name = "kitchen"
-    bundle = 1
-    cause = "power-on"
-    settings = {}
-    services = {}
-    runner = link = failure = None
-    followers = []
-    question = clock.Question()
-    mark = ""
-    clock = clock.Clock(5)
-    def set_time(signed):
-        print("time", len(signed))
-        if signed in FULL:
-            raise FULL[signed]
-
-NAMES = {messages.STATUS: "STATUS", messages.HELLO: "HELLO", messages.PROOF: "PROOF"}
-FULL = {b"m": MemoryError("short"), b"f": OSError("full"), b"s": RuntimeError("deep")}
-NAMES[messages.LOG] = "LOG"
-NAMES[messages.REJECTED] = "REJECTED"
-
-def send(node, message):
-    assert node is Node
-    kind, values = messages.parse(message)
-    print(NAMES[kind], end=" ")
-    if kind == messages.LOG:
-        print(len(values[1]))
-    if kind == messages.REJECTED:
-        print(*values)
-    if kind == messages.HELLO:
-        heard.append(values[2])
-
-def take(link, kind, values):
-    print("duty", kind)
-    if values[0] in (b"bad", ["bad"]):
-        raise errors.BadSignature
-    link.greeted = True
-
-heard = []
-Line.stdin = Line
-Line.buffer = Line
-console.sys = console.select = Line
-clock.time = Ticks
-answers.send = send
-duties.take = take
-enrol.prove = lambda node, nonce: nonce
-c = console.Console(Node)
-
-def put(kind, *values):
-    Line.data += b"~" + binascii.b2a_base64(messages.write(kind, *values))
-
-def go():
-    while Line.data or c._whole:
-        c.turn()
-        c.take()
-
-ASK = messages.ASK, bytes(16)
-WELCOME = messages.WELCOME, b"good", b""
-BAD = messages.WELCOME, b"bad", b""
-"""
 LINK = "Node.runner = 1\nput(*ASK)\nput(*WELCOME)\n"
 OPEN = "STATUS HELLO duty 1"
 ANEW = "triseal: link: bad-signature: HELLO"
@@ -174,24 +89,14 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 # (how many services have failed for a reason of 128 bytes, the bytes of their names, how much of
 #  the reason the node tells)
 MANY = ((1, 9, 128), (40, 9, 128), (45, 9, 32), (64, 9, 32), (64, 60, 0))
-STATUS = """
-for i in range(%d):
-    name = "%%0*d" %% (%d, i)
-    one = Node.services[name] = service.Service(name)
-    one.version = "1.0.0"
-    one.granted = ("net.connect:broker.example:8883",) * 3
-    one.set("failed", "missing-grant-for-it", "x" * 128)
-told = messages.parse(answers.status(Node, bytes(16)))[1][5]
-print(len(told), *set([len(one[3]) for one in told]))
-"""
 
 
 @pytest.mark.parametrize(("count", "octets", "most"), MANY)
 def test_however_many_have_failed_the_node_can_tell(count: int, octets: int, most: int) -> None:
-    told = on_micropython.run(CONSOLE + STATUS % (count, octets)).split()
+    told = on_micropython.run("many_failed", arguments=(count, octets)).split()
     assert told == [str(count), str(most)]
 
 
 @pytest.mark.parametrize(("sentence", "code", "said"), ROWS, ids=[row[0] for row in ROWS])
 def test_what_is_said(sentence: str, code: str, said: str) -> None:
-    assert on_micropython.run(CONSOLE + code).split() == said.split(), sentence
+    assert on_micropython.run("console", code).split() == said.split(), sentence

@@ -67,7 +67,7 @@ ROWS: tuple[tuple[str, list[tuple[bool, int]], str], ...] = (
 def test_failures_in_a_row_are_counted(
     sentence: str, plays: list[tuple[bool, int]], attempts: str
 ) -> None:
-    assert on_micropython.run(DIAL % (plays,)).split() == attempts.split(), sentence
+    assert on_micropython.run_code(DIAL % (plays,)).split() == attempts.split(), sentence
 
 
 CONNECT = """
@@ -135,4 +135,4 @@ def test_all_addresses_of_a_name_are_tried(
     ports = [servers[name].port if name in servers else closed() for name in places]
     code = CONNECT.replace("PORTS", repr(ports)).replace("TURN", str(turn))
     ran = code + "\ntry:\n    asyncio.run(main())\nexcept OSError:\n    print('refused')\n"
-    assert on_micropython.run(ran).strip() == said, sentence
+    assert on_micropython.run_code(ran).strip() == said, sentence

@@ -263,7 +263,7 @@ def test_what_the_flash_has_no_room_for_is_refused_once_and_leaves_its_room_to_t
     tmp_path: Path,
 ) -> None:
     root = f"from nlsm import keystore\nkeystore.ROOT = {str(tmp_path)!r}\n"
-    said = on_micropython.run(root + FULL)
+    said = on_micropython.run_code(root + FULL)
     assert said.splitlines() == [
         f"{messages.FETCH} 2048",
         f"{messages.REPORT} huge too-large",

@@ -6,117 +6,8 @@ import pytest
 
 from tests.device import on_micropython
 
-DUTIES = """
-import time
-from nlsm import (
-    clock, download, duties, enrol, installer, keystore, recovery, service, starter, timing, trust
-)
-from sealcore import delta, errors, identity, keys, messages
-
-class Ticks:
-    ticks_diff = time.ticks_diff
-    ticks_add = time.ticks_add
-    def ticks_ms():
-        return 0
-
-clock.time = Ticks
-T = 1795363200
-KEY = b"public key"
-
-class Own:
-    node, site, spki, site_keys, version = "kitchen", "home", KEY, "keys", 7
-    renew_at, signed = T + 9, T - 50
-
-class Node:
-    name = "kitchen"
-    settings = {}
-    services = {}
-    failure = None
-    held = 0
-    bundle = 1
-    followers = ()
-    clock = clock.Clock(T)
-    def check():
-        print("check")
-    def hold(ms):
-        print("hold")
-
-class Link:
-    node = Node
-    greeted = True
-    peer = question = download = None
-    renewed = ()
-    log = "log"
-    def answered(name, again=None):
-        print("answered", name, again and again - T)
-    def report(one):
-        print("report", one.name, one.state)
-    def ask(names):
-        print("ask", *names)
-    def send(message):
-        print("send", *messages.parse(message))
-    def say(code, error):
-        print("say", code)
-    def doubt_time():
-        print("doubt")
-    def helped(seconds):
-        print("helped", seconds)
-
-class Download:
-    def __init__(self, link):
-        pass
-    def add(self, name, seal, files):
-        print("fetch", name)
-    def more(self):
-        print("more")
-
-def renew(node, one, seal):
-    print("renew", one.name, seal)
-    if seal == b"bad":
-        raise errors.BadSignature
-    if seal == b"old":
-        raise errors.Expired
-
-def check_time(peer, now):
-    print("peer", now - T)
-
-Node.clock.set(T, 0)
-trust.load = lambda: Own
-trust.changed = lambda: print("changed")
-installer.renew = renew
-installer.refuse = lambda node, one, error, seal, folder: print("refuse", one.name, error.code)
-installer.recheck = lambda node, one: print("recheck", one.name)
-starter.site_seal = lambda one: b"kept"
-delta.apply = lambda seal, serial, begin, end, signature: signature
-download.Download = Download
-download.check_files = lambda files: print("files")
-download.digest = lambda path: path[-1]
-keystore.write = lambda path, data: print("write", path, data)
-keystore.read = lambda path, limit: REQUEST
-recovery.make = lambda path: print("make", path)
-recovery.remove = lambda path: print("remove", path)
-enrol.accept = lambda: print("accept")
-timing.take = lambda *rest: print("time", rest[2])
-keys.check_time = check_time
-identity.parse = lambda der: der
-identity.check = lambda new, keys, uri, now: print("certificate", keys, uri, now - T)
-
-def have(*names):
-    for name in names:
-        one = Node.services[name] = service.Service(name)
-        one.serial = b"serial"
-        one.set("running")
-
-def take(kind, *values):
-    try:
-        duties.take(Link, kind, values)
-        while Link.renewed:
-            duties.renew(Link, *Link.renewed.pop(0))
-    except errors.SealError as error:
-        print("!", error.code)
-"""
 WELCOME = "Link.greeted = False\nhave('a')\n"
-ENROLLED = "class New:\n    spki, not_before = KEY, T + 20\n"
+ENROLLED = "class New:\n    spki, not_before = KEY, NOW + 20\n"
 ROOT = "/triseal/incoming"
 
 # (what comes, what the node does)
@@ -189,11 +80,11 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      f"time b't' remove {ROOT} make {ROOT} write {ROOT}/bundle.der b'new' accept"
      " recheck a check 7 ['running', 'installing', 'stopped']"),
     ("WELCOME in the second half of the certificate's life",
-     WELCOME + "Own.renew_at = T\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",
+     WELCOME + "Own.renew_at = NOW\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",
      "time b't' check send 11 (b'0\\npublic key', b'')"),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(("sentence", "code", "done"), ROWS, ids=[row[0] for row in ROWS])
 def test_the_site_says(sentence: str, code: str, done: str) -> None:
-    assert on_micropython.run(DUTIES + code).split() == done.split(), sentence
+    assert on_micropython.run("duties", code).split() == done.split(), sentence

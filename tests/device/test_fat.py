@@ -97,7 +97,7 @@ ROWS: tuple[tuple[str, str, set[str]], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "states"), ROWS, ids=[row[0] for row in ROWS])
 def test_a_cut_leaves_the_old_file_or_the_new(sentence: str, code: str, states: set[str]) -> None:
-    lines = on_micropython.run(FLASH + code).splitlines()
+    lines = on_micropython.run_code(FLASH + code).splitlines()
     assert {line.rpartition(" ")[0] for line in lines} == states, sentence
     assert lines[-1].endswith("True")
 
@@ -115,4 +115,4 @@ keystore.write(keystore.INCOMING + "/x/app.py", b"three")
 recovery.drop("x")  # what comes of it anew is left alone
 print(os.listdir("/triseal/services"), os.listdir("/triseal/incoming"))
 """
-    assert on_micropython.run(FLASH + code) == "['app.py'] b'two'\n[] ['x']\n"
+    assert on_micropython.run_code(FLASH + code) == "['app.py'] b'two'\n[] ['x']\n"

@@ -71,4 +71,4 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "done"), ROWS, ids=[row[0] for row in ROWS])
 def test_a_service_was_stopped(sentence: str, code: str, done: str) -> None:
-    assert on_micropython.run(FINISH + code).split() == done.split(), sentence
+    assert on_micropython.run_code(FINISH + code).split() == done.split(), sentence

@@ -17,7 +17,7 @@ def run(code: str, root: Path) -> list[str]:
         "from nlsm import floors\n"
         "floors._FILE = keystore.ROOT + '/floors'\n"
     )
-    return on_micropython.run(moved + code).split()
+    return on_micropython.run_code(moved + code).split()
 
 
 def test_grace_is_spent_once_until_the_time_is_told(tmp_path: Path) -> None:

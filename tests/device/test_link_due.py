@@ -190,4 +190,4 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "said"), ROWS, ids=[row[0] for row in ROWS])
 def test_what_is_said(sentence: str, code: str, said: str) -> None:
-    assert on_micropython.run(LINK + code).split() == said.split(), sentence
+    assert on_micropython.run_code(LINK + code).split() == said.split(), sentence

@@ -13,7 +13,7 @@ import pytest
 from boards import micropython
 from tests.device.conftest import Start
 from tests.device.node import NAME, PATIENCE, by_name
-from tests.device.on_micropython import run
+from tests.device.on_micropython import run_code as run
 from tests.device.site import Deployment, Site
 from triseal.site.cable import agent
 from triseal.site.errors import NoAgent

@@ -292,7 +292,7 @@ for kind in range(20):
 """
     said = [str(kind) for kind in range(20)]
     said[messages.REFUSED], said[messages.ENROLLED] = "refused", "written"
-    assert on_micropython.run(code).split() == said
+    assert on_micropython.run_code(code).split() == said
 
 
 def test_without_a_token_it_seeks_no_server_and_asks_for_nothing() -> None:
@@ -309,7 +309,7 @@ try:
 except errors.NotEnrolled as error:
     print(error)
 """
-    assert on_micropython.run(code).splitlines() == [
+    assert on_micropython.run_code(code).splitlines() == [
         "kitchen {'node': 'kitchen'} to make it a node: triseal node provision",
         "there is no token in its settings",
     ]

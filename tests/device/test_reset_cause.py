@@ -34,10 +34,10 @@ ROWS = (
 
 @pytest.mark.parametrize(("sentence", "names", "cause", "word"), ROWS, ids=[row[0] for row in ROWS])
 def test_each_port_has_its_word(sentence: str, names: str, cause: int, word: str) -> None:
-    assert on_micropython.run(BOARD % (names, cause)).strip() == word, sentence
+    assert on_micropython.run_code(BOARD % (names, cause)).strip() == word, sentence
 
 
 @pytest.mark.parametrize("machine", ["None", "object()"])
 def test_a_port_that_says_nothing(machine: str) -> None:
     code = f"from nlsm import board\nboard.machine = {machine}\nprint(board.reset_cause())"
-    assert on_micropython.run(code).strip() == "unknown"
+    assert on_micropython.run_code(code).strip() == "unknown"

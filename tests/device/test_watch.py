@@ -129,12 +129,12 @@ RETRIES: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "then"), RETRIES, ids=[row[0] for row in RETRIES])
 def test_who_has_failed_is_started_again(sentence: str, code: str, then: str) -> None:
-    assert on_micropython.run(WATCH + FAILED + code).split() == then.split(), sentence
+    assert on_micropython.run_code(WATCH + FAILED + code).split() == then.split(), sentence
 
 
 @pytest.mark.parametrize(("sentence", "code", "then"), ROWS, ids=[row[0] for row in ROWS])
 def test_watch(sentence: str, code: str, then: str) -> None:
-    assert on_micropython.run(WATCH + code).split() == then.split(), sentence
+    assert on_micropython.run_code(WATCH + code).split() == then.split(), sentence
 
 
 ADMIT = """
@@ -151,7 +151,7 @@ for failure in (MemoryError("short"), RuntimeError("deep"), errors.NoTrustedTime
 
 
 def test_what_can_not_be_checked_does_not_run_and_ends_no_other() -> None:
-    assert on_micropython.run(WATCH + ADMIT).splitlines() == [
+    assert on_micropython.run_code(WATCH + ADMIT).splitlines() == [
         "failed MemoryError short",
         "failed RuntimeError deep",
         "waiting-for-time no-trusted-time ",
@@ -180,7 +180,7 @@ loader.load({{"a": one}}, one)
 print(one.main, len(one.tasks), len(one.grants), one.stopped_at > 0)
 print(sys.path == before, "app" in sys.modules, tasks._state[1])
 """
-    assert on_micropython.run(code).splitlines() == [then, "True False None"]
+    assert on_micropython.run_code(code).splitlines() == [then, "True False None"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ one.grants = ("log",)
 running = runner.Runner(Node)
 loop.run(main(), lambda: None)
 """
-    assert on_micropython.run(code).split() == [*said.split(), "()", "True"]
+    assert on_micropython.run_code(code).split() == [*said.split(), "()", "True"]
 
 
 LOOP = """
@@ -252,7 +252,7 @@ agent.run(Node)
 
 def test_want_of_memory_ends_no_agent_and_each_look_feeds_the_watchdog() -> None:
     """Until its services are gone and nobody is at the other end, which on a board never is."""
-    assert on_micropython.run(WATCH + LOOP).splitlines() == [
+    assert on_micropython.run_code(WATCH + LOOP).splitlines() == [
         "begin",
         "fed 8",
         "triseal: out-of-memory: short",
@@ -287,7 +287,7 @@ console.Console.take = lambda line: print("console")
 
 def test_renewals_that_came_together_are_checked_in_turns_and_the_watchdog_is_fed_between() -> None:
     code = WATCH + LOOP.replace("agent.run(Node)", BATCH + "agent.run(Node)")
-    assert on_micropython.run(code).splitlines() == [
+    assert on_micropython.run_code(code).splitlines() == [
         "begin",
         "fed 8",
         "check a",
@@ -326,7 +326,7 @@ print(one.state, one.code, one.stuck())
 watch()
 watch(6)
 """
-    assert on_micropython.run(WATCH + code).splitlines() == [
+    assert on_micropython.run_code(WATCH + code).splitlines() == [
         "failed TypeError False",
         "a failed 0 1",
         "triseal: a does not stop, so the board is reset",
