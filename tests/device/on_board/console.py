@@ -3,7 +3,7 @@
 import binascii
 
 from fakes import Node as Bare
-from fakes import Ticks
+from fakes import Ticks  # noqa: F401 - rows use it
 
 from nlsm import answers, clock, console, duties, enrol, service  # noqa: F401 - rows use it
 from sealcore import errors, messages
@@ -81,7 +81,6 @@ heard = []
 Line.stdin = Line
 Line.buffer = Line
 console.sys = console.select = Line
-clock.time = Ticks
 answers.send = send
 duties.take = take
 enrol.prove = lambda node, nonce: nonce

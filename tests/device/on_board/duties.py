@@ -1,11 +1,10 @@
 """A link whose node tells each check, write and answer instead of making it."""
 
-from fakes import NOW, Ticks
+from fakes import NOW
 from fakes import Node as Bare
 from fakes import have as have_one
 
 from nlsm import (
-    clock,
     download,
     duties,
     enrol,
@@ -106,7 +105,6 @@ def check_time(peer, now):
     print("peer", now - NOW)
 
 
-clock.time = Ticks
 Node.clock.set(NOW, 0)
 trust.load = lambda: Own
 trust.changed = lambda: print("changed")
