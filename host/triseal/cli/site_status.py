@@ -14,6 +14,7 @@ import typer
 from triseal import database, request
 from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
+from triseal.site import manager
 from triseal.site.errors import NodeRetired
 from triseal.site.records import nodes, services
 from triseal.site.views import overview, placements
@@ -22,8 +23,8 @@ app = typer.Typer()
 
 _REFRESH_SECONDS = 2.0
 _CLEAR = "\x1b[H\x1b[2J"  # the cursor to the corner, and an empty screen
-_NARROW = ("node", "service", "due", "version", "state", "not_after", "why")
-_WIDE = (*_NARROW[:5], "restarts", "not_after", "grants", "why")
+_NARROW = ("node", "service", "due", "version", "state", "heard", "not_after", "why")
+_WIDE = (*_NARROW[:6], "restarts", "not_after", "grants", "why")
 
 
 class Width(enum.StrEnum):
@@ -93,13 +94,22 @@ def status(
     columns = _WIDE if width == Width.WIDE else _NARROW
     try:
         while True:
-            facts, trusted, places = _read(home_dir, *chosen)
+            now = manager.now()
+            facts, trusted, places = _read(home_dir, now, *chosen)
             if as_json:
-                output.facts(facts | {"trusted": trusted, "services": places}, as_json=True)
+                shown = [_facts(place) for place in places]
+                output.facts(facts | {"trusted": trusted, "services": shown}, as_json=True)
                 return
             if watch and sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
-            _show(facts, trusted, places, columns, "none of these" if any(chosen) else None)
+            output.facts(facts, as_json=False)
+            typer.echo()
+            kinds = ("kind", "name", "fingerprint")
+            output.table(trusted, kinds, as_json=False, empty="trusts nobody")
+            typer.echo()
+            rows = [_facts(place) | {"heard": _ago(place.heard_at, now)} for place in places]
+            empty = "none of these" if any(chosen) else "nothing deployed"
+            output.table(rows, columns, as_json=False, empty=empty)
             if not watch:
                 return
             time.sleep(_REFRESH_SECONDS)
@@ -109,8 +119,8 @@ def status(
 
 
 def _read(
-    home_dir: Path | None, only_nodes: list[str], only_services: list[str], failed: bool
-) -> tuple[dict[str, object], list[output.Facts], list[output.Facts]]:
+    home_dir: Path | None, now: int, only_nodes: list[str], only_services: list[str], failed: bool
+) -> tuple[dict[str, object], list[output.Facts], list[placements.PlaceFacts]]:
     """Read facts about the site, the trusted keys, and the chosen places.
 
     Raises:
@@ -122,9 +132,9 @@ def _read(
                 nodes.get(connection, name)
         for name in only_services:
             services.get(connection, name)
-        places: list[output.Facts] = [
-            _place(place)
-            for place in placements.places(connection)
+        places = [
+            place
+            for place in placements.places(connection, now)
             if (not only_nodes or place.node in only_nodes)
             and (not only_services or place.service in only_services)
             and not (failed and place.as_due())
@@ -143,21 +153,7 @@ def _read(
     return facts, trusted, places
 
 
-def _show(
-    facts: output.Facts,
-    trusted: list[output.Facts],
-    places: list[output.Facts],
-    columns: tuple[str, ...],
-    empty: str | None,
-) -> None:
-    output.facts(facts, as_json=False)
-    typer.echo()
-    output.table(trusted, ("kind", "name", "fingerprint"), as_json=False, empty="trusts nobody")
-    typer.echo()
-    output.table(places, columns, as_json=False, empty=empty or "nothing deployed")
-
-
-def _place(place: placements.PlaceFacts) -> output.Facts:
+def _facts(place: placements.PlaceFacts) -> dict[str, object]:
     return {
         "node": place.node,
         "service": place.service,
@@ -165,8 +161,20 @@ def _place(place: placements.PlaceFacts) -> output.Facts:
         "due": place.due,
         "version": place.version,
         "state": place.state,
+        "heard_at": output.time(place.heard_at),
         "why": place.why,
         "not_after": output.time(place.not_after),
         "grants": place.grants,
         "restarts": place.restarts,
     }
+
+
+def _ago(heard_at: int | None, now: int) -> str | None:
+    """Say how old a state is, with one unit of time."""
+    if heard_at is None:
+        return None
+    seconds = max(0, now - heard_at)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"

@@ -76,7 +76,7 @@ class Fleet(Manager):
     def places(self) -> list[PlaceFacts]:
         """Return every service on every node: its grants, its state, the end of its seals."""
         with database.reading(self.engine) as connection:
-            return placements.places(connection)
+            return placements.places(connection, self._clock())
 
     def add_package(self, path: Path, *, hold: bool = False) -> str:
         """Take in a package that a Store has countersigned.

@@ -70,11 +70,11 @@ def test_the_table_is_narrow_unless_a_wide_one_is_wanted(settled: Commands) -> N
     settled.run("site", "deploy", "kitchen", "thermo")
     narrow = settled.run("site", "status").splitlines()
     assert narrow[-2:] == [
-        "node\tservice\tdue\tversion\tstate\tnot_after\twhy",
-        "kitchen\tthermo\t1.0\t-\t-\t-\t-",
+        "node\tservice\tdue\tversion\tstate\theard\tnot_after\twhy",
+        "kitchen\tthermo\t1.0\t-\t-\t-\t-\t-",
     ]
     wide = settled.run("site", "status", "-o", "wide").splitlines()
-    assert wide[-2] == "node\tservice\tdue\tversion\tstate\trestarts\tnot_after\tgrants\twhy"
+    assert wide[-2] == "node\tservice\tdue\tversion\tstate\theard\trestarts\tnot_after\tgrants\twhy"
     assert "none of these" not in settled.run("site", "status", "--failed")
 
 

@@ -22,7 +22,7 @@ from triseal.sim.parameters import Parameters
 from triseal.sim.plan import Wish
 from triseal.site.home import Founding
 from triseal.site.server.limits import Limits
-from triseal.site.server.metrics import Metrics
+from triseal.site.server.metrics import Figures, Metrics
 from triseal.site.server.process import Options
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,7 +98,7 @@ def test_a_page_without_its_marks_is_refused() -> None:
 
 
 def test_metrics() -> None:
-    text = Metrics().text(None, {}).decode()
+    text = Metrics().text(Figures(None, 0, {})).decode()
     kinds = dict(re.findall(r"^# TYPE (triseal_\w+) (\w+)$", text, re.MULTILINE))
     table = {
         row[0].strip("`").partition("{")[0]: row[1] for row in rows(REFERENCE, "## Metrics")[1:]

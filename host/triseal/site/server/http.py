@@ -16,10 +16,9 @@ from sqlalchemy import Connection, func, select
 
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.records import tables
-from triseal.site.server.metrics import Metrics
+from triseal.site.server.metrics import Figures, Metrics
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
-from triseal.site.server.signing.task import Snapshot
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _FOLLOWER_LINES = 256
@@ -61,8 +60,8 @@ def app(
 
     @pages.get("/metrics")
     async def page() -> Response:
-        expiry, silent = await pipeline.read(_figures)
-        return Response(metrics.text(expiry, silent), media_type=_TEXT)
+        read = await pipeline.read(lambda snapshot: figures(snapshot.connection, snapshot.now))
+        return Response(metrics.text(read), media_type=_TEXT)
 
     @pages.get("/nodes")
     async def connected() -> list[str]:
@@ -102,23 +101,33 @@ async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
         connection.unfollow(queue)
 
 
-def _figures(snapshot: Snapshot) -> tuple[int | None, dict[str, int]]:
-    """Return the seconds to the next expiry, and the seconds since each node was heard."""
-    expiry = _next_expiry(snapshot.connection)
+def figures(connection: Connection, now: int) -> Figures:
+    """Read what the page for Prometheus says about seals and nodes.
+
+    Args:
+        connection: any transaction.
+        now: the time, Unix seconds.
+    """
     table = tables.nodes.c
-    rows = snapshot.connection.execute(
-        select(table.name, table.heard_at).where(table.heard_at.is_not(None))
-    )
-    silent = {row.name: snapshot.now - row.heard_at for row in rows}
-    return None if expiry is None else expiry - snapshot.now, silent
+    query = select(table.name, table.heard_at)
+    rows = connection.execute(query.where(table.heard_at.is_not(None), table.retired_at.is_(None)))
+    silent = {row.name: now - row.heard_at for row in rows}
+    ends = _ends(connection)
+    left = [end - now for end in ends if end >= now]
+    return Figures(min(left, default=None), len(ends) - len(left), silent)
 
 
-def _next_expiry(connection: Connection) -> int | None:
+def _ends(connection: Connection) -> list[int]:
+    """Return when the newest seal of each assigned service ends, on nodes that are not retired and
+    as far as one was sealed.
+    """
     seals, assigned = tables.seals.c, tables.assignments.c
     here = (seals.node == assigned.node) & (seals.service == assigned.service)
     newest = select(func.max(seals.not_after)).where(here).scalar_subquery()
-    first = connection.execute(select(func.min(newest)).select_from(tables.assignments)).scalar()
-    return None if first is None else int(first)
+    nodes = tables.nodes.c
+    present = select(nodes.name).where(nodes.retired_at.is_(None))
+    found = connection.scalars(select(newest).where(assigned.node.in_(present)))
+    return [end for end in found if end is not None]
 
 
 class PagesServer(uvicorn.Server):

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class Figures(NamedTuple):
+    """What the database says at the moment of a scrape.
+
+    Attributes:
+        expiry: seconds until the first of the newest seals that are valid ends; None if none is.
+        ended: number of assigned services whose newest seal is no longer valid.
+        silent: seconds since each node that is not retired was heard, by node.
+    """
+
+    expiry: float | None
+    ended: int
+    silent: Mapping[str, float]
 
 
 class Metrics:
@@ -48,7 +63,12 @@ class Metrics:
         )
         self._expiry = Gauge(
             "triseal_next_expiry_seconds",
-            "Seconds until the first service has no valid seal any more.",
+            "Seconds until the next service has no valid seal any more.",
+            registry=self._registry,
+        )
+        self._ended = Gauge(
+            "triseal_ended_services",
+            "Assigned services on nodes that have no valid seal any more.",
             registry=self._registry,
         )
         self._silent = Gauge(
@@ -76,15 +96,15 @@ class Metrics:
         """
         return self._registry.get_sample_value(name, dict(labels)) or 0.0
 
-    def text(self, expiry: float | None, silent: Mapping[str, float]) -> bytes:
+    def text(self, figures: Figures) -> bytes:
         """Make the page for Prometheus, as UTF-8 bytes.
 
         Args:
-            expiry: seconds until the next expiry; None if nothing has been sealed.
-            silent: seconds since each node was heard, by node.
+            figures: what the database says now.
         """
-        self._expiry.set(float("nan") if expiry is None else expiry)
+        self._expiry.set(float("nan") if figures.expiry is None else figures.expiry)
+        self._ended.set(figures.ended)
         self._silent.clear()
-        for node, seconds in silent.items():
+        for node, seconds in figures.silent.items():
             self._silent.labels(node).set(seconds)
         return generate_latest(self._registry)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select
 
-from triseal.site.records import ledger, reports, services, tables
+from triseal.site.records import holdings, ledger, node_clocks, reports, services, tables
 from triseal.site.records.placement import Place
 from triseal.site.rules import grants, guarantee
+
+ENDED = "ended"
+
+
+class _Newest(NamedTuple):
+    """The end of the newest seal of a place, Unix seconds, and the longest validity, seconds."""
+
+    not_after: int
+    lifetime: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,9 @@ class PlaceFacts:
         version: the version that the node has reported; None before it reported one.
         grants: the grants, sorted.
         state: the state that the node has reported, "sent" before it reported one; None if no seal
-            was sent.
+            was sent. ENDED once the last seal that the node can have is no longer valid: then the
+            service does not run, whatever the node said before.
+        heard_at: when the node reported this state, Unix seconds; None before it reported one.
         why: code and detail of an error that the node reported, if that is its newest report, or of
             its refusal of the desired state.
         not_after: end of the newest seal, Unix seconds; None if there was none.
@@ -38,6 +49,7 @@ class PlaceFacts:
     version: str | None
     grants: tuple[str, ...]
     state: str | None
+    heard_at: int | None
     why: str | None
     not_after: int | None
     restarts: int
@@ -47,20 +59,27 @@ class PlaceFacts:
         return self.state == "running" and self.version == self.due and self.why is None
 
 
-def places(connection: Connection) -> list[PlaceFacts]:
+def places(connection: Connection, now: int) -> list[PlaceFacts]:
     """Return every service on every node that is assigned or may still run, sorted by node.
 
     Args:
         connection: any transaction.
+        now: the time, Unix seconds.
     """
     newest = _newest(connection)
+    retired = set(
+        connection.scalars(
+            select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_not(None))
+        )
+    )
     told = {
         Place(row.node, row.service): row for row in connection.execute(select(tables.holdings))
     }
     due = _due(connection)
     return [
-        _place(connection, place, told.get(place), due.get(place), newest.get(place))
+        _place(connection, place, told.get(place), due.get(place), newest.get(place), now)
         for place in guarantee.places_of(connection)
+        if place.node not in retired or not _has_ended(connection, place, newest.get(place), now)
     ]
 
 
@@ -86,9 +105,17 @@ def others(service: str) -> Place:
 
 
 def _place(
-    connection: Connection, place: Place, told: Row[Any] | None, due: str | None, until: int | None
+    connection: Connection,
+    place: Place,
+    told: Row[Any] | None,
+    due: str | None,
+    newest: _Newest | None,
+    now: int,
 ) -> PlaceFacts:
     has = ledger.content_of(connection, told.serial) if told else None
+    state = told.state if told else None
+    if state and state != holdings.SENT and _has_ended(connection, place, newest, now):
+        state = ENDED
     return PlaceFacts(
         node=place.node,
         service=place.service,
@@ -96,11 +123,22 @@ def _place(
         due=due,
         version=str(has.service_version) if has else None,
         grants=grants.effective(connection, place.service, place.node),
-        state=told.state if told else None,
+        state=state,
+        heard_at=(told.told_at or None) if told else None,
         why=_why(connection, place, told),
-        not_after=until,
+        not_after=newest.not_after if newest else None,
         restarts=told.restarts if told else 0,
     )
+
+
+def _has_ended(connection: Connection, place: Place, newest: _Newest | None, now: int) -> bool:
+    """Tell whether no seal of a place is valid any more, also by a node's clock that is late."""
+    if newest is None:
+        return True
+    if now <= newest.not_after:  # spares a query for most places
+        return False
+    lag = node_clocks.of(connection, place.node)
+    return now > newest.not_after + lag.adds(newest.not_after, newest.lifetime)
 
 
 def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | None:
@@ -126,8 +164,9 @@ def _due(connection: Connection) -> dict[Place, str]:
     return due
 
 
-def _newest(connection: Connection) -> dict[Place, int]:
+def _newest(connection: Connection) -> dict[Place, _Newest]:
     seals = tables.seals.c
-    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"))
+    longest = func.max(seals.not_after - seals.not_before).label("lifetime")
+    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"), longest)
     rows = connection.execute(query.group_by(seals.node, seals.service))
-    return {Place(row.node, row.service): row.until for row in rows}
+    return {Place(row.node, row.service): _Newest(row.until, row.lifetime) for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_what_a_node_starts_by_itself_is_counted_and_shown(world: LinkWorld) -> 
 
 def shown(world: LinkWorld) -> placements.PlaceFacts:
     with database.reading(world.manager.engine) as connection:
-        (found,) = [one for one in placements.places(connection) if one.service == "thermo"]
+        now = int(time.time())
+        (found,) = [one for one in placements.places(connection, now) if one.service == "thermo"]
         return found
 
 

@@ -1,0 +1,115 @@
+"""The site shows what follows from its knowledge and from the time when it was heard: after the end
+of a seal nothing runs, whatever the node said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.site_world import World
+from triseal import database
+from triseal.site.records import ledger, node_clocks
+from triseal.site.records.placement import Place
+from triseal.site.server import http
+from triseal.site.server.metrics import Figures
+from triseal.site.views.placements import PlaceFacts, places
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Two nodes that run a service, as they have said."""
+    with World(tmp_path / "site") as made:
+        made.manager.add_service(made.package())
+        for node in ("hall", "kitchen"):
+            made.add_node(node)
+            made.manager.assign(node, "thermo")
+            seal(made, node)
+        yield made
+
+
+def seal(world: World, node: str) -> None:
+    """A node takes a fresh seal and reports that its service runs."""
+    made = world.manager.deployment(node, "thermo")
+    serial = ledger.serial_bytes(made.seal.serial)
+    world.manager.heard(node, {"thermo": (serial, "running")}, 1)
+
+
+def shown(world: World) -> dict[str, PlaceFacts]:
+    with database.reading(world.manager.engine) as connection:
+        return {one.node: one for one in places(connection, world.now)}
+
+
+def last_moment(world: World, node: str) -> int:
+    """The last second in which the newest seal of a node may be valid by the node's own clock."""
+    with database.reading(world.manager.engine) as connection:
+        until, lifetime = ledger.newest_expiry(connection, Place(node, "thermo"))
+        return until + node_clocks.of(connection, node).adds(until, lifetime)
+
+
+def test_what_a_node_said_counts_until_its_seal_has_ended(world: World) -> None:
+    heard = world.now
+    world.now = last_moment(world, "hall")
+    assert {one.state for one in shown(world).values()} == {"running"}
+    assert {one.heard_at for one in shown(world).values()} == {heard}
+    world.now += 1
+    assert {one.state for one in shown(world).values()} == {"ended"}
+    assert not any(one.as_due() for one in shown(world).values())
+    seal(world, "hall")
+    found = shown(world)
+    assert (found["hall"].state, found["kitchen"].state) == ("running", "ended")
+    assert found["hall"].heard_at == world.now
+
+
+def test_a_node_whose_clock_is_late_may_run_for_longer(world: World) -> None:
+    ended = last_moment(world, "hall") + 1
+    with database.writing(world.manager.engine) as connection:
+        node_clocks.note(connection, "hall", 100, world.now)
+    world.now = ended
+    assert {node: one.state for node, one in shown(world).items()} == {
+        "hall": "running",
+        "kitchen": "ended",
+    }
+    world.now = last_moment(world, "hall") + 1
+    assert shown(world)["hall"].state == "ended"
+
+
+def test_a_retired_node_is_shown_until_its_last_seal_has_ended(world: World) -> None:
+    world.manager.retire("hall")
+    world.now = last_moment(world, "hall")
+    assert shown(world)["hall"].state == "running"
+    world.now += 1
+    assert list(shown(world)) == ["kitchen"]
+
+
+def test_a_node_that_was_only_sent_a_seal_has_said_nothing(world: World) -> None:
+    world.add_node("attic")
+    world.manager.assign("attic", "thermo")
+    world.manager.deployment("attic", "thermo")
+    found = shown(world)["attic"]
+    assert (found.state, found.heard_at, found.version) == ("sent", None, None)
+
+
+def figures(world: World) -> Figures:
+    with database.reading(world.manager.engine) as connection:
+        return http.figures(connection, world.now)
+
+
+def test_metrics_count_what_has_ended_and_forget_who_is_retired(world: World) -> None:
+    world.now += 10
+    assert figures(world) == Figures(world.manager.lifetime - 10, 0, {"hall": 10, "kitchen": 10})
+    world.now += world.manager.lifetime
+    seal(world, "kitchen")
+    found = figures(world)
+    assert (found.expiry, found.ended) == (world.manager.lifetime, 1)
+    world.manager.retire("hall")
+    found = figures(world)
+    assert (found.expiry, found.ended, list(found.silent)) == (
+        world.manager.lifetime,
+        0,
+        ["kitchen"],
+    )
+    world.now += 2 * world.manager.lifetime
+    assert (figures(world).expiry, figures(world).ended) == (None, 1)
