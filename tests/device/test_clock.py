@@ -6,112 +6,53 @@ import pytest
 
 from tests.device import on_micropython
 
-# Ticks that pass when a row says so, counted as boards count them.
-CLOCK = """
-import time
-from nlsm import clock
-from sealcore import errors
-
-PERIOD = 1 << 30  # of a board's counter: 12.4 days
-HALF = PERIOD // 2 + 1000  # more than half of that: a negative difference
-
-class Ticks:
-    now = 0
-    def ticks_diff(one, other):
-        return (one - other + PERIOD // 2) % PERIOD - PERIOD // 2
-    def ticks_add(ticks, more):
-        return (ticks + more) % PERIOD
-    def ticks_ms():
-        return Ticks.now % PERIOD
-
-clock.time = Ticks
-T = 1795363200
-c = clock.Clock(T)
-
-def after(*steps):
-    found = ""
-    for ms in steps:
-        Ticks.now += ms
-        try:
-            found += " %d" % (c.now() - T)
-        except errors.NoTrustedTime:
-            found += " none"
-    print(found)
-
-def told(seconds, passed=0):
-    try:
-        c.set(T + seconds, passed)
-    except errors.Rollback:
-        print("rollback")
-
-def answered(q, *steps):
-    for ms in steps:
-        Ticks.now += ms
-        try:
-            print(len(q.answered()[0]), end=" ")
-        except errors.BadMessage:
-            print("refused", end=" ")
-"""
-
-# (what happens to a clock c; the seconds since T that it then shows)
+# (what happens to a clock c; the seconds since NOW that it then shows)
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("without an answer there is no time", "c = clock.Clock(T)\nafter(0, 5000)", "none none"),
+    ("without an answer there is no time", "c = clock.Clock(NOW)\nafter(0, 5000)", "none none"),
     ("it moves on, however often it is asked", "told(0)\nafter(700, 700, 700, 900)", "1 2 3 3"),
     ("it is the latest that the answer can mean", "told(0, 1500)\nafter(0, 500, 1)", "2 2 3"),
     ("the floor is a time like any other", "told(0)", ""),
     ("a second before the floor is none", "told(-1)\nafter(0)", "rollback none"),
     ("what it was told is the new floor", "told(50)\ntold(49)\nafter(0)", "rollback 50"),
-    ("it goes on from what was signed", "told(0)\nc.rise(T + 9)\nafter(0, 999, 2)", "9 10 11"),
-    ("with the time that has passed until then", "told(0)\nTicks.now += 5000\nc.rise(T + 2)\n"
+    ("it goes on from what was signed", "told(0)\nc.rise(NOW + 9)\nafter(0, 999, 2)", "9 10 11"),
+    ("with the time that has passed until then", "told(0)\nTicks.now += 5000\nc.rise(NOW + 2)\n"
      "after(0, 1000)", "5 6"),
-    ("what was signed before is nothing new", "told(9)\nc.rise(T + 8)\nafter(0)", "9"),
-    ("a floor does not fall", "c.rise(T + 9)\nc.rise(T)\ntold(8)", "rollback"),
+    ("what was signed before is nothing new", "told(9)\nc.rise(NOW + 8)\nafter(0)", "9"),
+    ("a floor does not fall", "c.rise(NOW + 9)\nc.rise(NOW)\ntold(8)", "rollback"),
     ("it goes back where the site says so", "told(0)\nTicks.now += 60000\ntold(55)\nafter(0)",
      "55"),
-    ("but not before what was signed", "told(0)\nTicks.now += 60000\nc.rise(T + 56)\ntold(55)\n"
+    ("but not before what was signed", "told(0)\nTicks.now += 60000\nc.rise(NOW + 56)\ntold(55)\n"
      "after(0)", "rollback 60"),
-    ("what was signed does not begin it", "c.rise(T + 9)\nafter(0)\nprint(c.known())", "none 0"),
-    ("the site is told what it has told", "told(7)\nprint(c.known() - T)", "7"),
-    ("but not what grace counts", "c = clock.Clock(T, 3)\nafter(1000)\nprint(c.known())", "1 0"),
-    ("grace begins at the floor and ends", "c = clock.Clock(T, 3)\nafter(0, 2999, 1, 0)",
+    ("what was signed does not begin it", "c.rise(NOW + 9)\nafter(0)\nprint(c.known())", "none 0"),
+    ("the site is told what it has told", "told(7)\nprint(c.known() - NOW)", "7"),
+    ("but not what grace counts", "c = clock.Clock(NOW, 3)\nafter(1000)\nprint(c.known())", "1 0"),
+    ("grace begins at the floor and ends", "c = clock.Clock(NOW, 3)\nafter(0, 2999, 1, 0)",
      "0 2 none none"),
-    ("grace ends where nobody asked for long", "c = clock.Clock(T, 3)\nafter(9000, 0)",
+    ("grace ends where nobody asked for long", "c = clock.Clock(NOW, 3)\nafter(9000, 0)",
      "none none"),
-    ("grace that has ended stays so", "c = clock.Clock(T, 3)\nafter(3000)\nc.rise(T + 9)\n"
+    ("grace that has ended stays so", "c = clock.Clock(NOW, 3)\nafter(3000)\nc.rise(NOW + 9)\n"
      "after(0)", "none none"),
-    ("told, it needs no grace", "c = clock.Clock(T, 3)\ntold(0)\nafter(9000)", "9"),
+    ("told, it needs no grace", "c = clock.Clock(NOW, 3)\ntold(0)\nafter(9000)", "9"),
     ("not asked for a week, it knows", "told(0)\nafter(HALF, 0, 1000)", "536872 536872 536873"),
     ("ticks come round", "told(0)\nafter(*[86400000] * 40)",
      " ".join(str(day * 86400) for day in range(1, 41))),
-    ("at any moment", "Ticks.now += PERIOD - 1500\ntold(0)\nafter(1000, 1000, 1000)", "1 2 3"),
-    ("nor do they give grace again", "c = clock.Clock(T, 1 << 20)\nafter(1000, HALF, HALF)",
+    ("at any moment", "Ticks.now += Ticks.PERIOD - 1500\ntold(0)\nafter(1000, 1000, 1000)",
+     "1 2 3"),
+    ("nor do they give grace again", "c = clock.Clock(NOW, 1 << 20)\nafter(1000, HALF, HALF)",
      "1 536872 none"),
     ("a question is answered once", "answered(clock.Question(), 30000, 0)", "16 refused"),
     ("and not late", "answered(clock.Question(), 30001)", "refused"),
     ("nor half a round of ticks later", "answered(clock.Question(), HALF)", "refused"),
-    ("nor a whole one later", "q = clock.Question()\nTicks.now += PERIOD // 2\nc.known()\n"
-     "answered(q, PERIOD // 2)", "refused"),
+    ("nor a whole one later", "q = clock.Question()\nTicks.now += Ticks.PERIOD // 2\nc.known()\n"
+     "answered(q, Ticks.PERIOD // 2)", "refused"),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(("sentence", "code", "shown"), ROWS, ids=[row[0] for row in ROWS])
 def test_time(sentence: str, code: str, shown: str) -> None:
-    assert on_micropython.run_code(CLOCK + code).split() == shown.split(), sentence
-
-
-DRAWS = """
-from nlsm import clock
-class Stuck:
-    def urandom(count):
-        return b"\\xff" * count
-%s
-nonces = set()
-for _ in range(100):
-    nonces.add(clock.Question().nonce)
-print(len(nonces), {len(one) for one in nonces}, len(clock.draw(4)))
-"""
+    assert on_micropython.run("clocks", code).split() == shown.split(), sentence
 
 
 @pytest.mark.parametrize("source", ["", "clock.os = Stuck"])
 def test_no_nonce_is_drawn_twice_even_where_random_numbers_are_stuck(source: str) -> None:
-    assert on_micropython.run_code(DRAWS % source) == "100 {16} 4\n"
+    assert on_micropython.run("nonces", f"{source}\ndraw()") == "100 {16} 4\n"
