@@ -6,35 +6,6 @@ import pytest
 
 from tests.device import on_micropython
 
-BUS = """
-import asyncio
-from nlsm import bus, service
-from sealcore import errors
-b = bus.Bus()
-x, y = service.Service('x'), service.Service('y')
-x.grants = y.grants = ('some',)
-
-def said(act):
-    try:
-        act()
-        print("done")
-    except (TypeError, errors.SealError) as error:
-        print(type(error).__name__)
-
-def heard(*subscriptions):
-    async def all_of(one):
-        while True:
-            topic, value = await one.__anext__()
-            print(topic + "=" + repr(value))
-    async def for_a_while():
-        tasks = [asyncio.create_task(all_of(one)) for one in subscriptions]
-        for _ in range(20):
-            await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-    asyncio.run(for_a_while())
-"""
-
 # (what is done, what shows)
 ROWS: tuple[tuple[str, str, str], ...] = (
     (
@@ -127,4 +98,4 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "shown"), ROWS, ids=[row[0] for row in ROWS])
 def test_the_bus(sentence: str, code: str, shown: str) -> None:
-    assert on_micropython.run_code(BUS + code).split() == shown.split(), sentence
+    assert on_micropython.run("bus", code).split() == shown.split(), sentence

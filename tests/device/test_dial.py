@@ -9,47 +9,6 @@ import pytest
 
 from tests.device import on_micropython
 
-DIAL = """
-import asyncio
-import time
-from nlsm import clock, dial
-
-class Ticks:
-    now = (1 << 29) - 500  # they wrap on the way
-    ticks_diff = time.ticks_diff
-    ticks_add = time.ticks_add
-    def ticks_ms():
-        return Ticks.now & time.ticks_add(0, -1)
-
-class Node:
-    settings = {}
-    services = {}
-
-class Enough(BaseException):
-    pass
-
-class Dial(dial.Dial):
-    async def _serve(self):
-        self.greeted, lasted = PLAYS.pop(0)
-        Ticks.now += lasted
-        raise OSError
-    def say(self, code, error):
-        pass
-    def _draw(self, name, *values):
-        return 0
-    def _pause(self, attempt):
-        print(attempt, end=" ")
-        if not PLAYS:
-            raise Enough
-        return 0
-
-clock.time = Ticks
-PLAYS = %r
-try:
-    asyncio.run(Dial(Node).run())
-except Enough:
-    pass
-"""
 NO_ANSWER, BRIEF, STEADY = (False, 30000), (True, 9999), (True, 10000)
 DAYS = (True, 10 * 86400 * 1000)  # the counter of ticks has gone half round
 
@@ -67,26 +26,8 @@ ROWS: tuple[tuple[str, list[tuple[bool, int]], str], ...] = (
 def test_failures_in_a_row_are_counted(
     sentence: str, plays: list[tuple[bool, int]], attempts: str
 ) -> None:
-    assert on_micropython.run_code(DIAL % (plays,)).split() == attempts.split(), sentence
-
-
-CONNECT = """
-import asyncio
-import socket
-from nlsm import secure
-
-async def main():
-    class Sockets:
-        SOCK_STREAM = socket.SOCK_STREAM
-        socket = socket.socket
-        def getaddrinfo(host, port, *_):
-            return [socket.getaddrinfo("127.0.0.1", port)[0] for port in PORTS]
-    secure.socket = Sockets
-    one = await secure.connect(("site.example", 1), TURN, 8)
-    one.setblocking(True)
-    print(one.read(5).decode())
-    one.close()
-"""
+    code = f"play(*{plays!r})"
+    assert on_micropython.run("dial", code).split() == attempts.split(), sentence
 
 
 def closed() -> int:
@@ -133,6 +74,4 @@ def test_all_addresses_of_a_name_are_tried(
 ) -> None:
     servers = {name: Greeter(b"hi, " + name.encode()) for name in "AB"}
     ports = [servers[name].port if name in servers else closed() for name in places]
-    code = CONNECT.replace("PORTS", repr(ports)).replace("TURN", str(turn))
-    ran = code + "\ntry:\n    asyncio.run(main())\nexcept OSError:\n    print('refused')\n"
-    assert on_micropython.run_code(ran).strip() == said, sentence
+    assert on_micropython.run("addresses", arguments=[turn, *ports]).strip() == said, sentence

@@ -6,45 +6,6 @@ import pytest
 
 from tests.device import on_micropython
 
-FINISH = """
-from nlsm import installer, recovery, service
-
-class Task:
-    def __init__(self, done):
-        self._done = done
-    def done(self):
-        return self._done
-    def cancel(self):
-        pass
-
-class Node:
-    services = {}
-    def check():
-        print("check")
-
-class Link:
-    def report(one):
-        print("report", one.name, len(one.serial))
-
-def have(name, then, done):
-    one = Node.services[name] = service.Service(name)
-    one.serial, one.offered = b"s" * 16, b"new"
-    one.tasks = [Task(done)]
-    one.then = then
-
-Node.link = Link
-recovery.drop = lambda name: print("drop", name)
-recovery.swap = lambda name, checked: print("swap", name, checked)
-
-def finish():
-    installer.finish(Node)
-    print([(name, Node.services[name].then) for name in sorted(Node.services)])
-
-def full(name, checked):
-    recovery.swap = lambda name, checked: print("swap", name, checked)
-    raise OSError(28)
-"""
-
 # (what was stopped for what, and what is done then)
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("to remove it", "have('a', 'remove', True)\nfinish()", "drop a report a 0 check []"),
@@ -71,4 +32,4 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("sentence", "code", "done"), ROWS, ids=[row[0] for row in ROWS])
 def test_a_service_was_stopped(sentence: str, code: str, done: str) -> None:
-    assert on_micropython.run_code(FINISH + code).split() == done.split(), sentence
+    assert on_micropython.run("finish", code).split() == done.split(), sentence

@@ -273,43 +273,13 @@ def test_a_certificate_for_another_key_uses_nothing_up(line: Line) -> None:
 
 
 def test_until_then_it_hears_of_its_certificate_and_of_nothing_else() -> None:
-    code = """
-from nlsm import keystore, newcomer, recovery
-from sealcore import errors
-def write(path, data):
-    raise OSError
-recovery.make = len
-keystore.write = write
-for kind in range(20):
-    try:
-        newcomer.take(kind, (b"", "code"))
-    except errors.BadMessage:
-        print(kind, end=" ")
-    except errors.NotEnrolled:
-        print("refused", end=" ")
-    except OSError:
-        print("written", end=" ")
-"""
     said = [str(kind) for kind in range(20)]
     said[messages.REFUSED], said[messages.ENROLLED] = "refused", "written"
-    assert on_micropython.run_code(code).split() == said
+    assert on_micropython.run("newcomer").split() == said
 
 
 def test_without_a_token_it_seeks_no_server_and_asks_for_nothing() -> None:
-    code = """
-from nlsm import newcomer
-from sealcore import errors
-found = {"settings": {"node": "kitchen", "server": ["host", 1]}, "name": "unknown"}
-try:
-    newcomer.look(found)
-except errors.NotEnrolled as error:
-    print(found["name"], found["settings"], error)
-try:
-    newcomer.request()
-except errors.NotEnrolled as error:
-    print(error)
-"""
-    assert on_micropython.run_code(code).splitlines() == [
+    assert on_micropython.run("no_token").splitlines() == [
         "kitchen {'node': 'kitchen'} to make it a node: triseal node provision",
         "there is no token in its settings",
     ]
