@@ -30,11 +30,3 @@ def run(program: str, code: str = "", *, arguments: Sequence[object] = (), heap:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def run_code(code: str) -> str:
-    """What code prints that may import `nlsm` and `sealcore`; it must not fail."""
-    path = f"{_ROOT}/common:{_ROOT}/device:.frozen"
-    done = micropython.run(["-c", code], environment={"MICROPYPATH": path})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout

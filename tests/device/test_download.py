@@ -222,48 +222,10 @@ def test_what_is_no_service_is_not_fetched(
         assert not (directory / INCOMING).exists(), sentence
 
 
-FULL = """
-from nlsm import clock, download, installer, keystore, link, service
-from sealcore import errors, messages
-keystore.INCOMING = keystore.ROOT + "/incoming"
-class Full:
-    def write(self, data):
-        raise OSError(28)
-    close = lambda self: self.write(b"")
-class Node:
-    services = {}
-    clock = clock.Clock(1795363200, 600)
-class Said(link.Link):
-    def send(self, message):
-        kind, values = messages.parse(message)
-        print(kind, *values[2:] if kind == messages.FETCH else values[:1] + values[3:4])
-Node.link = l = Said(Node)
-l.greeted = True
-l.download = download.Download(l)
-download.open = lambda path, mode: Full() if "huge" in path and mode == "ab" else open(path, mode)
-for name, size in (("huge", 9000), ("lamp", 7)):
-    l.download.add(name, b"seal", [("app.py", size, bytes([size % 256] * 32))])
-l.download.take(bytes([40] * 32), 0, bytes(2048))
-print(keystore.names(keystore.INCOMING))
-def full(*_):
-    raise OSError(28)
-keystore.write = full
-l.download = download.Download(l)
-l.download.add("thermo", b"seal", [("app.py", 7, bytes(32))])
-print(l.download.queue)
-installer.verifier.check = lambda *_: None
-try:
-    installer.renew(Node, service.Service("lamp"), b"seal")
-except errors.TooLarge as error:
-    print(error.code)
-"""
-
-
 def test_what_the_flash_has_no_room_for_is_refused_once_and_leaves_its_room_to_the_next(
     tmp_path: Path,
 ) -> None:
-    root = f"from nlsm import keystore\nkeystore.ROOT = {str(tmp_path)!r}\n"
-    said = on_micropython.run_code(root + FULL)
+    said = on_micropython.run("no_room_download", arguments=[tmp_path])
     assert said.splitlines() == [
         f"{messages.FETCH} 2048",
         f"{messages.REPORT} huge too-large",
