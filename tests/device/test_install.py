@@ -15,6 +15,7 @@ from boards.provision import INCOMING, deliver, request_certificate
 from boards.virtual.board import VirtualBoard
 from tests.device.conftest import TICKER
 from tests.device.node import NAME, SERVICES, stage
+from tests.device.on_micropython import ON_BOARD
 from tests.device.site import Deployment, Site
 
 
@@ -287,25 +288,13 @@ def test_an_installed_service_is_there_after_the_board_was_cut_off_while_sending
 
 # Entropy.
 
-SOURCES = """
-import nlsm.enrol
-class Source:
-    state = 1
-    def urandom(count):
-        found = bytearray(count)
-        for i in range(count):
-            Source.state = (Source.state * 1664525 + 1013904223) & 0xFFFFFFFF
-            found[i] = %s
-        return bytes(found)
-nlsm.enrol.os = Source
-"""
-ALIKE = SOURCES % "Source.state >> 24"  # as from a generator that was seeded with a constant
+POOR = (ON_BOARD / "poor_source.py").read_text()
 
 
 @pytest.mark.parametrize("byte", ["255", "i & 1", "Source.state >> 24 & 0x11"])
 def test_no_key_is_made_of_poor_random_numbers(byte: str, board: Board, directory: Path) -> None:
     before = files(directory)
-    board.exec(SOURCES % byte)
+    board.exec(f"{POOR}byte = lambda i: {byte}\n")
     call = f"nlsm.enrol.request('hall-3', {secrets.token_bytes(32)!r})"
     assert refused(lambda: board.exec(call, 60.0)).startswith("WeakEntropy")
     assert files(directory) == before
@@ -314,7 +303,7 @@ def test_no_key_is_made_of_poor_random_numbers(byte: str, board: Board, director
 def test_a_key_is_made_of_more_than_the_boards_random_numbers(board: Board) -> None:
     made = set()
     for extra in (b"1" * 32, b"2" * 32):
-        board.exec(ALIKE)
+        board.exec(POOR)
         call = f"nlsm.enrol.request('hall-3', {extra!r})"
         made.add(board.exec(call, 60.0).split()[-1])
         board.remove("/triseal/incoming/node.key")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.device.conftest import ECHO, Start
 from tests.device.node import NAME, Node, by_name
+from tests.device.on_micropython import ON_BOARD
 from tests.device.site import Deployment, Site
 
 # Each row: what the service does, what it would need, and what no grant of these gives.
@@ -107,42 +108,14 @@ def until(holds: Callable[[], bool], node: Node) -> None:
         time.sleep(0.01)
 
 
-# What a service may find in what it was given, and all that leads on from there.
-LEADS = """\
-seen = []
-
-def walk(what, depth):
-    if depth and not any([what is one for one in seen]):
-        seen.append(what)
-        text = repr(what)
-        assert "hunter2" not in text and "others" not in text, text
-        for name in dir(what):
-            if name not in ("__class__", "__globals__"):
-                try:
-                    walk(getattr(what, name), depth - 1)
-                except AttributeError:
-                    pass
-
-async def main(ctx):
-    subscription = ctx.subscribe("a")
-    for what in (ctx, subscription, subscription.__anext__(), ctx.pin(1)):
-        walk(what, 5)
-    for one in (ctx.publish, ctx.subscribe, ctx.pin, ctx.config, ctx.log):
-        walk(one.__globals__, 2)
-    for name in ("_node", "_service", "_bus", "node", "service", "bus"):
-        assert not hasattr(ctx, name), name
-    assert ctx.config("unit") == "K"
-    ctx.log("walked %d" % len(seen))
-"""
-
-
 def test_nothing_leads_from_ctx_to_the_settings(
     start: Start, site: Site, spki: bytes, directory: Path
 ) -> None:
     path = directory / "flash/triseal/settings.json"
     path.write_text('{"wifi": ["home", "hunter2"], "config": {"unit": "K", "door": "others"}}')
     grants = ("log", "pin:1", "bus.subscribe:a", "config:unit")
-    node = start(site.deploy("one", LEADS.encode(), NAME, spki, grants=grants), heap="4m")
+    leads = (ON_BOARD / "leads.py").read_bytes()
+    node = start(site.deploy("one", leads, NAME, spki, grants=grants), heap="4m")
     node.start()
     while not (line := next(node.lines())).startswith("one: "):
         assert "failed" not in line

@@ -14,12 +14,12 @@ def full(*_):
 
 
 class Node(Bare):
-    """A node whose clock can not be read."""
+    """A node whose clock cannot be read."""
 
     services = {"a": service.Service("a")}
 
     class clock:  # noqa: N801 - an object with one function
-        """A clock that can not be read."""
+        """A clock that cannot be read."""
 
         now = full
 
