@@ -50,6 +50,21 @@ def test_a_map_names_every_module_once_and_no_other(page: str) -> None:
     assert there - set(named) == set(), "there, but not named"
 
 
+@pytest.mark.parametrize("suite", ["device", "hil"])
+def test_each_program_for_boards_is_run_by_a_test(suite: str) -> None:
+    folder = ROOT / "tests" / suite
+    programs = {path.stem for path in (folder / "on_board").glob("*.py")}
+    tests = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    run = {name for name in programs if re.search(rf'"{name}(\.py)?"', tests)}
+    sources = {name: (folder / "on_board" / f"{name}.py").read_text() for name in programs}
+    imported = {
+        name
+        for name in programs
+        if any(re.search(rf"^(import|from) {name}\b", source, re.M) for source in sources.values())
+    }
+    assert programs - run - imported == set()
+
+
 def test_what_the_maps_leave_out_holds_no_code() -> None:
     for folder in ("host/triseal", "device", "common", "tools/boards"):
         for path in (ROOT / folder).rglob("__init__.py"):
