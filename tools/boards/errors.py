@@ -48,21 +48,21 @@ class PortBusy(BoardError):
 
 
 class NotASerialPort(BoardError):
-    """The path exists, but nothing serial is behind it."""
+    """The path exists, but it is not a serial port."""
 
     code = "not-a-serial-port"
     advice = "Give the port of a board, for example /dev/ttyACM0 or virtual:NAME."
 
 
 class NoAnswer(BoardError):
-    """Nothing that speaks MicroPython's raw REPL answers."""
+    """No board with MicroPython's raw REPL answers."""
 
     code = "no-answer"
     advice = "Check that the board runs MicroPython, reset it and repeat."
 
 
 class BoardGone(BoardError):
-    """The port vanished in the middle."""
+    """The port vanished while it was in use."""
 
     code = "board-gone"
     advice = "Plug the board in again and repeat the command; it continues where it stopped."
@@ -111,17 +111,17 @@ class FlashReadOnly(DeviceFailed):
 
 
 class OutOfMemory(DeviceFailed):
-    """The board's heap is too small for what was asked."""
+    """The board's heap is too small for this operation."""
 
     code = "out-of-memory"
-    advice = "Reset the board and repeat; if it stays, the board is too small for this."
+    advice = "Reset the board and repeat; if the error stays, the board has too little memory."
 
 
 class VerifyFailed(BoardError):
-    """After writing, the board holds something else than was sent."""
+    """The file on the board differs from the data that was sent."""
 
     code = "verify-failed"
-    advice = "Repeat; if it stays, the board's flash is worn or its file system is damaged."
+    advice = "Repeat; if the error stays, the flash is worn or the file system is damaged."
 
 
 class UnsupportedFirmware(BoardError):
@@ -148,7 +148,7 @@ class CompileFailed(BoardError):
     """mpy-cross refused a source file."""
 
     code = "compile-failed"
-    advice = "Correct the file that the line names."
+    advice = "Correct the source file that the error names."
 
 
 class BadFolder(BoardError):
@@ -183,31 +183,31 @@ class NoFirmware(BoardError):
 
 
 class BadFirmware(BoardError):
-    """The file is no firmware for such a board."""
+    """The file is not firmware for this kind of board."""
 
     code = "bad-firmware"
     advice = "Download it again from micropython.org/download."
 
 
 class WrongHash(BoardError):
-    """The firmware is not the file whose hash was given."""
+    """The firmware file does not have the hash that was given."""
 
     code = "wrong-hash"
-    advice = "Download it again, or compare the hash with the one that its maker gives."
+    advice = "Download it again, or compare the hash with the one on its download page."
 
 
 class WrongChip(BoardError):
     """The firmware, the board and the request are not for the same chip."""
 
     code = "wrong-chip"
-    advice = "Take the firmware for this board; nothing was written."
+    advice = "Use the firmware for this board; nothing was written."
 
 
 class DoesNotFit(BoardError):
-    """The data for the flash is larger than its room."""
+    """The data does not fit into the flash."""
 
     code = "does-not-fit"
-    advice = "Take a board with more flash, or leave services out."
+    advice = "Use a board with more flash, or fewer services."
 
 
 class UnknownLayout(BoardError):
@@ -228,7 +228,7 @@ class OtherAgent(BoardError):
 
 
 class ForeignFiles(BoardError):
-    """The board has files that belong neither to the agent nor to the node nor to the port."""
+    """The board has files that the agent, the node and MicroPython do not use."""
 
     code = "foreign-files"
     advice = (
@@ -269,7 +269,7 @@ class NoEmulator(BoardError):
 
 
 class BadName(BoardError):
-    """This is no name for a virtual board."""
+    """A virtual board can't have this name."""
 
     code = "bad-board-name"
     advice = "Use letters, digits, dots, dashes and underscores, at most 64."
@@ -293,4 +293,4 @@ class WontStart(BoardError):
     """The virtual board's MicroPython ends before it reaches its file system."""
 
     code = "board-wont-start"
-    advice = "Give it a larger heap, or check the interpreter that MICROPYTHON names."
+    advice = "Give the board a larger heap, or check the interpreter that MICROPYTHON names."

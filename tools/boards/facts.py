@@ -70,7 +70,7 @@ class Facts(NamedTuple):
 
 
 def parse(printed: str) -> Facts:
-    """Read what `CODE` printed.
+    """Parse the output of `CODE`.
 
     Args:
         printed: the output of `CODE` on a board.

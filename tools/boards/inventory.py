@@ -1,4 +1,4 @@
-"""The files that may be on a board that becomes a node: the agent's, the node's own, and no others.
+"""Checks the files on a board that becomes a node: it may have only the agent's and its own files.
 
 MicroPython runs `boot.py` before the agent, and files in the root hide its own modules. So this
 module names every file that it does not know, and a person decides about it.
@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 
 def settle(board: Files, foreign: Foreign = "refuse") -> Found:
-    """Check that a board has no files that nobody knows.
+    """Check that a board has no foreign files.
 
     Args:
         board: with its agent stopped.

@@ -1,4 +1,4 @@
-"""Read the literals that a board prints: each is a value or one kind of error, whatever answers."""
+"""Read the literals that a board prints. Anything else that it prints raises DeviceFailed."""
 
 import binascii
 from typing import Any

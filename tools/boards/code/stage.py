@@ -1,4 +1,4 @@
-"""Carry the node's code onto a board: find it, compile it, copy what differs."""
+"""Bring the node's code to a board: find it, compile it, copy the files that differ."""
 
 import contextlib
 import functools

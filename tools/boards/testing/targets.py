@@ -20,7 +20,7 @@ _SWITCH_SECONDS = 30.0
 
 
 class Power(Protocol):
-    """Cuts a board's power and gives it back."""
+    """Switches a board's power off and on."""
 
     @abstractmethod
     def power_cut(self) -> None:

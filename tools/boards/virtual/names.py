@@ -25,7 +25,7 @@ def directory(name: str) -> Path:
 
 
 def resolve(port: str) -> str:
-    """Return the port to open for a port that a person wrote.
+    """Return the port to open for a port or name that a person has given.
 
     Args:
         port: `virtual:NAME`, or anything else, which is returned unchanged.

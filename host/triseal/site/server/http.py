@@ -102,7 +102,7 @@ async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
 
 
 def figures(connection: Connection, now: int) -> Figures:
-    """Read what the page for Prometheus says about seals and nodes.
+    """Read the figures about seals and nodes for the page for Prometheus.
 
     Args:
         connection: any transaction.
@@ -118,8 +118,9 @@ def figures(connection: Connection, now: int) -> Figures:
 
 
 def _ends(connection: Connection) -> list[int]:
-    """Return when the newest seal of each assigned service ends, on nodes that are not retired and
-    as far as one was sealed.
+    """Return the end of the newest seal of each assigned service on nodes that are not retired.
+
+    Services that were never sealed are left out.
     """
     seals, assigned = tables.seals.c, tables.assignments.c
     here = (seals.node == assigned.node) & (seals.service == assigned.service)

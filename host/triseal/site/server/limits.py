@@ -1,4 +1,4 @@
-"""The limits of one connection: seconds, bytes, messages. Beyond them only that node waits."""
+"""The limits of one connection: seconds, bytes, messages. Only a node that exceeds them waits."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
 class Figures(NamedTuple):
-    """What the database says at the moment of a scrape.
+    """The figures that are read from the database for each scrape.
 
     Attributes:
-        expiry: seconds until the first of the newest seals that are valid ends; None if none is.
+        expiry: seconds until the first of the valid newest seals expires; None if none is valid.
         ended: number of assigned services whose newest seal is no longer valid.
         silent: seconds since each node that is not retired was heard, by node.
     """

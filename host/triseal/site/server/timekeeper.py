@@ -1,4 +1,4 @@
-"""The timekeeper of a server process: it notes the time, and sees whether the clock jumped."""
+"""The timekeeper of a server process: it records the time, and detects jumps of the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watch of a server process: sees changes, renews its certificate, notes which nodes live."""
+"""The watch of a server process: sees changes, renews its certificate, records heard nodes."""
 
 from __future__ import annotations
 

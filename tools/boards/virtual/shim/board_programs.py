@@ -7,7 +7,7 @@ import micropython
 
 
 def run(scope, token, raw, interrupted):
-    """Tell the other side that input is welcome, then run boot.py and main.py from the mounted
+    """Report that the board takes input, then run boot.py and main.py from the mounted
     flash.
 
     Args:

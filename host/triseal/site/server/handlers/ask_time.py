@@ -1,4 +1,4 @@
-"""The handler of ASK_TIME, and the record of each node's own time: it bounds when seals end."""
+"""The handler of ASK_TIME. It also records each node's own time, for the time bounds of changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tell(snapshot: Snapshot, node: str, nonce: bytes, told: int) -> Answer:
 
 
 def note(snapshot: Snapshot, answer: Answer, node: str, told: int) -> None:
-    """Record together with an answer which time a node has.
+    """Add to an answer the record of the time that a node has reported.
 
     Args:
         snapshot: the state of the site.

@@ -55,7 +55,7 @@ def changes(snapshot: Snapshot, node: str, held: Held) -> Answer:
     Args:
         snapshot: the state of the site.
         node: name of the node.
-        held: serials by service, as the node holds them after it has taken what was sent.
+        held: serials by service that the node holds as soon as it has received all frames.
 
     Raises:
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
@@ -151,7 +151,7 @@ def _expired(snapshot: Snapshot, serial: bytes) -> bool:
 
 
 def _take_down(connection: Connection, node: str, told: Told, assigned: set[str], now: int) -> None:
-    """Record the services that a node holds, as it has reported them: it holds no others."""
+    """Replace the record of the services that a node holds by the list that it has reported."""
     holds = {service: (serial, number) for service, serial, number in told if serial}
     recorded = _recorded(connection, node)
     for service in recorded - holds.keys():

@@ -14,8 +14,8 @@ Held = tuple[str, bytes]  # service, and serial of its seal or b""
 def renew(snapshot: Snapshot, node: str, told: int, wanted: list[Held]) -> Answer:
     """Renew seals of one node.
 
-    The desired state alone decides what the node gets. What the node says that it holds decides
-    only whether it gets a delta or a whole seal.
+    The contents of the seals depend on the desired state alone. The seals that the node reports
+    decide only whether it gets a delta or a whole seal.
 
     Args:
         snapshot: the state of the site.

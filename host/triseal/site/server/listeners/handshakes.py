@@ -1,4 +1,4 @@
-"""The connections that have not yet proved to be a node's: few at once, the oldest give way."""
+"""Limits the connections that have not yet proved to be a node's: it closes the oldest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOST_BITS = 64  # of an IPv6 address: the holder of one address has its whole /
 
 
 def origin(address: str) -> str:
-    """Return the part of a network address that tells clients apart.
+    """Return the part of a network address that identifies a client.
 
     Args:
         address: an IPv4 or IPv6 address as text.

@@ -36,7 +36,7 @@ class Carrier(Protocol):
         """Wait for the next message and return it. Raises one of Ended."""
 
     async def drain(self) -> None:
-        """Wait until the other end has taken enough of what was sent. Raises one of Ended."""
+        """Wait until the other end has received enough of the sent bytes. Raises one of Ended."""
 
     def send(self, frames: list[bytes]) -> int:
         """Send frames, and return the number of bytes.

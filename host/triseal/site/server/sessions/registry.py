@@ -114,7 +114,7 @@ class Registry:
         return heard
 
     def take_claimed(self) -> set[str]:
-        """Return the nodes that two boards have claimed to be since the last call."""
+        """Return the nodes whose identity two boards have used since the last call."""
         claimed, self._claimed = self._claimed, set()
         return claimed
 

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Stale(Exception):
-    """The site changed after the answers were made: their seals may say the wrong thing."""
+    """The site changed after the answers were made, so their seals may be wrong."""
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""Frames over TLS: received within a deadline and a bound, sent at the pace of the other end."""
+"""Frames over TLS, received within limits of time and size, sent as fast as the peer reads."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Frames(asyncio.Protocol):
         return frame
 
     async def drain(self) -> None:
-        """Wait until the other end has taken enough of what was sent.
+        """Wait until the other end has received enough of the sent bytes.
 
         Raises:
             TimeoutError: it did not do so in time.
