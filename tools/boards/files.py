@@ -74,7 +74,7 @@ class Files(abc.ABC):
             with _about(path):
                 self._send(fresh, data, progress)
                 if self.hash(fresh) != hashlib.sha256(data).digest():
-                    raise VerifyFailed(f"{path} did not arrive as it was sent")
+                    raise VerifyFailed(f"{path} differs from the data that was sent")
         except (DeviceFailed, VerifyFailed):
             # The board still answers: a file that it can't use must not take its room.
             with contextlib.suppress(BoardError):

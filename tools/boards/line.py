@@ -92,7 +92,7 @@ class Line:
             if time.monotonic() >= self.deadline:
                 raise BoardTimeout("the board did not answer in time")
             if len(self._buffer) + len(data) > _MAX_WAITING:
-                raise BoardTimeout("the board sends without end")
+                raise BoardTimeout("the board sends output without a pause")
             if data:
                 self._buffer += data
                 return

@@ -33,7 +33,9 @@ def find() -> str:
         return str(beside)
     on_path = shutil.which("micropython")
     if on_path is None:
-        raise NoMicroPython("no MICROPYTHON set, none beside this Python, none on PATH")
+        raise NoMicroPython(
+            "MICROPYTHON is not set, and no micropython is beside this Python or on PATH"
+        )
     return on_path
 
 

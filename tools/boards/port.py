@@ -121,7 +121,7 @@ class Port:
         try:
             self._transport.exec_raw_no_follow(code)
         except TransportError as error:
-            raise NoAnswer(f"the REPL answered out of turn: {error}") from error
+            raise NoAnswer(f"the REPL sent an unexpected answer: {error}") from error
 
     def _open(self) -> None:
         self.port = resolve(self._name)

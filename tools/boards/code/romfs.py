@@ -63,7 +63,7 @@ def check_modules(modules: Mapping[str, bytes], place: str) -> None:
         if not path.endswith(".mpy"):
             raise BadFolder(f"{path} in {place} is no .mpy file")
         if path.partition("/")[0].partition(".")[0] in _RESERVED:
-            raise BadFolder(f"{place}: {path} is the node's own")
+            raise BadFolder(f"{place}: {path} has the name of one of the node's own modules")
     entries = [name for name in ENTRIES if name in modules]
     if len(entries) != 1:
         raise BadFolder(f"{place} needs one of main.py and app.py, and has {len(entries)}")

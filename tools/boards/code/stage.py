@@ -284,4 +284,4 @@ def _verify(board: Files, files: Iterable[StagedFile]) -> None:
     found = board.hashes(expected)
     for path, digest in expected.items():
         if found.get(path) != digest:
-            raise VerifyFailed(f"{path} is not what was sent")
+            raise VerifyFailed(f"{path} differs from the file that was sent")

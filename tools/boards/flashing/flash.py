@@ -87,7 +87,7 @@ def await_repl(port: str, report: Report, seconds: float = _START_SECONDS) -> Fa
             raise
         except BoardError as error:
             if time.monotonic() >= end:
-                raise NoAnswer(f"{port} after its new firmware: {error}") from None
+                raise NoAnswer(f"{port} with its new firmware: {error}") from None
         time.sleep(_STEP)
 
 
@@ -122,7 +122,7 @@ def _run(command: list[str], report: Report) -> str | None:
         env={**os.environ, **_ENVIRONMENT},
     ) as process:
         if process.stdout is None:
-            raise FlashFailed("esptool has no output")
+            raise FlashFailed("esptool printed nothing")
         try:
             # It redraws its progress with carriage returns, without ending the line.
             while piece := process.stdout.read1(4096):  # type: ignore[attr-defined]
@@ -185,7 +185,7 @@ def new_port(before: list[str], seconds: float = _START_SECONDS) -> str:
         if fresh:
             return fresh[0]
         time.sleep(_STEP)
-    raise NoPort("no new serial port came after the firmware")
+    raise NoPort("no new serial port appeared after flashing")
 
 
 def serial_ports() -> list[str]:

@@ -88,7 +88,7 @@ def build(
     """
     place = region or layout(chip, firmware)
     if place.start % BLOCK or place.size % BLOCK or place.size < 8 * BLOCK:
-        raise UnknownLayout(f"a file system of {place.size} bytes at {place.start:#x}")
+        raise UnknownLayout(f"no LittleFS can have {place.size} bytes at {place.start:#x}")
     filesystem = littlefs_image.build(files, place.size, chip.program)
     make = _joined_uf2 if chip.is_uf2 else _joined
     return Image(make(chip, firmware, place, filesystem), place, filesystem)
@@ -107,7 +107,9 @@ def layout(chip: Chip, firmware: bytes) -> Region:
         return _rp2_layout(firmware)
     if chip.image_id is None:
         # It depends on the build and on the size of the flash that the board finds.
-        raise UnknownLayout(f"{chip.name} firmware does not tell where its file system lies")
+        raise UnknownLayout(
+            f"{chip.name} firmware does not contain the position of its file system"
+        )
     found = imagefile.partitions(firmware, chip)
     if _PARTITION not in found:
         raise UnknownLayout(f"no partition {_PARTITION!r} among {', '.join(found)}")
@@ -128,7 +130,9 @@ def romfs(chip: Chip) -> bytes:
 def _joined(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -> bytes:
     room = place.start - chip.begin
     if len(firmware) > room:
-        raise DoesNotFit(f"firmware of {len(firmware)} bytes before a file system at {room}")
+        raise DoesNotFit(
+            f"the firmware has {len(firmware)} bytes, the file system begins at {room}"
+        )
     return firmware.ljust(room, _ERASED) + filesystem
 
 
@@ -136,7 +140,9 @@ def _joined_uf2(chip: Chip, firmware: bytes, place: Region, filesystem: bytes) -
     parsed = uf2.parse(firmware)
     start = uf2.XIP + place.start
     if parsed.end() > start:
-        raise DoesNotFit(f"{chip.name} firmware up to {parsed.end():#x}, file system at {start:#x}")
+        raise DoesNotFit(
+            f"{chip.name} firmware ends at {parsed.end():#x}, the file system begins at {start:#x}"
+        )
     # Every block of it, also the erased ones: blocks of an older file system could be newer
     # than ours by its own count, and win over them.
     added = tuple(uf2.blocks(start, filesystem, parsed.family))

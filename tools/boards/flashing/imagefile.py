@@ -94,5 +94,5 @@ def partitions(data: bytes, chip: Chip) -> dict[str, Region]:
         name = label.rstrip(b"\0").decode("ascii", "replace")
         found[name] = Region(start, size)
     if not found:
-        raise BadFirmware("there is no partition table in it: take the file for a first install")
+        raise BadFirmware("it has no partition table: use the file for a first installation")
     return found

@@ -43,5 +43,5 @@ def build(files: Mapping[str, bytes], size: int, program: int = 32) -> bytes:
                 file.write(data)
     except LittleFSError as error:
         total = sum(map(len, files.values()))
-        raise DoesNotFit(f"{total} bytes into a file system of {size}: {error}") from None
+        raise DoesNotFit(f"the files have {total} bytes, the file system {size}: {error}") from None
     return bytes(image.context.buffer)

@@ -76,7 +76,9 @@ def parse(data: bytes) -> Firmware:
     """
     count = len(data) // BLOCK
     if not count or len(data) % BLOCK or count > _MAX_BLOCKS:
-        raise BadFirmware("no UF2 file: its size is not a number of blocks")
+        raise BadFirmware(
+            f"not a UF2 file: it must have 1 to {_MAX_BLOCKS} blocks of {BLOCK} bytes"
+        )
     found, preamble = [], b""
     for i in range(count):
         piece = data[i * BLOCK : (i + 1) * BLOCK]
@@ -124,7 +126,7 @@ def _block(piece: bytes, index: int) -> Block:
     first, second, flags, address, size, _, _, family = _HEADER.unpack_from(piece)
     (last,) = struct.unpack_from("<I", piece, BLOCK - 4)
     if (first, second) != _START or last != _END:
-        raise BadFirmware(f"no UF2 file: block {index} has another magic number")
+        raise BadFirmware(f"not a UF2 file: block {index} has another magic number")
     if not flags & _FAMILY_PRESENT or not 0 < size <= BLOCK - 36:
         raise BadFirmware(f"block {index} of the UF2 file names no chip, or has no size")
     return Block(address, family, piece[32 : 32 + size])
@@ -134,7 +136,7 @@ def _check_numbers(data: bytes, total: int) -> None:
     # The board would wait forever for missing blocks.
     numbers = [struct.unpack_from("<II", data, i * BLOCK + 20) for i in range(total)]
     if numbers != [(number, total) for number in range(total)]:
-        raise BadFirmware("the UF2 file is not whole: its blocks are not numbered one by one")
+        raise BadFirmware("the UF2 file is incomplete: its blocks are not numbered one by one")
 
 
 def _written(block: Block, number: int, total: int) -> bytes:

@@ -35,17 +35,17 @@ class Flaws:
     def __post_init__(self) -> None:
         """Check the figures. Raises: ValueError."""
         if abs(self.drift) > _MAX_DRIFT:
-            raise ValueError(f"a drift of at most {_MAX_DRIFT} millionths")
+            raise ValueError(f"drift must be at most {_MAX_DRIFT} millionths")
         if self.wrap is not None and not 0 <= self.wrap <= _MAX_WRAP:
-            raise ValueError(f"counters wrap after 0 to {_MAX_WRAP} s")
+            raise ValueError(f"wrap must be 0 to {_MAX_WRAP} s")
         if self.epoch not in (1970, 2000):
-            raise ValueError("epochs are 1970 and 2000")
+            raise ValueError("epoch must be 1970 or 2000")
         if self.entropy not in get_args(Entropy):
-            raise ValueError(f"entropy is one of {', '.join(get_args(Entropy))}")
+            raise ValueError(f"entropy must be one of {', '.join(get_args(Entropy))}")
         if self.brown_out is not None and self.brown_out <= 0:
-            raise ValueError("more than 0 seconds between losses of power")
+            raise ValueError("brown_out must be more than 0 s")
         if not 0 <= self.slow_flash <= 10_000:
-            raise ValueError("a flash takes 0 to 10000 ms")
+            raise ValueError("slow_flash must be 0 to 10000 ms")
 
     @property
     def inside(self) -> tuple[int, int, int, str] | None:

@@ -82,7 +82,7 @@ async def _check_host(request: Request) -> None:
     host = request.headers.get("host", "")
     name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
     if name.lower() not in _LOOPBACK:
-        raise HTTPException(421, "not a name of this server")
+        raise HTTPException(421, "the Host header does not name this server")
 
 
 async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:

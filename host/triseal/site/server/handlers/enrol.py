@@ -33,7 +33,7 @@ def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
     if proof:
-        raise errors.BadMessage("proof of a token")
+        raise errors.BadMessage("only a board without a certificate may prove a token")
     try:
         wanted = request.parse(csr)
     except BadRequest as refusal:

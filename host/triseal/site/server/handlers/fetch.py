@@ -43,7 +43,7 @@ def fetch(snapshot: Snapshot, node: str, digest: bytes, offset: int, length: int
         snapshot.desired.of(snapshot.connection, node, snapshot.now), digest
     )
     if not 1 <= length <= messages.MAX_CHUNK or offset >= size:
-        raise errors.BadMessage("range of a file")
+        raise errors.BadMessage("the range is empty, too long, or outside of the file")
     # The database cuts the part out, so that a large file is never in memory as a whole.
     query = select(func.substr(column, offset + 1, length))
     which = tables.packages.c.digest == package

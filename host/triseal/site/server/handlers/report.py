@@ -39,7 +39,7 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     """
     service, serial, number, code, detail, again, _ = told
     if "\0" in service + code + detail:  # PostgreSQL stores no text with NUL
-        raise errors.BadMessage("a text with NUL")
+        raise errors.BadMessage("a text contains NUL")
     place = Place(node, service)
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     assigned = service in plan.services

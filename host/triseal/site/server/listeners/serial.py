@@ -115,7 +115,7 @@ class Lines:
         line.send([messages.frame(messages.write(messages.PROVE, nonce))])
         proof = await line.answer(messages.PROOF, self._reception.limits.hello_seconds)
         if proof is None:
-            raise NoProof(f"the board that calls itself {node} did not prove it")
+            raise NoProof(f"the board that calls itself {node} did not prove that it is")
         (signature,) = messages.parse(proof)[1]
         return await self._reception.pipeline.read(
             lambda snapshot: peers.by_proof(snapshot, node, nonce, signature)

@@ -103,7 +103,7 @@ class Server:
             try:
                 tls = frames.transport.get_extra_info("ssl_object")
                 if tls.session_reused:
-                    raise errors.BadMessage("a resumed session")
+                    raise errors.BadMessage("a TLS session must not be resumed")
                 certificate = tls.getpeercert(True)
                 if certificate is None:
                     code = await self._newcomers.serve(frames, address)

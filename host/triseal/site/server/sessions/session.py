@@ -98,7 +98,7 @@ class Session:
         if kind == messages.HELLO and self._peer.may_start_over:
             self.greeted = False
         if (kind == messages.HELLO) == self.greeted:
-            raise errors.BadMessage("out of order")
+            raise errors.BadMessage("HELLO must be the first message, and must not be repeated")
         if kind == messages.LOG:
             await self._channel.pace(1)
             # A line may arrive after the last follower left: it was sent before the node knew.
@@ -160,16 +160,18 @@ class Session:
             return partial(report.report, node=self.node, told=values)
         if kind == messages.ENROL:
             return partial(enrol.enrol, node=self.node, csr=values[0], proof=values[1])
-        raise errors.BadMessage("not from a node")
+        raise errors.BadMessage("a node may not send this message")
 
     def _hello(self, snapshot: Snapshot, values: tuple[Any, ...]) -> Answer:
         protocol, node, nonce, bundle_version, now, cause, told = values
         if protocol != messages.PROTOCOL:
-            raise errors.BadMessage(f"protocol version {protocol}")
+            raise errors.BadMessage(
+                f"the node has protocol version {protocol}, not {messages.PROTOCOL}"
+            )
         if node != self.node:
             raise errors.WrongNode(node)
         if "\0" in cause:  # PostgreSQL can't store it
-            raise errors.BadMessage("a text with NUL")
+            raise errors.BadMessage("a text contains NUL")
         self._peer.admit(snapshot)
         self._bundle = max(bundle_version, snapshot.desired.bundle.version)
         answer = hello.welcome(snapshot, self.node, nonce, bundle_version, told)
