@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from triseal.sim import (
 )
 from triseal.sim.errors import ParameterError
 from triseal.sim.parameters import RULES, Parameters
+
+OPERATIONS = Path(__file__).resolve().parents[3] / "host/OPERATIONS.md"
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -48,6 +51,14 @@ def test_an_outage_longer_than_the_lifetime_leaves_no_seal() -> None:
     short = replace(p, lifetime=100_000, offline_min=1, offline_max=1, share=1000)
     assert closed.expiring_share(short) == pytest.approx(0, abs=1e-4)
     assert closed.stopped_share(replace(p, churn=0.0)) == 0
+
+
+def test_the_seals_that_an_absent_server_costs_are_those_that_the_operators_page_states() -> None:
+    page = " ".join(OPERATIONS.read_text(encoding="utf-8").split())
+    for minutes in (5, 15):
+        p = Parameters(offline_min=60 * minutes, offline_max=60 * minutes, companions="none")
+        (stated,) = re.findall(rf"about 1 in (\d+)(?: seals)?[^.;,]* for {minutes} minutes", page)
+        assert int(stated) == pytest.approx(1 / closed.expiring_share(p), rel=0.05)
 
 
 def slow_queue(arrivals: list[int], capacity: int) -> list[int]:
