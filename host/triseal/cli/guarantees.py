@@ -15,9 +15,25 @@ def show(guarantee: Guarantee, *, as_json: bool) -> None:
         guarantee: the guarantee.
         as_json: whether to print JSON.
     """
-    total = len(guarantee.nodes)
-    facts: dict[str, object] = {
-        "nodes": total,
+    if as_json:
+        output.facts(facts(guarantee), as_json=True)
+        return
+    typer.echo(_sentence(guarantee, len(guarantee.nodes)))
+    for node, until in guarantee.waiting.items():
+        late = guarantee.clocks.get(node, 0)
+        typer.echo(f"  {node}: {output.time(until)}, including {late} s for its clock")
+    for node, seconds in guarantee.grace.items():
+        typer.echo(f"  {node}: and for up to {seconds} s after each power loss (its --grace)")
+
+
+def facts(guarantee: Guarantee) -> dict[str, object]:
+    """Return a guarantee for JSON.
+
+    Args:
+        guarantee: the guarantee.
+    """
+    return {
+        "nodes": len(guarantee.nodes),
         "confirmed": guarantee.confirmed,
         "ended": guarantee.ended,
         "waiting": {node: output.time(until) for node, until in guarantee.waiting.items()},
@@ -25,15 +41,6 @@ def show(guarantee: Guarantee, *, as_json: bool) -> None:
         "clocks": guarantee.clocks,
         "grace": guarantee.grace,
     }
-    if as_json:
-        output.facts(facts, as_json=True)
-        return
-    typer.echo(_sentence(guarantee, total))
-    for node, until in guarantee.waiting.items():
-        late = guarantee.clocks.get(node, 0)
-        typer.echo(f"  {node}: {output.time(until)}, including {late} s for its clock")
-    for node, seconds in guarantee.grace.items():
-        typer.echo(f"  {node}: and for up to {seconds} s after each power loss (its --grace)")
 
 
 def _sentence(guarantee: Guarantee, total: int) -> str:

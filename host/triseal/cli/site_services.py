@@ -13,7 +13,9 @@ from triseal import database, package
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site.records import tables
+from triseal.site.records.placement import Place
 from triseal.site.views import overview, placements
+from triseal.site.views.rollout_status import Watch
 
 app = typer.Typer()
 
@@ -70,11 +72,24 @@ def deploy(
         str | None,
         typer.Option("--port", help="Deploy to the node at this port now.", metavar="PORT"),
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            min=0,
+            help="Seconds to wait until the node runs it, if the node was ever heard.",
+            metavar="SECONDS",
+        ),
+    ] = waiting.DEFAULT_SECONDS,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Assign a service to a node. Without --port the site's server delivers it."""
+    """Assign a service to a node. Without --port the site's server delivers it.
+
+    Prints whether the node runs it. The command ends with status 1 if the node refuses the service
+    or the service fails within the time of --wait.
+    """
     if port is not None:
         from triseal.cli import node as cable_commands
 
@@ -83,8 +98,21 @@ def deploy(
         )
         return
     with open_site(home_dir, passphrase_file) as site:
+        watch = Watch(site, service)
         site.assign(node, service)
-    output.facts({"node": node, "service": service, "state": "assigned"}, as_json=as_json)
+        heard_at = site.heard_at(node)
+        runs = heard_at is not None and watch.started(node, wait)
+        with database.reading(site.engine) as connection:
+            version = placements.due(connection, Place(node, service))
+    if as_json:
+        state = "running" if runs else "assigned"
+        facts = {"node": node, "service": service, "version": version, "state": state}
+        output.facts(facts | {"heard_at": output.time(heard_at)}, as_json=True)
+    elif runs:
+        typer.echo(f"{node} runs {service} {version}")
+    else:
+        heard = "was never heard" if heard_at is None else f"was heard at {output.time(heard_at)}"
+        typer.echo(f"{node} gets {service} {version} when it connects; it {heard}")
 
 
 @app.command(epilog=options.examples("site undeploy kitchen thermo"))

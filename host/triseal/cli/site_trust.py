@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from triseal import database, files, request
-from triseal.cli import options, output
+from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import open_site
 from triseal.site import inputs
 from triseal.site.manager import Manager
@@ -81,11 +81,13 @@ def trust_developer(
 def distrust(
     kind: Annotated[str, typer.Argument(help="store or developer.", metavar="store|developer")],
     name: Annotated[str, typer.Argument(help="The name, as status shows it.", metavar="NAME")],
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Stop trusting a Store or developer. Nodes learn it with their next bundle."""
+    """Stop trusting a Store or developer. Prints which nodes have the new trust bundle, and
+    until when the others can run services of that key."""
     with open_site(home_dir, passphrase_file) as site:
         if kind == "store":
             bundle = site.distrust_store(name)
@@ -93,7 +95,16 @@ def distrust(
             bundle = site.distrust_developer(name)
         else:
             raise typer.BadParameter("give store or developer", param_hint="KIND")
-        output.facts({"name": name, "bundle_version": bundle.version}, as_json=as_json)
+        version = bundle.version
+        guarantee = waiting.until_confirmed(
+            lambda: site.guarantee_of_bundle(version), site.guarantee_of_bundle(version), wait
+        )
+    facts: dict[str, object] = {"name": name, "bundle_version": version}
+    if as_json:
+        output.facts(facts | guarantees.facts(guarantee), as_json=True)
+    else:
+        output.facts(facts, as_json=False)
+        guarantees.show(guarantee, as_json=False)
 
 
 def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:

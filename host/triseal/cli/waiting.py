@@ -38,6 +38,21 @@ def confirmations(
 
     Returns: the guarantee at the end.
     """
+    return until_confirmed(lambda: site.guarantee(service=service, node=node), guarantee, seconds)
+
+
+def until_confirmed(
+    compute: Callable[[], Guarantee], guarantee: Guarantee, seconds: float
+) -> Guarantee:
+    """Wait as `confirmations` does for any kind of guarantee.
+
+    Args:
+        compute: returns the guarantee as it is now.
+        guarantee: the guarantee at the time of the change.
+        seconds: time to wait at most.
+
+    Returns: the guarantee at the end.
+    """
     end = time.monotonic() + seconds
     if not guarantee.waiting or not seconds:
         return guarantee
@@ -46,7 +61,7 @@ def confirmations(
         report(total - len(guarantee.waiting))
         while guarantee.waiting and time.monotonic() < end:
             time.sleep(_CHECK_EVERY)
-            guarantee = site.guarantee(service=service, node=node)
+            guarantee = compute()
             report(total - len(guarantee.waiting))
     return guarantee
 

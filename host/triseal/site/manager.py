@@ -228,6 +228,19 @@ class Manager:
         with database.reading(self.engine) as connection:
             nodes.get(connection, node)
 
+    def heard_at(self, node: str) -> int | None:
+        """Return when a node was last heard, Unix seconds; None if it never was.
+
+        Args:
+            node: name of the node.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+        """
+        with database.reading(self.engine) as connection:
+            found: int | None = nodes.get(connection, node).heard_at
+        return found
+
     def check_has_key(self, node: str, nonce: bytes, signature: bytes) -> None:
         """Check a signature with a node's key, see `sealcore.proof`.
 
@@ -657,6 +670,17 @@ class Manager:
             on: names of the nodes.
         """
         return self._guarantee_of([Place(node, service) for node in on])
+
+    def guarantee_of_bundle(self, version: int) -> Guarantee:
+        """Compute which nodes have a trust bundle, and until when the others can run services.
+
+        Args:
+            version: the version of the bundle, or a later one.
+        """
+        with database.reading(self.engine) as connection:
+            moment = self._clock()
+            step = clock.step_since(connection, moment)
+            return guarantee.of_bundle(connection, version, moment, step)
 
     # --- Common parts -----------------------------------------------------------------------
 

@@ -48,6 +48,27 @@ def test_people_read_the_same(settled: Commands) -> None:
     assert settled.run("site", "revoke", "thermo", "log") == "it concerns no node\n"
 
 
+def test_a_deployment_says_when_the_node_gets_it(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    said = settled.run("site", "deploy", "kitchen", "thermo")
+    assert said == "kitchen gets thermo 1.0 when it connects; it was never heard\n"
+    assert settled.json("site", "deploy", "kitchen", "thermo") == {
+        "node": "kitchen",
+        "service": "thermo",
+        "version": "1.0",
+        "state": "assigned",
+        "heard_at": None,
+    }
+
+
+def test_distrust_says_where_it_is_in_force(settled: Commands) -> None:
+    said = settled.run("site", "distrust", "developer", "Ada").splitlines()
+    assert said[-1] == "it concerns no node"
+    found = settled.json("site", "distrust", "store", "Shop")
+    assert (found["name"], found["nodes"], found["in_force_by"]) == ("Shop", 0, None)
+
+
 def test_the_state_of_some_services_only(settled: Commands) -> None:
     settled.run("site", "add-service", settled.release("1.0"))
     for node in ("kitchen", "hall"):

@@ -11,11 +11,13 @@ import pytest
 
 from tests.worlds.site_world import World
 from triseal import database
+from triseal.site.errors import NotConfirmed
 from triseal.site.records import ledger, node_clocks
 from triseal.site.records.placement import Place
 from triseal.site.server import http
 from triseal.site.server.metrics import Figures
 from triseal.site.views.placements import PlaceFacts, places
+from triseal.site.views.rollout_status import Watch
 
 
 @pytest.fixture
@@ -90,6 +92,35 @@ def test_a_node_that_was_only_sent_a_seal_has_said_nothing(world: World) -> None
     world.manager.deployment("attic", "thermo")
     found = shown(world)["attic"]
     assert (found.state, found.heard_at, found.version) == ("sent", None, None)
+
+
+def test_after_a_key_is_distrusted_each_node_has_a_bound(world: World) -> None:
+    ends = last_moment(world, "hall")
+    world.now += 10
+    version = world.manager.distrust_developer("Ada").version
+    found = world.manager.guarantee_of_bundle(version)
+    assert (found.confirmed, found.waiting, found.by) == ((), {"hall": ends, "kitchen": ends}, ends)
+    world.manager.heard("hall", {}, version)
+    found = world.manager.guarantee_of_bundle(version)
+    assert (found.confirmed, list(found.waiting)) == (("hall",), ["kitchen"])
+    world.now = ends + 1
+    found = world.manager.guarantee_of_bundle(version)
+    assert (found.waiting, found.ended) == ({}, ("kitchen",))
+
+
+def test_a_deployment_is_watched_until_the_node_runs_it(world: World) -> None:
+    watch = Watch(world.manager, "thermo")
+    assert watch.started("hall", 0)
+    world.add_node("attic")
+    world.manager.assign("attic", "thermo")
+    assert world.manager.heard_at("attic") is None
+    assert not watch.started("attic", 0.3)
+    made = world.manager.deployment("attic", "thermo")
+    serial = ledger.serial_bytes(made.seal.serial)
+    world.manager.heard("attic", {"thermo": (serial, "failed")}, 1)
+    assert world.manager.heard_at("attic") == world.now
+    with pytest.raises(NotConfirmed, match=r"^thermo on attic: failed$"):
+        watch.started("attic", 60)
 
 
 def figures(world: World) -> Figures:

@@ -69,11 +69,47 @@ def of(
         now: the time, Unix seconds.
         step: seconds by which the clock was set forward since the site last noted it, see `clock`.
     """
+    found = ((place.node, _outstanding(connection, preparer, place)) for place in places)
+    return _summed(connection, found, now, step)
+
+
+def of_bundle(connection: Connection, version: int, now: int, step: int = 0) -> Guarantee:
+    """Compute which nodes have a trust bundle, and until when the others can run their services.
+
+    A node without it is not in contact with the site, because a connection begins with the bundle.
+    So it gets no new seals either.
+
+    Args:
+        connection: any transaction.
+        version: the version of the bundle, or a later one.
+        now: the time, Unix seconds.
+        step: as for `of`.
+    """
+    table = tables.nodes.c
+    query = select(table.name, table.bundle_version)
+    have = {row.name: row.bundle_version or 0 for row in connection.execute(query)}
+    found = (
+        (place.node, (0, 0) if have.get(place.node, 0) >= version else _newest(connection, place))
+        for place in places_of(connection)
+    )
+    return _summed(connection, found, now, step)
+
+
+def _newest(connection: Connection, place: Place) -> tuple[int, int]:
+    """Compute as `_outstanding` when the last seal that a node can hold ends, whatever it says."""
+    if holdings.serial(connection, place) is None:
+        return 0, 0
+    until, lifetime = ledger.newest_expiry(connection, place)
+    return until, node_clocks.of(connection, place.node).adds(until, lifetime) if until else 0
+
+
+def _summed(
+    connection: Connection, found: Iterable[tuple[str, tuple[int, int]]], now: int, step: int
+) -> Guarantee:
     ends: dict[str, tuple[int, int]] = {}  # by node: the last end, and the part for its clock
-    for place in places:
-        until, late = _outstanding(connection, preparer, place)
-        late += step if until else 0
-        ends[place.node] = max((until + late, late), ends.get(place.node, (0, 0)))
+    for node, (until, adds) in found:
+        late = adds + step if until else adds
+        ends[node] = max((until + late, late), ends.get(node, (0, 0)))
     waiting = {node: end for node, end in sorted(ends.items()) if end[0] >= now}
     allowed = {node: nodes.grace_of(connection, node) for node, end in ends.items() if end[0]}
     grace = {node: seconds for node, seconds in sorted(allowed.items()) if seconds}

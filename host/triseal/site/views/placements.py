@@ -75,12 +75,22 @@ def places(connection: Connection, now: int) -> list[PlaceFacts]:
     told = {
         Place(row.node, row.service): row for row in connection.execute(select(tables.holdings))
     }
-    due = _due(connection)
+    versions = _due(connection)
     return [
-        _place(connection, place, told.get(place), due.get(place), newest.get(place), now)
+        _place(connection, place, told.get(place), versions.get(place), newest.get(place), now)
         for place in guarantee.places_of(connection)
         if place.node not in retired or not _has_ended(connection, place, newest.get(place), now)
     ]
+
+
+def due(connection: Connection, place: Place) -> str | None:
+    """Return the version that a place gets, or None if the service is not assigned to the node.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+    """
+    return _due(connection).get(place)
 
 
 def held(connection: Connection) -> dict[Place, str]:

@@ -93,6 +93,25 @@ class Watch:
                 for node in on
             }
 
+    def started(self, node: str, seconds: float) -> bool:
+        """Wait until a node runs the service, and tell whether it does.
+
+        Args:
+            node: name of the node.
+            seconds: time to wait at most.
+
+        Raises:
+            NotConfirmed: the node has reported that the service stopped, failed or was refused.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            outcomes = self.look([node])
+            if outcomes[node].broken:
+                self._refuse(outcomes)
+            if outcomes[node].runs or time.monotonic() >= end:
+                return outcomes[node].runs
+            time.sleep(_LOOK_EVERY)
+
     def wait(
         self,
         on: Sequence[str],
