@@ -21,6 +21,16 @@ app = typer.Typer()
 
 _CHECK_EVERY = 0.2  # seconds
 
+Started = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        min=0,
+        help="Seconds to wait until the node runs it, if the node was ever heard.",
+        metavar="SECONDS",
+    ),
+]
+
 
 @app.command(
     epilog=options.examples(
@@ -72,15 +82,7 @@ def deploy(
         str | None,
         typer.Option("--port", help="Deploy to the node at this port now.", metavar="PORT"),
     ] = None,
-    wait: Annotated[
-        float,
-        typer.Option(
-            "--wait",
-            min=0,
-            help="Seconds to wait until the node runs it, if the node was ever heard.",
-            metavar="SECONDS",
-        ),
-    ] = waiting.DEFAULT_SECONDS,
+    wait: Started = waiting.DEFAULT_SECONDS,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
@@ -104,15 +106,22 @@ def deploy(
         runs = heard_at is not None and watch.started(node, wait)
         with database.reading(site.engine) as connection:
             version = placements.due(connection, Place(node, service))
+    facts = {"node": node, "service": service, "version": version}
+    _show_deployment(facts, runs=runs, heard_at=heard_at, as_json=as_json)
+
+
+def _show_deployment(
+    facts: dict[str, str | None], *, runs: bool, heard_at: int | None, as_json: bool
+) -> None:
+    heard = output.time(heard_at)
     if as_json:
         state = "running" if runs else "assigned"
-        facts = {"node": node, "service": service, "version": version, "state": state}
-        output.facts(facts | {"heard_at": output.time(heard_at)}, as_json=True)
+        output.facts(facts | {"state": state, "heard_at": heard}, as_json=True)
     elif runs:
-        typer.echo(f"{node} runs {service} {version}")
+        typer.echo("{node} runs {service} {version}".format_map(facts))
     else:
-        heard = "was never heard" if heard_at is None else f"was heard at {output.time(heard_at)}"
-        typer.echo(f"{node} gets {service} {version} when it connects; it {heard}")
+        when = "was never heard" if heard is None else f"was heard at {heard}"
+        typer.echo("{node} gets {service} {version} when it connects; it ".format_map(facts) + when)
 
 
 @app.command(epilog=options.examples("site undeploy kitchen thermo"))
