@@ -27,56 +27,42 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.connected = Gauge(
-            "triseal_connected_nodes", "Nodes connected to this process.", registry=self._registry
+        self.connected = self._gauge("triseal_connected_nodes", "Nodes connected to this process.")
+        self.connecting = self._gauge(
+            "triseal_connecting", "Connections that have not yet said HELLO."
         )
-        self.connecting = Gauge(
-            "triseal_connecting",
-            "Connections that have not yet said HELLO.",
-            registry=self._registry,
-        )
-        self.answers = Counter(
+        self.answers = self._counter(
             "triseal_answers",
             "Answers by outcome: delta, whole, assigned, chunk, report, or the code of a refusal.",
-            ["outcome"],
-            registry=self._registry,
+            "outcome",
         )
-        self.closed = Counter(
-            "triseal_closed_connections",
-            "Connections that have ended, by code.",
-            ["code"],
-            registry=self._registry,
+        self.closed = self._counter(
+            "triseal_closed_connections", "Connections that have ended, by code.", "code"
         )
-        self.bytes_out = Counter(
-            "triseal_sent_bytes", "Bytes of frames sent.", registry=self._registry
+        self.bytes_out = self._counter("triseal_sent_bytes", "Bytes of frames sent.")
+        self.garbled = self._counter(
+            "triseal_garbled_lines", "Lines from nodes at serial lines that are not a message."
         )
-        self.garbled = Counter(
-            "triseal_garbled_lines",
-            "Lines from nodes at serial lines that are not a message.",
-            registry=self._registry,
+        self.lines = self._gauge(
+            "triseal_line_up", "1 if a node is served at this serial port, else 0.", "port"
         )
-        self.lines = Gauge(
-            "triseal_line_up",
-            "1 if a node is served at this serial port, else 0.",
-            ["port"],
-            registry=self._registry,
-        )
-        self._expiry = Gauge(
+        self._expiry = self._gauge(
             "triseal_next_expiry_seconds",
             "Seconds until the next service has no valid seal any more.",
-            registry=self._registry,
         )
-        self._ended = Gauge(
+        self._ended = self._gauge(
             "triseal_ended_services",
             "Assigned services on nodes that have no valid seal any more.",
-            registry=self._registry,
         )
-        self._silent = Gauge(
-            "triseal_node_silent_seconds",
-            "Seconds since the node was last heard.",
-            ["node"],
-            registry=self._registry,
+        self._silent = self._gauge(
+            "triseal_node_silent_seconds", "Seconds since the node was last heard.", "node"
         )
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self._registry)
 
     def count(self, outcomes: Mapping[str, int]) -> None:
         """Add the outcomes of one message.
