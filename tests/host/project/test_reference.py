@@ -111,9 +111,10 @@ def test_labels_of_metrics() -> None:
     tree = ast.parse((ROOT / "host/triseal/site/server/metrics.py").read_text(encoding="utf-8"))
     in_code = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Gauge", "Counter"):
-            total = "_total" if ast.unparse(node.func) == "Counter" else ""
-            labels = ast.literal_eval(node.args[2]) if len(node.args) > 2 else []
+        made = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and made in ("self._gauge", "self._counter"):
+            total = "_total" if made == "self._counter" else ""
+            labels = [ast.literal_eval(label) for label in node.args[2:]]
             in_code[ast.literal_eval(node.args[0]) + total] = labels
     found = names(REFERENCE, "## Metrics")
     assert {name.partition("{")[0]: re.findall(r"\{(\w+)\}", name) for name in found} == in_code
