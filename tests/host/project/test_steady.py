@@ -1,12 +1,13 @@
 """`make steady` finds who waits, names who fails now and then, and leaves nothing behind."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -134,19 +135,37 @@ def test_its_loops_and_tests_end_however_it_ends(tmp_path: Path, number: int) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as tool:
-        # The loop, pytest, and what its test runs.
-        started = _until(_below, lambda below: len(below) == 3, tool.pid)
-        tool.send_signal(number)
-        _until(_alive, started.isdisjoint)
+        try:
+            # The loop, pytest, and what its test runs.
+            started = _until(_below, lambda below: len(below) == 3, tool.pid)
+            tool.send_signal(number)
+            _until(_alive, started.isdisjoint)
+        finally:
+            tool.kill()
 
 
 def _alive() -> dict[int, int]:
     """Each process that runs, and its parent."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
-    )
-    words = (line.split() for line in listed.stdout.splitlines())
+    words = _listed_by_proc() if Path("/proc/self/stat").exists() else _listed_by_ps()
     return {int(pid): int(parent) for pid, parent, state in words if state[0] != "Z"}
+
+
+def _listed_by_proc() -> Iterator[tuple[str, str, str]]:
+    """Yield process, parent and state: a small Linux has no `ps`."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            pid, _, rest = path.read_text().partition(" (")
+            state, parent = rest.rpartition(") ")[2].split()[:2]
+            yield pid, parent, state
+
+
+def _listed_by_ps() -> Iterator[tuple[str, str, str]]:
+    command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+    for line in subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout.splitlines():
+        pid, parent, state = line.split()
+        yield pid, parent, state
 
 
 def _below(pid: int) -> set[int]:
