@@ -9,10 +9,12 @@ import builtins
 import sys
 
 from sealcore import grants
+from sealcore.compat import const
 
 from . import tasks
 
 _print = print
+_LINE = const(512)  # characters; no line of a log is longer
 # First the port's `_thread` or None, then, after the first thread was started, `threads.here`.
 begun: list = []
 
@@ -41,11 +43,8 @@ def begin(node) -> None:
     def to_log(*values, **how):
         one = owner()
         if one and how.get("file") in (None, sys.stdout, sys.stderr):
-            for line in how.get("sep", " ").join([str(value) for value in values]).split("\n"):
-                if grants.LOG not in one.grants:
-                    one.deny(grants.LOG)
-                elif line:
-                    node.log(one, line)
+            text = how.get("sep", " ").join(map(str, values)) if len(values) != 1 else str(values[0])
+            _log(node, one, text)
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
         # Nobody knows to whom the output of an interrupt belongs, so it is dropped.
@@ -56,6 +55,22 @@ def begin(node) -> None:
         from . import streams
 
         streams.begin()
+
+
+def _log(node, one, text: str) -> None:
+    """Log a text line by line. It is not copied: a long one would need as much memory again, in one
+    piece.
+    """
+    at = 0
+    while at <= len(text):
+        end = text.find("\n", at)
+        if end < 0:
+            end = len(text)
+        if grants.LOG not in one.grants:
+            one.deny(grants.LOG)
+        elif at < end:
+            node.log(one, text[at : min(end, at + _LINE)])
+        at = end + 1
 
 
 def end() -> None:

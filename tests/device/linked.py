@@ -74,7 +74,8 @@ async def main(ctx):
     while True:
         for line in lines:
             print(line)
-            sys.stdout.write("\\n" + line + "\\r\\n")
+            for piece in ("\\n", line, "\\r\\n"):  # together they would be 12 KB in one piece
+                sys.stdout.write(piece)
             sys.stdout.write(line[:5])
             await asyncio.sleep_ms(20)
 """
