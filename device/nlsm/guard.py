@@ -43,8 +43,8 @@ def begin(node) -> None:
     def to_log(*values, **how):
         one = owner()
         if one and how.get("file") in (None, sys.stdout, sys.stderr):
-            text = how.get("sep", " ").join(map(str, values)) if len(values) != 1 else str(values[0])
-            _log(node, one, text)
+            sep = how.get("sep", " ")
+            _log(node, one, str(values[0]) if len(values) == 1 else sep.join(map(str, values)))
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
         # Nobody knows to whom the output of an interrupt belongs, so it is dropped.
