@@ -47,7 +47,7 @@ def begin(node) -> None:
             _log(node, one, str(values[0]) if len(values) == 1 else sep.join(map(str, values)))
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
-        # Nobody knows to whom the output of an interrupt belongs, so it is dropped.
+        # The owner of output from an interrupt is unknown, so it is dropped.
 
     builtins.print = to_log
     builtins.input = None  # type: ignore[assignment] # for services

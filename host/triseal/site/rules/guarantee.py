@@ -76,8 +76,8 @@ def of(
 def of_bundle(connection: Connection, version: int, now: int, step: int = 0) -> Guarantee:
     """Compute which nodes have a trust bundle, and until when the others can run their services.
 
-    A node without it is not in contact with the site, because a connection begins with the bundle.
-    So it gets no new seals either.
+    The site sends the bundle at the beginning of each connection. So a node without it has no
+    connection, and gets no new seals from then on.
 
     Args:
         connection: any transaction.
