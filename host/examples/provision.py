@@ -7,12 +7,12 @@ cable interrupted: a board's name is made of its own number, and files that are 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from boards import addresses
 from boards.board import Board
 from triseal import advice, ports
 from triseal.site.fleet import REFUSALS, Fleet
 
-host, _, number = sys.argv[1].rpartition(":")
-settings = {"server": [host, int(number)]}
+settings = {"server": addresses.parse(sys.argv[1])}
 
 
 def provision(port: str) -> bool:

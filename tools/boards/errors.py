@@ -54,6 +54,13 @@ class NotASerialPort(BoardError):
     advice = "Give the port of a board, for example /dev/ttyACM0 or virtual:NAME."
 
 
+class BadAddress(BoardError):
+    """The address is not HOST:PORT, or nothing can connect to it."""
+
+    code = "bad-address"
+    advice = "Write a name or an IP address and a port: site.example:7443 or [2001:db8::7]:7443."
+
+
 class NoAnswer(BoardError):
     """No board with MicroPython's raw REPL answers."""
 

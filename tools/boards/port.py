@@ -10,6 +10,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from boards import addresses
 from boards.errors import (
     BoardError,
     BoardGone,
@@ -45,6 +46,7 @@ class Port:
 
         Raises:
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: the port cannot be opened.
+            BadAddress: the text after `socket://` is not HOST:PORT.
         """
         self._name = port
         self.patience = patience
@@ -125,6 +127,7 @@ class Port:
 
     def _open(self) -> None:
         self.port = resolve(self._name)
+        addresses.check_url(self.port)
         try:
             self._transport = SerialTransport(self.port)
         except (TransportError, OSError, ValueError):

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from boards import addresses
+from boards.errors import BadAddress
 from boards.inventory import Foreign
 from sealcore import renewal
 
@@ -94,7 +96,7 @@ def of(
     """
     settings: dict[str, Any] = {"grace": grace, "config": _config(config or [])}
     if server is not None:
-        settings["server"] = address(server, "--server")
+        settings["server"] = address(server)
     if wifi is not None:
         password = os.environ.get(PASSWORD)
         settings["wifi"] = [
@@ -133,20 +135,29 @@ def foreign(*, clean: bool, keep: bool) -> Foreign:
     return "move" if clean else "keep" if keep else "refuse"
 
 
-def address(text: str, option: str) -> tuple[str, int]:
-    """Parse HOST:PORT. An IPv6 host may stand in brackets.
+def address(text: str) -> tuple[str, int]:
+    """Parse the value of --server.
 
     Args:
-        text: the text.
-        option: name of the option, for the error.
+        text: the value, HOST:PORT.
 
     Raises:
-        typer.BadParameter: the text has another form.
+        typer.BadParameter: no node can connect to it.
     """
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise typer.BadParameter("give HOST:PORT", param_hint=option)
-    return host.strip("[]"), int(port)
+    try:
+        return addresses.parse(text)
+    except BadAddress as error:
+        raise wrong_address(error, "--server") from None
+
+
+def wrong_address(error: BadAddress, option: str) -> typer.BadParameter:
+    """Make the error for an option that is not an address.
+
+    Args:
+        error: the reason.
+        option: name of the option.
+    """
+    return typer.BadParameter(f"{error.detail}. {error.advice}", param_hint=option)
 
 
 def _config(pairs: list[str]) -> dict[str, str]:

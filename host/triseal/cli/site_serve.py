@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from boards import addresses
+from boards.errors import BadAddress
 from triseal.cli import options
-from triseal.cli.node_settings import address
+from triseal.cli.node_settings import wrong_address
 from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO
 from triseal.site import home
 from triseal.site.manager import Manager
@@ -89,7 +91,10 @@ def serve(
     """
     from triseal.site.server import jsonlog, process  # slow to load, and --help needs none of it
 
-    host, port = address(listen, "--listen")
+    try:
+        host, port = addresses.parse_listening(listen)
+    except BadAddress as error:
+        raise wrong_address(error, "--listen") from None
     jsonlog.set_up(log_level)
     limits = Limits(connections=connections)
     chosen = process.Options(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from boards import provision
+from boards import addresses, provision
 from boards.board import Board
 from boards.errors import BoardError, DeviceFailed
 from boards.inventory import Foreign
@@ -47,12 +47,13 @@ def enrol(
 
     Raises:
         AlreadyNode: the board is another node.
+        BadAddress: no node can connect to the server of the settings.
         WatchdogTooLong: the board's watchdog can't count so long.
         BoardError: as boards.provision raises it.
         Failure: as Manager.enrol raises it.
         SealError: the board refuses something.
     """
-
+    addresses.check_settings(settings)
     grace = int(str(settings.get("grace", 0)))
 
     def issue(request: bytes) -> dict[str, bytes]:
