@@ -11,6 +11,7 @@ from triseal import database
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
 from triseal.site import clock
+from triseal.site.errors import CertificateNotValid
 from triseal.site.records import pruning
 
 app = typer.Typer()
@@ -54,7 +55,7 @@ def site_clock(
             try:
                 site.check_clock()
                 code = "doubted" if doubted else "ok"
-            except clock.ClockDoubted as doubt:
+            except (clock.ClockDoubted, CertificateNotValid) as doubt:
                 code = doubt.code
     facts = {"clock": code, "now": output.time(int(time.time())), "last_seen": output.time(seen)}
     output.facts(facts, as_json=as_json)

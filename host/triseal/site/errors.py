@@ -117,6 +117,16 @@ class NameTaken(Failure):
     advice = "Choose another name."
 
 
+class CertificateNotValid(Failure):
+    """The site's own certificate is not valid now: every node would turn the server away."""
+
+    code = "certificate-not-valid"
+    advice = (
+        "Correct the clock (NTP). If the clock is right, the site was made while it was wrong: "
+        "make the site again."
+    )
+
+
 class Changed(Failure):
     """The site changed while something was signed; nothing was issued."""
 

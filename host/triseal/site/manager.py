@@ -18,7 +18,6 @@ from sealcore import keys, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
-from triseal.certificate import Validity
 from triseal.package import Package
 from triseal.site import clock, home
 from triseal.site.deployment import Deployment
@@ -110,12 +109,22 @@ class Manager:
     # --- The clock --------------------------------------------------------------------------
 
     def check_clock(self) -> None:
-        """Raise ClockDoubted if the site can't sign with this computer's time."""
+        """Check that the site can sign with this computer's time.
+
+        Raises:
+            ClockDoubted: the time does not continue from a noted one.
+            CertificateNotValid: the site's certificate is not valid at this time.
+        """
         with database.reading(self.engine) as connection:
-            clock.check(connection, self._clock())
+            self._check_may_sign(connection, self._clock())
+
+    def _check_may_sign(self, connection: Connection, moment: int) -> None:
+        clock.check(connection, moment)
+        self.issuer.check_valid(moment)
 
     def _time_to_sign(self) -> int:
         with database.reading(self.engine) as connection:
+            self._check_may_sign(connection, self._clock())
             return clock.to_sign(connection, self._clock())
 
     def accept_clock(self) -> None:
@@ -708,8 +717,8 @@ class Manager:
     ) -> Certified:
         spki = nodes.enrol(connection, node, csr, replace=replace)
         begin = self._clock()
-        clock.check(connection, begin)
-        issued = slca.certify_node(node, spki, Validity(begin, begin + NODE_SECONDS))
+        self._check_may_sign(connection, begin)
+        issued = slca.certify_node(node, spki, self.issuer.lasting(begin, NODE_SECONDS))
         ledger.record_certificate(connection, issued)
         tokens.use(connection, node, issued)
         return issued
@@ -718,5 +727,5 @@ class Manager:
         if not fresh:
             return trust.current(connection)
         now = self._clock()
-        clock.check(connection, now)
+        self._check_may_sign(connection, now)
         return trust.publish(connection, slca, now)

@@ -65,6 +65,7 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
         OSError: a port is taken.
         DatabaseUnusable: the database can't be read or written.
         ClockDoubted: the server's clock is in doubt.
+        CertificateNotValid: the site's own certificate is not valid now.
         Failure: the site key can't be opened.
     """
     stop = asyncio.Event()

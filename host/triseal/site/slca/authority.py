@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealcore import identity, sealwriter, signedtime, x509
+from sealcore import identity, sealwriter, signedtime, timetext, x509
 from sealcore.seal import Seal
 from triseal import certificate
-from triseal.certificate import Validity, new_serial
+from triseal.certificate import CLOCK_SKEW, Validity, new_serial
 from triseal.signer import Signer
+from triseal.site.errors import CertificateNotValid
 from triseal.site.slca import template
 from triseal.site.slca.template import SealTemplate
 
@@ -79,7 +80,12 @@ def self_signed(signer: Signer, site: str, now: int) -> bytes:
     # The name must differ from every label: OpenSSL regards a certificate as self-signed if subject
     # and issuer are equal, and a node or a service may have the same name as its site.
     name = f"SLCA of {site}"[:_MAX_NAME]
-    return certificate.self_signed_ca(signer, name, Validity(now, now + CA_SECONDS))
+    return certificate.self_signed_ca(signer, name, Validity(_begin(now), now + CA_SECONDS))
+
+
+def _begin(now: int) -> int:
+    """Return when a certificate begins that is made now: some minutes ago, for late clocks."""
+    return max(0, now - CLOCK_SKEW)
 
 
 class Issuer:
@@ -94,14 +100,45 @@ class Issuer:
         spki: public key of the site, DER SubjectPublicKeyInfo.
         algorithm: algorithm of its signatures, DER AlgorithmIdentifier.
         site: name of the site.
+        validity: first and last second of the CA certificate.
     """
 
     def __init__(self, ca_certificate: bytes, site: str) -> None:
         parsed = x509.parse(ca_certificate)
+        self.validity = Validity(parsed.not_before, parsed.not_after)
         self.name = bytes(parsed.subject)
         self.spki = bytes(parsed.spki)
         self.algorithm = bytes(parsed.algorithm)
         self.site = site
+
+    def check_valid(self, now: int) -> None:
+        """Check that the CA certificate is valid: otherwise TLS turns every node away.
+
+        Args:
+            now: the time, Unix seconds.
+
+        Raises:
+            CertificateNotValid: it is not valid yet or not any more.
+        """
+        own = self.validity
+        if not own.not_before <= now <= own.not_after:
+            begin, end, moment = map(timetext.iso, (own.not_before, own.not_after, now))
+            raise CertificateNotValid(
+                f"the site's certificate is valid from {begin} to {end}, and now it is {moment}"
+            )
+
+    def lasting(self, now: int, seconds: int) -> Validity:
+        """Compute the validity of a certificate of a node or of the SLSM that is issued now.
+
+        It begins some minutes ago, since other clocks may be behind, and stays within the validity
+        of the CA certificate.
+
+        Args:
+            now: the time, Unix seconds.
+            seconds: validity from now on, seconds.
+        """
+        own = self.validity
+        return Validity(max(_begin(now), own.not_before), min(now + seconds, own.not_after))
 
     def prepare(
         self, node: str, spki: bytes, store: Seal, predecessor: bytes, grants: Sequence[str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sealcore import errors, messages
 from triseal import request
-from triseal.certificate import Validity
 from triseal.errors import BadRequest
 from triseal.site.errors import OtherKey, OtherNode
 from triseal.site.manager import NODE_SECONDS
@@ -42,8 +41,9 @@ def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
         raise OtherNode(f"the request names {wanted.name!r}, not {node}")
     if wanted.spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
         raise OtherKey(f"node {node} has another key")
-    validity = Validity(snapshot.now, snapshot.now + NODE_SECONDS)
-    issued = snapshot.authority.certify_node(node, wanted.spki, validity)
+    slca = snapshot.authority
+    validity = slca.issuer.lasting(snapshot.now, NODE_SECONDS)
+    issued = slca.certify_node(node, wanted.spki, validity)
     return Answer(
         [messages.frame(messages.write(messages.ENROLLED, issued.der))],
         writes=[lambda connection: ledger.record_certificate(connection, issued)],

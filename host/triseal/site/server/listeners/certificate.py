@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import Connection, select
 
 from sealcore import renewal
-from triseal.certificate import Validity
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site.records import ledger, tables
 from triseal.site.server.signing.task import Answer, Snapshot
@@ -34,12 +33,13 @@ class Identity:
     Attributes:
         context: the TLS context for the next connection; it exists after the first `issue`.
         renew_at: when to issue the next certificate, Unix seconds.
+        not_after: last second of the present certificate, Unix seconds; 0 before the first.
     """
 
     def __init__(self, seconds: int = SECONDS) -> None:
         self._seconds = seconds
         self.context: ssl.SSLContext
-        self.renew_at = 0
+        self.renew_at = self.not_after = 0
 
     def issue(self, snapshot: Snapshot) -> Answer:
         """Issue the next certificate for a fresh key: a task for the signing pipeline.
@@ -51,8 +51,9 @@ class Identity:
             ClockDoubted: the server's clock is in doubt.
         """
         signer = KeySigner(key := ec.generate_private_key(ec.SECP256R1()))
-        validity = Validity(snapshot.now, snapshot.now + self._seconds)
-        issued = snapshot.authority.certify_slsm(signer.spki, validity)
+        slca, now = snapshot.authority, snapshot.now
+        validity = slca.issuer.lasting(now, self._seconds)
+        issued = slca.certify_slsm(signer.spki, validity)
         query = select(tables.authorities.c.certificate)
         authorities = list(snapshot.connection.scalars(query))
         context = server_context(issued.der, key, authorities)
@@ -61,7 +62,8 @@ class Identity:
             ledger.record_certificate(connection, issued)
             self.context = context
             drawn = secrets.randbits(32)
-            self.renew_at = renewal.draw(validity.not_before, validity.not_after, drawn)
+            self.renew_at = renewal.draw(now, validity.not_after, drawn)
+            self.not_after = validity.not_after
 
         return Answer(writes=[record])
 
