@@ -20,6 +20,9 @@ class Board(Port, Files):
     A context manager. The first call interrupts the running program and resets Python softly,
     without main.py, so that the whole heap is free. `soft_reset` lets main.py run again, and
     `send`, `read_line` and `wait_for` then talk to it.
+
+    Attributes:
+        program: the board's own program is "untouched", "stopped" or "restarted".
     """
 
     def __init__(self, port: str, *, patience: float = 8.0) -> None:
@@ -34,6 +37,7 @@ class Board(Port, Files):
             NoPort, PortDenied, PortBusy, NotASerialPort, NotRunning: the port cannot be opened.
         """
         super().__init__(port, patience=patience)
+        self.program = "untouched"
         self._in_raw_repl = False
         self._resetting = False
 
@@ -62,7 +66,7 @@ class Board(Port, Files):
         self._enter()
         try:
             printed, failure = self._run(code, self.patience, max(timeout, self.patience))
-        except BoardError:
+        except BaseException:  # after Ctrl-C, too, the code may still run
             self._in_raw_repl = False
             raise
         if failure:
@@ -130,6 +134,7 @@ class Board(Port, Files):
         self._line.read_until(b">>> ")
         self._line.write(b"\x04")
         self._line.read_until(_REBOOT)
+        self.program = "restarted"
 
     def reset(self) -> None:
         """Press the board's reset button, and find its port again if it goes away meanwhile.
@@ -142,6 +147,7 @@ class Board(Port, Files):
         self._resetting = True
         try:
             self._hand_over("import machine\nmachine.reset()", self.patience)
+            self.program = "restarted"
             self._line.allow(_SETTLE)
             self._line.await_input()
         except BoardTimeout:
@@ -161,6 +167,7 @@ class Board(Port, Files):
     def _enter(self) -> None:
         if self._in_raw_repl:
             return
+        self.program = "stopped"
         try:
             self._knock()
         except BoardGone:

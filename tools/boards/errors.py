@@ -82,6 +82,13 @@ class BoardTimeout(BoardError):
     advice = "Reset the board and repeat the command."
 
 
+class NotReading(BoardError):
+    """The board reads nothing of what is sent to it."""
+
+    code = "not-reading"
+    advice = "Reset the board, or plug it in again, and repeat the command."
+
+
 # Answers of the board.
 
 

@@ -1,4 +1,4 @@
-"""A serial line on which no read waits forever."""
+"""A serial line on which nothing waits forever."""
 
 import contextlib
 import termios
@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from boards.errors import BoardGone, BoardTimeout
+from serial import SerialTimeoutException
+
+from boards.errors import BoardGone, BoardTimeout, NotReading
 
 _MAX_WAITING = 1 << 20  # bytes kept for a reader: longer than any answer of a board
 _TICK = 0.05  # seconds that one read of the port may block
@@ -19,10 +21,16 @@ class Line:
         deadline: `time.monotonic()` at which reading gives up.
     """
 
-    def __init__(self, serial: Any) -> None:
-        """Take over the open pyserial port `serial`."""
+    def __init__(self, serial: Any, patience: float) -> None:
+        """Take over an open port.
+
+        Args:
+            serial: the port, of pyserial.
+            patience: seconds that the board may take to read one piece of what is sent.
+        """
         self._serial = serial
         self._serial.timeout = _TICK
+        self._serial.write_timeout = patience
         self._buffer = bytearray()
         self.deadline = 0.0
 
@@ -73,10 +81,16 @@ class Line:
         """Send `data` and return its length.
 
         Raises:
+            NotReading: the board does not read it.
             BoardGone: the port vanished.
         """
         with _gone():
-            return int(self._serial.write(data))
+            try:
+                return int(self._serial.write(data))
+            except SerialTimeoutException:
+                # Otherwise closing the port would wait for the board, too.
+                self._serial.reset_output_buffer()
+        raise NotReading("the board does not take what is sent to it")
 
     def drain(self) -> None:
         """Discard all input that has arrived so far."""

@@ -77,6 +77,7 @@ class Port:
         """Send `data` to the running program.
 
         Raises:
+            NotReading: the board does not read it.
             BoardGone: the port vanished.
         """
         self._line.write(data)
@@ -133,7 +134,7 @@ class Port:
         except (TransportError, OSError, ValueError):
             raise _why_not(self.port) from None
         self._serial = self._transport.serial
-        self._line = Line(self._serial)
+        self._line = Line(self._serial, self.patience)
         self._transport.serial = self._line
         # Then the line reads: it waits, and gives up at its deadline.
         self._transport.is_pty = True

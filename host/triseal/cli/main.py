@@ -1,7 +1,7 @@
 """The command `triseal`: one group of commands for each role.
 
-Exit status: 0 done; 1 refused or failed, with one line on standard error; 2 wrong usage; 130
-interrupted.
+Exit status: 0 done; 1 refused or failed, with one line on standard error; 2 wrong usage; 128 and
+the number of the signal that ended it, such as 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from boards import interrupts
 from triseal.cli import inspect, options, output, roles
 
 app = typer.Typer(
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         for group in getattr(command, "commands", {}).values():
             roles.with_plain_help(group)
-        status = command(args=words, prog_name="triseal", standalone_mode=not as_json)
+        with interrupts.raised():
+            status = command(args=words, prog_name="triseal", standalone_mode=not as_json)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:

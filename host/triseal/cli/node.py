@@ -27,7 +27,7 @@ from triseal.cli import (
     progress,
 )
 from triseal.cli.site_options import NodeName, ServiceName, open_site
-from triseal.site.cable import agent, dialogue, enrolment, installation
+from triseal.site.cable import agent, enrolment, installation
 from triseal.site.cable.agent import NodeStatus
 
 if TYPE_CHECKING:
@@ -196,9 +196,7 @@ def restart(
 ) -> None:
     """Restart a node's agent, and give it the time."""
     with _at_cable(port, home_dir, passphrase_file) as (site, board, report):
-        report("restart", 0, 0)
-        board.soft_reset()
-        status = dialogue.tell_time(site, board)
+        status = installation.restart(site, board, report)
     _show(status, as_json=as_json)
 
 

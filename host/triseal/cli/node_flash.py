@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from boards import interrupts
 from boards.board import Board
 from boards.flashing import chips, image, imagefile
 from boards.flashing import flash as flashing
@@ -134,8 +135,20 @@ def _all(
     jobs: Sequence[_Job], site: Manager | None, reports: dict[str, Report]
 ) -> dict[str, output.Facts | Exception]:
     """Flash all boards at the same time. A failure on one board does not affect the others."""
+    interrupted = threading.Event()
     with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
-        running = {job.port: pool.submit(_one, job, site, reports[job.port]) for job in jobs}
+        running = {
+            job.port: pool.submit(_one, job, site, _until(interrupted, reports[job.port]))
+            for job in jobs
+        }
+        try:
+            wait(running.values())
+        except BaseException:
+            # Only this thread gets the signal. The others let their nodes run again, and end.
+            interrupted.set()
+            with interrupts.held():
+                wait(running.values())
+            raise
     results: dict[str, output.Facts | Exception] = {}
     for port, future in running.items():
         error = future.exception()
@@ -143,6 +156,18 @@ def _all(
             raise error
         results[port] = error if error is not None else future.result()
     return results
+
+
+def _until(interrupted: threading.Event, report: Report) -> Report:
+    """Return a report that ends the work of its thread once the command is interrupted."""
+
+    def checked(step: str, done: int, total: int) -> None:
+        """Report a step, or end the work."""
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        report(step, done, total)
+
+    return checked
 
 
 def _one(job: _Job, site: Manager | None, report: Report) -> output.Facts:

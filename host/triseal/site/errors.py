@@ -183,6 +183,13 @@ class NoAgent(Failure):
     advice = "Provision the board, or restart it: triseal node restart --port PORT."
 
 
+class NodeStopped(Failure):
+    """A command was interrupted, and the node could not be started again."""
+
+    code = "node-stopped"
+    advice = "Restart it: triseal node restart --port PORT; or switch the board off and on."
+
+
 class OtherBoard(Failure):
     """The board at the port is another node, or not a node."""
 

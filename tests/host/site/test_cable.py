@@ -17,7 +17,7 @@ from tests.worlds.site_world import NOW, World, ends
 from triseal import database, signer
 from triseal.site.cable import dialogue, enrolment, installation
 from triseal.site.cable.agent import NodeStatus, ServiceStatus
-from triseal.site.errors import OtherBoard
+from triseal.site.errors import NodeStopped, OtherBoard
 from triseal.site.manager import Manager
 from triseal.site.records import ledger, nodes, tables
 from triseal.testing import Site
@@ -100,6 +100,20 @@ def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
         monkeypatch.setattr(board, "soft_reset", board.close)
         with pytest.raises(DeviceFailed, match="nothing of what"):
             installation.deploy(world.manager, board, "hall", ["thermo"], silent)
+
+
+def test_a_node_that_an_interrupted_command_leaves_stopped_is_one_error(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    world = stack.enter_context(World(tmp_path / "site"))
+    with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port, patience=0.5) as board:
+        with pytest.raises(KeyboardInterrupt), dialogue.back_to_work(world.manager, board):
+            raise KeyboardInterrupt  # nothing has been stopped yet
+        board.clear()
+        virtual.freeze()
+        with pytest.raises(NodeStopped), dialogue.back_to_work(world.manager, board):
+            raise KeyboardInterrupt
+        virtual.thaw()
 
 
 def redeem(world: World, board: Board) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from boards import interrupts
 from boards.code import mpy, shorten
 from boards.code.reach import reached
 from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
@@ -208,7 +209,8 @@ def install(
     missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
     if changed or stale:
         _stage(board, [wanted[path] for path in missing], progress)
-        _replace(board, wanted, changed, stale)
+        with interrupts.held():  # in between, the board has no program to start
+            _replace(board, wanted, changed, stale)
         _verify(board, files)
     kept = tuple(path for path in wanted if path not in missing)
     return Installed(tuple(missing), kept, tuple(stale))

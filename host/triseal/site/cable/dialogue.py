@@ -11,21 +11,22 @@ import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from boards import provision
+from boards import interrupts, provision
 from boards.board import Board
 from boards.errors import (
     BoardError,
     BoardGone,
-    BoardTimeout,
     DeviceFailed,
     FileMissing,
     NoAnswer,
+    NotReading,
 )
 from boards.provision import Report
 from sealcore import bundle, errors, identity, names
+from triseal.errors import Failure
 from triseal.site.cable import agent, refusals
 from triseal.site.cable.agent import NodeStatus
-from triseal.site.errors import NoAgent, OtherBoard
+from triseal.site.errors import NoAgent, NodeStopped, OtherBoard
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -156,21 +157,44 @@ def tell_installer(site: Manager, board: Board, report: Report) -> None:
 
 @contextlib.contextmanager
 def back_to_work(site: Manager, board: Board) -> Iterator[None]:
-    """After a failure let the node run its services again: work over its line stops the agent.
+    """If the block fails or is interrupted, let the node run its services again.
+
+    Work over the line of a node stops its agent.
 
     Args:
         site: the site that signs the time.
         board: the board.
+
+    Raises:
+        NodeStopped: the block was interrupted, and the node does not run.
     """
     try:
         yield
-    except (BoardGone, BoardTimeout, NoAnswer):
+    except (BoardGone, NoAnswer, NotReading):
         raise
-    except BaseException:
-        with contextlib.suppress(BoardError, errors.SealError, NoAgent):
+    except BaseException as error:
+        with interrupts.held():
+            runs = _runs_again(site, board, error)
+        if isinstance(error, Exception) or runs:
+            raise
+        raise NodeStopped(f"interrupted; the board at {board.port} does not run yet") from None
+
+
+def _runs_again(site: Manager, board: Board, error: BaseException) -> bool:
+    if board.program == "untouched":
+        return True
+    if board.program == "restarted" and isinstance(error, NoAgent):
+        return False  # it would not answer now either
+    try:
+        is_node = True
+        if board.program == "stopped":
+            is_node = CERTIFICATE in board.hashes([CERTIFICATE])
             board.soft_reset()
+        if is_node:
             agent.set_time(board, site.sign_time(agent.ask(board, SOON).nonce), SOON)
-        raise
+    except (BoardError, errors.SealError, Failure):
+        return False
+    return True
 
 
 @contextlib.contextmanager

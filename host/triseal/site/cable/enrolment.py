@@ -69,8 +69,8 @@ def enrol(
         if not replace:
             _check_not_another(board, node)
         done = provision.provision(board, node, issue, report, foreign)
-    site.allow_grace(node, grace, in_force=True)
-    return done, dialogue.tell_time(site, board)
+        site.allow_grace(node, grace, in_force=True)
+        return done, dialogue.tell_time(site, board)
 
 
 def check_erasable(site: Manager, port: str, node: str) -> None:
@@ -115,7 +115,7 @@ def redeem(site: Manager, board: Board, report: Report) -> tuple[str, NodeStatus
         own = identity.parse(board.read(dialogue.CERTIFICATE))
         report("restart", 0, 0)
         board.soft_reset()
-    return names.common_name(own.subject), dialogue.tell_time(site, board)
+        return names.common_name(own.subject), dialogue.tell_time(site, board)
 
 
 def _redeem(site: Manager, board: Board, report: Report) -> None:

@@ -58,16 +58,7 @@ def deploy(
         BoardError: the board does not work as expected.
     """
     with dialogue.back_to_work(site, board):
-        dialogue.check_is(site, board, node)
-        for service in services:
-            site.assign(node, service)
-        with dialogue.board_refusals():
-            dialogue.update_bundle(site, board, report)
-        accepted = [_install(site, board, node, service, report) for service in services]
-    status = _restart(site, board, node, report)
-    if not {*services} <= {service.name for service in status.services}:
-        raise DeviceFailed("the board says nothing of what it has just installed")
-    return accepted, status
+        return _deploy(site, board, node, services, report)
 
 
 def remove(
@@ -93,7 +84,7 @@ def remove(
         for service in services:
             report("remove", 0, 0)
             board.call(f"{dialogue.INSTALL}.remove", service, timeout=dialogue.CHECK_SECONDS)
-    return _restart(site, board, node, report)
+        return _restart(site, board, node, report)
 
 
 def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
@@ -110,13 +101,34 @@ def renew(site: Manager, board: Board, node: str, report: Report) -> NodeStatus:
     Raises: as `deploy`.
     """
     assigned = site.assigned(node)
-    with dialogue.back_to_work(site, board), dialogue.board_refusals():
-        dialogue.check_is(site, board, node)
-        there = board.tree(_SERVICES)
-        held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
-        for service in sorted(held - set(assigned)):
-            board.call(f"{dialogue.INSTALL}.remove", service, timeout=dialogue.CHECK_SECONDS)
-    return deploy(site, board, node, assigned, report)[1]
+    with dialogue.back_to_work(site, board):
+        with dialogue.board_refusals():
+            dialogue.check_is(site, board, node)
+            there = board.tree(_SERVICES)
+            held = {path.removeprefix(_SERVICES + "/").partition("/")[0] for path in there}
+            for service in sorted(held - set(assigned)):
+                board.call(f"{dialogue.INSTALL}.remove", service, timeout=dialogue.CHECK_SECONDS)
+        return _deploy(site, board, node, assigned, report)[1]
+
+
+def restart(site: Manager, board: Board, report: Report) -> NodeStatus:
+    """Restart the agent of the node at the cable, and give it the time.
+
+    Args:
+        site: the site that signs the time.
+        board: the board.
+        report: called for each step.
+
+    Returns: the node's state after its restart.
+
+    Raises:
+        NoAgent: the agent does not answer.
+        BoardError: the board does not work as expected.
+    """
+    with dialogue.back_to_work(site, board):
+        report("restart", 0, 0)
+        board.soft_reset()
+        return dialogue.tell_time(site, board)
 
 
 def prepare(site: Manager, board: Board, report: Report) -> None:
@@ -151,6 +163,21 @@ def offer(
     with dialogue.board_refusals():
         _deliver(board, service, contents, report)
         return _have_checked(board, service, report)
+
+
+def _deploy(
+    site: Manager, board: Board, node: str, services: Sequence[str], report: Report
+) -> tuple[list[Accepted], NodeStatus]:
+    dialogue.check_is(site, board, node)
+    for service in services:
+        site.assign(node, service)
+    with dialogue.board_refusals():
+        dialogue.update_bundle(site, board, report)
+    accepted = [_install(site, board, node, service, report) for service in services]
+    status = _restart(site, board, node, report)
+    if not {*services} <= {service.name for service in status.services}:
+        raise DeviceFailed("the board says nothing of what it has just installed")
+    return accepted, status
 
 
 def _install(site: Manager, board: Board, node: str, service: str, report: Report) -> Accepted:
