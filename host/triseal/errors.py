@@ -196,6 +196,13 @@ class NotRecognised(Failure):
     advice = "Give a seal, package, trust bundle, certificate, request or evidence."
 
 
+class SeveralInFile(Failure):
+    """The file holds several certificates, requests or keys where one is expected."""
+
+    code = "several-in-file"
+    advice = "Split it, and give a file with the one that is meant."
+
+
 class NoContradiction(Failure):
     """The two seals do not contradict each other."""
 

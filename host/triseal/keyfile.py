@@ -13,13 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sealcore import errors, keys
 from triseal import files, keyseal, pem
-from triseal.errors import AlreadyExists, NotAKey, OpenPermissions, WrongPassphrase
+from triseal.errors import (
+    AlreadyExists,
+    NotAKey,
+    NotRecognised,
+    OpenPermissions,
+    SeveralInFile,
+    WrongPassphrase,
+)
 from triseal.signer import PrivateKey
 
-MAX_SIZE = 16384
 MODE = 0o600
 
-_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _OTHERS = 0o077
 
 Ask = Callable[[], bytes]
@@ -42,9 +47,9 @@ def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
         serialization.NoEncryption(),
     )
     if passphrase is None:
-        text = pem.encode("PRIVATE KEY", der)
+        text = pem.encode(pem.PRIVATE_KEY, der)
     else:
-        text = pem.encode(keyseal.LABEL, keyseal.encrypt(der, passphrase))
+        text = pem.encode(pem.ENCRYPTED_KEY, keyseal.encrypt(der, passphrase))
     try:
         files.create(path, text, MODE)
     except FileExistsError:
@@ -64,16 +69,19 @@ def load(path: Path, ask: Ask) -> PrivateKey:
         WrongPassphrase: the passphrase does not open the key.
         OSError: the file can't be read.
     """
-    text = files.read(path, MAX_SIZE)
+    text = files.read(path, pem.MAX_SIZE)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
         raise OpenPermissions(f"other users than its owner have access to {path}")
-    passphrase = ask() if text.lstrip().startswith(_ENCRYPTED) else None
-    return _parse(path, text, passphrase)
-
-
-def _parse(path: Path, text: bytes, passphrase: bytes | None) -> PrivateKey:
     try:
-        key = serialization.load_pem_private_key(text, passphrase)
+        encrypted, der = pem.private_key(text)
+    except (NotRecognised, SeveralInFile) as error:
+        raise NotAKey(f"{path}: {error.detail}") from None
+    return _parse(path, der, ask() if encrypted else None)
+
+
+def _parse(path: Path, der: bytes, passphrase: bytes | None) -> PrivateKey:
+    try:
+        key = serialization.load_der_private_key(der, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # A wrong passphrase can't be distinguished from damaged encrypted bytes.
         if passphrase is not None:

@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from sealcore import encode
 
-LABEL = "ENCRYPTED PRIVATE KEY"
-
 # OWASP's parameters for 16 MiB; OpenSSL refuses 32 MiB or more.
 _N = 1 << 14
 _R = 8

@@ -97,7 +97,8 @@ def make(key: PrivateKey, name: str) -> bytes:
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, check_name(name))])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    signed = builder.sign(key, hashes.SHA256())
+    return pem.encode(pem.REQUEST, signed.public_bytes(serialization.Encoding.DER))
 
 
 def parse(data: bytes) -> Request:
@@ -108,17 +109,20 @@ def parse(data: bytes) -> Request:
 
     Raises:
         BadRequest: it is not a request, or another key signed it.
+        SeveralInFile: it holds more than one block of PEM.
         BadName: the name is not allowed.
         UnsupportedKey: no node accepts such a key.
     """
     if len(data) > MAX_SIZE:
         raise BadRequest(f"more than {MAX_SIZE} bytes")
     try:
-        der = pem.decode(data)[1]
+        der = pem.expect(data, pem.REQUEST)
+    except NotRecognised as error:
+        raise BadRequest(error.detail) from None
+    try:
         proven = x509.load_der_x509_csr(der).is_signature_valid
         subject, spki = _fields(der)
     except (
-        NotRecognised,
         ValueError,
         TypeError,
         InvalidSignature,

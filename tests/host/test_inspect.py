@@ -149,7 +149,6 @@ def test_a_private_key_is_never_shown() -> None:
     ("sentence", "data"),
     [
         ("text", b"hello"),
-        ("two blocks", 2 * pem.encode(pem.CERTIFICATE, CA)),
         ("base64 that is none", b"-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n"),
         ("an end of something else", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END X-----\n"),
         ("an object that nobody knows", encode.sequence(encode.text("hello"))),

@@ -130,14 +130,17 @@ def test_what_is_no_usable_key_is_refused(tmp_path: Path, p256_key: PrivateKey) 
 def test_a_damaged_encrypted_key_is_refused(tmp_path: Path, p256_key: PrivateKey) -> None:
     keyfile.create(tmp_path / "a.key", p256_key, SECRET)
     data = (tmp_path / "a.key").read_bytes()
+    other = b"A" if data[150:151] != b"A" else b"B"
     with pytest.raises(WrongPassphrase):
-        keyfile.load(private(tmp_path / "b.key", data[:150] + data[151:]), ask)
+        keyfile.load(private(tmp_path / "b.key", data[:150] + other + data[151:]), ask)
+    with pytest.raises(NotAKey):
+        keyfile.load(private(tmp_path / "c.key", data[:150] + data[151:]), never)
 
 
 def test_folders_and_huge_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAFile):
         keyfile.load(tmp_path, never)
     with pytest.raises(FileTooLarge):
-        keyfile.load(private(tmp_path / "huge", b" " * 20000), never)
+        keyfile.load(private(tmp_path / "huge", b" " * (pem.MAX_SIZE + 1)), never)
     with pytest.raises(FileNotFoundError):
         keyfile.load(tmp_path / "none", never)

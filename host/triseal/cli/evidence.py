@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from sealcore import limits, x509
+from sealcore import x509
 from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
 
 app = typer.Typer()
-
-_MAX_SEAL_TEXT = 2 * limits.MAX_SEAL
 
 Keys = Annotated[
     list[Path] | None,
@@ -82,14 +80,13 @@ def _seals(paths: list[Path]) -> list[bytes]:
         if not content.store_seal:
             raise NoContradiction(f"{paths[0]} has only one seal")
         return [content.developer_seal, content.store_seal]
-    return [pem.decode(files.read(path, _MAX_SEAL_TEXT))[1] for path in paths]
+    return [pem.expect(files.read(path, pem.MAX_SIZE), pem.CERTIFICATE) for path in paths]
 
 
 def _entry(path: Path) -> evidence.Entry:
     """Return name and key of a certificate or a request."""
-    data = files.read(path, x509.MAX_SIZE)
-    label, der = pem.decode(data)
-    if label == pem.REQUEST:
-        return request.parse(der).entry
-    parsed = x509.parse(der)
+    data = files.read(path, pem.MAX_SIZE)
+    if pem.decode(data)[0] == pem.REQUEST:
+        return request.parse(data).entry
+    parsed = x509.parse(pem.expect(data, pem.CERTIFICATE))
     return bytes(parsed.subject), bytes(parsed.spki)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from triseal import database, files, request
+from triseal import database, files, pem, request
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import open_site
 from triseal.site import inputs
@@ -40,7 +40,7 @@ def trust_store(
     as_json: options.Json = False,
 ) -> None:
     """Trust a Store. Give the fingerprint that its own `triseal store show` prints."""
-    certificate = inputs.certificate(files.read(file, inputs.MAX_SIZE))
+    certificate = inputs.certificate(files.read(file, pem.MAX_SIZE))
     request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
         name, bundle = site.trust_store(certificate)
@@ -70,7 +70,7 @@ def trust_developer(
     as_json: options.Json = False,
 ) -> None:
     """Trust a developer. Give the fingerprint that the developer's `triseal dev show` prints."""
-    developer = inputs.developer(files.read(file, inputs.MAX_SIZE), name)
+    developer = inputs.developer(files.read(file, pem.MAX_SIZE), name)
     request.check_fingerprint(developer.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
         bundle = site.trust_developer(developer.name, developer.spki)

@@ -50,12 +50,12 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> req
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
     key = signer.generate(algorithm)
-    pem = request.make(key, name)
+    proof = request.make(key, name)
     with folder.fresh(home) as fresh:
         keyfile.create(fresh / KEY, key, passphrase)
-        files.write(fresh / REQUEST, pem)
+        files.write(fresh / REQUEST, proof)
         folder.settle(fresh, home)
-    return request.parse(pem)
+    return request.parse(proof)
 
 
 def show(home: Path) -> request.Request:

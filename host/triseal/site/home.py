@@ -6,12 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509 as cx509
-from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
-from triseal import database, files, folder, keyfile, label, signer
+from triseal import database, files, folder, keyfile, label, pem, signer
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.signer import KeySigner
 from triseal.site.errors import Incomplete
@@ -94,7 +92,7 @@ def _found(
         key = signer.generate(founding.algorithm)
         certificate = authority.self_signed(KeySigner(key), founding.name, now)
         keyfile.create(fresh / KEY, key, passphrase)
-        files.write(fresh / CERTIFICATE, _pem(certificate))
+        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, certificate))
         settings = json.dumps({"database": founding.database}).encode()
         files.write(fresh / SETTINGS, settings, 0o600)  # a URL may hold a password
         _fill(
@@ -118,10 +116,6 @@ def _fill(
     )
     connection.execute(tables.authorities.insert().values(certificate=certificate))
     trust.publish(connection, slca, now)
-
-
-def _pem(der: bytes) -> bytes:
-    return cx509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 def open_site(home: Path) -> tuple[Engine, Issuer, int]:

@@ -8,16 +8,13 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_public_key,
-    load_pem_public_key,
 )
 
 from sealcore import keys
-from triseal import request
-from triseal.errors import BadName, BadRequest
+from triseal import pem, request
+from triseal.errors import BadName, BadRequest, NotRecognised
 from triseal.request import Request
 from triseal.site.errors import BadAuthority
-
-MAX_SIZE = 32768
 
 
 def certificate(data: bytes) -> bytes:
@@ -30,10 +27,13 @@ def certificate(data: bytes) -> bytes:
 
     Raises:
         BadAuthority: not a certificate.
+        SeveralInFile: it holds more than one block of PEM.
     """
-    load = cx509.load_pem_x509_certificate if _is_pem(data) else cx509.load_der_x509_certificate
     try:
-        return load(data).public_bytes(Encoding.DER)
+        der = pem.expect(data, pem.CERTIFICATE)
+        return cx509.load_der_x509_certificate(der).public_bytes(Encoding.DER)
+    except NotRecognised as error:
+        raise BadAuthority(error.detail) from None
     except (ValueError, UnsupportedAlgorithm, cx509.InvalidVersion):
         raise BadAuthority("it can't be read as a certificate") from None
 
@@ -66,6 +66,7 @@ def developer(data: bytes, name: str | None) -> Request:
 
     Raises:
         BadRequest: the file is neither of them.
+        SeveralInFile: it holds more than one block of PEM.
         BadName: the name is not allowed or is missing.
         UnsupportedKey: no node accepts such a key.
     """
@@ -80,15 +81,16 @@ def developer(data: bytes, name: str | None) -> Request:
 
 
 def _public_key(data: bytes) -> bytes | None:
-    load = load_pem_public_key if _is_pem(data) else load_der_public_key
     try:
-        key = load(data)
+        label, der = pem.decode(data)
+    except NotRecognised as error:
+        raise BadRequest(error.detail) from None
+    if label not in ("", pem.PUBLIC_KEY):
+        return None
+    try:
+        key = load_der_public_key(der)
     except UnsupportedAlgorithm:
         raise BadRequest("its key is of a kind that can't be used") from None
     except ValueError:
         return None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _is_pem(data: bytes) -> bool:
-    return data.lstrip().startswith(b"-----")

@@ -8,13 +8,18 @@ from sealcore import errors, keys, seal, sealwriter, x509
 from sealcore.compat import sha256
 from triseal import certificate, files, folder, keyfile, pem, request, signer
 from triseal.certificate import Validity
-from triseal.errors import AlreadyExists, DamagedStore, NotAKey, NotInitialised, NotRecognised
+from triseal.errors import (
+    AlreadyExists,
+    DamagedStore,
+    NotAKey,
+    NotInitialised,
+    NotRecognised,
+    SeveralInFile,
+)
 from triseal.signer import KeySigner, Signer
 
 KEY = "store.key"
 CERTIFICATE = "store.crt"
-
-_MAX_PEM = 32768
 
 
 def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid: Validity) -> bytes:
@@ -57,12 +62,12 @@ def load_certificate(home: Path) -> x509.Certificate:
         DamagedStore: the file is not a certificate.
     """
     try:
-        data = files.read(home / CERTIFICATE, _MAX_PEM)
+        data = files.read(home / CERTIFICATE, pem.MAX_SIZE)
     except FileNotFoundError:
         raise NotInitialised(f"there is no Store at {home}") from None
     try:
-        return x509.parse(pem.decode(data)[1])
-    except (NotRecognised, errors.SealError):
+        return x509.parse(pem.expect(data, pem.CERTIFICATE))
+    except (NotRecognised, SeveralInFile, errors.SealError):
         raise DamagedStore(f"{home / CERTIFICATE} is not a certificate") from None
 
 

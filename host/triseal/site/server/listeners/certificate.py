@@ -8,12 +8,12 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import Connection, select
 
 from sealcore import renewal
+from triseal import pem
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site.records import ledger, tables
 from triseal.site.server.signing.task import Answer, Snapshot
@@ -105,12 +105,12 @@ def load_own(context: ssl.SSLContext, der: bytes, key: PrivateKey) -> None:
         der: the certificate, DER.
         key: the private key.
     """
-    certificate = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    secret = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    text = pem.encode(pem.CERTIFICATE, der) + pem.encode(pem.PRIVATE_KEY, secret)
     descriptor, name = tempfile.mkstemp(suffix=".pem")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(certificate + pem)
+            stream.write(text)
         context.load_cert_chain(name)
     finally:
         Path(name).unlink()
