@@ -156,8 +156,8 @@ def test_every_reader_refuses_the_same_files_in_one_line(reader: str, tmp_path: 
         assert "\n" not in str(caught.value), sentence
 
 
-CODES = ("not-recognised", "bad-authority", "bad-request", "malformed-der", "not-a-key")
-CODES += ("damaged-store", "bad-name")
+CODES = {"not-recognised", "bad-authority", "bad-request", "malformed-der", "not-a-key"}
+CODES |= {"damaged-store", "bad-name"}
 
 
 @pytest.mark.parametrize("reader", READERS)
