@@ -4,6 +4,9 @@ Each role defines its own tables. This module opens, reads and writes databases.
 through `writing`. On SQLite it takes the write lock at the beginning: a transaction that first
 reads and then writes can't fail in the middle because another process was faster. On PostgreSQL
 use `select(...).with_for_update()` for rows that will be written; SQLite ignores it.
+
+Each database says in its table `alembic_version` which migration it has. If it says the newest one,
+opening it costs one query. Otherwise `migrate` brings it up to date.
 """
 
 from __future__ import annotations
@@ -12,19 +15,24 @@ import contextlib
 import importlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     Engine,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     create_engine,
     event,
     inspect,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
@@ -35,6 +43,16 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
 _TABLES_LOCK = 0x7472697365616C  # a number that all processes must share: "triseal"
+_BROKEN_KEYS = "PRAGMA foreign_key_check"
+
+
+# As Alembic makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 class DatabaseUnusable(Failure):
@@ -44,19 +62,42 @@ class DatabaseUnusable(Failure):
     advice = "Check the path or URL, its permissions and its disk; restore a backup."
 
 
-def open_database(where: str | Path, metadata: MetaData) -> Engine:
-    """Open a database, and create the tables, columns and indexes that it lacks.
+class DatabaseNewer(Failure):
+    """A newer Triseal has changed the database, or it is the database of another role."""
+
+    code = "database-newer"
+    advice = "Install the newer Triseal again, or restore the backup from before its installation."
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a role, and the way to them from each older database.
+
+    Attributes:
+        tables: the tables as they are now.
+        version: name of the newest migration, which leads to these tables.
+        migrations: folder of the migrations, one module each.
+    """
+
+    tables: MetaData
+    version: str
+    migrations: Path
+
+
+def open_database(where: str | Path, schema: Schema) -> Engine:
+    """Open a database. A new one gets the tables, and an older one is migrated.
 
     Args:
         where: path of an SQLite file, which is created if needed, or a URL that begins with
             `sqlite:` or `postgresql:`.
-        metadata: the tables.
+        schema: the tables.
 
     Returns: an engine to use with `reading` and `writing`. The caller must dispose it after all
         threads that use it have ended: `dispose` does not reach a connection in use.
 
     Raises:
         DatabaseUnusable: no such server, not a database, no driver, ...
+        DatabaseNewer: the program is too old for the database; nothing has changed.
     """
     url = _url(where)
     if url.get_backend_name() == "sqlite":
@@ -64,39 +105,68 @@ def open_database(where: str | Path, metadata: MetaData) -> Engine:
     else:
         engine = _open_server(url)
     try:
-        with writing(engine) as connection:
-            if url.get_backend_name() == "postgresql":
-                # Two processes that start at the same time would both see that a table is missing.
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _TABLES_LOCK})
-            metadata.create_all(connection)
-            _add_columns(connection, metadata)
-            _add_indexes(connection, metadata)
+        with reading(engine) as connection:
+            version = _version(connection)
+        if version != schema.version:
+            _bring_up(engine, schema)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-def _add_columns(connection: Connection, metadata: MetaData) -> None:
-    """Add columns of newer releases. Each of them may be NULL or has a default in the database."""
-    known = inspect(connection)
-    compiler = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]
-    for table in metadata.sorted_tables:
-        have = {column["name"] for column in known.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in have:
-                definition = compiler.get_column_specification(column)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+def _version(connection: Connection) -> str | None:
+    """Return the name of the last migration of a database; None before the first one."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar()
 
 
-def _add_indexes(connection: Connection, metadata: MetaData) -> None:
-    """Add indexes of newer releases to tables that exist: `create_all` adds only whole tables."""
-    known = inspect(connection)
-    for table in metadata.sorted_tables:
-        have = {index["name"] for index in known.get_indexes(table.name)}
-        for index in table.indexes:
-            if index.name not in have:
-                index.create(connection)
+def _bring_up(engine: Engine, schema: Schema) -> None:
+    with _changing_tables(engine) as connection:
+        version = _version(connection)  # another process may have been faster
+        if version == schema.version:
+            return
+        have = inspect(connection).get_table_names()
+        if version is None and schema.tables.tables.keys().isdisjoint(have):
+            schema.tables.create_all(connection)
+            _VERSION.create(connection)
+            connection.execute(_VERSION.insert().values(version_num=schema.version))
+            return
+        from triseal import migrate  # takes long to load, and is rarely needed
+
+        if version is not None and version not in migrate.names(schema.migrations):
+            raise DatabaseNewer(f"it is of version {version}, this program of {schema.version}")
+        migrate.upgrade(connection, schema.migrations)
+
+
+@contextlib.contextmanager
+def _changing_tables(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that changes tables; each other process that wants to do so waits.
+
+    To change a column, SQLite needs a copy of the table that takes the place of the table. This is
+    impossible while SQLite enforces foreign keys, and they can't be switched within a transaction.
+    """
+    with _understood(), engine.connect() as connection:
+        sqlite = connection.dialect.name == "sqlite"
+        if sqlite:
+            _enforce_foreign_keys(connection, "OFF")
+        try:
+            with connection.begin():
+                if not sqlite:
+                    lock = text("SELECT pg_advisory_xact_lock(:n)")
+                    connection.execute(lock, {"n": _TABLES_LOCK})
+                yield connection
+                if sqlite and (broken := connection.exec_driver_sql(_BROKEN_KEYS).first()):
+                    raise DatabaseUnusable(f"a row of {broken.table} refers to a row that is gone")
+        finally:
+            if sqlite:
+                _enforce_foreign_keys(connection, "ON")
+
+
+def _enforce_foreign_keys(connection: Connection, switch: str) -> None:
+    driver: Any = connection.connection.driver_connection  # SQLAlchemy would begin a transaction
+    driver.execute(f"PRAGMA foreign_keys = {switch}")
 
 
 @contextlib.contextmanager

@@ -13,20 +13,21 @@ import pytest
 from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, func, select
 from sqlalchemy.exc import IntegrityError
 
-from triseal.database import DatabaseUnusable, open_database, reading, writing
+from triseal.database import DatabaseUnusable, Schema, open_database, reading, writing
 
 METADATA = MetaData()
 NUMBERS = Table("numbers", METADATA, Column("number", Integer, primary_key=True))
 NEIGHBOURS = Table(
     "neighbours", METADATA, Column("of", ForeignKey("numbers.number"), primary_key=True)
 )
+SCHEMA = Schema(METADATA, "numbers_1", Path("migrations"))  # a folder that nothing asks for
 PROCESSES = 4
 EACH = 15
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Engine]:
-    engine = open_database(path, METADATA)
+    engine = open_database(path, SCHEMA)
     try:
         yield engine
     finally:
@@ -66,13 +67,13 @@ def test_refused_in_one_line(
     tmp_path: Path, sentence: str, where: Callable[[Path], str | Path]
 ) -> None:
     with pytest.raises(DatabaseUnusable) as caught:
-        open_database(where(tmp_path), METADATA)
+        open_database(where(tmp_path), SCHEMA)
     assert "\n" not in str(caught.value)
 
 
 def test_a_password_is_in_no_message() -> None:
     with pytest.raises(DatabaseUnusable) as caught:
-        open_database("postgresql://user:hunter2@[::1", METADATA)
+        open_database("postgresql://user:hunter2@[::1", SCHEMA)
     assert "hunter2" not in str(caught.value)
 
 

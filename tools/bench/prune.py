@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event, insert
 
 from bench import Figure
 from triseal import database
-from triseal.site.records import pruning, tables
+from triseal.site.records import pruning, schema, tables
 
 SEALS = 500_000  # that ended long ago
 _TEMPLATES = 6000
@@ -39,13 +39,13 @@ def measure() -> Iterator[Figure]:
         path = Path(folder) / "pruned.sqlite"
         fill(path, SEALS).dispose()  # the last connection ends: all is in the one file
         copied = shutil.copy(path, Path(folder) / "at-once.sqlite")
-        engine = database.open_database(path, tables.metadata)
+        engine = database.open_database(path, schema.SCHEMA)
         longest = longest_lock(engine)
         done = pruning.prune(engine, _NOW, pruning.KEEP_DAYS)
         if done != pruning.Pruned(SEALS, _TEMPLATES - _KEPT, 0):
             raise RuntimeError(f"{done}")
         engine.dispose()
-        engine = database.open_database(copied, tables.metadata)
+        engine = database.open_database(copied, schema.SCHEMA)
         once = longest_lock(engine)
         with database.writing(engine) as connection:
             connection.execute(tables.seals.delete().where(tables.seals.c.not_after < _NOW))
@@ -60,7 +60,7 @@ def fill(path: Path, seals: int) -> Engine:
         path: of the SQLite file.
         seals: number of seals that ended.
     """
-    engine = database.open_database(path, tables.metadata)
+    engine = database.open_database(path, schema.SCHEMA)
     digests = [os.urandom(32) for _ in range(_TEMPLATES)]
     places = [{"node": f"node{number}", "service": "thermostat"} for number in range(_TEMPLATES)]
     with database.writing(engine) as connection:

@@ -69,7 +69,7 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
     with folder.fresh(home) as fresh:
-        engine = database.open_database(founding.database or fresh / DATABASE, schema.TABLES)
+        engine = database.open_database(founding.database or fresh / DATABASE, schema.SCHEMA)
         try:
             _found(fresh, home, engine, founding, passphrase, now)
         finally:
@@ -154,7 +154,7 @@ def _open_engine(home: Path) -> Engine:
         raise Incomplete(f"{home / SETTINGS} is damaged") from None
     if not where and not (home / DATABASE).exists():
         raise Incomplete(f"{home / DATABASE} is missing")  # an empty one must not take its place
-    return database.open_database(where or home / DATABASE, schema.TABLES)
+    return database.open_database(where or home / DATABASE, schema.SCHEMA)
 
 
 def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:

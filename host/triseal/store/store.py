@@ -19,7 +19,7 @@ from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
 from triseal.store import authority, intake, objects, records
 from triseal.store.records import Developer, Release
-from triseal.store.tables import METADATA
+from triseal.store.tables import SCHEMA
 
 DATABASE = "store.sqlite"
 OBJECTS = "objects"
@@ -63,7 +63,7 @@ class Store:
         self._key: Signer | None = None
         self._objects = home / OBJECTS
         self._clock = clock
-        self._engine = open_database(database or home / DATABASE, METADATA)
+        self._engine = open_database(database or home / DATABASE, SCHEMA)
 
     def close(self) -> None:
         """Close the database."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -14,6 +16,8 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+
+from triseal.database import Schema
 
 METADATA = MetaData()
 
@@ -53,3 +57,5 @@ RELEASES = Table(
     UniqueConstraint("service", "version"),
 )
 Index("releases_by_service", RELEASES.c.service, RELEASES.c.id)
+
+SCHEMA = Schema(METADATA, "store_1", Path(__file__).with_name("migrations"))

@@ -1,4 +1,4 @@
-"""A site whose database is older: it has all that it had, and gets the tables that it lacks."""
+"""A site whose database is from before all migrations: it keeps what it has, and gets the rest."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres.running() as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "sqlite":
@@ -41,7 +47,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     reason = postgres.missing()
     if reason:
         pytest.skip(reason)
-    with postgres.running() as url, World(tmp_path / "site", database=url) as made:
+    url = postgres.database(request.getfixturevalue("server"))
+    with World(tmp_path / "site", database=url) as made:
         yield made
 
 
@@ -72,6 +79,7 @@ def test_an_older_site(world: World, sentence: str, lacking: tuple[str, ...]) ->
 def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
     world.add_node("hall")
     with database.writing(world.manager.engine) as connection:
+        forget_version(connection)
         for table, column in LATER:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
     world.manager.engine.dispose()
@@ -90,6 +98,7 @@ def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
 
 def test_an_older_site_gets_the_indexes_that_it_lacks(world: World) -> None:
     with database.writing(world.manager.engine) as connection:
+        forget_version(connection)
         for index in tables.seals.indexes:
             connection.execute(text(f"DROP INDEX {index.name}"))
     world.manager.close()
@@ -104,11 +113,17 @@ def test_an_older_site_gets_the_indexes_that_it_lacks(world: World) -> None:
 def age(world: World, lacking: tuple[str, ...]) -> None:
     """Take out of the database what an older one lacks."""
     with database.writing(world.manager.engine) as connection:
+        forget_version(connection)
         if "revision" in lacking:
             for statement in uncount(connection):
                 connection.execute(text(statement))
         for table in lacking:
             connection.execute(text(f"DROP TABLE {table}"))
+
+
+def forget_version(connection: Connection) -> None:
+    """Take out what a database has only since there are migrations."""
+    connection.execute(text("DROP TABLE alembic_version"))
 
 
 def uncount(connection: Connection) -> Iterator[str]:

@@ -38,7 +38,7 @@ from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey
 from triseal.store import authority
 from triseal.store.store import OBJECTS, Store, init
-from triseal.store.tables import RELEASES, SERVICES
+from triseal.store.tables import RELEASES, SCHEMA, SERVICES
 
 ADA_KEY = signer.generate("p256")
 BOB_KEY = signer.generate("p256")
@@ -73,7 +73,7 @@ class World:
 
     def rows(self) -> tuple[int, int]:
         """Services and releases in the database."""
-        engine = database.open_database(self.home / "store.sqlite", SERVICES.metadata)
+        engine = database.open_database(self.home / "store.sqlite", SCHEMA)
         try:
             with database.reading(engine) as connection:
                 counts = [

@@ -47,18 +47,11 @@ def current(connection: Connection, *, hold: bool = False) -> int:
 
 
 def _install(_: object, connection: Connection, tables: list[Table], **__: Any) -> None:
-    """Create the triggers of new tables; SQLAlchemy calls this after it has created tables.
-
-    A new site gets all of them and the counter. An older site gets those of the tables that it
-    lacked.
-    """
-    first = revision in tables
-    made = {table.name for table in tables}
-    watched = [table for table in _WATCHED if first or table[0] in made]
-    if first:
-        connection.execute(revision.insert().values(id=1, number=1))
-    dialect = connection.dialect.name
-    for statement in _sqlite(watched) if dialect == "sqlite" else _postgresql(watched, first=first):
+    """Create counter and triggers; SQLAlchemy calls this after it has created all tables."""
+    if revision not in tables:
+        return
+    connection.execute(revision.insert().values(id=1, number=1))
+    for statement in _sqlite() if connection.dialect.name == "sqlite" else _postgresql():
         connection.execute(text(statement))
 
 
@@ -68,20 +61,19 @@ def _events(columns: str | None) -> tuple[str, ...]:
     return "INSERT", "DELETE", f"UPDATE{columns}"
 
 
-def _sqlite(watched: list[tuple[str, str | None]]) -> Iterator[str]:
-    for table, columns in watched:
+def _sqlite() -> Iterator[str]:
+    for table, columns in _WATCHED:
         for number, what in enumerate(_events(columns)):
             name = f"revision_{table}_{number}"
             yield f"CREATE TRIGGER {name} AFTER {what} ON {table} BEGIN {_COUNT}; END"
 
 
-def _postgresql(watched: list[tuple[str, str | None]], *, first: bool) -> Iterator[str]:
-    if first:
-        yield (
-            "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"
-            f" AS $$ BEGIN {_COUNT}; RETURN NULL; END $$"
-        )
-    for table, columns in watched:
+def _postgresql() -> Iterator[str]:
+    yield (
+        "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"
+        f" AS $$ BEGIN {_COUNT}; RETURN NULL; END $$"
+    )
+    for table, columns in _WATCHED:
         events = " OR ".join(_events(columns))
         yield (
             f"CREATE TRIGGER revision_{table} AFTER {events} ON {table}"

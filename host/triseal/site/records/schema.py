@@ -1,10 +1,15 @@
-"""All tables of a site, wherever they are defined; an older database gets those that it lacks."""
+"""All tables of a site, wherever they are defined, with their migrations.
+
+Each change of a table needs a migration (see `host/ARCHITECTURE.md`).
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from triseal.database import Schema
 from triseal.site.records import clocks, reports, restarts, revision, tables, twins
 
-TABLES = tables.metadata
 # The tables that are not defined in `tables`.
 _OF = (
     clocks.clocks,
@@ -13,3 +18,5 @@ _OF = (
     revision.revision,
     twins.twins,
 )
+
+SCHEMA = Schema(tables.metadata, "site_1", Path(__file__).with_name("migrations"))

@@ -1,0 +1,1 @@
+"""Migrations of the site's database, one in each module; see `triseal.migrate`."""
