@@ -120,6 +120,23 @@ class BadExecutable(Failure):
     advice = "Give a .py or .mpy file or a folder that MicroPython can load; build it again."
 
 
+class NoMain(Failure):
+    """The executable has no `main` that a node can start."""
+
+    code = "no-main"
+    advice = "Write `async def main(ctx):` in the file, or in main.py or app.py of the folder."
+
+
+class UnknownModule(Failure):
+    """The executable imports a module that no board has."""
+
+    code = "unknown-module"
+    advice = (
+        "Put the module into the folder; if the firmware has it, name it under `modules` in the"
+        " metadata."
+    )
+
+
 class BadVersion(Failure):
     """The version does not consist of numbers between dots."""
 

@@ -17,6 +17,7 @@ Known keys have a type. Other keys may be added, for example a bill of materials
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from triseal.package import MAX_METADATA, NAMES
 
 MAX_DEPTH = 8
 
+_SIMILAR = 0.8  # between 0 and 1, see difflib
 _MAX_HEAP = 1 << 32
 _PIN_STATES = ("input", "low", "high")
 _RESTARTS = ("always", "never")
@@ -87,9 +89,13 @@ def complete(data: bytes, name: str, entry: str) -> bytes:
     Returns: the canonical JSON.
 
     Raises:
-        BadMetadata: it is not valid, or has another name or entry.
+        BadMetadata: it is not valid, has another name or entry, or has a key that is almost one of
+            the known keys.
     """
-    values = {"name": name, "entry": entry, "capabilities": []} | load(data)
+    given = load(data)
+    for key in given:
+        _check_spelling(key)
+    values = {"name": name, "entry": entry, "capabilities": []} | given
     for key, due in (("name", name), ("entry", entry)):
         if values[key] != due:
             raise BadMetadata(f"{key!r} says {values[key]!r}, the service has {due!r}")
@@ -146,6 +152,13 @@ def load(data: bytes) -> dict[str, object]:
             except (ValueError, errors.SealError) as error:
                 raise BadMetadata(f"{key!r}: {error}") from None
     return values
+
+
+def _check_spelling(key: str) -> None:
+    """Refuse a key that a person has misspelt: it would be ignored without a word."""
+    near = difflib.get_close_matches(key.casefold(), _KNOWN, 1, _SIMILAR)
+    if near and key not in _KNOWN:
+        raise BadMetadata(f"{key!r} is not a known key: did you mean {near[0]!r}?")
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

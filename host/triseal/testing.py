@@ -112,7 +112,8 @@ class Site:
         if isinstance(source, str):
             entry, content = "app.py", source.encode()
         else:
-            entry, content = executable.read(source)
+            found = executable.read(source)
+            entry, content = found.name, found.content
         release = sign.Release(
             name,
             f"1.{self._releases}",

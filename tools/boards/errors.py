@@ -165,6 +165,13 @@ class CompileFailed(BoardError):
     advice = "Correct the source file that the error names."
 
 
+class SpecialFile(BoardError):
+    """Something that is no regular file was to be packed; it is neither followed nor opened."""
+
+    code = "special-file"
+    advice = "Put a regular file with its contents in its place, or remove it."
+
+
 class BadFolder(BoardError):
     """A folder can't become an image of a service."""
 

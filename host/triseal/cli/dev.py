@@ -12,7 +12,7 @@ from sealcore import limits
 from triseal import files, metadata, package, request
 from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
-from triseal.developer import executable, home, signed
+from triseal.developer import executable, home, review, signed
 from triseal.developer import sign as signing
 
 app = typer.Typer()
@@ -95,29 +95,46 @@ def sign(
     as_json: options.Json = False,
 ) -> None:
     """Seal an executable and its metadata into a package."""
-    entry, content = executable.read(file)
+    found = executable.read(file)
     text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
     release = signing.Release(name, version, security_version, text)
-    signing.check(release, entry)  # raises before a passphrase is asked for
+    # These raise before a passphrase is asked for.
+    described = metadata.parse(signing.check(release, found.name))
+    warnings = review.review(found.packed, described)
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
-    made = signing.sign(developer, release, entry, content, validity)
+    made = signing.sign(developer, release, found.name, found.content, validity)
     signed.remember(folder, made, again=again)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     package.write(target, made)
-    output.facts(
-        {
-            "package": str(target),
-            "service": name,
-            "version": version,
-            "security_version": security_version,
-            "developer": developer.name,
-            "valid_to": output.time(validity.not_after),
-            "capabilities": metadata.parse(made.metadata).capabilities,
-        },
-        as_json=as_json,
-    )
+    facts = {
+        "package": str(target),
+        "service": name,
+        "version": version,
+        "security_version": security_version,
+        "developer": developer.name,
+        "valid_to": output.time(validity.not_after),
+        "capabilities": described.capabilities,
+    }
+    _show(facts, found, warnings, as_json=as_json)
+
+
+def _show(
+    facts: output.Facts, found: executable.Executable, warnings: list[str], *, as_json: bool
+) -> None:
+    """Print what was signed, and from which files."""
+    packed = [{"path": path, "size": len(data)} for path, data in found.packed.items()]
+    if as_json:
+        more = {"packed": packed, "left_out": found.left_out, "warnings": warnings}
+        output.facts(dict(facts) | more, as_json=True)
+        return
+    output.facts(dict(facts) | {"left_out": found.left_out}, as_json=False)
+    typer.echo("packed:")
+    for one in packed:
+        typer.echo(f"  {one['size']:>8} bytes  {output.printable(one['path'])}")
+    for warning in warnings:
+        typer.echo(f"triseal: warning: {output.printable(warning)}", err=True)
 
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))

@@ -42,7 +42,7 @@ def sign(
     Args:
         developer: the developer.
         release: the statement.
-        name: file name of the executable, from executable.read.
+        name: file name of the executable, of executable.Executable.
         executable: its bytes.
         validity: validity of the seal, see `years`.
 

@@ -88,7 +88,7 @@ REFUSED: tuple[tuple[str, dict[str, str], str], ...] = (
     ("folders too deep", {"main.py": "", "a/b/c/d/e.py": ""}, "deeper"),
     ("the node's own package", {"main.py": "", "sealcore/der.py": ""}, "the node's own"),
     ("the node's own name", {"main.py": "", "nlsm.py": ""}, "the node's own"),
-    ("too many", {"main.py": "", **{f"m{i}.py": "" for i in range(64)}}, "65 modules"),
+    ("too many", {"main.py": "", **{f"m{i}.py": "" for i in range(64)}}, "more than 64 modules"),
 )
 
 
@@ -114,8 +114,8 @@ def test_caches_and_hidden_files_stay_out(tmp_path: Path) -> None:
 
 
 def test_the_developer_names_a_folder(tmp_path: Path) -> None:
-    name, data = executable.read(folder(tmp_path / "a", FILES))
-    assert (name, data) == ("app.romfs", romfs.build(tmp_path / "a"))
+    found = executable.read(folder(tmp_path / "a", FILES))
+    assert (found.name, found.content) == ("app.romfs", romfs.build(tmp_path / "a"))
     with pytest.raises(BadExecutable, match=r"util\.py is not valid Python"):
         executable.read(folder(tmp_path / "b", {"main.py": "", "util.py": "def"}))
 

@@ -356,7 +356,7 @@ def test_evidence_needs_two_seals_that_contradict(settled: Shell) -> None:
 
 def test_nobody_seals_a_version_twice_by_mistake(settled: Shell) -> None:
     settled.run(*SIGN, "--version", "1.0.0")  # the same once more says nothing new
-    Path("blink.py").write_text("x = 1\n", encoding="utf-8")
+    Path("blink.py").write_text("x = 1\nasync def main(ctx):\n    pass\n", encoding="utf-8")
     for spelling in ("1.0", "1", "1.0.0"):
         code, rest = settled.fails(*SIGN, "--version", spelling, "--out", "again.triseal")
         assert code == "already-signed"
@@ -368,7 +368,7 @@ def test_nobody_seals_a_version_twice_by_mistake(settled: Shell) -> None:
 
 def test_a_developer_who_seals_a_version_twice_is_proven_to(settled: Shell) -> None:
     first = package.read(Path("blink.triseal"))
-    Path("blink.py").write_text("x = 1\n", encoding="utf-8")
+    Path("blink.py").write_text("x = 1\nasync def main(ctx):\n    pass\n", encoding="utf-8")
     settled.run(*SIGN, "--version", "1.0", "--again", "--out", "again.triseal")
     for name, made in (("a", first), ("b", package.read(Path("again.triseal")))):
         Path(name).write_bytes(made.developer_seal)

@@ -222,8 +222,9 @@ def file(folder: Path, name: str, data: bytes) -> Path:
 
 
 def test_both_kinds_of_executables_are_read(tmp_path: Path) -> None:
-    assert executable.read(file(tmp_path, "a.py", seals.SOURCE)) == ("app.py", seals.SOURCE)
-    assert executable.read(file(tmp_path, "a.mpy", MPY)) == ("app.mpy", MPY)
+    for data, name in ((seals.SOURCE, "app.py"), (MPY, "app.mpy")):
+        found = executable.read(file(tmp_path, name.replace("app", "a"), data))
+        assert (found.name, found.content, found.left_out) == (name, data, ())
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_folders_missing_and_huge_files_are_refused(tmp_path: Path) -> None:
 
 def test_a_warning_about_source_is_no_refusal(tmp_path: Path) -> None:
     source = b"x = '\\d' is 1\n"
-    assert executable.read(file(tmp_path, "a.py", source))[1] == source
+    assert executable.read(file(tmp_path, "a.py", source)).content == source
 
 
 # Versions.

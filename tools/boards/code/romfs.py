@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath, PurePosixPath
+from typing import NamedTuple
 
-from boards.code import mpy
+from boards.code import mpy, sources
 from boards.errors import BadFolder
 
 ENTRIES = ("main.mpy", "app.mpy")
 MAX_FILES = 64
 MAX_DEPTH = 4  # folders within folders
 MAX_NAME = 64
+MAX_SIZE = 1 << 24  # sealcore.limits.MAX_EXECUTABLE
 _HEADER = b"\xd2\xcd\x31"
 _DATA, _FOLDER, _FILE = 2, 4, 5
 _SUFFIXES = (".py", ".mpy")
@@ -28,9 +30,20 @@ _SUFFIXES = (".py", ".mpy")
 _RESERVED = ("nlsm", "sealcore")
 
 
+class Files(NamedTuple):
+    """The files of a folder that becomes an image.
+
+    Attributes:
+        found: the contents of each file by its path, as it is in the folder.
+        left_out: the paths of hidden files, caches and backups.
+    """
+
+    found: dict[str, bytes]
+    left_out: tuple[str, ...]
+
+
 def build(folder: Path) -> bytes:
-    """Return the image of a folder: `.py` compiled, `.mpy` unchanged, without hidden files and
-    caches.
+    """Return the image of a folder: `.py` compiled, `.mpy` unchanged.
 
     Args:
         folder: holds `main.py` or `app.py` (or the `.mpy`), with `async def main(ctx)`.
@@ -38,12 +51,58 @@ def build(folder: Path) -> bytes:
     Returns: the same bytes for the same contents.
 
     Raises:
-        BadFolder: it has no entry module or two, a file of another kind, a name that can't be
-            imported, or more than an image may hold.
+        BadFolder, SpecialFile, CompileFailed: as `read` and `image`.
+    """
+    return image(read(folder).found, str(folder))
+
+
+def read(folder: Path) -> Files:
+    """Read the files of a folder, each of them once.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        BadFolder: it has a file of another kind, a name that can't be imported, or more than an
+            image may hold.
+        SpecialFile, OSError: as `sources.walk`.
+    """
+    left_out: list[str] = []
+    paths = []
+    for path in sources.walk(folder, left_out):
+        _check_name(path)
+        paths.append(path)
+        if len(paths) > MAX_FILES:
+            raise BadFolder(f"{folder} has more than {MAX_FILES} modules, an image holds no more")
+    found = {}
+    rest = MAX_SIZE
+    for path in paths:
+        data = sources.read(folder / path, rest + 1)
+        rest -= len(data)
+        if rest < 0:
+            raise BadFolder(f"the files of {folder} have more than {MAX_SIZE} bytes")
+        found[str(path)] = data
+    return Files(found, tuple(left_out))
+
+
+def image(found: Mapping[str, bytes], place: str) -> bytes:
+    """Return the image of the files that `read` has found.
+
+    Args:
+        found: contents by path; sources are compiled.
+        place: name of the folder, for the error.
+
+    Raises:
+        BadFolder: it has no entry module or two, or a module as source and as bytecode.
         CompileFailed: a source is wrong.
     """
-    modules = modules_of(folder)
-    check_modules(modules, str(folder))
+    modules: dict[str, bytes] = {}
+    for path, data in found.items():
+        name = str(PurePosixPath(path).with_suffix(".mpy"))
+        if name in modules:
+            raise BadFolder(f"{name[:-4]} is there twice, as .py and as .mpy")
+        modules[name] = data if path == name else mpy.compile_source(data, path, level=0)
+    check_modules(modules, place)
     return pack(modules)
 
 
@@ -69,27 +128,6 @@ def check_modules(modules: Mapping[str, bytes], place: str) -> None:
         raise BadFolder(f"{place} needs one of main.py and app.py, and has {len(entries)}")
     if len(modules) > MAX_FILES:
         raise BadFolder(f"{place} has {len(modules)} modules, an image holds {MAX_FILES}")
-
-
-def modules_of(folder: Path) -> dict[str, bytes]:
-    """Return every module under `folder`, compiled, by its path in the image. Raises:
-    as `build`."""
-    found: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
-            continue
-        if path.is_dir():
-            continue
-        _check_name(inside)
-        name = inside.with_suffix(".mpy").as_posix()
-        if name in found:
-            raise BadFolder(f"{inside.with_suffix('')} is there twice, as .py and as .mpy")
-        data = path.read_bytes()
-        found[name] = (
-            data if path.suffix == ".mpy" else mpy.compile_source(data, inside.as_posix(), level=0)
-        )
-    return found
 
 
 def _check_name(inside: PurePath) -> None:
