@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from sealcore.errors import SealError
 
 _FILE = "Get the file again from its source"
@@ -102,6 +104,15 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
 }
 
+_DISK_FULL = ("disk-full", "Make room on the disk and repeat the command")
+_BY_NUMBER: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EROFS: ("read-only-disk", "Give a place that can be written"),
+    errno.ENAMETOOLONG: ("name-too-long", "Give a shorter name"),
+    errno.ELOOP: ("link-to-itself", "Correct the symbolic link"),
+    errno.ENXIO: ("nobody-reads", "Start the program that reads from the pipe first"),
+}
 _OS_ERRORS: dict[type[OSError], tuple[str, str]] = {
     FileNotFoundError: ("file-not-found", "Check the path"),
     IsADirectoryError: ("not-a-file", "Name one file, not a folder"),
@@ -174,5 +185,6 @@ def _os_error(error: OSError) -> tuple[str, str, str]:
     for kind, known in _OS_ERRORS.items():
         if isinstance(error, kind):
             code, advice = known
+    code, advice = _BY_NUMBER.get(error.errno or 0, (code, advice))
     where = f"{error.filename}: " if error.filename else ""
     return code, f"{where}{error.strerror or error}", advice

@@ -37,6 +37,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
 
+from boards import state_folder
+from triseal import files
 from triseal.errors import Failure
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
@@ -213,9 +215,35 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
+def resolved(where: str) -> str:
+    """Return a path or URL that means the same database in every folder.
+
+    Args:
+        where: as for `open_database`.
+
+    Raises:
+        DatabaseUnusable: it is no path or URL, or a database in memory, which ends with a command.
+    """
+    url = _url(where)
+    if url.get_backend_name() != "sqlite":
+        return where
+    name = url.database or ""
+    if not name or name == ":memory:" or name.startswith("file:"):
+        raise DatabaseUnusable(f"{where!r} names no file that stays")
+    path = _absolute(name)
+    return str(path) if ":" not in where else str(url.set(database=str(path)))
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise DatabaseUnusable(f"{path} is in the home of an unknown user") from None
+
+
 def _url(where: str | Path) -> URL:
     if isinstance(where, Path) or ":" not in where:
-        return URL.create("sqlite", database=str(Path(where).expanduser().absolute()))
+        return URL.create("sqlite", database=str(_absolute(where)))
     try:
         url = make_url(where)
         backend = url.get_backend_name()
@@ -232,9 +260,11 @@ def _open_sqlite(url: URL) -> Engine:
     if url.database not in (None, "", ":memory:"):
         path = Path(str(url.database))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            state_folder.make(path.parent)
             # The file is created here, since SQLite's other files get their mode from it.
-            path.touch(mode=0o600)
+            if not path.exists():
+                path.touch(mode=files.PRIVATE)
+                path.chmod(files.PRIVATE)  # whatever the umask
         except OSError as error:
             raise DatabaseUnusable(f"{path}: {error.strerror}") from None
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
+import select
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
+from boards import state_folder
 from triseal.errors import FileTooLarge, NotAFile
+
+PRIVATE = 0o600  # whatever the umask is; also for folders that are made, which get 0700
+_OPENED = re.compile(r"/dev/fd/(\d{1,6})|/proc/self/fd/(\d{1,6})|/dev/(stdin|stdout|stderr)")
+_STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
+_PATIENCE = 120.0  # seconds for the program at the other end of a pipe, which may ask a person
+_PIECE = 4096
+# A file system without these features; what is written there is no worse than what is copied there.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+_NO_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -31,27 +46,60 @@ def read(path: Path, limit: int) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise FileTooLarge(f"{path} has more than {limit} bytes")
+        raise _too_large(path, limit)
     return data
+
+
+def receive(path: Path, limit: int) -> bytes:
+    """Read a file, or what comes through a pipe, such as `<(...)` or /dev/stdin, until its end.
+
+    Args:
+        path: the file or pipe.
+        limit: largest size, bytes.
+
+    Raises:
+        NotAFile: it is a folder, a terminal or another device.
+        FileTooLarge: it is larger.
+        TimeoutError: nothing came through the pipe.
+        OSError: it can't be opened or read.
+    """
+    descriptor = _open_any(path, os.O_RDONLY)
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+            raise NotAFile(f"{path} is neither a file nor a pipe")
+        data = b""
+        while len(data) <= limit:
+            if not select.select([descriptor], [], [], _PATIENCE)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, "Nothing came in two minutes", str(path))
+            piece = os.read(descriptor, _PIECE)
+            if not piece:
+                return data
+            data += piece
+    finally:
+        os.close(descriptor)
+    raise _too_large(path, limit)
 
 
 def write(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file through a rename, completely or not at all; an existing one is replaced.
 
+    A pipe, /dev/stdout and /dev/null are written to, and not replaced.
+
     Args:
         path: the file; its folder is created if needed.
         data: its contents.
-        mode: its permissions from the first moment.
+        mode: its permissions from the first moment; see PRIVATE.
 
     Raises:
+        NotAFile: it is a disk.
         OSError: it can't be written.
     """
-    temporary = _temporary(path, data, mode)
-    try:
+    if _is_special(path):
+        _send(path, data)
+        return
+    with _temporary(path, data, mode) as temporary:
         temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def create(path: Path, data: bytes, mode: int) -> None:
@@ -66,31 +114,120 @@ def create(path: Path, data: bytes, mode: int) -> None:
         FileExistsError: the file exists.
         OSError: it can't be written.
     """
-    temporary = _temporary(path, data, mode)
+    with _temporary(path, data, mode) as temporary:
+        try:
+            path.hardlink_to(temporary)  # unlike a rename this never replaces a file
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_to_new(temporary, path)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file unless another one has its name, on a file system without hard links."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        path.hardlink_to(temporary)  # unlike a rename this never replaces a file
+        with contextlib.suppress(OSError):  # where folders can't be locked, two may race
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.rename(path)
     finally:
-        temporary.unlink()
+        os.close(folder)
 
 
-def _temporary(path: Path, data: bytes, mode: int) -> Path:
-    """Write a temporary file next to `path` and sync it to the disk."""
+@contextlib.contextmanager
+def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Write a temporary file next to `path` and sync it to the disk. It goes with the block."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent, mode)
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, "Not a folder", error.filename) from None
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except OSError as error:
-        error.filename = path  # the user does not know the temporary name
-        raise
-    try:
         with os.fdopen(descriptor, "wb") as stream:
+            if mode == PRIVATE:
+                os.fchmod(descriptor, mode)  # whatever the umask
             stream.write(data)
             stream.flush()
-            os.fsync(descriptor)
-    except OSError:
-        temporary.unlink()
+            _sync(descriptor)
+        yield temporary
+    except OSError as error:
+        if error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)  # the user does not know the temporary name
+            error.filename2 = None
         raise
-    return temporary
+    finally:
+        with contextlib.suppress(OSError):  # a read-only disk says so even if there is no file
+            temporary.unlink()
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    if mode == PRIVATE:
+        state_folder.make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _opened(path: Path) -> int | None:
+    """Return the descriptor that a path stands for, or None."""
+    found = _OPENED.fullmatch(os.fspath(path))
+    if found is None:
+        return None
+    return _STANDARD[found[3]] if found[3] else int(found[1] or found[2])
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether a path leads to something that a rename would destroy instead of filling it."""
+    if _opened(path) is not None:
+        return True
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False  # the rename tells the reason, if it is one
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISBLK(kind):
+        raise NotAFile(f"{path} is a disk")
+    return not stat.S_ISREG(kind)
+
+
+def _open_any(path: Path, flag: int) -> int:
+    opened = _opened(path)
+    if opened is None:
+        return os.open(path, flag | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    # It can't always be opened again: it may be a socket, or another user's pipe.
+    with _about(path):
+        return os.dup(opened)
+
+
+def _send(path: Path, data: bytes) -> None:
+    descriptor = _open_any(path, os.O_WRONLY)
+    try:
+        with _about(path):
+            while data:
+                select.select([], [descriptor], [])
+                data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _about(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _too_large(path: Path, limit: int) -> FileTooLarge:
+    return FileTooLarge(f"{path} has more than {limit} bytes")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from boards import state_folder
 from triseal.errors import AlreadyExists
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 @contextlib.contextmanager
 def fresh(home: Path) -> Iterator[Path]:
-    """Make a temporary folder (mode 0700) next to `home`. It is removed unless it is `settle`d.
+    """Make a temporary folder (mode 0700) for the contents of `home`. It is removed unless it is
+    `settle`d.
 
     Args:
         home: the final folder; it must not exist, or be empty.
@@ -23,16 +31,44 @@ def fresh(home: Path) -> Iterator[Path]:
     """
     check_vacant(home)
     path = home.absolute()
-    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    made.mkdir(parents=True, mode=0o700)
+    name = f".{secrets.token_hex(8)}.tmp"
+    if path.is_dir():
+        # It may be a mount, a link, or in a folder of another user: only its contents are made.
+        with _alone(path):
+            yield from _made(path / name)
+    else:
+        yield from _made(path.with_name(name))
+
+
+def _made(folder: Path) -> Iterator[Path]:
+    state_folder.make(folder)
     try:
-        yield made
+        yield folder
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep other processes away from an empty folder, and remove what a killed one has left."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyExists(f"another process is using {home}") from None
+        except OSError:
+            """Where folders can't be locked, two processes may race."""
+        check_vacant(home)
+        for left in home.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def settle(made: Path, home: Path) -> None:
-    """Rename the temporary folder to its final name.
+    """Give the contents of the temporary folder their final place.
 
     Args:
         made: the folder from `fresh`.
@@ -41,6 +77,12 @@ def settle(made: Path, home: Path) -> None:
     Raises:
         AlreadyExists: another process was faster; its folder is not replaced.
     """
+    if made.parent == home.absolute():
+        for one in sorted(made.iterdir()):
+            one.rename(home / one.name)
+        with contextlib.suppress(PermissionError):  # another user's
+            home.chmod(stat.S_IMODE(made.stat().st_mode))
+        return
     try:
         made.rename(home)  # this replaces an empty folder, and nothing else
     except OSError:
@@ -49,7 +91,7 @@ def settle(made: Path, home: Path) -> None:
 
 
 def check_vacant(home: Path) -> None:
-    """Check that a folder does not exist or is empty.
+    """Check that a folder does not exist or is empty, except for what a killed process has left.
 
     Args:
         home: the folder.
@@ -57,5 +99,9 @@ def check_vacant(home: Path) -> None:
     Raises:
         AlreadyExists: it is not empty, or not a folder.
     """
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+    if home.is_symlink() and not home.exists():
+        raise AlreadyExists(f"{home} is a link to something that does not exist")
+    if home.exists() and not home.is_dir():
+        raise AlreadyExists(f"{home} exists and is not a folder")
+    if home.exists() and not all(_TEMPORARY.fullmatch(one.name) for one in home.iterdir()):
         raise AlreadyExists(f"{home} exists and is not empty")

@@ -23,7 +23,6 @@ from triseal.errors import (
 )
 from triseal.signer import PrivateKey
 
-MODE = 0o600
 
 _OTHERS = 0o077
 
@@ -51,7 +50,7 @@ def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
     else:
         text = pem.encode(pem.ENCRYPTED_KEY, keyseal.encrypt(der, passphrase))
     try:
-        files.create(path, text, MODE)
+        files.create(path, text, files.PRIVATE)
     except FileExistsError:
         raise AlreadyExists(f"there is a key at {path}") from None
 

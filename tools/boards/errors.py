@@ -148,6 +148,13 @@ class UnsupportedFirmware(BoardError):
 # Tools on this computer.
 
 
+class NoHome(BoardError):
+    """There is no folder for state: the user has no home."""
+
+    code = "no-home"
+    advice = "Set TRISEAL_HOME to the folder in which Triseal keeps its state."
+
+
 class NoMicroPython(BoardError):
     """This computer has no MicroPython to run."""
 

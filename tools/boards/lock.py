@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from boards import state_folder
 from boards.errors import AlreadyRunning
 
 _PATIENCE = 0.5  # seconds: a holder that was killed needs a moment to end
@@ -29,8 +30,7 @@ class Lock:
         Raises:
             AlreadyRunning: another process holds it; the detail names this process.
         """
-        # Only for its owner: the flash of a board holds the key of a node.
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state_folder.make(self._path.parent)  # the flash of a board holds the key of a node
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _PATIENCE
         while not _try_lock(fd, fcntl.LOCK_EX):

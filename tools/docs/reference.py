@@ -6,6 +6,7 @@ refusals in `triseal.advice`. A test compares the page with what this module mak
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import pkgutil
@@ -28,6 +29,7 @@ _SYSTEM = (
     TimeoutError,
     OSError,
 )
+_NUMBERS = (errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO)
 _CAUSE = "what the operating system says"
 
 Row = tuple[str, str, str]
@@ -86,6 +88,9 @@ def others() -> list[Row]:
     for kind in _SYSTEM:
         code, _, cure = advice.explain(kind(0, _CAUSE))
         rows.append((code, f"`{kind.__name__}`: {_CAUSE}", cure))
+    for number in _NUMBERS:
+        code, _, cure = advice.explain(OSError(number, _CAUSE))
+        rows.append((code, f"`{errno.errorcode[number]}`: {_CAUSE}", cure))
     code, _, cure = advice.explain(SQLAlchemyError("it"))
     rows.append((code, "the database could not do what it was asked", cure))
     code, _, cure = advice.explain(RuntimeError("it"))

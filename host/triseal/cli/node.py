@@ -50,16 +50,28 @@ PortName = Annotated[
 
 
 @contextlib.contextmanager
-def _at_cable(
+def _connected(
     port: str, home_dir: Path | None, passphrase_file: Path | None, node: str = ""
-) -> Iterator[tuple[Manager, Board, Report]]:
-    """Open the site and its key, check the node, and connect to the board and a progress report."""
+) -> Iterator[tuple[Manager, Board]]:
+    """Open the site and its key, check the node, and connect to the board."""
     with open_site(home_dir, passphrase_file) as site:
         site.unlock()
         if node:
             site.check_node(node)
-        with Board(port) as board, progress.shown() as report:
-            yield site, board, report
+        with Board(port) as board:
+            yield site, board
+
+
+@contextlib.contextmanager
+def _at_cable(
+    port: str, home_dir: Path | None, passphrase_file: Path | None
+) -> Iterator[tuple[Manager, Board, Report]]:
+    """Open the site and its key, and connect to the board and a progress report."""
+    with (
+        _connected(port, home_dir, passphrase_file) as (site, board),
+        progress.shown() as report,
+    ):
+        yield site, board, report
 
 
 @app.command(
@@ -105,10 +117,12 @@ def provision(
     """
     foreign = node_settings.foreign(clean=clean, keep=keep)
     settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
-    with _at_cable(port, home_dir, passphrase_file, node) as (site, board, report):
-        done, status = enrolment.enrol(
-            site, board, node, settings, report, replace=replace, foreign=foreign
-        )
+    with _connected(port, home_dir, passphrase_file, node) as (site, board):
+        settings = node_settings.with_password(settings)
+        with progress.shown() as report:
+            done, status = enrolment.enrol(
+                site, board, node, settings, report, replace=replace, foreign=foreign
+            )
     facts = {"node": node, "port": port, **_provisioned(done), **_enrolled(status)}
     output.facts(facts, as_json=as_json)
 

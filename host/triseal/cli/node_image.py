@@ -100,10 +100,11 @@ def image_(
     with open_site(home_dir) as site:
         site.check_free(node, replace=replace)
         bundle = site.bundle()
+        settings = node_settings.with_password(settings)
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
         made = image.build(chip, data, _contents(chip, data, bundle, named), _place(filesystem))
         site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
-    files.write(out, made.data, 0o600)  # it holds the token
+    files.write(out, made.data, files.PRIVATE)  # it holds the token
     if romfs is not None:
         files.write(romfs, image.romfs(chip))
     facts = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -11,18 +13,17 @@ from boards import addresses
 from boards.errors import BadAddress
 from boards.inventory import Foreign
 from sealcore import renewal
+from triseal.site.errors import BadSettings
+from triseal.site.rules import settings as rules
 
 PASSWORD = "TRISEAL_WIFI_PASSWORD"
-_MAX_GRACE = 7 * 86400
-_MAX_WATCHDOG = 3600
-_MAX_SPREAD = 12 * 3600
 
 Grace = Annotated[
     int,
     typer.Option(
         "--grace",
         min=0,
-        max=_MAX_GRACE,
+        max=rules.MAX_GRACE,
         help="Seconds in total for which services may run after a power loss before the site is "
         "heard. They come on top of the bound of a change. 0 is the strict policy.",
         metavar="SECONDS",
@@ -44,7 +45,8 @@ Wifi = Annotated[
     str | None,
     typer.Option(
         "--wifi",
-        help=f"Wi-Fi to join. Its password comes from {PASSWORD}, or is asked for.",
+        help=f"Wi-Fi to join. Its password comes from {PASSWORD} (empty for none), or is asked "
+        "for.",
         metavar="SSID",
     ),
 ]
@@ -53,7 +55,7 @@ Watchdog = Annotated[
     typer.Option(
         "--watchdog",
         min=0,
-        max=_MAX_WATCHDOG,
+        max=rules.MAX_WATCHDOG,
         help="Seconds after which the hardware resets the board if a service blocks it (RP2: at "
         "most 8). 0: no watchdog, so that nothing ends a service that blocks.",
         metavar="SECONDS",
@@ -65,7 +67,7 @@ Spread = Annotated[
     typer.Option(
         "--spread",
         min=1,
-        max=_MAX_SPREAD,
+        max=rules.MAX_SPREAD,
         help="Seconds within which the nodes of a site connect after a power outage; the same for "
         "all of them. `triseal sim plan` recommends a value.",
         metavar="SECONDS",
@@ -91,23 +93,52 @@ def of(
         watchdog: seconds, see `Watchdog`.
         spread: seconds, see `Spread`.
 
+    Returns: the settings; `with_password` completes them.
+
     Raises:
         typer.BadParameter: an option has a wrong form.
     """
-    settings: dict[str, Any] = {"grace": grace, "config": _config(config or [])}
+    with _option("--config"):
+        settings: dict[str, Any] = {"grace": grace, "config": rules.read_config(config or [])}
     if server is not None:
         settings["server"] = address(server)
     if wifi is not None:
-        password = os.environ.get(PASSWORD)
-        settings["wifi"] = [
-            wifi,
-            typer.prompt("Wi-Fi password", hide_input=True) if password is None else password,
-        ]
+        with _option("--wifi"):
+            rules.check_ssid(wifi)
+        settings["wifi"] = [wifi]
     if watchdog:
         settings["watchdog"] = watchdog
     if spread != renewal.CONNECT_SPREAD:
         settings["spread"] = spread
     return settings
+
+
+def with_password(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the password of the Wi-Fi, which a person may be asked for.
+
+    Call it when all else that can be checked is right.
+
+    Args:
+        settings: from `of`.
+
+    Raises:
+        BadSettings: no Wi-Fi has such a password.
+    """
+    if "wifi" not in settings:
+        return settings
+    password = os.environ.get(PASSWORD)
+    if password is None:
+        password = typer.prompt("Wi-Fi password", hide_input=True)
+    rules.check_password(password)
+    return settings | {"wifi": [*settings["wifi"], password]}
+
+
+@contextlib.contextmanager
+def _option(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BadSettings as error:
+        raise typer.BadParameter(error.detail, param_hint=name) from None
 
 
 Clean = Annotated[
@@ -158,13 +189,3 @@ def wrong_address(error: BadAddress, option: str) -> typer.BadParameter:
         option: name of the option.
     """
     return typer.BadParameter(f"{error.detail}. {error.advice}", param_hint=option)
-
-
-def _config(pairs: list[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--config")
-        found[key] = value
-    return found

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from triseal import files
-from triseal.errors import NoPassphrase, WrongPassphrase
+from triseal import passphrases
+from triseal.errors import WrongPassphrase
 from triseal.signer import ALGORITHMS
-
-ENVIRONMENT = "TRISEAL_PASSPHRASE"
-MAX_PASSPHRASE = 1024
 
 
 def _algorithm(value: str) -> str:
@@ -48,7 +43,8 @@ PassphraseFile = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
-        help=f"File with the passphrase in its first line. Default: {ENVIRONMENT}, or ask.",
+        help="File or pipe with the passphrase in its first line. Default: "
+        f"{passphrases.ENVIRONMENT}, or ask.",
         metavar="FILE",
         readable=False,
     ),
@@ -74,7 +70,13 @@ def passphrase(file: Path | None, what: str) -> Callable[[], bytes]:
         file: the file from --passphrase-file, or None.
         what: the key, for the prompt.
     """
-    return lambda: _given(file) or _asked(f"Passphrase of {what}: ")
+
+    @functools.cache
+    def get() -> bytes:
+        """Return the passphrase. A pipe can be read only once."""
+        return passphrases.given(file) or passphrases.asked(f"Passphrase of {what}: ")
+
+    return get
 
 
 def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
@@ -93,31 +95,10 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
     """
     if none:
         return None
-    given = _given(file)
+    given = passphrases.given(file)
     if given:
         return given
-    first = _asked(f"New passphrase of {what}: ")
-    if _asked("The same again: ") != first:
+    first = passphrases.asked(f"New passphrase of {what}: ")
+    if passphrases.asked("The same again: ") != first:
         raise WrongPassphrase("the two passphrases differ")
     return first
-
-
-def _given(file: Path | None) -> bytes:
-    if file is None:
-        return os.fsencode(os.environ.get(ENVIRONMENT, ""))  # the exact bytes, of any encoding
-    lines = files.read(file, MAX_PASSPHRASE).splitlines()
-    if not lines or not lines[0]:
-        raise NoPassphrase(f"{file} has no first line")
-    return lines[0]
-
-
-def _asked(prompt: str) -> bytes:
-    if not sys.stdin.isatty():
-        raise NoPassphrase("there is no terminal to ask on")
-    try:
-        typed = os.fsencode(getpass.getpass(prompt))
-    except EOFError:
-        typed = b""
-    if not typed:
-        raise NoPassphrase("no passphrase was typed")
-    return typed

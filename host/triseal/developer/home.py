@@ -53,7 +53,7 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> req
     proof = request.make(key, name)
     with folder.fresh(home) as fresh:
         keyfile.create(fresh / KEY, key, passphrase)
-        files.write(fresh / REQUEST, proof)
+        files.write(fresh / REQUEST, proof, files.PRIVATE)
         folder.settle(fresh, home)
     return request.parse(proof)
 

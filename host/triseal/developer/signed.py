@@ -37,10 +37,10 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
     # never contains "-".
     path = home / FOLDER / f"{number}-{said.service}"
     if again:
-        files.write(path, digest)
+        files.write(path, digest, files.PRIVATE)
         return
     try:
-        files.create(path, digest, 0o644)
+        files.create(path, digest, files.PRIVATE)
     except FileExistsError:
         if files.read(path, _SIZE) != digest:
             raise AlreadySigned(f"{said.service} {number} was sealed with other content") from None

@@ -204,6 +204,13 @@ class AlreadyNode(Failure):
     advice = "Check the port. To give the board another name, retire its node and give --replace."
 
 
+class BadSettings(Failure):
+    """A node could not use one of its settings."""
+
+    code = "bad-settings"
+    advice = "Correct the setting; see host/REFERENCE.md, settings of a node."
+
+
 class WatchdogTooLong(Failure):
     """The hardware watchdog of the board can't count so many seconds."""
 

@@ -7,7 +7,6 @@ one as the command does.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from boards.inventory import Foreign
 from boards.port import Port
 from boards.provision import Report
 from sealcore.errors import SealError
-from triseal import database, package
+from triseal import database, package, passphrases
 from triseal.errors import Failure, NoPassphrase
 from triseal.site import home
 from triseal.site.cable import agent, enrolment, installation
@@ -31,7 +30,6 @@ from triseal.site.views.overview import NodeFacts, ServiceFacts
 from triseal.site.views.placements import PlaceFacts
 from triseal.site.views.rollout_status import STEADY, Watch
 
-PASSPHRASE = "TRISEAL_PASSPHRASE"
 REFUSALS = (Failure, SealError, BoardError)
 """For `except`: all refusals, and all failures of a board. Each of them has a `code`."""
 
@@ -56,7 +54,7 @@ class Fleet(Manager):
 
     def __init__(self, folder: Path | None = None, passphrase: bytes | None = None) -> None:
         def ask() -> bytes:
-            given = passphrase or os.fsencode(os.environ.get(PASSPHRASE, ""))
+            given = passphrase or passphrases.given()
             if not given:
                 raise NoPassphrase("the script gave no passphrase")
             return given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
@@ -36,7 +36,8 @@ class Founding:
         name: name of the site, a label.
         algorithm: algorithm of its key, one of signer.ALGORITHMS.
         lifetime: lifetime of its seals, seconds (Cert_lifetime in the paper).
-        database: URL of the database; "" for an SQLite file in the site's folder.
+        database: path or URL of the database; "" for an SQLite file in the site's folder. A
+            relative path counts from the present folder, once.
     """
 
     name: str
@@ -68,6 +69,8 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     label.check(founding.name, "site")
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
+    if founding.database:
+        founding = replace(founding, database=database.resolved(founding.database))
     with folder.fresh(home) as fresh:
         engine = database.open_database(founding.database or fresh / DATABASE, schema.SCHEMA)
         try:
@@ -92,9 +95,9 @@ def _found(
         key = signer.generate(founding.algorithm)
         certificate = authority.self_signed(KeySigner(key), founding.name, now)
         keyfile.create(fresh / KEY, key, passphrase)
-        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, certificate))
+        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, certificate), files.PRIVATE)
         settings = json.dumps({"database": founding.database}).encode()
-        files.write(fresh / SETTINGS, settings, 0o600)  # a URL may hold a password
+        files.write(fresh / SETTINGS, settings, files.PRIVATE)  # a URL may hold a password
         _fill(
             connection,
             founding,

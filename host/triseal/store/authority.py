@@ -46,7 +46,7 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
     der = certificate.self_signed_ca(KeySigner(key), name, valid)
     with folder.fresh(home) as fresh:
         keyfile.create(fresh / KEY, key, passphrase)
-        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, der))
+        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
         folder.settle(fresh, home)
     return der
 

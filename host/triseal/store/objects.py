@@ -21,7 +21,7 @@ def put(folder: Path, data: bytes) -> str:
     name = sha256(data).hex()
     path = _path(folder, name)
     if not path.exists():
-        files.write(path, data)
+        files.write(path, data, files.PRIVATE)
     return name
 
 

@@ -79,8 +79,8 @@ def test_compiled_code_runs_on_the_board(virtual: VirtualBoard) -> None:
 def test_the_same_source_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
     first = mpy.compile_source(b"x = 1\n", "x.py", UNIX)
-    cached = {path.read_bytes() for path in (tmp_path / "cache" / "mpy").iterdir()}
-    assert cached == {first}
+    (cached,) = (tmp_path / "cache" / "mpy").iterdir()
+    assert cached.read_bytes().endswith(first)
     assert mpy.compile_source(b"x = 1\n", "x.py", UNIX) == first
     assert mpy.compile_source(b"x = 2\n", "x.py", UNIX) != first
     assert mpy.compile_source(b"x = 1\n", "y.py", UNIX) != first

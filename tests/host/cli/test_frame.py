@@ -85,7 +85,7 @@ LINES: tuple[tuple[str, BaseException, str], ...] = (
     ("a refusal that nobody foresaw", errors.OutOfTune("x"), "out-of-tune: x; "),
     ("a file that is not there", FileNotFoundError(2, "No such file", "x"), "file-not-found: x: "),
     ("no permission", PermissionError(13, "Permission denied", "x"), "permission-denied: x: "),
-    ("a full disk", OSError(28, "No space left on device", "x"), "system-failed: x: No space left"),
+    ("a full disk", OSError(28, "No space left on device", "x"), "disk-full: x: No space left"),
     ("an error without a number", OSError("odd"), "system-failed: odd; solve"),
     ("a database", DatabaseUnusable("locked"), "database-unusable: locked; check"),
     ("a constraint", IntegrityError("INSERT", {}, Exception("twice")), "database-failed: "),

@@ -209,11 +209,6 @@ def test_settings_of_a_node() -> None:
     assert sorted(listed) == sorted(known)
 
 
-@pytest.fixture(autouse=True)
-def _password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(node_settings.PASSWORD, "secret")
-
-
 @pytest.mark.parametrize(
     ("kind", "heading"),
     [

@@ -77,13 +77,11 @@ def compile_source(
     options = [f"-O{level}", "-s", name, *_march(source, target)]
     identity = "\0".join([*options, _version()]).encode()
     key = hashlib.sha256(identity + b"\0" + source).hexdigest()
-    cached = state_folder.root() / "cache" / "mpy" / key
-    try:
-        return cached.read_bytes()
-    except FileNotFoundError:
+    compiled = state_folder.cached(f"mpy/{key}")
+    if compiled is None:
         compiled = _run(options, source, name)
-        state_folder.write(cached, compiled)
-        return compiled
+        state_folder.cache(f"mpy/{key}", compiled)
+    return compiled
 
 
 def check_source(source: bytes, name: str) -> None:

@@ -80,7 +80,7 @@ class Firmware:
             NoMicroPython: there is no interpreter to run.
         """
         self._interpreter = micropython.find()
-        (self.directory / "pins").mkdir(parents=True, exist_ok=True)
+        state_folder.make(self.directory / "pins")
         self._make_flash()
         for name, source in mpy.read_sources(_SHIM).items():
             # Compiled, so that it takes as little of the board's heap as possible.
@@ -136,7 +136,7 @@ class Firmware:
 
     def _make_flash(self) -> None:
         if self._filesystem == "posix":
-            (self.flash / "lib").mkdir(parents=True, exist_ok=True)
+            state_folder.make(self.flash / "lib")
         else:
             with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
                 image.truncate(self._flash_size)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from boards import addresses, provision
+from boards import provision
 from boards.board import Board
 from boards.errors import BoardError, DeviceFailed
 from boards.inventory import Foreign
@@ -16,6 +16,7 @@ from sealcore import identity, names
 from triseal.site.cable import dialogue
 from triseal.site.cable.agent import NodeStatus
 from triseal.site.errors import AlreadyNode
+from triseal.site.rules import settings as settings_rules
 from triseal.site.rules import watchdog
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def enrol(
         Failure: as Manager.enrol raises it.
         SealError: the board refuses something.
     """
-    addresses.check_settings(settings)
+    settings_rules.check(settings)
     grace = int(str(settings.get("grace", 0)))
 
     def issue(request: bytes) -> dict[str, bytes]:
