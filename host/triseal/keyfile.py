@@ -23,7 +23,6 @@ from triseal.errors import (
 )
 from triseal.signer import PrivateKey
 
-
 _OTHERS = 0o077
 
 Ask = Callable[[], bytes]
