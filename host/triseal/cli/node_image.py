@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -100,11 +100,11 @@ def image_(
     with open_site(home_dir) as site:
         site.check_free(node, replace=replace)
         bundle = site.bundle()
-        settings = node_settings.with_password(settings)
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
         made = image.build(chip, data, _contents(chip, data, bundle, named), _place(filesystem))
+        # Written first: a disk that is full must not make older images void.
+        files.write(out, made.data, files.PRIVATE)  # it holds the token
         site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
-    files.write(out, made.data, files.PRIVATE)  # it holds the token
     if romfs is not None:
         files.write(romfs, image.romfs(chip))
     facts = {
@@ -119,15 +119,16 @@ def image_(
 
 
 def _contents(
-    chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, object]
+    chip: Chip, firmware: bytes, bundle: TrustBundle, settings: dict[str, Any]
 ) -> dict[str, bytes]:
     from triseal.site.rules import watchdog  # the database is slow to load, see above
 
     watchdog.check(chip.name, settings)
+    chosen = node_settings.with_password(settings)
     return {
         **image.agent(chip, firmware),
         "/triseal/bundle.der": bytes(bundle.der),
-        "/triseal/settings.json": json.dumps(settings).encode(),
+        "/triseal/settings.json": json.dumps(chosen).encode(),
     }
 
 
