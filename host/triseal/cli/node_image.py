@@ -94,16 +94,16 @@ def image_(
     from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
     settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
+    place = _place(filesystem)
     chip = chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
-    token = tokens.draw()
     with open_site(home_dir) as site:
         site.check_free(node, replace=replace)
-        bundle = site.bundle()
+        bundle, token = site.bundle(), tokens.draw()
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
-        made = image.build(chip, data, _contents(chip, data, bundle, named), _place(filesystem))
-        # Written first: a disk that is full must not make older images void.
-        files.write(out, made.data, files.PRIVATE)  # it holds the token
+        made = image.build(chip, data, _contents(chip, data, bundle, named), place)
+        # It holds the token. It comes first: a full disk must not make older images void.
+        files.write(out, made.data, files.PRIVATE)
         site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
     if romfs is not None:
         files.write(romfs, image.romfs(chip))
