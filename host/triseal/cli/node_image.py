@@ -111,11 +111,17 @@ def image_(
         "image": str(out),
         "octets": len(made.data),
         "node": node,
-        "filesystem": f"{made.region.start:#x}:{made.region.size:#x}",
         "bundle_version": bundle.version,
-        "begin": f"{chip.begin:#x}",
+        **_places(chip, made.region),
     }
     output.facts(facts, as_json=as_json)
+
+
+def _places(chip: Chip, files_at: Region) -> dict[str, str]:
+    return {
+        "filesystem": f"{files_at.start:#x}:{files_at.size:#x}",
+        "begin": f"{chip.begin:#x}",
+    }
 
 
 def _contents(
