@@ -8,6 +8,7 @@ from triseal.cli import (
     site_grants,
     site_init,
     site_nodes,
+    site_reports,
     site_rollout,
     site_serve,
     site_services,
@@ -26,6 +27,7 @@ for part in (
     site_rollout,
     site_grants,
     site_status,
+    site_reports,
     site_serve,
     site_upkeep,
 ):
