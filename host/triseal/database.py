@@ -44,6 +44,8 @@ from triseal.errors import Failure
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
+_FILES = "triseal_files"
+_DISK_FULL = "53100"  # PostgreSQL's code
 _TABLES_LOCK = 0x7472697365616C  # a number that all processes must share: "triseal"
 _BROKEN_KEYS = "PRAGMA foreign_key_check"
 
@@ -62,6 +64,82 @@ class DatabaseUnusable(Failure):
 
     code = "database-unusable"
     advice = "Check the path or URL, its permissions and its disk; restore a backup."
+
+
+class DatabaseGone(DatabaseUnusable):
+    """The file of the database was deleted, moved or replaced while it was open."""
+
+    code = "database-gone"
+    advice = (
+        "Move the same file back to its place; or stop all programs that use it, restore a "
+        "backup, and start them again."
+    )
+
+
+class DiskFull(DatabaseUnusable):
+    """The disk of the database is full. Nothing has changed."""
+
+    code = "disk-full"
+    advice = "Free some space on the disk; the server goes on by itself."
+
+
+class _Files:
+    """The files of an open SQLite database, which must stay in their place.
+
+    If somebody deletes the file, SQLite goes on with a file that has no name: everything that it
+    records is lost when the process ends. If the write-ahead log is deleted, the same holds for the
+    last records.
+
+    Args:
+        path: path of the database, which exists.
+
+    Attributes:
+        path: the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._log = path.with_name(path.name + "-wal")
+        self._was = _identity(path)
+
+    def check(self) -> None:
+        """Raise DatabaseGone if the file is not the one that was opened."""
+        if _identity(self.path) != self._was:
+            raise DatabaseGone(f"{self.path} was deleted, moved or replaced")
+
+    def check_log(self, known: dict[Any, Any]) -> None:
+        """Check in a writing transaction that the write-ahead log is the one before.
+
+        SQLite deletes the log only with the last connection, so that it stays while one is open.
+
+        Args:
+            known: what is known of this connection; it is changed.
+
+        Raises:
+            DatabaseGone: the log was deleted, moved or replaced.
+        """
+        now = _identity(self._log)
+        if known.setdefault(_FILES, now) != now:
+            raise DatabaseGone(f"{self._log} was deleted, moved or replaced")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def file_of(engine: Engine) -> Path | None:
+    """Return the path of an SQLite database; None for another database.
+
+    Args:
+        engine: the database.
+    """
+    name = engine.url.database
+    here = engine.url.get_backend_name() == "sqlite" and name not in (None, "", ":memory:")
+    return Path(str(name)) if here else None
 
 
 class DatabaseNewer(Failure):
@@ -111,10 +189,28 @@ def open_database(where: str | Path, schema: Schema) -> Engine:
             version = _version(connection)
         if version != schema.version:
             _bring_up(engine, schema)
+        path = file_of(engine)
+        if path is not None:
+            _watch(engine, _Files(path))
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _watch(engine: Engine, opened: _Files) -> None:
+    """Let each transaction check first that the files are still in their place."""
+
+    def begin(connection: Connection) -> None:
+        opened.check()
+        if not connection.get_execution_options().get(_READ_ONLY):
+            opened.check_log(connection.connection.info)
+
+    def connect(*_: object) -> None:
+        opened.check()  # SQLite would make an empty file in its place
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "do_connect", connect)
 
 
 def _version(connection: Connection) -> str | None:
@@ -304,4 +400,7 @@ def _understood() -> Iterator[None]:
     except (DatabaseError, sqlite3.DatabaseError) as error:
         cause: Any = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines()
-        raise DatabaseUnusable(lines[0] if lines else type(cause).__name__) from error
+        full = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        full = full or getattr(cause, "sqlstate", None) == _DISK_FULL
+        kind = DiskFull if full else DatabaseUnusable
+        raise kind(lines[0] if lines else type(cause).__name__) from error

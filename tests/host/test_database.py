@@ -10,10 +10,29 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    func,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 
-from triseal.database import DatabaseUnusable, Schema, open_database, reading, writing
+from triseal.database import (
+    DatabaseGone,
+    DatabaseUnusable,
+    DiskFull,
+    Schema,
+    file_of,
+    open_database,
+    reading,
+    writing,
+)
 
 METADATA = MetaData()
 NUMBERS = Table("numbers", METADATA, Column("number", Integer, primary_key=True))
@@ -135,3 +154,76 @@ def test_processes_that_open_and_write_at_once_lose_nothing(
         assert connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() == (
             PROCESSES * EACH
         )
+
+
+def add(engine: Engine, *numbers: int) -> None:
+    with writing(engine) as connection:
+        for number in numbers:
+            connection.execute(NUMBERS.insert().values(number=number))
+
+
+def count(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(NUMBERS)).scalar_one()
+
+
+def test_a_deleted_file_is_noticed_until_it_is_back(tmp_path: Path, stack: ExitStack) -> None:
+    path = tmp_path / "x.db"
+    engine = stack.enter_context(opened(path))
+    add(engine, 1)
+    aside = path.rename(tmp_path / "aside")
+    for _ in range(2):
+        with pytest.raises(DatabaseGone, match=r"x\.db was deleted, moved or replaced"):
+            add(engine, 2)
+        with pytest.raises(DatabaseGone):
+            count(engine)
+    engine.dispose()  # a new connection makes no empty file in its place
+    with pytest.raises(DatabaseGone):
+        count(engine)
+    assert not path.exists()
+    aside.rename(path)
+    add(engine, 2)
+    assert count(engine) == 2
+
+
+def test_another_file_in_its_place_is_not_written(tmp_path: Path, stack: ExitStack) -> None:
+    path = tmp_path / "x.db"
+    engine = stack.enter_context(opened(path))
+    add(engine, 1)
+    with opened(tmp_path / "backup"):
+        pass
+    (tmp_path / "backup").replace(path)
+    with pytest.raises(DatabaseGone):
+        add(engine, 2)
+    engine.dispose()  # a new connection is no better
+    with pytest.raises(DatabaseGone):
+        count(engine)
+
+
+def test_a_deleted_log_is_noticed(tmp_path: Path, stack: ExitStack) -> None:
+    path = tmp_path / "x.db"
+    engine = stack.enter_context(opened(path))
+    add(engine, 1)
+    with opened(path) as other:  # who closes it leaves the log to the other one
+        add(other, 2)
+    add(engine, 3)
+    (tmp_path / "x.db-wal").unlink()
+    with pytest.raises(DatabaseGone, match=r"x\.db-wal was deleted"):
+        add(engine, 4)
+
+
+def test_a_full_disk_is_called_so_and_changes_nothing(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "x.db"))
+    add(engine, 1)
+    with reading(engine) as connection:  # the same connection of the pool comes again
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the pages that it has are allowed
+    with pytest.raises(DiskFull, match="full"):
+        add(engine, *range(2, 10000))
+    assert count(engine) == 1
+
+
+def test_the_file_of_a_database(tmp_path: Path, stack: ExitStack) -> None:
+    engine = stack.enter_context(opened(tmp_path / "x.db"))
+    assert file_of(engine) == tmp_path / "x.db"
+    assert file_of(create_engine("postgresql+psycopg://localhost/x")) is None
+    assert file_of(create_engine("sqlite://")) is None

@@ -1,25 +1,32 @@
-"""The metrics of a server process, in the text format of Prometheus."""
+"""The metrics of a server process, in the text format of Prometheus.
+
+Each label has a bounded number of values: names that the site itself has given, and words of this
+program. A node can't make up labels: what it reports is looked up here, and all else is OTHER.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import importlib.metadata
+from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
+from triseal.advice import REFUSALS
+from triseal.site.records import restarts
+from triseal.site.views.figures import Figures
 
-class Figures(NamedTuple):
-    """The figures that are read from the database for each scrape.
+OTHER = "other"
+_NAN = float("nan")
+_CODES = REFUSALS.keys() | {restarts.CODE, "MemoryError", "removed"}
 
-    Attributes:
-        expiry: seconds until the first of the valid newest seals expires; None if none is valid.
-        ended: number of assigned services whose newest seal is no longer valid.
-        silent: seconds since each node that is not retired was heard, by node.
-    """
-
-    expiry: float | None
-    ended: int
-    silent: Mapping[str, float]
+disable_created_metrics()  # a second series for each counter, which nobody asks for
 
 
 class Metrics:
@@ -27,6 +34,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # memory, CPU time, open files, start
+        self._make_of_process()
+        self._make_of_nodes()
+        self._make_of_site()
+
+    def _make_of_process(self) -> None:
+        build = self._gauge("triseal_build_info", "1, with the release of Triseal.", "version")
+        build.labels(importlib.metadata.version("triseal")).set(1)
         self.connected = self._gauge("triseal_connected_nodes", "Nodes connected to this process.")
         self.connecting = self._gauge(
             "triseal_connecting", "Connections that have not yet said HELLO."
@@ -46,6 +61,54 @@ class Metrics:
         self.lines = self._gauge(
             "triseal_line_up", "1 if a node is served at this serial port, else 0.", "port"
         )
+        self._problems = self._gauge(
+            "triseal_problem", "1 while /health names this problem, else 0.", "code"
+        )
+        self._database = self._gauge(
+            "triseal_database_up", "1 if the database can be read and written, else 0."
+        )
+        self._free = self._gauge(
+            "triseal_database_free_bytes", "Free bytes on the disk of an SQLite database, or NaN."
+        )
+        self._doubted = self._gauge(
+            "triseal_clock_doubted",
+            "1 while the server doubts its clock and signs nothing, else 0.",
+        )
+
+    def _make_of_nodes(self) -> None:
+        self._changes = self._counter(
+            "triseal_state_changes",
+            "Changes of the state of a service on a node, by the new state.",
+            "service",
+            "state",
+        )
+        self._restarts = self._counter(
+            "triseal_service_restarts", "Restarts of a service by its nodes.", "service"
+        )
+        self._fallbacks = self._counter(
+            "triseal_fallbacks",
+            "Refusals of a seal by a node that goes on with the one before.",
+            "service",
+        )
+        self._reports = self._counter(
+            "triseal_reports", "Errors that nodes have reported, by code.", "code"
+        )
+        self._states = self._gauge(
+            "triseal_service_nodes", "Nodes with this service in this state.", "service", "state"
+        )
+        self._silent = self._gauge(
+            "triseal_node_silent_seconds", "Seconds since the node was last heard.", "node"
+        )
+        self._enrolled = self._gauge("triseal_enrolled_nodes", "Enrolled nodes of the site.")
+        self._claimed = self._gauge(
+            "triseal_claimed_nodes", "Nodes that two boards have claimed to be."
+        )
+        self._behind = self._gauge(
+            "triseal_outdated_bundle_nodes", "Nodes that have an older trust bundle than the site."
+        )
+
+    def _make_of_site(self) -> None:
+        self._lifetime = self._gauge("triseal_seal_lifetime_seconds", "Lifetime of a site seal.")
         self._expiry = self._gauge(
             "triseal_next_expiry_seconds",
             "Seconds until the next service has no valid seal any more.",
@@ -54,8 +117,11 @@ class Metrics:
             "triseal_ended_services",
             "Assigned services on nodes that have no valid seal any more.",
         )
-        self._silent = self._gauge(
-            "triseal_node_silent_seconds", "Seconds since the node was last heard.", "node"
+        self._bundle = self._gauge("triseal_bundle_version", "Version of the newest trust bundle.")
+        self._ends = self._gauge(
+            "triseal_certificate_end_timestamp_seconds",
+            "The earliest end of a certificate of this kind, Unix seconds.",
+            "kind",
         )
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
@@ -73,6 +139,31 @@ class Metrics:
         for outcome, number in outcomes.items():
             self.answers.labels(outcome).inc(number)
 
+    def changed(self, service: str, state: str) -> None:
+        """Count a change of the state of a service on a node.
+
+        Args:
+            service: name of a service that the site has given to the node.
+            state: the new state, one of `figures.STATES`.
+        """
+        self._changes.labels(service, state).inc()
+
+    def reported(self, service: str, code: str, restarted: int, *, fell_back: bool) -> None:
+        """Count a report of a node.
+
+        Args:
+            service: name of a service that the site has given to the node.
+            code: code of the error, as the node has sent it; "" for none.
+            restarted: number of restarts since the last report.
+            fell_back: whether the node refused a seal and goes on with the one before.
+        """
+        if code:
+            self._reports.labels(code if code in _CODES else OTHER).inc()
+        if restarted:
+            self._restarts.labels(service).inc(restarted)
+        if fell_back:
+            self._fallbacks.labels(service).inc()
+
     def value(self, name: str, labels: Mapping[str, str]) -> float:
         """Return the value of one metric, 0 if there is none yet.
 
@@ -82,15 +173,51 @@ class Metrics:
         """
         return self._registry.get_sample_value(name, dict(labels)) or 0.0
 
-    def text(self, figures: Figures) -> bytes:
+    def take_health(
+        self, problems: Mapping[str, bool], *, database: bool, free: float | None, doubted: bool
+    ) -> None:
+        """Take the state of the process, see `health`.
+
+        Args:
+            problems: for each code whether it is a problem now.
+            database: whether the database can be read and written.
+            free: free bytes on the disk of the database, or None.
+            doubted: whether the server doubts its clock.
+        """
+        for code, present in problems.items():
+            self._problems.labels(code).set(present)
+        self._database.set(database)
+        self._free.set(_NAN if free is None else free)
+        self._doubted.set(doubted)
+
+    def text(self, figures: Figures | None, ends: Iterable[tuple[str, int]] = ()) -> bytes:
         """Make the page for Prometheus, as UTF-8 bytes.
 
         Args:
-            figures: what the database says now.
+            figures: what the database says now; None if it can't be read: then the page has no old
+                figures either.
+            ends: ends of other certificates by kind, Unix seconds.
         """
-        self._expiry.set(float("nan") if figures.expiry is None else figures.expiry)
-        self._ended.set(figures.ended)
-        self._silent.clear()
-        for node, seconds in figures.silent.items():
+        for labelled in (self._states, self._silent, self._ends):
+            labelled.clear()
+        for kind, end in (*ends, *(figures.ends.items() if figures else ())):
+            self._ends.labels(kind).set(end)
+        for (service, state), number in (figures.states if figures else {}).items():
+            self._states.labels(service, state).set(number)
+        for node, seconds in (figures.silent if figures else {}).items():
             self._silent.labels(node).set(seconds)
+        for gauge, value in self._plain(figures):
+            gauge.set(_NAN if value is None else value)
         return generate_latest(self._registry)
+
+    def _plain(self, figures: Figures | None) -> list[tuple[Gauge, float | None]]:
+        gauges = (
+            (self._lifetime, "lifetime"),
+            (self._expiry, "expiry"),
+            (self._ended, "ended"),
+            (self._enrolled, "enrolled"),
+            (self._claimed, "claimed"),
+            (self._bundle, "bundle_version"),
+            (self._behind, "behind"),
+        )
+        return [(gauge, getattr(figures, name) if figures else None) for gauge, name in gauges]

@@ -1,0 +1,246 @@
+"""The health of a server process: each problem by name, on the pages, in metrics and log.
+
+Three pages ask three questions. `/livez`: does the process work at all, or must a supervisor start
+it again? `/readyz`: can it serve nodes now? `/health`: is there anything that a person should know?
+Strangers can't make a server unready: what depends on connections is only on `/health`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from sealcore import timetext
+from triseal import database
+from triseal.database import DatabaseGone, DatabaseUnusable, DiskFull
+from triseal.errors import Failure
+from triseal.site.clock import ClockDoubted, Guard
+from triseal.site.errors import CertificateNotValid
+from triseal.site.server.limits import Limits
+from triseal.site.server.listeners.certificate import Identity
+from triseal.site.server.metrics import Metrics
+from triseal.site.server.sessions.registry import Full, Registry
+from triseal.site.server.signing.pipeline import Pipeline
+from triseal.site.slca.authority import Issuer
+from triseal.site.views import figures
+from triseal.site.views.figures import Figures
+
+SLOW = "database-slow"
+FAILING = "failing"
+TURNED_AWAY = "nodes-turned-away"
+SILENT = "nodes-silent"
+LITTLE_SPACE = "little-disk-space"
+ENDS_SOON = "ends-soon"
+TWO_BOARDS = "two-boards"
+# All codes, so that the metrics have each of them from the beginning.
+CODES = (
+    ClockDoubted.code,
+    CertificateNotValid.code,
+    DatabaseUnusable.code,
+    DatabaseGone.code,
+    DiskFull.code,
+    SLOW,
+    FAILING,
+    Full.code,
+    TURNED_AWAY,
+    SILENT,
+    LITTLE_SPACE,
+    ENDS_SOON,
+    TWO_BOARDS,
+)
+_OF_DATABASE = (DatabaseUnusable.code, DatabaseGone.code, DiskFull.code, SLOW)
+# Without these duties no node is served; the others can wait.
+_NEEDED = ("recording", "changes", "accepting")
+
+_ANSWER_SECONDS = 5.0
+_MOST_AGE = 15.0  # seconds; the figures of a large site take half a second of CPU time
+_EVERY = 5.0
+_LEAST_FREE = 256 << 20  # bytes; a busy site writes some megabytes in an hour
+_MOST_TURNED_AWAY = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Problem(NamedTuple):
+    """A problem of the server process or its site.
+
+    Attributes:
+        code: its stable code, one of CODES.
+        detail: what was seen.
+        stops: whether no node can be served meanwhile.
+    """
+
+    code: str
+    detail: str
+    stops: bool
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a server process that its health depends on.
+
+    Attributes:
+        engine: the site's database.
+        issuer: the public part of the SLCA.
+        pipeline, guard, identity, registry, limits, metrics: the parts of these names.
+        failing: returns code and detail of what fails now, by the name of the duty.
+    """
+
+    engine: Engine
+    issuer: Issuer
+    pipeline: Pipeline
+    guard: Guard
+    identity: Identity
+    registry: Registry
+    limits: Limits
+    metrics: Metrics
+    failing: Callable[[], Mapping[str, str]]
+
+
+class Health:
+    """The health of one server process.
+
+    Args:
+        parts: what it depends on.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._began = time.monotonic()
+        self._figures: tuple[float, Figures] | None = None
+        self._turn = asyncio.Lock()
+        self._known: dict[str, Problem] = {}
+
+    # --- The answers ------------------------------------------------------------------------
+
+    async def stopping(self) -> list[Problem]:
+        """Return the problems with which no node can be served: none of them if it is ready."""
+        parts, found = self._parts, []
+        found += await self._of_database()
+        ahead = parts.guard.jump()
+        if ahead:
+            found.append(Problem(ClockDoubted.code, f"it jumped by {ahead:+.0f} s", True))
+        found += self._of_certificates(int(time.time()))
+        for name, trouble in parts.failing().items():
+            code = trouble.partition(": ")[0]
+            known = code if code in CODES else FAILING
+            found.append(Problem(known, f"{name}: {trouble}", name in _NEEDED))
+        return [problem for problem in found if problem.stops]
+
+    async def all(self) -> list[Problem]:
+        """Return all problems, the worst ones first."""
+        parts = self._parts
+        found = await self.stopping()
+        for name, trouble in parts.failing().items():
+            if name not in _NEEDED:
+                found.append(Problem(FAILING, f"{name}: {trouble}", False))
+        if len(parts.registry) >= parts.limits.connections:
+            found.append(Problem(Full.code, f"{len(parts.registry)} nodes are connected", False))
+        free = self.free()
+        if free is not None and free < _LEAST_FREE:
+            found.append(Problem(LITTLE_SPACE, f"{free >> 20} MiB are free", False))
+        read = await self.figures()
+        return found + (self._of_nodes(read) if read else [])
+
+    async def figures(self) -> Figures | None:
+        """Return the figures of the site, at most some seconds old; None if they can't be read."""
+        async with self._turn:
+            if self._figures and time.monotonic() - self._figures[0] < _MOST_AGE:
+                return self._figures[1]
+            self._figures = None
+            try:
+                read = await asyncio.to_thread(self._read, int(time.time()))
+            except DatabaseUnusable:
+                return None
+            self._figures = time.monotonic(), read
+            return read
+
+    def free(self) -> int | None:
+        """Return the free bytes on the disk of an SQLite database; None if that is unknown."""
+        path = database.file_of(self._parts.engine)
+        try:
+            return None if path is None else shutil.disk_usage(Path(path).parent).free
+        except OSError:
+            return None
+
+    async def page(self) -> bytes:
+        """Make the page for Prometheus, as UTF-8 bytes."""
+        parts = self._parts
+        present = {problem.code for problem in await self.all()}
+        parts.metrics.take_health(
+            {code: code in present for code in CODES},
+            database=not present & set(_OF_DATABASE),
+            free=self.free(),
+            doubted=bool(parts.guard.jump()),
+        )
+        own = [("server", parts.identity.not_after)]
+        return parts.metrics.text(await self.figures(), own)
+
+    async def keep(self) -> None:
+        """Log each problem when it begins and when it is over, until cancelled."""
+        while True:
+            self._tell({problem.code: problem for problem in reversed(await self.all())})
+            await asyncio.sleep(_EVERY)
+
+    def _tell(self, present: Mapping[str, Problem]) -> None:
+        for code, problem in present.items():
+            if code not in self._known:
+                level = logging.ERROR if problem.stops else logging.WARNING
+                _log.log(level, "problem", extra={"code": code, "detail": problem.detail})
+        for code in self._known.keys() - present.keys():
+            _log.warning("problem over", extra={"code": code})
+        self._known = dict(present)
+
+    # --- The causes -------------------------------------------------------------------------
+
+    def _read(self, now: int) -> Figures:
+        with database.reading(self._parts.engine) as connection:
+            return figures.read(connection, now)
+
+    async def _of_database(self) -> list[Problem]:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._parts.pipeline.refresh()
+        except TimeoutError:
+            return [Problem(SLOW, f"no answer for {_ANSWER_SECONDS:.0f} s", True)]
+        except DatabaseUnusable as error:
+            return [Problem(error.code, error.detail, True)]
+        return []
+
+    def _of_certificates(self, now: int) -> list[Problem]:
+        try:
+            self._parts.issuer.check_valid(now)
+        except Failure as error:
+            return [Problem(error.code, error.detail, True)]
+        end = self._parts.identity.not_after
+        if now > end:
+            detail = f"the server's own certificate has ended at {timetext.iso(end)}"
+            return [Problem(CertificateNotValid.code, detail, True)]
+        return []
+
+    def _of_nodes(self, read: Figures) -> list[Problem]:
+        registry, found = self._parts.registry, []
+        if read.enrolled and not len(registry):
+            if registry.turned_away >= _MOST_TURNED_AWAY:
+                detail = f"{registry.turned_away} connections were refused, and no node came"
+                found.append(Problem(TURNED_AWAY, detail, False))
+            # A healthy node comes once in a lifetime.
+            up = time.monotonic() - self._began
+            silent = min(read.silent.values(), default=up)
+            if min(up, silent) > read.lifetime:
+                detail = f"no node was heard for {min(up, silent):.0f} s"
+                found.append(Problem(SILENT, detail, False))
+        if read.near:
+            listed = ", ".join(f"{kind} {name}" for kind, name in read.near[:8])
+            found.append(Problem(ENDS_SOON, f"{len(read.near)}: {listed}", False))
+        if read.claimed:
+            found.append(Problem(TWO_BOARDS, f"{read.claimed} nodes", False))
+        return found

@@ -1,0 +1,111 @@
+"""The figures of a site: what the pages of a server show about nodes, services and certificates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, func, select
+
+from sealcore import messages
+from triseal.site.records import clocks, holdings, tables, twins
+from triseal.site.views import ends
+
+NONE = "none"
+ENDED = "ended"
+OTHER = "other"
+# Every state that a place can have here. A node can't add to them.
+STATES = (NONE, holdings.SENT, *messages.STATES, ENDED, OTHER)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a site at one moment.
+
+    Attributes:
+        lifetime: lifetime of its seals, seconds.
+        expiry: seconds until the first of the valid newest seals expires; None if none is valid.
+        ended: number of assigned services whose newest seal is no longer valid.
+        silent: seconds since each node that is not retired was heard, by node.
+        states: number of places by service and state, one of STATES: the state that the node has
+            reported, ENDED after the end of its newest seal, NONE if the node holds nothing.
+        enrolled: number of nodes that are enrolled and not retired.
+        claimed: number of nodes that two boards have lately claimed to be.
+        bundle_version: version of the newest trust bundle.
+        behind: number of nodes that have reported an older trust bundle.
+        ends: the earliest end of a certificate by kind, Unix seconds, see `ends`.
+        near: kind and name of what ends soon, see `ends.WARN`.
+        doubted: number of computers that doubt their clocks.
+    """
+
+    lifetime: int = 0
+    expiry: float | None = None
+    ended: int = 0
+    silent: Mapping[str, float] = field(default_factory=dict)
+    states: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    enrolled: int = 0
+    claimed: int = 0
+    bundle_version: int = 0
+    behind: int = 0
+    ends: Mapping[str, int] = field(default_factory=dict)
+    near: tuple[tuple[str, str], ...] = ()
+    doubted: int = 0
+
+
+def read(connection: Connection, now: int) -> Figures:
+    """Read the figures.
+
+    Args:
+        connection: any transaction.
+        now: the time, Unix seconds.
+    """
+    until, states = _places(connection, now)
+    left = [end - now for end in until if end >= now]
+    nodes = connection.execute(select(tables.nodes).where(tables.nodes.c.retired_at.is_(None)))
+    present = nodes.all()
+    newest = connection.execute(select(func.max(tables.bundles.c.version))).scalar_one()
+    every = ends.all_ends(connection)
+    claimed = {node for node, seen in twins.seen(connection).items() if now - seen <= twins.SECONDS}
+    doubted = select(func.count()).where(clocks.clocks.c.doubted)
+    return Figures(
+        lifetime=connection.execute(select(tables.site.c.lifetime)).scalar_one(),
+        expiry=min(left, default=None),
+        ended=len(until) - len(left),
+        silent={row.name: now - row.heard_at for row in present if row.heard_at is not None},
+        states=states,
+        enrolled=sum(row.spki is not None for row in present),
+        claimed=len(claimed & {row.name for row in present}),
+        bundle_version=newest,
+        behind=sum((row.bundle_version or newest) < newest for row in present),
+        ends={end.kind: end.not_after for end in reversed(every)},  # the earliest one stays
+        near=tuple((end.kind, end.name) for end in every if end.is_near(now)),
+        doubted=connection.execute(doubted).scalar_one(),
+    )
+
+
+def _places(connection: Connection, now: int) -> tuple[list[int], Counter[tuple[str, str]]]:
+    """Read the assigned services on all nodes that are not retired.
+
+    Returns: the ends of their newest seals, Unix seconds, without those that were never sealed; and
+        the number of places by service and state.
+    """
+    seals, assigned, held = tables.seals.c, tables.assignments.c, tables.holdings.c
+    here = (seals.node == assigned.node) & (seals.service == assigned.service)
+    newest = select(func.max(seals.not_after)).where(here).scalar_subquery().label("until")
+    place = (held.node == assigned.node) & (held.service == assigned.service)
+    present = select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_(None))
+    rows = connection.execute(
+        select(assigned.service, held.state, newest)
+        .select_from(tables.assignments.outerjoin(tables.holdings, place))
+        .where(assigned.node.in_(present))
+    )
+    until, states = [], Counter[tuple[str, str]]()
+    for row in rows:
+        state = NONE if row.state is None else row.state if row.state in STATES else OTHER
+        if row.until is not None:
+            until.append(row.until)
+            if row.until < now and state not in (NONE, holdings.SENT):
+                state = ENDED
+        states[row.service, state] += 1
+    return until, states
