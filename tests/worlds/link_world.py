@@ -22,6 +22,7 @@ from sealcore import delta, messages, seal, signedtime
 from tests.worlds.site_world import World, make_request
 from triseal.signer import PrivateKey
 from triseal.site.manager import Manager
+from triseal.site.server.events import Events
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.listeners.serial import Lines
@@ -48,7 +49,8 @@ class Serving:
         self._serial = serial
         self.metrics = Metrics()
         self.identity = Identity()
-        self.pipeline = Pipeline(manager.engine, manager.authority, clock)
+        recorded = Events(self.metrics).recorded
+        self.pipeline = Pipeline(manager.engine, manager.authority, clock, recorded=recorded)
         self.server = Server(
             manager.name,
             self.pipeline,

@@ -110,7 +110,7 @@ class World:
     A context manager: whoever makes one closes it.
 
     Attributes:
-        age: seconds for which its Store and its developer have been signing.
+        age: seconds for which the site exists, and for which its Store has been signing.
     """
 
     folder: Path
@@ -124,9 +124,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = make_store(began=self.now - self.age)
-        home.init(
-            self.folder, Founding(self.name, self.algorithm, database=self.database), None, self.now
-        )
+        founding = Founding(self.name, self.algorithm, database=self.database)
+        home.init(self.folder, founding, None, self.now - self.age)
         self.manager = self.open()
         self.manager.trust_store(self.store.certificate)
         self.manager.trust_developer(self.developer.name, self.developer.signer.spki)

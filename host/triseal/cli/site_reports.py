@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from sealcore.bundle import TrustBundle
 from triseal import database, files
 from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
@@ -114,7 +115,7 @@ def _history(
     only_nodes: list[str] | None,
     only_services: list[str] | None,
     since: str | None,
-) -> Iterator[tuple[trust.TrustBundle, list[Refusal]]]:
+) -> Iterator[tuple[TrustBundle, list[Refusal]]]:
     """Read the chosen reports, and the keys that the site trusts."""
     begin = 0 if since is None else _moment(since)
     with open_site(home_dir) as site, database.reading(site.engine) as connection:

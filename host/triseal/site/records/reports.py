@@ -76,6 +76,15 @@ class Report:
         return self.code in _OF_SEALS or self.code == "MemoryError"
 
 
+def is_of_seal(code: str) -> bool:
+    """Tell whether a node that reports this code has refused a seal.
+
+    Args:
+        code: code of the error.
+    """
+    return code in _OF_SEALS
+
+
 def keep(
     connection: Connection, place: Place, code: str, detail: str, evidence: list[bytes], now: int
 ) -> None:

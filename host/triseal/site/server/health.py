@@ -90,7 +90,7 @@ class Parts:
     Attributes:
         engine: the site's database.
         issuer: the public part of the SLCA.
-        pipeline, guard, identity, registry, limits, metrics: the parts of these names.
+        pipeline, guard, identity, registry, limits: the parts of these names.
         failing: returns code and detail of what fails now, by the name of the duty.
     """
 
@@ -101,8 +101,7 @@ class Parts:
     identity: Identity
     registry: Registry
     limits: Limits
-    metrics: Metrics
-    failing: Callable[[], Mapping[str, str]]
+    failing: Callable[[], Mapping[str, str]] = dict
 
 
 class Health:
@@ -110,10 +109,12 @@ class Health:
 
     Args:
         parts: what it depends on.
+        metrics: the metrics of the process.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, metrics: Metrics) -> None:
         self._parts = parts
+        self._metrics = metrics
         self._began = time.monotonic()
         self._figures: tuple[float, Figures] | None = None
         self._turn = asyncio.Lock()
@@ -175,22 +176,24 @@ class Health:
         """Make the page for Prometheus, as UTF-8 bytes."""
         parts = self._parts
         present = {problem.code for problem in await self.all()}
-        parts.metrics.take_health(
+        self._metrics.take_health(
             {code: code in present for code in CODES},
             database=not present & set(_OF_DATABASE),
             free=self.free(),
             doubted=bool(parts.guard.jump()),
         )
         own = [("server", parts.identity.not_after)]
-        return parts.metrics.text(await self.figures(), own)
+        return self._metrics.text(await self.figures(), own)
 
     async def keep(self) -> None:
-        """Log each problem when it begins and when it is over, until cancelled."""
+        """Look at intervals until cancelled."""
         while True:
-            self._tell({problem.code: problem for problem in reversed(await self.all())})
+            await self.look()
             await asyncio.sleep(_EVERY)
 
-    def _tell(self, present: Mapping[str, Problem]) -> None:
+    async def look(self) -> None:
+        """Log the problems that have begun and those that are over since the last look."""
+        present = {problem.code: problem for problem in reversed(await self.all())}
         for code, problem in present.items():
             if code not in self._known:
                 level = logging.ERROR if problem.stops else logging.WARNING

@@ -1,4 +1,8 @@
-"""The HTTP pages of a server process, on a loopback address: health, metrics, a node's log."""
+"""The HTTP pages of a server process, on a loopback address: health, metrics, a node's log.
+
+A page that can't be made because of the database answers 503 with the cause, and logs nothing:
+`health` logs each problem once.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,11 @@ from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import StreamingResponse
-from sqlalchemy import Connection, func, select
+from fastapi.responses import JSONResponse, StreamingResponse
 
-from triseal.site.clock import ClockDoubted, Guard
-from triseal.site.records import tables
-from triseal.site.server.metrics import Figures, Metrics
+from triseal import advice
+from triseal.errors import Failure
+from triseal.site.server.health import Health, Problem
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
 
@@ -26,19 +29,18 @@ _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 def app(
-    pipeline: Pipeline, registry: Registry, metrics: Metrics, lines: Mapping[str, str], guard: Guard
+    pipeline: Pipeline, registry: Registry, lines: Mapping[str, str], health: Health
 ) -> FastAPI:
     """Make the HTTP application of one server process.
 
-    `/health` says whether the database answers and the clock is trusted. `/metrics` is for
-    Prometheus. `/nodes` lists the connected nodes. `/nodes/NODE/log` follows a node's log as JSON.
+    `/livez`, `/readyz` and `/health` are described in `health`. `/metrics` is for Prometheus.
+    `/nodes` lists the connected nodes. `/nodes/NODE/log` follows a node's log as JSON.
 
     Args:
         pipeline: reads the state of the site.
         registry: the connected nodes.
-        metrics: the metrics of the process.
         lines: name of the served node by serial port, "" for none.
-        guard: the guard of the server's clock.
+        health: the health of the process.
     """
     pages = FastAPI(
         title="Triseal site",
@@ -48,20 +50,7 @@ def app(
         dependencies=[Depends(_check_host)],
     )
 
-    @pages.get("/health")
-    async def health() -> dict[str, Any]:
-        await pipeline.refresh()
-        return {
-            "status": ClockDoubted.code if guard.jump() else "ok",
-            "connected": len(registry),
-            "revision": pipeline.revision,
-            "lines": lines,
-        }
-
-    @pages.get("/metrics")
-    async def page() -> Response:
-        read = await pipeline.read(lambda snapshot: figures(snapshot.connection, snapshot.now))
-        return Response(metrics.text(read), media_type=_TEXT)
+    _add_state(pages, pipeline, registry, lines, health)
 
     @pages.get("/nodes")
     async def connected() -> list[str]:
@@ -75,6 +64,47 @@ def app(
         return StreamingResponse(_lines(registry, node), media_type="application/x-ndjson")
 
     return pages
+
+
+def _add_state(
+    pages: FastAPI,
+    pipeline: Pipeline,
+    registry: Registry,
+    lines: Mapping[str, str],
+    health: Health,
+) -> None:
+    """Add the pages about the state of the process."""
+
+    @pages.exception_handler(Failure)
+    async def unanswered(_: Request, error: Failure) -> Response:
+        code, message, what = advice.explain(error)
+        parts = {"code": code, "message": message, "advice": what}
+        return JSONResponse({"error": parts}, 503)
+
+    @pages.get("/livez")
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @pages.get("/readyz")
+    async def ready() -> Response:
+        return _state(await health.stopping(), {})
+
+    @pages.get("/health")
+    async def state() -> Response:
+        more = {"connected": len(registry), "revision": pipeline.revision, "lines": dict(lines)}
+        return _state(await health.all(), more)
+
+    @pages.get("/metrics")
+    async def page() -> Response:
+        return Response(await health.page(), media_type=_TEXT)
+
+
+def _state(problems: list[Problem], more: dict[str, Any]) -> Response:
+    """Answer with the problems; `status` is the code of the worst one."""
+    status = problems[0].code if problems else "ok"
+    listed = [{"code": one.code, "detail": one.detail, "stops": one.stops} for one in problems]
+    stopped = any(one.stops for one in problems)
+    return JSONResponse({"status": status, "problems": listed} | more, 503 if stopped else 200)
 
 
 async def _check_host(request: Request) -> None:
@@ -99,36 +129,6 @@ async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
             yield json.dumps(fields).encode() + b"\n"
     finally:
         connection.unfollow(queue)
-
-
-def figures(connection: Connection, now: int) -> Figures:
-    """Read the figures about seals and nodes for the page for Prometheus.
-
-    Args:
-        connection: any transaction.
-        now: the time, Unix seconds.
-    """
-    table = tables.nodes.c
-    query = select(table.name, table.heard_at)
-    rows = connection.execute(query.where(table.heard_at.is_not(None), table.retired_at.is_(None)))
-    silent = {row.name: now - row.heard_at for row in rows}
-    ends = _ends(connection)
-    left = [end - now for end in ends if end >= now]
-    return Figures(min(left, default=None), len(ends) - len(left), silent)
-
-
-def _ends(connection: Connection) -> list[int]:
-    """Return the end of the newest seal of each assigned service on nodes that are not retired.
-
-    Services that were never sealed are left out.
-    """
-    seals, assigned = tables.seals.c, tables.assignments.c
-    here = (seals.node == assigned.node) & (seals.service == assigned.service)
-    newest = select(func.max(seals.not_after)).where(here).scalar_subquery()
-    nodes = tables.nodes.c
-    present = select(nodes.name).where(nodes.retired_at.is_(None))
-    found = connection.scalars(select(newest).where(assigned.node.in_(present)))
-    return [end for end in found if end is not None]
 
 
 class PagesServer(uvicorn.Server):

@@ -7,7 +7,18 @@ import logging
 import sys
 import time
 
-_FIELDS = ("node", "service", "state", "address", "code", "detail", "port", "pages_port")
+_FIELDS = (
+    "node",
+    "service",
+    "before",
+    "state",
+    "restarts",
+    "address",
+    "code",
+    "detail",
+    "port",
+    "pages_port",
+)
 
 
 class JsonLines(logging.Formatter):

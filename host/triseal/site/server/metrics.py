@@ -26,7 +26,7 @@ OTHER = "other"
 _NAN = float("nan")
 _CODES = REFUSALS.keys() | {restarts.CODE, "MemoryError", "removed"}
 
-disable_created_metrics()  # a second series for each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
 
 class Metrics:
@@ -204,6 +204,9 @@ class Metrics:
             self._ends.labels(kind).set(end)
         for (service, state), number in (figures.states if figures else {}).items():
             self._states.labels(service, state).set(number)
+            # From 0 on: `increase` of Prometheus does not count the first value of a counter.
+            self._restarts.labels(service)
+            self._fallbacks.labels(service)
         for node, seconds in (figures.silent if figures else {}).items():
             self._silent.labels(node).set(seconds)
         for gauge, value in self._plain(figures):

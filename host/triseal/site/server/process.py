@@ -16,6 +16,8 @@ from triseal.site.clock import Guard
 from triseal.site.manager import Manager
 from triseal.site.records.pruning import KEEP_DAYS
 from triseal.site.server import http, janitor, timekeeper
+from triseal.site.server.events import Events
+from triseal.site.server.health import Health, Parts
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import SECONDS, Identity
 from triseal.site.server.listeners.serial import Lines
@@ -90,20 +92,26 @@ async def _run(
     guard = Guard()
     with database.reading(manager.engine) as connection:
         guard.go_on_from(clock.signed_by(connection, time.time()))
-    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard)
-    working = asyncio.create_task(pipeline.run())
     identity, metrics = Identity(options.certificate_seconds), Metrics()
+    recorded = Events(metrics).recorded
+    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard, recorded)
+    working = asyncio.create_task(pipeline.run())
     await pipeline.answer(identity.issue)
     limits = options.limits.for_lifetime(manager.lifetime)
     server = Server(manager.name, pipeline, identity, limits, metrics, manager.redeem)
     lines = Lines(server.reception)
-    site = http.server(http.app(pipeline, server.registry, metrics, lines.nodes, guard))
+    state = Health(
+        Parts(manager.engine, manager.issuer, pipeline, guard, identity, server.registry, limits),
+        metrics,
+    )
+    site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
     nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
     tasks = [
         asyncio.create_task(server.run(listeners[0])),
         asyncio.create_task(timekeeper.keep(pipeline, guard)),
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
         asyncio.create_task(watch(pipeline, identity, server.registry)),
+        asyncio.create_task(state.keep()),
         showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
     ]

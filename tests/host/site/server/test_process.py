@@ -122,6 +122,7 @@ def test_its_pages(tmp_path: Path, stack: ExitStack) -> None:
         renew(one)
         assert json.loads(page(ports, "/health")) | {"revision": 0} == {
             "status": "ok",
+            "problems": [],
             "connected": 1,
             "revision": 0,
             "lines": {absent: ""},

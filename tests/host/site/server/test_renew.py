@@ -199,14 +199,15 @@ def test_what_a_node_refuses_stands_in_the_log(
             kitchen.send(messages.REPORT, *one)
         kitchen.send(messages.RENEW, 0, [("thermo", kitchen.serial("thermo"))])
         kitchen.expect(messages.RENEWED)  # what it said before has been heard
-    (found,) = [one for one in caplog.records if one.getMessage() == "reported"]
+    found, *_ = [one for one in caplog.records if one.getMessage() == "state changed"]
     line = json.loads(JsonLines().format(found))
     assert {**line, "time": ""} == {
         "time": "",
         "level": "warning",
-        "event": "reported",
+        "event": "state changed",
         "node": "kitchen",
         "service": "light",
+        "before": "sent",
         "state": "refused",
         "code": "hash-mismatch",
         "detail": "app.py\n",

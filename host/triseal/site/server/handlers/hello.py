@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlalchemy import Connection, select
 
 from sealcore import messages
@@ -10,14 +12,14 @@ from triseal.site.records import holdings, nodes, restarts, tables
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.desired_state import NodePlan, Plan
-from triseal.site.server.signing.task import Answer, Snapshot
+from triseal.site.server.signing.task import GONE, Answer, Snapshot, Told
 
 NONE = b""
 Held = dict[str, bytes]  # serials by service
-Told = list[tuple[str, bytes, int]]  # service, serial, index of the state
+Says = list[tuple[str, bytes, int]]  # service, serial, index of the state
 
 
-def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, told: Told) -> Answer:
+def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, told: Says) -> Answer:
     """Answer HELLO with everything that the node must know: time, trust bundle, changed services.
 
     Args:
@@ -43,6 +45,7 @@ def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, to
     answer.writes.append(
         lambda connection: _take_down(connection, node, told, assigned, snapshot.now)
     )
+    answer.told += _changes(snapshot, node, told, assigned)
     held = {service: serial for service, serial, _ in told}
     answer.held.update(held)
     reconcile(snapshot, answer, node, held, now_due=True)
@@ -86,7 +89,7 @@ def reconcile(snapshot: Snapshot, answer: Answer, node: str, held: Held, *, now_
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     renew = []
     for service in plan.services:
-        wanted = _allowed(snapshot, answer, plan, service)
+        wanted = _allowed(snapshot, answer, node, plan, service)
         if wanted is None:
             continue
         serial = held.get(service, NONE)
@@ -112,21 +115,24 @@ def reconcile(snapshot: Snapshot, answer: Answer, node: str, held: Held, *, now_
         answer.held[service] = None
 
 
-def assign(snapshot: Snapshot, answer: Answer, plan: NodePlan, service: str) -> None:
+def assign(snapshot: Snapshot, answer: Answer, node: str, service: str) -> None:
     """Add a new seal for one service to an answer, or the refusal if it can't be sealed now.
 
     Args:
         snapshot: the state of the site.
         answer: the answer to add to.
-        plan: the desired state of the node.
+        node: name of the node.
         service: name of the service.
     """
-    wanted = _allowed(snapshot, answer, plan, service)
+    plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
+    wanted = _allowed(snapshot, answer, node, plan, service)
     if wanted is not None:
         _assign(snapshot, answer, wanted)
 
 
-def _allowed(snapshot: Snapshot, answer: Answer, plan: NodePlan, service: str) -> Plan | None:
+def _allowed(
+    snapshot: Snapshot, answer: Answer, node: str, plan: NodePlan, service: str
+) -> Plan | None:
     """Return the plan of a service, or add the refusal to the answer if it can't be sealed now."""
     try:
         wanted = plan.get(service)
@@ -136,6 +142,7 @@ def _allowed(snapshot: Snapshot, answer: Answer, plan: NodePlan, service: str) -
     except SealError as refusal:
         answer.frames.append(seals.refused(service, refusal.code))
         answer.count(refusal.code)
+        answer.refused.append((Place(node, service), refusal.code))
         return None
 
 
@@ -150,7 +157,7 @@ def _expired(snapshot: Snapshot, serial: bytes) -> bool:
     return int(snapshot.connection.execute(ends).scalar_one()) <= snapshot.now
 
 
-def _take_down(connection: Connection, node: str, told: Told, assigned: set[str], now: int) -> None:
+def _take_down(connection: Connection, node: str, told: Says, assigned: set[str], now: int) -> None:
     """Replace the record of the services that a node holds by the list that it has reported."""
     holds = {service: (serial, number) for service, serial, number in told if serial}
     recorded = _recorded(connection, node)
@@ -164,5 +171,23 @@ def _take_down(connection: Connection, node: str, told: Told, assigned: set[str]
 
 
 def _recorded(connection: Connection, node: str) -> set[str]:
+    return set(_states(connection, node))
+
+
+def _states(connection: Connection, node: str) -> dict[str, str]:
+    """Return the recorded state of each service of a node."""
     table = tables.holdings.c
-    return set(connection.scalars(select(table.service).where(table.node == node)))
+    rows = connection.execute(select(table.service, table.state).where(table.node == node))
+    return {row.service: row.state for row in rows}
+
+
+def _changes(snapshot: Snapshot, node: str, told: Says, assigned: set[str]) -> Iterator[Told]:
+    """Compare what a node says with the recorded states of its services."""
+    before = _states(snapshot.connection, node)
+    now = {service: messages.STATES[number] for service, serial, number in told if serial}
+    for service in sorted((now.keys() & assigned) | before.keys()):
+        after = now.get(service, GONE)
+        known = before.get(service)
+        # A seal that was sent and that the node does not hold is on its way, or was lost.
+        if after != known and (known, after) != (holdings.SENT, GONE):
+            yield Told(Place(node, service), known, after)

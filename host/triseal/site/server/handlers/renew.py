@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sealcore.errors import SealError
 from triseal.site.errors import NotAssigned
+from triseal.site.records.placement import Place
 from triseal.site.server.handlers import ask_time, seals
 from triseal.site.server.signing.desired_state import NodePlan
 from triseal.site.server.signing.task import Answer, Snapshot
@@ -37,6 +38,7 @@ def renew(snapshot: Snapshot, node: str, told: int, wanted: list[Held]) -> Answe
         except (NotAssigned, SealError) as refusal:
             answer.frames.append(seals.refused(service, refusal.code))
             answer.count(refusal.code)
+            answer.refused.append((Place(node, service), refusal.code))
     answer.frames.extend(seals.renewed(renewals))
     return answer
 

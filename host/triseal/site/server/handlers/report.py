@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-
 from sealcore import errors, messages
 from triseal.site.records import holdings, ledger, nodes, reports, restarts
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import hello
-from triseal.site.server.signing.task import Answer, Snapshot
-
-_log = logging.getLogger(__name__)
+from triseal.site.server.signing.task import Answer, Snapshot, Told, Write
 
 # Service, serial that the node holds (b"": none), index of the state, code, detail, number of
 # restarts, seals.
 Report = tuple[str, bytes, int, str, str, int, list[bytes]]
 
 _RUNS = "running"
-_AS_ASKED = ("running", "stopped")  # the others are what somebody should look at
+_MOST_RESTARTS = 64  # between two reports; more can't be, whatever a node says
 _REMOVED = "stopped"  # with an empty serial, the state of a service that the node has removed
 
 
@@ -63,21 +59,32 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now))
     expired = not serial and code == errors.Expired.code and assigned
     if expired and ledger.newest_expiry(snapshot.connection, place)[0] <= snapshot.now:
-        hello.assign(snapshot, answer, plan, service)
+        hello.assign(snapshot, answer, node, service)
     if code == restarts.CODE:
         answer.writes.append(lambda connection: restarts.done(connection, place))
     elif code:
-        _keep(answer, snapshot.now, place, told)
+        answer.writes.append(_keep(place, told, snapshot.now))
+    answer.told.append(_told(snapshot, place, told))
     return answer
 
 
-def _keep(answer: Answer, now: int, place: Place, told: Report) -> None:
-    """Log and record why a service is in its state."""
-    _, _, number, code, detail, _, evidence = told
-    answer.writes.append(
-        lambda connection: reports.keep(connection, place, code, detail, evidence, now)
+def _keep(place: Place, told: Report, now: int) -> Write:
+    """Make the function that records why a service is in its state."""
+    _, _, _, code, detail, _, evidence = told
+    return lambda connection: reports.keep(connection, place, code, detail, evidence, now)
+
+
+def _told(snapshot: Snapshot, place: Place, told: Report) -> Told:
+    """Compare a report with what the node has reported before."""
+    _, serial, number, code, detail, again, _ = told
+    known = holdings.find(snapshot.connection, place)
+    before = known.restarts if known else 0
+    return Told(
+        place,
+        known.state if known else None,
+        messages.STATES[number],
+        code,
+        detail,
+        min(max(0, again - before), _MOST_RESTARTS),  # a node that has booted counts from 0
+        fell_back=bool(serial) and reports.is_of_seal(code),
     )
-    became = messages.STATES[number]
-    level = logging.INFO if became in _AS_ASKED else logging.WARNING
-    fields = {"node": place.node, "service": place.service, "state": became}
-    _log.log(level, "reported", extra={**fields, "code": code, "detail": detail})

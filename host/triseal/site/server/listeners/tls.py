@@ -115,6 +115,7 @@ class Server:
                 frames.close()
         except ssl.SSLError as error:
             code = "tls"
+            self.registry.turned_away += 1
             _log.info("no handshake", extra={"address": address, "detail": error.reason})
         except Ended as error:
             code = code_of(error)

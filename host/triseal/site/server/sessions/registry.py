@@ -28,6 +28,9 @@ class Registry:
     Args:
         limits: the limits of the server.
         metrics: takes the number of connected nodes.
+
+    Attributes:
+        turned_away: number of connections that were refused since a node was last registered.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
@@ -38,6 +41,7 @@ class Registry:
         self._heard: set[str] = set()
         self._twins = Twins()
         self._claimed: set[str] = set()
+        self.turned_away = 0
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._connections.values()))
@@ -67,6 +71,7 @@ class Registry:
         if older is None and len(self._connections) >= self._limits.connections:
             raise Full(f"{len(self._connections)} nodes are connected")
         self._connections[node] = connection
+        self.turned_away = 0
         self._metrics.connected.set(len(self._connections))
         if older is not None:
             older.end("replaced")

@@ -77,6 +77,7 @@ class Pipeline:
         authority: the SLCA.
         clock: returns the time, Unix seconds.
         guard: the guard of that clock; while the clock is in doubt, the pipeline signs nothing.
+        recorded: called with each answer that was recorded, in another thread.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Pipeline:
         authority: Authority,
         clock: Callable[[], float] = time.time,
         guard: Guard | None = None,
+        recorded: Callable[[Answer], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._authority = authority
@@ -92,7 +94,7 @@ class Pipeline:
         self._guard = guard
         self._desired = DesiredState(Preparer(authority.issuer))
         self._issue_cache = IssueCache()
-        self._recorder = Recorder(engine, self._issue_cache)
+        self._recorder = Recorder(engine, self._issue_cache, recorded)
         self._asked: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._signed: queue.Queue[_Batch | None] = queue.Queue(1)
         self._loop: asyncio.AbstractEventLoop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
@@ -24,9 +25,16 @@ class Recorder:
     Args:
         engine: the site's database.
         issue_cache: the recorder adds each seal to it that it has recorded.
+        recorded: called with each answer that was recorded.
     """
 
-    def __init__(self, engine: Engine, issue_cache: IssueCache) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        issue_cache: IssueCache,
+        recorded: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
+        self._recorded = recorded
         self._engine = engine
         self._issue_cache = issue_cache
         self._revision = 0
@@ -58,6 +66,7 @@ class Recorder:
         seals = [seal for answer in answers for seal in answer.seals]
         writes = [write for answer in answers for write in answer.writes]
         if not seals and not writes:
+            self._tell(answers)
             return
         for node in {answer.gave_up for answer in answers if answer.gave_up}:
             self._issue_cache.forget(node)
@@ -77,3 +86,8 @@ class Recorder:
                 holdings.expect(connection, fresh)
         for place, seal in seals:
             self._issue_cache.issued(place, seal)
+        self._tell(answers)
+
+    def _tell(self, answers: list[Answer]) -> None:
+        for answer in answers:
+            self._recorded(answer)

@@ -14,6 +14,29 @@ from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.slca.authority import Authority, SignedSeal
 
 Write = Callable[[Connection], None]
+GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A message of a node about a service that the site has given to it.
+
+    Attributes:
+        place: the service and its node.
+        before: the state that the node reported before, or `holdings.SENT`; None for none.
+        after: the state that it reports now, or GONE if it does not name the service any more.
+        code, detail: the reason that it gave, or "".
+        restarted: number of restarts since its last report.
+        fell_back: whether it refused a seal and goes on with the one before.
+    """
+
+    place: Place
+    before: str | None
+    after: str
+    code: str = ""
+    detail: str = ""
+    restarted: int = 0
+    fell_back: bool = False
 
 
 @dataclass
@@ -27,6 +50,8 @@ class Answer:
         held: the serials, by service, that the node will hold after it has taken the answer; None
             for a service that it will not hold.
         counts: number of outcomes by name, for the metrics.
+        told: what the node has said about its services; see `server.events`.
+        refused: the services for which the node gets no seal, each with the code of the reason.
         gave_up: name of a node that reported that it holds less than before, or "".
         revision: revision of the database that the answer was made from.
     """
@@ -36,6 +61,8 @@ class Answer:
     writes: list[Write] = field(default_factory=list)
     held: dict[str, bytes | None] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    refused: list[tuple[Place, str]] = field(default_factory=list)
     gave_up: str = ""
     revision: int = 0
 
