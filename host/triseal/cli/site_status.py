@@ -17,7 +17,7 @@ from triseal.cli.site_options import open_site
 from triseal.site import manager
 from triseal.site.errors import NodeRetired
 from triseal.site.records import nodes, services
-from triseal.site.views import overview, placements
+from triseal.site.views import ends, overview, placements
 
 app = typer.Typer()
 
@@ -149,6 +149,7 @@ def _read(
             "lifetime": site.lifetime,
             "bundle_version": overview.bundle_version(connection),
             "claimed_by_two_boards": claimed,
+            "ends_soon": [_end(end) for end in ends.all_ends(connection) if end.is_near(now)],
         }
     return facts, trusted, places
 
@@ -167,6 +168,10 @@ def _facts(place: placements.PlaceFacts) -> dict[str, object]:
         "grants": place.grants,
         "restarts": place.restarts,
     }
+
+
+def _end(end: ends.End) -> str:
+    return f"{end.kind} {end.name} ({output.time(end.not_after)})"
 
 
 def _ago(heard_at: int | None, now: int) -> str | None:

@@ -127,5 +127,5 @@ def test_figures_that_can_not_be_read_leave_no_old_ones_on_the_page() -> None:
     metrics.text(full)
     text = metrics.text(None).decode()
     assert "hall" not in text
-    assert "thermo" not in text
+    assert "triseal_service_nodes{" not in text
     assert "triseal_ended_services NaN" in text

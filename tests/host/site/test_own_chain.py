@@ -5,6 +5,8 @@ valid signs nothing and does not serve.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from sealcore import x509
 from tests.worlds.site_world import NOW, World, make_request
 from triseal import certificate, signer
+from triseal.cli.main import main
 from triseal.signer import KeySigner
 from triseal.site import home
 from triseal.site.errors import CertificateNotValid
@@ -78,3 +81,19 @@ def test_a_certificate_stays_within_that_of_its_site() -> None:
     assert slca.issuer.lasting(NOW - 100, 10).not_before == own.not_before
     assert slca.issuer.lasting(NOW + CA_SECONDS - 10, YEAR).not_after == own.not_after
     assert slca.issuer.lasting(NOW + 7, 10) == certificate.Validity(NOW + 7 - SKEW, NOW + 17)
+
+
+def test_the_status_names_what_ends_soon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A site of nearly twenty years has a hundred days left."""
+    now = int(time.time())
+    home.init(tmp_path / "site", P256, None, now - CA_SECONDS + 100 * 86400)
+    home.init(tmp_path / "new", P256, None, now)
+    said = {}
+    for name in ("site", "new"):
+        assert main(("site", "status", "--home", str(tmp_path / name), "--json")) == 0
+        said[name] = json.loads(capsys.readouterr().out)["ends_soon"]
+    (end,) = said["site"]
+    assert end.startswith("site house (20")
+    assert said["new"] == []

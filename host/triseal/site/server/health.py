@@ -151,10 +151,14 @@ class Health:
         read = await self.figures()
         return found + (self._of_nodes(read) if read else [])
 
-    async def figures(self) -> Figures | None:
-        """Return the figures of the site, at most some seconds old; None if they can't be read."""
+    async def figures(self, most_age: float = _MOST_AGE) -> Figures | None:
+        """Return the figures of the site; None if they can't be read.
+
+        Args:
+            most_age: how old they may be, seconds.
+        """
         async with self._turn:
-            if self._figures and time.monotonic() - self._figures[0] < _MOST_AGE:
+            if self._figures and time.monotonic() - self._figures[0] < most_age:
                 return self._figures[1]
             self._figures = None
             try:
@@ -175,6 +179,7 @@ class Health:
     async def page(self) -> bytes:
         """Make the page for Prometheus, as UTF-8 bytes."""
         parts = self._parts
+        read = await self.figures(most_age=0.0)
         present = {problem.code for problem in await self.all()}
         self._metrics.take_health(
             {code: code in present for code in CODES},
@@ -183,7 +188,7 @@ class Health:
             doubted=bool(parts.guard.jump()),
         )
         own = [("server", parts.identity.not_after)]
-        return self._metrics.text(await self.figures(), own)
+        return self._metrics.text(read, own)
 
     async def keep(self) -> None:
         """Look at intervals until cancelled."""
