@@ -61,6 +61,7 @@ _OF_DATABASE = (DatabaseUnusable.code, DatabaseGone.code, DiskFull.code, SLOW)
 _NEEDED = ("recording", "changes", "accepting")
 
 _ANSWER_SECONDS = 5.0
+_READ_SECONDS = 20.0
 _MOST_AGE = 15.0  # seconds; the figures of a large site take half a second of CPU time
 _EVERY = 5.0
 _LEAST_FREE = 256 << 20  # bytes; a busy site writes some megabytes in an hour
@@ -162,8 +163,9 @@ class Health:
                 return self._figures[1]
             self._figures = None
             try:
-                read = await asyncio.to_thread(self._read, int(time.time()))
-            except DatabaseUnusable:
+                async with asyncio.timeout(_READ_SECONDS):
+                    read = await asyncio.to_thread(self._read, int(time.time()))
+            except (DatabaseUnusable, TimeoutError):
                 return None
             self._figures = time.monotonic(), read
             return read
