@@ -143,9 +143,12 @@ def printable(value: object) -> str:
     Args:
         value: the text, or a value to convert to text.
     """
+    text = str(value)
+    if text.isprintable():  # most are, and some lists are long
+        return text
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
-        for letter in str(value)
+        for letter in text
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from time import gmtime, strftime
 
 import typer
 
-from sealcore import timetext
 from triseal import advice
 from triseal.advice import printable
 
@@ -46,9 +46,8 @@ def table(rows: Sequence[Facts], columns: Sequence[str], *, as_json: bool, empty
     elif sys.stdout.isatty():
         _rich(rows, columns)
     else:
-        typer.echo("\t".join(columns))
-        for row in rows:
-            typer.echo("\t".join(_shown(row[name]) for name in columns))
+        lines = ["\t".join(_shown(row[name]) for name in columns) for row in rows]
+        typer.echo("\n".join(["\t".join(columns), *lines]))
 
 
 def time(seconds: int | None) -> str | None:
@@ -57,7 +56,7 @@ def time(seconds: int | None) -> str | None:
     Args:
         seconds: Unix seconds, or None.
     """
-    return None if seconds is None else str(timetext.iso(seconds))
+    return None if seconds is None else strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
 
 
 def failure(error: BaseException, *, as_json: bool = False) -> str:

@@ -140,15 +140,12 @@ def _read(
             and not (failed and place.as_due())
         ]
         trusted: list[output.Facts] = [vars(row) for row in overview.all_trusted(connection)]
-        claimed = [
-            row.name for row in overview.all_nodes(connection) if row.state == overview.TWO_BOARDS
-        ]
         facts: dict[str, object] = {
             "site": site.name,
             "fingerprint": request.fingerprint(site.issuer.spki),
             "lifetime": site.lifetime,
             "bundle_version": overview.bundle_version(connection),
-            "claimed_by_two_boards": claimed,
+            "claimed_by_two_boards": overview.claimed_by_two_boards(connection),
             "ends_soon": [_end(end) for end in ends.all_ends(connection) if end.is_near(now)],
         }
     return facts, trusted, places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_many_go_in_small_transactions_and_may_be_stopped(
     assert pruning.prune(engine, world.now, 30, lambda: next(asked)).seals == 2
     assert prune(world) == Pruned(seals=3, templates=1, certificates=1)
     assert prune(world) == Pruned(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "took", "sizes"),
+    [
+        ("a slow disk gets fewer rows, but some", 1.0, [100, 50, 25, 12, 10, 10]),
+        ("a fast one gets more, up to the most", 0.001, [10, 13, 17, 22, 28, 36]),
+        ("no more than the most", 0.001, [90, 100, 100]),
+        ("one row stays one row", 1.0, [1, 1]),
+    ],
+)
+def test_a_transaction_is_as_large_as_the_time_allows(
+    sentence: str, took: float, sizes: list[int]
+) -> None:
+    for size, following in itertools.pairwise(sizes):
+        assert pruning._next_size(size, took) == following, sentence
 
 
 def test_no_statement_of_it_reads_all_seals(world: World) -> None:

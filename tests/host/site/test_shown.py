@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event, select, text
 
 from tests.worlds.site_world import World
 from triseal import database
 from triseal.site.errors import NotConfirmed
-from triseal.site.records import ledger, node_clocks
+from triseal.site.records import ledger, node_clocks, reports, tables
 from triseal.site.records.placement import Place
 from triseal.site.views import figures as site_figures
 from triseal.site.views.figures import Figures
@@ -146,3 +148,60 @@ def test_metrics_count_what_has_ended_and_forget_who_is_retired(world: World) ->
     )
     world.now += 2 * world.manager.lifetime
     assert (figures(world).expiry, figures(world).ended) == (None, 1)
+
+
+def test_more_places_take_no_more_queries(world: World) -> None:
+    def queries() -> int:
+        asked: list[str] = []
+
+        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+            asked.append(statement)
+
+        event.listen(world.manager.engine, "before_cursor_execute", note)
+        assert len(shown(world)) == len(world.node_keys)
+        event.remove(world.manager.engine, "before_cursor_execute", note)
+        return len(asked)
+
+    def report_from_all() -> None:
+        with database.writing(world.manager.engine) as connection:
+            for node in world.node_keys:
+                place = Place(node, "thermo")
+                reports.keep(connection, place, "rollback", "", [], world.now)
+
+    report_from_all()
+    for_two = queries()
+    for node in ("attic", "cellar", "garage"):
+        world.add_node(node)
+        world.manager.assign(node, "thermo")
+        seal(world, node)
+    report_from_all()
+    assert queries() == for_two
+
+
+def test_the_version_is_that_of_the_seal_that_a_node_holds(world: World) -> None:
+    world.manager.add_service(world.package(version="2.0"))
+    seal(world, "hall")
+    assert {node: (one.version, one.due) for node, one in shown(world).items()} == {
+        "hall": ("2.0", "2.0"),
+        "kitchen": ("1.0", "2.0"),
+    }
+    with database.writing(world.manager.engine) as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        for digest in connection.scalars(select(tables.packages.c.digest)).all():
+            for column in (tables.packages.c.digest, tables.services.c.package):
+                other = column.table.update().where(column == digest)
+                connection.execute(other.values({column: digest[::-1]}))
+    # No package is known by the digest that the seal names, and so the seal itself is read.
+    assert {node: one.version for node, one in shown(world).items()} == {
+        "hall": "2.0",
+        "kitchen": "1.0",
+    }
+
+
+def test_grants_of_one_node_come_to_those_of_all(world: World) -> None:
+    world.manager.grant("thermo", ["log"])
+    world.manager.grant("thermo", ["bus.publish:home/hall/t", "log"], on=["hall"])
+    assert {node: one.grants for node, one in shown(world).items()} == {
+        "hall": ("bus.publish:home/hall/t", "log"),
+        "kitchen": ("log",),
+    }

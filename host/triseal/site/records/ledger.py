@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Subquery, func, select
 
+from sealcore import seal
 from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
@@ -139,6 +140,74 @@ def newest_expiry(
     longest = func.max(seals.not_after - seals.not_before)
     row = connection.execute(select(func.max(seals.not_after), longest).where(which)).one()
     return row[0] or 0, row[1] or 0
+
+
+def newest_ends(connection: Connection, places: Subquery) -> dict[Place, int]:
+    """Find the newest notAfter of all seals of each of many places, Unix seconds.
+
+    One look into an index for each place: a query that groups all seals would read the ledger.
+
+    Args:
+        connection: any transaction.
+        places: a query with the columns `node` and `service`.
+    """
+    seals = tables.seals.c
+    here = (seals.node == places.c.node) & (seals.service == places.c.service)
+    end = select(seals.not_after).where(here).order_by(seals.not_after.desc()).limit(1)
+    query = select(places.c.node, places.c.service, end.correlate(places).scalar_subquery())
+    rows = connection.execute(query).all()
+    return {Place(node, service): until for node, service, until in rows if until is not None}
+
+
+def newest_begins(connection: Connection, places: Subquery) -> dict[Place, int]:
+    """Find what `newest_begin` finds for each of many places, 0 if there is no seal.
+
+    Args:
+        connection: any transaction.
+        places: a query with the columns `node` and `service`.
+    """
+    seals = tables.seals.c
+    here = (seals.node == places.c.node) & (seals.service == places.c.service)
+    begin = select(func.max(seals.not_before)).where(here).correlate(places).scalar_subquery()
+    rows = connection.execute(select(places.c.node, places.c.service, begin)).all()
+    return {Place(node, service): since or 0 for node, service, since in rows}
+
+
+def versions_held(connection: Connection) -> dict[Place, str]:
+    """Return the version of the service for each place whose node has reported which seal it holds.
+
+    Args:
+        connection: any transaction.
+    """
+    packages: dict[str, dict[bytes, str]] = {}
+    table = tables.packages.c
+    for row in connection.execute(select(table.service, table.digest, table.store_seal)):
+        version = str(seal.parse(row.store_seal, seal.STORE).service_version)
+        packages.setdefault(row.service, {})[row.digest] = version
+    held, made = tables.holdings.c, tables.templates.c
+    query = (
+        select(held.node, held.service, made.tbs)
+        .join(tables.seals, tables.seals.c.serial == held.serial)
+        .join(tables.templates)
+    )
+    return {
+        Place(node, service): _version(tbs, packages.get(service, {}))
+        for node, service, tbs in connection.execute(query).all()
+    }
+
+
+def _version(tbs: bytes, packages: dict[bytes, str]) -> str:
+    """Return the version of the service that a template is for.
+
+    Args:
+        tbs: the template.
+        packages: the versions of the service's packages by digest. A seal has the digest of its
+            package in it, which is found much faster than the seal is parsed.
+    """
+    found = [version for digest, version in packages.items() if digest in tbs]
+    if len(found) == 1:
+        return found[0]
+    return str(template.from_tbs(tbs).content().service_version)
 
 
 def newest_begin(connection: Connection, place: Place) -> int:

@@ -61,6 +61,17 @@ def of(connection: Connection, node: str) -> Lag:
     return Lag() if row is None else Lag(row.clock_behind or 0, row.clock_at)
 
 
+def of_all(connection: Connection) -> dict[str, Lag]:
+    """Return how late the clock of each node is, retired or not.
+
+    Args:
+        connection: any transaction.
+    """
+    table = tables.nodes.c
+    rows = connection.execute(select(table.name, table.clock_behind, table.clock_at))
+    return {row.name: Lag(row.clock_behind or 0, row.clock_at) for row in rows}
+
+
 def note(connection: Connection, node: str, told: int, now: int) -> None:
     """Note the time that a node says it has.
 

@@ -9,6 +9,7 @@ others. Evidence holds the seals that contradict each other and needs no ledger
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,9 +21,12 @@ from triseal.site.records import tables
 DAY = 86400
 KEEP_DAYS = 90
 LEAST_DAYS = 1
-# Rows in one transaction. Serials are random, so that each row changes several pages of a large
-# database: 100 rows keep others from writing for about 40 ms there.
+# Rows in one transaction, at first and at most. Serials are random, so that each row changes
+# several pages of a large database: 100 rows keep others from writing for about 40 ms there. Where
+# this takes longer, because the disk is slow or the computer is busy, fewer rows are taken.
 _BATCH = 100
+_LEAST = 10
+_LONGEST = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -75,15 +79,29 @@ def _delete(
 
     Meanwhile a node may report that it holds a seal, or a seal may be made from a template.
     """
-    count = 0
+    count, size = 0, _BATCH
     while not stopped():
         with database.reading(engine) as connection:
-            query = select(key).where(which).limit(_BATCH)  # type: ignore[arg-type]
+            query = select(key).where(which).limit(size)  # type: ignore[arg-type]
             keys = connection.scalars(query).all()
         if not keys:
             break
         with database.writing(engine) as connection:
+            begun = time.monotonic()  # after the wait for others
             tables.lock(connection)
             again = table.delete().where(key.in_(keys)).where(which)  # type: ignore[arg-type]
             count += connection.execute(again).rowcount
+        size = _next_size(size, time.monotonic() - begun)
     return count
+
+
+def _next_size(size: int, took: float) -> int:
+    """Return the number of rows of the next transaction.
+
+    Args:
+        size: number of rows of the last one.
+        took: how long it kept others from writing, seconds.
+    """
+    if took > _LONGEST:
+        return max(size // 2, min(size, _LEAST))
+    return min(size + size // 4 + 1, _BATCH)

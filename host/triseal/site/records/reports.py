@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Subquery,
     Table,
     func,
     select,
@@ -145,6 +146,26 @@ def held_on(connection: Connection, place: Place) -> bytes | None:
     if row is None or report is None or not report.refuses(row.state):
         return None
     return row.serial if report.told_at >= ledger.newest_begin(connection, place) else None
+
+
+def newest_of_all(connection: Connection) -> dict[Place, Report]:
+    """Return the newest report about each place that has one.
+
+    Args:
+        connection: any transaction.
+    """
+    table = refusals.c
+    newest_ones = select(func.max(table.id)).group_by(table.node, table.service)
+    query = select(
+        table.node, table.service, table.id, table.code, table.detail, table.told_at
+    ).where(table.id.in_(newest_ones))
+    rows = connection.execute(query).all()
+    return {Place(node, service): Report(*report) for node, service, *report in rows}
+
+
+def all_places() -> Subquery:
+    """Return the query for all places with a report, with the columns `node` and `service`."""
+    return select(refusals.c.node, refusals.c.service).distinct().subquery("reported")
 
 
 def last(connection: Connection) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection, or_, select
 
@@ -97,6 +98,29 @@ def effective(connection: Connection, service: str, node: str) -> tuple[str, ...
         node: name of the node.
     """
     return tuple(sorted(set(_given(connection, service, node))))
+
+
+def effective_everywhere(connection: Connection) -> Callable[[str, str], tuple[str, ...]]:
+    """Read all grants at once.
+
+    Args:
+        connection: any transaction.
+
+    Returns: a function with the result of `effective`, for a service and a node.
+    """
+    given: dict[tuple[str, str], set[str]] = {}
+    for row in connection.execute(select(tables.grants)):
+        given.setdefault((row.service, row.node), set()).add(row.grant)
+
+    @functools.cache
+    def everywhere(service: str) -> tuple[str, ...]:
+        return tuple(sorted(given.get((service, tables.EVERY_NODE), ())))
+
+    def of(service: str, node: str) -> tuple[str, ...]:
+        here = given.get((service, node))
+        return tuple(sorted(here.union(everywhere(service)))) if here else everywhere(service)
+
+    return of
 
 
 def _given(connection: Connection, service: str, node: str) -> Iterable[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select, union
+from sqlalchemy import Connection, Subquery, select, union
 
 from sealcore import errors
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
@@ -131,6 +131,17 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
         service: name of a service, to return only its places; "" for all.
         node: name of a node, to return only places on it; "" for all.
     """
+    rows = connection.execute(select(all_places(service=service, node=node))).all()
+    return sorted(Place(node, service) for node, service in rows)
+
+
+def all_places(*, service: str = "", node: str = "") -> Subquery:
+    """Return the query for `places_of`, with the columns `node` and `service`.
+
+    Args:
+        service: name of a service, or "" for all.
+        node: name of a node, or "" for all.
+    """
     queries = []
     for table in (tables.assignments, tables.holdings):
         query = select(table.c.node, table.c.service)
@@ -139,8 +150,7 @@ def places_of(connection: Connection, *, service: str = "", node: str = "") -> l
         if node:
             query = query.where(table.c.node == node)
         queries.append(query)
-    rows = connection.execute(union(*queries)).all()
-    return sorted((Place(row.node, row.service) for row in rows), key=lambda p: (p.node, p.service))
+    return union(*queries).subquery("places")
 
 
 def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:

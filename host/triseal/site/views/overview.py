@@ -98,6 +98,17 @@ def all_nodes(connection: Connection) -> list[NodeFacts]:
     ]
 
 
+def claimed_by_two_boards(connection: Connection) -> list[str]:
+    """Return the names of the nodes whose state is TWO_BOARDS, sorted.
+
+    Args:
+        connection: any transaction.
+    """
+    if not twins.seen(connection):  # spares the list of all nodes
+        return []
+    return [node.name for node in all_nodes(connection) if node.state == TWO_BOARDS]
+
+
 def all_services(connection: Connection) -> list[ServiceFacts]:
     """Return every service, sorted by name.
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
+from triseal.site.home import MAX_LIFETIME
 from triseal.site.records import holdings, ledger, node_clocks, reports, services, tables
+from triseal.site.records.node_clocks import Lag
 from triseal.site.records.placement import Place
+from triseal.site.records.reports import Report
 from triseal.site.rules import grants, guarantee
 
 ENDED = "ended"
-
-
-class _Newest(NamedTuple):
-    """The end of the newest seal of a place, Unix seconds, and the longest validity, seconds."""
-
-    not_after: int
-    lifetime: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,31 @@ class PlaceFacts:
         return self.state == "running" and self.version == self.due and self.why is None
 
 
+@dataclass(frozen=True)
+class _Records:
+    """What the database knows about all places: one query for each attribute.
+
+    Attributes:
+        ends: the end of the newest seal, Unix seconds, of each place that has one.
+        begins: the newest begin of a seal, Unix seconds, of each place with a report.
+        told: the row of `holdings`.
+        versions: the version that the node has reported.
+        due: the version that the place gets.
+        reports: the newest report.
+        lags: the lateness of the clock, by node.
+        granted: a function that returns the grants of a service on a node.
+    """
+
+    ends: dict[Place, int]
+    begins: dict[Place, int]
+    told: dict[Place, Row[Any]]
+    versions: dict[Place, str]
+    due: dict[Place, str]
+    reports: dict[Place, Report]
+    lags: dict[str, Lag]
+    granted: Callable[[str, str], tuple[str, ...]]
+
+
 def places(connection: Connection, now: int) -> list[PlaceFacts]:
     """Return every service on every node that is assigned or may still run, sorted by node.
 
@@ -66,21 +88,31 @@ def places(connection: Connection, now: int) -> list[PlaceFacts]:
         connection: any transaction.
         now: the time, Unix seconds.
     """
-    newest = _newest(connection)
+    known = _read(connection)
     retired = set(
         connection.scalars(
             select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_not(None))
         )
     )
-    told = {
-        Place(row.node, row.service): row for row in connection.execute(select(tables.holdings))
-    }
-    versions = _due(connection)
     return [
-        _place(connection, place, told.get(place), versions.get(place), newest.get(place), now)
+        _place(connection, known, place, now)
         for place in guarantee.places_of(connection)
-        if place.node not in retired or not _has_ended(connection, place, newest.get(place), now)
+        if place.node not in retired or not _has_ended(connection, known, place, now)
     ]
+
+
+def _read(connection: Connection) -> _Records:
+    told = connection.execute(select(tables.holdings)).all()
+    return _Records(
+        ends=ledger.newest_ends(connection, guarantee.all_places()),
+        begins=ledger.newest_begins(connection, reports.all_places()),
+        told={Place(row.node, row.service): row for row in told},
+        versions=ledger.versions_held(connection),
+        due=_due(connection),
+        reports=reports.newest_of_all(connection),
+        lags=node_clocks.of_all(connection),
+        granted=grants.effective_everywhere(connection),
+    )
 
 
 def due(connection: Connection, place: Place) -> str | None:
@@ -114,52 +146,53 @@ def others(service: str) -> Place:
     return Place(tables.EVERY_NODE, service)
 
 
-def _place(
-    connection: Connection,
-    place: Place,
-    told: Row[Any] | None,
-    due: str | None,
-    newest: _Newest | None,
-    now: int,
-) -> PlaceFacts:
-    has = ledger.content_of(connection, told.serial) if told else None
+def _place(connection: Connection, known: _Records, place: Place, now: int) -> PlaceFacts:
+    told = known.told.get(place)
     state = told.state if told else None
-    if state and state != holdings.SENT and _has_ended(connection, place, newest, now):
+    if state and state != holdings.SENT and _has_ended(connection, known, place, now):
         state = ENDED
+    due = known.due.get(place)
     return PlaceFacts(
         node=place.node,
         service=place.service,
         assigned=due is not None,
         due=due,
-        version=str(has.service_version) if has else None,
-        grants=grants.effective(connection, place.service, place.node),
+        version=known.versions.get(place),
+        grants=known.granted(place.service, place.node),
         state=state,
         heard_at=(told.told_at or None) if told else None,
-        why=_why(connection, place, told),
-        not_after=newest.not_after if newest else None,
+        why=_why(known, place, told),
+        not_after=known.ends.get(place),
         restarts=told.restarts if told else 0,
     )
 
 
-def _has_ended(connection: Connection, place: Place, newest: _Newest | None, now: int) -> bool:
+def _has_ended(connection: Connection, known: _Records, place: Place, now: int) -> bool:
     """Tell whether no seal of a place is valid any more, also by a node's clock that is late."""
-    if newest is None:
+    end = known.ends.get(place)
+    if end is None:
         return True
-    if now <= newest.not_after:  # spares a query for most places
+    lag = known.lags.get(place.node, Lag())
+    # These two spare a query for most places.
+    if now <= end:
         return False
-    lag = node_clocks.of(connection, place.node)
-    return now > newest.not_after + lag.adds(newest.not_after, newest.lifetime)
+    if now > end + lag.adds(end, MAX_LIFETIME):
+        return True
+    end, lifetime = ledger.newest_expiry(connection, place)
+    return now > end + lag.adds(end, lifetime)
 
 
-def _why(connection: Connection, place: Place, told: Row[Any] | None) -> str | None:
-    report = reports.newest(connection, place)
+def _why(known: _Records, place: Place, told: Row[Any] | None) -> str | None:
+    report = known.reports.get(place)
     if report is None:
         return None
+    about_the_newest_seal = report.told_at >= known.begins[place]
     if told is None:  # the node holds nothing: say why it did not install what was sent
-        since = ledger.newest_begin(connection, place)
-        return str(report) if report.explains_nothing_held() and report.told_at >= since else None
-    said_last = report.told_at >= told.told_at
-    return str(report) if said_last or reports.held_on(connection, place) else None
+        explains = report.explains_nothing_held() and about_the_newest_seal
+    else:  # it said so last, or it still refuses all newer seals than the one that it holds
+        refuses = report.refuses(told.state) and about_the_newest_seal
+        explains = report.told_at >= told.told_at or refuses
+    return str(report) if explains else None
 
 
 def _due(connection: Connection) -> dict[Place, str]:
@@ -168,15 +201,7 @@ def _due(connection: Connection) -> dict[Place, str]:
     table = tables.services.c
     query = select(tables.assignments.c.node, table.name, table.service_version)
     due = {}
-    for row in connection.execute(query.join(tables.services)):
-        place = Place(row.node, row.name)
-        due[place] = instead.get(place) or instead.get(others(row.name)) or row.service_version
+    for node, service, newest in connection.execute(query.join(tables.services)).all():
+        place = Place(node, service)
+        due[place] = instead.get(place) or instead.get(others(service)) or newest
     return due
-
-
-def _newest(connection: Connection) -> dict[Place, _Newest]:
-    seals = tables.seals.c
-    longest = func.max(seals.not_after - seals.not_before).label("lifetime")
-    query = select(seals.node, seals.service, func.max(seals.not_after).label("until"), longest)
-    rows = connection.execute(query.group_by(seals.node, seals.service))
-    return {Place(row.node, row.service): _Newest(row.until, row.lifetime) for row in rows}
