@@ -80,6 +80,20 @@ class WrongPassphrase(Failure):
     advice = "Repeat with the right passphrase."
 
 
+class BadKeyURI(Failure):
+    """The URI of a key can't be read."""
+
+    code = "bad-key-uri"
+    advice = "Write it as RFC 7512 says: pkcs11:token=LABEL;object=LABEL?module-path=FILE."
+
+
+class TokenMissing(Failure):
+    """The key on a token can't be used now."""
+
+    code = "token-missing"
+    advice = "Connect the token, and check its URI; what needs the key goes on when it is back."
+
+
 class NoPassphrase(Failure):
     """A passphrase is needed, and there is no way to ask for it."""
 

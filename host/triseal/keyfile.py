@@ -68,13 +68,25 @@ def load(path: Path, ask: Ask) -> PrivateKey:
         OSError: the file can't be read.
     """
     text = files.read(path, pem.MAX_SIZE)
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
-        raise OpenPermissions(f"other users than its owner have access to {path}")
+    check_closed(path)
     try:
         encrypted, der = pem.private_key(text)
     except (NotRecognised, SeveralInFile) as error:
         raise NotAKey(f"{path}: {error.detail}") from None
     return _parse(path, der, ask() if encrypted else None)
+
+
+def check_closed(path: Path) -> None:
+    """Check that only its owner has access to a key file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OpenPermissions: other users may read or write it.
+    """
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+        raise OpenPermissions(f"other users than its owner have access to {path}")
 
 
 def _parse(path: Path, der: bytes, passphrase: bytes | None) -> PrivateKey:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 
-from sealcore import certificate, errors, keys, limits, names, sealwriter, x501
+from sealcore import certificate, encode, errors, keys, limits, names, sealwriter, x501
 from sealcore.der import single
 from triseal import pem
 from triseal.errors import BadName, BadRequest, NotRecognised, OtherFingerprint
-from triseal.signer import PrivateKey
+from triseal.signer import Signer
 
 MAX_SIZE = 8192
 _ATTRIBUTES = 0xA0
@@ -85,20 +84,19 @@ def likeness(name: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
-def make(key: PrivateKey, name: str) -> bytes:
+def make(key: Signer, name: str) -> bytes:
     """Make a self-signed certification request (PKCS #10, RFC 2986), PEM.
 
     Args:
-        key: the private key whose possession it proves.
+        key: signs with the private key whose possession the request proves.
         name: becomes the common name.
 
     Raises:
         BadName: the name is not allowed.
     """
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, check_name(name))])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    signed = builder.sign(key, hashes.SHA256())
-    return pem.encode(pem.REQUEST, signed.public_bytes(serialization.Encoding.DER))
+    subject = sealwriter.name(check_name(name))
+    info = encode.sequence(encode.integer(0), subject, key.spki, encode.element(_ATTRIBUTES))
+    return pem.encode(pem.REQUEST, sealwriter.signed(info, key.algorithm, key.sign(info)))
 
 
 def parse(data: bytes) -> Request:

@@ -49,16 +49,17 @@ class Site:
         """Create all three, with unencrypted RSA keys."""
         from triseal import certificate
         from triseal.developer import home as developer_home
+        from triseal.keysource import NewKey
         from triseal.site import home
         from triseal.site.manager import Manager
         from triseal.store import store
 
         self._ahead = 0
         begin = self.now()
-        developer_home.init(folder / "dev", "Ada", "rsa2048", None)
+        developer_home.init(folder / "dev", "Ada", NewKey())
         self.developer = developer_home.unlock(folder / "dev", _nobody)
         years = certificate.Validity(begin - 60, begin + 10 * _YEAR)
-        store.init(folder / "store", "Shop", "rsa2048", None, years)
+        store.init(folder / "store", "Shop", NewKey(), years)
         self.store = self._store(folder / "store")
         home.init(folder / "site", home.Founding("test"), None, begin)
         self.manager = Manager(folder / "site", _nobody, self.now)

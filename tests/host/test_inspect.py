@@ -13,7 +13,7 @@ from triseal import certificate, evidence, pem, request, signer
 from triseal.errors import Failure, FileTooLarge, NotAFile, NotRecognised
 from triseal.inspect import inspect, read
 from triseal.package import Package
-from triseal.signer import PrivateKey
+from triseal.signer import KeySigner, PrivateKey
 
 ADA = seals.developer("Ada")
 SHOP = Shop()
@@ -42,7 +42,7 @@ def trust_bundle() -> bytes:
     return bytes(sealwriter.signed(tbs, SHOP.signer.algorithm, SHOP.signer.sign(tbs)))
 
 
-REQUEST = request.make(signer.generate("p256"), "Ada")
+REQUEST = request.make(KeySigner(signer.generate("p256")), "Ada")
 CA = bytes(SHOP.certificate.der)
 KINDS: tuple[tuple[str, bytes, str, str], ...] = (
     ("developer seal", ONE.developer_seal, "issuer", "Ada"),
@@ -168,7 +168,7 @@ def test_a_key_that_no_node_accepts_is_named_so() -> None:
 
 
 def test_both_kinds_of_keys_are_named(any_key: PrivateKey) -> None:
-    facts = inspect(request.make(any_key, "Ada"))
+    facts = inspect(request.make(KeySigner(any_key), "Ada"))
     key = facts["key"]
     assert isinstance(key, dict)
     assert key["kind"] in ("RSA-2048", "P-256")

@@ -30,7 +30,7 @@ CA = bytes(Shop().certificate.der)
 # One block for each label that a person may give to a command.
 BLOCKS = {
     "certificate": pem.encode(pem.CERTIFICATE, CA),
-    "request": request.make(KEY, "Ada"),
+    "request": request.make(KeySigner(KEY), "Ada"),
     "public key": pem.encode(pem.PUBLIC_KEY, SPKI),
     "private key": pem.encode(pem.PRIVATE_KEY, SECRET),
 }

@@ -26,7 +26,7 @@ from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
 from triseal.package import Package
-from triseal.signer import KeySigner, PrivateKey, generate
+from triseal.signer import KeySigner, PrivateKey, Signer, generate
 from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
@@ -131,7 +131,7 @@ class Site:
         )
 
     @staticmethod
-    def one_template(signer: KeySigner) -> tuple[Authority, SealTemplate]:
+    def one_template(signer: Signer) -> tuple[Authority, SealTemplate]:
         """Return an authority over a key, and the common part of the seals of one of its services.
 
         Args:

@@ -33,7 +33,9 @@ SecurityVersion = Annotated[
 
 @app.command(
     epilog=options.examples(
-        'dev init --name "Ada Lovelace"', "dev init --name Ada --algorithm p256 --no-passphrase"
+        'dev init --name "Ada Lovelace"',
+        "dev init --name Ada --algorithm p256 --no-passphrase",
+        'dev init --name Ada --key "pkcs11:token=ada;object=seals"',
     )
 )
 def init(
@@ -41,6 +43,7 @@ def init(
         str, typer.Option("--name", help="Your name, as seals will show it.", metavar="NAME")
     ],
     algorithm: options.Algorithm = "rsa2048",
+    key: options.KeyURI = "",
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
@@ -48,8 +51,8 @@ def init(
 ) -> None:
     """Create your key and your request. A Store registers you with the request."""
     folder = home_dir or home.default()
-    secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
-    output.facts(_facts(home.init(folder, name, algorithm, secret), folder), as_json=as_json)
+    new = options.new_key(algorithm, key, passphrase_file, _WHO, none=no_passphrase)
+    output.facts(_facts(home.init(folder, name, new), folder), as_json=as_json)
 
 
 Executable = Annotated[

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from triseal import passphrases
+from triseal import keyuri, passphrases
 from triseal.errors import WrongPassphrase
+from triseal.keysource import NewKey
 from triseal.signer import ALGORITHMS
 
 
@@ -34,6 +35,15 @@ Algorithm = Annotated[
         help=f"Kind of key: {', '.join(ALGORITHMS)}.",
         metavar="KIND",
         callback=_algorithm,
+    ),
+]
+KeyURI = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        help="Keep the key on a token: pkcs11:token=LABEL;object=LABEL (RFC 7512). It is generated "
+        "there unless it exists. The passphrase is the token's PIN.",
+        metavar="URI",
     ),
 ]
 NoPassphraseFlag = Annotated[
@@ -102,3 +112,24 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
     if passphrases.asked("The same again: ") != first:
         raise WrongPassphrase("the two passphrases differ")
     return first
+
+
+def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: bool) -> NewKey:
+    """Collect what a new key needs.
+
+    Args:
+        algorithm: one of signer.ALGORITHMS.
+        uri: URI of a key on a token, or "".
+        file: the file from --passphrase-file, or None.
+        what: the key, for the prompt.
+        none: whether the key stays unencrypted, or the token needs no PIN.
+
+    Raises:
+        BadKeyURI: the URI can't be read.
+        NoPassphrase, WrongPassphrase: as `new_passphrase`.
+    """
+    if not uri:
+        return NewKey(algorithm, new_passphrase(file, what, none=none))
+    where = keyuri.parse(uri)
+    known = none or (isinstance(where, keyuri.TokenKey) and bool(where.pin_file))
+    return NewKey(algorithm, None if known else passphrase(file, f"{what} (PIN)")(), uri)

@@ -21,11 +21,13 @@ app = typer.Typer()
         "site init house",
         "site init lab --algorithm p256 --lifetime 600 --no-passphrase",
         "site init plant --database postgresql://triseal@db/plant",
+        'site init plant --key "pkcs11:token=plant;object=slca"',
     )
 )
 def init(
     name: Annotated[str, typer.Argument(help="Name of the site: a-z 0-9 . - _", metavar="NAME")],
     algorithm: options.Algorithm = "rsa2048",
+    key: options.KeyURI = "",
     lifetime: Annotated[
         int,
         typer.Option(
@@ -51,9 +53,9 @@ def init(
 ) -> None:
     """Create a site. It gets a key, a CA certificate and a first trust bundle."""
     folder = home_dir or home.default()
-    secret = options.new_passphrase(passphrase_file, WHO, none=no_passphrase)
-    founding = Founding(name, algorithm, lifetime, database_url)
-    home.init(folder, founding, secret, int(time.time()))
+    new = options.new_key(algorithm, key, passphrase_file, WHO, none=no_passphrase)
+    founding = Founding(name, algorithm, lifetime, database_url, key)
+    home.init(folder, founding, new.passphrase, int(time.time()))
     with open_site(folder, passphrase_file) as site:
         facts = {
             "site": site.name,

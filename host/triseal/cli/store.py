@@ -37,6 +37,7 @@ Database = Annotated[
     epilog=options.examples(
         'store init --name "Example Store"',
         "store init --name Test --algorithm p256 --no-passphrase",
+        'store init --name Test --key "pkcs11:token=shop;object=seals"',
     )
 )
 def init(
@@ -44,6 +45,7 @@ def init(
         str, typer.Option("--name", help="Name of the Store, as seals show it.", metavar="NAME")
     ],
     algorithm: options.Algorithm = "rsa2048",
+    key: options.KeyURI = "",
     valid_years: Annotated[
         int,
         typer.Option(
@@ -56,9 +58,9 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Create a Store: its key and its certificate."""
-    secret = options.new_passphrase(passphrase_file, _WHO, none=no_passphrase)
+    new = options.new_key(algorithm, key, passphrase_file, _WHO, none=no_passphrase)
     folder = home_dir or stores.default()
-    stores.init(folder, name, algorithm, secret, years(int(time.time()) - CLOCK_SKEW, valid_years))
+    stores.init(folder, name, new, years(int(time.time()) - CLOCK_SKEW, valid_years))
     with _open(folder, None, None) as store:
         output.facts(_about(store), as_json=as_json)
 

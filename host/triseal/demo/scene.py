@@ -16,6 +16,7 @@ from triseal.certificate import Validity
 from triseal.developer import home as developer_home
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
+from triseal.keysource import NewKey
 from triseal.package import Package
 from triseal.site import home
 from triseal.site.deployment import Deployment
@@ -83,8 +84,8 @@ def staged() -> Iterator[Scene]:
         contextlib.ExitStack() as stack,
     ):
         folder = Path(name)
-        developer_home.init(folder / "dev", "Ada", "rsa2048", None)
-        stores.init(folder / "store", "Demo Store", "rsa2048", None, validity())
+        developer_home.init(folder / "dev", "Ada", NewKey())
+        stores.init(folder / "store", "Demo Store", NewKey(), validity())
         home.init(folder / "site", Founding("house"), None, now())
         store = Store(folder / "store", lambda: authority.unlock(folder / "store", _nobody))
         stack.callback(store.close)

@@ -16,6 +16,7 @@ from triseal.demo.scene import NODE, OTHER_NODE, Scene, now, validity
 from triseal.demo.stations import silent
 from triseal.package import Package
 from triseal.request import make as make_request
+from triseal.signer import KeySigner
 from triseal.site.cable import agent, installation
 from triseal.site.deployment import SITE_SEAL, Deployment
 from triseal.site.records.placement import Place
@@ -96,7 +97,7 @@ def other_node(scene: Scene) -> None:
         scene: the parties.
     """
     scene.site.add_node(OTHER_NODE)
-    scene.site.enrol(OTHER_NODE, make_request(signer.generate("p256"), OTHER_NODE))
+    scene.site.enrol(OTHER_NODE, make_request(KeySigner(signer.generate("p256")), OTHER_NODE))
     scene.site.assign(OTHER_NODE, "thermo")
     _offer(scene, scene.site.deployment(OTHER_NODE, "thermo").files())
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards import state_folder
-from triseal import files, folder, keyfile, request, signer
+from triseal import files, folder, keyfile, keysource, request
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
-from triseal.signer import KeySigner
+from triseal.keysource import NewKey
+from triseal.signer import Signer
 
 KEY = "developer.key"
 REQUEST = "developer.request.pem"
@@ -24,7 +25,7 @@ class Developer:
     """
 
     name: str
-    signer: KeySigner
+    signer: Signer
 
 
 def default() -> Path:
@@ -32,27 +33,26 @@ def default() -> Path:
     return state_folder.root() / "dev"
 
 
-def init(home: Path, name: str, algorithm: str, passphrase: bytes | None) -> request.Request:
+def init(home: Path, name: str, new: NewKey) -> request.Request:
     """Create a developer's key and request.
 
     Args:
         home: the folder; it must not exist, or be empty.
         name: name of the developer, 1 to 64 bytes.
-        algorithm: one of signer.ALGORITHMS.
-        passphrase: encrypts the key; None leaves the key unencrypted.
+        new: what is to become the developer's key.
 
     Raises:
         AlreadyExists: the folder holds a developer's key or something else, which stays as it is.
         BadName: the name is not allowed.
+        Failure: as `NewKey.create` raises it.
     """
     request.check_name(name)
+    new.check()
     if (home / KEY).exists():  # the most frequent reason gets a message of its own
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
-    key = signer.generate(algorithm)
-    proof = request.make(key, name)
     with folder.fresh(home) as fresh:
-        keyfile.create(fresh / KEY, key, passphrase)
+        proof = request.make(new.create(fresh / KEY), name)
         files.write(fresh / REQUEST, proof, files.PRIVATE)
         folder.settle(fresh, home)
     return request.parse(proof)
@@ -96,10 +96,10 @@ def unlock(home: Path, ask: keyfile.Ask) -> Developer:
     Raises:
         NotInitialised: there is no developer in the folder.
         NotAKey: the file is not the key of the request.
-        Failure: as keyfile.load raises it.
+        Failure: as keysource.load raises it.
     """
     known = show(home)
-    key = KeySigner(keyfile.load(home / KEY, ask))
+    key = keysource.load(home / KEY, ask)
     if key.spki != known.spki:
         raise NotAKey(f"{home / KEY} is not the key of {home / REQUEST}")
     return Developer(known.name, key)

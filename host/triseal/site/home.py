@@ -9,9 +9,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
-from triseal import database, files, folder, keyfile, label, pem, signer
+from triseal import database, files, folder, keyfile, keysource, label, pem
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
-from triseal.signer import KeySigner
+from triseal.keysource import NewKey
 from triseal.site.errors import Incomplete
 from triseal.site.records import schema, tables
 from triseal.site.rules import trust
@@ -38,12 +38,14 @@ class Founding:
         lifetime: lifetime of its seals, seconds (Cert_lifetime in the paper).
         database: path or URL of the database; "" for an SQLite file in the site's folder. A
             relative path counts from the present folder, once.
+        key: URI of the site key on a token; "" for a key file.
     """
 
     name: str
     algorithm: str = "rsa2048"
     lifetime: int = 5000
     database: str = ""
+    key: str = ""
 
 
 def default() -> Path:
@@ -57,7 +59,7 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     Args:
         home: the folder; it must not exist, or be empty.
         founding: the choices.
-        passphrase: encrypts the key; None leaves the key unencrypted.
+        passphrase: encrypts the key, or is the PIN of its token; see `keysource.NewKey`.
         now: the time, Unix seconds.
 
     Raises:
@@ -65,8 +67,11 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
         ValueError: the lifetime is out of its range.
         AlreadyExists: there is a site in the folder or in the database.
         DatabaseUnusable: the database can't be used.
+        Failure: as `keysource.NewKey.create` raises it.
     """
     label.check(founding.name, "site")
+    new = NewKey(founding.algorithm, passphrase, founding.key)
+    new.check()
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
     if founding.database:
@@ -74,7 +79,7 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     with folder.fresh(home) as fresh:
         engine = database.open_database(founding.database or fresh / DATABASE, schema.SCHEMA)
         try:
-            _found(fresh, home, engine, founding, passphrase, now)
+            _found(fresh, home, engine, founding, new, now)
         finally:
             engine.dispose()
         if not founding.database:
@@ -82,7 +87,7 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
 
 
 def _found(
-    fresh: Path, home: Path, engine: Engine, founding: Founding, passphrase: bytes | None, now: int
+    fresh: Path, home: Path, engine: Engine, founding: Founding, new: NewKey, now: int
 ) -> None:
     """Write key and files into `fresh`, and the rest into the database.
 
@@ -92,16 +97,15 @@ def _found(
     with database.writing(engine) as connection:
         if connection.execute(select(tables.site.c.id)).first():
             raise AlreadyExists("there is a site in this database")
-        key = signer.generate(founding.algorithm)
-        certificate = authority.self_signed(KeySigner(key), founding.name, now)
-        keyfile.create(fresh / KEY, key, passphrase)
+        key = new.create(fresh / KEY)
+        certificate = authority.self_signed(key, founding.name, now)
         files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, certificate), files.PRIVATE)
         settings = json.dumps({"database": founding.database}).encode()
         files.write(fresh / SETTINGS, settings, files.PRIVATE)  # a URL may hold a password
         _fill(
             connection,
             founding,
-            Authority(KeySigner(key), Issuer(certificate, founding.name)),
+            Authority(key, Issuer(certificate, founding.name)),
             certificate,
             now,
         )
@@ -172,9 +176,9 @@ def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:
 
     Raises:
         NotAKey: the file is not the key of this site.
-        Failure: as keyfile.load raises it.
+        Failure: as keysource.load raises it.
     """
-    key = KeySigner(keyfile.load(home / KEY, ask))
+    key = keysource.load(home / KEY, ask)
     try:
         return Authority(key, issuer)
     except ValueError:

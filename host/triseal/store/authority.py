@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sealcore import errors, keys, seal, sealwriter, x509
 from sealcore.compat import sha256
-from triseal import certificate, files, folder, keyfile, pem, request, signer
+from triseal import certificate, files, folder, keyfile, keysource, pem, request
 from triseal.certificate import Validity
 from triseal.errors import (
     AlreadyExists,
@@ -16,20 +16,20 @@ from triseal.errors import (
     NotRecognised,
     SeveralInFile,
 )
-from triseal.signer import KeySigner, Signer
+from triseal.keysource import NewKey
+from triseal.signer import Signer
 
 KEY = "store.key"
 CERTIFICATE = "store.crt"
 
 
-def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid: Validity) -> bytes:
+def init(home: Path, name: str, new: NewKey, valid: Validity) -> bytes:
     """Create the Store's key and self-signed certificate.
 
     Args:
         home: the folder; it must not exist, or be empty.
         name: name of the Store, 1 to 64 bytes.
-        algorithm: one of signer.ALGORITHMS.
-        passphrase: encrypts the key; None leaves the key unencrypted.
+        new: what is to become the Store's key.
         valid: validity of the certificate.
 
     Returns: the certificate, DER.
@@ -37,15 +37,15 @@ def init(home: Path, name: str, algorithm: str, passphrase: bytes | None, valid:
     Raises:
         AlreadyExists: the folder holds a Store's key or something else, which stays as it is.
         BadName: the name is not allowed.
+        Failure: as `NewKey.create` raises it.
     """
     request.check_name(name)
+    new.check()
     if (home / KEY).exists():  # the most frequent reason gets a message of its own
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
-    key = signer.generate(algorithm)
-    der = certificate.self_signed_ca(KeySigner(key), name, valid)
     with folder.fresh(home) as fresh:
-        keyfile.create(fresh / KEY, key, passphrase)
+        der = certificate.self_signed_ca(new.create(fresh / KEY), name, valid)
         files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
         folder.settle(fresh, home)
     return der
@@ -71,7 +71,7 @@ def load_certificate(home: Path) -> x509.Certificate:
         raise DamagedStore(f"{home / CERTIFICATE} is not a certificate") from None
 
 
-def unlock(home: Path, ask: keyfile.Ask) -> KeySigner:
+def unlock(home: Path, ask: keyfile.Ask) -> Signer:
     """Open the Store's key.
 
     Args:
@@ -81,10 +81,10 @@ def unlock(home: Path, ask: keyfile.Ask) -> KeySigner:
     Raises:
         NotInitialised: there is no Store.
         NotAKey: the file is not the key of the Store's certificate.
-        Failure: as keyfile.load raises it.
+        Failure: as keysource.load raises it.
     """
     known = load_certificate(home)
-    key = KeySigner(keyfile.load(home / KEY, ask))
+    key = keysource.load(home / KEY, ask)
     if key.spki != known.spki:
         raise NotAKey(f"{home / KEY} is not the key of {home / CERTIFICATE}")
     return key

@@ -15,6 +15,7 @@ from triseal import request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing
 from triseal.errors import UnknownService
+from triseal.keysource import NewKey
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
 from triseal.store import authority, intake, objects, records
@@ -184,21 +185,18 @@ class Store:
         )
 
 
-def init(
-    home: Path, name: str, algorithm: str, passphrase: bytes | None, validity: Validity
-) -> x509.Certificate:
+def init(home: Path, name: str, new: NewKey, validity: Validity) -> x509.Certificate:
     """Create a Store.
 
     Args:
         home: the folder; it must not exist, or be empty.
         name: name of the Store, 1 to 64 bytes.
-        algorithm: one of signer.ALGORITHMS.
-        passphrase: encrypts the key; None leaves the key unencrypted.
+        new: what is to become the Store's key.
         validity: validity of the certificate.
 
     Returns: the certificate.
 
     Raises:
-        AlreadyExists, BadName: as `authority.init`.
+        AlreadyExists, BadName, Failure: as `authority.init`.
     """
-    return x509.parse(authority.init(home, name, algorithm, passphrase, validity))
+    return x509.parse(authority.init(home, name, new, validity))

@@ -251,8 +251,9 @@ def test_a_board_that_resets_in_the_middle_is_completed_by_repeating(virtual: Vi
             if now == step:
                 virtual.reset()
 
-        with Board(virtual.port, patience=0.3) as board:
-            board.exec("")
+        with Board(virtual.port) as board:
+            board.exec("")  # it has answered: from here on only a reset makes it silent
+            board.patience = 0.3
             with pytest.raises(BoardTimeout):
                 provision.provision(board, "kitchen", issue, reset)
     with Board(virtual.port) as board:

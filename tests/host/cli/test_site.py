@@ -15,6 +15,7 @@ from sealcore import identity
 from tests.host.commands import KEY, Commands
 from tests.worlds.site_world import make_request
 from triseal import database, request, signer
+from triseal.signer import KeySigner
 from triseal.site import clock, home
 from triseal.site.manager import Manager
 
@@ -204,7 +205,7 @@ def unsigned(commands: Commands) -> None:
 
 
 def rsa_1024(commands: Commands) -> None:
-    pem = request.make(signer.generate("rsa2048"), "Weak")
+    pem = request.make(KeySigner(signer.generate("rsa2048")), "Weak")
     Path("weak.pem").write_bytes(pem.replace(b"CERTIFICATE REQUEST", b"CERTIFICATE"))
 
 

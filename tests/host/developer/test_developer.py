@@ -30,6 +30,7 @@ from triseal.errors import (
     NotAKey,
     NotInitialised,
 )
+from triseal.keysource import NewKey
 from triseal.signer import KeySigner, PrivateKey
 
 MPY = mpy.compile_source(seals.SOURCE, "app.py")
@@ -43,7 +44,7 @@ def never() -> bytes:
 
 
 def test_a_home_holds_a_key_and_its_request(tmp_path: Path) -> None:
-    made = home.init(tmp_path / "dev", "Ada Lovelace", "p256", b"secret")
+    made = home.init(tmp_path / "dev", "Ada Lovelace", NewKey("p256", b"secret"))
     assert home.show(tmp_path / "dev") == made
     opened = home.unlock(tmp_path / "dev", lambda: b"secret")
     assert (opened.name, opened.signer.spki) == ("Ada Lovelace", made.spki)
@@ -51,10 +52,10 @@ def test_a_home_holds_a_key_and_its_request(tmp_path: Path) -> None:
 
 
 def test_a_second_init_changes_nothing(tmp_path: Path) -> None:
-    home.init(tmp_path, "Ada", "p256", None)
+    home.init(tmp_path, "Ada", NewKey("p256"))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(AlreadyExists):
-        home.init(tmp_path, "Bob", "p256", None)
+        home.init(tmp_path, "Bob", NewKey("p256"))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -67,8 +68,8 @@ def test_nobody_is_home_in_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_the_key_of_another_home_is_noticed(tmp_path: Path) -> None:
-    home.init(tmp_path / "a", "Ada", "p256", None)
-    home.init(tmp_path / "b", "Bob", "p256", None)
+    home.init(tmp_path / "a", "Ada", NewKey("p256"))
+    home.init(tmp_path / "b", "Bob", NewKey("p256"))
     (tmp_path / "a" / home.KEY).replace(tmp_path / "b" / home.KEY)
     with pytest.raises(NotAKey):
         home.unlock(tmp_path / "b", never)
@@ -105,7 +106,7 @@ def test_the_key_of_another_home_is_noticed(tmp_path: Path) -> None:
 )
 def test_a_name_that_people_could_misread_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadName):
-        home.init(tmp_path, name, "p256", None)
+        home.init(tmp_path, name, NewKey("p256"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +125,7 @@ def test_a_request_tells_name_and_key(name: str) -> None:
     except BadName:
         reject()
     key = ADA_KEY
-    assert request.parse(request.make(key, name)).entry == (
+    assert request.parse(request.make(KeySigner(key), name)).entry == (
         sealwriter.name(name),
         KeySigner(key).spki,
     )
@@ -134,7 +135,7 @@ ADA_KEY = signer.generate("p256")
 
 
 def test_a_request_proves_possession(any_key: PrivateKey) -> None:
-    der = pem.decode(request.make(any_key, "Ada"))[1]
+    der = pem.decode(request.make(KeySigner(any_key), "Ada"))[1]
     assert request.parse(der).name == "Ada"
     damaged = der[:-1] + bytes([der[-1] ^ 1])
     renamed = der.replace(b"Ada", b"Eve")
@@ -145,7 +146,7 @@ def test_a_request_proves_possession(any_key: PrivateKey) -> None:
 
 def test_a_request_is_bounded() -> None:
     """What stands around PEM is passed over, but read."""
-    text = request.make(ADA_KEY, "Ada")
+    text = request.make(KeySigner(ADA_KEY), "Ada")
     assert request.parse(text.ljust(request.MAX_SIZE, b"\n")).name == "Ada"
     with pytest.raises(BadRequest):
         request.parse(text.ljust(request.MAX_SIZE + 1, b"\n"))
@@ -154,7 +155,7 @@ def test_a_request_is_bounded() -> None:
 def test_a_request_of_a_key_that_no_node_accepts_is_refused() -> None:
     for key in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):
         with pytest.raises(errors.UnsupportedKey):
-            request.parse(request.make(key, "Ada"))
+            request.parse(request.make(KeySigner(key), "Ada"))
 
 
 def signed_request(version: bytes, spki: bytes, attributes: bytes) -> bytes:
@@ -206,7 +207,7 @@ def test_a_key_is_what_was_signed_and_no_other_form_of_it() -> None:
 
 
 def test_a_request_with_somebody_elses_key_is_refused(p256_key: PrivateKey) -> None:
-    mine = pem.decode(request.make(p256_key, "Eve"))[1]
+    mine = pem.decode(request.make(KeySigner(p256_key), "Eve"))[1]
     stolen = mine.replace(KeySigner(p256_key).spki, KeySigner(ADA_KEY).spki)
     assert stolen != mine
     with pytest.raises(BadRequest):

@@ -13,8 +13,9 @@ import pytest
 from tests.worlds import postgres, seals
 from triseal import database, request, signer
 from triseal.errors import Failure
+from triseal.keysource import NewKey
 from triseal.package import Package
-from triseal.signer import Signer
+from triseal.signer import KeySigner, Signer
 from triseal.store import authority, records
 from triseal.store.store import Store, init
 
@@ -42,7 +43,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 @pytest.fixture
 def store(tmp_path: Path, url: str | None) -> Iterator[Store]:
-    init(tmp_path / "store", "Shop", "p256", None, seals.LONG)
+    init(tmp_path / "store", "Shop", NewKey("p256"), seals.LONG)
     unlock = partial(authority.unlock, tmp_path / "store", bytes)
     with closing(Store(tmp_path / "store", unlock, url, lambda: seals.NOW)) as made:
         yield made
@@ -50,7 +51,8 @@ def store(tmp_path: Path, url: str | None) -> Iterator[Store]:
 
 def test_two_names_that_look_the_same_are_not_both_approved(store: Store) -> None:
     first, second = (
-        store.register(request.make(signer.generate("p256"), name)) for name in ("Ada", "ADA")
+        store.register(request.make(KeySigner(signer.generate("p256")), name))
+        for name in ("Ada", "ADA")
     )
     with ThreadPoolExecutor() as pool:
         with database.writing(store._engine) as connection:
@@ -63,7 +65,7 @@ def test_two_names_that_look_the_same_are_not_both_approved(store: Store) -> Non
 
 
 def test_of_submissions_at_once_each_is_newer_than_the_one_before(store: Store) -> None:
-    store.approve(store.register(request.make(KEY, "Ada")).fingerprint)
+    store.approve(store.register(request.make(KeySigner(KEY), "Ada")).fingerprint)
     with ThreadPoolExecutor(len(PACKAGES)) as pool:
         done: list[Future[object]] = [pool.submit(submit, store, one) for one in PACKAGES * 2]
     codes = {one.result() for one in done}
@@ -102,7 +104,7 @@ def test_a_first_release_is_checked_against_what_came_meanwhile(
     sentence: str, other: Package, code: str, store: Store, tmp_path: Path, url: str
 ) -> None:
     for who, name in ((KEY, "Ada"), (BOB_KEY, "Bob")):
-        store.approve(store.register(request.make(who, name)).fingerprint)
+        store.approve(store.register(request.make(KeySigner(who), name)).fingerprint)
     key = authority.unlock(tmp_path / "store", bytes)
     slow = Meanwhile(key, lambda: store.submit(other))
     late = Store(tmp_path / "store", lambda: slow, url, lambda: seals.NOW)

@@ -34,8 +34,9 @@ from triseal.errors import (
     UnknownService,
     WrongPassphrase,
 )
+from triseal.keysource import NewKey
 from triseal.package import Package
-from triseal.signer import KeySigner, PrivateKey
+from triseal.signer import KeySigner, PrivateKey, Signer
 from triseal.store import authority
 from triseal.store.store import OBJECTS, Store, init
 from triseal.store.tables import RELEASES, SCHEMA, SERVICES
@@ -53,11 +54,11 @@ class World:
     def __init__(self, home: Path, algorithm: str = "p256") -> None:
         self.home = home
         self.now = seals.NOW
-        init(home, "Shop", algorithm, None, seals.LONG)
+        init(home, "Shop", NewKey(algorithm), seals.LONG)
         self.store = self.open()
-        ada = self.store.register(request.make(ADA_KEY, "Ada"))
+        ada = self.store.register(request.make(KeySigner(ADA_KEY), "Ada"))
         self.store.approve(ada.fingerprint)
-        self.bob = self.store.register(request.make(BOB_KEY, "Bob"))
+        self.bob = self.store.register(request.make(KeySigner(BOB_KEY), "Bob"))
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +69,7 @@ class World:
     def open(self) -> Store:
         return Store(self.home, self.unlock, clock=lambda: self.now)
 
-    def unlock(self) -> KeySigner:
+    def unlock(self) -> Signer:
         return authority.unlock(self.home, lambda: SECRET)
 
     def rows(self) -> tuple[int, int]:
@@ -109,7 +110,7 @@ def flipped(data: bytes, at: int = -1) -> bytes:
 
 
 def test_init_makes_an_authority(tmp_path: Path) -> None:
-    made = init(tmp_path, "Shop", "p256", SECRET, seals.LONG)
+    made = init(tmp_path, "Shop", NewKey("p256", SECRET), seals.LONG)
     x509.check_issued(made, made, seals.NOW)
     assert authority.unlock(tmp_path, lambda: SECRET).spki == made.spki
     with pytest.raises(WrongPassphrase):
@@ -119,14 +120,14 @@ def test_init_makes_an_authority(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 65, "a\u200bb", "a\x1b[2J", "e\u0301"])
 def test_a_store_has_a_name_that_people_can_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadName):
-        init(tmp_path / "store", name, "p256", None, seals.LONG)
+        init(tmp_path / "store", name, NewKey("p256"), seals.LONG)
     assert not (tmp_path / "store").exists()
 
 
 def test_a_second_init_changes_nothing(world: World) -> None:
     before = world.store.certificate.der
     with pytest.raises(AlreadyExists):
-        init(world.home, "Other", "p256", None, seals.LONG)
+        init(world.home, "Other", NewKey("p256"), seals.LONG)
     assert authority.load_certificate(world.home).der == before
 
 
@@ -144,7 +145,7 @@ def test_a_damaged_certificate_is_noticed(world: World, data: bytes) -> None:
 
 
 def test_the_key_of_another_store_is_noticed(world: World, tmp_path: Path) -> None:
-    init(tmp_path / "other", "Other", "p256", None, seals.LONG)
+    init(tmp_path / "other", "Other", NewKey("p256"), seals.LONG)
     (tmp_path / "other" / authority.KEY).replace(world.home / authority.KEY)
     with pytest.raises(NotAKey):
         world.store.submit(seals.package(ADA))
@@ -167,7 +168,7 @@ def test_a_developer_waits_until_a_person_approves(world: World) -> None:
 def test_registering_and_approving_again_changes_nothing(world: World) -> None:
     before = world.store.developers()
     world.now += 100
-    again = world.store.register(request.make(ADA_KEY, "Somebody else"))
+    again = world.store.register(request.make(KeySigner(ADA_KEY), "Somebody else"))
     assert (again.name, again.registered_at) == ("Ada", seals.NOW)
     assert world.store.approve(again.fingerprint).approved_at == seals.NOW
     assert world.store.developers() == before
@@ -175,7 +176,7 @@ def test_registering_and_approving_again_changes_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["Ada", "ada", "ADA", "\uff21da", "A\u1d48a"])
 def test_two_keys_under_one_name_are_not_both_approved(world: World, name: str) -> None:
-    false = world.store.register(request.make(signer.generate("p256"), name))
+    false = world.store.register(request.make(KeySigner(signer.generate("p256")), name))
     with pytest.raises(NameTaken):
         world.store.approve(false.fingerprint)
     approved = [one.spki for one in world.store.developers() if one.approved_at]
@@ -192,7 +193,7 @@ def test_nobody_is_approved_by_less_than_a_fingerprint(world: World, fingerprint
 
 @pytest.mark.parametrize("kind", ["a damaged request", "a certificate", "nothing"])
 def test_without_proof_of_possession_nobody_is_registered(world: World, kind: str) -> None:
-    der = pem.decode(request.make(signer.generate("p256"), "Eve"))[1]
+    der = pem.decode(request.make(KeySigner(signer.generate("p256")), "Eve"))[1]
     data = {
         "a damaged request": flipped(der),
         "a certificate": bytes(world.store.certificate.der),
@@ -204,7 +205,7 @@ def test_without_proof_of_possession_nobody_is_registered(world: World, kind: st
 
 
 def test_a_name_that_steers_a_terminal_is_not_registered(world: World) -> None:
-    der = pem.decode(request.make(ADA_KEY, "Eve"))[1]
+    der = pem.decode(request.make(KeySigner(ADA_KEY), "Eve"))[1]
     with pytest.raises((BadName, BadRequest)):
         world.store.register(der.replace(b"Eve", b"\x1b[2"))
 
@@ -218,7 +219,7 @@ def test_what_is_countersigned_passes_at_a_site(
 ) -> None:
     world = stack.enter_context(World(tmp_path, algorithm))
     who = seals.developer("Eve", any_key)
-    world.store.approve(world.store.register(request.make(any_key, "Eve")).fingerprint)
+    world.store.approve(world.store.register(request.make(KeySigner(any_key), "Eve")).fingerprint)
     release, sealed = world.store.submit(seals.package(who))
     entries = [one.entry for one in world.store.developers() if one.approved_at]
     store = bytes(world.store.certificate.subject), bytes(world.store.certificate.spki)
@@ -366,7 +367,7 @@ def test_outside_its_own_validity_the_store_seals_nothing(
 class Broken:
     """A signer whose key is out of reach when it should sign."""
 
-    def __init__(self, good: KeySigner) -> None:
+    def __init__(self, good: Signer) -> None:
         self.spki = good.spki
         self.algorithm = good.algorithm
 

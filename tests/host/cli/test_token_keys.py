@@ -1,0 +1,71 @@
+"""A developer, a Store and a site whose keys are on a token, by the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host.commands import SERVICE, Commands
+from tests.worlds import softhsm
+
+pytestmark = pytest.mark.skipif(bool(softhsm.missing()), reason=softhsm.missing())
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[softhsm.Token]:
+    with softhsm.plugged_in(tmp_path_factory.mktemp("hsm")) as made:
+        yield made
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    token: softhsm.Token,
+) -> Commands:
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TRISEAL_PASSPHRASE", softhsm.PIN)
+    monkeypatch.chdir(tmp_path)
+    Path("blink.py").write_text(SERVICE, encoding="utf-8")
+    return Commands(tmp_path, capsys)
+
+
+SIGN = ("dev", "sign", "blink.py", "--name", "blink", "--version", "1.0", "--security-version", "1")
+
+
+def test_from_three_keys_on_a_token_to_a_deployment(shell: Commands, token: softhsm.Token) -> None:
+    shell.run("dev", "init", "--name", "Ada", "--algorithm", "p256", "--key", token.uri("ada"))
+    shell.run("store", "init", "--name", "Shop", "--algorithm", "p256", "--key", token.uri("shop"))
+    shell.run("site", "init", "plant", "--algorithm", "p256", "--key", token.uri("slca"))
+    shell.run("dev", "request", "--out", "ada.pem")
+    print_of = shell.json("store", "register-developer", "ada.pem")["fingerprint"]
+    shell.run("store", "approve", print_of)
+    shell.run(*SIGN)
+    shell.run("store", "submit", "blink-1.0.triseal")
+    shell.run("store", "get", "blink", "--out", "sealed.triseal")
+    shell.run("site", "trust-store", "home/store/store.crt")
+    shell.run("site", "trust-developer", "ada.pem")
+    shell.run("site", "add-service", "sealed.triseal")
+
+
+def test_failures_are_one_line_and_leave_nothing(
+    shell: Commands, token: softhsm.Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init = ("dev", "init", "--name", "Ada", "--key")
+    assert shell.fails(*init, "pkcs11:token=house") == "bad-key-uri"
+    assert shell.fails(*init, token.uri("ada") + "&pin-value=5678") == "bad-key-uri"
+    assert shell.fails(*init, token.uri("ada", token="none")) == "token-missing"
+    shell.run(*init, token.uri("eve"), "--algorithm", "p256")
+    token.pull_out()
+    try:
+        assert shell.fails(*SIGN) == "token-missing"
+    finally:
+        token.put_back()
+    assert not Path("blink-1.0.triseal").exists()
+    shell.run(*SIGN)
+    monkeypatch.setenv("TRISEAL_PASSPHRASE", "0000")
+    token.log_out()
+    assert shell.fails(*SIGN, "--again") == "wrong-passphrase"
