@@ -94,8 +94,7 @@ def image_(
     from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
     settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
-    place = _place(filesystem)
-    chip = chips.named(board)
+    place, chip = _place(filesystem), chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     with open_site(home_dir) as site:
         site.check_free(node, replace=replace)

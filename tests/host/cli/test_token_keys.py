@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.commands import SERVICE, Commands
+from tests.host.commands import METADATA, SERVICE, Commands
 from tests.worlds import softhsm
 
 pytestmark = pytest.mark.skipif(bool(softhsm.missing()), reason=softhsm.missing())
@@ -30,10 +30,12 @@ def shell(
     monkeypatch.setenv("TRISEAL_PASSPHRASE", softhsm.PIN)
     monkeypatch.chdir(tmp_path)
     Path("blink.py").write_text(SERVICE, encoding="utf-8")
+    Path("blink.json").write_text(METADATA, encoding="utf-8")
     return Commands(tmp_path, capsys)
 
 
-SIGN = ("dev", "sign", "blink.py", "--name", "blink", "--version", "1.0", "--security-version", "1")
+SIGN = ("dev", "sign", "blink.py", "--metadata", "blink.json", "--name", "blink")
+SIGN += ("--version", "1.0", "--security-version", "1")
 
 
 def test_from_three_keys_on_a_token_to_a_deployment(shell: Commands, token: softhsm.Token) -> None:
