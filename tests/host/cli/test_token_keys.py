@@ -34,8 +34,8 @@ def shell(
     return Commands(tmp_path, capsys)
 
 
-SIGN = ("dev", "sign", "blink.py", "--metadata", "blink.json", "--name", "blink")
-SIGN += ("--version", "1.0", "--security-version", "1")
+RELEASE = ("--name", "blink", "--version", "1.0", "--security-version", "1")
+SIGN = ("dev", "sign", "blink.py", "--metadata", "blink.json", *RELEASE)
 
 
 def test_from_three_keys_on_a_token_to_a_deployment(shell: Commands, token: softhsm.Token) -> None:
