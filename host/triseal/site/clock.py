@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 
 from triseal import database
 from triseal.errors import Failure
@@ -137,8 +137,8 @@ def check(connection: Connection, now: int) -> None:
         now: the time of this computer, Unix seconds.
 
     Raises:
-        ClockDoubted: the time does not continue from a noted one, or this computer has noted a
-            doubt that nobody has accepted.
+        ClockDoubted: the time does not continue from a noted one, or a doubt was noted that
+            nobody has accepted, see `_doubts`.
     """
     row = connection.execute(select(func.max(clocks.c.seen_at))).scalar()
     if row is None:
@@ -172,6 +172,7 @@ def note(
         lead: lead of the signed time over the clock, seconds.
     """
     host = socket.gethostname()
+    before = _noted_ahead(connection)
     row = {"host": host, "seen_at": now, "doubted": doubted}
     database.insert_new(connection, clocks, [row])  # several processes may serve a site here
     here = clocks.c.host == host
@@ -182,7 +183,7 @@ def note(
         "signed_ms": round(lead * 1000),
     }
     if ahead is not None:
-        step = _step(seen.ahead_ms, ahead)
+        step = _step(before, ahead)
         if step:
             node_clocks.stepped(connection, math.ceil(step))
         # Smaller steps add up until they count as one step.
@@ -198,10 +199,20 @@ def step_since(connection: Connection, now: int) -> int:
         connection: any transaction.
         now: the time of the clock, Unix seconds.
     """
-    column = clocks.c.ahead_ms
-    row = connection.execute(select(column).where(clocks.c.host == socket.gethostname())).first()
-    step = _step(row[0], now - since_boot()) if row else 0.0
+    step = _step(_noted_ahead(connection), now - since_boot())
     return math.ceil(step) + 1 if step else 0  # `now` is cut to a second
+
+
+def _noted_ahead(connection: Connection) -> int | None:
+    """Return the lead of the clock over the counter that was noted last, milliseconds.
+
+    If this computer has noted none, that of the last one which did counts: it may be the same
+    computer under another name. If it is another one, the difference is rarely as small as a step.
+    """
+    table = clocks.c
+    mine = (table.host == socket.gethostname()).desc()
+    query = select(table.ahead_ms).where(table.ahead_ms.is_not(None))
+    return connection.execute(query.order_by(mine, table.seen_at.desc()).limit(1)).scalar()
 
 
 def _step(before: int | None, ahead: float) -> float:
@@ -216,7 +227,7 @@ def _step(before: int | None, ahead: float) -> float:
 
 
 def is_accepted(connection: Connection) -> bool:
-    """Tell whether a person has accepted the time since this computer noted a doubt.
+    """Tell whether a person has accepted the time since a doubt was noted, see `_doubts`.
 
     Args:
         connection: any transaction.
@@ -284,7 +295,17 @@ def latest(connection: Connection) -> tuple[int | None, bool]:
 
 
 def _doubts(connection: Connection) -> bool:
-    """Tell whether this computer has noted a doubt that nobody has accepted."""
+    """Tell whether a doubt concerns this computer that nobody has accepted.
+
+    Another computer may have another clock. But a name says little: a new container has a new one,
+    and the clock of the container before. So a doubt of another name counts too, unless this
+    computer has noted the time since: then it serves the site beside the one that doubts.
+    """
     table = clocks.c
-    which = (table.host == socket.gethostname()) & table.doubted
+    here = table.host == socket.gethostname()
+    own = connection.execute(select(table.seen_at, table.doubted).where(here)).first()
+    if own is not None and own.doubted:
+        return True
+    since = table.seen_at >= own.seen_at if own is not None else true()
+    which = table.doubted & since
     return connection.execute(select(table.host).where(which)).first() is not None

@@ -175,6 +175,50 @@ def test_a_step_counts_before_it_was_noted(tmp_path: Path) -> None:
         assert clock.step_since(connection, now - 250) == 0
 
 
+def noted(world: World, host: str, after: int = 0, *, doubted: bool = False) -> None:
+    """A computer of this name notes the time, so many seconds later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: host)
+        with database.writing(world.manager.engine) as connection:
+            moment = world.now + after
+            ahead = moment - clock.since_boot()
+            clock.note(connection, moment, doubted=doubted, ahead=None if doubted else ahead)
+
+
+def doubts(world: World, host: str) -> bool:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: host)
+        try:
+            world.manager.check_clock()
+        except ClockDoubted:
+            return True
+        return False
+
+
+def test_a_doubt_is_not_forgotten_with_the_name_of_a_container(tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world:
+        noted(world, "old")
+        noted(world, "one", 10, doubted=True)
+        # The next container, and one of before that comes back; both have the same clock.
+        assert [doubts(world, host) for host in ("one", "two", "old")] == [True, True, True]
+        noted(world, "beside", 20)  # it serves while the other one doubts
+        assert not doubts(world, "beside")
+        world.manager.accept_clock()
+        assert not any(doubts(world, host) for host in ("one", "two", "old"))
+
+
+def test_a_step_is_not_forgotten_with_the_name_of_a_container(tmp_path: Path) -> None:
+    with World(tmp_path / "site") as world:
+        world.add_node("hall")
+        noted(world, "one")
+        noted(world, "two", 250)
+        noted(world, "two", 250)
+        noted(world, "one", 250)  # what it had noted itself counts first
+        with database.reading(world.manager.engine) as connection:
+            behind = node_clocks.of(connection, "hall").behind
+        assert 500 <= behind <= 504
+
+
 # (what the computer did between two starts, seconds since it was last seen, whether that is doubt)
 STARTS = [
     ("it was started again", 1, False),

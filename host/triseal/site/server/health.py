@@ -24,6 +24,7 @@ from triseal.database import DatabaseGone, DatabaseUnusable, DiskFull
 from triseal.errors import Failure
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.errors import CertificateNotValid
+from triseal.site.records.placement import Place
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.metrics import Metrics
@@ -66,6 +67,7 @@ _MOST_AGE = 15.0  # seconds; the figures of a large site take half a second of C
 _EVERY = 5.0
 _LEAST_FREE = 256 << 20  # bytes; a busy site writes some megabytes in an hour
 _MOST_TURNED_AWAY = 8
+_MOST_LINES = 32  # of one look, for services whose seals ended
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +122,7 @@ class Health:
         self._figures: tuple[float, Figures] | None = None
         self._turn = asyncio.Lock()
         self._known: dict[str, Problem] = {}
+        self._ended: frozenset[Place] = frozenset()
 
     # --- The answers ------------------------------------------------------------------------
 
@@ -152,12 +155,13 @@ class Health:
         read = await self.figures()
         return found + (self._of_nodes(read) if read else [])
 
-    async def figures(self, most_age: float = _MOST_AGE) -> Figures | None:
+    async def figures(self, most_age: float | None = None) -> Figures | None:
         """Return the figures of the site; None if they can't be read.
 
         Args:
-            most_age: how old they may be, seconds.
+            most_age: how old they may be, seconds; None for the usual.
         """
+        most_age = _MOST_AGE if most_age is None else most_age
         async with self._turn:
             if self._figures and time.monotonic() - self._figures[0] < most_age:
                 return self._figures[1]
@@ -199,7 +203,7 @@ class Health:
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
-        """Log the problems that have begun and those that are over since the last look."""
+        """Log what has changed since the last look: problems, and services whose seals ended."""
         present = {problem.code: problem for problem in reversed(await self.all())}
         for code, problem in present.items():
             if code not in self._known:
@@ -208,6 +212,19 @@ class Health:
         for code in self._known.keys() - present.keys():
             _log.warning("problem over", extra={"code": code})
         self._known = dict(present)
+        read = await self.figures()
+        if read:
+            self._tell_ended(read.ended)
+
+    def _tell_ended(self, ended: frozenset[Place]) -> None:
+        """Log each service whose last seal has ended: its node is gone, and reports nothing."""
+        fresh = sorted((place.node, place.service) for place in ended - self._ended)
+        self._ended = ended
+        for node, service in fresh[:_MOST_LINES]:
+            _log.warning("seal ended", extra={"node": node, "service": service})
+        if len(fresh) > _MOST_LINES:
+            detail = f"and of {len(fresh) - _MOST_LINES} more services"
+            _log.warning("seal ended", extra={"detail": detail})
 
     # --- The causes -------------------------------------------------------------------------
 

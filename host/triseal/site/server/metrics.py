@@ -217,10 +217,10 @@ class Metrics:
         gauges = (
             (self._lifetime, "lifetime"),
             (self._expiry, "expiry"),
-            (self._ended, "ended"),
             (self._enrolled, "enrolled"),
             (self._claimed, "claimed"),
             (self._bundle, "bundle_version"),
             (self._behind, "behind"),
         )
+        self._ended.set(len(figures.ended) if figures else _NAN)
         return [(gauge, getattr(figures, name) if figures else None) for gauge, name in gauges]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from sealcore import messages
 from triseal.site.records import clocks, holdings, tables, twins
+from triseal.site.records.placement import Place
 from triseal.site.views import ends
 
 NONE = "none"
@@ -26,7 +27,7 @@ class Figures:
     Attributes:
         lifetime: lifetime of its seals, seconds.
         expiry: seconds until the first of the valid newest seals expires; None if none is valid.
-        ended: number of assigned services whose newest seal is no longer valid.
+        ended: the assigned services whose newest seal is no longer valid.
         silent: seconds since each node that is not retired was heard, by node.
         states: number of places by service and state, one of STATES: the state that the node has
             reported, ENDED after the end of its newest seal, NONE if the node holds nothing.
@@ -41,7 +42,7 @@ class Figures:
 
     lifetime: int = 0
     expiry: float | None = None
-    ended: int = 0
+    ended: frozenset[Place] = frozenset()
     silent: Mapping[str, float] = field(default_factory=dict)
     states: Mapping[tuple[str, str], int] = field(default_factory=dict)
     enrolled: int = 0
@@ -61,7 +62,7 @@ def read(connection: Connection, now: int) -> Figures:
         now: the time, Unix seconds.
     """
     until, states = _places(connection, now)
-    left = [end - now for end in until if end >= now]
+    left = [end - now for end in until.values() if end >= now]
     nodes = connection.execute(select(tables.nodes).where(tables.nodes.c.retired_at.is_(None)))
     present = nodes.all()
     newest = connection.execute(select(func.max(tables.bundles.c.version))).scalar_one()
@@ -71,7 +72,7 @@ def read(connection: Connection, now: int) -> Figures:
     return Figures(
         lifetime=connection.execute(select(tables.site.c.lifetime)).scalar_one(),
         expiry=min(left, default=None),
-        ended=len(until) - len(left),
+        ended=frozenset(place for place, end in until.items() if end < now),
         silent={row.name: now - row.heard_at for row in present if row.heard_at is not None},
         states=states,
         enrolled=sum(row.spki is not None for row in present),
@@ -84,11 +85,11 @@ def read(connection: Connection, now: int) -> Figures:
     )
 
 
-def _places(connection: Connection, now: int) -> tuple[list[int], Counter[tuple[str, str]]]:
+def _places(connection: Connection, now: int) -> tuple[dict[Place, int], Counter[tuple[str, str]]]:
     """Read the assigned services on all nodes that are not retired.
 
-    Returns: the ends of their newest seals, Unix seconds, without those that were never sealed; and
-        the number of places by service and state.
+    Returns: the end of the newest seal of each place that was ever sealed, Unix seconds; and the
+        number of places by service and state.
     """
     seals, assigned, held = tables.seals.c, tables.assignments.c, tables.holdings.c
     here = (seals.node == assigned.node) & (seals.service == assigned.service)
@@ -96,15 +97,15 @@ def _places(connection: Connection, now: int) -> tuple[list[int], Counter[tuple[
     place = (held.node == assigned.node) & (held.service == assigned.service)
     present = select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_(None))
     rows = connection.execute(
-        select(assigned.service, held.state, newest)
+        select(assigned.node, assigned.service, held.state, newest)
         .select_from(tables.assignments.outerjoin(tables.holdings, place))
         .where(assigned.node.in_(present))
     )
-    until, states = [], Counter[tuple[str, str]]()
+    until, states = {}, Counter[tuple[str, str]]()
     for row in rows:
         state = NONE if row.state is None else row.state if row.state in STATES else OTHER
         if row.until is not None:
-            until.append(row.until)
+            until[Place(row.node, row.service)] = row.until
             if row.until < now and state not in (NONE, holdings.SENT):
                 state = ENDED
         states[row.service, state] += 1

@@ -19,7 +19,7 @@ from tests.worlds.site_world import World
 from triseal import database
 from triseal.database import DatabaseGone
 from triseal.site.clock import Guard
-from triseal.site.records import twins
+from triseal.site.records import tables, twins
 from triseal.site.server import health, http
 from triseal.site.server.health import CODES, Health, Parts
 from triseal.site.server.limits import Limits
@@ -219,6 +219,35 @@ def test_the_log_has_one_line_when_a_problem_begins_and_one_when_it_ends(
     with caplog.at_level(logging.INFO):
         played(world, play)
     assert lines("problem") == lines("problem over") == ["clock-doubted"]
+
+
+def test_a_seal_that_ends_unseen_is_a_line_of_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its node is gone, and reports nothing."""
+    monkeypatch.setattr(health, "_MOST_AGE", 0.0)
+    monkeypatch.setattr(health, "_MOST_LINES", 2)
+    world.manager.add_service(world.package())
+    for node in ("attic", "cellar", "hall"):
+        world.add_node(node)
+        world.manager.assign(node, "thermo")
+        world.manager.deployment(node, "thermo")
+
+    async def play(scene: Scene) -> None:
+        await scene.health.look()
+        with database.writing(world.manager.engine) as connection:
+            connection.execute(tables.seals.update().values(not_after=world.now - 1))
+        for _ in range(2):
+            await scene.health.look()
+
+    with caplog.at_level(logging.INFO):
+        played(world, play)
+    lines = [vars(one) for one in caplog.records if one.getMessage() == "seal ended"]
+    assert [line.get("node", line.get("detail")) for line in lines] == [
+        "attic",
+        "cellar",
+        "and of 1 more services",
+    ]
 
 
 def test_all_codes_are_metrics_from_the_beginning(world: World) -> None:
