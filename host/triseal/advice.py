@@ -30,7 +30,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "unknown-critical-extension": ("it has an unknown critical extension", _ISSUE),
     "expired": (
         "it is no longer valid",
-        "Renew it, and check the clock of this computer",
+        "Renew it (`triseal dev renew`, `triseal store renew`), or correct this computer's clock",
     ),
     "not-yet-valid": (
         "it is not yet valid",

@@ -17,6 +17,8 @@ from triseal.signer import Signer
 # Certificates that last for years begin so many seconds ago: other clocks may be behind.
 CLOCK_SKEW = 300
 SERIAL_BITS = 127
+# What ends within this time is pointed out, so that there is time to renew it; seconds.
+SOON = 90 * 86400
 
 _V3 = encode.explicit(0, encode.integer(2))
 _CA_USAGE = bytes.fromhex("03020204")  # keyCertSign alone

@@ -165,6 +165,20 @@ class AlreadySigned(Failure):
     advice = "Raise the version, or give --again if the other package never left this computer."
 
 
+class OtherSigner(Failure):
+    """Another developer has sealed the package."""
+
+    code = "other-signer"
+    advice = "Give the home of the developer who sealed it with --home, or sign a new version."
+
+
+class ShorterValidity(Failure):
+    """A renewal would end before what it renews."""
+
+    code = "shorter-validity"
+    advice = "Give more years with --years, or keep the present one."
+
+
 class BadRequest(Failure):
     """The file is not a certification request, or does not prove that its key is held."""
 
@@ -201,6 +215,13 @@ class ServiceTaken(Failure):
 
     code = "service-taken"
     advice = "Sign the service under another name."
+
+
+class StoreEnded(Failure):
+    """The Store's certificate has ended, so that the Store can't countersign."""
+
+    code = "store-ended"
+    advice = "Run `triseal store renew` in the Store's home; sites need not trust it again."
 
 
 class UnknownService(Failure):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sealcore import limits
+from sealcore import limits, seal
 from triseal import files, metadata, package, request
 from triseal.certificate import CLOCK_SKEW
 from triseal.cli import options, output
@@ -136,8 +136,46 @@ def _show(
     typer.echo("packed:")
     for one in packed:
         typer.echo(f"  {one['size']:>8} bytes  {output.printable(one['path'])}")
-    for warning in warnings:
-        typer.echo(f"triseal: warning: {output.printable(warning)}", err=True)
+    output.warn(warnings)
+
+
+@app.command(
+    epilog=options.examples(
+        "dev renew blink-1.0.0.triseal", "dev renew blink.triseal --years 5 --out renewed.triseal"
+    )
+)
+def renew(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A package that you have sealed.", metavar="PACKAGE", readable=False),
+    ],
+    years: Years = signing.DEFAULT_YEARS,
+    out: options.Out = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Seal the same content and version again, before your seal ends. Then submit the package.
+
+    A Store takes it in place of the newest version, and a site in place of the one that it has.
+    """
+    before = package.read(file)
+    folder = home_dir or home.default()
+    developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
+    validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
+    made = signing.renew(developer, before, validity)
+    signed.remember(folder, made)
+    said = seal.parse(made.developer_seal, seal.DEVELOPER)
+    target = out or Path(f"{said.service}-{said.service_version}{package.SUFFIX}")
+    package.write(target, made)
+    facts = {
+        "package": str(target),
+        "service": said.service,
+        "version": said.service_version,
+        "developer": developer.name,
+        "valid_to": output.time(validity.not_after),
+    }
+    output.facts(facts, as_json=as_json)
 
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))

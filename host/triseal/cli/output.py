@@ -12,7 +12,7 @@ import typer
 from triseal import advice
 from triseal.advice import printable
 
-__all__ = ["facts", "failure", "json_failure", "printable", "table", "time"]
+__all__ = ["facts", "failure", "json_failure", "printable", "table", "time", "warn"]
 
 Facts = Mapping[str, object]
 
@@ -48,6 +48,16 @@ def table(rows: Sequence[Facts], columns: Sequence[str], *, as_json: bool, empty
     else:
         lines = ["\t".join(_shown(row[name]) for name in columns) for row in rows]
         typer.echo("\n".join(["\t".join(columns), *lines]))
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Print warnings to standard error, one line each.
+
+    Args:
+        warnings: sentences without a dot at their ends.
+    """
+    for warning in warnings:
+        typer.echo(f"triseal: warning: {printable(warning)}", err=True)
 
 
 def time(seconds: int | None) -> str | None:

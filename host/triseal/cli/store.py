@@ -12,7 +12,7 @@ import typer
 
 from sealcore import names
 from triseal import files, package, pem, request
-from triseal.certificate import CLOCK_SKEW
+from triseal.certificate import CLOCK_SKEW, SOON
 from triseal.cli import options, output
 from triseal.developer.sign import MAX_YEARS, years
 from triseal.store import authority, records
@@ -33,6 +33,15 @@ Database = Annotated[
 ]
 
 
+DEFAULT_YEARS = 20
+Years = Annotated[
+    int,
+    typer.Option(
+        "--years", min=1, max=MAX_YEARS, help="Validity of its certificate.", metavar="YEARS"
+    ),
+]
+
+
 @app.command(
     epilog=options.examples(
         'store init --name "Example Store"',
@@ -46,12 +55,7 @@ def init(
     ],
     algorithm: options.Algorithm = "rsa2048",
     key: options.KeyURI = "",
-    valid_years: Annotated[
-        int,
-        typer.Option(
-            "--years", min=1, max=MAX_YEARS, help="Validity of its certificate.", metavar="YEARS"
-        ),
-    ] = 20,
+    valid_years: Years = DEFAULT_YEARS,
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
@@ -63,6 +67,31 @@ def init(
     stores.init(folder, name, new, years(int(time.time()) - CLOCK_SKEW, valid_years))
     with _open(folder, None, None) as store:
         output.facts(_about(store), as_json=as_json)
+
+
+@app.command(epilog=options.examples("store renew", "store renew --years 5"))
+def renew(
+    valid_years: Years = DEFAULT_YEARS,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Renew the Store's certificate and its seals.
+
+    The key stays the same, so sites need not trust the Store again. Give them the packages with the
+    new seals: `triseal store get`, then `triseal site add-service`.
+    """
+    valid = years(int(time.time()) - CLOCK_SKEW, valid_years)
+    with _open(home_dir, database, passphrase_file) as store:
+        sealed, ended = store.renew(valid)
+        named = {
+            "countersigned": [f"{one.service} {one.version}" for one in sealed],
+            "ended": [f"{one.service} {one.version}" for one in ended],
+        }
+        output.facts({**_about(store), **named}, as_json=as_json)
+        if not as_json:
+            output.warn([_ends(one) for one in ended])
 
 
 @app.command(epilog=options.examples("store register-developer ada.pem"))
@@ -112,9 +141,12 @@ def submit(
     submitted = package.read(file)
     with _open(home_dir, database, passphrase_file) as store:
         release, sealed = store.submit(submitted)
+        warnings = _ending(store)
     if out is not None:
         package.write(out, sealed)
     output.facts(_release(release) | _written(out), as_json=as_json)
+    if not as_json:
+        output.warn(warnings)
 
 
 @app.command("list", epilog=options.examples("store list", "store list blink --json"))
@@ -136,9 +168,16 @@ def list_(
             shown = ("name", "state", "fingerprint")
             output.table(people, shown, as_json=as_json, empty="no developers")
             return
-        rows = [_release(release) for release in store.releases(service)]
-    columns = ("service", "version", "security_version", "developer", "submitted_at")
+        releases = store.releases(service)
+        warnings = _ending(store)
+    rows = [_release(release) for release in releases]
+    columns = ("service", "version", "security_version", "developer", "submitted_at", "valid_to")
     output.table(rows, columns, as_json=as_json, empty="no services")
+    newest = {release.service: release for release in releases}
+    soon = time.time() + SOON
+    warnings += [_ends(release) for release in newest.values() if release.ends[0] < soon]
+    if not as_json:
+        output.warn(warnings)
 
 
 @app.command(
@@ -183,6 +222,8 @@ def show(
         if cert_out is not None:
             files.write(cert_out, pem.encode(pem.CERTIFICATE, bytes(store.certificate.der)))
         output.facts(_about(store), as_json=as_json)
+        if not as_json:
+            output.warn(_ending(store))
 
 
 @contextlib.contextmanager
@@ -196,6 +237,30 @@ def _open(
         yield store
     finally:
         store.close()
+
+
+def _ending(store: stores.Store) -> list[str]:
+    """Return a warning if the Store's certificate ends soon."""
+    end = store.certificate.not_after
+    if end >= time.time() + SOON:
+        return []
+    return [
+        f"the Store's certificate ends {output.time(end)}: `triseal store renew` makes a new one"
+        " with the same key"
+    ]
+
+
+def _ends(release: records.Release) -> str:
+    """Say when a release ends, and what renews it."""
+    end, which = release.ends
+    renew = {
+        "developer": "the developer runs `triseal dev renew` and submits the package again",
+        "store": "`triseal store renew` countersigns it again",
+    }
+    return (
+        f"the {which.replace('store', 'Store')} seal of {release.service} {release.version} ends"
+        f" {output.time(end)}: {renew[which]}"
+    )
 
 
 def _about(store: stores.Store) -> output.Facts:
@@ -227,6 +292,7 @@ def _release(release: records.Release) -> dict[str, object]:
         "executable_sha256": release.executable,
         "metadata_sha256": release.metadata,
         "submitted_at": output.time(release.submitted_at),
+        "valid_to": output.time(release.ends[0]),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sealcore import limits, seal, sealwriter, timetext
+from sealcore import limits, names, seal, sealwriter, timetext, upstream
 from sealcore.compat import sha256
 from sealcore.utctime import days_before
 from triseal import certificate, label, metadata, version
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
-from triseal.errors import BadVersion
+from triseal.errors import BadVersion, OtherSigner, ShorterValidity
 from triseal.package import Package
 
 DEFAULT_YEARS = 10
@@ -62,6 +62,34 @@ def sign(
         release.security_version,
     )
     return Package(name, executable, sealed, _seal(developer, release.service, core, validity))
+
+
+def renew(developer: Developer, package: Package, validity: Validity) -> Package:
+    """Seal the content of a package again, for longer.
+
+    Args:
+        developer: the developer who has sealed it.
+        package: the package; a Store seal in it is dropped.
+        validity: validity of the new seal.
+
+    Returns: a package without a Store seal. The Store takes it as its newest version again.
+
+    Raises:
+        OtherSigner: another developer, or another key, has sealed the package.
+        ShorterValidity: the present seal is valid for as long.
+        SealError: the package is damaged.
+    """
+    old = seal.parse(package.developer_seal, seal.DEVELOPER)
+    mine = sealwriter.name(developer.name), developer.signer.spki
+    if (old.issuer, old.spki) != mine:
+        who = names.common_name(old.issuer)
+        raise OtherSigner(f"{who} has sealed {old.service} {old.service_version} with another key")
+    upstream.verify_submission(package.opened(), [mine], old.not_after)
+    if validity.not_after <= old.not_after:
+        end = timetext.iso(old.not_after)
+        raise ShorterValidity(f"{old.service} {old.service_version} is valid to {end} already")
+    made = _seal(developer, str(old.service), bytes(old.core), validity)
+    return Package(package.name, package.executable, package.metadata, made)
 
 
 def check(release: Release, name: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sealcore import errors, keys, seal, sealwriter, x509
+from sealcore import errors, keys, names, seal, sealwriter, timetext, x509
 from sealcore.compat import sha256
 from triseal import certificate, files, folder, keyfile, keysource, pem, request
 from triseal.certificate import Validity
@@ -15,6 +15,8 @@ from triseal.errors import (
     NotInitialised,
     NotRecognised,
     SeveralInFile,
+    ShorterValidity,
+    StoreEnded,
 )
 from triseal.keysource import NewKey
 from triseal.signer import Signer
@@ -46,7 +48,7 @@ def init(home: Path, name: str, new: NewKey, valid: Validity) -> bytes:
     folder.check_vacant(home)
     with folder.fresh(home) as fresh:
         der = certificate.self_signed_ca(new.create(fresh / KEY), name, valid)
-        files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
+        replace_certificate(fresh, der)
         folder.settle(fresh, home)
     return der
 
@@ -69,6 +71,35 @@ def load_certificate(home: Path) -> x509.Certificate:
         return x509.parse(pem.expect(data, pem.CERTIFICATE))
     except (NotRecognised, SeveralInFile, errors.SealError):
         raise DamagedStore(f"{home / CERTIFICATE} is not a certificate") from None
+
+
+def renewed(key: Signer, own: x509.Certificate, valid: Validity) -> bytes:
+    """Make a new certificate with the same key and name. Nothing is written.
+
+    Args:
+        key: the Store's key.
+        own: the present certificate.
+        valid: validity of the new one.
+
+    Returns: the new certificate, DER.
+
+    Raises:
+        ShorterValidity: it would not be valid for longer.
+    """
+    if valid.not_after <= own.not_after:
+        end = timetext.iso(own.not_after)
+        raise ShorterValidity(f"the Store's certificate is valid to {end} already")
+    return certificate.self_signed_ca(key, str(names.common_name(own.subject)), valid)
+
+
+def replace_certificate(home: Path, der: bytes) -> None:
+    """Write the Store's new certificate in place of the old one.
+
+    Args:
+        home: the Store's folder.
+        der: the certificate, DER.
+    """
+    files.write(home / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> Signer:
@@ -102,8 +133,11 @@ def countersign(key: Signer, own: x509.Certificate, developer: seal.Seal, now: i
     Returns: the Store seal, valid from shortly before now to the end of the Store's certificate.
 
     Raises:
-        NotYetValid, Expired: the Store's certificate is not valid now.
+        NotYetValid: the Store's certificate is not valid yet.
+        StoreEnded: it is no longer valid.
     """
+    if now > own.not_after:
+        raise StoreEnded(f"the Store's certificate was valid to {timetext.iso(own.not_after)}")
     keys.check_time(own, now)
     predecessor = sha256(developer.der)
     der = certificate.issue(

@@ -5,7 +5,8 @@
 2. The metadata is complete and describes this service and this executable, and MicroPython can
    load the executable.
 3. The service's name is free or belongs to this developer.
-4. The version is newer than the newest one that the Store has.
+4. The version is newer than the newest one that the Store has, or it is this one with the same
+   content, and its developer seal is valid for longer.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ class Newest:
         owner: public key of the developer to whom the name belongs, DER SubjectPublicKeyInfo.
         version: its version.
         security_version: its security version.
+        developer_seal: its developer seal, DER.
     """
 
     owner: bytes
     version: str
     security_version: int
+    developer_seal: bytes
 
 
 def service_of(package: Package) -> str:
@@ -77,9 +80,22 @@ def check(
         raise errors.Rollback(
             f"security version {developer.security_version}, had {newest.security_version}"
         )
+    if renews(developer, newest):  # 4
+        return developer
     if version.parse(developer.service_version) <= version.parse(newest.version):  # 4
         raise errors.Rollback(f"version {developer.service_version}, had {newest.version}")
     return developer
+
+
+def renews(developer: seal.Seal, newest: Newest) -> bool:
+    """Tell whether a developer seal says the same as that of the newest release, for longer.
+
+    Args:
+        developer: the developer seal.
+        newest: the newest release of the service.
+    """
+    known = seal.parse(newest.developer_seal, seal.DEVELOPER)
+    return developer.core == known.core and developer.not_after > known.not_after
 
 
 def _check_metadata(package: Package, developer: seal.Seal) -> None:

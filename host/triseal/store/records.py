@@ -64,6 +64,13 @@ class Release:
         """Name of the developer."""
         return str(names.common_name(seal.parse(self.developer_seal, seal.DEVELOPER).issuer))
 
+    @property
+    def ends(self) -> tuple[int, str]:
+        """The last second at which both seals are valid, and which of them ends then."""
+        developer = seal.parse(self.developer_seal, seal.DEVELOPER).not_after
+        store = seal.parse(self.store_seal, seal.STORE).not_after
+        return (developer, "developer") if developer < store else (store, "store")
+
 
 def register(connection: Connection, parsed: Request, request: bytes, now: int) -> Developer:
     """Add a developer who waits for approval. A known developer stays as it is.
@@ -148,12 +155,12 @@ def newest(connection: Connection, service: str) -> Newest | None:
     if owner is None:
         return None
     last = connection.execute(
-        select(RELEASES.c.version, RELEASES.c.security_version)
+        select(RELEASES.c.version, RELEASES.c.security_version, RELEASES.c.developer_seal)
         .where(RELEASES.c.service == service)
         .order_by(RELEASES.c.id.desc())
         .limit(1)
     ).one()
-    return Newest(bytes(owner), last.version, last.security_version)
+    return Newest(bytes(owner), last.version, last.security_version, bytes(last.developer_seal))
 
 
 def add(connection: Connection, release: Release, first_of: str | None) -> None:
@@ -170,8 +177,27 @@ def add(connection: Connection, release: Release, first_of: str | None) -> None:
     """
     if first_of is not None:
         connection.execute(insert(SERVICES).values(name=release.service, owner=first_of))
-    serial = seal.parse(release.store_seal, seal.STORE).serial
-    connection.execute(insert(RELEASES).values(serial=f"{serial:032x}", **asdict(release)))
+    connection.execute(insert(RELEASES).values(serial=_serial(release), **asdict(release)))
+
+
+def reseal(connection: Connection, release: Release) -> None:
+    """Replace the seals of a release; its content stays the same.
+
+    Args:
+        connection: a writing transaction.
+        release: the release with its new seals.
+    """
+    which = (RELEASES.c.service == release.service) & (RELEASES.c.version == release.version)
+    connection.execute(
+        update(RELEASES)
+        .where(which)
+        .values(
+            serial=_serial(release),
+            developer_seal=release.developer_seal,
+            store_seal=release.store_seal,
+            submitted_at=release.submitted_at,
+        )
+    )
 
 
 def releases(connection: Connection, service: str | None) -> list[Release]:
@@ -187,6 +213,10 @@ def releases(connection: Connection, service: str | None) -> list[Release]:
     columns = Release.__dataclass_fields__
     rows = connection.execute(wanted).mappings()
     return [Release(**{name: row[name] for name in columns}) for row in rows]
+
+
+def _serial(release: Release) -> str:
+    return f"{seal.parse(release.store_seal, seal.STORE).serial:032x}"
 
 
 def _hold_all(connection: Connection) -> None:

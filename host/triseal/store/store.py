@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
-from sealcore import x509
+from sealcore import seal, x509
 from sealcore.limits import MAX_EXECUTABLE
 from triseal import request
 from triseal.certificate import Validity
@@ -62,6 +63,7 @@ class Store:
         self.certificate: x509.Certificate = authority.load_certificate(home)
         self._unlock = unlock
         self._key: Signer | None = None
+        self._home = home
         self._objects = home / OBJECTS
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
@@ -111,14 +113,11 @@ class Store:
             Failure, SealError: as intake.check; nothing has changed.
         """
         service = intake.service_of(package)
-        if self._key is None:
-            self._key = (
-                self._unlock()
-            )  # may ask a person, and must not do so while the database is locked
+        key = self._signer()
         try:
-            release = self._accept(service, package, self._key)
+            release = self._accept(service, package, key)
         except IntegrityError:  # two first versions at the same time: now the service exists
-            release = self._accept(service, package, self._key)
+            release = self._accept(service, package, key)
         return release, self._package(release)
 
     def _accept(self, service: str, package: Package, key: Signer) -> Release:
@@ -139,9 +138,51 @@ class Store:
                 store_seal=bytes(sealed.der),
                 submitted_at=moment,
             )
+            if newest is not None and intake.renews(developer, newest):
+                records.reseal(connection, release)
+                return release
             owner = request.fingerprint(bytes(developer.spki))
             records.add(connection, release, owner if newest is None else None)
         return release
+
+    def renew(self, valid: Validity) -> tuple[list[Release], list[Release]]:
+        """Renew the Store's certificate with the same key, and countersign all releases again.
+
+        Sites trust the Store's name and key, not its certificate. They only need the packages with
+        the new Store seals. If this is interrupted, the same call again completes it.
+
+        Args:
+            valid: validity of the new certificate.
+
+        Returns: the releases with their new seals, and those whose developer seal has ended, which
+            keep their seals.
+
+        Raises:
+            ShorterValidity: the present certificate is valid for as long; nothing has changed.
+            Failure: as `authority.unlock`.
+        """
+        key = self._signer()
+        fresh = x509.parse(authority.renewed(key, self.certificate, valid))
+        sealed, ended = [], []
+        with writing(self._engine) as connection:
+            moment = self._clock()
+            for release in records.releases(connection, None):
+                developer = seal.parse(release.developer_seal, seal.DEVELOPER)
+                if developer.not_after < moment:
+                    ended.append(release)
+                    continue
+                made = authority.countersign(key, fresh, developer, moment)
+                sealed.append(replace(release, store_seal=bytes(made.der)))
+                records.reseal(connection, sealed[-1])
+            authority.replace_certificate(self._home, bytes(fresh.der))
+        self.certificate = fresh
+        return sealed, ended
+
+    def _signer(self) -> Signer:
+        # This may ask a person, and must not do so while the database is locked.
+        if self._key is None:
+            self._key = self._unlock()
+        return self._key
 
     def developers(self) -> list[Developer]:
         """Return all developers in the order of registration."""

@@ -30,6 +30,7 @@ from triseal.errors import (
     NotAKey,
     NotInitialised,
     ServiceTaken,
+    StoreEnded,
     UnknownDeveloper,
     UnknownService,
     WrongPassphrase,
@@ -352,7 +353,7 @@ def test_a_service_belongs_to_who_came_first(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("moment", "kind"),
-    [(seals.LONG.not_after + 1, errors.Expired), (seals.LONG.not_before - 1, errors.NotYetValid)],
+    [(seals.LONG.not_after + 1, StoreEnded), (seals.LONG.not_before - 1, errors.NotYetValid)],
 )
 def test_outside_its_own_validity_the_store_seals_nothing(
     world: World, moment: int, kind: type[Exception]

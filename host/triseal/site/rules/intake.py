@@ -70,10 +70,12 @@ def add(
 def _check_newer(store: Seal, had: str, package: Package, before: Package) -> None:
     """Refuse an older version, or the same version with another content.
 
-    A Store may seal the same content again.
+    The developer and the Store may seal the same content again, for longer.
     """
+    content = seal.parse(before.developer_seal, seal.DEVELOPER).core
+    same = seal.parse(package.developer_seal, seal.DEVELOPER).core == content
     new, old = version.parse(store.service_version), version.parse(had)
-    if new < old or (new == old and package.developer_seal != before.developer_seal):
+    if new < old or (new == old and not same):
         raise errors.Rollback(f"version {store.service_version}, had {had}")
 
 

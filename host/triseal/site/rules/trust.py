@@ -63,7 +63,7 @@ def signing_certificate(connection: Connection) -> bytes:
 
 
 def add_store(connection: Connection, certificate: bytes, now: int) -> tuple[str, bool]:
-    """Trust a Store.
+    """Trust a Store, or keep the renewed certificate of one that is trusted.
 
     Args:
         connection: a writing transaction.
@@ -79,6 +79,8 @@ def add_store(connection: Connection, certificate: bytes, now: int) -> tuple[str
     name, spki = _check_authority(certificate, now)
     table = tables.stores
     if connection.execute(select(table.c.id).where(table.c.spki == spki)).first():
+        renewed = table.update().where((table.c.spki == spki) & (table.c.name == name))
+        connection.execute(renewed.values(certificate=certificate))
         return name, False
     if connection.execute(select(table.c.id).where(table.c.name == name)).first():
         raise NameTaken(f"another Store is called {name}")
