@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.worlds import postgres
 from tests.worlds.site_world import World
 from triseal import database
+from triseal.certificate import Validity
 from triseal.database import DatabaseGone
 from triseal.site.clock import Guard
 from triseal.site.records import tables, twins
@@ -122,6 +124,31 @@ def test_a_deleted_database_stops_signing_until_it_is_back(world: World, tmp_pat
     played(world, play)
 
 
+def test_postgresql_that_is_down_is_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    with ExitStack() as cluster:
+        url = cluster.enter_context(postgres.running())
+
+        async def play(scene: Scene) -> None:
+            assert await scene.all() == {}
+            await asyncio.to_thread(cluster.close)
+            scene.health = Health(scene.parts, scene.metrics)
+            for page in ("/readyz", "/health"):
+                answer = await scene.get(page)
+                assert (answer.status_code, answer.json()["status"]) == (503, "database-unusable")
+            answer = await scene.get("/metrics")
+            assert answer.status_code == 200
+            assert "\ntriseal_database_up 0.0" in answer.text
+            await scene.health.look()
+
+        with World(tmp_path / "site", now=int(time.time()), database=url) as world:
+            played(world, play)
+    assert [one.exc_info for one in caplog.records if one.exc_info] == []
+
+
 def test_each_cause_has_its_name(world: World) -> None:
     async def play(scene: Scene) -> None:
         scene.ahead = 3600
@@ -130,6 +157,9 @@ def test_each_cause_has_its_name(world: World) -> None:
         scene.identity.not_after = int(time.time()) - 1
         assert "server's own" in (await scene.stopping())["certificate-not-valid"]
         scene.identity.not_after += 86400
+        valid, scene.parts.issuer.validity = scene.parts.issuer.validity, Validity(0, 1)
+        assert "valid from 1970-" in (await scene.stopping())["certificate-not-valid"]
+        scene.parts.issuer.validity = valid
         scene.failing = {"recording": "disk-full: disk or database is full", "pruning": "x: y"}
         assert list(await scene.stopping()) == ["disk-full"]
         assert await scene.all() == {"disk-full": True, "failing": False}
