@@ -32,6 +32,15 @@ def _level(value: str) -> str:
     return value
 
 
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        help="Where nodes connect; may be repeated. 0.0.0.0: all of IPv4; [::]: all of IPv6 and "
+        f"IPv4; port 0: any. Default: 127.0.0.1:{DEFAULT_PORT}.",
+        metavar="HOST:PORT",
+    ),
+]
 Pages = Annotated[
     int,
     typer.Option(
@@ -60,14 +69,14 @@ CertificateSeconds = Annotated[
 
 @app.command(
     epilog=options.examples(
-        "site serve", "site serve --listen 0.0.0.0:7443", "site serve --serial /dev/ttyACM0"
+        "site serve",
+        "site serve --listen [::]:7443",
+        "site serve --listen 192.0.2.7:7443 --listen [2001:db8::7]:7443",
+        "site serve --serial /dev/ttyACM0",
     )
 )
 def serve(
-    listen: Annotated[
-        str,
-        typer.Option("--listen", help="Where nodes connect; port 0: any.", metavar="HOST:PORT"),
-    ] = f"127.0.0.1:{DEFAULT_PORT}",
+    listen: Listen = None,
     pages: Pages = DEFAULT_PAGES_PORT,
     connections: Connections = Limits.connections,
     serial: Annotated[
@@ -91,19 +100,24 @@ def serve(
     """
     from triseal.site.server import jsonlog, process  # slow to load, and --help needs none of it
 
-    try:
-        host, port = addresses.parse_listening(listen)
-    except BadAddress as error:
-        raise wrong_address(error, "--listen") from None
+    places = _places(listen or [f"127.0.0.1:{DEFAULT_PORT}"])
     jsonlog.set_up(log_level)
     limits = Limits(connections=connections)
     chosen = process.Options(
-        host, port, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
+        places, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
     )
     ask = options.passphrase(passphrase_file, WHO)
     with Manager(home_dir or home.default(), ask) as site:
         asyncio.run(process.serve(site, chosen, _ready))
 
 
-def _ready(port: int, pages_port: int) -> None:
-    typer.echo(json.dumps({"port": port, "pages": pages_port}))
+def _places(listen: list[str]) -> tuple[tuple[str, int], ...]:
+    try:
+        return tuple(addresses.parse_listening(text) for text in listen)
+    except BadAddress as error:
+        raise wrong_address(error, "--listen") from None
+
+
+def _ready(places: list[str], pages_port: int) -> None:
+    port = int(places[0].rpartition(":")[2])
+    typer.echo(json.dumps({"port": port, "pages": pages_port, "listen": places}))

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from triseal import database
@@ -21,7 +22,7 @@ from triseal.site.server.health import Health, Parts
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import SECONDS, Identity
 from triseal.site.server.listeners.serial import Lines
-from triseal.site.server.listeners.tls import Server, listen
+from triseal.site.server.listeners.tls import Server, listen, listen_all, place_of
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.watch import watch
@@ -35,7 +36,7 @@ class Options:
     """The options of a server process.
 
     Attributes:
-        host, port: where nodes connect; port 0 lets the kernel choose.
+        listen: where nodes connect, address and port of each place; port 0 lets the kernel choose.
         pages_port: port of the HTTP pages on the loopback address.
         serial: serial ports with nodes.
         keep_days: how long the ledger keeps expired records, days.
@@ -43,8 +44,7 @@ class Options:
         limits: the limits of one connection.
     """
 
-    host: str = _LOOPBACK
-    port: int = 0
+    listen: tuple[tuple[str, int], ...] = ((_LOOPBACK, 0),)
     pages_port: int = 0
     serial: tuple[str, ...] = ()
     keep_days: int = KEEP_DAYS
@@ -52,7 +52,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
 
 
-Ready = Callable[[int, int], None]
+Ready = Callable[[list[str], int], None]
 
 
 async def serve(manager: Manager, options: Options, ready: Ready) -> None:
@@ -61,7 +61,8 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
     Args:
         manager: the site.
         options: the options.
-        ready: called with the port for nodes and the port of the pages, once nodes can connect.
+        ready: called with the places for nodes, as HOST:PORT, and the port of the pages, once nodes
+            can connect.
 
     Raises:
         OSError: a port is taken.
@@ -74,17 +75,16 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with (
-        listen(options.host, options.port) as listener,
-        listen(_LOOPBACK, options.pages_port) as pages_listener,
-    ):
-        await _run(manager, options, (listener, pages_listener), ready, stop)
+    with ExitStack() as opened:
+        listeners = [opened.enter_context(one) for one in listen_all(options.listen)]
+        pages_listener = opened.enter_context(listen(_LOOPBACK, options.pages_port))
+        await _run(manager, options, (listeners, pages_listener), ready, stop)
 
 
 async def _run(
     manager: Manager,
     options: Options,
-    listeners: tuple[socket.socket, socket.socket],
+    listeners: tuple[list[socket.socket], socket.socket],
     ready: Ready,
     stop: asyncio.Event,
 ) -> None:
@@ -105,9 +105,10 @@ async def _run(
         metrics,
     )
     site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
-    nodes, pages_of = (listener.getsockname()[1] for listener in listeners)
+    places = [place_of(listener) for listener in listeners[0]]
+    pages_of = listeners[1].getsockname()[1]
     tasks = [
-        asyncio.create_task(server.run(listeners[0])),
+        asyncio.create_task(server.run(*listeners[0])),
         asyncio.create_task(timekeeper.keep(pipeline, guard)),
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
         asyncio.create_task(watch(pipeline, identity, server.registry)),
@@ -117,8 +118,8 @@ async def _run(
     ]
     if options.serial:
         tasks.insert(0, asyncio.create_task(lines.run(options.serial)))
-    ready(nodes, pages_of)
-    _log.info("serving", extra={"port": nodes, "pages_port": pages_of})
+    ready(places, pages_of)
+    _log.info("serving", extra={"address": ", ".join(places), "pages_port": pages_of})
     stopping = asyncio.create_task(_wait(stop))
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     site.should_exit = True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import Sequence
 
 from sealcore import errors
 from triseal.site.server.limits import Limits
@@ -24,6 +26,7 @@ from triseal.site.server.transports.tls_frames import Frames
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_EVERY_IPV6 = "::"
 _SEND_BYTES = 65536
 _ACCEPT_PAUSE = 0.2  # seconds to wait after the process ran out of file descriptors
 # TCP detects within six minutes that a silent node is gone: four probes, 15 s apart, after 300 s.
@@ -67,20 +70,25 @@ class Server:
         self._strangers = Handshakes(limits.handshakes, metrics.connecting.set)
         self._serving: set[asyncio.Task[None]] = set()
 
-    async def run(self, listener: socket.socket) -> None:
+    async def run(self, *listeners: socket.socket) -> None:
         """Accept connections until cancelled; then end all of them.
 
         Args:
-            listener: a listening socket in non-blocking mode.
+            listeners: listening sockets in non-blocking mode.
         """
         try:
-            while True:
-                await self._accept(listener)
+            async with asyncio.TaskGroup() as accepting:
+                for listener in listeners:
+                    accepting.create_task(self._accept_all(listener))
         finally:
             for task in self._serving:
                 task.cancel()
             if self._serving:
                 await asyncio.wait(self._serving, timeout=self._limits.stop_seconds)
+
+    async def _accept_all(self, listener: socket.socket) -> None:
+        while True:
+            await self._accept(listener)
 
     async def _accept(self, listener: socket.socket) -> None:
         try:
@@ -140,20 +148,54 @@ class Server:
         return await self.reception.serve(frames, peer, greeted)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, alone: bool = False) -> socket.socket:
     """Make a listening socket in non-blocking mode.
 
     Args:
-        host: address to listen on, IPv4 or IPv6.
+        host: address to listen on, IPv4 or IPv6, or a name. "::" listens on all addresses, IPv4 too
+            where the system can do that.
         port: TCP port; 0 lets the kernel choose one.
+        alone: whether "::" leaves IPv4 to another socket.
 
     Raises:
         OSError: the port is taken or the address is not of this computer.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # Only the resolver gives the number of the network card that a zone names ("fe80::1%eth0").
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    both = host == _EVERY_IPV6 and not alone and socket.has_dualstack_ipv6()
+    listener = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
     listener.setblocking(False)
     return listener
+
+
+def listen_all(places: Sequence[tuple[str, int]]) -> list[socket.socket]:
+    """Make a listening socket for each place, or none if one of them fails.
+
+    Args:
+        places: address and port of each; see `listen`. If an IPv4 address has the same port as
+            "::", that serves IPv6 alone.
+
+    Raises:
+        OSError: as `listen`.
+    """
+    ipv4 = {port for host, port in places if ":" not in host and port}
+    with contextlib.ExitStack() as opened:
+        made = [
+            opened.enter_context(listen(host, port, alone=port in ipv4)) for host, port in places
+        ]
+        opened.pop_all()
+    return made
+
+
+def place_of(listener: socket.socket) -> str:
+    """Return the address of a listening socket as HOST:PORT, an IPv6 host in brackets.
+
+    Args:
+        listener: the socket.
+    """
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _set_up(accepted: socket.socket) -> None:
