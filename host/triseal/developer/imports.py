@@ -130,7 +130,16 @@ def _imports(tree: ast.Module, path: str) -> Iterator[_Import]:
         else:
             function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             inner = certain and isinstance(node, ast.ClassDef)
-            todo += [(one, inner, late or function) for one in ast.iter_child_nodes(node)]
+            todo += [(one, inner, late or function) for one in _reached(node)]
+
+
+def _reached(node: ast.AST) -> Iterator[ast.AST]:
+    """Return the parts of a statement, without a block that only a checker of types reads."""
+    if isinstance(node, ast.If):
+        name = getattr(node.test, "attr", getattr(node.test, "id", ""))
+        if name == "TYPE_CHECKING" or (isinstance(node.test, ast.Constant) and not node.test.value):
+            return iter(node.orelse)
+    return ast.iter_child_nodes(node)
 
 
 def _from(node: ast.ImportFrom, package: tuple[str, ...], *, certain: bool, late: bool) -> _Import:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from boards import micropython
 from boards.code import romfs, sources
 from boards.errors import BadFolder, SpecialFile
 from sealcore import limits
 from tests.worlds import seals
 from triseal import metadata
 from triseal.cli.main import main
-from triseal.developer import executable, review
+from triseal.developer import executable, modules, review
 from triseal.errors import BadExecutable, BadMetadata, NoMain, UnknownModule
 
 GOOD = seals.SOURCE
@@ -280,6 +281,34 @@ def test_modules_of_micropython_and_of_the_folder_are_taken() -> None:
     text += "import asyncio.stream\nimport util\nimport kit\nimport kit.deep.er\n"
     files = {"main.py": text + MAIN, "util.py": "", "kit/deep/er.py": "from ..other import X\n"}
     assert reviewed(files | {"kit/other.py": "X = 1\n"}) == []
+
+
+def test_what_only_a_checker_of_types_imports_is_no_import() -> None:
+    text = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n"
+    text += "if 0:\n    import abc\nelse:\n    import json\n"
+    assert reviewed({"app.py": text + MAIN}) == []
+
+
+MODULES = """
+for name in %r:
+    try:
+        __import__(name)
+    except ImportError:
+        print("missing:", name)
+help("modules")
+"""
+
+
+def test_a_micropython_has_what_every_board_has_and_nothing_unknown(tmp_path: Path) -> None:
+    script = tmp_path / "modules.py"
+    agent = {"nlsm", "sealcore"}  # they come with the node
+    script.write_text(MODULES % sorted(modules.EVERYWHERE - agent - {"__main__"}))
+    done = micropython.run([str(script)])
+    words = done.stdout.partition("Plus any modules")[0].split()
+    assert (done.returncode, "asyncio/core" in words) == (0, True)
+    assert "missing:" not in words, done.stdout
+    listed = {word.partition("/")[0] for word in words}
+    assert listed <= modules.EVERYWHERE | modules.SOMEWHERE
 
 
 WARNED: dict[str, tuple[str, str]] = {
