@@ -16,6 +16,7 @@ from triseal import certificate, database, evidence, files, package, pem, reques
 from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.developer import sign as signing
+from triseal.developer import signed
 from triseal.developer.home import Developer
 from triseal.errors import DamagedStore, NoContradiction, OtherSigner, ShorterValidity, StoreEnded
 from triseal.keysource import NewKey
@@ -218,6 +219,22 @@ def test_only_its_own_developer_renews_a_package_and_only_as_it_was() -> None:
         renewed(made, FIRST)
 
 
+def test_a_developer_learns_which_newest_versions_end_soon(tmp_path: Path) -> None:
+    for version, validity in (("1.9", FIRST), ("1.10", LONGER), ("2", FIRST)):
+        service = "blink" if version < "2" else "a-b"
+        made = seals.package(ADA, service=service, version=version, validity=validity)
+        signed.remember(tmp_path, made)
+    (tmp_path / signed.FOLDER / "3.0-old").write_bytes(b"ab" * 32)  # of an older release
+    (tmp_path / signed.FOLDER / "3.x-notes").write_bytes(b"mine")
+    assert signed.ending(tmp_path, FIRST.not_after) == []
+    soon = signed.ending(tmp_path, FIRST.not_after + 1)
+    assert soon == [signed.Ending("a-b", "2", FIRST.not_after)]
+    signed.remember(tmp_path, signing.renew(ADA, made, LONGER))
+    signed.remember(tmp_path, made)  # the longer one counts
+    assert signed.ending(tmp_path, FIRST.not_after + 1) == []
+    assert signed.ending(tmp_path / "none", FOREVER.not_after) == []
+
+
 # A site.
 
 
@@ -276,6 +293,10 @@ def test_the_commands_warn_ahead_and_renew(
     assert "certificate ends" in warned
     assert "`triseal store renew`" in warned
     assert "seal of blink 1 ends" in warned
+    assert main(["dev", "show"]) == 0
+    warned = capsys.readouterr().err
+    assert "your seal of blink 1 ends" in warned
+    assert "`triseal dev renew PACKAGE`" in warned
     assert main(["store", "renew", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["countersigned"] == ["blink 1"]
     assert main(["store", "list"]) == 0
@@ -285,6 +306,7 @@ def test_the_commands_warn_ahead_and_renew(
     assert main(["dev", "renew", "blink-1.triseal", "--out", "again.triseal"]) == 0
     assert main(["store", "submit", "again.triseal"]) == 0
     assert main(["store", "list"]) == 0
+    assert main(["dev", "show"]) == 0
     assert capsys.readouterr().err == ""
     assert package.read(Path("again.triseal")).store_seal == b""
 

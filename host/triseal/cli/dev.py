@@ -10,7 +10,7 @@ import typer
 
 from sealcore import limits, seal
 from triseal import files, metadata, package, request
-from triseal.certificate import CLOCK_SKEW
+from triseal.certificate import CLOCK_SKEW, SOON
 from triseal.cli import options, output
 from triseal.developer import executable, home, review, signed
 from triseal.developer import sign as signing
@@ -109,6 +109,7 @@ def sign(
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
     made = signing.sign(developer, release, found.name, found.content, validity)
     signed.remember(folder, made, again=again)
+    warnings += _ending(folder)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     package.write(target, made)
     facts = {
@@ -121,6 +122,15 @@ def sign(
         "capabilities": described.capabilities,
     }
     _show(facts, found, warnings, as_json=as_json)
+
+
+def _ending(folder: Path) -> list[str]:
+    """Return warnings about seals that end soon."""
+    return [
+        f"your seal of {one.service} {one.version} ends {output.time(one.not_after)}:"
+        " `triseal dev renew PACKAGE` makes it valid for longer"
+        for one in signed.ending(folder, int(time.time()) + SOON)
+    ]
 
 
 def _show(
@@ -193,6 +203,8 @@ def show(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """Show your name and your key's fingerprint."""
     folder = home_dir or home.default()
     output.facts(_facts(home.show(folder), folder), as_json=as_json)
+    if not as_json:
+        output.warn(_ending(folder))
 
 
 def _facts(parsed: request.Request, folder: Path) -> output.Facts:

@@ -2,21 +2,41 @@
 
 Two developer seals of one version with different contents are evidence against their signer
 (triseal.evidence), even if the reason was only a second build. The home therefore remembers them.
+It also remembers when each seal ends, to point it out ahead.
+
+    signed/VERSION-SERVICE    the digest of the content in hex, a blank, the end in Unix seconds;
+                              older releases of Triseal wrote the digest alone
 """
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealcore import seal, sealwriter
 from sealcore.compat import sha256
 from triseal import files, version
-from triseal.errors import AlreadySigned
+from triseal.errors import AlreadySigned, BadVersion
 from triseal.package import Package
 
 FOLDER = "signed"
 
-_SIZE = 64
+_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A developer seal that ends soon.
+
+    Attributes:
+        service, version: what it is for.
+        not_after: its last second, Unix seconds.
+    """
+
+    service: str
+    version: str
+    not_after: int
 
 
 def remember(home: Path, package: Package, *, again: bool = False) -> None:
@@ -33,17 +53,47 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
     said = seal.parse(package.developer_seal, seal.DEVELOPER)
     number = ".".join(map(str, version.parse(str(said.service_version))))
     digest = _content(said, number)
+    data = digest + b" %d" % said.not_after
     # There is a file for each release, and `create` lets only one of two signers succeed. A version
     # never contains "-".
     path = home / FOLDER / f"{number}-{said.service}"
     if again:
-        files.write(path, digest, files.PRIVATE)
+        files.write(path, data, files.PRIVATE)
         return
     try:
-        files.create(path, digest, files.PRIVATE)
+        files.create(path, data, files.PRIVATE)
     except FileExistsError:
-        if files.read(path, _SIZE) != digest:
+        known, end = _read(path)
+        if known != digest:
             raise AlreadySigned(f"{said.service} {number} was sealed with other content") from None
+        if end < said.not_after:
+            files.write(path, data, files.PRIVATE)
+
+
+def ending(home: Path, before: int) -> list[Ending]:
+    """Return the seals that end soon, of the newest version of each service, sorted by service.
+
+    Args:
+        home: the developer's folder.
+        before: a seal that ends earlier is returned; Unix seconds.
+    """
+    newest: dict[str, tuple[tuple[int, ...], Path]] = {}
+    for path in (home / FOLDER).glob("[0-9]*-*"):
+        number, _, service = path.name.partition("-")
+        with contextlib.suppress(BadVersion):  # somebody else's file
+            newest[service] = max(newest.get(service, ((), path)), (version.parse(number), path))
+    found = []
+    for service, (_, path) in sorted(newest.items()):
+        _, end = _read(path)
+        if 0 < end < before:
+            found.append(Ending(service, path.name.partition("-")[0], end))
+    return found
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """Return the digest of the content, and the end; 0 if it is not known."""
+    digest, _, end = files.read(path, _SIZE).partition(b" ")
+    return digest, int(end) if end.isdigit() else 0
 
 
 def _content(said: seal.Seal, number: str) -> bytes:
