@@ -99,7 +99,7 @@ class _Files:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._log = path.with_name(path.name + "-wal")
+        self._beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
         self._was = _identity(path)
 
     def check(self) -> None:
@@ -107,20 +107,22 @@ class _Files:
         if _identity(self.path) != self._was:
             raise DatabaseGone(f"{self.path} was deleted, moved or replaced")
 
-    def check_log(self, known: dict[Any, Any]) -> None:
-        """Check in a writing transaction that the write-ahead log is the one before.
+    def check_beside(self, known: dict[Any, Any]) -> None:
+        """Check in a writing transaction that the write-ahead log and its index are those before.
 
-        SQLite deletes the log only with the last connection, so that it stays while one is open.
+        SQLite deletes them only with the last connection, so that they stay while one is open.
 
         Args:
             known: what is known of this connection; it is changed.
 
         Raises:
-            DatabaseGone: the log was deleted, moved or replaced.
+            DatabaseGone: one of them was deleted, moved or replaced.
         """
-        now = _identity(self._log)
-        if known.setdefault(_FILES, now) != now:
-            raise DatabaseGone(f"{self._log} was deleted, moved or replaced")
+        now = [_identity(path) for path in self._beside]
+        before = known.setdefault(_FILES, now)
+        for path, was, found in zip(self._beside, before, now, strict=True):
+            if found != was:
+                raise DatabaseGone(f"{path} was deleted, moved or replaced")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -204,7 +206,7 @@ def _watch(engine: Engine, opened: _Files) -> None:
     def begin(connection: Connection) -> None:
         opened.check()
         if not connection.get_execution_options().get(_READ_ONLY):
-            opened.check_log(connection.connection.info)
+            opened.check_beside(connection.connection.info)
 
     def connect(*_: object) -> None:
         opened.check()  # SQLite would make an empty file in its place

@@ -200,15 +200,16 @@ def test_another_file_in_its_place_is_not_written(tmp_path: Path, stack: ExitSta
         count(engine)
 
 
-def test_a_deleted_log_is_noticed(tmp_path: Path, stack: ExitStack) -> None:
+@pytest.mark.parametrize("beside", ["x.db-wal", "x.db-shm"])
+def test_a_deleted_log_is_noticed(tmp_path: Path, stack: ExitStack, beside: str) -> None:
     path = tmp_path / "x.db"
     engine = stack.enter_context(opened(path))
     add(engine, 1)
     with opened(path) as other:  # who closes it leaves the log to the other one
         add(other, 2)
     add(engine, 3)
-    (tmp_path / "x.db-wal").unlink()
-    with pytest.raises(DatabaseGone, match=r"x\.db-wal was deleted"):
+    (tmp_path / beside).unlink()
+    with pytest.raises(DatabaseGone, match=f"{beside} was deleted"):
         add(engine, 4)
 
 
