@@ -19,6 +19,8 @@ class TrustBundle:
 
     der          the bundle itself, bytes
     version      int; it only goes up
+    mark         the first 16 bytes of the SHA-256 of the signed part: two bundles of one version
+                 differ in it
     site         the site's name
     issued_at    Unix seconds
     site_keys, store_keys, developers    lists of (name, SubjectPublicKeyInfo), both DER
@@ -30,6 +32,7 @@ class TrustBundle:
         self.der = der
         tbs, self.algorithm, self.signature = split(der)
         self.digest = sha256(tbs)
+        self.mark = self.digest[:16]
         tbs = single(tbs)
         if tbs.text(1, _MAX_LABEL) != "triseal bundle v1":
             raise errors.MalformedDER

@@ -4,8 +4,9 @@
     Message ::= [kind] IMPLICIT SEQUENCE { fields }
 
     kind     from   fields
-    HELLO    node   protocol version, node, nonce, trust bundle version, the node's time or 0,
-                    cause of its last reset, held: (service, serial, state)
+    HELLO    node   protocol version, node, nonce, version and mark of its trust bundle (`bundle`),
+                    the node's time or 0, cause of its last reset,
+                    held: (service, serial, state)
     WELCOME  site   signed time for that nonce, newer trust bundle or nothing
     ASSIGN   site   service, site seal, files: (name, size, SHA-256)
     REMOVE   site   services
@@ -43,7 +44,7 @@ from . import encode, errors
 from .compat import const
 from .der import Reader
 
-PROTOCOL = const(2)
+PROTOCOL = const(3)
 MAX_FRAME = const(8192)
 MAX_CHUNK = const(2048)
 MAX_LIST = const(64)
@@ -94,7 +95,7 @@ _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 #   k  nonce: 16 bytes               s  serial: up to 16     h  SHA-256: 32 bytes
 #   o  bytes, bounded by the frame   [..]  list of up to MAX_LIST records; last in its record
 _FIELDS = (
-    "inkiwc[nse]",
+    "inkikwc[nse]",
     "oo",
     "no[nih]",
     "[n]",

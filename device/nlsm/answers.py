@@ -78,8 +78,8 @@ def hello(node, question) -> bytes:
     """Build a HELLO with the nonce of a clock.Question."""
     held = [(one.name, one.serial or _kept(one), _state(one)) for one in node.services.values()]
     now = node.clock.known()
-    said = messages.PROTOCOL, node.name, question.nonce, node.bundle, now, node.cause, held
-    return messages.write(messages.HELLO, *said)
+    said = messages.PROTOCOL, node.name, question.nonce
+    return messages.write(messages.HELLO, *(said + node.bundle + (now, node.cause, held)))
 
 
 def _kept(one) -> bytes:
@@ -110,7 +110,8 @@ def status(node, nonce: bytes) -> bytes:
     now = node.clock.known()
     for grants, most in ((True, None), (False, None), (False, 32), (False, 0)):
         found = [_facts(one, grants, most) for one in node.services.values()]
-        message = messages.write(messages.STATUS, nonce, node.name, now, node.bundle, free, found)
+        said = nonce, node.name, now, node.bundle[0], free, found
+        message = messages.write(messages.STATUS, *said)
         if len(message) <= messages.MAX_FRAME:
             break
     return message  # type: ignore[possibly-undefined] # the loop has a turn

@@ -13,7 +13,7 @@ def look() -> dict:
     settings    dict from provisioning; for a `newcomer` also its message to the site
     services    names of the installed services
     name        name of the node
-    bundle      version of its trust bundle
+    bundle      (version, mark) of its trust bundle
     floor       Unix seconds; the time is not before this
     grace       seconds for which services may run before the time is known
     cause       cause of the last reset, one word
@@ -23,8 +23,8 @@ def look() -> dict:
     recovery.recover()
     recovery.remove(keystore.INCOMING)
     recovery.remove(recovery.CHECKED)
-    found: dict = {"settings": {}, "name": "unknown", "bundle": 0, "floor": 0, "failure": None}
-    found["grace"] = 0
+    found: dict = {"settings": {}, "name": "unknown", "floor": 0, "grace": 0, "failure": None}
+    found["bundle"] = 0, bytes(16)
     found["cause"] = board.reset_cause()
     found["services"] = sorted(keystore.names(keystore.SERVICES))
     from . import quarantine
@@ -57,7 +57,7 @@ def _read(found: dict) -> None:
     own = trust.load()
     floors.rise(own.signed)
     found["name"] = own.node
-    found["bundle"] = own.version
+    found["bundle"] = own.bundle
     found["floor"] = max(own.signed, floors.read()[floors.TIME])
     if found["settings"].get("grace"):
         from . import grace

@@ -39,7 +39,8 @@ def _welcome(link, signed, newer) -> None:
     if newer:
         _believe(node, newer)
     for one in node.services.values():
-        if one.code:  # HELLO has no room for the reasons
+        # HELLO has no room for the reasons. A report also says that a newer bundle was stored.
+        if newer or one.code:
             link.report(one)
     if link.peer:
         # Start nothing yet: the site's next messages, which follow at once, must be handled first.
@@ -113,7 +114,7 @@ def _believe(node, newer: bytes) -> None:
     keystore.write(keystore.INCOMING + "/bundle.der", newer)
     enrol.accept()
     own = trust.load()
-    node.bundle = own.version
+    node.bundle = own.bundle
     node.clock.rise(own.signed)
     for one in node.services.values():
         if one.state == "running":

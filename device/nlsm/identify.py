@@ -23,7 +23,7 @@ def read(folder: str = keystore.ROOT) -> Trust:
     found.spki = bytes(own.spki)
     _check_key(found.spki, file(folder, "node.key"))
     found.site = kept.site
-    found.version = kept.version
+    found.bundle = kept.version, kept.mark
     found.renew_at = (own.not_before + own.not_after) // 2
     found.signed = max(kept.issued_at, own.not_before)
     # These are copies, so that the files and the modules that read them need not stay in memory.

@@ -34,7 +34,7 @@ def look(found: dict) -> None:
     from . import floors, identify
 
     kept = identify.believed()
-    found["bundle"] = kept.version
+    found["bundle"] = kept.version, kept.mark
     found["floor"] = max(kept.issued_at, floors.read()[floors.TIME])
     raise errors.NotEnrolled("%s waits for its site: %s" % (found["name"], where))
 

@@ -12,7 +12,7 @@ class Trust:
         node       the node's name
         spki       SubjectPublicKeyInfo (DER) of its key
         site       the site's name
-        version    version of the trust bundle
+        bundle     (version, mark) of the trust bundle
         site_keys, store_keys, developers    as in TrustBundle
         renew_at   Unix seconds: the middle of the validity of the node's certificate
         signed     Unix seconds: the latest time that the site has signed in these two
@@ -22,7 +22,7 @@ class Trust:
         node: str  # type: ignore[unreachable]
         spki: bytes
         site: str
-        version: int
+        bundle: tuple
         site_keys: list
         store_keys: list
         developers: list

@@ -7,7 +7,11 @@ from triseal.describe import Facts
 
 # For each kind of message, by rising number: its name, its fields, the fields of its list.
 _KINDS: tuple[tuple[str, str, str], ...] = (
-    ("hello", "protocol node nonce bundle_version time reset_cause held", "service serial state"),
+    (
+        "hello",
+        "protocol node nonce bundle_version bundle_mark time reset_cause held",
+        "service serial state",
+    ),
     ("welcome", "signed_time bundle", ""),
     ("assign", "service site_seal files", "name size sha256"),
     ("remove", "services", ""),

@@ -8,10 +8,11 @@ HASH = bytes(32)
 SAMPLES = (
     (
         messages.HELLO,
-        2,
+        3,
         "kitchen-1",
         NONCE,
         7,
+        NONCE,
         1795363200,
         "power-on",
         [("thermo", NONCE, 2), ("lamp", b"", 0)],

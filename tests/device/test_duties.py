@@ -78,7 +78,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "Node.services['c'].set('stopped')\ntake(messages.WELCOME, b't', b'new')\n"
      "print(Node.bundle, [Node.services[name].state for name in 'abc'])",
      f"time b't' remove {ROOT} make {ROOT} write {ROOT}/bundle.der b'new' accept"
-     " recheck a check 7 ['running', 'installing', 'stopped']"),
+     " recheck a report a running report c stopped report b installing check (7, b'mark')"
+     " ['running', 'installing', 'stopped']"),
     ("WELCOME in the second half of the certificate's life",
      WELCOME + "Own.renew_at = NOW\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",
      "time b't' check send 11 (b'0\\npublic key', b'')"),

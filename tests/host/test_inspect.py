@@ -85,7 +85,7 @@ def test_noise_is_refused(data: bytes) -> None:
 
 
 EXAMPLES: dict[int, tuple[object, ...]] = {
-    messages.HELLO: (2, "n1", b"n" * 16, 3, 0, "power-on", [("blink", b"s" * 16, 2)]),
+    messages.HELLO: (2, "n1", b"n" * 16, 3, b"m" * 16, 0, "power-on", [("blink", b"s" * 16, 2)]),
     messages.WELCOME: (b"time", b""),
     messages.ASSIGN: ("blink", HONEST, [("app.py", 3, b"h" * 32)]),
     messages.REMOVE: (["blink"],),

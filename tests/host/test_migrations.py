@@ -35,6 +35,9 @@ from triseal.store import tables as store
 RECORDED = Path(__file__).with_name("databases")
 ROLES = {"site": site.SCHEMA, "store": store.SCHEMA}
 
+# Tables that a later migration drops.
+DROPPED = {"authorities", "developers"}
+
 Where = str | Path
 MakeDatabase = Callable[[], Where]
 
@@ -154,6 +157,8 @@ def test_a_recorded_database_gets_the_tables_of_today_and_keeps_its_rows(
     bare = stack.enter_context(raw(where))
     with bare.connect() as connection:
         columns = columns_of(connection)
+        for table in DROPPED & columns.keys() if role == "site" else ():
+            del columns[table]
         before = rows(connection, columns)
     assert len(before) > 3
     engine = stack.enter_context(opened(where, schema))

@@ -197,18 +197,24 @@ class Node:
         assert found == kind, (found, values)
         return values
 
-    def hello(self, **held: bytes) -> tuple[Any, ...]:
-        """Say HELLO with these serials; the values of WELCOME, its time checked."""
+    def hello(self, bundle: tuple[int, bytes] = (0, bytes(16)), /, **held: bytes) -> Any:
+        """Say HELLO; the values of WELCOME, its time checked.
+
+        Args:
+            bundle: version and mark of the trust bundle that it says it has.
+            **held: serials by service.
+        """
         self.connect()
         nonce = secrets.token_bytes(16)
         told = [
             (service, serial, messages.STATES.index("running")) for service, serial in held.items()
         ]
-        self.send(messages.HELLO, messages.PROTOCOL, self.name, nonce, 0, 0, "", told)
-        signed, bundle = self.expect(messages.WELCOME)
+        said = messages.PROTOCOL, self.name, nonce, *bundle, 0, "", told
+        self.send(messages.HELLO, *said)
+        signed, newer = self.expect(messages.WELCOME)
         keys = self.world.manager.bundle().site_keys
         self.now = signedtime.read(signed, keys, self.world.manager.name, nonce)
-        return signed, bundle
+        return signed, newer
 
     def serial(self, service: str) -> bytes:
         """Of the seal that it holds."""

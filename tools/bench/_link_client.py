@@ -38,7 +38,8 @@ class Client:
         self.tls = context.wrap_socket(raw)
         told = [(service, serial, 2) for service, serial in self.serials.items()]
         nonce = secrets.token_bytes(16)
-        self.send(messages.write(messages.HELLO, messages.PROTOCOL, node, nonce, 0, 0, "", told))
+        said = messages.PROTOCOL, node, nonce, 0, bytes(16), 0, "", told
+        self.send(messages.write(messages.HELLO, *said))
         kind, _ = messages.parse(self.read())
         if kind != messages.WELCOME:
             raise RuntimeError(f"message {kind} instead of WELCOME")

@@ -14,7 +14,15 @@ from triseal.site.views import overview
 
 app = typer.Typer()
 
-_NODE = ("node", "state", "services", "heard_at", "bundle_version", "last_reset")
+_NODE = (
+    "node",
+    "state",
+    "services",
+    "heard_at",
+    "bundle_version",
+    "other_bundle",
+    "last_reset",
+)
 
 
 @app.command(
@@ -76,13 +84,17 @@ def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     If a node is claimed by two boards, there is a copy of its flash, or its connection breaks
     often. Find the copy, or give the right board a new key with `triseal node provision --replace`.
     The other board is then refused.
+
+    A node with another trust bundle than the site was told to trust others before a backup of the
+    site was restored: run `triseal site restored`.
     """
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        rows = [_node(node) for node in overview.all_nodes(connection)]
+        rows = [_node(node) for node in overview.all_nodes(connection, site.issuer)]
     output.table(rows, _NODE, as_json=as_json, empty="no nodes")
 
 
 def _node(node: overview.NodeFacts) -> output.Facts:
     heard = output.time(node.heard_at)
-    values = (node.name, node.state, node.services, heard, node.bundle_version, node.reset_cause)
+    told = (node.bundle_version, node.other_bundle, node.reset_cause)
+    values = (node.name, node.state, node.services, heard, *told)
     return dict(zip(_NODE, values, strict=True))

@@ -123,7 +123,7 @@ def _history(
             with contextlib.suppress(NodeRetired):  # its reports are still of interest
                 nodes.get(connection, name)
         yield (
-            trust.current(connection),
+            trust.current(connection, site.issuer),
             history.refused(
                 connection, nodes=only_nodes or (), services=only_services or (), since=begin
             ),

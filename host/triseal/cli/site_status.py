@@ -134,19 +134,22 @@ def _read(
             services.get(connection, name)
         places = [
             place
-            for place in placements.places(connection, now)
+            for place in placements.places(connection, site.issuer, now)
             if (not only_nodes or place.node in only_nodes)
             and (not only_services or place.service in only_services)
             and not (failed and place.as_due())
         ]
-        trusted: list[output.Facts] = [vars(row) for row in overview.all_trusted(connection)]
+        bundle = site.bundle()
+        trusted: list[output.Facts] = [vars(row) for row in overview.all_trusted(bundle)]
+        every = ends.all_ends(connection, site.issuer)
         facts: dict[str, object] = {
             "site": site.name,
             "fingerprint": request.fingerprint(site.issuer.spki),
             "lifetime": site.lifetime,
-            "bundle_version": overview.bundle_version(connection),
-            "claimed_by_two_boards": overview.claimed_by_two_boards(connection),
-            "ends_soon": [_end(end) for end in ends.all_ends(connection) if end.is_near(now)],
+            "bundle_version": bundle.version,
+            "claimed_by_two_boards": overview.claimed_by_two_boards(connection, site.issuer),
+            "ends_soon": [_end(end) for end in every if end.is_near(now)],
+            "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
         }
     return facts, trusted, places
 

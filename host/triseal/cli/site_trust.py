@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from triseal import database, files, pem, request
+from triseal import files, pem, request
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import open_site
 from triseal.site import inputs
 from triseal.site.manager import Manager
+from triseal.site.rules.trust import Difference
 from triseal.site.views import overview
 
 app = typer.Typer()
@@ -43,7 +45,7 @@ def trust_store(
     certificate = inputs.certificate(files.read(file, pem.MAX_SIZE))
     request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
-        name, bundle = site.trust_store(certificate)
+        name, bundle = site.trust_store(certificate, _printer(as_json=as_json))
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
 
 
@@ -73,7 +75,7 @@ def trust_developer(
     developer = inputs.developer(files.read(file, pem.MAX_SIZE), name)
     request.check_fingerprint(developer.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
-        bundle = site.trust_developer(developer.name, developer.spki)
+        bundle = site.trust_developer(developer.name, developer.spki, _printer(as_json=as_json))
         _show_trust(site, developer.name, "developer", bundle.version, as_json=as_json)
 
 
@@ -90,9 +92,9 @@ def distrust(
     until when the others can run services of that key."""
     with open_site(home_dir, passphrase_file) as site:
         if kind == "store":
-            bundle = site.distrust_store(name)
+            bundle = site.distrust_store(name, _printer(as_json=as_json))
         elif kind == "developer":
-            bundle = site.distrust_developer(name)
+            bundle = site.distrust_developer(name, _printer(as_json=as_json))
         else:
             raise typer.BadParameter("give store or developer", param_hint="KIND")
         version = bundle.version
@@ -107,9 +109,19 @@ def distrust(
         guarantees.show(guarantee, as_json=False)
 
 
+def _printer(*, as_json: bool) -> Callable[[list[Difference]], None]:
+    """Return a function that prints what the next trust bundle changes, before it is signed."""
+
+    def show(differences: list[Difference]) -> None:
+        for key in differences:
+            change = "trusts" if key.added else "no longer trusts"
+            typer.echo(f"the site {change} the {key.kind} {key.name}, key {key.fingerprint}")
+
+    return (lambda _: None) if as_json else show
+
+
 def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:
-    with database.reading(site.engine) as connection:
-        known = overview.all_trusted(connection)
+    known = overview.all_trusted(site.bundle())
     prints = [key.fingerprint for key in known if (key.kind, key.name) == (kind, name)]
     facts = {"name": name, "fingerprints": prints, "bundle_version": version}
     output.facts(facts, as_json=as_json)

@@ -64,7 +64,7 @@ def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     certificate.load_own(node, certified.der, key)
     key = ec.generate_private_key(ec.SECP256R1())
     certified = authority.certify_slsm(specimen.spki(key), _YEARS)
-    return node, certificate.server_context(certified.der, key, [root])
+    return node, certificate.server_context(certified.der, key, root)
 
 
 def connect() -> tuple[_Party, _Party, int]:

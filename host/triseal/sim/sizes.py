@@ -104,7 +104,8 @@ def reconnect(services: int) -> int:
     serial, state = serial_bytes(site_seal(0).serial), messages.STATES.index("running")
     nonce = bytes(16)
     held = [(SERVICE, serial, state)] * services
-    hello = messages.write(messages.HELLO, messages.PROTOCOL, NODE, nonce, 7, NOW, "power-on", held)
+    said = messages.PROTOCOL, NODE, nonce, 7, nonce, NOW, "power-on", held
+    hello = messages.write(messages.HELLO, *said)
     welcome = messages.write(messages.WELCOME, authority().sign_time(nonce, NOW), b"")
     return handshake.octets() + _sent(messages.frame(hello), messages.frame(welcome))
 

@@ -163,10 +163,10 @@ class OtherDeveloper(Failure):
 
 
 class Incomplete(Failure):
-    """Something is missing in the folder of the site."""
+    """Something is missing in the folder or in the database of the site, or is damaged."""
 
     code = "site-incomplete"
-    advice = "Restore the folder from a backup."
+    advice = "Restore the folder and the database from a backup."
 
 
 class UnknownKey(Failure):

@@ -64,7 +64,7 @@ class Fleet(Manager):
     def nodes(self) -> list[NodeFacts]:
         """Return every node, sorted by name."""
         with database.reading(self.engine) as connection:
-            return overview.all_nodes(connection)
+            return overview.all_nodes(connection, self.issuer)
 
     def services(self) -> list[ServiceFacts]:
         """Return every service, sorted by name."""
@@ -74,7 +74,7 @@ class Fleet(Manager):
     def places(self) -> list[PlaceFacts]:
         """Return every service on every node: its grants, its state, the end of its seals."""
         with database.reading(self.engine) as connection:
-            return placements.places(connection, self._clock())
+            return placements.places(connection, self.issuer, self._clock())
 
     def add_package(self, path: Path, *, hold: bool = False) -> str:
         """Take in a package that a Store has countersigned.

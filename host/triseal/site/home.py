@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
 from triseal import database, files, folder, keyfile, keysource, label, pem
-from triseal.errors import AlreadyExists, NotAKey, NotInitialised
+from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
 from triseal.keysource import NewKey
 from triseal.site.errors import Incomplete
 from triseal.site.records import schema, tables
@@ -106,23 +106,19 @@ def _found(
             connection,
             founding,
             Authority(key, Issuer(certificate, founding.name)),
-            certificate,
             now,
         )
         if founding.database:
             folder.settle(fresh, home)
 
 
-def _fill(
-    connection: Connection, founding: Founding, slca: Authority, certificate: bytes, now: int
-) -> None:
+def _fill(connection: Connection, founding: Founding, slca: Authority, now: int) -> None:
     connection.execute(
         tables.site.insert().values(
             id=1, name=founding.name, lifetime=founding.lifetime, created_at=now
         )
     )
-    connection.execute(tables.authorities.insert().values(certificate=certificate))
-    trust.publish(connection, slca, now)
+    trust.publish(connection, slca, trust.founding_keys(slca.issuer), 1, now)
 
 
 def open_site(home: Path) -> tuple[Engine, Issuer, int]:
@@ -145,10 +141,28 @@ def open_site(home: Path) -> tuple[Engine, Issuer, int]:
             row = connection.execute(select(tables.site)).one_or_none()
             if row is None:
                 raise Incomplete(f"the database of {home} holds no site")
-            return engine, Issuer(trust.signing_certificate(connection), row.name), row.lifetime
+            issuer = Issuer(_certificate(home), row.name)
+            trust.current(connection, issuer)
+            if not 1 <= row.lifetime <= MAX_LIFETIME:
+                raise Incomplete(f"the database has a lifetime of {row.lifetime} s for seals")
+            return engine, issuer, row.lifetime
     except BaseException:
         engine.dispose()
         raise
+
+
+def _certificate(home: Path) -> bytes:
+    """Read the site's CA certificate, DER: whoever can write only to the database can't change it.
+
+    Raises:
+        Incomplete: it is missing or can't be read.
+    """
+    try:
+        return pem.expect(files.read(home / CERTIFICATE, pem.MAX_SIZE), pem.CERTIFICATE)
+    except FileNotFoundError:
+        raise Incomplete(f"{home / CERTIFICATE} is missing") from None
+    except Failure:
+        raise Incomplete(f"{home / CERTIFICATE} is damaged") from None
 
 
 def _open_engine(home: Path) -> Engine:

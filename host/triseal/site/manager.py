@@ -21,11 +21,13 @@ from triseal import database
 from triseal.package import Package
 from triseal.site import clock, home
 from triseal.site.deployment import Deployment
+from triseal.site.errors import Changed
 from triseal.site.records import (
     holdings,
     ledger,
     node_clocks,
     nodes,
+    releases,
     restarts,
     services,
     tables,
@@ -35,17 +37,23 @@ from triseal.site.records.placement import Place
 from triseal.site.rules import grants, guarantee, intake, rollout, trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
+from triseal.site.rules.trust import Difference
 from triseal.site.slca.authority import Authority, Certified
 
 NODE_SECONDS = 365 * 86400
 
 Clock = Callable[[], int]
 Ask = Callable[[], bytes]
+Show = Callable[[list[Difference]], None]
 
 
 def now() -> int:
     """Return this computer's time, Unix seconds."""
     return int(time.time())
+
+
+def _silent(_: list[Difference]) -> None:
+    """Show nothing."""
 
 
 class Manager:
@@ -151,76 +159,97 @@ class Manager:
     def bundle(self) -> TrustBundle:
         """Return the newest trust bundle."""
         with database.reading(self.engine) as connection:
-            return trust.current(connection)
+            return trust.current(connection, self.issuer)
 
-    def trust_store(self, certificate: bytes) -> tuple[str, TrustBundle]:
-        """Trust a Store.
+    def trust_store(self, certificate: bytes, show: Show = _silent) -> tuple[str, TrustBundle]:
+        """Trust a Store, or keep the renewed certificate of one that is trusted.
 
         Args:
             certificate: the Store's CA certificate, DER.
+            show: called with what the new bundle adds and removes, before it is signed.
 
         Returns: the Store's name, and the trust bundle that includes it.
 
         Raises:
-            BadAuthority, NameTaken: as `trust.add_store`.
+            BadAuthority, NameTaken: as `trust.check_authority` and `trust.with_store`.
             TooLarge: the bundle has no room for another key.
+            Changed: somebody else changed the trust at the same time.
             ClockDoubted: the site can't sign now.
         """
-        slca = self.authority
-        with self._changing() as connection:
-            name, fresh = trust.add_store(connection, certificate, self._clock())
-            return name, self._publish(connection, slca, fresh=fresh)
+        name, spki = trust.check_authority(certificate, self._clock())
+        return name, self._change_trust(trust.with_store(name, spki), show, certificate)
 
-    def trust_developer(self, name: str, spki: bytes) -> TrustBundle:
+    def trust_developer(self, name: str, spki: bytes, show: Show = _silent) -> TrustBundle:
         """Trust a developer's key.
 
         Args:
             name: name of the developer, which is the issuer in its seals.
             spki: the public key, DER SubjectPublicKeyInfo.
+            show: as in `trust_store`.
 
         Returns: the trust bundle that includes the key.
 
         Raises:
-            BadName, TooLarge, ClockDoubted: as `trust.add_developer` and `trust_store`.
+            BadName: as `trust.with_developer`.
+            TooLarge, Changed, ClockDoubted: as `trust_store`.
         """
-        slca = self.authority
-        with self._changing() as connection:
-            fresh = trust.add_developer(connection, name, spki)
-            return self._publish(connection, slca, fresh=fresh)
+        return self._change_trust(trust.with_developer(name, spki), show)
 
-    def distrust_store(self, name: str) -> TrustBundle:
-        """Stop trusting a Store.
+    def distrust_store(self, name: str, show: Show = _silent) -> TrustBundle:
+        """Stop trusting a Store. From now on the site seals nothing that it has countersigned.
 
         Args:
             name: name of the Store.
+            show: as in `trust_store`.
 
         Returns: the trust bundle without it.
 
         Raises:
             UnknownKey: the site trusts no such Store.
-            ClockDoubted: the site can't sign now.
+            Changed, ClockDoubted: as `trust_store`.
         """
-        slca = self.authority
-        with self._changing() as connection:
-            trust.remove_store(connection, name)
-            return self._publish(connection, slca, fresh=True)
+        return self._change_trust(trust.without_store(name), show)
 
-    def distrust_developer(self, name: str) -> TrustBundle:
-        """Stop trusting all keys of a developer.
+    def distrust_developer(self, name: str, show: Show = _silent) -> TrustBundle:
+        """Stop trusting all keys of a developer. From now on the site seals none of its services.
 
         Args:
             name: name of the developer.
+            show: as in `trust_store`.
 
         Returns: the trust bundle without them.
 
         Raises:
             UnknownKey: the site trusts no such developer.
-            ClockDoubted: the site can't sign now.
+            Changed, ClockDoubted: as `trust_store`.
         """
+        return self._change_trust(trust.without_developer(name), show)
+
+    def _change_trust(
+        self, change: trust.Changed, show: Show, certificate: bytes = b""
+    ) -> TrustBundle:
+        with database.reading(self.engine) as connection:
+            newest = trust.current(connection, self.issuer)
+            shown = trust.differences(trust.keys_of(newest), change(trust.keys_of(newest)))
+        if not shown:
+            if certificate:  # the Store may have renewed it
+                with self._changing() as connection:
+                    trust.keep_certificate(connection, certificate)
+            return newest
+        show(shown)
         slca = self.authority
         with self._changing() as connection:
-            trust.remove_developer(connection, name)
-            return self._publish(connection, slca, fresh=True)
+            newest = trust.current(connection, self.issuer)
+            before = trust.keys_of(newest)
+            after = change(before)
+            if trust.differences(before, after) != shown:
+                raise Changed("somebody else changed the trust at the same time")
+            moment = self._clock()
+            self._check_may_sign(connection, moment)
+            if certificate:
+                trust.keep_certificate(connection, certificate)
+            version = trust.next_version(connection, newest.version)
+            return trust.publish(connection, slca, after, version, moment)
 
     # --- Nodes ------------------------------------------------------------------------------
 
@@ -428,9 +457,9 @@ class Manager:
             TooLarge: the package could not be sealed where the service is assigned.
         """
         with self._changing() as connection:
-            taken = intake.add(
-                connection, package, self._clock(), other_developer=other_developer, hold=hold
-            )
+            trusted = trust.current(connection, self.issuer)
+            moment, kind = self._clock(), {"other_developer": other_developer, "hold": hold}
+            taken = intake.add(connection, trusted, package, moment, **kind)
             self._check_fits(connection, taken.service)
             return taken
 
@@ -467,7 +496,8 @@ class Manager:
             TooLarge: a node's seal can't hold its grants.
         """
         with self._changing() as connection:
-            places = rollout.forward(connection, service, on, version, self._clock())
+            trusted = trust.current(connection, self.issuer)
+            places = rollout.forward(connection, trusted, service, on, version, self._clock())
             check_fits(connection, self.preparer, places)
         return self._guarantee_of(places)
 
@@ -486,7 +516,8 @@ class Manager:
                 `rollout`.
         """
         with self._changing() as connection:
-            places = rollout.back(connection, service, on, self._clock())
+            trusted = trust.current(connection, self.issuer)
+            places = rollout.back(connection, trusted, service, on, self._clock())
             check_fits(connection, self.preparer, places)
         return self._guarantee_of(places)
 
@@ -559,12 +590,14 @@ class Manager:
 
         Raises:
             UnknownNode, NodeRetired, UnknownService: there is no such node or service.
+            UntrustedSigner: the site does not trust the developer or the Store of its package.
             TooLarge: the node has too many services, or the seal can't hold the grants.
         """
         place = Place(node, service)
         with self._changing() as connection:
             nodes.get(connection, node)
-            services.get(connection, service)
+            newest = services.get(connection, service).package
+            trust.check_package(connection, self.issuer, releases.due(connection, place, newest))
             services.assign(connection, place, self._clock())
             check_fits(connection, self.preparer, [place])
 
@@ -637,26 +670,29 @@ class Manager:
         told: Mapping[str, tuple[bytes, str]],
         bundle_version: int,
         time_told: int = 0,
+        bundle_mark: bytes | None = None,
     ) -> None:
         """Record the observed state of a node: everything that the node has said it holds.
 
-        A service that the node did not name is recorded as gone.
+        A service that the node did not name is recorded as gone. A name that the site never gave to
+        this node is not recorded: nodes must not fill the disk.
 
         Args:
             node: name of the node.
             told: serial of the seal (16 bytes) and state, by service.
             bundle_version: version of the node's trust bundle.
             time_told: the time that the node has, Unix seconds; 0 if it does not know the time.
+            bundle_mark: mark of the node's trust bundle; None if it is not known.
         """
         with database.writing(self.engine) as connection:
             moment = self._clock()
-            nodes.heard(connection, node, moment, bundle_version)
+            nodes.heard(connection, node, moment, (bundle_version, bundle_mark))
             node_clocks.note(connection, node, time_told, moment)
             for place in guarantee.places_of(connection, node=node):
-                if place.service not in told:
+                if place.service in told:
+                    holdings.confirm(connection, place, *told[place.service], moment)
+                else:
                     holdings.gone(connection, place)
-            for service, (serial, became) in told.items():
-                holdings.confirm(connection, Place(node, service), serial, became, moment)
 
     # --- Guarantees -------------------------------------------------------------------------
 
@@ -681,7 +717,8 @@ class Manager:
         return self._guarantee_of([Place(node, service) for node in on])
 
     def guarantee_of_bundle(self, version: int) -> Guarantee:
-        """Compute which nodes have a trust bundle, and until when the others can run services.
+        """Compute which nodes have a trust bundle, and until when the others can run services that
+        it does not trust.
 
         Args:
             version: the version of the bundle, or a later one.
@@ -689,7 +726,7 @@ class Manager:
         with database.reading(self.engine) as connection:
             moment = self._clock()
             step = clock.step_since(connection, moment)
-            return guarantee.of_bundle(connection, version, moment, step)
+            return guarantee.of_bundle(connection, self.preparer, version, moment, step)
 
     # --- Common parts -----------------------------------------------------------------------
 
@@ -722,10 +759,3 @@ class Manager:
         ledger.record_certificate(connection, issued)
         tokens.use(connection, node, issued)
         return issued
-
-    def _publish(self, connection: Connection, slca: Authority, *, fresh: bool) -> TrustBundle:
-        if not fresh:
-            return trust.current(connection)
-        now = self._clock()
-        self._check_may_sign(connection, now)
-        return trust.publish(connection, slca, now)

@@ -33,7 +33,7 @@ class Line:
 class Node(Bare):
     """A node that has not begun to run its services, and tells when it hears the time."""
 
-    bundle = 1
+    bundle = (1, bytes(16))
     cause = "power-on"
     runner = None
     followers = []

@@ -23,14 +23,14 @@ KEY = b"public key"
 class Own:
     """What the node's own files say."""
 
-    node, site, spki, site_keys, version = "kitchen", "home", KEY, "keys", 7
+    node, site, spki, site_keys, bundle = "kitchen", "home", KEY, "keys", (7, b"mark")
     renew_at, signed = NOW + 9, NOW - 50
 
 
 class Node(Bare):
     """A node that knows the time and tells what it is called for."""
 
-    bundle = 1
+    bundle = (1, bytes(16))
     followers = ()
 
     @staticmethod

@@ -103,6 +103,7 @@ def measured(node: Node, bundle_version: int) -> dict[str, int]:
         node.name,
         nonce,
         bundle_version,
+        bytes(16),
         int(time.time()),
         "power-on",
         told,

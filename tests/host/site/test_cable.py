@@ -32,7 +32,7 @@ def test_a_board_speaks_for_the_node_that_was_meant_alone(tmp_path: Path, stack:
     made = world.manager.deployment("hall", "thermo")
     service = ServiceStatus("thermo", "running", "", "", "1.0", NOW + 5000, 0, ())
     serials = {"thermo": ledger.serial_bytes(made.seal.serial)}
-    status = NodeStatus("hall", NOW, 3, 100000, (service,), serials, bytes(16))
+    status = NodeStatus("hall", NOW, 3, bytes(16), 100000, (service,), serials, bytes(16))
     dialogue.note(world.manager, "hall", status)
     more = replace(status, serials={**serials, "invented": bytes(16)})
     dialogue.note(world.manager, "hall", more)
@@ -88,7 +88,7 @@ def test_a_board_that_says_nothing_of_what_it_was_given_is_one_error(
     world = stack.enter_context(World(tmp_path / "site"))
     world.manager.add_service(world.package())
     world.add_node("hall")
-    status = NodeStatus("hall", NOW, 3, 100000, (), {}, bytes(16))
+    status = NodeStatus("hall", NOW, 3, bytes(16), 100000, (), {}, bytes(16))
     for module, name in (
         (dialogue, "check_is"),
         (dialogue, "update_bundle"),

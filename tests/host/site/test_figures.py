@@ -31,7 +31,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def read(world: World) -> Figures:
     with database.reading(world.manager.engine) as connection:
-        return figures.read(connection, world.now)
+        return figures.read(connection, world.manager.issuer, world.now)
 
 
 def hold(world: World, node: str, state: str) -> None:

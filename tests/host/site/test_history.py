@@ -111,7 +111,8 @@ def test_evidence_is_written_once_and_can_be_checked(
         (path,) = out.iterdir()
         assert row["file"] == str(path)
     with database.reading(world.manager.engine) as connection:
-        finding = evidence.check(path.read_bytes(), trust.current(connection))
+        trusted = trust.current(connection, world.manager.issuer)
+        finding = evidence.check(path.read_bytes(), trusted)
     assert "executable_hash" in finding.differences
 
 

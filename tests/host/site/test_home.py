@@ -12,11 +12,10 @@ import pytest
 
 from sealcore import x509
 from tests.worlds.site_world import NOW, PASSPHRASE, World, code_of
-from triseal import database, keyfile, signer
+from triseal import keyfile, signer
 from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
-from triseal.site.rules import trust
 
 P256 = Founding("house", "p256")
 
@@ -36,8 +35,7 @@ def test_a_site_has_a_key_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_its_certificate_is_a_ca_of_its_own_key(tmp_path: Path, stack: ExitStack) -> None:
     world = stack.enter_context(World(tmp_path / "site"))
-    with database.reading(world.manager.engine) as connection:
-        parsed = x509.parse(trust.signing_certificate(connection))
+    parsed = x509.parse(world.manager.issuer.certificate)
     x509.check_issued(parsed, parsed, NOW)
     assert parsed.spki == world.manager.issuer.spki
 

@@ -65,7 +65,7 @@ def due(world: World) -> dict[str, str]:
 
 def facts(world: World) -> dict[str, PlaceFacts]:
     with database.reading(world.manager.engine) as connection:
-        return {one.node: one for one in places(connection, world.now)}
+        return {one.node: one for one in places(connection, world.manager.issuer, world.now)}
 
 
 def add(world: World, version: str) -> None:
@@ -164,7 +164,9 @@ def test_who_gets_what(world: World, sentence: str, steps: tuple[Step, ...], exp
         step(world)
     expected_by_node = dict(zip(NODES, expected.split(), strict=True))
     with database.reading(world.manager.engine) as connection:
-        assert {one.node: one.due for one in places(connection, world.now)} == expected_by_node
+        assert {
+            one.node: one.due for one in places(connection, world.manager.issuer, world.now)
+        } == expected_by_node
     assert due(world) == expected_by_node
 
 
@@ -540,7 +542,11 @@ def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -
     with pytest.raises(NotConfirmed, match=r"^lamp on hall: not installed: MemoryError: of it$"):
         watch.wait(["hall"], 60)
     with database.reading(world.manager.engine) as connection:
-        (found,) = [one for one in places(connection, world.now) if one.service == "lamp"]
+        (found,) = [
+            one
+            for one in places(connection, world.manager.issuer, world.now)
+            if one.service == "lamp"
+        ]
     assert (found.state, found.why) == (None, "MemoryError: of it")
 
 

@@ -43,7 +43,7 @@ def seal(world: World, node: str) -> None:
 
 def shown(world: World) -> dict[str, PlaceFacts]:
     with database.reading(world.manager.engine) as connection:
-        return {one.node: one for one in places(connection, world.now)}
+        return {one.node: one for one in places(connection, world.manager.issuer, world.now)}
 
 
 def last_moment(world: World, node: str) -> int:
@@ -127,7 +127,7 @@ def test_a_deployment_is_watched_until_the_node_runs_it(world: World) -> None:
 
 def figures(world: World) -> Figures:
     with database.reading(world.manager.engine) as connection:
-        return site_figures.read(connection, world.now)
+        return site_figures.read(connection, world.manager.issuer, world.now)
 
 
 def test_metrics_count_what_has_ended_and_forget_who_is_retired(world: World) -> None:

@@ -58,7 +58,8 @@ def image(world: World, node: str = "kitchen", *, replace: bool = False) -> byte
 
 def state_of(world: World, node: str = "kitchen") -> str:
     with database.reading(world.manager.engine) as connection:
-        return next(one.state for one in overview.all_nodes(connection) if one.name == node)
+        every = overview.all_nodes(connection, world.manager.issuer)
+        return next(one.state for one in every if one.name == node)
 
 
 def facts(world: World) -> tuple[object, ...]:

@@ -67,6 +67,7 @@ class NodeStatus:
         node: name of the node.
         time: the node's time, Unix seconds; 0 while it has no trusted time.
         bundle_version: version of its trust bundle; 0 if it has refused the bundle.
+        bundle_mark: mark of its trust bundle, which tells two bundles of one version apart.
         heap_free: free heap, bytes.
         services: all services that it has.
         serials: serial numbers of the seals that it holds, by service.
@@ -76,6 +77,7 @@ class NodeStatus:
     node: str
     time: int
     bundle_version: int
+    bundle_mark: bytes
     heap_free: int
     services: tuple[ServiceStatus, ...]
     serials: dict[str, bytes]
@@ -219,6 +221,7 @@ def _joined(status: tuple[Any, ...], hello: tuple[Any, ...]) -> NodeStatus:
         node=node,
         time=now,
         bundle_version=bundle_version,
+        bundle_mark=hello[4],
         heap_free=heap_free,
         services=tuple(_service(*values) for values in listed),
         serials={name: serial for name, serial, _ in held},

@@ -81,7 +81,7 @@ def note(site: Manager, node: str, status: NodeStatus) -> None:
         for name, serial in status.serials.items()
         if serial and name in states
     }
-    site.heard(node, told, status.bundle_version, status.time)
+    site.heard(node, told, status.bundle_version, status.time, status.bundle_mark)
 
 
 def check_is(site: Manager, board: Board, node: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, Subquery, func, select
 
@@ -117,7 +117,11 @@ def find_seal(connection: Connection, serial: int) -> bytes | None:
 
 
 def newest_expiry(
-    connection: Connection, place: Place, other_than: bytes | None = None, after: bytes = b""
+    connection: Connection,
+    place: Place,
+    other_than: bytes | None = None,
+    after: bytes = b"",
+    only: Collection[bytes] | None = None,
 ) -> tuple[int, int]:
     """Find the newest notAfter of all seals of a place.
 
@@ -126,6 +130,7 @@ def newest_expiry(
         place: the service and its node.
         other_than: digest of a template whose seals don't count.
         after: serial of a seal: seals that were issued before it or in the same second don't count.
+        only: digests of the templates whose seals count; None for all.
 
     Returns: the newest notAfter, Unix seconds, and the longest validity of one of these seals,
         seconds; (0, 0) if there is no such seal.
@@ -137,6 +142,8 @@ def newest_expiry(
     if after:
         begin = select(tables.seals.c.not_before).where(tables.seals.c.serial == after)
         which &= seals.not_before > begin.scalar_subquery()
+    if only is not None:
+        which &= seals.template.in_(only)
     longest = func.max(seals.not_after - seals.not_before)
     row = connection.execute(select(func.max(seals.not_after), longest).where(which)).one()
     return row[0] or 0, row[1] or 0
@@ -235,6 +242,22 @@ def contents(connection: Connection, place: Place) -> list[Seal]:
     which = (table.node == place.node) & (table.service == place.service)
     templates = connection.scalars(select(table.tbs).where(which))
     return [template.from_tbs(tbs).content() for tbs in templates]
+
+
+def templates_by_package(connection: Connection, place: Place) -> dict[bytes, list[bytes]]:
+    """List the digests of a place's templates by the digest of the package that they seal.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+    """
+    table = tables.templates.c
+    which = (table.node == place.node) & (table.service == place.service)
+    found: dict[bytes, list[bytes]] = {}
+    for row in connection.execute(select(table.digest, table.tbs).where(which)):
+        package = template.from_tbs(row.tbs).content().predecessor or b""
+        found.setdefault(package, []).append(bytes(row.digest))
+    return found
 
 
 def content_of(connection: Connection, serial: bytes) -> Seal | None:

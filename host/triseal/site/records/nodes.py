@@ -17,6 +17,8 @@ from triseal.site.errors import (
 )
 from triseal.site.records import tables
 
+Bundle = tuple[int, bytes | None]  # version and mark of a trust bundle
+
 
 def add(connection: Connection, name: str, now: int) -> None:
     """Add a node.
@@ -160,18 +162,18 @@ def retire(connection: Connection, name: str, now: int) -> None:
     )
 
 
-def heard(connection: Connection, name: str, now: int, bundle_version: int | None = None) -> None:
+def heard(connection: Connection, name: str, now: int, bundle: Bundle | None = None) -> None:
     """Note that a node has sent something.
 
     Args:
         connection: a writing transaction.
         name: name of the node.
         now: the time, Unix seconds.
-        bundle_version: version of the trust bundle that the node has, or None if it did not say.
+        bundle: version and mark of the trust bundle that the node has, or None if it did not say.
     """
-    values: dict[str, int] = {"heard_at": now}
-    if bundle_version is not None:
-        values["bundle_version"] = bundle_version
+    values: dict[str, object] = {"heard_at": now}
+    if bundle is not None:
+        values["bundle_version"], values["bundle_mark"] = bundle
     connection.execute(tables.nodes.update().where(tables.nodes.c.name == name).values(values))
 
 

@@ -19,4 +19,4 @@ _OF = (
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_1", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_2", Path(__file__).with_name("migrations"))

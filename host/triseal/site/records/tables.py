@@ -13,7 +13,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    UniqueConstraint,
     select,
 )
 
@@ -30,14 +29,7 @@ site = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
-# There are several while the site changes its key; the one with the highest id signs.
-authorities = Table(
-    "authorities",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("certificate", LargeBinary, nullable=False),
-)
-
+# The CA certificates of Stores, to tell when they end. The trust bundle says which one is trusted.
 stores = Table(
     "stores",
     metadata,
@@ -47,15 +39,7 @@ stores = Table(
     Column("certificate", LargeBinary, nullable=False),
 )
 
-developers = Table(
-    "developers",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("spki", LargeBinary, nullable=False),
-    UniqueConstraint("name", "spki"),
-)
-
+# The newest one that the site's key has signed says whom the site trusts: no other row counts.
 bundles = Table(
     "bundles",
     metadata,
@@ -71,7 +55,10 @@ nodes = Table(
     Column("added_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
     Column("heard_at", BigInteger),  # when the node last sent something
-    Column("bundle_version", Integer),  # of the trust bundle that the node has
+    # Of the trust bundle that the node has, see `bundle.TrustBundle`. NULL in `bundle_mark`: an
+    # older program has recorded the version.
+    Column("bundle_version", Integer),
+    Column("bundle_mark", LargeBinary),
     # The most seconds for which it may run services after a power loss before it knows the time.
     Column("grace", Integer, nullable=False, server_default="0"),
     # Seconds by which its clock was behind the site's, and when that was; see `node_clocks`.

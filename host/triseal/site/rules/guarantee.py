@@ -16,6 +16,7 @@ from sealcore import errors
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.records import holdings, ledger, node_clocks, nodes, reports, tables
 from triseal.site.records.placement import Place
+from triseal.site.rules import trust
 from triseal.site.rules.sealing import Preparer, wanted
 
 
@@ -73,33 +74,47 @@ def of(
     return _summed(connection, found, now, step)
 
 
-def of_bundle(connection: Connection, version: int, now: int, step: int = 0) -> Guarantee:
-    """Compute which nodes have a trust bundle, and until when the others can run their services.
+def of_bundle(
+    connection: Connection, preparer: Preparer, version: int, now: int, step: int = 0
+) -> Guarantee:
+    """Compute until when nodes can run services that the newest trust bundle does not trust.
 
-    The site sends the bundle at the beginning of each connection. So a node without it has no
-    connection, and gets no new seals from then on.
+    A node with the bundle refuses them. The site does not seal them any more, so that they end on
+    every other node too, even on one that is connected but can't store the bundle.
 
     Args:
         connection: any transaction.
+        preparer: makes the templates of seals.
         version: the version of the bundle, or a later one.
         now: the time, Unix seconds.
         step: as for `of`.
     """
     table = tables.nodes.c
-    query = select(table.name, table.bundle_version)
-    have = {row.name: row.bundle_version or 0 for row in connection.execute(query)}
+    ours = trust.marks(connection, preparer.issuer, version)
+    query = select(table.name, table.bundle_version, table.bundle_mark)
+    have = {
+        row.name
+        for row in connection.execute(query.where(table.bundle_version >= version))
+        if row.bundle_version in ours and row.bundle_mark in (None, ours[row.bundle_version])
+    }
     found = (
-        (place.node, (0, 0) if have.get(place.node, 0) >= version else _newest(connection, place))
+        (place.node, (0, 0) if place.node in have else _distrusted(connection, preparer, place))
         for place in places_of(connection)
     )
     return _summed(connection, found, now, step)
 
 
-def _newest(connection: Connection, place: Place) -> tuple[int, int]:
-    """Compute as `_outstanding` when the last seal that a node can hold ends, whatever it says."""
+def _distrusted(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:
+    """Compute as `_outstanding` when the last seal of a package that is not trusted ends."""
     if holdings.serial(connection, place) is None:
         return 0, 0
-    until, lifetime = ledger.newest_expiry(connection, place)
+    until = lifetime = 0
+    for package, templates in ledger.templates_by_package(connection, place).items():
+        try:
+            trust.check_package(connection, preparer.issuer, package)
+        except errors.SealError:
+            ends, lasts = ledger.newest_expiry(connection, place, only=templates)
+            until, lifetime = max(until, ends), max(lifetime, lasts)
     return until, node_clocks.of(connection, place.node).adds(until, lifetime) if until else 0
 
 
@@ -187,10 +202,9 @@ def current(connection: Connection, preparer: Preparer, place: Place) -> bytes |
     Returns: 32 bytes; None if the place gets no seal.
     """
     try:
-        desired = wanted(connection, place)
+        desired = wanted(connection, preparer.issuer, place)
+        return preparer.prepare(connection, desired).template.digest
     except (NodeRetired, NotAssigned, NotEnrolled):
         return None
-    try:
-        return preparer.prepare(connection, desired).template.digest
     except errors.SealError:  # the place gets no seal, so that the node holds one of an older state
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from sealcore import errors, names, seal, upstream
+from sealcore.bundle import TrustBundle
 from sealcore.compat import sha256
 from sealcore.seal import Seal
 from triseal import loadable, metadata, version
@@ -12,11 +13,11 @@ from triseal.errors import BadMetadata
 from triseal.package import Package
 from triseal.site.errors import OtherDeveloper
 from triseal.site.records import releases, services
-from triseal.site.rules import trust
 
 
 def add(
     connection: Connection,
+    trusted: TrustBundle,
     package: Package,
     now: int,
     *,
@@ -25,17 +26,16 @@ def add(
 ) -> Seal:
     """Take in the first package of a service, or a newer one.
 
-    The package is checked as a node would check it (the steps of `sealcore.custody` except 2-4):
-    the Store's seal, and the developer's seal with the key that the site itself trusts.
+    The package is checked as a node would check it (the steps of `sealcore.custody` except 2-4).
 
     Args:
         connection: a writing transaction.
+        trusted: the newest trust bundle.
         package: the package.
         now: the time, Unix seconds.
         other_developer: whether the service may pass to another developer, with its grants.
-        hold: whether no node gets the package until it is rolled out (`rollout`). Otherwise all
-            nodes get it, and a release that was held back before is no longer held. The first
-            package of a service is never held, and the same package again changes nothing.
+        hold: whether no node gets the package until it is rolled out (`rollout`). Otherwise no
+            release is held any more. The first package is never held, the same changes nothing.
 
     Returns: the Store seal.
 
@@ -48,7 +48,7 @@ def add(
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)
     known = services.find(connection, developer.service)
     floor = known.security_version if known else 0
-    store = upstream.verify_package(package.opened(), trust.current(connection), now, floor)
+    store = upstream.verify_package(package.opened(), trusted, now, floor)
     described = metadata.parse(package.metadata)
     if (described.name, described.entry) != (store.service, package.name):
         raise BadMetadata(f"it describes {described.entry} of {described.name}")

@@ -13,23 +13,29 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from sealcore import upstream
+from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersion
 from triseal.site.records import ledger, nodes, releases, reports, services, tables
 from triseal.site.records.holdings import NO_SERIAL
 from triseal.site.records.placement import Place
-from triseal.site.rules import trust
 
 _NAMED = 5  # number of nodes that a refusal names
 
 
 def forward(
-    connection: Connection, service: str, on: Sequence[str] | None, version: str, now: int
+    connection: Connection,
+    trusted: TrustBundle,
+    service: str,
+    on: Sequence[str] | None,
+    version: str,
+    now: int,
 ) -> list[Place]:
     """Move nodes to the newest release of a service.
 
     Args:
         connection: a writing transaction.
+        trusted: the newest trust bundle.
         service: name of the service.
         on: names of nodes that have the service; None for all nodes, also later ones.
         version: the version that the newest release must have; "" for any.
@@ -48,7 +54,7 @@ def forward(
         raise OtherVersion(
             f"the newest version of {service} is {newest.service_version}, not {version}"
         )
-    _check_usable(connection, newest.package, now)
+    _check_usable(connection, trusted, newest.package, now)
     places = _places(connection, service, on)
     if on is None:
         releases.free(connection, service)
@@ -58,11 +64,18 @@ def forward(
     return places
 
 
-def back(connection: Connection, service: str, on: Sequence[str] | None, now: int) -> list[Place]:
+def back(
+    connection: Connection,
+    trusted: TrustBundle,
+    service: str,
+    on: Sequence[str] | None,
+    now: int,
+) -> list[Place]:
     """Move nodes back to the release at which the others are held; either all of them or none.
 
     Args:
         connection: a writing transaction.
+        trusted: the newest trust bundle.
         service: name of the service.
         on: names of nodes that have the service; None for all nodes that were moved on.
         now: the time, Unix seconds.
@@ -78,7 +91,7 @@ def back(connection: Connection, service: str, on: Sequence[str] | None, now: in
     held = releases.held(connection, service)
     if held is None:
         raise NothingHeld(f"all nodes get the newest version of {service}")
-    target = _check_usable(connection, held, now)
+    target = _check_usable(connection, trusted, held, now)
     if on is None:
         moved = [Place(node, service) for node in sorted(releases.moved(connection, service))]
         alive = set(_alive(connection, service))
@@ -125,13 +138,13 @@ def _places(connection: Connection, service: str, on: Sequence[str] | None) -> l
     return places
 
 
-def _check_usable(connection: Connection, package: bytes, now: int) -> Seal:
+def _check_usable(connection: Connection, trusted: TrustBundle, package: bytes, now: int) -> Seal:
     """Return the Store seal of a package, after checking that the site can seal the package now.
 
     Otherwise the moved nodes would be left with nothing.
     """
     opened = services.load(connection, package).opened()
-    return upstream.verify_package(opened, trust.current(connection), now)
+    return upstream.verify_package(opened, trusted, now)
 
 
 def _check_way_back(held: Seal, stuck: Sequence[str]) -> None:

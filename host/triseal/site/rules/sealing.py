@@ -21,7 +21,7 @@ from triseal.certificate import Validity
 from triseal.site.errors import Changed, NodeRetired, NotAssigned, NotEnrolled
 from triseal.site.records import holdings, ledger, nodes, releases, services, tables
 from triseal.site.records.placement import Place
-from triseal.site.rules import grants
+from triseal.site.rules import grants, trust
 from triseal.site.slca.authority import Authority, Issuer, SignedSeal
 from triseal.site.slca.template import SealTemplate
 
@@ -58,23 +58,28 @@ class Prepared:
     usable: Validity
 
 
-def wanted(connection: Connection, place: Place) -> Wanted:
+def wanted(connection: Connection, issuer: Issuer, place: Place) -> Wanted:
     """Return what a place's seal must say now.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
         place: the service and its node.
 
     Raises:
         UnknownNode, NodeRetired, NotEnrolled: the node can't hold any service.
         UnknownService, NotAssigned: the node does not have the service.
+        UntrustedSigner, SealError: the site does not trust the package now, see
+            `trust.check_package`.
     """
     spki = nodes.key_of(connection, place.node)
     newest = services.get(connection, place.service).package
     if not services.is_assigned(connection, place):
         raise NotAssigned(f"{place.service} is not assigned to {place.node}")
+    package = releases.due(connection, place, newest)
+    trust.check_package(connection, issuer, package)
     granted = grants.effective(connection, place.service, place.node)
-    return Wanted(place, spki, releases.due(connection, place, newest), granted)
+    return Wanted(place, spki, package, granted)
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,13 @@ class Preparer:
 
     Args:
         issuer: the public part of the SLCA.
+
+    Attributes:
+        issuer: the same.
     """
 
     def __init__(self, issuer: Issuer) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self._known: OrderedDict[Wanted, Prepared] = OrderedDict()
         self._lock = Lock()
 
@@ -127,7 +135,7 @@ class Preparer:
         package = services.load(connection, wanted.package)
         store = seal.parse(package.store_seal, seal.STORE)
         developer = seal.parse(package.developer_seal, seal.DEVELOPER)
-        prepared = self._issuer.prepare(
+        prepared = self.issuer.prepare(
             wanted.place.node, wanted.spki, store, wanted.package, wanted.grants
         )
         return Prepared(prepared, _common(store, developer))
@@ -141,7 +149,8 @@ def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Plac
     Args:
         connection: any transaction that sees the change.
         preparer: makes the templates of seals.
-        places: assigned places; those on nodes without a key are skipped.
+        places: assigned places; those on nodes without a key are skipped, and those whose package
+            the site does not trust.
 
     Raises:
         TooLarge: a seal can't hold its grants.
@@ -149,8 +158,8 @@ def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Plac
     seen = set()
     for place in places:
         try:
-            desired = wanted(connection, place)
-        except (NodeRetired, NotEnrolled):
+            desired = wanted(connection, preparer.issuer, place)
+        except (NodeRetired, NotEnrolled, errors.SealError):
             continue
         # Only these values decide the size of a seal, and there may be many nodes.
         form = (len(place.node), len(desired.spki), desired.package, desired.grants)
@@ -185,22 +194,26 @@ class Sealer:
             now: the time, Unix seconds.
 
         Raises:
-            UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned: as `wanted`.
+            UnknownNode, NodeRetired, NotEnrolled, UnknownService, NotAssigned, UntrustedSigner: as
+                `wanted`.
             NotYetValid, Expired: an upstream seal of a package is not valid now.
             TooLarge: the grants don't fit into a seal.
             Changed: the site changed meanwhile.
         """
         with database.reading(self._engine) as connection:
-            due = [wanted(connection, place) for place in places]
+            due = self._wanted(connection, places)
             prepared = [self._preparer.prepare(connection, desired) for desired in due]
         signed = [self._sign(template, now) for template in prepared]
         with database.writing(self._engine) as connection:
             tables.lock_shared(connection)
-            if [wanted(connection, place) for place in places] != due:
+            if self._wanted(connection, places) != due:
                 raise Changed("the site changed while the seal was made")
             ledger.record_seals(connection, zip(places, signed, strict=True))
             holdings.expect(connection, places)
         return [Issued(s, desired.package) for s, desired in zip(signed, due, strict=True)]
+
+    def _wanted(self, connection: Connection, places: Sequence[Place]) -> list[Wanted]:
+        return [wanted(connection, self._preparer.issuer, place) for place in places]
 
     def _sign(self, prepared: Prepared, now: int) -> SignedSeal:
         _check_within(prepared.usable, now)

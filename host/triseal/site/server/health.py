@@ -230,7 +230,7 @@ class Health:
 
     def _read(self, now: int) -> Figures:
         with database.reading(self._parts.engine) as connection:
-            return figures.read(connection, now)
+            return figures.read(connection, self._parts.issuer, now)
 
     async def _of_database(self) -> list[Problem]:
         try:

@@ -96,6 +96,7 @@ class Issuer:
         site: name of the site.
 
     Attributes:
+        certificate: the CA certificate, DER.
         name: subject of the CA certificate, DER.
         spki: public key of the site, DER SubjectPublicKeyInfo.
         algorithm: algorithm of its signatures, DER AlgorithmIdentifier.
@@ -106,6 +107,7 @@ class Issuer:
     def __init__(self, ca_certificate: bytes, site: str) -> None:
         parsed = x509.parse(ca_certificate)
         self.validity = Validity(parsed.not_before, parsed.not_after)
+        self.certificate = ca_certificate
         self.name = bytes(parsed.subject)
         self.spki = bytes(parsed.spki)
         self.algorithm = bytes(parsed.algorithm)

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, func, select, union
 
 from sealcore import identity, seal, x509
 from triseal.site.records import tables
+from triseal.site.rules import trust
+from triseal.site.slca.authority import Issuer
 
 DAY = 86400
 
@@ -42,32 +44,27 @@ class End:
         return self.not_after - now < WARN[self.kind]
 
 
-def all_ends(connection: Connection) -> list[End]:
+def all_ends(connection: Connection, issuer: Issuer) -> list[End]:
     """Return all ends, the earliest first. Retired nodes and unused packages don't count.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
     """
-    parts = (_sites, _stores, _nodes, _packages)
-    return sorted((end for part in parts for end in part(connection)), key=lambda e: e.not_after)
+    ends = [End("site", issuer.site, issuer.validity.not_after), *_packages(connection)]
+    for part in (_stores, _nodes):
+        ends += part(connection, issuer)
+    return sorted(ends, key=lambda e: e.not_after)
 
 
-def _sites(connection: Connection) -> Iterator[End]:
-    """The CA certificate that signs now; others end with the keys that they belong to."""
-    name = connection.execute(select(tables.site.c.name)).scalar_one()
-    table = tables.authorities.c
-    newest = select(table.certificate).order_by(table.id.desc()).limit(1)
-    yield End("site", name, x509.parse(connection.execute(newest).scalar_one()).not_after)
+def _stores(connection: Connection, issuer: Issuer) -> Iterator[End]:
+    trusted = {bytes(spki) for _, spki in trust.current(connection, issuer).store_keys}
+    for row in connection.execute(select(tables.stores)):
+        if row.spki in trusted:
+            yield End("store", row.name, x509.parse(row.certificate).not_after)
 
 
-def _stores(connection: Connection) -> Iterator[End]:
-    table = tables.stores.c
-    for row in connection.execute(select(table.name, table.certificate)):
-        yield End("store", row.name, x509.parse(row.certificate).not_after)
-
-
-def _nodes(connection: Connection) -> Iterator[End]:
-    site = connection.execute(select(tables.site.c.name)).scalar_one()
+def _nodes(connection: Connection, issuer: Issuer) -> Iterator[End]:
     table = tables.certificates.c
     query = select(table.uri, func.max(table.not_after).label("until")).group_by(table.uri)
     until = {row.uri: row.until for row in connection.execute(query)}
@@ -75,7 +72,7 @@ def _nodes(connection: Connection) -> Iterator[End]:
     enrolled = nodes.spki.is_not(None) & nodes.retired_at.is_(None)
     for name in connection.scalars(select(nodes.name).where(enrolled)):
         # Without one, its certificate ended so long ago that it was pruned.
-        yield End("node", name, until.get(identity.node(site, name), 0))
+        yield End("node", name, until.get(identity.node(issuer.site, name), 0))
 
 
 def _packages(connection: Connection) -> Iterator[End]:

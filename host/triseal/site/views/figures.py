@@ -11,6 +11,8 @@ from sqlalchemy import Connection, func, select
 from sealcore import messages
 from triseal.site.records import clocks, holdings, tables, twins
 from triseal.site.records.placement import Place
+from triseal.site.rules import trust
+from triseal.site.slca.authority import Issuer
 from triseal.site.views import ends
 
 NONE = "none"
@@ -54,19 +56,20 @@ class Figures:
     doubted: int = 0
 
 
-def read(connection: Connection, now: int) -> Figures:
+def read(connection: Connection, issuer: Issuer, now: int) -> Figures:
     """Read the figures.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
         now: the time, Unix seconds.
     """
     until, states = _places(connection, now)
     left = [end - now for end in until.values() if end >= now]
     nodes = connection.execute(select(tables.nodes).where(tables.nodes.c.retired_at.is_(None)))
     present = nodes.all()
-    newest = connection.execute(select(func.max(tables.bundles.c.version))).scalar_one()
-    every = ends.all_ends(connection)
+    newest = trust.current(connection, issuer).version
+    every = ends.all_ends(connection, issuer)
     claimed = {node for node, seen in twins.seen(connection).items() if now - seen <= twins.SECONDS}
     doubted = select(func.count()).where(clocks.clocks.c.doubted)
     return Figures(

@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from sealcore import names
+from sealcore.bundle import TrustBundle
 from triseal import request
 from triseal.site.records import tables, twins
 from triseal.site.rules import trust
+from triseal.site.slca.authority import Issuer
 from triseal.site.views import placements
 
 TWO_BOARDS = "claimed by two boards"
@@ -26,6 +29,8 @@ class NodeFacts:
         services: names of the assigned services.
         heard_at: when the node last sent something.
         bundle_version: version of the trust bundle that the node has.
+        other_bundle: whether this bundle is none of those in the site's database, as after the
+            restore of a backup.
         reset_cause: reason for the last reset that the node has reported, a word such as "power-on"
             or "watchdog".
     """
@@ -35,6 +40,7 @@ class NodeFacts:
     services: tuple[str, ...]
     heard_at: int | None
     bundle_version: int | None
+    other_bundle: bool = False
     reset_cause: str | None = None
 
 
@@ -74,12 +80,14 @@ class Trusted:
     fingerprint: str
 
 
-def all_nodes(connection: Connection) -> list[NodeFacts]:
+def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
     """Return every node, sorted by name.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
     """
+    other = trust.nodes_with_others(connection, issuer)
     assigned = _grouped(connection, by_node=True)
     unused = select(tables.tokens.c.node).where(tables.tokens.c.certificate.is_(None))
     awaited = set(connection.scalars(unused))
@@ -92,21 +100,33 @@ def all_nodes(connection: Connection) -> list[NodeFacts]:
             tuple(assigned.get(row.name, ())),
             row.heard_at,
             row.bundle_version,
+            row.name in other,
             row.reset_cause,
         )
         for row in rows
     ]
 
 
-def claimed_by_two_boards(connection: Connection) -> list[str]:
+def claimed_by_two_boards(connection: Connection, issuer: Issuer) -> list[str]:
     """Return the names of the nodes whose state is TWO_BOARDS, sorted.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
     """
     if not twins.seen(connection):  # spares the list of all nodes
         return []
-    return [node.name for node in all_nodes(connection) if node.state == TWO_BOARDS]
+    return [node.name for node in all_nodes(connection, issuer) if node.state == TWO_BOARDS]
+
+
+def with_another_bundle(connection: Connection, issuer: Issuer) -> list[str]:
+    """Return the names of the nodes that have a trust bundle which is not in the database, sorted.
+
+    Args:
+        connection: any transaction.
+        issuer: the public part of the SLCA.
+    """
+    return sorted(trust.nodes_with_others(connection, issuer))
 
 
 def all_services(connection: Connection) -> list[ServiceFacts]:
@@ -132,26 +152,18 @@ def all_services(connection: Connection) -> list[ServiceFacts]:
     ]
 
 
-def all_trusted(connection: Connection) -> list[Trusted]:
+def all_trusted(trusted: TrustBundle) -> list[Trusted]:
     """Return every Store, then every developer.
 
     Args:
-        connection: any transaction.
+        trusted: the newest trust bundle.
     """
+    lists = ("store", trusted.store_keys), ("developer", trusted.developers)
     return [
-        Trusted(kind, row.name, request.fingerprint(row.spki))
-        for kind, table in (("store", tables.stores), ("developer", tables.developers))
-        for row in connection.execute(select(table.c.name, table.c.spki).order_by(table.c.id))
+        Trusted(kind, names.common_name(name), request.fingerprint(bytes(spki)))
+        for kind, entries in lists
+        for name, spki in entries
     ]
-
-
-def bundle_version(connection: Connection) -> int:
-    """Return the version of the newest trust bundle.
-
-    Args:
-        connection: any transaction.
-    """
-    return int(trust.current(connection).version)
 
 
 def _state(row: Row[Any], awaited: set[str], claimed: int | None) -> str:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from sealcore.errors import SealError
 from triseal.site.home import MAX_LIFETIME
-from triseal.site.records import holdings, ledger, node_clocks, reports, services, tables
+from triseal.site.records import (
+    holdings,
+    ledger,
+    node_clocks,
+    reports,
+    services,
+    tables,
+)
 from triseal.site.records.node_clocks import Lag
 from triseal.site.records.placement import Place
 from triseal.site.records.reports import Report
-from triseal.site.rules import grants, guarantee
+from triseal.site.rules import grants, guarantee, trust
+from triseal.site.slca.authority import Issuer
 
 ENDED = "ended"
 
@@ -33,8 +42,9 @@ class PlaceFacts:
             was sent. ENDED once the last seal that the node can have is no longer valid: then the
             service does not run, whatever the node said before.
         heard_at: when the node reported this state, Unix seconds; None before it reported one.
-        why: code and detail of an error that the node reported, if that is its newest report, or of
-            its refusal of the desired state.
+        why: code and detail of the reason why the site does not seal the service any more, or else
+            of an error that the node reported, if that is its newest report, or of the node's
+            refusal of the desired state.
         not_after: end of the newest seal, Unix seconds; None if there was none.
         restarts: how often the node has restarted the service since the node booted.
     """
@@ -81,11 +91,12 @@ class _Records:
     granted: Callable[[str, str], tuple[str, ...]]
 
 
-def places(connection: Connection, now: int) -> list[PlaceFacts]:
+def places(connection: Connection, issuer: Issuer, now: int) -> list[PlaceFacts]:
     """Return every service on every node that is assigned or may still run, sorted by node.
 
     Args:
         connection: any transaction.
+        issuer: the public part of the SLCA.
         now: the time, Unix seconds.
     """
     known = _read(connection)
@@ -94,11 +105,15 @@ def places(connection: Connection, now: int) -> list[PlaceFacts]:
             select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_not(None))
         )
     )
-    return [
+    unsealed = _unsealed(connection, issuer)
+    found = [
         _place(connection, known, place, now)
         for place in guarantee.places_of(connection)
         if place.node not in retired or not _has_ended(connection, known, place, now)
     ]
+    if not unsealed:
+        return found
+    return [replace(one, why=unsealed.get(Place(one.node, one.service), one.why)) for one in found]
 
 
 def _read(connection: Connection) -> _Records:
@@ -205,3 +220,28 @@ def _due(connection: Connection) -> dict[Place, str]:
         place = Place(node, service)
         due[place] = instead.get(place) or instead.get(others(service)) or newest
     return due
+
+
+def _unsealed(connection: Connection, issuer: Issuer) -> dict[Place, str]:
+    """Return the assigned places whose package the site does not trust, with the reason."""
+    table = tables.services.c
+    rows = connection.execute(select(table.name, table.package))
+    newest = {row.name: bytes(row.package) for row in rows}
+    reasons = {}
+    held_back = connection.execute(select(tables.releases)).all()
+    instead = {Place(row.node, row.service): bytes(row.package) for row in held_back}
+    for package in {*newest.values(), *instead.values()}:
+        try:
+            trust.check_package(connection, issuer, package)
+        except SealError as refusal:
+            reasons[package] = f"{refusal.code}: {refusal}"
+    if not reasons:
+        return {}
+    query = select(tables.assignments.c.node, tables.assignments.c.service)
+    found = {}
+    for row in connection.execute(query):
+        place = Place(row.node, row.service)
+        package = instead.get(place) or instead.get(others(row.service)) or newest[row.service]
+        if package in reasons:
+            found[place] = reasons[package]
+    return found

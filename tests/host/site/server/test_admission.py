@@ -29,7 +29,7 @@ from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NODE = "kitchen"
-HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, 0, "", [])
+HELLO = messages.write(messages.HELLO, messages.PROTOCOL, NODE, bytes(16), 1, bytes(16), 0, "", [])
 
 
 class Moment:

@@ -99,7 +99,7 @@ class Board:
         return self.key.sign(proof.tbs(self.name, nonce), ec.ECDSA(hashes.SHA256()))
 
     def hello(self, *held: tuple[str, bytes, int]) -> None:
-        self.say(messages.HELLO, messages.PROTOCOL, self.name, NONCE, 0, 0, "", list(held))
+        self.say(messages.HELLO, messages.PROTOCOL, self.name, NONCE, 0, NONCE, 0, "", list(held))
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +159,12 @@ AFTER: list[tuple[str, bytes, str]] = [
     ),
     (
         "another node's HELLO",
-        messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", []),
+        messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, NONCE, 0, "", []),
         "wrong-node",
     ),
     (
         "another protocol",
-        messages.write(messages.HELLO, 9, "shed", NONCE, 0, 0, "", []),
+        messages.write(messages.HELLO, 9, "shed", NONCE, 0, NONCE, 0, "", []),
         "bad-message",
     ),
     (
@@ -212,7 +212,7 @@ def test_a_line_that_can_not_be_read_costs_that_line(plug: Plug, said: bytes) ->
 
 
 # What a service may print: it knows no mark, but all else.
-HELLO = messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, 0, "", [])
+HELLO = messages.write(messages.HELLO, messages.PROTOCOL, "hall", NONCE, 0, NONCE, 0, "", [])
 GONE = messages.write(messages.STATUS, NONCE, "shed", 0, 1, 0, [])
 PRINTED: tuple[tuple[str, bytes], ...] = (
     ("degrees", b"~ 20 degrees"),

@@ -28,7 +28,6 @@ from tests.worlds.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
 from triseal.site.records import node_clocks, reports, tables
 from triseal.site.records.ledger import find_seal
-from triseal.site.rules import trust
 from triseal.site.rules.guarantee import Guarantee, of, places_of
 from triseal.site.server.jsonlog import JsonLines
 from triseal.site.server.signing.desired_state import DesiredState, Plan
@@ -99,7 +98,8 @@ def test_a_node_says_why_it_was_reset_and_what_time_it_has(world: LinkWorld, kit
     kitchen.send(messages.HELLO, protocol, "kitchen", bytes(16), 0, late, "watchdog", [])
     kitchen.expect(messages.WELCOME)
     with database.reading(world.manager.engine) as connection:
-        (one,) = [row for row in overview.all_nodes(connection) if row.name == "kitchen"]
+        every = overview.all_nodes(connection, world.manager.issuer)
+        (one,) = [row for row in every if row.name == "kitchen"]
         assert one.reset_cause == "watchdog"
         assert 56 <= node_clocks.of(connection, "kitchen").behind <= 60 + SECONDS
     for _ in range(2):
@@ -272,7 +272,7 @@ def test_a_batch_of_thirty(tmp_path: Path, stack: ExitStack) -> None:
         while len(renewed) < 30:
             renewed += [one[0] for one in node.expect(messages.RENEWED)[2]]
         assert sorted(renewed) == sorted(services)
-        authority = x509.load_der_x509_certificate(signing_certificate(world))
+        authority = x509.load_der_x509_certificate(world.manager.issuer.certificate)
         for service in services:
             seal = x509.load_der_x509_certificate(node.seals[service])
             seal.verify_directly_issued_by(authority)
@@ -322,11 +322,6 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
 
 def confirm(node: Node, service: str) -> None:
     node.send(messages.REPORT, service, node.serial(service), RUNNING, "", "", 0, [])
-
-
-def signing_certificate(world: LinkWorld) -> bytes:
-    with database.reading(world.manager.engine) as connection:
-        return trust.signing_certificate(connection)
 
 
 def guarantee(world: LinkWorld, service: str) -> Guarantee:

@@ -81,7 +81,8 @@ def test_what_a_node_starts_by_itself_is_counted_and_shown(world: LinkWorld) -> 
 def shown(world: LinkWorld) -> placements.PlaceFacts:
     with database.reading(world.manager.engine) as connection:
         now = int(time.time())
-        (found,) = [one for one in placements.places(connection, now) if one.service == "thermo"]
+        every = placements.places(connection, world.manager.issuer, now)
+        (found,) = [one for one in every if one.service == "thermo"]
         return found
 
 

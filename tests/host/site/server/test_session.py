@@ -97,7 +97,7 @@ class Conversation:
         session = Session(channel, self._peer())
         if greet:
             hello = messages.write(
-                messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, 0, "", []
+                messages.HELLO, messages.PROTOCOL, "kitchen", bytes(16), 1, bytes(16), 0, "", []
             )
             said = [hello, *said]
         for one in said:

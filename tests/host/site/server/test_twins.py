@@ -62,7 +62,8 @@ def test_the_site_says_which_node_has_a_twin(
 
     def state_of(name: str) -> str:
         with database.reading(world.manager.engine) as connection:
-            return {one.name: one.state for one in overview.all_nodes(connection)}[name]
+            every = overview.all_nodes(connection, world.manager.issuer)
+            return {one.name: one.state for one in every}[name]
 
     with serving(world) as server, caplog.at_level(logging.WARNING):
         for _ in range(9):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from sealcore import messages
 from sealcore.errors import SealError
 from triseal.site.records import holdings, nodes, restarts, tables
+from triseal.site.records.nodes import Bundle
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.desired_state import NodePlan, Plan
@@ -19,14 +20,14 @@ Held = dict[str, bytes]  # serials by service
 Says = list[tuple[str, bytes, int]]  # service, serial, index of the state
 
 
-def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, told: Says) -> Answer:
+def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle: Bundle, told: Says) -> Answer:
     """Answer HELLO with everything that the node must know: time, trust bundle, changed services.
 
     Args:
         snapshot: the state of the site.
         node: name of the node, from its certificate.
         nonce: random bytes from the node, 16 bytes.
-        bundle_version: version of the trust bundle that the node has.
+        bundle: version and mark of the trust bundle that the node has.
         told: the services that the node holds: name, serial, index of the state.
 
     Raises:
@@ -34,13 +35,11 @@ def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle_version: int, to
     """
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     newest = snapshot.desired.bundle
-    bundle = newest.der if newest.version > bundle_version else b""
+    newer = newest.der if newest.version > bundle[0] else b""
     time = snapshot.authority.sign_time(nonce, snapshot.now)
-    answer = Answer([messages.frame(messages.write(messages.WELCOME, time, bundle))])
+    answer = Answer([messages.frame(messages.write(messages.WELCOME, time, newer))])
     answer.gave_up = node
-    answer.writes.append(
-        lambda connection: nodes.heard(connection, node, snapshot.now, bundle_version)
-    )
+    answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
     assigned = set(plan.services)
     answer.writes.append(
         lambda connection: _take_down(connection, node, told, assigned, snapshot.now)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from sealcore import renewal
 from triseal import pem
 from triseal.signer import KeySigner, PrivateKey
-from triseal.site.records import ledger, tables
+from triseal.site.records import ledger
 from triseal.site.server.signing.task import Answer, Snapshot
 
 SECONDS = 86400
@@ -54,9 +54,7 @@ class Identity:
         slca, now = snapshot.authority, snapshot.now
         validity = slca.issuer.lasting(now, self._seconds)
         issued = slca.certify_slsm(signer.spki, validity)
-        query = select(tables.authorities.c.certificate)
-        authorities = list(snapshot.connection.scalars(query))
-        context = server_context(issued.der, key, authorities)
+        context = server_context(issued.der, key, slca.issuer.certificate)
 
         def record(connection: Connection) -> None:
             ledger.record_certificate(connection, issued)
@@ -68,15 +66,13 @@ class Identity:
         return Answer(writes=[record])
 
 
-def server_context(
-    der: bytes, key: ec.EllipticCurvePrivateKey, authorities: list[bytes]
-) -> ssl.SSLContext:
+def server_context(der: bytes, key: ec.EllipticCurvePrivateKey, authority: bytes) -> ssl.SSLContext:
     """Make a TLS context for the SLSM.
 
     Args:
         der: its certificate, DER.
         key: the private key of the certificate.
-        authorities: the CA certificates, DER, that the nodes' certificates must be issued by.
+        authority: the CA certificate, DER, that the nodes' certificates must be issued by.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -89,8 +85,7 @@ def server_context(
     # A board without a certificate goes to `token_enrolment`. A certificate that is sent must be
     # valid.
     context.verify_mode = ssl.CERT_OPTIONAL
-    for authority in authorities:
-        context.load_verify_locations(cadata=authority)
+    context.load_verify_locations(cadata=authority)
     load_own(context, der, key)
     return context
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sealcore import errors, messages
 from triseal.errors import Failure
 from triseal.site.records import nodes
+from triseal.site.records.nodes import Bundle
 from triseal.site.server.handlers import ask_time, enrol, fetch, hello, renew, report
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.task import Answer, Snapshot, Task
@@ -79,6 +80,9 @@ class Session:
         self.revision = 0
         self.following = False
         self._bundle = 0  # version of the trust bundle that the node has or will have
+        # The trust bundle that the node got and has not confirmed. It stores the bundle before it
+        # sends anything else, or ends the connection.
+        self._given: Bundle | None = None
         self._channel = channel
         self._peer = peer
 
@@ -113,6 +117,8 @@ class Session:
             self.greeted = True
             self.revision = answer.revision
             self.held.clear()
+        else:
+            self._given = None
         return self._tell(answer)
 
     async def refresh(self) -> dict[str, int]:
@@ -140,11 +146,16 @@ class Session:
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.HELLO:
             return partial(self._hello, values=values)
-        handle = self._handler_of(kind, values)
+        handle, given = self._handler_of(kind, values), self._given
 
         def task(snapshot: Snapshot) -> Answer:
             self._peer.recheck(snapshot)
-            return handle(snapshot)
+            answer = handle(snapshot)
+            if given is not None:
+                answer.writes.append(
+                    lambda connection: nodes.heard(connection, self.node, snapshot.now, given)
+                )
+            return answer
 
         return task
 
@@ -163,7 +174,7 @@ class Session:
         raise errors.BadMessage("a node may not send this message")
 
     def _hello(self, snapshot: Snapshot, values: tuple[Any, ...]) -> Answer:
-        protocol, node, nonce, bundle_version, now, cause, told = values
+        protocol, node, nonce, version, mark, now, cause, told = values
         if protocol != messages.PROTOCOL:
             raise errors.BadMessage(
                 f"the node has protocol version {protocol}, not {messages.PROTOCOL}"
@@ -173,8 +184,10 @@ class Session:
         if "\0" in cause:  # PostgreSQL can't store it
             raise errors.BadMessage("a text contains NUL")
         self._peer.admit(snapshot)
-        self._bundle = max(bundle_version, snapshot.desired.bundle.version)
-        answer = hello.welcome(snapshot, self.node, nonce, bundle_version, told)
+        newest = snapshot.desired.bundle
+        self._bundle = max(version, newest.version)
+        self._given = (newest.version, newest.mark) if newest.version > version else None
+        answer = hello.welcome(snapshot, self.node, nonce, (version, mark), told)
         ask_time.note(snapshot, answer, self.node, now)
         answer.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
         return answer

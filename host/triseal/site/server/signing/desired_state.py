@@ -127,7 +127,7 @@ class DesiredState:
         self._nodes.clear()
         self._contents.clear()
         self.lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
-        self.bundle = trust.current(connection)
+        self.bundle = trust.current(connection, self._preparer.issuer)
         self.revision = newest
         return True
 
