@@ -117,7 +117,7 @@ def nodes_with_others(connection: Connection, issuer: Issuer) -> set[str]:
     known = marks(connection, issuer)
     table = tables.nodes.c
     query = select(table.name, table.bundle_version, table.bundle_mark)
-    told = (table.bundle_version > 0) & table.bundle_mark.is_not(None)
+    told = (table.bundle_version > 0) & table.bundle_mark.is_not(None) & table.retired_at.is_(None)
     rows = connection.execute(query.where(told))
     return {row.name for row in rows if known.get(row.bundle_version) != row.bundle_mark}
 
