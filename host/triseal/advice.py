@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 
+from sealcore import timetext
 from sealcore.errors import SealError
 
 _FILE = "Get the file again from its source"
@@ -104,6 +106,23 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
 }
 
+# Refusals whose detail says more: a sentence and an advice for each. The detail stays.
+_SPECIAL = (
+    (
+        "rollback",
+        re.compile(r"time \d+, had \d+"),
+        "the time is before a time that the node accepted",
+        "Set the clock of this computer; if it is right, the node once got a wrong time: erase it "
+        "and provision it again",
+    ),
+    (
+        "rollback",
+        re.compile("floors are damaged"),
+        "the node can't read the newest time and versions that it accepted",
+        "Erase the board and provision the node again",
+    ),
+)
+_TIMES = re.compile(r"\btime (\d{1,12}), had (\d{1,12})\b")
 _DISK_FULL = ("disk-full", "Make room on the disk and repeat the command")
 _BY_NUMBER: dict[int, tuple[str, str]] = {
     errno.ENOSPC: _DISK_FULL,
@@ -180,7 +199,16 @@ def _refusal(code: str, detail: str) -> tuple[str, str, str]:
     if code not in REFUSALS:  # a newer release on the other side may have codes of its own
         return code, detail or "refused", "Update Triseal"
     sentence, advice = REFUSALS[code]
+    for special, detailed, *words in _SPECIAL:
+        if code == special and detailed.search(detail):
+            sentence, advice = words
+    detail = _TIMES.sub(_as_times, detail)
     return code, f"{sentence} ({detail})" if detail else sentence, advice
+
+
+def _as_times(found: re.Match[str]) -> str:
+    given, had = (str(timetext.iso(int(seconds))) for seconds in found.groups())
+    return f"{given}; it had {had}"
 
 
 def _os_error(error: OSError) -> tuple[str, str, str]:

@@ -45,7 +45,6 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
 _FILES = "triseal_files"
-_DISK_FULL = "53100"  # PostgreSQL's code
 _TABLES_LOCK = 0x7472697365616C  # a number that all processes must share: "triseal"
 _BROKEN_KEYS = "PRAGMA foreign_key_check"
 
@@ -63,7 +62,28 @@ class DatabaseUnusable(Failure):
     """The database can't be opened, read or written."""
 
     code = "database-unusable"
-    advice = "Check the path or URL, its permissions and its disk; restore a backup."
+    advice = "Check the path or URL; if the file is damaged, restore a backup."
+
+
+class DatabaseUnreachable(DatabaseUnusable):
+    """The server of the database does not let this computer in, or does not answer."""
+
+    code = "database-unreachable"
+    advice = "Start the database server, and check its host, port, user and password."
+
+
+class DatabaseLocked(DatabaseUnusable):
+    """Another process has been writing to the database for too long."""
+
+    code = "database-locked"
+    advice = "Wait until the other command ends, or end it, and repeat the command."
+
+
+class DatabaseReadOnly(DatabaseUnusable):
+    """This user can't write to the database."""
+
+    code = "database-read-only"
+    advice = "Check owner and permissions of the database and its folder, and whose home this is."
 
 
 class DatabaseGone(DatabaseUnusable):
@@ -329,7 +349,11 @@ def resolved(where: str) -> str:
     if not name or name == ":memory:" or name.startswith("file:"):
         raise DatabaseUnusable(f"{where!r} names no file that stays")
     path = _absolute(name)
-    return str(path) if ":" not in where else str(url.set(database=str(path)))
+    return (
+        str(path)
+        if ":" not in where
+        else url.set(database=str(path)).render_as_string(hide_password=False)
+    )
 
 
 def _absolute(path: str | Path) -> Path:
@@ -402,7 +426,33 @@ def _understood() -> Iterator[None]:
     except (DatabaseError, sqlite3.DatabaseError) as error:
         cause: Any = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines()
-        full = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        full = full or getattr(cause, "sqlstate", None) == _DISK_FULL
-        kind = DiskFull if full else DatabaseUnusable
-        raise kind(lines[0] if lines else type(cause).__name__) from error
+        raise _kind(cause)(lines[0] if lines else type(cause).__name__) from error
+
+
+# Beginnings of the names of SQLite's result codes, and of PostgreSQL's SQLSTATEs.
+_KINDS: dict[str, type[DatabaseUnusable]] = {
+    "SQLITE_BUSY": DatabaseLocked,
+    "SQLITE_LOCKED": DatabaseLocked,
+    "SQLITE_READONLY": DatabaseReadOnly,
+    "SQLITE_PERM": DatabaseReadOnly,
+    "SQLITE_CANTOPEN": DatabaseReadOnly,
+    "SQLITE_FULL": DiskFull,
+    "08": DatabaseUnreachable,
+    "28": DatabaseUnreachable,
+    "3D000": DatabaseUnreachable,
+    "53100": DiskFull,
+    "53300": DatabaseUnreachable,
+    "55P03": DatabaseLocked,
+    "57P": DatabaseUnreachable,
+    "25006": DatabaseReadOnly,
+    "42501": DatabaseReadOnly,
+}
+
+
+def _kind(cause: object) -> type[DatabaseUnusable]:
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    if name is None:  # a connection that was never made has no SQLSTATE
+        is_server = type(cause).__module__.partition(".")[0] == "psycopg"
+        return DatabaseUnreachable if is_server else DatabaseUnusable
+    found = [kind for begin, kind in _KINDS.items() if str(name).startswith(begin)]
+    return found[0] if found else DatabaseUnusable

@@ -1,6 +1,9 @@
 """Everything that can go wrong with a board: one root, flat leaves, each with a code and advice."""
 
+import re
 from typing import ClassVar
+
+_PLACE = re.compile(r'File "([^"\n]{1,128})", line (\d{1,9})')
 
 
 class BoardError(Exception):
@@ -44,7 +47,10 @@ class PortBusy(BoardError):
     """Another program holds the port."""
 
     code = "port-busy"
-    advice = "Close the other program (a terminal, an IDE, mpremote) and repeat."
+    advice = (
+        "Close the other program (`triseal site serve --serial`, a terminal, an IDE, mpremote) and "
+        "repeat."
+    )
 
 
 class NotASerialPort(BoardError):
@@ -93,7 +99,13 @@ class NotReading(BoardError):
 
 
 class DeviceFailed(BoardError):
-    """Code on the board raised an error; the detail is the last line of its traceback."""
+    """Code on the board raised an error; the detail is the last line of its traceback.
+
+    Attributes:
+        traceback: what the board printed.
+        place: file and line of the code that failed, as "nlsm/install.py:12"; "" if that is code
+            that this computer sent, or not known.
+    """
 
     code = "device-failed"
     advice = "Correct the code that failed; the attribute `traceback` has the board's traceback."
@@ -101,6 +113,11 @@ class DeviceFailed(BoardError):
     def __init__(self, detail: str = "", traceback: str = "") -> None:
         super().__init__(detail)
         self.traceback = traceback
+        places = [found for found in _PLACE.findall(traceback) if found[0] != "<stdin>"]
+        self.place = ":".join(places[-1]) if places else ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self.place})" if self.place else super().__str__()
 
 
 class FileMissing(DeviceFailed):

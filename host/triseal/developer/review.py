@@ -19,6 +19,8 @@ from triseal.metadata import Metadata
 MOST = 20
 
 _ENTRIES = ("main", "app")
+# In a .mpy file the name `main` is its number in MicroPython's table of fixed names.
+_MAIN = b"\x81\x63"
 
 
 def review(files: Mapping[str, bytes], described: Metadata) -> list[str]:
@@ -58,6 +60,6 @@ def _entry(files: Mapping[str, bytes]) -> str:
 def _start(path: str, data: bytes, tree: ast.Module | None) -> list[str]:
     if tree is not None:
         return entry.check(path, tree)
-    if b"main" in data:
+    if b"main" in data or _MAIN in data:
         return []
     return [f"{path} does not contain the name 'main': it must have `async def main(ctx)`"]

@@ -617,6 +617,21 @@ class Manager:
             services.unassign(connection, Place(node, service))
         return self.guarantee(node=node, service=service)
 
+    def package_for(self, node: str, service: str) -> Package:
+        """Return the package of a service that a node gets, also before it is assigned.
+
+        Args:
+            node: name of the node.
+            service: name of the service.
+
+        Raises:
+            UnknownService: there is no such service.
+        """
+        with database.reading(self.engine) as connection:
+            newest = services.get(connection, service).package
+            due = releases.due(connection, Place(node, service), newest)
+            return services.load(connection, due)
+
     def deployment(self, node: str, service: str) -> Deployment:
         """Issue a new seal for an assigned service, and return it with the package that it seals.
 

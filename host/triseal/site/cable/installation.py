@@ -168,7 +168,11 @@ def offer(
 def _deploy(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> tuple[list[Accepted], NodeStatus]:
+    packages = [site.package_for(node, service) for service in services]
     dialogue.check_is(site, board, node)
+    target = board.facts().target
+    for package in packages:
+        loadable.check_fits(package.name, package.executable, target)
     for service in services:
         site.assign(node, service)
     with dialogue.board_refusals():
@@ -183,7 +187,6 @@ def _deploy(
 def _install(site: Manager, board: Board, node: str, service: str, report: Report) -> Accepted:
     report("seal", 0, 0)
     made = site.deployment(node, service)
-    loadable.check_fits(made.package.name, made.package.executable, board.facts().target)
     with dialogue.board_refusals():
         _deliver(board, service, made.files(), report)
         # After the transfer, so that the check has the whole heap.
