@@ -123,7 +123,7 @@ class CertificateNotValid(Failure):
     code = "certificate-not-valid"
     advice = (
         "Correct the clock (NTP). If the clock is right, the site was made while it was wrong: "
-        "make the site again."
+        "wait until the certificate begins, or make the site again."
     )
 
 
