@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from boards import micropython
 from boards.code import romfs, sources
 from boards.errors import BadFolder, SpecialFile
 from sealcore import limits
+from tests.host.project.maps import ROOT
 from tests.worlds import seals
 from triseal import metadata
 from triseal.cli.main import main
@@ -402,6 +404,19 @@ def test_a_misspelt_key_is_refused(key: str) -> None:
 @pytest.mark.parametrize("key", ["sbom", "author", "homepage", "source", "x-pins-of-board", ""])
 def test_other_keys_may_be_added(key: str) -> None:
     metadata.complete(json.dumps({key: []}).encode(), "a", "app.py")
+
+
+# One way in.
+
+OTHER_MEANS = re.compile(r"read_bytes|read_text|rglob|iterdir|os\.walk|\bopen\(|is_dir\(|is_file\(")
+
+
+def test_nothing_else_reads_what_is_signed() -> None:
+    assert OTHER_MEANS.search("folder.rglob('*')")
+    names = ("executable", "review", "entry", "imports", "uses", "sign")
+    paths = [ROOT / "host" / "triseal" / "developer" / f"{name}.py" for name in names]
+    for path in (*paths, ROOT / "tools" / "boards" / "code" / "romfs.py"):
+        assert not OTHER_MEANS.search(path.read_text(encoding="utf-8")), path
 
 
 # The command.
