@@ -20,7 +20,7 @@ class NewKey:
     """What is to become the key of a new home.
 
     Attributes:
-        algorithm: one of signer.ALGORITHMS.
+        algorithm: one of choices.ALGORITHMS.
         passphrase: encrypts the key file, or is the PIN of the token; None leaves the key
             unencrypted, or is for a token that needs no PIN or whose URI says where it is.
         uri: URI of a key on a token, which is generated there unless it exists; "" for a key file.

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from sealcore import eckeys, limits
 from triseal import openssl
+from triseal.choices import ALGORITHMS
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-ALGORITHMS = ("rsa2048", "rsa3072", "rsa4096", "p256")
 
 openssl.install()  # a process that has keys also verifies, and often many signatures
 

@@ -56,8 +56,8 @@ class TokenSigner:
         key: the key, from `keyuri.parse`.
         ask: returns the PIN; called once, and only if the token needs a PIN and the URI names no
             file that holds it.
-        create: the algorithm of a new key pair, one of signer.ALGORITHMS, which is generated on the
-            token if the key does not exist yet; "" for a key that must exist.
+        create: the algorithm of a new key pair, one of choices.ALGORITHMS, which is generated on
+            the token if the key does not exist yet; "" for a key that must exist.
 
     Attributes:
         spki: public key, DER SubjectPublicKeyInfo.

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, event, insert
 
 from bench import Figure
-from triseal import database
+from triseal import choices, database
 from triseal.site.records import pruning, schema, tables
 
 SEALS = 500_000  # that ended long ago
@@ -41,7 +41,7 @@ def measure() -> Iterator[Figure]:
         copied = shutil.copy(path, Path(folder) / "at-once.sqlite")
         engine = database.open_database(path, schema.SCHEMA)
         longest = longest_lock(engine)
-        done = pruning.prune(engine, _NOW, pruning.KEEP_DAYS)
+        done = pruning.prune(engine, _NOW, choices.KEEP_DAYS)
         if done != pruning.Pruned(SEALS, _TEMPLATES - _KEPT, 0):
             raise RuntimeError(f"{done}")
         engine.dispose()

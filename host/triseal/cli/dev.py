@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sealcore import limits, seal
-from triseal import files, metadata, package, request
-from triseal.certificate import CLOCK_SKEW, SOON
+from triseal import files, package
+from triseal.choices import DEFAULT_YEARS, MAX_YEARS
 from triseal.cli import options, output
-from triseal.developer import executable, home, review, signed
-from triseal.developer import sign as signing
+
+if TYPE_CHECKING:
+    from triseal.developer.executable import Executable as Found
+    from triseal.developer.sign import Release
+    from triseal.metadata import Metadata
+    from triseal.request import Request
 
 app = typer.Typer()
 
@@ -50,6 +54,8 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Create your key and your request. A Store registers you with the request."""
+    from triseal.developer import home  # slow to load, and --help needs none of it
+
     folder = home_dir or home.default()
     new = options.new_key(algorithm, key, passphrase_file, _WHO, none=no_passphrase)
     output.facts(_facts(home.init(folder, name, new), folder), as_json=as_json)
@@ -61,9 +67,7 @@ Executable = Annotated[
 ]
 Years = Annotated[
     int,
-    typer.Option(
-        "--years", min=1, max=signing.MAX_YEARS, help="Validity of the seal.", metavar="YEARS"
-    ),
+    typer.Option("--years", min=1, max=MAX_YEARS, help="Validity of the seal.", metavar="YEARS"),
 ]
 
 
@@ -87,7 +91,7 @@ def sign(
         Path | None,
         typer.Option("--metadata", help="JSON about the service.", metavar="FILE", readable=False),
     ] = None,
-    years: Years = signing.DEFAULT_YEARS,
+    years: Years = DEFAULT_YEARS,
     again: Annotated[
         bool,
         typer.Option("--again", help="Sign, even if this version was signed with other content."),
@@ -98,12 +102,14 @@ def sign(
     as_json: options.Json = False,
 ) -> None:
     """Seal an executable and its metadata into a package."""
+    from triseal.certificate import CLOCK_SKEW
+    from triseal.developer import executable, home, signed
+    from triseal.developer import sign as signing
+
     found = executable.read(file)
     text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
     release = signing.Release(name, version, security_version, text)
-    # These raise before a passphrase is asked for.
-    described = metadata.parse(signing.check(release, found.name))
-    warnings = review.review(found.packed, described)
+    described, warnings = _checked(release, found)  # before a passphrase is asked for
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
@@ -124,8 +130,20 @@ def sign(
     _show(facts, found, warnings, as_json=as_json)
 
 
+def _checked(release: Release, found: Found) -> tuple[Metadata, list[str]]:
+    """Check a release. Returns its metadata, and warnings about what was found."""
+    from triseal import metadata
+    from triseal.developer import review, sign
+
+    described = metadata.parse(sign.check(release, found.name))
+    return described, review.review(found.packed, described)
+
+
 def _ending(folder: Path) -> list[str]:
     """Return warnings about seals that end soon."""
+    from triseal.certificate import SOON
+    from triseal.developer import signed
+
     return [
         f"your seal of {one.service} {one.version} ends {output.time(one.not_after)}:"
         " `triseal dev renew PACKAGE` makes it valid for longer"
@@ -133,9 +151,7 @@ def _ending(folder: Path) -> list[str]:
     ]
 
 
-def _show(
-    facts: output.Facts, found: executable.Executable, warnings: list[str], *, as_json: bool
-) -> None:
+def _show(facts: output.Facts, found: Found, warnings: list[str], *, as_json: bool) -> None:
     """Print what was signed, and from which files."""
     packed = [{"path": path, "size": len(data)} for path, data in found.packed.items()]
     if as_json:
@@ -159,7 +175,7 @@ def renew(
         Path,
         typer.Argument(help="A package that you have sealed.", metavar="PACKAGE", readable=False),
     ],
-    years: Years = signing.DEFAULT_YEARS,
+    years: Years = DEFAULT_YEARS,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
@@ -169,6 +185,10 @@ def renew(
 
     A Store takes it in place of the newest version, and a site in place of the one that it has.
     """
+    from triseal.certificate import CLOCK_SKEW
+    from triseal.developer import home, signed
+    from triseal.developer import sign as signing
+
     before = package.read(file)
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
@@ -191,6 +211,8 @@ def renew(
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
 def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
     """Write your self-signed request. It proves that you hold your key."""
+    from triseal.developer import home
+
     pem = home.request_pem(home_dir or home.default())
     if out is None:
         typer.echo(pem.decode(), nl=False)
@@ -201,13 +223,18 @@ def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
 @app.command(epilog=options.examples("dev show", "dev show --json"))
 def show(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """Show your name and your key's fingerprint."""
+    from triseal.developer import home
+
     folder = home_dir or home.default()
     output.facts(_facts(home.show(folder), folder), as_json=as_json)
     if not as_json:
         output.warn(_ending(folder))
 
 
-def _facts(parsed: request.Request, folder: Path) -> output.Facts:
+def _facts(parsed: Request, folder: Path) -> output.Facts:
+    from triseal import request
+    from triseal.developer import home
+
     return {
         "name": parsed.name,
         "fingerprint": request.fingerprint(parsed.spki),

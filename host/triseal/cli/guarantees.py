@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from triseal.cli import output
-from triseal.site.rules.guarantee import Guarantee
+
+if TYPE_CHECKING:
+    from triseal.site.rules.guarantee import Guarantee
 
 
 def show(guarantee: Guarantee, *, as_json: bool) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from boards import interrupts
 from boards.board import Board
@@ -27,6 +25,8 @@ from triseal.cli.site_options import open_site
 from triseal.site.cable import enrolment
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from triseal.site.manager import Manager
 
 EPILOG = options.examples(
@@ -225,6 +225,9 @@ def _lines(ports: Sequence[str]) -> Iterator[dict[str, Report]]:
     if not sys.stderr.isatty():
         yield {port: _Steps(port) for port in ports}
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         yield {port: _Bar(bars, port) for port in ports}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import keyuri, passphrases
+from triseal import passphrases
+from triseal.choices import ALGORITHMS
 from triseal.errors import WrongPassphrase
-from triseal.keysource import NewKey
-from triseal.signer import ALGORITHMS
+
+if TYPE_CHECKING:
+    from triseal.keysource import NewKey
 
 
 def _algorithm(value: str) -> str:
@@ -118,7 +120,7 @@ def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: boo
     """Collect what a new key needs.
 
     Args:
-        algorithm: one of signer.ALGORITHMS.
+        algorithm: one of choices.ALGORITHMS.
         uri: URI of a key on a token, or "".
         file: the file from --passphrase-file, or None.
         what: the key, for the prompt.
@@ -128,6 +130,9 @@ def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: boo
         BadKeyURI: the URI can't be read.
         NoPassphrase, WrongPassphrase: as `new_passphrase`.
     """
+    from triseal import keyuri  # keys are slow to load, and --help needs none
+    from triseal.keysource import NewKey
+
     if not uri:
         return NewKey(algorithm, new_passphrase(file, what, none=none))
     where = keyuri.parse(uri)

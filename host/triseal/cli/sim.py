@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from triseal.cli import options, output
 from triseal.sim import extra
@@ -68,6 +66,9 @@ def _command(function: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[float], None]]:
     """Show a progress bar on stderr if that is a terminal, and remove it at the end."""
+    from rich.console import Console  # slow to load, and --help needs none of it
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=1.0)

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from triseal import request
+from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.cli import options, output
 from triseal.cli.site_options import WHO, open_site
-from triseal.site import home
-from triseal.site.home import Founding
 
 app = typer.Typer()
 
@@ -32,8 +30,8 @@ def init(
         int,
         typer.Option(
             "--lifetime",
-            min=home.MIN_LIFETIME,
-            max=home.MAX_LIFETIME,
+            min=MIN_LIFETIME,
+            max=MAX_LIFETIME,
             help="Lifetime of a site seal: the longest time until a change reaches every node.",
             metavar="SECONDS",
         ),
@@ -52,9 +50,12 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Create a site. It gets a key, a CA certificate and a first trust bundle."""
+    from triseal import request  # slow to load, and --help needs none of it
+    from triseal.site import home
+
     folder = home_dir or home.default()
     new = options.new_key(algorithm, key, passphrase_file, WHO, none=no_passphrase)
-    founding = Founding(name, algorithm, lifetime, database_url, key)
+    founding = home.Founding(name, algorithm, lifetime, database_url, key)
     home.init(folder, founding, new.passphrase, int(time.time()))
     with open_site(folder, passphrase_file) as site:
         facts = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import database, files, request
+from triseal import files
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, open_site
-from triseal.site.views import overview
+
+if TYPE_CHECKING:
+    from triseal.site.views.overview import NodeFacts
 
 app = typer.Typer()
 
@@ -47,7 +49,9 @@ def add_node(
     as_json: options.Json = False,
 ) -> None:
     """Add a node. `triseal node provision` then makes a board this node."""
-    wanted = None if csr is None else files.read(csr, request.MAX_SIZE)
+    from triseal.request import MAX_SIZE  # slow to load, and --help needs none of it
+
+    wanted = None if csr is None else files.read(csr, MAX_SIZE)
     facts: dict[str, object] = {"node": node, "state": "added"}
     with open_site(home_dir, passphrase_file) as site:
         if wanted is None:
@@ -88,12 +92,15 @@ def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     A node with another trust bundle than the site was told to trust others before a backup of the
     site was restored: run `triseal site restored`.
     """
+    from triseal import database
+    from triseal.site.views import overview
+
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         rows = [_node(node) for node in overview.all_nodes(connection, site.issuer)]
     output.table(rows, _NODE, as_json=as_json, empty="no nodes")
 
 
-def _node(node: overview.NodeFacts) -> output.Facts:
+def _node(node: NodeFacts) -> output.Facts:
     heard = output.time(node.heard_at)
     told = (node.bundle_version, node.other_bundle, node.reset_cause)
     values = (node.name, node.state, node.services, heard, *told)

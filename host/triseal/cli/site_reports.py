@@ -8,19 +8,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sealcore.bundle import TrustBundle
-from triseal import database, files
+from triseal import files
 from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
-from triseal.site.errors import NodeRetired
-from triseal.site.records import nodes
-from triseal.site.rules import trust
-from triseal.site.views import history
-from triseal.site.views.history import Evidence, Refusal
+
+if TYPE_CHECKING:
+    from sealcore.bundle import TrustBundle
+    from triseal.site.views.history import Evidence, Refusal
 
 app = typer.Typer()
 
@@ -99,6 +97,8 @@ def evidence(
     A node sends the seals that contradict each other with its refusal. Existing files of other
     evidence stay as they are.
     """
+    from triseal.site.views import history  # slow to load, and --help needs none of it
+
     with _history(home_dir, only_nodes, only_services, since) as (keys, found):
         proofs = history.found(found, keys)
     rows = []
@@ -117,6 +117,12 @@ def _history(
     since: str | None,
 ) -> Iterator[tuple[TrustBundle, list[Refusal]]]:
     """Read the chosen reports, and the keys that the site trusts."""
+    from triseal import database
+    from triseal.site.errors import NodeRetired
+    from triseal.site.records import nodes
+    from triseal.site.rules import trust
+    from triseal.site.views import history
+
     begin = 0 if since is None else _moment(since)
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         for name in only_nodes or ():

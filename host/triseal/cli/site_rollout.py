@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triseal.cli import completion, guarantees, options, waiting
 from triseal.cli.site_options import ServiceName, open_site
-from triseal.site.manager import Manager
-from triseal.site.rules.guarantee import Guarantee
-from triseal.site.views.rollout_status import Watch
+
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
+    from triseal.site.rules.guarantee import Guarantee
+    from triseal.site.views.rollout_status import Watch
 
 app = typer.Typer()
 
@@ -93,6 +95,8 @@ def rollout(
         raise typer.BadParameter("give one of them", param_hint="--node, --share, --all")
     if back and (share is not None or version):
         raise typer.BadParameter("not allowed with --share or --version", param_hint="--back")
+    from triseal.site.views.rollout_status import Watch  # slow to load, and --help needs none of it
+
     on = None if everywhere else node
     with open_site(home_dir) as site:
         if share is not None:

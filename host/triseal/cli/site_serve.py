@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -10,14 +9,11 @@ import typer
 
 from boards import addresses
 from boards.errors import BadAddress
+from triseal.choices import KEEP_DAYS, LEAST_DAYS, TLS_SECONDS
 from triseal.cli import options
 from triseal.cli.node_settings import wrong_address
 from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO
-from triseal.site import home
-from triseal.site.manager import Manager
-from triseal.site.records.pruning import KEEP_DAYS, LEAST_DAYS
 from triseal.site.server.limits import Limits
-from triseal.site.server.listeners.certificate import SECONDS
 
 app = typer.Typer()
 
@@ -86,7 +82,7 @@ def serve(
         ),
     ] = None,
     keep_days: KeepDays = KEEP_DAYS,
-    certificate_seconds: CertificateSeconds = SECONDS,
+    certificate_seconds: CertificateSeconds = TLS_SECONDS,
     log_level: Annotated[
         str,
         typer.Option("--log-level", help=", ".join(_LEVELS), metavar="LEVEL", callback=_level),
@@ -98,7 +94,11 @@ def serve(
 
     Prints one line of JSON with its ports once nodes can connect, and logs to standard error.
     """
-    from triseal.site.server import jsonlog, process  # slow to load, and --help needs none of it
+    import asyncio  # all of these are slow to load, and --help needs none of them
+
+    from triseal.site import home
+    from triseal.site.manager import Manager
+    from triseal.site.server import jsonlog, process
 
     places = _places(listen or [f"127.0.0.1:{DEFAULT_PORT}"])
     jsonlog.set_up(log_level)

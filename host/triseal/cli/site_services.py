@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import database, package
+from triseal import package
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, ServiceName, open_site
-from triseal.site.records import tables
-from triseal.site.records.placement import Place
-from triseal.site.views import overview, placements
-from triseal.site.views.rollout_status import Watch
+
+if TYPE_CHECKING:
+    from triseal.site.views.overview import ServiceFacts
 
 app = typer.Typer()
 
@@ -56,6 +55,9 @@ def add_service(
     as_json: options.Json = False,
 ) -> None:
     """Check a package as a node would, and take it in. All nodes of its service get it."""
+    from triseal import database  # slow to load, and --help needs none of it
+    from triseal.site.views import placements
+
     submitted = package.read(file)
     with open_site(home_dir) as site:
         store = site.add_service(submitted, other_developer=other_developer, hold=hold)
@@ -99,6 +101,11 @@ def deploy(
             node, service, port, passphrase_file, home_dir, as_json=as_json
         )
         return
+    from triseal import database
+    from triseal.site.records.placement import Place
+    from triseal.site.views import placements
+    from triseal.site.views.rollout_status import Watch
+
     with open_site(home_dir, passphrase_file) as site:
         watch = Watch(site, service)
         site.assign(node, service)
@@ -172,13 +179,16 @@ def restart(
 @app.command(epilog=options.examples("site services", "site services --json"))
 def services(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """List the services with their grants."""
+    from triseal import database
+    from triseal.site.views import overview
+
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         rows = [_service(row, as_json=as_json) for row in overview.all_services(connection)]
     columns = ("service", "version", "security_version", "held", "nodes", "grants")
     output.table(rows, columns, as_json=as_json, empty="no services")
 
 
-def _service(service: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
+def _service(service: ServiceFacts, *, as_json: bool) -> output.Facts:
     grants: object = {node or "*": given for node, given in service.grants.items()}
     if not as_json:
         grants = _flat(service.grants)
@@ -193,6 +203,8 @@ def _service(service: overview.ServiceFacts, *, as_json: bool) -> output.Facts:
 
 
 def _flat(grants: dict[str, tuple[str, ...]]) -> Sequence[str]:
+    from triseal.site.records import tables
+
     return [
         grant if node == tables.EVERY_NODE else f"{grant} ({node})"
         for node, given in grants.items()

@@ -7,17 +7,16 @@ import enum
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import database, request
 from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
-from triseal.site import manager
-from triseal.site.errors import NodeRetired
-from triseal.site.records import nodes, services
-from triseal.site.views import ends, overview, placements
+
+if TYPE_CHECKING:
+    from triseal.site.views.ends import End
+    from triseal.site.views.placements import PlaceFacts
 
 app = typer.Typer()
 
@@ -94,7 +93,7 @@ def status(
     columns = _WIDE if width == Width.WIDE else _NARROW
     try:
         while True:
-            now = manager.now()
+            now = int(time.time())
             facts, trusted, places = _read(home_dir, now, *chosen)
             if as_json:
                 shown = [_facts(place) for place in places]
@@ -120,12 +119,17 @@ def status(
 
 def _read(
     home_dir: Path | None, now: int, only_nodes: list[str], only_services: list[str], failed: bool
-) -> tuple[dict[str, object], list[output.Facts], list[placements.PlaceFacts]]:
+) -> tuple[dict[str, object], list[output.Facts], list[PlaceFacts]]:
     """Read facts about the site, the trusted keys, and the chosen places.
 
     Raises:
         UnknownNode, UnknownService: the site has nothing of a given name.
     """
+    from triseal import database, request  # slow to load, and --help needs none of it
+    from triseal.site.errors import NodeRetired
+    from triseal.site.records import nodes, services
+    from triseal.site.views import ends, overview, placements
+
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         for name in only_nodes:
             with contextlib.suppress(NodeRetired):  # its last seals may still be of interest
@@ -154,7 +158,7 @@ def _read(
     return facts, trusted, places
 
 
-def _facts(place: placements.PlaceFacts) -> dict[str, object]:
+def _facts(place: PlaceFacts) -> dict[str, object]:
     return {
         "node": place.node,
         "service": place.service,
@@ -170,7 +174,7 @@ def _facts(place: placements.PlaceFacts) -> dict[str, object]:
     }
 
 
-def _end(end: ends.End) -> str:
+def _end(end: End) -> str:
     return f"{end.kind} {end.name} ({output.time(end.not_after)})"
 
 

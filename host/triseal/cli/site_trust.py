@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import files, pem, request
+from triseal import files, pem
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import open_site
-from triseal.site import inputs
-from triseal.site.manager import Manager
-from triseal.site.rules.trust import Difference
-from triseal.site.views import overview
+
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
+    from triseal.site.rules.trust import Difference
 
 app = typer.Typer()
 
@@ -42,6 +42,9 @@ def trust_store(
     as_json: options.Json = False,
 ) -> None:
     """Trust a Store. Give the fingerprint that its own `triseal store show` prints."""
+    from triseal import request  # slow to load, and --help needs none of it
+    from triseal.site import inputs
+
     certificate = inputs.certificate(files.read(file, pem.MAX_SIZE))
     request.check_fingerprint(inputs.key_of(certificate), fingerprint)
     with open_site(home_dir, passphrase_file) as site:
@@ -72,6 +75,9 @@ def trust_developer(
     as_json: options.Json = False,
 ) -> None:
     """Trust a developer. Give the fingerprint that the developer's `triseal dev show` prints."""
+    from triseal import request
+    from triseal.site import inputs
+
     developer = inputs.developer(files.read(file, pem.MAX_SIZE), name)
     request.check_fingerprint(developer.spki, fingerprint)
     with open_site(home_dir, passphrase_file) as site:
@@ -121,6 +127,8 @@ def _printer(*, as_json: bool) -> Callable[[list[Difference]], None]:
 
 
 def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:
+    from triseal.site.views import overview
+
     known = overview.all_trusted(site.bundle())
     prints = [key.fingerprint for key in known if (key.kind, key.name) == (kind, name)]
     facts = {"name": name, "fingerprints": prints, "bundle_version": version}

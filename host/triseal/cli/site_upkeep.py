@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from triseal import database
+from triseal.choices import KEEP_DAYS, LEAST_DAYS
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
-from triseal.site import clock
-from triseal.site.errors import CertificateNotValid
-from triseal.site.records import pruning
 
 app = typer.Typer()
 
@@ -23,15 +20,17 @@ def prune(
         int,
         typer.Option(
             "--keep-days",
-            min=pruning.LEAST_DAYS,
+            min=LEAST_DAYS,
             help="Keep records that expired less than so many days ago.",
             metavar="DAYS",
         ),
-    ] = pruning.KEEP_DAYS,
+    ] = KEEP_DAYS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Delete records that expired long ago."""
+    from triseal.site.records import pruning  # slow to load, and --help needs none of it
+
     with open_site(home_dir) as site:
         site.check_clock()  # with a wrong clock everything could look expired
         done = pruning.prune(site.engine, int(time.time()), keep_days)
@@ -47,6 +46,10 @@ def site_clock(
     as_json: options.Json = False,
 ) -> None:
     """Show whether the site signs with this computer's time."""
+    from triseal import database
+    from triseal.site import clock
+    from triseal.site.errors import CertificateNotValid
+
     with open_site(home_dir) as site:
         if accept:
             site.accept_clock()

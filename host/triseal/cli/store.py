@@ -6,17 +6,18 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sealcore import names
-from triseal import files, package, pem, request
-from triseal.certificate import CLOCK_SKEW, SOON
+from triseal import files, package, pem
+from triseal.choices import MAX_YEARS
 from triseal.cli import options, output
-from triseal.developer.sign import MAX_YEARS, years
-from triseal.store import authority, records
-from triseal.store import store as stores
+
+if TYPE_CHECKING:
+    from triseal.store import records
+    from triseal.store import store as stores
 
 app = typer.Typer()
 
@@ -62,6 +63,10 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Create a Store: its key and its certificate."""
+    from triseal.certificate import CLOCK_SKEW  # slow to load, and --help needs none of it
+    from triseal.developer.sign import years
+    from triseal.store import store as stores
+
     new = options.new_key(algorithm, key, passphrase_file, _WHO, none=no_passphrase)
     folder = home_dir or stores.default()
     stores.init(folder, name, new, years(int(time.time()) - CLOCK_SKEW, valid_years))
@@ -82,6 +87,9 @@ def renew(
     The key stays the same, so sites need not trust the Store again. Give them the packages with the
     new seals: `triseal store get`, then `triseal site add-service`.
     """
+    from triseal.certificate import CLOCK_SKEW
+    from triseal.developer.sign import years
+
     valid = years(int(time.time()) - CLOCK_SKEW, valid_years)
     with _open(home_dir, database, passphrase_file) as store:
         sealed, ended = store.renew(valid)
@@ -104,6 +112,8 @@ def register_developer(
     as_json: options.Json = False,
 ) -> None:
     """Register a developer. A person must approve it before the Store accepts anything."""
+    from triseal import request
+
     data = files.read(file, request.MAX_SIZE)
     with _open(home_dir, database, None) as store:
         output.facts(_developer(store.register(data)), as_json=as_json)
@@ -162,6 +172,8 @@ def list_(
     as_json: options.Json = False,
 ) -> None:
     """List countersigned services, or registered developers."""
+    from triseal.certificate import SOON
+
     with _open(home_dir, database, None) as store:
         if developers:
             people = [_developer(known) for known in store.developers()]
@@ -230,6 +242,9 @@ def show(
 def _open(
     home_dir: Path | None, database: str | None, passphrase_file: Path | None
 ) -> Iterator[stores.Store]:
+    from triseal.store import authority
+    from triseal.store import store as stores
+
     home = home_dir or stores.default()
     ask = options.passphrase(passphrase_file, _WHO)
     store = stores.Store(home, lambda: authority.unlock(home, ask), database)
@@ -241,6 +256,8 @@ def _open(
 
 def _ending(store: stores.Store) -> list[str]:
     """Return a warning if the Store's certificate ends soon."""
+    from triseal.certificate import SOON
+
     end = store.certificate.not_after
     if end >= time.time() + SOON:
         return []
@@ -264,6 +281,8 @@ def _ends(release: records.Release) -> str:
 
 
 def _about(store: stores.Store) -> output.Facts:
+    from triseal import request
+
     return {
         "name": names.common_name(store.certificate.subject),
         "fingerprint": request.fingerprint(bytes(store.certificate.spki)),

@@ -6,14 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from triseal.site.manager import Manager
-from triseal.site.rules.guarantee import Guarantee
+if TYPE_CHECKING:
+    from triseal.site.manager import Manager
+    from triseal.site.rules.guarantee import Guarantee
 
 DEFAULT_SECONDS = 5.0
 _CHECK_EVERY = 0.2
@@ -74,10 +73,17 @@ def shown(what: str, total: int) -> Iterator[Callable[[int], None]]:
         what: what the nodes have done, such as "confirmed by".
         total: number of nodes.
     """
+    if not sys.stderr.isatty():
+        yield _silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"))
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("nodes", total=total)
         yield lambda done: progress.update(bar, completed=done)
+
+
+def _silent(_: int) -> None:
+    """Report nothing: programs read only the result."""

@@ -13,9 +13,6 @@ from triseal.developer.home import Developer
 from triseal.errors import BadVersion, OtherSigner, ShorterValidity
 from triseal.package import Package
 
-DEFAULT_YEARS = 10
-MAX_YEARS = 100
-
 
 @dataclass(frozen=True)
 class Release:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
 from triseal import database, files, folder, keyfile, keysource, label, pem
+from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
 from triseal.keysource import NewKey
 from triseal.site.errors import Incomplete
@@ -22,8 +23,6 @@ KEY = "site.key"
 CERTIFICATE = "site.crt"
 SETTINGS = "site.json"
 DATABASE = "site.sqlite"
-MIN_LIFETIME = 10  # seconds; shorter seals would expire on their way
-MAX_LIFETIME = 30 * 86400
 
 _MAX_FILE = 32768
 
@@ -34,7 +33,7 @@ class Founding:
 
     Attributes:
         name: name of the site, a label.
-        algorithm: algorithm of its key, one of signer.ALGORITHMS.
+        algorithm: algorithm of its key, one of choices.ALGORITHMS.
         lifetime: lifetime of its seals, seconds (Cert_lifetime in the paper).
         database: path or URL of the database; "" for an SQLite file in the site's folder. A
             relative path counts from the present folder, once.

@@ -305,19 +305,50 @@ def test_a_defect_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     assert capsys.readouterr().err.startswith("triseal: defect: ZeroDivisionError")
 
 
-SLOW = """
-import sys
-from triseal.cli import main, roles
-for name in ("dev", "evidence", "node", "sim"):
-    roles.commands(name)
-print(sorted({"fastapi", "httpx", "numpy", "sqlalchemy", "uvicorn"} & set(sys.modules)))
+SLOW = {
+    "alembic",
+    "asyncio",
+    "cryptography",
+    "fastapi",
+    "httpx",
+    "numpy",
+    "rich",
+    "sqlalchemy",
+    "uvicorn",
+}
+# A help, and what it loads of these: each line is run in the process of those before it.
+LOADS: tuple[tuple[str, set[str]], ...] = (
+    ("--help", set()),
+    ("dev --help", set()),
+    ("dev sign --help", set()),
+    ("store --help", set()),
+    ("store submit --help", set()),
+    ("site --help", set()),
+    ("site status --help", set()),
+    ("site serve --help", set()),
+    ("sim --help", set()),
+    ("node --help", set()),
+    ("node status --help", set()),
+    ("evidence --help", {"cryptography"}),
+)
+HELPS = """
+import contextlib, io, json, sys
+from triseal.cli.main import main
+loaded = []
+for line in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(line.split()) == 0
+    loaded.append(sorted(sys.modules))
+print(json.dumps(loaded))
 """
 
 
 def test_what_is_slow_to_load_is_loaded_by_what_needs_it() -> None:
-    command = [sys.executable, "-c", SLOW]
+    command = [sys.executable, "-c", HELPS, json.dumps([line for line, _ in LOADS])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert done.stderr == ""
+    loaded = [SLOW & set(modules) for modules in json.loads(done.stdout)]
+    assert [(line, has) for (line, _), has in zip(LOADS, loaded, strict=True)] == list(LOADS)
 
 
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from boards.provision import Report
 from triseal import loadable
 from triseal.site.cable import dialogue
 from triseal.site.cable.agent import NodeStatus
-from triseal.site.deployment import Deployment
 
 if TYPE_CHECKING:
+    from triseal.site.deployment import Deployment
     from triseal.site.manager import Manager
 
 _SERVICES = "/triseal/services"

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Engine, Table, exists, select
 
 from triseal import database
+from triseal.choices import LEAST_DAYS
 from triseal.site.records import tables
 
 DAY = 86400
-KEEP_DAYS = 90
-LEAST_DAYS = 1
 # Rows in one transaction, at first and at most. Serials are random, so that each row changes
 # several pages of a large database: 100 rows keep others from writing for about 40 ms there. Where
 # this takes longer, because the disk is slow or the computer is busy, fewer rows are taken.

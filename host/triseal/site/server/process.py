@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from triseal import database
+from triseal.choices import KEEP_DAYS, TLS_SECONDS
 from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
-from triseal.site.records.pruning import KEEP_DAYS
 from triseal.site.server import http, janitor, timekeeper
 from triseal.site.server.events import Events
 from triseal.site.server.health import Health, Parts
 from triseal.site.server.limits import Limits
-from triseal.site.server.listeners.certificate import SECONDS, Identity
+from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.listeners.serial import Lines
 from triseal.site.server.listeners.tls import Server, listen, listen_all, place_of
 from triseal.site.server.metrics import Metrics
@@ -48,7 +48,7 @@ class Options:
     pages_port: int = 0
     serial: tuple[str, ...] = ()
     keep_days: int = KEEP_DAYS
-    certificate_seconds: int = SECONDS
+    certificate_seconds: int = TLS_SECONDS
     limits: Limits = field(default_factory=Limits)
 
 

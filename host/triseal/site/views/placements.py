@@ -9,15 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from sealcore.errors import SealError
-from triseal.site.home import MAX_LIFETIME
-from triseal.site.records import (
-    holdings,
-    ledger,
-    node_clocks,
-    reports,
-    services,
-    tables,
-)
+from triseal.choices import MAX_LIFETIME
+from triseal.site.records import holdings, ledger, node_clocks, reports, services, tables
 from triseal.site.records.node_clocks import Lag
 from triseal.site.records.placement import Place
 from triseal.site.records.reports import Report

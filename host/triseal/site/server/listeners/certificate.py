@@ -14,11 +14,10 @@ from sqlalchemy import Connection
 
 from sealcore import renewal
 from triseal import pem
+from triseal.choices import TLS_SECONDS
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site.records import ledger
 from triseal.site.server.signing.task import Answer, Snapshot
-
-SECONDS = 86400
 
 # With AES-GCM or ChaCha20 and ephemeral keys only; MicroPython's mbedTLS has the first.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -36,7 +35,7 @@ class Identity:
         not_after: last second of the present certificate, Unix seconds; 0 before the first.
     """
 
-    def __init__(self, seconds: int = SECONDS) -> None:
+    def __init__(self, seconds: int = TLS_SECONDS) -> None:
         self._seconds = seconds
         self.context: ssl.SSLContext
         self.renew_at = self.not_after = 0
