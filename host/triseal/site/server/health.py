@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from sealcore import timetext
-from triseal import database
+from sealcore.errors import SealError
+from triseal import advice, database
 from triseal.database import DatabaseGone, DatabaseUnusable, DiskFull
 from triseal.errors import Failure
 from triseal.site.clock import ClockDoubted, Guard
@@ -41,6 +43,7 @@ SILENT = "nodes-silent"
 LITTLE_SPACE = "little-disk-space"
 ENDS_SOON = "ends-soon"
 TWO_BOARDS = "two-boards"
+OTHER_BUNDLE = "other-bundle"
 # All codes, so that the metrics have each of them from the beginning.
 CODES = (
     ClockDoubted.code,
@@ -56,7 +59,9 @@ CODES = (
     LITTLE_SPACE,
     ENDS_SOON,
     TWO_BOARDS,
+    OTHER_BUNDLE,
 )
+_TROUBLE = (Failure, SealError, SQLAlchemyError)
 _OF_DATABASE = (DatabaseUnusable.code, DatabaseGone.code, DiskFull.code, SLOW)
 # Without these duties no node is served; the others can wait.
 _NEEDED = ("recording", "changes", "accepting")
@@ -169,7 +174,7 @@ class Health:
             try:
                 async with asyncio.timeout(_READ_SECONDS):
                     read = await asyncio.to_thread(self._read, int(time.time()))
-            except (DatabaseUnusable, TimeoutError):
+            except (*_TROUBLE, TimeoutError):  # `stopping` says which
                 return None
             self._figures = time.monotonic(), read
             return read
@@ -238,8 +243,11 @@ class Health:
                 await self._parts.pipeline.refresh()
         except TimeoutError:
             return [Problem(SLOW, f"no answer for {_ANSWER_SECONDS:.0f} s", True)]
-        except DatabaseUnusable as error:
-            return [Problem(error.code, error.detail, True)]
+        except _TROUBLE as error:  # also damaged contents, and tables that are missing
+            code, detail, _ = advice.explain(error)
+            if code in CODES:
+                return [Problem(code, detail, True)]
+            return [Problem(DatabaseUnusable.code, f"{code}: {detail}", True)]
         return []
 
     def _of_certificates(self, now: int) -> list[Problem]:
@@ -270,4 +278,6 @@ class Health:
             found.append(Problem(ENDS_SOON, f"{len(read.near)}: {listed}", False))
         if read.claimed:
             found.append(Problem(TWO_BOARDS, f"{read.claimed} nodes", False))
+        if read.strange:
+            found.append(Problem(OTHER_BUNDLE, f"{read.strange} nodes", False))
         return found

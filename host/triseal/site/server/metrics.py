@@ -106,6 +106,9 @@ class Metrics:
         self._behind = self._gauge(
             "triseal_outdated_bundle_nodes", "Nodes that have an older trust bundle than the site."
         )
+        self._strange = self._gauge(
+            "triseal_other_bundle_nodes", "Nodes that have a trust bundle unknown to the site."
+        )
 
     def _make_of_site(self) -> None:
         self._lifetime = self._gauge("triseal_seal_lifetime_seconds", "Lifetime of a site seal.")
@@ -221,6 +224,7 @@ class Metrics:
             (self._claimed, "claimed"),
             (self._bundle, "bundle_version"),
             (self._behind, "behind"),
+            (self._strange, "strange"),
         )
         self._ended.set(len(figures.ended) if figures else _NAN)
         return [(gauge, getattr(figures, name) if figures else None) for gauge, name in gauges]

@@ -37,6 +37,7 @@ class Figures:
         claimed: number of nodes that two boards have lately claimed to be.
         bundle_version: version of the newest trust bundle.
         behind: number of nodes that have reported an older trust bundle.
+        strange: number of nodes that have reported a trust bundle that the site does not know.
         ends: the earliest end of a certificate by kind, Unix seconds, see `ends`.
         near: kind and name of what ends soon, see `ends.WARN`.
         doubted: number of computers that doubt their clocks.
@@ -51,6 +52,7 @@ class Figures:
     claimed: int = 0
     bundle_version: int = 0
     behind: int = 0
+    strange: int = 0
     ends: Mapping[str, int] = field(default_factory=dict)
     near: tuple[tuple[str, str], ...] = ()
     doubted: int = 0
@@ -82,6 +84,7 @@ def read(connection: Connection, issuer: Issuer, now: int) -> Figures:
         claimed=len(claimed & {row.name for row in present}),
         bundle_version=newest,
         behind=sum((row.bundle_version or newest) < newest for row in present),
+        strange=len(trust.nodes_with_others(connection, issuer)),
         ends={end.kind: end.not_after for end in reversed(every)},  # the earliest one stays
         near=tuple((end.kind, end.name) for end in every if end.is_near(now)),
         doubted=connection.execute(doubted).scalar_one(),

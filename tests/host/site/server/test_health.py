@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.worlds import postgres
 from tests.worlds.site_world import World
@@ -110,10 +111,10 @@ def test_a_deleted_database_stops_signing_until_it_is_back(world: World, tmp_pat
             answer = await scene.get(page)
             assert (answer.status_code, answer.json()["status"]) == (503, "database-gone")
         scene.health = Health(scene.parts, scene.metrics)  # the figures of before are old now
-        text = (await scene.get("/metrics")).text
-        assert "\ntriseal_database_up 0.0" in text
-        assert '\ntriseal_problem{code="database-gone"} 1.0' in text
-        assert "\ntriseal_enrolled_nodes NaN" in text
+        page = (await scene.get("/metrics")).text
+        assert "\ntriseal_database_up 0.0" in page
+        assert '\ntriseal_problem{code="database-gone"} 1.0' in page
+        assert "\ntriseal_enrolled_nodes NaN" in page
         assert not path.exists()
         (tmp_path / "aside").rename(path)
         assert await scene.stopping() == {}
@@ -194,6 +195,21 @@ def test_a_database_that_does_not_answer_is_called_slow(
     played(world, play)
 
 
+def test_a_damaged_database_is_named(world: World) -> None:
+    async def play(scene: Scene) -> None:
+        with database.writing(world.manager.engine) as connection:
+            connection.execute(tables.bundles.update().values(der=b"no bundle"))
+            connection.execute(tables.site.update().values(lifetime=4000))  # it is read again
+        assert "site-incomplete" in (await scene.stopping())["database-unusable"]
+        assert await scene.all() == {"database-unusable": True}
+        assert (await scene.get("/metrics")).status_code == 200
+        with database.writing(world.manager.engine) as connection:
+            connection.execute(text("ALTER TABLE revision RENAME TO lost"))
+        assert "revision" in (await scene.stopping())["database-unusable"]
+
+    played(world, play)
+
+
 def test_what_a_person_should_know_does_not_make_it_unready(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,8 +254,8 @@ def test_all_nodes_silent_for_longer_than_a_lifetime_is_a_problem(world: World) 
 def test_the_log_has_one_line_when_a_problem_begins_and_one_when_it_ends(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def lines(text: str) -> list[Any]:
-        return [vars(one)["code"] for one in caplog.records if one.getMessage() == text]
+    def lines(event: str) -> list[Any]:
+        return [vars(one)["code"] for one in caplog.records if one.getMessage() == event]
 
     async def play(scene: Scene) -> None:
         for ahead in (0, 3600, 3600, 0, 0):
@@ -282,10 +298,10 @@ def test_a_seal_that_ends_unseen_is_a_line_of_the_log(
 
 def test_all_codes_are_metrics_from_the_beginning(world: World) -> None:
     async def play(scene: Scene) -> None:
-        text = (await scene.get("/metrics")).text
+        page = (await scene.get("/metrics")).text
         for code in CODES:
-            assert f'triseal_problem{{code="{code}"}} 0.0' in text
-        assert f"\ntriseal_seal_lifetime_seconds {float(world.manager.lifetime)}" in text
-        assert 'triseal_certificate_end_timestamp_seconds{kind="server"} 1.' in text
+            assert f'triseal_problem{{code="{code}"}} 0.0' in page
+        assert f"\ntriseal_seal_lifetime_seconds {float(world.manager.lifetime)}" in page
+        assert 'triseal_certificate_end_timestamp_seconds{kind="server"} 1.' in page
 
     played(world, play)
