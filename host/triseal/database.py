@@ -363,6 +363,31 @@ def _absolute(path: str | Path) -> Path:
         raise DatabaseUnusable(f"{path} is in the home of an unknown user") from None
 
 
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, object]],
+    values: Sequence[str],
+) -> None:
+    """Insert rows; where a row with the same primary key exists, update some of its columns.
+
+    On PostgreSQL two transactions that write several of the same rows must use the same order.
+
+    Args:
+        connection: a writing transaction.
+        table: the table.
+        rows: the rows, values by column; all of them have the same columns.
+        values: names of the columns to update.
+    """
+    if not rows:
+        return
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    statement = dialect.insert(table)
+    update = {name: statement.excluded[name] for name in values}
+    keys = list(table.primary_key.columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=update), rows)
+
+
 def _url(where: str | Path) -> URL:
     if isinstance(where, Path) or ":" not in where:
         return URL.create("sqlite", database=str(_absolute(where)))

@@ -9,7 +9,7 @@ import time
 
 from sealcore import messages
 
-_SECONDS = 30.0
+_SECONDS = 120.0
 _SERIAL_HEAD = 2  # tag and length
 
 

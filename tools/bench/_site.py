@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from sealcore import seal, sealwriter
 from sealcore.compat import sha256
-from triseal import certificate
+from triseal import certificate, database
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
@@ -30,6 +30,7 @@ from triseal.signer import KeySigner, PrivateKey, Signer, generate
 from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
+from triseal.site.records import tables
 from triseal.site.slca.authority import Authority, Issuer, self_signed
 from triseal.site.slca.template import SealTemplate
 
@@ -97,6 +98,29 @@ class Site:
         for service in services:
             self.manager.assign(name, service)
         self.nodes[name] = der, key
+
+    def add_nodes(self, names: Sequence[str], services: Sequence[str]) -> None:
+        """Add many nodes with P-256 keys and all of these services, in one transaction.
+
+        Args:
+            names: of the nodes.
+            services: names of the services.
+        """
+        validity = Validity(self.now, self.now + _YEAR)
+        rows = []
+        for name in names:
+            key = generate("p256")
+            spki = KeySigner(key).spki
+            self.nodes[name] = self.manager.authority.certify_node(name, spki, validity).der, key
+            rows.append({"name": name, "spki": spki, "added_at": self.now})
+        places = [
+            {"node": name, "service": service, "assigned_at": self.now}
+            for name in names
+            for service in services
+        ]
+        with database.writing(self.manager.engine) as connection:
+            connection.execute(tables.nodes.insert(), rows)
+            connection.execute(tables.assignments.insert(), places)
 
     def context(self, node: str, version: ssl.TLSVersion) -> ssl.SSLContext:
         """Return the side of TLS of `node`, for one `version` only."""

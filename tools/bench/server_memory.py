@@ -54,8 +54,8 @@ def measure() -> Iterator[Figure]:
                 return client
 
             ours = _each(pid, list(site.nodes), greet)
-        with _echo(site) as (port, pid):
-            plain = _each(pid, list(site.nodes), lambda node: _echoed(site, port, node))
+        with echo(site) as (port, pid):
+            plain = _each(pid, list(site.nodes), lambda node: echoed(site, port, node))
     yield Figure("server.connection.memory", ours, "KiB", plain)
 
 
@@ -81,7 +81,7 @@ def _each(pid: int, nodes: list[str], connect: Callable[[str], _Closable]) -> fl
 
 
 @contextmanager
-def _echo(site: Site) -> Iterator[tuple[int, int]]:
+def echo(site: Site) -> Iterator[tuple[int, int]]:
     """Run an echo server with the certificate of the first node; yields its port and process id."""
     node = next(iter(site.nodes))
     site.context(node, ssl.TLSVersion.TLSv1_2)  # writes its file
@@ -95,7 +95,7 @@ def _echo(site: Site) -> Iterator[tuple[int, int]]:
             process.terminate()
 
 
-def _echoed(site: Site, port: int, node: str) -> ssl.SSLSocket:
+def echoed(site: Site, port: int, node: str) -> ssl.SSLSocket:
     """Return a connection over which one byte has come back."""
     context = site.context(node, ssl.TLSVersion.TLSv1_2)
     context.verify_mode = ssl.CERT_NONE  # a node's certificate is not one of a server

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from tests.worlds import postgres
@@ -13,6 +15,7 @@ from tests.worlds.site_world import NOW, World
 from triseal import database
 from triseal.site import clock
 from triseal.site.records import node_clocks, nodes, revision, tables
+from triseal.site.records.migrations import site_1
 from triseal.site.records.node_clocks import Lag
 
 # Columns that came later.
@@ -124,6 +127,11 @@ def age(world: World, lacking: tuple[str, ...]) -> None:
 def forget_version(connection: Connection) -> None:
     """Take out what a database has only since there are migrations."""
     connection.execute(text("DROP TABLE alembic_version"))
+    for statement in uncount(connection):
+        connection.execute(text(statement))
+    connection.execute(text("DROP TABLE touched"))
+    with Operations.context(MigrationContext.configure(connection)):
+        site_1.count(site_1.WATCHED)
 
 
 def uncount(connection: Connection) -> Iterator[str]:

@@ -6,7 +6,7 @@ until the node reports that it holds nothing of the service.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
@@ -26,9 +26,12 @@ def expect(connection: Connection, places: Iterable[Place]) -> None:
         connection: a writing transaction.
         places: the places.
     """
-    for place in sorted(places, key=lambda place: (place.node, place.service)):
-        if serial(connection, place) is None:
-            _insert(connection, place, NO_SERIAL, SENT, 0)
+    rows = [
+        _row(place, NO_SERIAL, SENT, 0)
+        for place in sorted(places, key=lambda place: (place.node, place.service))
+    ]
+    if rows:
+        database.insert_new(connection, tables.holdings, rows)
 
 
 def confirm(
@@ -51,11 +54,40 @@ def confirm(
             say.
     """
     if serial(connection, place) is None:
-        _insert(connection, place, held, service_state, now)
+        row = _row(place, held, service_state, now)
+        database.insert_new(connection, tables.holdings, [row])
     values: dict[str, object] = {"serial": held, "state": service_state, "told_at": now}
     if restarts is not None:
         values["restarts"] = restarts
     connection.execute(tables.holdings.update().where(_at(place)).values(values))
+
+
+def take_down(
+    connection: Connection,
+    node: str,
+    told: Mapping[str, tuple[bytes, str]],
+    assigned: Set[str],
+    now: int,
+) -> None:
+    """Replace the record of what a node holds by the list that the node has reported.
+
+    A name that the site never gave to this node is not recorded: nodes must not fill the disk.
+
+    Args:
+        connection: a writing transaction.
+        node: name of the node.
+        told: serial of the seal and state of each service that the node holds, by service.
+        assigned: names of the services that are assigned to the node.
+        now: the time, Unix seconds.
+    """
+    table = tables.holdings
+    here = table.c.node == node
+    recorded = set(connection.scalars(select(table.c.service).where(here)))
+    if lost := recorded - told.keys():
+        connection.execute(table.delete().where(here & table.c.service.in_(lost)))
+    known = sorted(told.keys() & (recorded | assigned))
+    rows = [_row(Place(node, service), *told[service], now) for service in known]
+    database.upsert(connection, table, rows, ("serial", "state", "told_at"))
 
 
 def gone(connection: Connection, place: Place) -> None:
@@ -99,14 +131,11 @@ def _at(place: Place) -> ColumnElement[bool]:
     return (table.node == place.node) & (table.service == place.service)
 
 
-def _insert(
-    connection: Connection, place: Place, held: bytes, service_state: str, now: int
-) -> None:
-    row = {
+def _row(place: Place, held: bytes, service_state: str, now: int) -> dict[str, object]:
+    return {
         "node": place.node,
         "service": place.service,
         "serial": held,
         "state": service_state,
         "told_at": now,
     }
-    database.insert_new(connection, tables.holdings, [row])

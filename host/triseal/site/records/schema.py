@@ -16,7 +16,8 @@ _OF = (
     reports.refusals,
     restarts.restarts,
     revision.revision,
+    revision.touched,
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_2", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_3", Path(__file__).with_name("migrations"))

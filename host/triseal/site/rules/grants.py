@@ -123,6 +123,25 @@ def effective_everywhere(connection: Connection) -> Callable[[str, str], tuple[s
     return of
 
 
+def of_node(connection: Connection, node: str) -> dict[str, tuple[str, ...]]:
+    """Return all grants of the services that are assigned to a node, sorted, by service.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
+    table, assigned = tables.grants.c, tables.assignments.c
+    query = (
+        select(table.service, table.grant)
+        .join(tables.assignments, assigned.service == table.service)
+        .where(assigned.node == node, table.node.in_((tables.EVERY_NODE, node)))
+    )
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.service, set()).add(row.grant)
+    return {service: tuple(sorted(grants)) for service, grants in found.items()}
+
+
 def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
     table = tables.grants.c
     where = or_(table.node == tables.EVERY_NODE, table.node == node)

@@ -8,9 +8,10 @@ old state can therefore follow.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -26,6 +27,11 @@ from triseal.site.slca.authority import Authority, Issuer, SignedSeal
 from triseal.site.slca.template import SealTemplate
 
 _PREPARED_AT_ONCE = 4096
+_PACKAGES_AT_ONCE = 256
+
+_Form = tuple[int, int, bytes, tuple[str, ...]]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,53 @@ class Issued:
     package: bytes
 
 
+@dataclass(frozen=True)
+class _Upstream:
+    """What the seals of a package say; a package never changes."""
+
+    store: Seal
+    usable: Validity
+
+
+def form_of(wanted: Wanted) -> _Form:
+    """Return the values that decide the form and size of a seal; many nodes have the same.
+
+    Args:
+        wanted: what the seal must say.
+    """
+    return len(wanted.place.node), len(wanted.spki), wanted.package, wanted.grants
+
+
+def _check_form(template: SealTemplate) -> None:
+    template.content()
+
+
+class _Recent(Generic[_Key, _Value]):
+    """A cache of the values that were used last. Several threads may use it.
+
+    Args:
+        most: number of values.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[_Key, _Value] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: _Key, make: Callable[[], _Value]) -> _Value:
+        """Return the value of a key, which is made if it is not there."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        made = make()
+        with self._lock:
+            self._values[key] = made
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return made
+
+
 class Preparer:
     """Makes the templates of seals, and caches them. Several threads may use it.
 
@@ -107,8 +160,9 @@ class Preparer:
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
-        self._known: OrderedDict[Wanted, Prepared] = OrderedDict()
-        self._lock = Lock()
+        self._known: _Recent[Wanted, Prepared] = _Recent(_PREPARED_AT_ONCE)
+        self._fits: _Recent[_Form, None] = _Recent(_PREPARED_AT_ONCE)
+        self._upstream: _Recent[bytes, _Upstream] = _Recent(_PACKAGES_AT_ONCE)
 
     def prepare(self, connection: Connection, wanted: Wanted) -> Prepared:
         """Make the template for a seal, or return the cached wanted.
@@ -120,25 +174,18 @@ class Preparer:
         Raises:
             TooLarge: the grants don't fit into a seal.
         """
-        with self._lock:
-            if wanted in self._known:
-                self._known.move_to_end(wanted)
-                return self._known[wanted]
-        made = self._make(connection, wanted)
-        with self._lock:
-            self._known[wanted] = made
-            while len(self._known) > _PREPARED_AT_ONCE:
-                self._known.popitem(last=False)
-        return made
+        return self._known.get(wanted, lambda: self._make(connection, wanted))
 
     def _make(self, connection: Connection, wanted: Wanted) -> Prepared:
-        package = services.load(connection, wanted.package)
-        store = seal.parse(package.store_seal, seal.STORE)
-        developer = seal.parse(package.developer_seal, seal.DEVELOPER)
-        prepared = self.issuer.prepare(
-            wanted.place.node, wanted.spki, store, wanted.package, wanted.grants
+        upstream = self._upstream.get(
+            wanted.package, lambda: _upstream_of(connection, wanted.package)
         )
-        return Prepared(prepared, _common(store, developer))
+        prepared = self.issuer.prepare(
+            wanted.place.node, wanted.spki, upstream.store, wanted.package, wanted.grants
+        )
+        # Raises before signing what a node would refuse for its form.
+        self._fits.get(form_of(wanted), lambda: _check_form(prepared))
+        return Prepared(prepared, upstream.usable)
 
 
 def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Place]) -> None:
@@ -161,8 +208,7 @@ def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Plac
             desired = wanted(connection, preparer.issuer, place)
         except (NodeRetired, NotEnrolled, errors.SealError):
             continue
-        # Only these values decide the size of a seal, and there may be many nodes.
-        form = (len(place.node), len(desired.spki), desired.package, desired.grants)
+        form = form_of(desired)
         if form not in seen:
             preparer.prepare(connection, desired)
             seen.add(form)
@@ -218,6 +264,12 @@ class Sealer:
     def _sign(self, prepared: Prepared, now: int) -> SignedSeal:
         _check_within(prepared.usable, now)
         return self._authority.seal(prepared.template, Validity(now, now + self._lifetime))
+
+
+def _upstream_of(connection: Connection, package: bytes) -> _Upstream:
+    loaded = services.load(connection, package)
+    store = seal.parse(loaded.store_seal, seal.STORE)
+    return _Upstream(store, _common(store, seal.parse(loaded.developer_seal, seal.DEVELOPER)))
 
 
 def _common(store: Seal, developer: Seal) -> Validity:

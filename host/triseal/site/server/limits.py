@@ -39,7 +39,7 @@ class Limits:
     """
 
     connections: int = 4096
-    handshakes: int = 128
+    handshakes: int = 512
     handshake_seconds: float = 10.0
     hello_seconds: float = 10.0
     frame_seconds: float = 20.0

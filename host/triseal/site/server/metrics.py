@@ -44,7 +44,7 @@ class Metrics:
         build.labels(importlib.metadata.version("triseal")).set(1)
         self.connected = self._gauge("triseal_connected_nodes", "Nodes connected to this process.")
         self.connecting = self._gauge(
-            "triseal_connecting", "Connections that have not yet said HELLO."
+            "triseal_connecting", "Connections that have not yet proved to be a node's."
         )
         self.answers = self._counter(
             "triseal_answers",

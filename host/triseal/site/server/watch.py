@@ -36,7 +36,7 @@ async def watch(pipeline: Pipeline, identity: Identity, registry: Registry) -> N
         try:
             await pipeline.refresh()
             for connection in registry:
-                if connection.session.revision != pipeline.revision:
+                if connection.session.revision < pipeline.changed_at(connection.node):
                     connection.touch()
             if time.time() >= identity.renew_at:
                 await pipeline.answer(identity.issue)

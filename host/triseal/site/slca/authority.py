@@ -154,8 +154,7 @@ class Issuer:
             predecessor: SHA-256 of the Store seal.
             grants: the grants of the service on this node.
 
-        Raises:
-            TooLarge: no node would accept such a seal.
+        Returns: the template; its `content` raises TooLarge if no node would accept such a seal.
         """
         uri = identity.service(self.site, node, store.service)
         service_seal = sealwriter.service_seal(store.core, predecessor, grants)
@@ -168,9 +167,7 @@ class Issuer:
             template.SERIAL,
             certificate.site_seal_extensions(self.spki, service_seal, uri),
         )
-        prepared = template.from_tbs(tbs)
-        prepared.content()  # raises before signing what a node would refuse for its form
-        return prepared
+        return template.from_tbs(tbs)
 
 
 class Authority:

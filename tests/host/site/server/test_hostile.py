@@ -486,7 +486,7 @@ def test_who_leaves_before_the_answer_pays_for_it(world: LinkWorld, site: Servin
     snapshot, peer = cast(Snapshot, None), Peer("kitchen", lambda _: None, lambda _: None)
 
     class Slow(Pipeline):
-        async def answer(self, task: Task) -> Answer:
+        async def answer(self, task: Task, *_: object, **__: object) -> Answer:
             await asyncio.to_thread(task, snapshot)
             raise asyncio.CancelledError
 
@@ -494,7 +494,7 @@ def test_who_leaves_before_the_answer_pays_for_it(world: LinkWorld, site: Servin
         pipeline = Slow(world.manager.engine, world.manager.authority)
         one = Connection(cast(Carrier, None), peer, pipeline, Limits(), site.metrics, (kept, kept))
         with pytest.raises(asyncio.CancelledError):
-            await one.answer(lambda _: Answer(counts={"certificate": 1}))
+            await one.answer(lambda _: Answer(counts={"certificate": 1}), "kitchen", 0.0)
 
     asyncio.run(leave())
     assert kept.wait(0, time.monotonic()) > 0

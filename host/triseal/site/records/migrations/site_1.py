@@ -5,6 +5,8 @@ A database from before has some of them, and gets the tables, columns and indexe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alembic import op
 from sqlalchemy import (
     BigInteger,
@@ -207,7 +209,7 @@ Table(
 )
 
 # Tables, and the columns whose update counts: "" for all, None if only a new row counts.
-_WATCHED: tuple[tuple[str, str | None], ...] = (
+WATCHED: tuple[tuple[str, str | None], ...] = (
     ("site", ""),
     ("bundles", ""),
     ("nodes", " OF spki, retired_at"),
@@ -223,30 +225,39 @@ _COUNT = "UPDATE revision SET number = number + 1"
 def upgrade() -> None:
     """Create what is missing, with the triggers of the tables that are new."""
     made = migrate.complete(op.get_bind(), TABLES)
-    first = "revision" in made
-    if first:
+    if "revision" in made:
         op.execute("INSERT INTO revision (id, number) VALUES (1, 1)")
-    postgresql = op.get_bind().dialect.name == "postgresql"
-    if first and postgresql:
+        count(WATCHED)
+        return
+    for table, columns in WATCHED:
+        if table in made:
+            create_triggers(table, columns)
+
+
+def count(watched: Sequence[tuple[str, str | None]]) -> None:
+    """Create the first triggers of a database.
+
+    Args:
+        watched: see `WATCHED`.
+    """
+    if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql"
             f" AS $$ BEGIN {_COUNT}; RETURN NULL; END $$"
         )
-    for table, columns in _WATCHED:
-        if first or table in made:
-            create_triggers(table, columns, postgresql=postgresql)
+    for table, columns in watched:
+        create_triggers(table, columns)
 
 
-def create_triggers(table: str, columns: str | None, *, postgresql: bool) -> None:
+def create_triggers(table: str, columns: str | None) -> None:
     """Let changes of a table count.
 
     Args:
         table: name of the table.
-        columns: see `_WATCHED`.
-        postgresql: whether the database is PostgreSQL.
+        columns: see `WATCHED`.
     """
     events = ("INSERT",) if columns is None else ("INSERT", "DELETE", f"UPDATE{columns}")
-    if postgresql:
+    if op.get_bind().dialect.name == "postgresql":
         op.execute(
             f"CREATE TRIGGER revision_{table} AFTER {' OR '.join(events)} ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION count_revision()"

@@ -20,7 +20,8 @@ def tell(snapshot: Snapshot, node: str, nonce: bytes, told: int) -> Answer:
         ClockDoubted: the server's clock is in doubt.
     """
     signed = snapshot.authority.sign_time(nonce, snapshot.now)
-    answer = Answer([messages.frame(messages.write(messages.TIME, signed))], counts={"time": 1})
+    frames = [messages.frame(messages.write(messages.TIME, signed))]
+    answer = Answer(frames, counts={"time": 1}, services=frozenset())
     note(snapshot, answer, node, told)
     return answer
 

@@ -48,4 +48,5 @@ def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
         [messages.frame(messages.write(messages.ENROLLED, issued.der))],
         writes=[lambda connection: ledger.record_certificate(connection, issued)],
         counts={"certificate": 1},
+        services=frozenset(),
     )

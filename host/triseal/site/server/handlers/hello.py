@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from sqlalchemy import Connection, select
 
@@ -15,7 +15,6 @@ from triseal.site.server.handlers import seals
 from triseal.site.server.signing.desired_state import NodePlan, Plan
 from triseal.site.server.signing.task import GONE, Answer, Snapshot, Told
 
-NONE = b""
 Held = dict[str, bytes]  # serials by service
 Says = list[tuple[str, bytes, int]]  # service, serial, index of the state
 
@@ -40,9 +39,10 @@ def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle: Bundle, told: S
     answer = Answer([messages.frame(messages.write(messages.WELCOME, time, newer))])
     answer.gave_up = node
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
-    assigned = set(plan.services)
+    assigned = plan.services.keys()
+    holds = {service: (serial, messages.STATES[state]) for service, serial, state in told if serial}
     answer.writes.append(
-        lambda connection: _take_down(connection, node, told, assigned, snapshot.now)
+        lambda connection: holdings.take_down(connection, node, holds, assigned, snapshot.now)
     )
     answer.told += _changes(snapshot, node, told, assigned)
     held = {service: serial for service, serial, _ in told}
@@ -87,18 +87,16 @@ def reconcile(snapshot: Snapshot, answer: Answer, node: str, held: Held, *, now_
     """
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
     renew = []
+    known = snapshot.issue_cache.find(snapshot.connection, node, held)
     for service in plan.services:
         wanted = _allowed(snapshot, answer, node, plan, service)
         if wanted is None:
             continue
-        serial = held.get(service, NONE)
-        if (
-            snapshot.issue_cache.template_of(snapshot.connection, wanted.place, serial)
-            == wanted.digest
-        ):
-            if now_due and _expired(snapshot, serial):
+        seal = known.get(service)
+        if seal is not None and seal.template == wanted.digest:
+            if now_due and seal.not_after <= snapshot.now:  # it has ended or ends in this second
                 _assign(snapshot, answer, wanted)
-        elif serial == NONE or now_due:
+        elif now_due or not held.get(service):
             _assign(snapshot, answer, wanted)
         else:
             renew.append(service)
@@ -150,29 +148,6 @@ def _assign(snapshot: Snapshot, answer: Answer, plan: Plan) -> None:
     answer.count("assigned")
 
 
-def _expired(snapshot: Snapshot, serial: bytes) -> bool:
-    """Tell whether a seal of this site has expired or expires in this second."""
-    ends = select(tables.seals.c.not_after).where(tables.seals.c.serial == serial)
-    return int(snapshot.connection.execute(ends).scalar_one()) <= snapshot.now
-
-
-def _take_down(connection: Connection, node: str, told: Says, assigned: set[str], now: int) -> None:
-    """Replace the record of the services that a node holds by the list that it has reported."""
-    holds = {service: (serial, number) for service, serial, number in told if serial}
-    recorded = _recorded(connection, node)
-    for service in recorded - holds.keys():
-        holdings.gone(connection, Place(node, service))
-    # A name that the site never gave to this node is not recorded: nodes must not fill the disk.
-    for service in holds.keys() & (recorded | assigned):
-        serial, number = holds[service]
-        place = Place(node, service)
-        holdings.confirm(connection, place, serial, messages.STATES[number], now)
-
-
-def _recorded(connection: Connection, node: str) -> set[str]:
-    return set(_states(connection, node))
-
-
 def _states(connection: Connection, node: str) -> dict[str, str]:
     """Return the recorded state of each service of a node."""
     table = tables.holdings.c
@@ -180,7 +155,7 @@ def _states(connection: Connection, node: str) -> dict[str, str]:
     return {row.service: row.state for row in rows}
 
 
-def _changes(snapshot: Snapshot, node: str, told: Says, assigned: set[str]) -> Iterator[Told]:
+def _changes(snapshot: Snapshot, node: str, told: Says, assigned: Set[str]) -> Iterator[Told]:
     """Compare what a node says with the recorded states of its services."""
     before = _states(snapshot.connection, node)
     now = {service: messages.STATES[number] for service, serial, number in told if serial}

@@ -7,6 +7,7 @@ from triseal.site.errors import NotAssigned
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import ask_time, seals
 from triseal.site.server.signing.desired_state import NodePlan
+from triseal.site.server.signing.issue_cache import Known
 from triseal.site.server.signing.task import Answer, Snapshot
 
 Held = tuple[str, bytes]  # service, and serial of its seal or b""
@@ -29,12 +30,14 @@ def renew(snapshot: Snapshot, node: str, told: int, wanted: list[Held]) -> Answe
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
-    answer = Answer()
+    held = dict(wanted)
+    answer = Answer(services=held.keys())
     ask_time.note(snapshot, answer, node, told)
+    known = snapshot.issue_cache.find(snapshot.connection, node, held)
     renewals: list[seals.Renewal] = []
-    for service, serial in dict(wanted).items():
+    for service in held:
         try:
-            _renew(snapshot, answer, plan, service, serial, renewals)
+            _renew(snapshot, answer, plan, service, known.get(service), renewals)
         except (NotAssigned, SealError) as refusal:
             answer.frames.append(seals.refused(service, refusal.code))
             answer.count(refusal.code)
@@ -48,14 +51,14 @@ def _renew(
     answer: Answer,
     node: NodePlan,
     service: str,
-    serial: bytes,
+    known: Known | None,
     renewals: list[seals.Renewal],
 ) -> None:
     plan = node.get(service)
     if plan is None:
         raise NotAssigned(service)
     seal = seals.issue(snapshot, answer, plan)
-    if snapshot.issue_cache.template_of(snapshot.connection, plan.place, serial) == plan.digest:
+    if known is not None and known.template == plan.digest:
         renewals.append((service, seal))
         answer.count("delta")
     else:

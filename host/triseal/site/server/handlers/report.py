@@ -42,7 +42,7 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
     if not assigned and holdings.serial(snapshot.connection, place) is None:
         return Answer(counts={"report-ignored": 1})  # a name that the site never gave this node
     became = messages.STATES[number]
-    answer = Answer(counts={"report": 1})
+    answer = Answer(counts={"report": 1}, services={service})
     if serial:
         answer.held[service] = serial
         answer.writes.append(

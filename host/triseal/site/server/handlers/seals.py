@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sealcore import messages
+import functools
+
+from sealcore import encode, messages
 from triseal.site.records.ledger import serial_bytes
-from triseal.site.server.signing.desired_state import Plan
+from triseal.site.server.signing.desired_state import File, Plan
 from triseal.site.server.signing.task import Answer, Snapshot
 from triseal.site.slca.authority import SignedSeal
 
@@ -42,8 +44,20 @@ def assign(plan: Plan, seal: SignedSeal) -> bytes:
         plan: the desired state of the service.
         seal: the seal.
     """
-    service = plan.place.service
-    return messages.frame(messages.write(messages.ASSIGN, service, seal.der, list(plan.files)))
+    service = encode.text(plan.place.service)
+    values = service, encode.octets(seal.der), _listed(plan.files)
+    return messages.frame(encode.explicit(messages.ASSIGN, *values))
+
+
+@functools.lru_cache(maxsize=1024)
+def _listed(files: tuple[File, ...]) -> bytes:
+    """Encode the files of an ASSIGN, which are the same for all nodes and seals of a package."""
+    return encode.sequence(
+        *(
+            encode.sequence(encode.text(name), encode.integer(size), encode.octets(digest))
+            for name, size, digest in files
+        )
+    )
 
 
 def renewed(renewals: list[Renewal]) -> list[bytes]:

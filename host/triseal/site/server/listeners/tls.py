@@ -118,6 +118,7 @@ class Server:
                 else:
                     peer = peers.by_certificate(certificate, self._site)
                     node = peer.node
+                    self._strangers.leave(asyncio.current_task())
                     code = await self._converse(frames, peer, address)
             finally:
                 frames.close()
@@ -142,7 +143,6 @@ class Server:
 
     async def _converse(self, frames: Frames, peer: Peer, address: str) -> str:
         def greeted() -> None:
-            self._strangers.leave(asyncio.current_task())
             _log.info("connected", extra={"address": address, "node": peer.node})
 
         return await self.reception.serve(frames, peer, greeted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from boards.errors import BoardError
@@ -105,11 +105,13 @@ class Connection:
         """
         pushing = asyncio.create_task(self._push())
         try:
+            # The limit is for what the node does, and not for the work of the site.
             async with asyncio.timeout(self._limits.hello_seconds):
-                await self._answer_next()
+                message = await self._carrier.next()
+            await self._answer(message)
             greeted()
             while True:
-                await self._answer_next()
+                await self._answer(await self._carrier.next())
                 heard()
         except Ended as error:
             self.end(code_of(error))
@@ -146,8 +148,7 @@ class Connection:
         """
         self._metrics.bytes_out.inc(self._carrier.send(frames))
 
-    async def _answer_next(self) -> None:
-        message = await self._carrier.next()
+    async def _answer(self, message: bytes) -> None:
         # Wait outside of the lock, so that changes of the site still reach the node meanwhile.
         while wait := self._kept.wait(0, time.monotonic()):
             await asyncio.sleep(min(wait, _CHECK_EVERY))
@@ -162,7 +163,10 @@ class Connection:
                 await self._stale.wait()
                 self._stale.clear()
                 async with self._turn:
-                    self._metrics.count(await self.session.refresh())
+                    # While it waited, the node may have been told: it was touched twice, or said
+                    # HELLO.
+                    if self.session.revision < self._pipeline.changed_at(self.node):
+                        self._metrics.count(await self.session.refresh())
                 await self._carrier.drain()
         except Ended as error:
             self.end(code_of(error))
@@ -170,14 +174,20 @@ class Connection:
             _log.exception("defect", extra={"node": self.node})
             self.end("defect")
 
-    async def answer(self, task: Task) -> Answer:
+    async def answer(
+        self, task: Task, node: str, patience: float, renews: Iterable[str] = ()
+    ) -> Answer:
         """Run a task in the signing pipeline, and return its recorded answer.
 
         The node's next message pays for everything that the ledger keeps of this answer. That is
         so even if this connection has ended before: an answer that was made is always recorded.
+        None is made for a connection that has ended.
 
         Args:
             task: makes the answer.
+            node: name of the node.
+            patience: seconds within which the answer is due.
+            renews: names of services; the answer is due before the first of their seals ends.
 
         Raises: as `Pipeline.answer`.
         """
@@ -188,7 +198,10 @@ class Connection:
             self._kept.owe(units)
             return answer
 
-        return await self._pipeline.answer(counted)
+        return await self._pipeline.answer(counted, node, patience, renews, self._gone)
+
+    def _gone(self) -> bool:
+        return self._carrier.closing
 
     async def pace(self, units: int) -> None:
         """Wait until the allowance of the node has so many units of work.

@@ -49,6 +49,7 @@ class Reception:
             greeted()
 
         try:
+            self.registry.arrive(connection)
             return await connection.serve(register, lambda: self.registry.heard(peer.node))
         finally:
             self.registry.remove(connection)

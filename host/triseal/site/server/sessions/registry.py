@@ -37,6 +37,7 @@ class Registry:
         self._limits = limits
         self._metrics = metrics
         self._connections: dict[str, Connection] = {}
+        self._arriving: dict[str, Connection] = {}
         self._allowances: dict[str, tuple[Allowance, Allowance]] = {}
         self._heard: set[str] = set()
         self._twins = Twins()
@@ -57,8 +58,10 @@ class Registry:
         """
         return self._connections.get(node)
 
-    def add(self, connection: Connection) -> None:
-        """Register the connection of a node that has said HELLO. An older connection of it ends.
+    def arrive(self, connection: Connection) -> None:
+        """Note the connection of a node that has proved who it is and has not yet said HELLO.
+
+        A node has one of them: an older one ends, and nothing more is done for it.
 
         Args:
             connection: the new connection.
@@ -67,9 +70,24 @@ class Registry:
             Full: the server has no room for another node.
         """
         node = connection.node
+        there = self._connections.keys() | self._arriving.keys()
+        if node not in there and len(there) >= self._limits.connections:
+            raise Full(f"{len(there)} nodes are connected")
+        older = self._arriving.get(node)
+        self._arriving[node] = connection
+        if older is not None:
+            older.end("replaced")
+
+    def add(self, connection: Connection) -> None:
+        """Register the connection of a node that has said HELLO. An older connection of it ends.
+
+        Args:
+            connection: the new connection, which `arrive` has noted.
+        """
+        node = connection.node
         older = self._connections.get(node)
-        if older is None and len(self._connections) >= self._limits.connections:
-            raise Full(f"{len(self._connections)} nodes are connected")
+        if self._arriving.get(node) is connection:
+            del self._arriving[node]
         self._connections[node] = connection
         self.turned_away = 0
         self._metrics.connected.set(len(self._connections))
@@ -80,11 +98,13 @@ class Registry:
                 _log.warning("claimed by two boards", extra=_twins(node, older, connection))
 
     def remove(self, connection: Connection) -> None:
-        """Remove a connection that has ended. Does nothing for one that is not registered.
+        """Remove a connection that has ended. Does nothing for one that another has replaced.
 
         Args:
             connection: the connection that has ended.
         """
+        if self._arriving.get(connection.node) is connection:
+            del self._arriving[connection.node]
         if self._connections.get(connection.node) is connection:
             del self._connections[connection.node]
             self._metrics.connected.set(len(self._connections))

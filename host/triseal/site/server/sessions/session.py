@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,6 +17,12 @@ from triseal.site.server.signing.task import Answer, Snapshot, Task
 # A node needs one certificate in a year, and the ledger keeps each of them forever.
 _ENROL_UNITS = 64
 
+# Seconds within which answers are due. Under load renewals come before nodes that connect, and
+# those before changes, of which the node does not know yet.
+_PATIENCE = {messages.RENEW: 1.0, messages.HELLO: 4.0}
+_USUAL = 2.0
+_OF_CHANGES = 6.0
+
 
 class TrustChanged(Failure):
     """The site has a newer trust bundle than the node. The node gets it with its next WELCOME."""
@@ -27,11 +34,16 @@ class TrustChanged(Failure):
 class Channel(Protocol):
     """The services that a session needs from its connection."""
 
-    async def answer(self, task: Task) -> Answer:
+    async def answer(
+        self, task: Task, node: str, patience: float, renews: Iterable[str] = ()
+    ) -> Answer:
         """Run a task in the signing pipeline, and return its recorded answer.
 
         Args:
             task: makes the answer.
+            node: name of the node.
+            patience: seconds within which the answer is due.
+            renews: names of services; the answer is due before the first of their seals ends.
         """
 
     def send(self, frames: list[bytes]) -> None:
@@ -110,7 +122,9 @@ class Session:
             return {"log": 1}
         task = self._task(kind, values)
         await self._channel.pace(_units(kind, values))
-        answer = await self._channel.answer(task)
+        renews = [service for service, _ in values[1]] if kind == messages.RENEW else []
+        patience = _PATIENCE.get(kind, _USUAL)
+        answer = await self._channel.answer(task, self.node, patience, renews)
         if kind == messages.HELLO:
             # The number of seals that the node lacked is known only now.
             await self._channel.pace(len(answer.seals))
@@ -132,7 +146,7 @@ class Session:
         """
         if not self.greeted:
             return {}
-        answer = await self._channel.answer(self._changes)
+        answer = await self._channel.answer(self._changes, self.node, _OF_CHANGES)
         self.revision = answer.revision
         return self._tell(answer)
 

@@ -1,8 +1,9 @@
-"""The desired state: what each node should hold, read from the database once per revision."""
+"""The desired state: what each node should hold, read once and again only where it changed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -96,6 +97,8 @@ class NodePlan:
 class DesiredState:
     """The desired state of all nodes at one revision of the database. Only one thread may use it.
 
+    It keeps what it has read. After a change of the site it reads only the changed places again.
+
     Args:
         preparer: makes the templates of seals.
 
@@ -111,10 +114,13 @@ class DesiredState:
         self.lifetime = 0
         self.bundle: TrustBundle
         self._nodes: dict[str, NodePlan] = {}
+        self._unread: dict[str, set[str]] = {}  # services of a known node that have changed
         self._contents: dict[bytes, tuple[File, ...] | errors.SealError] = {}
+        self._changed_at: dict[str, int] = {}
+        self._all_changed_at = 0
 
     def refresh(self, connection: Connection) -> bool:
-        """Drop the cached plans if the database has a newer revision.
+        """Drop the plans that have changed if the database has a newer revision.
 
         Args:
             connection: a reading transaction.
@@ -124,15 +130,25 @@ class DesiredState:
         newest = revision.current(connection)
         if newest == self.revision:
             return False
-        self._nodes.clear()
-        self._contents.clear()
-        self.lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
-        self.bundle = trust.current(connection, self._preparer.issuer)
+        places = revision.changed(connection, self.revision, newest)
+        if revision.EVERYTHING in places:
+            self._forget_all(connection, newest)
+        else:
+            for place in places:
+                self._forget(place, newest)
         self.revision = newest
         return True
 
+    def changed_at(self, node: str) -> int:
+        """Return the revision at which the desired state of a node changed last. Thread-safe.
+
+        Args:
+            node: name of the node; its desired state must have been read once.
+        """
+        return max(self._all_changed_at, self._changed_at.get(node, 0))
+
     def of(self, connection: Connection, node: str, now: int) -> NodePlan:
-        """Compute the desired state of a node, or return the cached one.
+        """Read the desired state of a node, or return what was read before.
 
         Args:
             connection: a reading transaction.
@@ -143,30 +159,72 @@ class DesiredState:
             UnknownNode, NodeRetired, NotEnrolled: the node can't hold any service.
         """
         plan = self._nodes.get(node)
+        unread = self._unread.get(node)
         if plan is None:
             spki = nodes.key_of(connection, node)
             plan = NodePlan(spki, self._load(connection, node, spki, now))
-            self._nodes[node] = plan
+        elif unread:
+            kept = {name: one for name, one in plan.services.items() if name not in unread}
+            kept.update(self._load(connection, node, plan.spki, now, unread))
+            plan = NodePlan(plan.spki, dict(sorted(kept.items())))
+        else:
+            return plan
+        self._nodes[node] = plan
+        self._unread.pop(node, None)
         return plan
 
+    def _forget_all(self, connection: Connection, newest: int) -> None:
+        self._nodes.clear()
+        self._unread.clear()
+        self._contents.clear()
+        self._changed_at.clear()
+        self._all_changed_at = newest
+        self.lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
+        self.bundle = trust.current(connection, self._preparer.issuer)
+
+    def _forget(self, changed: Place, newest: int) -> None:
+        """Forget the plans of a changed place, where `revision.EVERY` may stand for a name."""
+        if not changed.service:
+            self._nodes.pop(changed.node, None)
+            self._unread.pop(changed.node, None)
+            self._changed_at[changed.node] = newest
+            return
+        for node in [changed.node] if changed.node else list(self._nodes):
+            if changed.node or self._has(node, changed.service):
+                self._unread.setdefault(node, set()).add(changed.service)
+                self._changed_at[node] = newest
+
+    def _has(self, node: str, service: str) -> bool:
+        """Tell whether a known node has a service, or may have it since an unread change."""
+        return service in self._nodes[node].services or service in self._unread.get(node, ())
+
     def _load(
-        self, connection: Connection, node: str, spki: bytes, now: int
+        self,
+        connection: Connection,
+        node: str,
+        spki: bytes,
+        now: int,
+        only: Collection[str] | None = None,
     ) -> dict[str, Plan | errors.SealError]:
+        """Read the plans of all services of a node, or of some, with a few queries."""
+        table = tables.services.c
         query = (
-            select(tables.services.c.name, tables.services.c.package)
+            select(table.name, table.package)
             .join(tables.assignments)
             .where(tables.assignments.c.node == node)
+            .order_by(table.name)
         )
         due = releases.of_node(connection, node)
+        granted = grants.of_node(connection, node)
         plans: dict[str, Plan | errors.SealError] = {}
         for row in connection.execute(query).all():
-            granted = grants.effective(connection, row.name, node)
-            package = due.get(row.name, row.package)
-            wanted = Wanted(Place(node, row.name), spki, package, granted)
-            try:
-                plans[row.name] = self._plan(connection, wanted, now)
-            except errors.SealError as refusal:
-                plans[row.name] = refusal
+            if only is None or row.name in only:
+                package = due.get(row.name, row.package)
+                wanted = Wanted(Place(node, row.name), spki, package, granted.get(row.name, ()))
+                try:
+                    plans[row.name] = self._plan(connection, wanted, now)
+                except errors.SealError as refusal:
+                    plans[row.name] = refusal
         return plans
 
     def _plan(self, connection: Connection, wanted: Wanted, now: int) -> Plan:

@@ -11,12 +11,14 @@ would have to wait for it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import math
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -34,21 +36,40 @@ from triseal.site.server.signing.recorder import Recorder, Stale
 from triseal.site.server.signing.task import Answer, Snapshot, Task
 from triseal.site.slca.authority import Authority
 
-_MOST_AT_ONCE = 128
+_MOST_AT_ONCE = 64
+_MOST_SECONDS = 0.03  # of work with one snapshot, so that what is more urgent waits no longer
 _TRIES = 5
+_AT_ONCE = 0.0  # patience of the server's own work, seconds
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-@dataclass
-class _Job:
-    """A function of a snapshot, and the future that waits for its result."""
+def never() -> bool:
+    """Return False: nobody who waits for this answer can leave."""
+    return False
 
-    function: Callable[[Snapshot], Any]
-    future: asyncio.Future[Any]
-    recorded: bool  # whether the result is an Answer, which must be recorded first
-    tries: int = _TRIES
+
+@dataclass(order=True)
+class _Job:
+    """A function of a snapshot, and the future that waits for its result.
+
+    Jobs are sorted by the time at which they are due.
+    """
+
+    due: float  # seconds of a monotonic clock
+    number: int  # of two jobs that are due at the same time, the first one comes first
+    function: Callable[[Snapshot], Any] = field(compare=False)
+    future: asyncio.Future[Any] = field(compare=False)
+    recorded: bool = field(compare=False)  # whether the result is an Answer, to be recorded first
+    node: str = field(compare=False, default="")
+    gone: Callable[[], bool] = field(compare=False, default=never)
+    tries: int = field(compare=False, default=_TRIES)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the result any more."""
+        return self.future.done() or self.gone()
 
     def settle(self, result: _Result) -> None:
         if self.future.done():  # the connection that asked has ended meanwhile
@@ -95,7 +116,8 @@ class Pipeline:
         self._desired = DesiredState(Preparer(authority.issuer))
         self._issue_cache = IssueCache()
         self._recorder = Recorder(engine, self._issue_cache, recorded)
-        self._asked: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._asked: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._signed: queue.Queue[_Batch | None] = queue.Queue(1)
         self._loop: asyncio.AbstractEventLoop
 
@@ -104,19 +126,48 @@ class Pipeline:
         """The revision of the database that the newest snapshot had."""
         return self._desired.revision
 
-    async def answer(self, task: Task) -> Answer:
+    def changed_at(self, node: str) -> int:
+        """Return the revision at which the desired state of a node changed last.
+
+        Args:
+            node: name of a node that has said HELLO to this process.
+        """
+        return self._desired.changed_at(node)
+
+    async def answer(
+        self,
+        task: Task,
+        node: str = "",
+        patience: float = _AT_ONCE,
+        renews: Iterable[str] = (),
+        gone: Callable[[], bool] = never,
+    ) -> Answer:
         """Run a task, record its answer, and return it. The answer may then be sent.
+
+        Under load the most urgent tasks come first. Each task becomes more urgent while it waits,
+        so that none waits forever.
 
         Args:
             task: makes an answer from a snapshot. It runs in another thread, and again with a newer
                 snapshot if the site changed before the answer was recorded.
+            node: name of the node that the answer is for; "" if it depends on the whole site.
+            patience: seconds within which the answer is due.
+            renews: names of services of the node; the answer is due before the first of their
+                seals ends.
+            gone: tells whether the node has left; then the task is not run. It is called in another
+                thread.
 
         Raises:
             DatabaseUnusable: the database can't be read or written.
             Changed: the site changed at each of several attempts.
+            EOFError: the node has left.
             Exception: the task raised it.
         """
-        answer: Answer = await self._submit(task, recorded=True)
+        end = self._issue_cache.end(node, renews)
+        if end is not None:
+            patience = min(patience, end - self._clock())
+        job = self._job(task, patience, recorded=True, node=node, gone=gone)
+        answer: Answer = await self._submit(job)
         return answer
 
     async def read(self, function: Callable[[Snapshot], T]) -> T:
@@ -129,17 +180,21 @@ class Pipeline:
             DatabaseUnusable: the database can't be read.
             Exception: the function raised it.
         """
-        value: T = await self._submit(function, recorded=False)
+        value: T = await self._submit(self._job(function, _AT_ONCE, recorded=False))
         return value
 
     async def refresh(self) -> None:
         """Read the newest revision of the database. Raises DatabaseUnusable."""
         await self.read(lambda _: None)
 
-    async def _submit(self, function: Callable[[Snapshot], Any], *, recorded: bool) -> Any:
+    def _job(self, function: Callable[[Snapshot], Any], patience: float, **others: Any) -> _Job:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked.put(_Job(function, future, recorded))
-        return await future
+        due = time.monotonic() + patience
+        return _Job(due, next(self._numbers), function, future, **others)
+
+    async def _submit(self, job: _Job) -> Any:
+        self._asked.put(job)
+        return await job.future
 
     async def run(self) -> None:
         """Work until cancelled. A transaction that has begun is finished first."""
@@ -153,15 +208,18 @@ class Pipeline:
         try:
             await self._loop.create_future()
         finally:
-            self._asked.put(None)
+            self._asked.put(self._job(lambda _: None, math.inf, recorded=False))  # the last one
             for thread in threads:
                 thread.join()
 
     def _sign_all(self) -> None:
-        while (jobs := self._gather()) is not None:
+        while jobs := self._gather():
             settled: _Settled = []
             batch: _Batch = []
-            for job, result in zip(jobs, self._run_jobs(jobs), strict=True):
+            results = self._run_jobs(jobs)
+            for job in jobs[len(results) :]:
+                self._asked.put(job)
+            for job, result in zip(jobs, results, strict=False):
                 if job.recorded and result.error is None:
                     batch.append((job, result.value))
                 else:
@@ -170,16 +228,17 @@ class Pipeline:
             self._signed.put(batch)
         self._signed.put(None)
 
-    def _gather(self) -> list[_Job] | None:
-        """Take all jobs that wait, up to a bound; None after the last one."""
-        jobs = []
-        job = self._asked.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == _MOST_AT_ONCE or self._asked.empty():
-                return jobs
+    def _gather(self) -> list[_Job]:
+        """Take the most urgent jobs, up to a bound; none when the pipeline ends."""
+        jobs: list[_Job] = []
+        while len(jobs) < _MOST_AT_ONCE and (not jobs or not self._asked.empty()):
             job = self._asked.get()
-        return None
+            if job.due == math.inf:
+                if jobs:
+                    self._asked.put(job)
+                break
+            jobs.append(job)
+        return jobs
 
     def _record_all(self) -> None:
         while (batch := self._signed.get()) is not None:
@@ -202,7 +261,12 @@ class Pipeline:
             self._loop.call_soon_threadsafe(_settle_all, results)
 
     def _run_jobs(self, jobs: list[_Job]) -> list[_Result]:
-        """Run all functions with one snapshot of the database."""
+        """Run functions with one snapshot of the database, at least one and as many as time allows.
+
+        Returns: the results of the first jobs.
+        """
+        results: list[_Result] = []
+        end = time.monotonic() + _MOST_SECONDS
         try:
             with database.reading(self._engine) as connection:
                 self._desired.refresh(connection)
@@ -214,7 +278,11 @@ class Pipeline:
                     int(self._clock()),
                     self._guard,
                 )
-                return [_run(job.function, snapshot) for job in jobs]
+                for job in jobs:
+                    if results and time.monotonic() > end:
+                        break
+                    results.append(_run(job, snapshot))
+                return results
         except DatabaseUnusable as error:
             return [_Result(error=error)] * len(jobs)
         except Exception as error:  # a defect must not end the thread that all connections need
@@ -227,9 +295,11 @@ def _settle_all(results: _Settled) -> None:
         job.settle(result)
 
 
-def _run(function: Callable[[Snapshot], Any], snapshot: Snapshot) -> _Result:
+def _run(job: _Job, snapshot: Snapshot) -> _Result:
+    if job.abandoned:
+        return _Result(error=EOFError("the node has left"))
     try:
-        value = function(snapshot)
+        value = job.function(snapshot)
     except (Failure, SealError, DatabaseUnusable) as refusal:
         return _Result(error=refusal)
     except Exception as error:  # a defect ends the connection that asked; the server goes on
@@ -237,4 +307,5 @@ def _run(function: Callable[[Snapshot], Any], snapshot: Snapshot) -> _Result:
         return _Result(error=error)
     if isinstance(value, Answer):
         value.revision = snapshot.desired.revision
+        value.node = job.node
     return _Result(value)

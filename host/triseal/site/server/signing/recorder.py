@@ -1,14 +1,15 @@
-"""Recording of answers: many in one transaction, and only if the site did not change meanwhile."""
+"""Recording of answers: many in one transaction, except those that a change has made wrong."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from triseal import database
 from triseal.site.records import holdings, ledger, revision, tables
+from triseal.site.records.placement import Place
 from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.server.signing.task import Answer
 
@@ -16,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Stale(Exception):
-    """The site changed after the answers were made, so their seals may be wrong."""
+    """The site changed after an answer was made, so its seals may be wrong."""
 
 
 class Recorder:
@@ -42,8 +43,8 @@ class Recorder:
     def record(self, answers: list[Answer]) -> list[Exception | None]:
         """Record answers that were made from the same revision of the database.
 
-        After the site has answered a change with a bound, no seal of the old state may follow. If
-        the revision has changed, all of the answers are therefore Stale.
+        After the site has answered a change with a bound, no seal of the old state may follow. An
+        answer that depends on what has changed is therefore Stale.
 
         Args:
             answers: the answers, at least one.
@@ -51,10 +52,7 @@ class Recorder:
         Returns: for each answer None if it was recorded, or else the error.
         """
         try:
-            self._together(answers)
-            return [None] * len(answers)
-        except Stale as stale:
-            return [stale] * len(answers)
+            return self._together(answers)
         except Exception as error:  # any error concerns these answers, and must not end the server
             if len(answers) == 1:
                 _log.exception("not recorded", exc_info=error)
@@ -62,32 +60,42 @@ class Recorder:
         # If one answer can't be recorded, the others must still be recorded.
         return [self.record([answer])[0] for answer in answers]
 
-    def _together(self, answers: list[Answer]) -> None:
-        seals = [seal for answer in answers for seal in answer.seals]
-        writes = [write for answer in answers for write in answer.writes]
-        if not seals and not writes:
+    def _together(self, answers: list[Answer]) -> list[Exception | None]:
+        if not any(answer.seals or answer.writes for answer in answers):
             self._tell(answers)
-            return
+            return [None] * len(answers)
         for node in {answer.gave_up for answer in answers if answer.gave_up}:
             self._issue_cache.forget(node)
         with database.writing(self._engine) as connection:
             tables.lock_shared(connection)
-            newest = revision.current(connection, hold=True)
-            if newest != answers[0].revision:
-                raise Stale
-            if newest != self._revision:
-                self._issue_cache.forget()
-                self._revision = newest
-            for write in writes:
-                write(connection)
+            changed = self._changed(connection, answers[0].revision)
+            errors: list[Exception | None] = [_stale(answer, changed) for answer in answers]
+            good = [one for one, error in zip(answers, errors, strict=True) if error is None]
+            for answer in good:
+                for write in answer.writes:
+                    write(connection)
+            seals = [seal for answer in good for seal in answer.seals]
             if seals:  # last: a node may have given up the same place that gets a new seal here
                 ledger.record_seals(connection, seals)
                 fresh = {place for place, _ in seals if not self._issue_cache.expected(place)}
                 holdings.expect(connection, fresh)
         for place, seal in seals:
             self._issue_cache.issued(place, seal)
-        self._tell(answers)
+        self._tell(good)
+        return errors
 
     def _tell(self, answers: list[Answer]) -> None:
         for answer in answers:
             self._recorded(answer)
+
+    def _changed(self, connection: Connection, since: int) -> list[Place]:
+        """Return what has changed since a revision, and keep more from changing."""
+        newest = revision.current(connection, hold=True)
+        if newest != self._revision:
+            self._issue_cache.forget_changed(revision.changed(connection, self._revision, newest))
+            self._revision = newest
+        return revision.changed(connection, since, newest)
+
+
+def _stale(answer: Answer, changed: list[Place]) -> Stale | None:
+    return Stale() if any(answer.depends_on(place) for place in changed) else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from triseal.site.clock import Guard
+from triseal.site.records import revision
 from triseal.site.records.placement import Place
 from triseal.site.server.signing.desired_state import DesiredState
 from triseal.site.server.signing.issue_cache import IssueCache
@@ -53,7 +54,10 @@ class Answer:
         told: what the node has said about its services; see `server.events`.
         refused: the services for which the node gets no seal, each with the code of the reason.
         gave_up: name of a node that reported that it holds less than before, or "".
+        services: the services that decided the answer, besides the node itself; None for all
+            services of the node.
         revision: revision of the database that the answer was made from.
+        node: name of the node that the answer is for; "" if it depends on the whole site.
     """
 
     frames: list[bytes] = field(default_factory=list)
@@ -64,7 +68,9 @@ class Answer:
     told: list[Told] = field(default_factory=list)
     refused: list[tuple[Place, str]] = field(default_factory=list)
     gave_up: str = ""
+    services: Set[str] | None = None
     revision: int = 0
+    node: str = ""
 
     def count(self, outcome: str) -> None:
         """Add one to the count of an outcome.
@@ -73,6 +79,19 @@ class Answer:
             outcome: name of the outcome, as the metrics show it.
         """
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
+
+    def depends_on(self, changed: Place) -> bool:
+        """Tell whether a change of the site may change this answer.
+
+        Args:
+            changed: the changed place, as `revision.changed` returns it.
+        """
+        if not self.node:
+            return True
+        if changed.node not in (revision.EVERY, self.node):
+            return False
+        any_service = changed.service == revision.EVERY or self.services is None
+        return any_service or changed.service in (self.services or ())
 
 
 @dataclass(frozen=True)
