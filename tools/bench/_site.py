@@ -235,6 +235,24 @@ def start_server(
         )
 
 
+def run(*arguments: str) -> None:
+    """Run a command of `triseal site` as a process of its own.
+
+    Args:
+        arguments: of the command.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    path = os.pathsep.join(part for part in sys.path if part)
+    subprocess.run(
+        [sys.executable, "-m", *PROGRAM, "site", *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
 def ready(process: subprocess.Popen[bytes]) -> Ports:
     """Wait until nodes can connect to `process`.
 

@@ -82,7 +82,11 @@ def _each(pid: int, nodes: list[str], connect: Callable[[str], _Closable]) -> fl
 
 @contextmanager
 def echo(site: Site) -> Iterator[tuple[int, int]]:
-    """Run an echo server with the certificate of the first node; yields its port and process id."""
+    """Run an echo server with the certificate of the first node; yields its port and process id.
+
+    Args:
+        site: the site of the node.
+    """
     node = next(iter(site.nodes))
     site.context(node, ssl.TLSVersion.TLSv1_2)  # writes its file
     paths = [str(site.folder / f"{node}.pem"), str(site.home / home.CERTIFICATE)]
@@ -96,7 +100,13 @@ def echo(site: Site) -> Iterator[tuple[int, int]]:
 
 
 def echoed(site: Site, port: int, node: str) -> ssl.SSLSocket:
-    """Return a connection over which one byte has come back."""
+    """Return a connection over which one byte has come back.
+
+    Args:
+        site: the site.
+        port: of the echo server.
+        node: name of the node whose certificate it shows.
+    """
     context = site.context(node, ssl.TLSVersion.TLSv1_2)
     context.verify_mode = ssl.CERT_NONE  # a node's certificate is not one of a server
     raw = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)

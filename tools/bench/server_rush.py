@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from bench import Figure
 from bench._link_client import Client
-from bench._site import Site, server
+from bench._site import Site, run, server
 from bench.server_memory import echo, echoed
 from triseal import database
 from triseal.signer import KeySigner, generate
@@ -166,7 +166,7 @@ def stall(site: Site, rush: Rush) -> Figure:
         thread.start()
     time.sleep(_BEFORE)
     given = time.perf_counter()
-    site.manager.grant("service00", [_GRANT], [names[-1]])
+    run("grant", "service00", _GRANT, "--node", names[-1], "--home", str(site.home), "--wait", "0")
     time.sleep(_AFTER)
     done.set()
     for thread in threads:

@@ -460,7 +460,7 @@ class Manager:
             trusted = trust.current(connection, self.issuer)
             moment, kind = self._clock(), {"other_developer": other_developer, "hold": hold}
             taken = intake.add(connection, trusted, package, moment, **kind)
-            self._check_fits(connection, taken.service)
+            check_fits(connection, self.preparer, taken.service)
             return taken
 
     def wave(self, service: str, share: int) -> list[str]:
@@ -498,7 +498,7 @@ class Manager:
         with self._changing() as connection:
             trusted = trust.current(connection, self.issuer)
             places = rollout.forward(connection, trusted, service, on, version, self._clock())
-            check_fits(connection, self.preparer, places)
+            check_fits(connection, self.preparer, service, {place.node for place in places})
         return self._guarantee_of(places)
 
     def roll_back(self, service: str, on: Sequence[str] | None = None) -> Guarantee:
@@ -518,7 +518,7 @@ class Manager:
         with self._changing() as connection:
             trusted = trust.current(connection, self.issuer)
             places = rollout.back(connection, trusted, service, on, self._clock())
-            check_fits(connection, self.preparer, places)
+            check_fits(connection, self.preparer, service, {place.node for place in places})
         return self._guarantee_of(places)
 
     # --- Grants -----------------------------------------------------------------------------
@@ -545,7 +545,7 @@ class Manager:
         with self._changing() as connection:
             for node in on or (tables.EVERY_NODE,):
                 grants.grant(connection, service, wanted, node, force=force)
-            self._check_fits(connection, service)
+            check_fits(connection, self.preparer, service, set(on) or None)
         return self.guarantee(service=service)
 
     def revoke(self, service: str, unwanted: Sequence[str], on: Sequence[str] = ()) -> Guarantee:
@@ -599,7 +599,7 @@ class Manager:
             newest = services.get(connection, service).package
             trust.check_package(connection, self.issuer, releases.due(connection, place, newest))
             services.assign(connection, place, self._clock())
-            check_fits(connection, self.preparer, [place])
+            check_fits(connection, self.preparer, service, {node})
 
     def undeploy(self, node: str, service: str) -> Guarantee:
         """Take a service from a node.
@@ -759,10 +759,6 @@ class Manager:
         with database.writing(self.engine) as connection:
             tables.lock(connection)
             yield connection
-
-    def _check_fits(self, connection: Connection, service: str) -> None:
-        places = [Place(node, service) for node in services.nodes_of(connection, service)]
-        check_fits(connection, self.preparer, places)
 
     def _enrol(
         self, connection: Connection, slca: Authority, node: str, csr: bytes, *, replace: bool

@@ -189,5 +189,22 @@ def was_reset(connection: Connection, name: str, cause: str) -> None:
     connection.execute(tables.nodes.update().where(which).values(reset_cause=cause))
 
 
+def with_service(connection: Connection, service: str) -> list[tuple[str, bytes]]:
+    """Return name and public key of each enrolled node that has a service and is not retired.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+    """
+    table, assigned = tables.nodes.c, tables.assignments.c
+    query = (
+        select(table.name, table.spki)
+        .join(tables.assignments, assigned.node == table.name)
+        .where(assigned.service == service, table.retired_at.is_(None), table.spki.is_not(None))
+        .order_by(table.name)
+    )
+    return [(row.name, bytes(row.spki)) for row in connection.execute(query)]
+
+
 def _find(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(tables.nodes).where(tables.nodes.c.name == name)).one_or_none()

@@ -55,7 +55,7 @@ def held(connection: Connection, service: str) -> bytes | None:
 
     Returns: the digest; None if all nodes get the newest.
     """
-    return _rows(connection, service).get(tables.EVERY_NODE)
+    return of_service(connection, service).get(tables.EVERY_NODE)
 
 
 def moved(connection: Connection, service: str) -> set[str]:
@@ -65,7 +65,7 @@ def moved(connection: Connection, service: str) -> set[str]:
         connection: any transaction.
         service: name of the service.
     """
-    return _rows(connection, service).keys() - {tables.EVERY_NODE}
+    return of_service(connection, service).keys() - {tables.EVERY_NODE}
 
 
 def in_use(connection: Connection, service: str, newest: bytes) -> set[bytes]:
@@ -76,7 +76,7 @@ def in_use(connection: Connection, service: str, newest: bytes) -> set[bytes]:
         service: name of the service.
         newest: digest of the service's newest package.
     """
-    return {newest, *_rows(connection, service).values()}
+    return {newest, *of_service(connection, service).values()}
 
 
 def hold(connection: Connection, service: str, package: bytes) -> None:
@@ -126,7 +126,15 @@ def take(connection: Connection, place: Place) -> None:
     connection.execute(table.delete().where(which))
 
 
-def _rows(connection: Connection, service: str) -> dict[str, bytes]:
+def of_service(connection: Connection, service: str) -> dict[str, bytes]:
+    """Return the packages of a service that nodes get instead of the newest one.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+
+    Returns: digest of the package by node; EVERY_NODE stands for all nodes that are not named.
+    """
     table = tables.releases.c
     query = select(table.node, table.package).where(table.service == service)
     return {row.node: row.package for row in connection.execute(query)}

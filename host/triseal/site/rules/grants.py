@@ -142,6 +142,21 @@ def of_node(connection: Connection, node: str) -> dict[str, tuple[str, ...]]:
     return {service: tuple(sorted(grants)) for service, grants in found.items()}
 
 
+def of_service(connection: Connection, service: str) -> dict[str, frozenset[str]]:
+    """Return the grants of a service by node; those under EVERY_NODE hold on all nodes.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+    """
+    table = tables.grants.c
+    query = select(table.node, table.grant).where(table.service == service)
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.node, set()).add(row.grant)
+    return {node: frozenset(grants) for node, grants in found.items()}
+
+
 def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
     table = tables.grants.c
     where = or_(table.node == tables.EVERY_NODE, table.node == node)

@@ -7,8 +7,9 @@ old state can therefore follow.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Generic, TypeVar
@@ -19,7 +20,7 @@ from sealcore import errors, seal, timetext
 from sealcore.seal import Seal
 from triseal import database
 from triseal.certificate import Validity
-from triseal.site.errors import Changed, NodeRetired, NotAssigned, NotEnrolled
+from triseal.site.errors import Changed, NotAssigned
 from triseal.site.records import holdings, ledger, nodes, releases, services, tables
 from triseal.site.records.placement import Place
 from triseal.site.rules import grants, trust
@@ -188,30 +189,55 @@ class Preparer:
         return Prepared(prepared, upstream.usable)
 
 
-def check_fits(connection: Connection, preparer: Preparer, places: Iterable[Place]) -> None:
-    """Check before a change is kept that all places that it concerns can still be sealed.
+def check_fits(
+    connection: Connection, preparer: Preparer, service: str, on: Collection[str] | None = None
+) -> None:
+    """Check before a change is kept that a service can still be sealed on its nodes.
 
-    Otherwise the error would appear when a node asks for its seals, and nobody would see it.
+    Otherwise the error would appear when a node asks for its seals, and nobody would see it. The
+    caller keeps all servers from recording seals, so that this needs few queries for many nodes.
 
     Args:
         connection: any transaction that sees the change.
         preparer: makes the templates of seals.
-        places: assigned places; those on nodes without a key are skipped, and those whose package
-            the site does not trust.
+        service: name of the service.
+        on: names of the nodes that the change concerns; None for all. Those on which the service
+            is not assigned, those without a key, and those whose package the site does not trust are
+            skipped.
 
     Raises:
         TooLarge: a seal can't hold its grants.
     """
     seen = set()
-    for place in places:
+    for desired in _all_wanted(connection, preparer.issuer, service):
+        if on is None or desired.place.node in on:
+            form = form_of(desired)
+            if form not in seen:
+                preparer.prepare(connection, desired)
+                seen.add(form)
+
+
+def _all_wanted(connection: Connection, issuer: Issuer, service: str) -> Iterator[Wanted]:
+    """Compute `wanted` of a service on all nodes that can get seals for it."""
+    newest = services.get(connection, service).package
+    due = releases.of_service(connection, service)
+    others = due.get(tables.EVERY_NODE, newest)
+    granted = grants.of_service(connection, service)
+    everywhere = granted.get(tables.EVERY_NODE, frozenset())
+
+    @functools.cache
+    def trusted(package: bytes) -> bool:
         try:
-            desired = wanted(connection, preparer.issuer, place)
-        except (NodeRetired, NotEnrolled, errors.SealError):
-            continue
-        form = form_of(desired)
-        if form not in seen:
-            preparer.prepare(connection, desired)
-            seen.add(form)
+            trust.check_package(connection, issuer, package)
+        except errors.SealError:
+            return False
+        return True
+
+    for node, spki in nodes.with_service(connection, service):
+        package = due.get(node, others)
+        if trusted(package):
+            here = tuple(sorted(everywhere | granted.get(node, frozenset())))
+            yield Wanted(Place(node, service), spki, package, here)
 
 
 class Sealer:

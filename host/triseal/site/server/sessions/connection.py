@@ -105,13 +105,13 @@ class Connection:
         """
         pushing = asyncio.create_task(self._push())
         try:
-            # The limit is for what the node does, and not for the work of the site.
+            # The limit is for what the node says and owes, and not for the work of the site.
             async with asyncio.timeout(self._limits.hello_seconds):
-                message = await self._carrier.next()
+                message = await self._next()
             await self._answer(message)
             greeted()
             while True:
-                await self._answer(await self._carrier.next())
+                await self._answer(await self._next())
                 heard()
         except Ended as error:
             self.end(code_of(error))
@@ -148,11 +148,16 @@ class Connection:
         """
         self._metrics.bytes_out.inc(self._carrier.send(frames))
 
-    async def _answer(self, message: bytes) -> None:
+    async def _next(self) -> bytes:
+        """Return the next message, once the node has paid for what the ledger keeps of it."""
+        message = await self._carrier.next()
         # Wait outside of the lock, so that changes of the site still reach the node meanwhile.
         while wait := self._kept.wait(0, time.monotonic()):
             await asyncio.sleep(min(wait, _CHECK_EVERY))
             await self._carrier.drain()  # raises if the node is gone
+        return message
+
+    async def _answer(self, message: bytes) -> None:
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
         await self._carrier.drain()
