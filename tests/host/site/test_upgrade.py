@@ -130,6 +130,7 @@ def forget_version(connection: Connection) -> None:
     for statement in uncount(connection):
         connection.execute(text(statement))
     connection.execute(text("DROP TABLE touched"))
+    connection.execute(text("ALTER TABLE nodes DROP COLUMN bundle_mark"))
     with Operations.context(MigrationContext.configure(connection)):
         site_1.count(site_1.WATCHED)
 

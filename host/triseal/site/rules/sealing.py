@@ -202,8 +202,8 @@ def check_fits(
         preparer: makes the templates of seals.
         service: name of the service.
         on: names of the nodes that the change concerns; None for all. Those on which the service
-            is not assigned, those without a key, and those whose package the site does not trust are
-            skipped.
+            is not assigned, those without a key, and those whose package the site does not trust
+            are skipped.
 
     Raises:
         TooLarge: a seal can't hold its grants.

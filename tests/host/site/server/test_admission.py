@@ -178,7 +178,7 @@ def greet(world: LinkWorld, *said: bytes, now: int = 0) -> list[tuple[int, tuple
 
 def hello(*held: tuple[str, bytes, int], bundle: int = 0) -> bytes:
     return messages.write(
-        messages.HELLO, messages.PROTOCOL, NODE, bytes(16), bundle, 0, "", list(held)
+        messages.HELLO, messages.PROTOCOL, NODE, bytes(16), bundle, bytes(16), 0, "", list(held)
     )
 
 

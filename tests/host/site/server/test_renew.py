@@ -95,7 +95,7 @@ def test_a_node_says_why_it_was_reset_and_what_time_it_has(world: LinkWorld, kit
     kitchen.connect()
     late = int(time.time()) - 55
     protocol = messages.PROTOCOL
-    kitchen.send(messages.HELLO, protocol, "kitchen", bytes(16), 0, late, "watchdog", [])
+    kitchen.send(messages.HELLO, protocol, "kitchen", bytes(16), 0, bytes(16), late, "watchdog", [])
     kitchen.expect(messages.WELCOME)
     with database.reading(world.manager.engine) as connection:
         every = overview.all_nodes(connection, world.manager.issuer)

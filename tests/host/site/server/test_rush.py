@@ -285,7 +285,8 @@ def test_the_limit_for_a_hello_is_for_the_node_and_not_for_the_site(tmp_path: Pa
 
 
 def hello(node: str) -> bytes:
-    said = messages.write(messages.HELLO, messages.PROTOCOL, node, bytes(16), 0, 0, "", [])
+    kind, protocol = messages.HELLO, messages.PROTOCOL
+    said = messages.write(kind, protocol, node, bytes(16), 0, bytes(16), 0, "", [])
     return messages.frame(said)
 
 
