@@ -8,7 +8,6 @@ from .der import single
 _MAX_SIZE = const(8192)
 _OID = const(0x06)
 _SEQUENCE = const(0x30)
-_UTC_TIME = const(0x17)
 _MAX_VERSION = const(2147483647)
 _MAX_LABEL = const(63)
 _MAX_KEYS = const(64)
@@ -38,8 +37,6 @@ class TrustBundle:
             raise errors.MalformedDER
         self.version = tbs.unsigned(1, _MAX_VERSION)
         self.site = names.check_label(tbs.text(1, _MAX_LABEL))
-        if tbs.peek() != _UTC_TIME:
-            raise errors.MalformedDER
         self.issued_at = utctime.read(tbs)
         self.site_keys = entries(tbs.enter())
         self.store_keys = entries(tbs.enter())

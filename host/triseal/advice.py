@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 from sealcore import timetext
@@ -206,6 +207,14 @@ def _refusal(code: str, detail: str) -> tuple[str, str, str]:
     return code, f"{sentence} ({detail})" if detail else sentence, advice
 
 
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _as_times(found: re.Match[str]) -> str:
     given, had = (str(timetext.iso(int(seconds))) for seconds in found.groups())
     return f"{given}; it had {had}"
@@ -217,5 +226,7 @@ def _os_error(error: OSError) -> tuple[str, str, str]:
         if isinstance(error, kind):
             code, advice = known
     code, advice = _BY_NUMBER.get(error.errno or 0, (code, advice))
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return "no-folder", "the current folder was deleted", "Change to another folder"
     where = f"{error.filename}: " if error.filename else ""
     return code, f"{where}{error.strerror or error}", advice

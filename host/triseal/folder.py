@@ -41,7 +41,11 @@ def fresh(home: Path) -> Iterator[Path]:
 
 
 def _made(folder: Path) -> Iterator[Path]:
-    state_folder.make(folder)
+    try:
+        state_folder.make(folder)
+    except OSError as error:
+        error.filename = str(folder.parent)  # the user does not know the temporary name
+        raise
     try:
         yield folder
     finally:

@@ -63,7 +63,8 @@ MALFORMED = (
     ("an empty site", made(site=encode.text(""))),
     ("a site of 64 octets", made(site=encode.text("a" * 64))),
     ("no time", made(time=b"")),
-    ("a GeneralizedTime", made(time=b"\x18\x0f20501122160000Z")),
+    ("a GeneralizedTime before 2050", made(time=b"\x18\x0f20491122160000Z")),
+    ("a time that is an INTEGER", made(time=b"\x02\x0120501122160000Z")),
     ("a time that is none", made(time=b"\x17\x0d261322160000Z")),
     ("two lists", made(lists=b"".join(LISTS[:2]))),
     ("four lists", made(lists=b"".join(LISTS) + LISTS[2])),
@@ -92,6 +93,14 @@ MALFORMED = (
 def test_what_is_no_bundle_is_refused():
     for sentence, der in MALFORMED:
         row(sentence, "malformed-der", bundle.parse, der)
+
+
+def test_a_bundle_of_2050_is_one():
+    for time, seconds in (
+        (b"\x17\x0d491231235959Z", 2524607999),
+        (b"\x18\x0f20500101000000Z", 2524608000),
+    ):
+        assert bundle.parse(made(time=time)).issued_at == seconds
 
 
 def test_names_are_those_of_the_profile():

@@ -46,6 +46,17 @@ def test_the_advice_is_about_what_happened(
     assert not any(word in line for word in unsaid), line
 
 
+def test_a_folder_that_was_deleted_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("x").absolute()
+    assert "no-folder: the current folder was deleted; " in output.failure(caught.value)
+
+
 # Databases.
 
 

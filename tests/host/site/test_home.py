@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sealcore import x509
+from sealcore import seal, x509
 from tests.worlds.site_world import NOW, PASSPHRASE, World, code_of
 from triseal import keyfile, signer
 from triseal.site import home
@@ -141,3 +141,17 @@ def test_names_that_no_site_can_have(tmp_path: Path, name: str) -> None:
     call: Callable[[], object] = lambda: home.init(tmp_path / "s", Founding(name), None, NOW)  # noqa: E731
     assert code_of(call) == "bad-label"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("year", [2**31, 2**32, 2524608000 - 100, 2524608000, 7258118400])
+def test_a_site_works_in_later_years(tmp_path: Path, year: int) -> None:
+    """From 2050 on, times have another form in DER (RFC 5280 section 4.1.2.5)."""
+    with World(tmp_path / "site", now=year) as world:
+        world.manager.add_service(world.package())
+        world.add_node("kitchen")
+        world.manager.assign("kitchen", "thermo")
+        for now in (year, year + 4000):
+            world.now = now
+            made = seal.parse(world.manager.deployment("kitchen", "thermo").seal.der, seal.SITE)
+            assert made.not_before <= now < made.not_after
+        assert world.manager.bundle().issued_at <= year

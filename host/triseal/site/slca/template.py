@@ -3,6 +3,7 @@
 For one node, service, package and set of grants everything else stays the same, and serials,
 UTCTimes and RSA signatures have a fixed length. To renew a seal, 48 bytes are copied into their
 places and the result is signed. It is the same as `certificate.issue` makes from these fields.
+Times from 2050 on are longer (RFC 5280 section 4.1.2.5); then the parts are put together anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 
-from sealcore import seal, sealwriter, timetext
+from sealcore import encode, seal, sealwriter, timetext
 from sealcore.der import Reader, single
 from sealcore.seal import Seal
 from triseal.certificate import Validity
@@ -51,19 +52,23 @@ class SealTemplate:
 
         Args:
             serial: serial number, from `certificate.new_serial`.
-            validity: first and last second, before 2050: later times have another form (RFC 5280
-                section 4.1.2.5).
+            validity: first and last second.
 
         Raises:
-            ValueError: the serial or a time has another length.
+            ValueError: the serial has another length.
         """
+        if serial >> (8 * SERIAL_BYTES - 8) not in range(1, 128):
+            raise ValueError("the serial does not fit the template")
         times = _times(validity)
-        if len(times) != _TIMES_BYTES or serial >> (8 * SERIAL_BYTES - 8) not in range(1, 128):
-            raise ValueError("serial or validity does not fit the template")
         tbs = bytearray(self.tbs)
         tbs[self.serial_at : self.serial_at + SERIAL_BYTES] = serial.to_bytes(SERIAL_BYTES, "big")
-        tbs[self.times_at : self.times_at + _TIMES_BYTES] = times
-        return bytes(tbs)
+        end = self.times_at + _TIMES_BYTES
+        if len(times) == _TIMES_BYTES:
+            tbs[self.times_at : end] = times
+            return bytes(tbs)
+        begin = len(tbs) - len(single(self.tbs).data)
+        before = tbs[begin : self.times_at - _VALIDITY_HEADER]
+        return encode.sequence(bytes(before), encode.sequence(times), bytes(tbs[end:]))
 
     def assemble(self, serial: int, validity: Validity, signature: bytes) -> bytes:
         """Assemble a seal from its parts.
@@ -101,6 +106,7 @@ def _times(validity: Validity) -> bytes:
 
 
 _TIMES_BYTES = len(_times(VALIDITY))
+_VALIDITY_HEADER = 2  # bytes before them: tag and length
 
 
 def from_tbs(tbs: bytes) -> SealTemplate:
