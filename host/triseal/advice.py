@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
+from pathlib import Path
 
 from sealcore import timetext
 from sealcore.errors import SealError
@@ -209,7 +209,7 @@ def _refusal(code: str, detail: str) -> tuple[str, str, str]:
 
 def _is_nowhere() -> bool:
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError:
         return True
     return False
