@@ -133,6 +133,7 @@ _BY_NUMBER: dict[int, tuple[str, str]] = {
     errno.ELOOP: ("link-to-itself", "Correct the symbolic link"),
     errno.ENXIO: ("nobody-reads", "Start the program that reads from the pipe first"),
 }
+NO_FOLDER = ("no-folder", "the current folder was deleted", "Change to another folder")
 _OS_ERRORS: dict[type[OSError], tuple[str, str]] = {
     FileNotFoundError: ("file-not-found", "Check the path"),
     IsADirectoryError: ("not-a-file", "Name one file, not a folder"),
@@ -227,6 +228,6 @@ def _os_error(error: OSError) -> tuple[str, str, str]:
             code, advice = known
     code, advice = _BY_NUMBER.get(error.errno or 0, (code, advice))
     if isinstance(error, FileNotFoundError) and _is_nowhere():
-        return "no-folder", "the current folder was deleted", "Change to another folder"
+        return NO_FOLDER
     where = f"{error.filename}: " if error.filename else ""
     return code, f"{where}{error.strerror or error}", advice

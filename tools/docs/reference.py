@@ -88,6 +88,7 @@ def others() -> list[Row]:
     for kind in _SYSTEM:
         code, _, cure = advice.explain(kind(0, _CAUSE))
         rows.append((code, f"`{kind.__name__}`: {_CAUSE}", cure))
+    rows.append(advice.NO_FOLDER)
     for number in _NUMBERS:
         code, _, cure = advice.explain(OSError(number, _CAUSE))
         rows.append((code, f"`{errno.errorcode[number]}`: {_CAUSE}", cure))

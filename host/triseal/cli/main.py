@@ -7,6 +7,7 @@ the number of the signal that ended it, such as 130 after Ctrl-C.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,6 +16,9 @@ import typer
 
 from boards import interrupts
 from triseal.cli import inspect, options, output, roles
+
+# Shells leave `~` alone in --option=~/x; without this there would be a folder named "~".
+_HOME = re.compile(r"^(--[a-z-]+=)(~[^/]*/.*)$", re.DOTALL)
 
 app = typer.Typer(
     name="triseal",
@@ -70,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     as_json = "--json" in words
+    words = [_HOME.sub(_expanded, word) for word in words]
     if not _is_text(words):
         return _wrong_usage("an argument is not UTF-8", "correct it", as_json=as_json)
     try:
@@ -109,6 +114,11 @@ def _wrong_usage(message: str, advice: str, *, as_json: bool) -> int:
     else:
         typer.echo(f"triseal: wrong-usage: {message}; {advice}", err=True)
     return 2
+
+
+def _expanded(found: re.Match[str]) -> str:
+    """Return an option and its value with the home folder for the `~`."""
+    return found[1] + os.path.expanduser(found[2])  # noqa: PTH111 - an unknown user stays as it is
 
 
 def _is_text(words: Sequence[str]) -> bool:

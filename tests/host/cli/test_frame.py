@@ -20,6 +20,7 @@ import boards.errors
 import triseal.errors
 from boards.errors import BoardError
 from sealcore import errors
+from tests.host.commands import KEY, Commands
 from triseal.advice import REFUSALS
 from triseal.cli import output, roles
 from triseal.cli.main import app, main
@@ -285,6 +286,15 @@ def test_a_driver_that_is_not_used(driver: str, capsys: Capture, tmp_path: Path)
 def test_the_version_is_told(capsys: Capture) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out.strip()
+
+
+def test_a_home_that_the_shell_leaves_alone_is_a_home(
+    empty: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(empty.folder))
+    empty.run("dev", "init", "--name", "~/Ada", *KEY, "--home=~/dev")
+    assert empty.json("dev", "show", "--home", str(empty.folder / "dev"))["name"] == "~/Ada"
+    assert not (empty.folder / "~").exists()
 
 
 def test_an_interrupt_is_status_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
