@@ -267,10 +267,10 @@ class Health:
             if registry.turned_away >= _MOST_TURNED_AWAY:
                 detail = f"{registry.turned_away} connections were refused, and no node came"
                 found.append(Problem(TURNED_AWAY, detail, False))
-            # A healthy node comes once in a lifetime.
+            # A healthy node comes once in a lifetime, if it has a service to renew.
             up = time.monotonic() - self._began
             silent = min(read.silent.values(), default=up)
-            if min(up, silent) > read.lifetime:
+            if read.states and min(up, silent) > read.lifetime:
                 detail = f"no node was heard for {min(up, silent):.0f} s"
                 found.append(Problem(SILENT, detail, False))
         if read.near:

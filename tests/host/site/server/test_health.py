@@ -245,6 +245,11 @@ def test_all_nodes_silent_for_longer_than_a_lifetime_is_a_problem(world: World) 
         assert await scene.health.all() == []
         scene.health = Health(scene.parts, scene.metrics)
         scene.health._began -= lifetime + 60
+        assert await scene.health.all() == []  # the node has nothing to renew
+        world.now += lifetime + 60
+        world.manager.add_service(world.package())
+        world.manager.assign("hall", "thermo")
+        scene.health._figures = None
         (found,) = await scene.health.all()
         assert (found.code, found.stops) == ("nodes-silent", False)
 
