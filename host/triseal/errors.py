@@ -231,6 +231,13 @@ class UnknownService(Failure):
     advice = "See `triseal store list`."
 
 
+class StoreBehind(Failure):
+    """The Store's database is older than what the Store has signed: a backup was restored."""
+
+    code = "store-behind"
+    advice = "Look through its releases and developers, then run: triseal store restored."
+
+
 class DamagedStore(Failure):
     """The Store's own files have changed since they were written."""
 

@@ -50,7 +50,9 @@ class Serving:
         self.metrics = Metrics()
         self.identity = Identity()
         recorded = Events(self.metrics).recorded
-        self.pipeline = Pipeline(manager.engine, manager.authority, clock, recorded=recorded)
+        self.pipeline = Pipeline(
+            manager.engine, manager.authority, clock, recorded=recorded, mark=manager.mark
+        )
         self.server = Server(
             manager.name,
             self.pipeline,

@@ -15,6 +15,7 @@ from triseal.cli import completion, options, output
 from triseal.cli.site_options import open_site
 
 if TYPE_CHECKING:
+    from triseal.site.manager import Manager
     from triseal.site.views.ends import End
     from triseal.site.views.placements import PlaceFacts
 
@@ -153,9 +154,21 @@ def _read(
             "bundle_version": bundle.version,
             "claimed_by_two_boards": overview.claimed_by_two_boards(connection, site.issuer),
             "ends_soon": [_end(end) for end in every if end.is_near(now)],
+            "database": _database(site),
             "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
         }
     return facts, trusted, places
+
+
+def _database(site: Manager) -> str:
+    """Say whether the database has everything that the site has changed and sealed."""
+    from triseal.errors import Failure
+
+    try:
+        site.check_complete()
+    except Failure as error:
+        return f"{error.code}: {error}"
+    return "complete"
 
 
 def _facts(place: PlaceFacts) -> dict[str, object]:

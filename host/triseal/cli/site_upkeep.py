@@ -1,4 +1,4 @@
-"""`triseal site prune` and `clock`."""
+"""`triseal site prune`, `clock` and `restored`."""
 
 from __future__ import annotations
 
@@ -61,4 +61,23 @@ def site_clock(
             except (clock.ClockDoubted, CertificateNotValid) as doubt:
                 code = doubt.code
     facts = {"clock": code, "now": output.time(int(time.time())), "last_seen": output.time(seen)}
+    output.facts(facts, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site restored"))
+def restored(
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Go on after a backup of the database was restored.
+
+    Before, compare grants, nodes, services and trusted keys with what they should be: changes
+    since the backup are lost. The trust bundle gets a new version, above those of all nodes. Until
+    the printed time, nodes that were not heard since may hold seals that the database lacks.
+    Run it on each server of the site.
+    """
+    with open_site(home_dir, passphrase_file) as site:
+        done = site.accept_restored()
+    facts = {"bundle_version": done.bundle_version, "lost_seals_end": output.time(done.until)}
     output.facts(facts, as_json=as_json)

@@ -238,6 +238,20 @@ def show(
             output.warn(_ending(store))
 
 
+@app.command(epilog=options.examples("store restored"))
+def restored(
+    home_dir: options.Home = None, database: Database = None, as_json: options.Json = False
+) -> None:
+    """Go on after a backup of the database was restored.
+
+    Before, compare developers and releases with what they should be: what came after the backup is
+    lost. The Store remembers the newest release of each service, and takes nothing else under its
+    version.
+    """
+    with _open(home_dir, database, None) as store:
+        output.facts({"releases": store.accept_restored()}, as_json=as_json)
+
+
 @contextlib.contextmanager
 def _open(
     home_dir: Path | None, database: str | None, passphrase_file: Path | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triseal.database import DatabaseUnusable
 from triseal.errors import Failure
 
 
@@ -223,3 +224,10 @@ class NotConfirmed(Failure):
 
     code = "not-confirmed"
     advice = "Look at the node: triseal node status --port PORT, or the server's log."
+
+
+class DatabaseBehind(DatabaseUnusable):
+    """The database is older than what the site has changed and sealed: a backup was restored."""
+
+    code = "database-behind"
+    advice = "Look through its grants, nodes and keys, then run: triseal site restored."

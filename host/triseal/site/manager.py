@@ -34,11 +34,13 @@ from triseal.site.records import (
     tokens,
 )
 from triseal.site.records.placement import Place
-from triseal.site.rules import grants, guarantee, intake, rollout, trust
+from triseal.site.rules import grants, guarantee, intake, restore, rollout, trust
 from triseal.site.rules.guarantee import Guarantee
+from triseal.site.rules.restore import Accepted
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.rules.trust import Difference
 from triseal.site.slca.authority import Authority, Certified
+from triseal.watermark import Watermark
 
 NODE_SECONDS = 365 * 86400
 
@@ -70,6 +72,7 @@ class Manager:
         lifetime: lifetime of its seals, seconds.
         issuer: the public part of the SLCA.
         preparer: makes the templates of seals.
+        mark: the file that remembers how far the database has come, see `restore`.
 
     Raises:
         NotInitialised: the folder holds no site.
@@ -87,6 +90,7 @@ class Manager:
         self.engine, self.issuer, self.lifetime = home.open_site(folder)
         self.name = self.issuer.site
         self.preparer = Preparer(self.issuer)
+        self.mark = Watermark(folder / restore.FILE)
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +126,7 @@ class Manager:
         Raises:
             ClockDoubted: the time does not continue from a noted one.
             CertificateNotValid: the site's certificate is not valid at this time.
+            DatabaseBehind: the database was restored from a backup.
         """
         with database.reading(self.engine) as connection:
             self._check_may_sign(connection, self._clock())
@@ -129,6 +134,7 @@ class Manager:
     def _check_may_sign(self, connection: Connection, moment: int) -> None:
         clock.check(connection, moment)
         self.issuer.check_valid(moment)
+        restore.check(connection, self.issuer, self.mark, moment)
 
     def _time_to_sign(self) -> int:
         with database.reading(self.engine) as connection:
@@ -137,9 +143,42 @@ class Manager:
 
     def accept_clock(self) -> None:
         """Accept this computer's time, whatever was noted before."""
-        with self._changing() as connection:
+        with self._changing(restored=True) as connection:
             clock.accept(connection, self._clock())
             clock.note(connection, self._clock(), doubted=False)
+
+    # --- Restored databases -----------------------------------------------------------------
+
+    def check_complete(self) -> None:
+        """Check that the database has everything that the site has changed and sealed.
+
+        Raises:
+            DatabaseBehind: it was restored from a backup.
+            MarkDamaged: the file that remembers it can't be read.
+        """
+        with database.reading(self.engine) as connection:
+            restore.check(connection, self.issuer, self.mark, self._clock())
+
+    def accept_restored(self) -> Accepted:
+        """Go on with a database that was restored from a backup: a person has looked at it.
+
+        The trust bundle gets a version above all others. For one lifetime each bound includes
+        seals that the database may have lost.
+
+        Returns: what was done.
+
+        Raises:
+            ClockDoubted, CertificateNotValid: the site can't sign now.
+            MarkDamaged: the file that remembers what the site has signed can't be read.
+        """
+        slca = self.authority
+        with self._changing(restored=True) as connection:
+            moment = self._clock()
+            clock.check(connection, moment)
+            self.issuer.check_valid(moment)
+            return restore.accept(connection, slca, self.mark, self.lifetime, moment)
+
+    # --- What the site signs at once --------------------------------------------------------
 
     def sign_time(self, nonce: bytes) -> bytes:
         """Sign the time for a node.
@@ -648,6 +687,7 @@ class Manager:
         place = Place(node, service)
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
         (signed,) = sealer.issue([place], self._time_to_sign())
+        self.mark.rise({restore.SEALED: signed.seal.validity.not_after})
         with database.reading(self.engine) as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 
@@ -720,7 +760,7 @@ class Manager:
         """
         with database.reading(self.engine) as connection:
             places = guarantee.places_of(connection, service=service, node=node)
-            return self._guarantee(connection, places)
+            return self._guarantee(connection, places, [node] if node else None)
 
     def guarantee_at(self, service: str, on: Iterable[str]) -> Guarantee:
         """Compute the same for a service on some nodes.
@@ -746,19 +786,32 @@ class Manager:
     # --- Common parts -----------------------------------------------------------------------
 
     def _guarantee_of(self, places: Iterable[Place]) -> Guarantee:
+        concerned = list(places)
         with database.reading(self.engine) as connection:
-            return self._guarantee(connection, places)
+            return self._guarantee(connection, concerned, [place.node for place in concerned])
 
-    def _guarantee(self, connection: Connection, places: Iterable[Place]) -> Guarantee:
+    def _guarantee(
+        self, connection: Connection, places: Iterable[Place], on: Sequence[str] | None
+    ) -> Guarantee:
         moment = self._clock()
         step = clock.step_since(connection, moment)
-        return guarantee.of(connection, self.preparer, places, moment, step)
+        return guarantee.of(connection, self.preparer, places, moment, step, on)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[Connection]:
+    def _changing(self, *, restored: bool = False) -> Iterator[Connection]:
+        """Open a transaction that changes the site, which a restored database must not do.
+
+        Args:
+            restored: whether the change is possible also then.
+        """
         with database.writing(self.engine) as connection:
             tables.lock(connection)
+            if not restored:
+                restore.check(connection, self.issuer, self.mark, self._clock())
             yield connection
+            have = restore.present(connection, self.issuer)
+        if not restored or have[restore.REVISION] >= self.mark.get(restore.REVISION):
+            self.mark.rise(have)
 
     def _enrol(
         self, connection: Connection, slca: Authority, node: str, csr: bytes, *, replace: bool

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
@@ -19,9 +21,10 @@ from triseal.errors import UnknownService
 from triseal.keysource import NewKey
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
-from triseal.store import authority, intake, objects, records
+from triseal.store import authority, intake, objects, records, restore
 from triseal.store.records import Developer, Release
 from triseal.store.tables import SCHEMA
+from triseal.watermark import Watermark
 
 DATABASE = "store.sqlite"
 OBJECTS = "objects"
@@ -67,6 +70,7 @@ class Store:
         self._objects = home / OBJECTS
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
+        self._mark = Watermark(home / restore.FILE)
 
     def close(self) -> None:
         """Close the database."""
@@ -85,7 +89,7 @@ class Store:
             BadRequest, BadName, UnsupportedKey: as request.parse.
         """
         parsed = request.parse(data)
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             return records.register(connection, parsed, data, self._clock())
 
     def approve(self, fingerprint: str) -> Developer:
@@ -98,7 +102,7 @@ class Store:
             UnknownDeveloper: no developer has registered this key.
             NameTaken: an approved developer with another key has the name.
         """
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             return records.approve(connection, fingerprint, self._clock())
 
     def submit(self, package: Package) -> tuple[Release, Package]:
@@ -120,10 +124,33 @@ class Store:
             release = self._accept(service, package, key)
         return release, self._package(release)
 
-    def _accept(self, service: str, package: Package, key: Signer) -> Release:
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """Open a transaction that changes the Store, which a restored database must not do."""
         with writing(self._engine) as connection:
+            restore.check(connection, self._mark)
+            yield connection
+            have = restore.present(connection)
+        self._mark.rise(*have)
+
+    def accept_restored(self) -> int:
+        """Go on with a database that was restored from a backup: a person has looked at it.
+
+        Returns: the number of its releases.
+
+        Raises:
+            MarkDamaged, MarkNotWritten: as `Watermark.accept`.
+        """
+        with reading(self._engine) as connection:
+            numbers, _ = restore.present(connection)
+        self._mark.accept(numbers)
+        return numbers[restore.RELEASE]
+
+    def _accept(self, service: str, package: Package, key: Signer) -> Release:
+        with self._changing() as connection:
             moment = self._clock()
-            newest = records.newest(connection, service)
+            known = records.newest(connection, service)
+            newest = restore.newest(self._mark, known, service, package)
             approved = [known.entry for known in records.approved(connection)]
             developer = intake.check(package, approved, newest, moment)
             sealed = authority.countersign(key, self.certificate, developer, moment)
@@ -138,11 +165,11 @@ class Store:
                 store_seal=bytes(sealed.der),
                 submitted_at=moment,
             )
-            if newest is not None and intake.renews(developer, newest):
+            if known is not None and intake.renews(developer, known):
                 records.reseal(connection, release)
                 return release
             owner = request.fingerprint(bytes(developer.spki))
-            records.add(connection, release, owner if newest is None else None)
+            records.add(connection, release, owner if known is None else None)
         return release
 
     def renew(self, valid: Validity) -> tuple[list[Release], list[Release]]:
@@ -164,7 +191,7 @@ class Store:
         key = self._signer()
         fresh = x509.parse(authority.renewed(key, self.certificate, valid))
         sealed, ended = [], []
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             moment = self._clock()
             for release in records.releases(connection, None):
                 developer = seal.parse(release.developer_seal, seal.DEVELOPER)

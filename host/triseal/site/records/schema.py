@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from triseal.database import Schema
-from triseal.site.records import clocks, reports, restarts, revision, tables, twins
+from triseal.site.records import clocks, losses, reports, restarts, revision, tables, twins
 
 # The tables that are not defined in `tables`.
 _OF = (
     clocks.clocks,
+    losses.losses,
     reports.refusals,
     restarts.restarts,
     revision.revision,
@@ -20,4 +21,4 @@ _OF = (
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_3", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_4", Path(__file__).with_name("migrations"))

@@ -7,14 +7,14 @@ The node checks expiry with its own clock, which may be late: see `node_clocks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Subquery, select, union
 
 from sealcore import errors
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
-from triseal.site.records import holdings, ledger, node_clocks, nodes, reports, tables
+from triseal.site.records import holdings, ledger, losses, node_clocks, nodes, reports, tables
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 from triseal.site.rules.sealing import Preparer, wanted
@@ -60,6 +60,7 @@ def of(
     places: Iterable[Place],
     now: int,
     step: int = 0,
+    on: Collection[str] | None = None,
 ) -> Guarantee:
     """Compute how far nodes are with the present state of some places.
 
@@ -69,9 +70,23 @@ def of(
         places: the places that a change concerns.
         now: the time, Unix seconds.
         step: seconds by which the clock was set forward since the site last noted it, see `clock`.
+        on: names of the nodes that the change may concern besides those of the places, if the
+            database has lost a place; None for all nodes.
     """
-    found = ((place.node, _outstanding(connection, preparer, place)) for place in places)
-    return _summed(connection, found, now, step)
+    found = [(place.node, _outstanding(connection, preparer, place)) for place in places]
+    return _summed(connection, [*found, *_lost(connection, now, on)], now, step)
+
+
+def _lost(
+    connection: Connection, now: int, on: Collection[str] | None = None
+) -> list[tuple[str, tuple[int, int]]]:
+    """Compute until when nodes may hold seals that a restored database has lost, see `losses`."""
+    found = []
+    for node, (until, lifetime) in losses.unheard(connection, now).items():
+        adds = node_clocks.of(connection, node).adds(until, lifetime)
+        if (on is None or node in on) and until + adds >= now:
+            found.append((node, (until, adds)))
+    return found
 
 
 def of_bundle(
@@ -97,11 +112,12 @@ def of_bundle(
         for row in connection.execute(query.where(table.bundle_version >= version))
         if row.bundle_version in ours and row.bundle_mark in (None, ours[row.bundle_version])
     }
-    found = (
+    found = [
         (place.node, (0, 0) if place.node in have else _distrusted(connection, preparer, place))
         for place in places_of(connection)
-    )
-    return _summed(connection, found, now, step)
+    ]
+    lost = [entry for entry in _lost(connection, now) if entry[0] not in have]
+    return _summed(connection, [*found, *lost], now, step)
 
 
 def _distrusted(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:
@@ -175,9 +191,15 @@ def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tu
         0) if the node has confirmed the present state.
     """
     desired = current(connection, preparer, place)
-    held = holdings.serial(connection, place)
-    if held is None:
+    told = holdings.find(connection, place)
+    if told is None:
         return 0, 0
+    held = told.serial
+    if held != holdings.NO_SERIAL and ledger.template_of(connection, held) is None:
+        # The database was restored from a backup, and does not know this seal.
+        lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
+        until = max(ledger.newest_expiry(connection, place)[0], told.told_at + lifetime)
+        return until, node_clocks.of(connection, place.node).adds(until, lifetime)
     if desired is None or ledger.template_of(connection, held) != desired:
         until, lifetime = ledger.newest_expiry(connection, place, other_than=desired)
     else:

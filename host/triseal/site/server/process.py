@@ -94,7 +94,7 @@ async def _run(
         guard.go_on_from(clock.signed_by(connection, time.time()))
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     recorded = Events(metrics).recorded
-    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard, recorded)
+    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard, recorded, manager.mark)
     working = asyncio.create_task(pipeline.run())
     await pipeline.answer(identity.issue)
     limits = options.limits.for_lifetime(manager.lifetime)

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, Row, select
 
 from sealcore.errors import SealError
 from triseal.choices import MAX_LIFETIME
-from triseal.site.records import holdings, ledger, node_clocks, reports, services, tables
+from triseal.site.records import (
+    holdings,
+    ledger,
+    losses,
+    node_clocks,
+    reports,
+    services,
+    tables,
+)
 from triseal.site.records.node_clocks import Lag
 from triseal.site.records.placement import Place
 from triseal.site.records.reports import Report
@@ -71,6 +79,7 @@ class _Records:
         due: the version that the place gets.
         reports: the newest report.
         lags: the lateness of the clock, by node.
+        lost: end and validity of seals that a restored database may have lost, by node.
         granted: a function that returns the grants of a service on a node.
     """
 
@@ -81,6 +90,7 @@ class _Records:
     due: dict[Place, str]
     reports: dict[Place, Report]
     lags: dict[str, Lag]
+    lost: dict[str, tuple[int, int]]
     granted: Callable[[str, str], tuple[str, ...]]
 
 
@@ -92,7 +102,7 @@ def places(connection: Connection, issuer: Issuer, now: int) -> list[PlaceFacts]
         issuer: the public part of the SLCA.
         now: the time, Unix seconds.
     """
-    known = _read(connection)
+    known = _read(connection, now)
     retired = set(
         connection.scalars(
             select(tables.nodes.c.name).where(tables.nodes.c.retired_at.is_not(None))
@@ -109,7 +119,7 @@ def places(connection: Connection, issuer: Issuer, now: int) -> list[PlaceFacts]
     return [replace(one, why=unsealed.get(Place(one.node, one.service), one.why)) for one in found]
 
 
-def _read(connection: Connection) -> _Records:
+def _read(connection: Connection, now: int) -> _Records:
     told = connection.execute(select(tables.holdings)).all()
     return _Records(
         ends=ledger.newest_ends(connection, guarantee.all_places()),
@@ -119,6 +129,7 @@ def _read(connection: Connection) -> _Records:
         due=_due(connection),
         reports=reports.newest_of_all(connection),
         lags=node_clocks.of_all(connection),
+        lost=losses.unheard(connection, now),
         granted=grants.effective_everywhere(connection),
     )
 
@@ -178,9 +189,13 @@ def _place(connection: Connection, known: _Records, place: Place, now: int) -> P
 def _has_ended(connection: Connection, known: _Records, place: Place, now: int) -> bool:
     """Tell whether no seal of a place is valid any more, also by a node's clock that is late."""
     end = known.ends.get(place)
+    lag = known.lags.get(place.node, Lag())
+    if place.node in known.lost:
+        until, lifetime = known.lost[place.node]
+        if now <= until + lag.adds(until, lifetime):
+            return False
     if end is None:
         return True
-    lag = known.lags.get(place.node, Lag())
     # These two spare a query for most places.
     if now <= end:
         return False

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from sealcore import messages
 from sealcore.errors import SealError
-from triseal.site.records import holdings, nodes, restarts, tables
+from triseal.site.records import holdings, losses, nodes, restarts, tables
 from triseal.site.records.nodes import Bundle
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import seals
@@ -39,8 +39,10 @@ def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle: Bundle, told: S
     answer = Answer([messages.frame(messages.write(messages.WELCOME, time, newer))])
     answer.gave_up = node
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
-    assigned = plan.services.keys()
+    assigned: Set[str] = plan.services.keys()
     holds = {service: (serial, messages.STATES[state]) for service, serial, state in told if serial}
+    if losses.may_be_held(snapshot.connection, snapshot.now):
+        assigned |= holds.keys()  # the database may have lost that it was assigned
     answer.writes.append(
         lambda connection: holdings.take_down(connection, node, holds, assigned, snapshot.now)
     )

@@ -195,7 +195,7 @@ class Session:
             )
         if node != self.node:
             raise errors.WrongNode(node)
-        if "\0" in cause:  # PostgreSQL can't store it
+        if "\0" in cause + "".join(service for service, _, _ in told):  # PostgreSQL can't store it
             raise errors.BadMessage("a text contains NUL")
         self._peer.admit(snapshot)
         newest = snapshot.desired.bundle

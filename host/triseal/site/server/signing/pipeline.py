@@ -32,9 +32,11 @@ from triseal.site.errors import Changed
 from triseal.site.rules.sealing import Preparer
 from triseal.site.server.signing.desired_state import DesiredState
 from triseal.site.server.signing.issue_cache import IssueCache
+from triseal.site.server.signing.progress import Progress
 from triseal.site.server.signing.recorder import Recorder, Stale
 from triseal.site.server.signing.task import Answer, Snapshot, Task
 from triseal.site.slca.authority import Authority
+from triseal.watermark import Watermark
 
 _MOST_AT_ONCE = 64
 _MOST_SECONDS = 0.03  # of work with one snapshot, so that what is more urgent waits no longer
@@ -99,6 +101,7 @@ class Pipeline:
         clock: returns the time, Unix seconds.
         guard: the guard of that clock; while the clock is in doubt, the pipeline signs nothing.
         recorded: called with each answer that was recorded, in another thread.
+        mark: the file that remembers how far the database has come, see `rules.restore`.
     """
 
     def __init__(
@@ -108,14 +111,16 @@ class Pipeline:
         clock: Callable[[], float] = time.time,
         guard: Guard | None = None,
         recorded: Callable[[Answer], None] = lambda _: None,
+        mark: Watermark | None = None,
     ) -> None:
+        self._progress = Progress(mark)
         self._engine = engine
         self._authority = authority
         self._clock = clock
         self._guard = guard
         self._desired = DesiredState(Preparer(authority.issuer))
         self._issue_cache = IssueCache()
-        self._recorder = Recorder(engine, self._issue_cache, recorded)
+        self._recorder = Recorder(engine, self._issue_cache, recorded, self._progress)
         self._asked: queue.PriorityQueue[_Job] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._signed: queue.Queue[_Batch | None] = queue.Queue(1)
@@ -211,6 +216,7 @@ class Pipeline:
             self._asked.put(self._job(lambda _: None, math.inf, recorded=False))  # the last one
             for thread in threads:
                 thread.join()
+            self._progress.end()
 
     def _sign_all(self) -> None:
         while jobs := self._gather():
@@ -269,7 +275,10 @@ class Pipeline:
         end = time.monotonic() + _MOST_SECONDS
         try:
             with database.reading(self._engine) as connection:
-                self._desired.refresh(connection)
+                newer = self._desired.refresh(connection)
+                self._progress.check(self._desired.revision)
+                if newer:
+                    self._progress.changed(self._desired.revision, self._desired.bundle.version)
                 snapshot = Snapshot(
                     connection,
                     self._desired,

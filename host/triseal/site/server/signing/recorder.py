@@ -11,6 +11,7 @@ from triseal import database
 from triseal.site.records import holdings, ledger, revision, tables
 from triseal.site.records.placement import Place
 from triseal.site.server.signing.issue_cache import IssueCache
+from triseal.site.server.signing.progress import Progress
 from triseal.site.server.signing.task import Answer
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Recorder:
         engine: the site's database.
         issue_cache: the recorder adds each seal to it that it has recorded.
         recorded: called with each answer that was recorded.
+        progress: remembers what was recorded.
     """
 
     def __init__(
@@ -34,7 +36,9 @@ class Recorder:
         engine: Engine,
         issue_cache: IssueCache,
         recorded: Callable[[Answer], None] = lambda _: None,
+        progress: Progress | None = None,
     ) -> None:
+        self._progress = progress or Progress(None)
         self._recorded = recorded
         self._engine = engine
         self._issue_cache = issue_cache
@@ -81,6 +85,8 @@ class Recorder:
                 holdings.expect(connection, fresh)
         for place, seal in seals:
             self._issue_cache.issued(place, seal)
+        if seals:
+            self._progress.sealed(max(seal.validity.not_after for _, seal in seals))
         self._tell(good)
         return errors
 

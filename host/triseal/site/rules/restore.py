@@ -1,0 +1,122 @@
+"""Restored databases: a site finds out that its database is behind what it has signed.
+
+A file in the site's folder, see `watermark`, remembers the newest trust bundle, the number of
+changes, and the end of the newest seal. If the database has less, a backup was restored: what the
+site has changed and sealed since then is lost. Until a person has seen that, the site signs and
+changes nothing. Afterwards each bound includes what may have been lost, for a lifetime.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from triseal.site.errors import DatabaseBehind
+from triseal.site.records import losses, revision, tables
+from triseal.site.records.losses import Lost
+from triseal.site.rules import trust
+from triseal.site.slca.authority import Authority, Issuer
+from triseal.watermark import Watermark
+
+FILE = "site.mark"
+BUNDLE = "bundle"
+REVISION = "revision"
+SEALED = "sealed"
+# The file may be so many seconds of seals behind the database, which spares most of its writing.
+STEP = 10
+# How far the number of changes jumps: other servers of the site compare with files of their own.
+_JUMP = 100_000
+_DAY = 86400
+
+
+def present(connection: Connection, issuer: Issuer) -> dict[str, int]:
+    """Return what the database has of what the file remembers.
+
+    Args:
+        connection: any transaction.
+        issuer: the public part of the SLCA.
+    """
+    lost = losses.find(connection)
+    newest = connection.execute(select(func.max(tables.seals.c.not_after))).scalar_one() or 0
+    return {
+        BUNDLE: trust.current(connection, issuer).version,
+        REVISION: revision.current(connection),
+        SEALED: max(newest, lost.until if lost else 0),
+    }
+
+
+def check(connection: Connection, issuer: Issuer, mark: Watermark, now: int) -> None:
+    """Check that the database has everything that the file remembers.
+
+    Args:
+        connection: any transaction.
+        issuer: the public part of the SLCA.
+        mark: the file.
+        now: the time, Unix seconds.
+
+    Raises:
+        DatabaseBehind: it was restored from a backup.
+    """
+    have = present(connection, issuer)
+    for name, what in ((BUNDLE, "trust bundle"), (REVISION, "change")):
+        if have[name] < mark.get(name):
+            raise DatabaseBehind(f"its newest {what} is {have[name]}, it was {mark.get(name)}")
+    # Seals that ended a day ago may have been pruned.
+    if have[SEALED] < mark.get(SEALED) and now <= mark.get(SEALED) + _DAY:
+        lacks = mark.get(SEALED) - have[SEALED]
+        raise DatabaseBehind(f"it lacks the seals of the last {lacks} s")
+
+
+def check_revision(number: int, mark: Watermark) -> None:
+    """Check the number of changes alone, which costs nothing.
+
+    Args:
+        number: the number of changes that the database has.
+        mark: the file.
+
+    Raises:
+        DatabaseBehind: the database was restored from a backup.
+    """
+    if number < mark.get(REVISION):
+        raise DatabaseBehind(f"its newest change is {number}, it was {mark.get(REVISION)}")
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What the site has done about a restored database.
+
+    Attributes:
+        bundle_version: version of the new trust bundle, which replaces every other one.
+        until: the last second in which a seal can be valid that the database does not know.
+    """
+
+    bundle_version: int
+    until: int
+
+
+def accept(
+    connection: Connection, authority: Authority, mark: Watermark, lifetime: int, now: int
+) -> Accepted:
+    """Go on with the database as it is: jump above everything that was lost.
+
+    Args:
+        connection: a writing transaction.
+        authority: the SLCA.
+        mark: the file.
+        lifetime: lifetime of seals, seconds.
+        now: the time, Unix seconds.
+
+    Raises:
+        TooLarge: as `trust.publish`.
+    """
+    newest = trust.current(connection, authority.issuer)
+    highest = max(newest.version, mark.get(BUNDLE))
+    version = trust.next_version(connection, highest)
+    trust.publish(connection, authority, trust.keys_of(newest), version, now)
+    number = max(revision.current(connection), mark.get(REVISION)) + _JUMP
+    connection.execute(revision.revision.update().values(number=number))
+    until = max(now + lifetime, mark.get(SEALED) + STEP)
+    before = losses.find(connection)
+    losses.note(connection, Lost(now, max(until, before.until if before else 0)))
+    return Accepted(version, until)

@@ -1,0 +1,77 @@
+"""Restored databases: a Store never signs a second, different release of one version.
+
+A file in the Store's home, see `watermark`, remembers the number of releases, and the developer
+seal of each service's newest one. If the database has fewer releases, a backup was restored. Until
+a person has seen that, the Store changes and signs nothing. Afterwards it takes no other content
+for a version that it has countersigned, also if the database has lost that release.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from sqlalchemy import Connection, func, select
+
+from sealcore import seal
+from triseal import version
+from triseal.errors import StoreBehind
+from triseal.package import Package
+from triseal.store.intake import Newest
+from triseal.store.tables import RELEASES
+from triseal.watermark import Watermark
+
+FILE = "store.mark"
+RELEASE = "release"
+
+
+def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
+    """Return what the database has of what the file remembers: the numbers, and the texts.
+
+    Args:
+        connection: any transaction.
+    """
+    table = RELEASES.c
+    number = connection.execute(select(func.max(table.id))).scalar_one() or 0
+    newest = select(func.max(table.id)).group_by(table.service)
+    query = select(table.service, table.developer_seal).where(table.id.in_(newest))
+    rows = connection.execute(query)
+    texts = {row.service: base64.b64encode(row.developer_seal).decode() for row in rows}
+    return {RELEASE: number}, texts
+
+
+def check(connection: Connection, mark: Watermark) -> None:
+    """Check that the database has all releases that the file remembers.
+
+    Args:
+        connection: any transaction.
+        mark: the file.
+
+    Raises:
+        StoreBehind: it was restored from a backup.
+    """
+    have = present(connection)[0][RELEASE]
+    if have < mark.get(RELEASE):
+        raise StoreBehind(f"it has {have} releases, the Store had {mark.get(RELEASE)}")
+
+
+def newest(mark: Watermark, known: Newest | None, service: str, package: Package) -> Newest | None:
+    """Return the newest release of a service, also if the database has lost it.
+
+    Args:
+        mark: the file.
+        known: the newest release in the database; None if it has none.
+        service: name of the service.
+        package: a submission. If it is the lost release again, the Store may take it again.
+
+    Returns: the release; None if the service is new.
+    """
+    kept = base64.b64decode(mark.text(service))
+    if not kept:
+        return known
+    lost = seal.parse(kept, seal.DEVELOPER)
+    if known and version.parse(known.version) >= version.parse(lost.service_version):
+        return known
+    again = seal.parse(package.developer_seal, seal.DEVELOPER)
+    if (again.core, again.spki) == (lost.core, lost.spki):
+        return known
+    return Newest(bytes(lost.spki), lost.service_version, lost.security_version, kept)
