@@ -199,7 +199,12 @@ def test_a_file_that_cannot_be_written_is_an_error_and_a_server_goes_on(
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     calls: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (calls.append(1), real(descriptor))[1])
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
     yield calls
     monkeypatch.undo()
 
