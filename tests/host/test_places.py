@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
 import os
@@ -25,6 +26,8 @@ from triseal.errors import AlreadyExists, FileTooLarge, NoPassphrase, NotAFile
 from triseal.signer import PrivateKey
 from triseal.site import home as site_home
 from triseal.site.home import Founding
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def mode(path: Path) -> int:
@@ -511,3 +514,84 @@ def test_a_command_reads_a_pipe_once(empty: Commands) -> None:
     for _ in range(2):
         keyfile.load(key, ask)
     os.close(read)
+
+
+# Nothing reads or writes such things by other means.
+
+CALLS = {
+    "open": {"host/triseal/__main__.py", "host/triseal/files.py", "host/triseal/folder.py"},
+    "fdopen": {
+        "host/triseal/__main__.py",
+        "host/triseal/files.py",
+        "host/triseal/site/server/listeners/certificate.py",  # OpenSSL reads keys from files only
+    },
+    "read_bytes": set(),
+    "read_text": set(),
+    "write_bytes": set(),
+    "write_text": set(),
+    "touch": {"host/triseal/database.py"},
+    "mkdir": {"host/triseal/files.py"},
+    "makedirs": set(),
+    "home": set(),
+    "expanduser": {"host/triseal/database.py", "host/triseal/cli/main.py"},
+    "getpass": {"host/triseal/passphrases.py"},
+}
+WORDS = {
+    "TRISEAL_PASSPHRASE": {"host/triseal/passphrases.py"},
+    "CREDENTIALS_DIRECTORY": {"host/triseal/passphrases.py"},
+    "TRISEAL_HOME": {"tools/boards/state_folder.py"},
+    "XDG_STATE_HOME": {"tools/boards/state_folder.py"},
+    "HOME": {"tools/boards/state_folder.py", "tools/boards/virtual/firmware.py"},
+}
+MODULES = {"os", "io", "Path", "path", "pathlib", "builtins", "getpass"}
+
+
+def uses(tree: ast.AST) -> Iterator[str]:
+    """Calls that may reach files, by their last name, and all texts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name):
+            yield f"{node.func.id}()"
+        if isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            owner = owner.func if isinstance(owner, ast.Call) else owner
+            # Tokens of PKCS #11 and connections have methods of these names, too.
+            if node.func.attr not in ("open", "home", "touch") or (
+                isinstance(owner, ast.Name) and owner.id in MODULES
+            ):
+                yield f"{node.func.attr}()"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("open('x')", "open()"),
+        ("io.open('x')", "open()"),
+        ("os.open('x', 0)", "open()"),
+        ("path.open()", "open()"),
+        ("Path('x').open()", "open()"),
+        ("(home / 'x').read_bytes()", "read_bytes()"),
+        ("Path.home()", "home()"),
+        ("os.environ['TRISEAL_HOME']", "TRISEAL_HOME"),
+        ("os.environ.get('HOME', '')", "HOME"),
+    ],
+)
+def test_other_means_are_seen(source: str, found: str) -> None:
+    assert found in set(uses(ast.parse(source)))
+    assert "open()" not in set(uses(ast.parse("token.open(rw=True)")))
+
+
+def test_nothing_reaches_files_homes_or_passphrases_by_other_means() -> None:
+    allowed = {f"{name}()": places for name, places in CALLS.items()} | WORDS
+    found: dict[str, set[str]] = {name: set() for name in allowed}
+    for path in [*ROOT.glob("host/triseal/**/*.py"), *ROOT.glob("tools/boards/*.py")]:
+        name = path.relative_to(ROOT).as_posix()
+        seen = set(uses(ast.parse(path.read_text(encoding="utf-8")))) & allowed.keys()
+        if name.startswith("tools/"):
+            seen &= WORDS.keys()
+        for one in seen:
+            found[one].add(name)
+    assert {one: found[one] - allowed[one] for one in found if found[one] - allowed[one]} == {}
