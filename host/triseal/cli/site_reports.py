@@ -68,9 +68,9 @@ def refusals(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show what nodes have refused and which errors they have reported, the newest first.
+    """Show what nodes refused and reported.
 
-    The site keeps the last 64 reports of each node.
+    The newest comes first. The site keeps the last 64 reports of each node.
     """
     with _history(home_dir, only_nodes, only_services, since) as (_, found):
         rows = [_row(one) for one in found]
@@ -92,10 +92,10 @@ def evidence(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write the evidence that nodes have reported into files, for `triseal evidence check`.
+    """Write the evidence of nodes into files.
 
-    A node sends the seals that contradict each other with its refusal. Existing files of other
-    evidence stay as they are.
+    `triseal evidence check` verifies it. A node sends the seals that contradict each other with its
+    refusal. Existing files of other evidence stay as they are.
     """
     from triseal.site.views import history  # slow to load, and --help needs none of it
 

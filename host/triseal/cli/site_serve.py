@@ -119,5 +119,5 @@ def _places(listen: list[str]) -> tuple[tuple[str, int], ...]:
 
 
 def _ready(places: list[str], pages_port: int) -> None:
-    port = int(places[0].rpartition(":")[2])
+    _, port = addresses.parse_listening(places[0])
     typer.echo(json.dumps({"port": port, "pages": pages_port, "listen": places}))
