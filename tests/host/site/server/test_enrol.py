@@ -86,7 +86,7 @@ def test_it_enrols_and_leaves(world: LinkWorld, site: Serving, version: ssl.TLSV
 NONCE, DIGEST, SERIAL = bytes(16), bytes(32), bytes(16)
 # What a node with a certificate may say, and what nobody may.
 FORBIDDEN: tuple[tuple[Any, ...], ...] = (
-    (messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 0, 0, "", []),
+    (messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 0, NONCE, 0, "", []),
     (messages.WELCOME, b"", b""),
     (messages.ASSIGN, "thermo", b"", []),
     (messages.REMOVE, []),

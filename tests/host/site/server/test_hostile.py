@@ -76,7 +76,7 @@ def message(kind: int, *values: Any) -> bytes:
 
 
 def hello_of(node: str = "kitchen", protocol: int = messages.PROTOCOL) -> bytes:
-    return message(messages.HELLO, protocol, node, NONCE, 0, 0, "", [])
+    return message(messages.HELLO, protocol, node, NONCE, 0, NONCE, 0, "", [])
 
 
 def raw(kind: int, *parts: bytes) -> bytes:
