@@ -35,7 +35,14 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from boards import state_folder
 from triseal import files
@@ -45,6 +52,9 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
 _FILES = "triseal_files"
+# What PostgreSQL says during a restore or a change of rights: a schema, a table or a column is
+# missing, or may not be used. SQLAlchemy calls these programming errors.
+_RESTORING = {"3F000", "42P01", "42703", "42501"}
 _TABLES_LOCK = 0x7472697365616C  # a number that all processes must share: "triseal"
 _BROKEN_KEYS = "PRAGMA foreign_key_check"
 
@@ -446,10 +456,13 @@ def _open_server(url: URL) -> Engine:
 def _understood() -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError):
+    except IntegrityError:
         raise
-    except (DatabaseError, sqlite3.DatabaseError) as error:
+    except (DatabaseError, InterfaceError, PoolExhausted, sqlite3.DatabaseError) as error:
         cause: Any = getattr(error, "orig", None) or error
+        if isinstance(error, ProgrammingError):
+            if getattr(cause, "sqlstate", None) not in _RESTORING:
+                raise
         lines = str(cause).strip().splitlines()
         raise _kind(cause)(lines[0] if lines else type(cause).__name__) from error
 

@@ -22,6 +22,7 @@ from sealcore import delta, messages, seal, signedtime
 from tests.worlds.site_world import World, make_request
 from triseal.signer import PrivateKey
 from triseal.site.manager import Manager
+from triseal.site.server.duties import Duties
 from triseal.site.server.events import Events
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import Identity
@@ -49,9 +50,15 @@ class Serving:
         self._serial = serial
         self.metrics = Metrics()
         self.identity = Identity()
+        self.duties = Duties()
         recorded = Events(self.metrics).recorded
         self.pipeline = Pipeline(
-            manager.engine, manager.authority, clock, recorded=recorded, mark=manager.mark
+            manager.engine,
+            manager.authority,
+            clock,
+            recorded=recorded,
+            mark=manager.mark,
+            duties=self.duties,
         )
         self.server = Server(
             manager.name,
@@ -60,6 +67,7 @@ class Serving:
             limits or Limits(),
             self.metrics,
             manager.redeem,
+            self.duties,
         )
         self.listener = listen("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]
@@ -84,7 +92,9 @@ class Serving:
             await self.pipeline.answer(self.identity.issue)
             tasks = [
                 asyncio.create_task(self.server.run(self.listener)),
-                asyncio.create_task(watch(self.pipeline, self.identity, self.server.registry)),
+                asyncio.create_task(
+                    watch(self.pipeline, self.identity, self.server.registry, self.duties)
+                ),
             ]
             if self._serial:
                 self.lines = Lines(self.server.reception)
@@ -271,8 +281,11 @@ def parsed(der: bytes) -> seal.Seal:
 class LinkWorld(World):
     """A site with services on nodes, whose time is the real one, as TLS asks for it."""
 
-    def __init__(self, folder: Path, algorithm: str = "p256", name: str = "house") -> None:
-        super().__init__(folder / "site", algorithm, int(time.time()), name=name, age=_DAY)
+    def __init__(
+        self, folder: Path, algorithm: str = "p256", name: str = "house", database: str = ""
+    ) -> None:
+        now = int(time.time())
+        super().__init__(folder / "site", algorithm, now, database, name, age=_DAY)
         self.known: set[str] = set()
         self.contexts: dict[str, ssl.SSLContext] = {}
         self.scratch = folder / "nodes"

@@ -18,6 +18,7 @@ from triseal.site import clock
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.records import node_clocks
 from triseal.site.server import timekeeper
+from triseal.site.server.duties import Duty
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.signing.task import Answer, Snapshot
 
@@ -327,7 +328,7 @@ async def serve(world: LinkWorld) -> None:
     pipeline = Pipeline(world.manager.engine, world.manager.authority, lambda: clocks.wall, guard)
     tasks = [
         asyncio.create_task(pipeline.run()),
-        asyncio.create_task(timekeeper.keep(pipeline, guard)),
+        asyncio.create_task(timekeeper.keep(pipeline, guard, Duty(timekeeper.DUTY))),
     ]
     try:
         await pipeline.answer(sign)

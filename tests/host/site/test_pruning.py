@@ -19,6 +19,7 @@ from triseal.site.records import holdings, ledger, pruning, tables
 from triseal.site.records.placement import Place
 from triseal.site.records.pruning import DAY, Pruned
 from triseal.site.server import janitor
+from triseal.site.server.duties import Duty
 
 PLACE = Place("hall", "thermo")
 
@@ -50,7 +51,7 @@ def test_a_server_prunes_by_itself(world: World) -> None:
     engine = world.manager.engine
 
     async def serve() -> None:
-        task = asyncio.create_task(janitor.keep(engine, 1, Guard(), every=0.01))
+        task = asyncio.create_task(janitor.keep(engine, 1, Guard(), Duty(janitor.DUTY), every=0.01))
         end = time.monotonic() + 20
         while count(world, tables.seals):
             assert time.monotonic() < end

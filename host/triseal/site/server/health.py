@@ -27,6 +27,7 @@ from triseal.errors import Failure
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.errors import CertificateNotValid
 from triseal.site.records.placement import Place
+from triseal.site.server.duties import Duty
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.metrics import Metrics
@@ -201,10 +202,14 @@ class Health:
         own = [("server", parts.identity.not_after)]
         return self._metrics.text(read, own)
 
-    async def keep(self) -> None:
-        """Look at intervals until cancelled."""
+    async def keep(self, duty: Duty) -> None:
+        """Look at intervals until cancelled.
+
+        Args:
+            duty: takes failures.
+        """
         while True:
-            await self.look()
+            await duty.attempt(self.look)
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:

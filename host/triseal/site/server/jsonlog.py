@@ -8,6 +8,7 @@ import sys
 import time
 
 _FIELDS = (
+    "duty",
     "node",
     "service",
     "before",

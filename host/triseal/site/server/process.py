@@ -17,6 +17,7 @@ from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
 from triseal.site.server import http, janitor, timekeeper
+from triseal.site.server.duties import Duties
 from triseal.site.server.events import Events
 from triseal.site.server.health import Health, Parts
 from triseal.site.server.limits import Limits
@@ -92,27 +93,38 @@ async def _run(
     guard = Guard()
     with database.reading(manager.engine) as connection:
         guard.go_on_from(clock.signed_by(connection, time.time()))
+    duties = Duties()
+    pruning = duties.add(janitor.DUTY, *janitor.PAUSES)
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     recorded = Events(metrics).recorded
-    pipeline = Pipeline(manager.engine, manager.authority, guard.now, guard, recorded, manager.mark)
+    pipeline = Pipeline(
+        manager.engine, manager.authority, guard.now, guard, recorded, manager.mark, duties
+    )
     working = asyncio.create_task(pipeline.run())
     await pipeline.answer(identity.issue)
     limits = options.limits.for_lifetime(manager.lifetime)
-    server = Server(manager.name, pipeline, identity, limits, metrics, manager.redeem)
+    server = Server(manager.name, pipeline, identity, limits, metrics, manager.redeem, duties)
     lines = Lines(server.reception)
-    state = Health(
-        Parts(manager.engine, manager.issuer, pipeline, guard, identity, server.registry, limits),
-        metrics,
+    parts = Parts(
+        manager.engine,
+        manager.issuer,
+        pipeline,
+        guard,
+        identity,
+        server.registry,
+        limits,
+        duties.failing,
     )
+    state = Health(parts, metrics)
     site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
     places = [place_of(listener) for listener in listeners[0]]
     pages_of = listeners[1].getsockname()[1]
     tasks = [
         asyncio.create_task(server.run(*listeners[0])),
-        asyncio.create_task(timekeeper.keep(pipeline, guard)),
-        asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard)),
-        asyncio.create_task(watch(pipeline, identity, server.registry)),
-        asyncio.create_task(state.keep()),
+        asyncio.create_task(timekeeper.keep(pipeline, guard, duties.add(timekeeper.DUTY))),
+        asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard, pruning)),
+        asyncio.create_task(watch(pipeline, identity, server.registry, duties)),
+        asyncio.create_task(state.keep(duties.add("health"))),
         showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
     ]

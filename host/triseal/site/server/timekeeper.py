@@ -8,20 +8,20 @@ import time
 
 from sqlalchemy import Connection
 
-from triseal.database import DatabaseUnusable
-from triseal.errors import Failure
 from triseal.site import clock
 from triseal.site.clock import Guard
+from triseal.site.server.duties import Duty
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.signing.task import Answer, Snapshot
 
+DUTY = "clock"
 EVERY = 1.0
 _NOTE_EVERY = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-async def keep(pipeline: Pipeline, guard: Guard) -> None:
+async def keep(pipeline: Pipeline, guard: Guard, duty: Duty) -> None:
     """Note the time at intervals until cancelled, and log when the clock jumps or is right again.
 
     The pipeline itself refuses to sign as soon as the guard doubts the clock.
@@ -29,19 +29,22 @@ async def keep(pipeline: Pipeline, guard: Guard) -> None:
     Args:
         pipeline: reads and writes the database.
         guard: the guard of the server's clock.
+        duty: takes failures.
     """
     noted, doubted, ahead = 0.0, False, guard.ahead()
+
+    async def look() -> None:
+        nonlocal noted, doubted, ahead
+        if doubted and guard.jump() and await pipeline.read(_is_accepted):
+            guard.trust()
+        due = not noted or time.monotonic() - noted >= _NOTE_EVERY
+        due = due or abs(guard.ahead() - ahead) >= clock.LEAST_STEP
+        if bool(guard.jump()) != doubted or (due and not doubted):
+            doubted = await _note(pipeline, guard, doubted)
+            noted, ahead = time.monotonic(), guard.ahead()
+
     while True:
-        try:
-            if doubted and guard.jump() and await pipeline.read(_is_accepted):
-                guard.trust()
-            due = not noted or time.monotonic() - noted >= _NOTE_EVERY
-            due = due or abs(guard.ahead() - ahead) >= clock.LEAST_STEP
-            if bool(guard.jump()) != doubted or (due and not doubted):
-                doubted = await _note(pipeline, guard, doubted)
-                noted, ahead = time.monotonic(), guard.ahead()
-        except (DatabaseUnusable, Failure) as error:
-            _log.error("time not noted", extra={"code": error.code, "detail": str(error)})
+        await duty.attempt(look)
         await asyncio.sleep(EVERY)
 
 

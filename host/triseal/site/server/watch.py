@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 
 from sqlalchemy import Connection
 
-from triseal.database import DatabaseUnusable
-from triseal.errors import Failure
 from triseal.site.records import nodes, twins
+from triseal.site.server.duties import Duties
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
@@ -19,33 +17,36 @@ from triseal.site.server.signing.task import Answer, Snapshot
 EVERY = 0.3  # seconds between two checks of the revision
 _HEARD_EVERY = 10.0
 
-_log = logging.getLogger(__name__)
 
-
-async def watch(pipeline: Pipeline, identity: Identity, registry: Registry) -> None:
+async def watch(pipeline: Pipeline, identity: Identity, registry: Registry, duties: Duties) -> None:
     """Watch the database until cancelled. Each process of a site does so for its own nodes.
 
     Args:
         pipeline: reads and writes the database.
         identity: the server's certificate.
         registry: the connected nodes.
+        duties: takes failures. Nodes go on with the seals that they have meanwhile.
     """
+    changes = duties.add("changes", EVERY, 5.0)
+    certificate = duties.add("certificate")
+    notes = duties.add("notes")
     noted = time.monotonic()
+
+    async def see() -> None:
+        await pipeline.refresh()
+        for connection in registry:
+            if connection.session.revision < pipeline.changed_at(connection.node):
+                connection.touch()
+
     while True:
         await asyncio.sleep(EVERY)
-        try:
-            await pipeline.refresh()
-            for connection in registry:
-                if connection.session.revision < pipeline.changed_at(connection.node):
-                    connection.touch()
-            if time.time() >= identity.renew_at:
-                await pipeline.answer(identity.issue)
-            if time.monotonic() - noted >= _HEARD_EVERY:
-                noted = time.monotonic()
-                await _note(pipeline, registry)
-        except (DatabaseUnusable, Failure) as error:
-            # Nodes go on with the seals that they have; the database may answer the next time.
-            _log.error("database not read", extra={"code": error.code, "detail": str(error)})
+        await changes.attempt(see)
+        if time.time() >= identity.renew_at:
+            await certificate.attempt(lambda: pipeline.answer(identity.issue))
+        if time.monotonic() - noted >= _HEARD_EVERY and await notes.attempt(
+            lambda: _note(pipeline, registry)
+        ):
+            noted = time.monotonic()
 
 
 async def _note(pipeline: Pipeline, registry: Registry) -> None:
@@ -63,4 +64,8 @@ async def _note(pipeline: Pipeline, registry: Registry) -> None:
 
         return Answer(writes=[record])
 
-    await pipeline.answer(task)
+    try:
+        await pipeline.answer(task)
+    except Exception:
+        registry.keep(heard, claimed)
+        raise

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 
 from sealcore import errors
+from triseal.site.server.duties import Duties
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.listeners.handshakes import Handshakes
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _EVERY_IPV6 = "::"
 _SEND_BYTES = 65536
-_ACCEPT_PAUSE = 0.2  # seconds to wait after the process ran out of file descriptors
+_ACCEPT_PAUSES = (0.2, 2.0)  # seconds to wait after the process ran out of file descriptors
 # TCP detects within six minutes that a silent node is gone: four probes, 15 s apart, after 300 s.
 # Until then the node only counts as connected and uses memory: a node that comes back takes the
 # place of its old connection at once, and what is sent to a node that is gone fails by itself.
@@ -45,6 +46,7 @@ class Server:
         limits: the limits of the server.
         metrics: the metrics of the server.
         redeem: enrols boards that have no certificate yet, see `token_enrolment`.
+        duties: takes failures of the listener.
 
     Attributes:
         reception: serves the nodes that have proved who they are.
@@ -59,7 +61,9 @@ class Server:
         limits: Limits,
         metrics: Metrics,
         redeem: Redeem,
+        duties: Duties,
     ) -> None:
+        self._accepting = duties.add("accepting", *_ACCEPT_PAUSES)
         self._site = site
         self._identity = identity
         self._limits = limits
@@ -88,20 +92,15 @@ class Server:
 
     async def _accept_all(self, listener: socket.socket) -> None:
         while True:
-            await self._accept(listener)
+            await self._accepting.attempt(lambda: self._accept(listener))
+            # A full backlog would be accepted without a pause; here the accepted ones get their turn.
+            await self._accepting.rest()
 
     async def _accept(self, listener: socket.socket) -> None:
-        try:
-            accepted, address = await asyncio.get_running_loop().sock_accept(listener)
-        except OSError as error:
-            _log.warning("accept failed", extra={"code": "accept-failed", "detail": str(error)})
-            await asyncio.sleep(_ACCEPT_PAUSE)
-            return
+        accepted, address = await asyncio.get_running_loop().sock_accept(listener)
         task = self._strangers.begin(address[0], self._serve(accepted, address[0]))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
-        # A full backlog would be accepted without a pause; here the accepted ones get their turn.
-        await asyncio.sleep(0)
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
         node, code = "", "evicted"

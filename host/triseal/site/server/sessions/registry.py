@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from triseal.errors import Failure
 from triseal.site.server.limits import Allowance, Limits
@@ -137,6 +137,16 @@ class Registry:
         """Return the nodes that have sent something since the last call."""
         heard, self._heard = self._heard, set()
         return heard
+
+    def keep(self, heard: Iterable[str], claimed: Iterable[str]) -> None:
+        """Take back the nodes that `take_heard` and `take_claimed` returned: nothing was recorded.
+
+        Args:
+            heard: names of the nodes that `take_heard` returned.
+            claimed: names of the nodes that `take_claimed` returned.
+        """
+        self._heard |= set(heard)
+        self._claimed |= set(claimed)
 
     def take_claimed(self) -> set[str]:
         """Return the nodes whose identity two boards have used since the last call."""

@@ -23,13 +23,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from sealcore.errors import SealError
 from triseal import database
-from triseal.database import DatabaseUnusable
-from triseal.errors import Failure
 from triseal.site.clock import Guard
 from triseal.site.errors import Changed
 from triseal.site.rules.sealing import Preparer
+from triseal.site.server.duties import Duties, is_trouble
 from triseal.site.server.signing.desired_state import DesiredState
 from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.server.signing.progress import Progress
@@ -42,6 +40,7 @@ _MOST_AT_ONCE = 64
 _MOST_SECONDS = 0.03  # of work with one snapshot, so that what is more urgent waits no longer
 _TRIES = 5
 _AT_ONCE = 0.0  # patience of the server's own work, seconds
+_STOP_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -102,6 +101,7 @@ class Pipeline:
         guard: the guard of that clock; while the clock is in doubt, the pipeline signs nothing.
         recorded: called with each answer that was recorded, in another thread.
         mark: the file that remembers how far the database has come, see `rules.restore`.
+        duties: takes failures of the database; None if nobody looks.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Pipeline:
         guard: Guard | None = None,
         recorded: Callable[[Answer], None] = lambda _: None,
         mark: Watermark | None = None,
+        duties: Duties | None = None,
     ) -> None:
         self._progress = Progress(mark)
         self._engine = engine
@@ -120,11 +121,19 @@ class Pipeline:
         self._guard = guard
         self._desired = DesiredState(Preparer(authority.issuer))
         self._issue_cache = IssueCache()
-        self._recorder = Recorder(engine, self._issue_cache, recorded, self._progress)
+        self._recorder = Recorder(
+            engine,
+            self._issue_cache,
+            (duties or Duties()).add("recording"),
+            recorded,
+            self._progress,
+        )
         self._asked: queue.PriorityQueue[_Job] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._signed: queue.Queue[_Batch | None] = queue.Queue(1)
         self._loop: asyncio.AbstractEventLoop
+        self._ended: asyncio.Future[None]
+        self._stopped = False
 
     @property
     def revision(self) -> int:
@@ -202,23 +211,46 @@ class Pipeline:
         return await job.future
 
     async def run(self) -> None:
-        """Work until cancelled. A transaction that has begun is finished first."""
+        """Work until cancelled. A transaction that has begun is finished first, if it is fast.
+
+        What waits is dropped: those that asked have ended before. Nothing that was not recorded has
+        been sent, so that the process may also end in the middle of a slow transaction.
+
+        Raises:
+            Exception: a defect has ended a thread.
+        """
         self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
         threads = [
-            threading.Thread(target=self._sign_all, name="sign"),
-            threading.Thread(target=self._record_all, name="record"),
+            threading.Thread(target=self._unless_defect, args=(work,), name=name, daemon=True)
+            for name, work in (("sign", self._sign_all), ("record", self._record_all))
         ]
         for thread in threads:
             thread.start()
         try:
-            await self._loop.create_future()
+            await self._ended
         finally:
-            self._asked.put(self._job(lambda _: None, math.inf, recorded=False))  # the last one
+            self._stopped = True
+            self._asked.put(self._job(lambda _: None, math.inf, recorded=False))  # wakes it
+            end = time.monotonic() + _STOP_SECONDS
             for thread in threads:
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
             self._progress.end()
 
+    def _unless_defect(self, work: Callable[[], None]) -> None:
+        """Run the work of a thread. Without this thread the server would answer nothing."""
+        try:
+            work()
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(_end, self._ended, error)
+
     def _sign_all(self) -> None:
+        try:
+            self._sign_until_stopped()
+        finally:
+            self._signed.put(None)
+
+    def _sign_until_stopped(self) -> None:
         while jobs := self._gather():
             settled: _Settled = []
             batch: _Batch = []
@@ -232,17 +264,14 @@ class Pipeline:
                     settled.append((job, result))
             self._settle(settled)
             self._signed.put(batch)
-        self._signed.put(None)
 
     def _gather(self) -> list[_Job]:
         """Take the most urgent jobs, up to a bound; none when the pipeline ends."""
         jobs: list[_Job] = []
         while len(jobs) < _MOST_AT_ONCE and (not jobs or not self._asked.empty()):
             job = self._asked.get()
-            if job.due == math.inf:
-                if jobs:
-                    self._asked.put(job)
-                break
+            if self._stopped:
+                return []
             jobs.append(job)
         return jobs
 
@@ -292,10 +321,9 @@ class Pipeline:
                         break
                     results.append(_run(job, snapshot))
                 return results
-        except DatabaseUnusable as error:
-            return [_Result(error=error)] * len(jobs)
         except Exception as error:  # a defect must not end the thread that all connections need
-            _log.exception("no snapshot of the database", exc_info=error)
+            if not is_trouble(error):
+                _log.exception("no snapshot of the database", exc_info=error)
             return [_Result(error=error)] * len(jobs)
 
 
@@ -304,15 +332,19 @@ def _settle_all(results: _Settled) -> None:
         job.settle(result)
 
 
+def _end(ended: asyncio.Future[None], error: BaseException) -> None:
+    if not ended.done():
+        ended.set_exception(error)
+
+
 def _run(job: _Job, snapshot: Snapshot) -> _Result:
     if job.abandoned:
         return _Result(error=EOFError("the node has left"))
     try:
         value = job.function(snapshot)
-    except (Failure, SealError, DatabaseUnusable) as refusal:
-        return _Result(error=refusal)
     except Exception as error:  # a defect ends the connection that asked; the server goes on
-        _log.exception("task failed", exc_info=error)
+        if not is_trouble(error):
+            _log.exception("task failed", exc_info=error)
         return _Result(error=error)
     if isinstance(value, Answer):
         value.revision = snapshot.desired.revision

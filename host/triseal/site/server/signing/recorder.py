@@ -8,8 +8,10 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine
 
 from triseal import database
+from triseal.database import DatabaseUnusable
 from triseal.site.records import holdings, ledger, revision, tables
 from triseal.site.records.placement import Place
+from triseal.site.server.duties import Duty
 from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.server.signing.progress import Progress
 from triseal.site.server.signing.task import Answer
@@ -27,6 +29,7 @@ class Recorder:
     Args:
         engine: the site's database.
         issue_cache: the recorder adds each seal to it that it has recorded.
+        duty: takes failures of the database.
         recorded: called with each answer that was recorded.
         progress: remembers what was recorded.
     """
@@ -35,10 +38,12 @@ class Recorder:
         self,
         engine: Engine,
         issue_cache: IssueCache,
+        duty: Duty,
         recorded: Callable[[Answer], None] = lambda _: None,
         progress: Progress | None = None,
     ) -> None:
         self._progress = progress or Progress(None)
+        self._duty = duty
         self._recorded = recorded
         self._engine = engine
         self._issue_cache = issue_cache
@@ -59,7 +64,7 @@ class Recorder:
             return self._together(answers)
         except Exception as error:  # any error concerns these answers, and must not end the server
             if len(answers) == 1:
-                _log.exception("not recorded", exc_info=error)
+                self._note(error)
                 return [error]
         # If one answer can't be recorded, the others must still be recorded.
         return [self.record([answer])[0] for answer in answers]
@@ -83,6 +88,7 @@ class Recorder:
                 ledger.record_seals(connection, seals)
                 fresh = {place for place, _ in seals if not self._issue_cache.expected(place)}
                 holdings.expect(connection, fresh)
+        self._duty.works()
         for place, seal in seals:
             self._issue_cache.issued(place, seal)
         if seals:
@@ -101,6 +107,12 @@ class Recorder:
             self._issue_cache.forget_changed(revision.changed(connection, self._revision, newest))
             self._revision = newest
         return revision.changed(connection, since, newest)
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, DatabaseUnusable):  # each answer would fail, and be logged
+            self._duty.failed(error)
+        else:
+            _log.exception("not recorded", exc_info=error)
 
 
 def _stale(answer: Answer, changed: list[Place]) -> Stale | None:
