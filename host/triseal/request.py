@@ -118,8 +118,11 @@ def parse(data: bytes) -> Request:
     except NotRecognised as error:
         raise BadRequest(error.detail) from None
     try:
-        proven = x509.load_der_x509_csr(der).is_signature_valid
         subject, spki = _fields(der)
+        loaded = x509.load_der_x509_csr(der)
+        # First the kind of key: a stranger must not choose how much work the signature is.
+        keys.parse(spki)
+        proven = loaded.is_signature_valid
     except (
         ValueError,
         TypeError,
@@ -135,7 +138,6 @@ def parse(data: bytes) -> Request:
         raise BadRequest("its name is not one common name in UTF-8") from None
     if not proven:
         raise BadRequest("it was not signed with the key in it")
-    keys.parse(spki)
     return Request(check_name(name), spki)
 
 

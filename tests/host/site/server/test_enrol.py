@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import func, select
 
-from sealcore import identity, messages, onetime
+from sealcore import encode, errors, identity, messages, onetime
+from sealcore.der import single
 from tests.worlds.link_world import LinkWorld, Node, Serving, close_nodes, serving, until
 from tests.worlds.site_world import make_request
 from triseal import database, signer
+from triseal.errors import BadRequest
+from triseal.request import parse
 from triseal.site.records import tables, tokens
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.token_enrolment import Newcomers
@@ -252,7 +257,9 @@ def test_a_flood_of_strangers_costs_a_node_nothing(tmp_path: Path, stack: ExitSt
 def test_who_gives_up_leaves_the_others_no_debt() -> None:
     async def seconds() -> float:
         newcomers = Newcomers(lambda *_: b"", Limits(enrol_burst=1, enrol_rate=0.01))
-        first, *rest = [asyncio.create_task(newcomers._in_turn(b"", b"")) for _ in range(9)]
+        csr = make_request(signer.generate("p256"), "kitchen")
+        waiting = [newcomers._in_turn(csr, b"", "192.0.2.1") for _ in range(9)]
+        first, *rest = [asyncio.create_task(one) for one in waiting]
         await first
         for one in rest:
             one.cancel()
@@ -260,6 +267,47 @@ def test_who_gives_up_leaves_the_others_no_debt() -> None:
         return newcomers._allowance.wait(1, time.monotonic())
 
     assert asyncio.run(seconds()) <= 200  # its own turn, and at most that of the one before
+
+
+def test_a_strangers_request_waits_for_its_turn_unread() -> None:
+    """Even the check of its signature is work that strangers may not ask for without a limit."""
+
+    async def left() -> int:
+        newcomers = Newcomers(lambda *_: b"", Limits(enrol_burst=1, enrol_rate=0.001))
+        waiting = [newcomers._in_turn(b"no request", b"", "192.0.2.1") for _ in range(5)]
+        done, pending = await asyncio.wait(
+            [asyncio.create_task(one) for one in waiting], timeout=0.5
+        )
+        for one in pending:
+            one.cancel()
+        await asyncio.wait(pending)
+        assert [type(one.exception()) for one in done] == [BadRequest]
+        return len(pending)
+
+    assert asyncio.run(left()) == 4
+
+
+@pytest.mark.parametrize("bits", [1024, 8192])
+def test_a_key_that_no_node_may_have_costs_no_verification(bits: int) -> None:
+    numbers = rsa.RSAPublicNumbers(65537, (1 << bits) - 1)
+    spki = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    plain = make_request(signer.generate("p256"), "kitchen")
+    info, algorithm, signature = parts(plain)
+    version, subject, _, attributes = parts(info)
+    forged = encode.sequence(
+        encode.sequence(version, subject, spki, attributes), algorithm, signature
+    )
+    with pytest.raises(errors.UnsupportedKey):
+        parse(forged)
+
+
+def parts(der: bytes) -> list[bytes]:
+    """The elements of a SEQUENCE."""
+    reader = single(der)
+    found = []
+    while reader.peek() >= 0:
+        found.append(bytes(reader.element()))
+    return found
 
 
 def _answered(node: Node) -> bool:

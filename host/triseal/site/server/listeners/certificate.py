@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 import ssl
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -92,19 +93,36 @@ def server_context(der: bytes, key: ec.EllipticCurvePrivateKey, authority: bytes
 def load_own(context: ssl.SSLContext, der: bytes, key: PrivateKey) -> None:
     """Give a TLS context its certificate and key.
 
-    OpenSSL takes them only from a file. The file exists for a moment and has mode 0600.
+    OpenSSL reads them from files only. The two files are pipes, so that the key is never on a disk,
+    and a full disk does not matter.
 
     Args:
         context: the context.
         der: the certificate, DER.
         key: the private key.
+
+    Raises:
+        OSError: too many files are open, or the system has no /dev/fd.
     """
     secret = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    text = pem.encode(pem.CERTIFICATE, der) + pem.encode(pem.PRIVATE_KEY, secret)
-    descriptor, name = tempfile.mkstemp(suffix=".pem")  # mode 0600
+    with (
+        _piped(pem.encode(pem.CERTIFICATE, der)) as first,
+        _piped(pem.encode(pem.PRIVATE_KEY, secret)) as second,
+    ):
+        context.load_cert_chain(first, second)
+
+
+@contextlib.contextmanager
+def _piped(content: bytes) -> Iterator[str]:
+    """Put a few kilobytes into a pipe, and return the path from which they can be read, once."""
+    reader, writer = os.pipe()
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text)
-        context.load_cert_chain(name)
+        try:
+            os.set_blocking(writer, False)  # what a pipe has no room for is an error, not a wait
+            if os.write(writer, content) < len(content):
+                raise OSError(errno.EFBIG, "the key is larger than a pipe")
+        finally:
+            os.close(writer)
+        yield f"/dev/fd/{reader}"
     finally:
-        Path(name).unlink()
+        os.close(reader)

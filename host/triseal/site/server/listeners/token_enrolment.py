@@ -59,16 +59,24 @@ class Newcomers:
         if kind != messages.ENROL:
             raise errors.BadMessage("a node without a certificate can only enrol")
         csr, proof = values
-        node = request.parse(csr).name[:_MOST_NAME]
-        code, answer = await self._answer(csr, proof, node, address)
+        code, answer = await self._in_turn(csr, proof, address)
         frames.transport.write(messages.frame(answer))
         await self._leave(frames)
         return code
 
-    async def _answer(self, csr: bytes, proof: bytes, node: str, address: str) -> tuple[str, bytes]:
+    async def _in_turn(self, csr: bytes, proof: bytes, address: str) -> tuple[str, bytes]:
+        async with self._turn:
+            # The pause lies within the turn: a board that leaves meanwhile leaves no debt to the
+            # others. It comes before all work on the request, because the verification of a
+            # signature is work, too.
+            await asyncio.sleep(self._allowance.wait(1, time.monotonic()))
+            return await self._answer(csr, proof, address)
+
+    async def _answer(self, csr: bytes, proof: bytes, address: str) -> tuple[str, bytes]:
+        node = (await asyncio.to_thread(request.parse, csr)).name[:_MOST_NAME]
         fields = {"address": address, "node": node}
         try:
-            certificate = await self._in_turn(csr, proof)
+            certificate = await asyncio.to_thread(self._redeem, csr, proof)
         except Failure as refusal:
             _log.warning(
                 "not enrolled", extra={**fields, "code": refusal.code, "detail": refusal.detail}
@@ -76,13 +84,6 @@ class Newcomers:
             return refusal.code, messages.write(messages.REFUSED, node, refusal.code)
         _log.info("enrolled", extra=fields)
         return DONE, messages.write(messages.ENROLLED, certificate)
-
-    async def _in_turn(self, csr: bytes, proof: bytes) -> bytes:
-        async with self._turn:
-            # The pause lies within the turn: a board that leaves meanwhile leaves no debt to the
-            # others.
-            await asyncio.sleep(self._allowance.wait(1, time.monotonic()))
-            return await asyncio.to_thread(self._redeem, csr, proof)
 
     async def _leave(self, frames: Frames) -> None:
         """Wait until the board closes, so that the answer arrives. Ignore what else it sends."""
