@@ -460,9 +460,9 @@ def _understood() -> Iterator[None]:
         raise
     except (DatabaseError, InterfaceError, PoolExhausted, sqlite3.DatabaseError) as error:
         cause: Any = getattr(error, "orig", None) or error
-        if isinstance(error, ProgrammingError):
-            if getattr(cause, "sqlstate", None) not in _RESTORING:
-                raise
+        restoring = getattr(cause, "sqlstate", None) in _RESTORING
+        if isinstance(error, ProgrammingError) and not restoring:
+            raise
         lines = str(cause).strip().splitlines()
         raise _kind(cause)(lines[0] if lines else type(cause).__name__) from error
 

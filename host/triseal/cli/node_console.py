@@ -9,7 +9,7 @@ import typer
 
 from triseal import label
 from triseal.cli import completion, options, output
-from triseal.cli.site_options import DEFAULT_PAGES_PORT
+from triseal.cli.site_options import DEFAULT_PAGES_PORT, pages_at
 from triseal.errors import Failure
 
 EPILOG = options.examples("node console kitchen", "node console kitchen --json")
@@ -25,10 +25,13 @@ class NotConnected(Failure):
 
 
 class NoServer(Failure):
-    """No server process answers at this port."""
+    """No server process of this user answers there."""
 
     code = "no-server"
-    advice = "Start one with `triseal site serve`, and give the port of its pages with --pages."
+    advice = (
+        "Start one with `triseal site serve`, and name its site with --home and its pages with"
+        " --pages."
+    )
 
 
 def console_(
@@ -37,30 +40,44 @@ def console_(
         typer.Argument(help="Name of the node.", metavar="NODE", autocompletion=completion.nodes),
     ],
     pages: Annotated[
-        int,
+        str,
         typer.Option(
-            "--pages", min=1, max=65535, help="Port of the server's pages.", metavar="PORT"
+            "--pages",
+            help="The server's --pages: a port, or unix:PATH.",
+            metavar="PORT",
         ),
-    ] = DEFAULT_PAGES_PORT,
+    ] = str(DEFAULT_PAGES_PORT),
+    home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Follow the log of a connected node until Ctrl-C. The server runs on this computer."""
+    """Follow the log of a connected node until Ctrl-C.
+
+    The server runs on this computer, as the same user: it shows logs only through a Unix socket in
+    the site's folder, or through the one that its --pages names.
+    """
     import httpx
 
-    url = f"http://127.0.0.1:{pages}/nodes/{label.check(node, 'node')}/log"
+    from triseal.site import home
+    from triseal.site.server.listeners import unix_socket
+
+    where = pages_at(pages)
+    url = f"http://localhost/nodes/{label.check(node, 'node')}/log"
+    if isinstance(where, int):
+        where = (home_dir or home.default()) / unix_socket.beside(where)
     limits = httpx.Timeout(_CONNECT_SECONDS, read=None)  # a node may be silent for long
     try:
-        # The pages are on this computer: a proxy from the environment is ignored.
         with (
-            httpx.Client(timeout=limits, trust_env=False) as client,
+            unix_socket.reachable(where) as path,
+            httpx.HTTPTransport(uds=path) as transport,
+            httpx.Client(timeout=limits, transport=transport, trust_env=False) as client,
             client.stream("GET", url) as answer,
         ):
             if answer.status_code != httpx.codes.OK:
                 raise NotConnected(f"{node} is not connected")
             for line in answer.iter_lines():
                 _show(line, as_json=as_json)
-    except httpx.TransportError as error:
-        raise NoServer(f"port {pages}: {error}") from None
+    except (httpx.TransportError, OSError) as error:
+        raise NoServer(f"{where}: {error}") from None
     raise NotConnected(f"{node} has disconnected")
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 WHO = "the site's key"
 DEFAULT_PAGES_PORT = 7480
 
+_UNIX = "unix:"
+_MOST_PORT = 65535
+
 NodeName = Annotated[
     str, typer.Argument(help="Name of the node.", metavar="NODE", autocompletion=completion.nodes)
 ]
@@ -24,6 +27,25 @@ ServiceName = Annotated[
         help="Name of the service.", metavar="SERVICE", autocompletion=completion.services
     ),
 ]
+
+
+def pages_at(text: str, least: int = 1) -> int | Path:
+    """Parse the place of a server's pages.
+
+    Args:
+        text: a port, or `unix:` and the path of a Unix socket.
+        least: the smallest port.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text.startswith(_UNIX) and len(text) > len(_UNIX):
+        return Path(text.removeprefix(_UNIX))
+    if text.isascii() and text.isdigit() and least <= int(text) <= _MOST_PORT:
+        return int(text)
+    raise typer.BadParameter(
+        f"give a port from {least} to {_MOST_PORT}, or unix:PATH", param_hint="--pages"
+    )
 
 
 def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manager:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from boards.errors import BadAddress
 from triseal.choices import KEEP_DAYS, LEAST_DAYS, TLS_SECONDS
 from triseal.cli import options
 from triseal.cli.node_settings import wrong_address
-from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO
+from triseal.cli.site_options import DEFAULT_PAGES_PORT, WHO, pages_at
 from triseal.site.server.limits import Limits
 
 app = typer.Typer()
@@ -38,18 +39,23 @@ Listen = Annotated[
     ),
 ]
 Pages = Annotated[
-    int,
+    str,
     typer.Option(
         "--pages",
-        min=0,
-        max=65535,
-        help="Loopback port of /health and /metrics.",
+        help="Loopback port of /health and /metrics, or unix:PATH for a socket that only you can"
+        " open.",
         metavar="PORT",
     ),
 ]
 Connections = Annotated[
-    int,
-    typer.Option("--connections", min=1, help="Most nodes connected at once.", metavar="N"),
+    int | None,
+    typer.Option(
+        "--connections",
+        min=1,
+        help=f"Most nodes connected at once; {Limits.connections}, or as many as the system"
+        " allows.",
+        metavar="N",
+    ),
 ]
 KeepDays = Annotated[
     int,
@@ -73,8 +79,8 @@ CertificateSeconds = Annotated[
 )
 def serve(
     listen: Listen = None,
-    pages: Pages = DEFAULT_PAGES_PORT,
-    connections: Connections = Limits.connections,
+    pages: Pages = str(DEFAULT_PAGES_PORT),
+    connections: Connections = None,
     serial: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,16 +104,17 @@ def serve(
 
     from triseal.site import home
     from triseal.site.manager import Manager
-    from triseal.site.server import jsonlog, process
+    from triseal.site.server import descriptors, jsonlog, process
 
     places = _places(listen or [f"127.0.0.1:{DEFAULT_PORT}"])
+    where = pages_at(pages, least=0)
+    folder = home_dir or home.default()
+    lines = tuple(serial or ())
+    limits = Limits(connections=descriptors.most_connections(connections, len(lines)))
     jsonlog.set_up(log_level)
-    limits = Limits(connections=connections)
-    chosen = process.Options(
-        places, pages, tuple(serial or ()), keep_days, certificate_seconds, limits
-    )
+    chosen = process.Options(places, where, folder, lines, keep_days, certificate_seconds, limits)
     ask = options.passphrase(passphrase_file, WHO)
-    with Manager(home_dir or home.default(), ask) as site:
+    with Manager(folder, ask) as site:
         asyncio.run(process.serve(site, chosen, _ready))
 
 
@@ -118,6 +125,7 @@ def _places(listen: list[str]) -> tuple[tuple[str, int], ...]:
         raise wrong_address(error, "--listen") from None
 
 
-def _ready(places: list[str], pages_port: int) -> None:
+def _ready(places: list[str], pages: int | Path) -> None:
     _, port = addresses.parse_listening(places[0])
-    typer.echo(json.dumps({"port": port, "pages": pages_port, "listen": places}))
+    shown = f"unix:{pages}" if isinstance(pages, Path) else pages
+    typer.echo(json.dumps({"port": port, "pages": shown, "listen": places}))

@@ -1,7 +1,8 @@
-"""The HTTP pages of a server process, on a loopback address: health, metrics, a node's log.
+"""The HTTP pages of a server process: health, metrics, a node's log.
 
 A page that can't be made because of the database answers 503 with the cause, and logs nothing:
-`health` logs each problem once.
+`health` logs each problem once. The log of a node is on the Unix socket only, see
+`listeners.pages`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from triseal import advice
 from triseal.errors import Failure
 from triseal.site.server.health import Health, Problem
+from triseal.site.server.listeners.pages import BACKLOG, BoundedHTTP, is_private
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
 
@@ -57,7 +59,9 @@ def app(
         return sorted(connection.node for connection in registry)
 
     @pages.get("/nodes/{node}/log")
-    async def log(node: str) -> StreamingResponse:
+    async def log(node: str, request: Request) -> StreamingResponse:
+        if not is_private(request):
+            raise HTTPException(403, "the log of a node is on the Unix socket of the server only")
         connection = registry.get(node)
         if connection is None:
             raise HTTPException(404, "the node is not connected to this server")
@@ -146,4 +150,13 @@ def server(pages: FastAPI) -> PagesServer:
     Args:
         pages: the application.
     """
-    return PagesServer(uvicorn.Config(pages, log_config=None, access_log=False, lifespan="off"))
+    return PagesServer(
+        uvicorn.Config(
+            pages,
+            http=BoundedHTTP,
+            backlog=BACKLOG,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
+    )

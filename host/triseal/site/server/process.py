@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from triseal import database
 from triseal.choices import KEEP_DAYS, TLS_SECONDS
 from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
-from triseal.site.server import http, janitor, timekeeper
+from triseal.site.server import descriptors, http, janitor, timekeeper
 from triseal.site.server.duties import Duties
 from triseal.site.server.events import Events
 from triseal.site.server.health import Health, Parts
 from triseal.site.server.limits import Limits
+from triseal.site.server.listeners import pages
 from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.listeners.serial import Lines
-from triseal.site.server.listeners.tls import Server, listen, listen_all, place_of
+from triseal.site.server.listeners.tls import Server, listen_all, place_of
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.watch import watch
 
 _log = logging.getLogger(__name__)
-_LOOPBACK = "127.0.0.1"
+_PAGES_SECONDS = 1.0  # for the pages to end
+# Container managers kill a process ten seconds after SIGTERM. The parts that stop one after the
+# other have limits that add up to less than this.
+STOP_SECONDS = 9.5
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,25 @@ class Options:
 
     Attributes:
         listen: where nodes connect, address and port of each place; port 0 lets the kernel choose.
-        pages_port: port of the HTTP pages on the loopback address.
+        pages: the place of the HTTP pages: a port of the loopback address, or the path of a Unix
+            socket.
+        logs: folder for a Unix socket with all pages; a port has no logs of nodes.
         serial: serial ports with nodes.
         keep_days: how long the ledger keeps expired records, days.
         certificate_seconds: validity of the server's own certificate, seconds.
         limits: the limits of one connection.
     """
 
-    listen: tuple[tuple[str, int], ...] = ((_LOOPBACK, 0),)
-    pages_port: int = 0
+    listen: tuple[tuple[str, int], ...] = ((pages.LOOPBACK, 0),)
+    pages: int | Path = 0
+    logs: Path | None = None
     serial: tuple[str, ...] = ()
     keep_days: int = KEEP_DAYS
     certificate_seconds: int = TLS_SECONDS
     limits: Limits = field(default_factory=Limits)
 
 
-Ready = Callable[[list[str], int], None]
+Ready = Callable[[list[str], int | Path], None]
 
 
 async def serve(manager: Manager, options: Options, ready: Ready) -> None:
@@ -62,11 +72,12 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
     Args:
         manager: the site.
         options: the options.
-        ready: called with the places for nodes, as HOST:PORT, and the port of the pages, once nodes
-            can connect.
+        ready: called with the places for nodes, as HOST:PORT, and the place of the pages, once
+            nodes can connect.
 
     Raises:
-        OSError: a port is taken.
+        OSError: a port or the path of a socket is taken.
+        TooFewFiles: the system does not let this process open enough files.
         DatabaseUnusable: the database can't be read or written.
         ClockDoubted: the server's clock is in doubt.
         CertificateNotValid: the site's own certificate is not valid now.
@@ -74,19 +85,50 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        stop.set()
+        end_within(STOP_SECONDS)
+
+    descriptors.make_room(options.limits, len(options.serial))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told)
     with ExitStack() as opened:
         listeners = [opened.enter_context(one) for one in listen_all(options.listen)]
-        pages_listener = opened.enter_context(listen(_LOOPBACK, options.pages_port))
-        await _run(manager, options, (listeners, pages_listener), ready, stop)
+        place, of_pages = opened.enter_context(pages.listeners(options.pages, options.logs))
+
+        def serving() -> None:
+            places = [place_of(listener) for listener in listeners]
+            ready(places, place)
+            _log.info("serving", extra={"address": ", ".join(places), "pages": str(place)})
+
+        await _run(manager, options, (listeners, of_pages), serving, stop)
+
+
+def end_within(seconds: float) -> None:
+    """End this process after a time, even if something keeps it from its end.
+
+    That is safe at any moment: what was not recorded was not sent.
+
+    Args:
+        seconds: the time.
+    """
+    timer = threading.Timer(seconds, _give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def _give_up() -> None:
+    _log.error("ended", extra={"code": "too-slow", "detail": "something did not stop in time"})
+    logging.shutdown()  # waits a second for the log at most
+    os._exit(1)
 
 
 async def _run(
     manager: Manager,
     options: Options,
-    listeners: tuple[list[socket.socket], socket.socket],
-    ready: Ready,
+    listeners: tuple[list[socket.socket], list[socket.socket]],
+    ready: Callable[[], None],
     stop: asyncio.Event,
 ) -> None:
     manager.check_clock()
@@ -117,35 +159,29 @@ async def _run(
     )
     state = Health(parts, metrics)
     site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
-    places = [place_of(listener) for listener in listeners[0]]
-    pages_of = listeners[1].getsockname()[1]
     tasks = [
         asyncio.create_task(server.run(*listeners[0])),
+        showing := asyncio.create_task(site.serve(listeners[1])),
         asyncio.create_task(timekeeper.keep(pipeline, guard, duties.add(timekeeper.DUTY))),
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard, pruning)),
         asyncio.create_task(watch(pipeline, identity, server.registry, duties)),
         asyncio.create_task(state.keep(duties.add("health"))),
-        showing := asyncio.create_task(site.serve([listeners[1]])),
         working,
     ]
     if options.serial:
         tasks.insert(0, asyncio.create_task(lines.run(options.serial)))
-    ready(places, pages_of)
-    _log.info("serving", extra={"address": ", ".join(places), "pages_port": pages_of})
+    ready()
     stopping = asyncio.create_task(_wait(stop))
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    site.should_exit = True
-    await _end([showing], options.limits.stop_seconds)
     for task in tasks:  # the nodes first; the pipeline that answers them comes last
+        if task is showing:
+            site.should_exit = True
+            await asyncio.wait([task], timeout=_PAGES_SECONDS)
         task.cancel()
         await asyncio.wait([task])
     _log.info("stopped")
     for task in done - {stopping}:
         task.result()
-
-
-async def _end(tasks: list[asyncio.Task[None]], seconds: float) -> None:
-    await asyncio.wait(tasks, timeout=seconds)
 
 
 async def _wait(stop: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench._site import Site, server
+from bench._site import Ports, Site, server
 from sealcore import messages
 from tests.worlds.link_world import Node, close_nodes
 
@@ -48,6 +48,10 @@ def triseal(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def of(site: Site, ports: Ports) -> tuple[str, ...]:
+    return "--home", str(site.home), "--pages", str(ports.pages)
+
+
 def obey(node: Node) -> None:
     """Take the change that the site announces, and confirm it."""
     node.expect(messages.RENEWNOW)
@@ -75,7 +79,7 @@ def test_a_change_waits_for_who_is_there_and_bounds_who_is_not(site: Site, tmp_p
 def test_a_nodes_log_on_the_terminal(site: Site, tmp_path: Path) -> None:
     with server(site.home, tmp_path / "log") as (ports, _):
         kitchen = connected(site, "kitchen", ports.nodes)
-        following = triseal("node", "console", "kitchen", "--pages", str(ports.pages))
+        following = triseal("node", "console", "kitchen", *of(site, ports))
         assert kitchen.expect(messages.FOLLOW) == (1,)
         kitchen.send(messages.LOG, "thermo\x1b]0;", "21 degrees \x1b[31m")
         assert following.stdout is not None
@@ -90,7 +94,7 @@ def test_a_nodes_log_on_the_terminal(site: Site, tmp_path: Path) -> None:
 def test_a_nodes_log_for_programs(site: Site, tmp_path: Path) -> None:
     with server(site.home, tmp_path / "log") as (ports, _):
         kitchen = connected(site, "kitchen", ports.nodes)
-        words = ("node", "console", "kitchen", "--pages", str(ports.pages), "--json")
+        words = ("node", "console", "kitchen", *of(site, ports), "--json")
         following = triseal(*words)
         assert kitchen.expect(messages.FOLLOW) == (1,)
         kitchen.send(messages.LOG, "thermo", "21 degrees")
@@ -104,7 +108,7 @@ def test_a_nodes_log_for_programs(site: Site, tmp_path: Path) -> None:
 
 def test_who_is_not_there_has_no_log(site: Site, tmp_path: Path) -> None:
     with server(site.home, tmp_path / "log") as (ports, _):
-        _, errors = triseal("node", "console", "hall", "--pages", str(ports.pages)).communicate()
+        _, errors = triseal("node", "console", "hall", *of(site, ports)).communicate()
     assert errors.startswith("triseal: node-not-connected")
-    _, errors = triseal("node", "console", "hall", "--pages", str(ports.pages)).communicate()
+    _, errors = triseal("node", "console", "hall", *of(site, ports)).communicate()
     assert errors.startswith("triseal: no-server")

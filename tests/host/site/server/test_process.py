@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import ssl
+import stat
 import threading
 import time
 import urllib.error
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -23,6 +25,7 @@ from tests.worlds.link_world import Node, close_nodes, parsed, until
 from triseal import database
 from triseal.site.records import tables
 from triseal.site.records.ledger import find_seal
+from triseal.site.server.listeners import unix_socket
 
 SOURCE = b"async def main(ctx):\n    pass\n"
 RUNNING = messages.STATES.index("running")
@@ -143,20 +146,28 @@ def test_its_pages(tmp_path: Path, stack: ExitStack) -> None:
                 page(ports, "/nodes", host)
 
 
-def test_a_nodes_log_is_followed(tmp_path: Path, stack: ExitStack) -> None:
+def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitStack) -> None:
     site = stack.enter_context(make(tmp_path))
     with server(site.home, tmp_path / "log") as (ports, _):
         one = node(site, "node0", ports.nodes)
         one.hello()
         one.expect(messages.ASSIGN)
-        url = f"http://127.0.0.1:{ports.pages}/nodes/node0/log"
-        with urllib.request.urlopen(url, timeout=20) as following:
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            page(ports, "/nodes/node0/log")
+        path = site.home / unix_socket.beside(ports.pages)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with (
+            httpx.HTTPTransport(uds=str(path)) as transport,
+            httpx.Client(transport=transport, timeout=20) as client,
+            client.stream("GET", "http://localhost/nodes/node0/log") as following,
+        ):
             assert one.expect(messages.FOLLOW) == (1,)
             one.send(messages.LOG, "thermo", "21 degrees\nforged")
-            line = json.loads(following.readline())
+            line = json.loads(next(following.iter_lines()))
         assert (line["node"], line["service"]) == ("node0", "thermo")
         assert line["text"] == "21 degrees\nforged"
         assert one.expect(messages.FOLLOW) == (0,)
+    assert not path.exists()
 
 
 @pytest.fixture(scope="module")

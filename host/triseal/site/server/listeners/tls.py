@@ -93,7 +93,7 @@ class Server:
     async def _accept_all(self, listener: socket.socket) -> None:
         while True:
             await self._accepting.attempt(lambda: self._accept(listener))
-            # A full backlog would be accepted without a pause; here the accepted ones get their turn.
+            # A full backlog would be accepted without a pause: let the accepted ones have a turn.
             await self._accepting.rest()
 
     async def _accept(self, listener: socket.socket) -> None:
