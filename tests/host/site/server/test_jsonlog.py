@@ -43,7 +43,8 @@ def test_a_pipe_that_nobody_reads(pipe: tuple[int, int]) -> None:
     for number in range(MANY):  # more than pipe and queue hold
         log.warning("event", extra={"detail": f"{number} " + "x" * 200})
     assert handler.dropped
-    numbers, told = [], 0
+    numbers: list[int] = []
+    told = 0
     with os.fdopen(os.dup(reader)) as stream:
         while len(numbers) + told < MANY:
             line = json.loads(stream.readline())
