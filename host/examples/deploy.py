@@ -12,7 +12,7 @@ with Fleet() as site:
         site.grant(service, sys.argv[2:])
         for node in [node.name for node in site.nodes() if node.state == "enrolled"]:
             site.assign(node, service)
-            site.await_running(service, [node], seconds=120)
+            site.await_running(service, [node], seconds=120, soak=5)
             print(f"{service} runs on {node}")
     except REFUSALS as error:
         sys.exit(advice.line(error))

@@ -15,6 +15,10 @@ MAX_LIFETIME = 30 * 86400
 KEEP_DAYS = 90
 LEAST_DAYS = 1
 
+# Seconds for which a new version must run without a fall during a rollout: it may fail only after a
+# while, or fill the heap slowly.
+SOAK = 60.0
+
 TLS_SECONDS = 86400  # validity of the certificate of a site's server
 
 # Validity of a developer seal, and of a Store's certificate.

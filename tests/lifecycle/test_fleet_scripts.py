@@ -164,21 +164,21 @@ def new_versions(desk: Desk, first: str, second: str) -> None:
     old = ("1.1", "1.1", "running")
     before = desk.versions("thermo")
     assert before == {first: old, second: old}
-    printed = desk.run("rollout.py", desk.sealed("thermo", BAD), status=1)
+    printed = desk.run("rollout.py", desk.sealed("thermo", BAD), "3", status=1)
     assert f"stopped: not-confirmed: thermo on {first}: failed: ValueError" in printed
     assert printed.endswith("taken back\n")
     with Fleet(desk.folder / "state" / "site") as fleet:
-        fleet.await_running("thermo", [first, second], _SECONDS)
+        fleet.await_running("thermo", [first, second], _SECONDS, soak=0)
     assert desk.versions("thermo") == before, "a node that ran the new one runs the old one again"
 
-    printed = desk.run("rollout.py", desk.sealed("thermo", BAD, 2), status=1)
+    printed = desk.run("rollout.py", desk.sealed("thermo", BAD, 2), "3", status=1)
     assert f"no-way-back: {first}: security version 1 of 1.1 is below" in printed
     bad = {first: ("1.4", "1.4", "failed"), second: old}  # between one start and the next
     until(lambda: desk.versions("thermo") == bad, "the node that went on has failed")
     assert desk.sealed_versions("thermo", first) == {"1.1", "1.3", "1.4"}
     assert desk.sealed_versions("thermo", second) == {"1.1"}, "it never left for the others"
 
-    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD, 2))
+    printed = desk.run("rollout.py", desk.sealed("thermo", GOOD, 2), "3")
     waves = [first, first, f"{first}, {second}"]
     assert re.findall(r"^1\.5 runs on (.*)$", printed, re.M) == waves
     new = ("1.5", "1.5", "running")

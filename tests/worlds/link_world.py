@@ -209,18 +209,19 @@ class Node:
         assert found == kind, (found, values)
         return values
 
-    def hello(self, bundle: tuple[int, bytes] = (0, bytes(16)), /, **held: bytes) -> Any:
+    def hello(
+        self, bundle: tuple[int, bytes] = (0, bytes(16)), state: str = "running", /, **held: bytes
+    ) -> Any:
         """Say HELLO; the values of WELCOME, its time checked.
 
         Args:
             bundle: version and mark of the trust bundle that it says it has.
+            state: the state of the services that it holds.
             **held: serials by service.
         """
         self.connect()
         nonce = secrets.token_bytes(16)
-        told = [
-            (service, serial, messages.STATES.index("running")) for service, serial in held.items()
-        ]
+        told = [(service, serial, messages.STATES.index(state)) for service, serial in held.items()]
         said = messages.PROTOCOL, self.name, nonce, *bundle, 0, "", told
         self.send(messages.HELLO, *said)
         signed, newer = self.expect(messages.WELCOME)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triseal.choices import SOAK
 from triseal.cli import completion, guarantees, options, waiting
 from triseal.cli.site_options import ServiceName, open_site
 
@@ -65,6 +66,15 @@ Wait = Annotated[
         metavar="SECONDS",
     ),
 ]
+Soak = Annotated[
+    float,
+    typer.Option(
+        "--soak",
+        min=0,
+        help="With --wait: seconds for which it must then run on all of them without a restart.",
+        metavar="SECONDS",
+    ),
+]
 
 
 @app.command(
@@ -83,13 +93,15 @@ def rollout(
     back: Back = False,
     version: Version = "",
     wait: Wait = 0,
+    soak: Soak = SOAK,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Move nodes to the newest version, which was held back. Prints when they have it.
 
     The version was added with --hold. With --wait the command ends with status 1 as soon as a node
-    refuses the version or it fails there, and says where and why.
+    refuses the version, or it fails or restarts there, or the node is reset; it says where and why.
+    It ends with status 0 only after the version has run on all these nodes for the time of --soak.
     """
     if sum((bool(node), share is not None, everywhere)) != 1:
         raise typer.BadParameter("give one of them", param_hint="--node, --share, --all")
@@ -105,16 +117,17 @@ def rollout(
         guarantee = (
             site.roll_back(service, on) if back else site.rollout(service, on, version=version)
         )
-        guarantee = _waited(site, watch, service, guarantee, wait)
+        guarantee = _waited(site, watch, service, guarantee, (wait, soak))
     guarantees.show(guarantee, as_json=as_json)
 
 
 def _waited(
-    site: Manager, watch: Watch, service: str, guarantee: Guarantee, seconds: float
+    site: Manager, watch: Watch, service: str, guarantee: Guarantee, times: tuple[float, float]
 ) -> Guarantee:
     """Wait until the nodes run it, and return the guarantee then. Raises NotConfirmed."""
+    seconds, soak = times
     if not seconds or not guarantee.nodes:
         return guarantee
     with waiting.shown("running on", len(guarantee.nodes)) as report:
-        watch.wait(guarantee.nodes, seconds, report=report)
+        watch.wait(guarantee.nodes, seconds, soak, report)
     return site.guarantee_at(service, guarantee.nodes)

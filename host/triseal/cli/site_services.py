@@ -33,7 +33,9 @@ Started = Annotated[
 
 @app.command(
     epilog=options.examples(
-        "site add-service thermo-1.0.triseal", "site add-service thermo-2.0.triseal --hold"
+        "site add-service thermo-1.0.triseal",
+        "site add-service thermo-2.0.triseal --hold",
+        "site add-service thermo-2.0.triseal --now",
     )
 )
 def add_service(
@@ -51,16 +53,29 @@ def add_service(
         bool,
         typer.Option("--hold", help="Keep nodes at their version until `site rollout`."),
     ] = False,
+    at_once: Annotated[
+        bool,
+        typer.Option("--now", help="Let all nodes of the service get it now, however many."),
+    ] = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check a package as a node would, and take it in. All nodes of its service get it."""
+    """Check a package as a node would, and take it in. Prints which nodes get it now.
+
+    If the service is on more than one node, say how they get the new version: --hold keeps it from
+    all of them until `site rollout`, and --now gives it to all of them at once.
+    """
+    if hold and at_once:
+        raise typer.BadParameter("not allowed with --now", param_hint="--hold")
     from triseal import database  # slow to load, and --help needs none of it
     from triseal.site.views import placements
 
     submitted = package.read(file)
     with open_site(home_dir) as site:
-        store = site.add_service(submitted, other_developer=other_developer, hold=hold)
+        most = None if at_once else 1
+        store, moved = site.take_in(
+            submitted, other_developer=other_developer, hold=hold, most=most
+        )
         with database.reading(site.engine) as connection:
             held = placements.held(connection).get(placements.others(store.service))
     facts = {
@@ -68,6 +83,7 @@ def add_service(
         "version": store.service_version,
         "security_version": store.security_version,
         "held": held,
+        "nodes": moved,
     }
     output.facts(facts, as_json=as_json)
 

@@ -135,6 +135,16 @@ class Changed(Failure):
     advice = "Repeat the command."
 
 
+class ManyNodes(Failure):
+    """A new version would go to several nodes at once, and nobody has said that it should."""
+
+    code = "many-nodes"
+    advice = (
+        "Add it with --hold, then move a few nodes first (triseal site rollout); or give --now to"
+        " move all of them now."
+    )
+
+
 class NothingHeld(Failure):
     """No release of the service is held back, so that there is none to go back to."""
 
@@ -223,7 +233,10 @@ class NotConfirmed(Failure):
     """Nodes have not confirmed in time that they run a service in its desired state."""
 
     code = "not-confirmed"
-    advice = "Look at the node: triseal node status --port PORT, or the server's log."
+    advice = (
+        "See what the nodes have reported, and when they were heard: triseal site status; or ask a"
+        " node at its cable: triseal node status --port PORT."
+    )
 
 
 class DatabaseBehind(DatabaseUnusable):

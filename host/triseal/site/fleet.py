@@ -18,6 +18,7 @@ from boards.port import Port
 from boards.provision import Report
 from sealcore.errors import SealError
 from triseal import database, package, passphrases
+from triseal.choices import SOAK
 from triseal.errors import Failure, NoPassphrase
 from triseal.site import home
 from triseal.site.cable import agent, enrolment, installation
@@ -28,7 +29,7 @@ from triseal.site.rules.guarantee import Guarantee
 from triseal.site.views import overview, placements
 from triseal.site.views.overview import NodeFacts, ServiceFacts
 from triseal.site.views.placements import PlaceFacts
-from triseal.site.views.rollout_status import STEADY, Watch
+from triseal.site.views.rollout_status import Watch
 
 REFUSALS = (Failure, SealError, BoardError)
 """For `except`: all refusals, and all failures of a board. Each of them has a `code`."""
@@ -210,22 +211,22 @@ class Fleet(Manager):
             time.sleep(_LOOK_EVERY)
 
     def await_running(
-        self, service: str, on: Sequence[str], seconds: float = 60.0, *, steady: float = STEADY
+        self, service: str, on: Sequence[str], seconds: float = 60.0, *, soak: float = SOAK
     ) -> None:
-        """Wait until nodes have reported that they run a service in its desired state.
+        """Wait until nodes have reported that they run a service in its desired state, steadily.
 
         Args:
             service: name of the service, which is assigned to these nodes.
             on: names of the nodes.
-            seconds: time to wait at most.
-            steady: seconds for which it must run on all of them without interruption, since a
-                service that fails at once also runs for a moment.
+            seconds: time to wait at most until all of them run it.
+            soak: seconds for which it must then run on all of them. A service that fails may run
+                for a while before it does.
 
         Raises:
-            NotConfirmed: the time is up, or a node has reported that the service stopped, failed or
-                was refused.
+            NotConfirmed: the time is up, a node has reported that the service stopped, failed or
+                was refused, or the service or its node was started again.
         """
-        Watch(self, service).wait(on, seconds, steady)
+        Watch(self, service).wait(on, seconds, soak)
 
     def try_out(
         self,
@@ -233,7 +234,7 @@ class Fleet(Manager):
         on: Sequence[str] | None = None,
         seconds: float = 60.0,
         *,
-        steady: float = STEADY,
+        soak: float = SOAK,
         version: str = "",
     ) -> None:
         """Move nodes to the newest release of a service, and wait until they run it.
@@ -242,7 +243,7 @@ class Fleet(Manager):
             service: name of the service, whose newest release is held (`add_package`).
             on: names of nodes that have it; None for all nodes, also later ones.
             seconds: as in `await_running`.
-            steady: as in `await_running`.
+            soak: as in `await_running`.
             version: the version that the newest release must have, if somebody else may add one; ""
                 for any.
 
@@ -250,4 +251,4 @@ class Fleet(Manager):
         """
         watch = Watch(self, service)
         moved = self.rollout(service, on, version=version)
-        watch.wait(moved.nodes, seconds, steady)
+        watch.wait(moved.nodes, seconds, soak)

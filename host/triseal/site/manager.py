@@ -36,6 +36,7 @@ from triseal.site.records import (
 from triseal.site.records.placement import Place
 from triseal.site.rules import grants, guarantee, intake, restore, rollout, trust
 from triseal.site.rules.guarantee import Guarantee
+from triseal.site.rules.intake import Choices, Taken
 from triseal.site.rules.restore import Accepted
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.rules.trust import Difference
@@ -119,6 +120,10 @@ class Manager:
         _ = self.authority
 
     # --- The clock --------------------------------------------------------------------------
+
+    def time(self) -> int:
+        """Return the time of the clock that the site was opened with, Unix seconds."""
+        return self._clock()
 
     def check_clock(self) -> None:
         """Check that the site can sign with this computer's time.
@@ -491,15 +496,38 @@ class Manager:
 
         Returns: the Store seal.
 
+        Raises: as `take_in`, but for ManyNodes.
+        """
+        return self.take_in(package, other_developer=other_developer, hold=hold).store
+
+    def take_in(
+        self,
+        package: Package,
+        *,
+        other_developer: bool = False,
+        hold: bool = False,
+        most: int | None = None,
+    ) -> Taken:
+        """Take in a package, unless too many nodes would get it at once.
+
+        Args:
+            package: the package.
+            other_developer: as for `add_service`.
+            hold: as for `add_service`.
+            most: number of nodes that may get it at once in place of another version; None for any
+                number.
+
+        Returns: the Store seal and the nodes that get the package now.
+
         Raises:
-            SealError, BadMetadata, BadExecutable, OtherDeveloper: as `intake.add`.
+            SealError, BadMetadata, BadExecutable, OtherDeveloper, ManyNodes: as `intake.add`.
             TooLarge: the package could not be sealed where the service is assigned.
         """
         with self._changing() as connection:
             trusted = trust.current(connection, self.issuer)
-            moment, kind = self._clock(), {"other_developer": other_developer, "hold": hold}
-            taken = intake.add(connection, trusted, package, moment, **kind)
-            check_fits(connection, self.preparer, taken.service)
+            choices = Choices(other_developer, hold, most)
+            taken = intake.add(connection, trusted, package, self._clock(), choices)
+            check_fits(connection, self.preparer, taken.store.service)
             return taken
 
     def wave(self, service: str, share: int) -> list[str]:

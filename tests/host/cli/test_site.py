@@ -320,7 +320,11 @@ def test_a_version_is_rolled_out_in_waves(settled: Commands) -> None:
         Path("node.csr").write_bytes(make_request(signer.generate("p256"), node))
         settled.run("site", "add-node", node, "--request", "node.csr", "--out", "node.crt")
         settled.run("site", "deploy", node, "thermo")
-    taken = settled.json("site", "add-service", settled.release("2.0"), "--hold")
+    newer = settled.release("2.0")
+    assert settled.fails("site", "add-service", newer) == "many-nodes"
+    assert "--hold" in settled.misused("site", "add-service", newer, "--hold", "--now")
+    taken = settled.json("site", "add-service", newer, "--hold")
+    assert taken["nodes"] == []
     assert (taken["version"], taken["held"]) == ("2.0", "1.0")
     assert due(settled) == {"attic": "1.0", "hall": "1.0", "kitchen": "1.0"}
     rollout = ("site", "rollout", "thermo")
@@ -337,6 +341,9 @@ def test_a_version_is_rolled_out_in_waves(settled: Commands) -> None:
     assert due(settled) == {"attic": "2.0", "hall": "2.0", "kitchen": "2.0"}
     assert settled.json("site", "services")[0]["held"] is None
     assert settled.fails(*rollout, "--back", "--all") == "nothing-held"
+    taken = settled.json("site", "add-service", settled.release("3.0"), "--now")
+    assert taken["nodes"] == ["attic", "hall", "kitchen"]
+    assert due(settled) == {"attic": "3.0", "hall": "3.0", "kitchen": "3.0"}
 
 
 def due(commands: Commands) -> dict[str, str]:

@@ -16,6 +16,7 @@ from triseal.site.records import tables
 from triseal.site.records.placement import Place
 
 SENT = "sent"
+RUNNING = "running"
 NO_SERIAL = b""
 
 
@@ -53,10 +54,13 @@ def confirm(
         restarts: how often the node has restarted the service since it booted; None if it did not
             say.
     """
-    if serial(connection, place) is None:
+    values: dict[str, object] = {"serial": held, "state": service_state, "told_at": now}
+    before = find(connection, place)
+    if before is None:
         row = _row(place, held, service_state, now)
         database.insert_new(connection, tables.holdings, [row])
-    values: dict[str, object] = {"serial": held, "state": service_state, "told_at": now}
+    elif before.state == RUNNING and _has_fallen(service_state, restarts, before.restarts):
+        values["falls"] = before.falls + 1
     if restarts is not None:
         values["restarts"] = restarts
     connection.execute(tables.holdings.update().where(_at(place)).values(values))
@@ -82,12 +86,18 @@ def take_down(
     """
     table = tables.holdings
     here = table.c.node == node
-    recorded = set(connection.scalars(select(table.c.service).where(here)))
-    if lost := recorded - told.keys():
+    columns = (table.c.service, table.c.state, table.c.falls)
+    recorded = {row.service: row for row in connection.execute(select(*columns).where(here))}
+    if lost := recorded.keys() - told.keys():
         connection.execute(table.delete().where(here & table.c.service.in_(lost)))
-    known = sorted(told.keys() & (recorded | assigned))
-    rows = [_row(Place(node, service), *told[service], now) for service in known]
-    database.upsert(connection, table, rows, ("serial", "state", "told_at"))
+    rows = []
+    for service in sorted(told.keys() & (recorded.keys() | assigned)):
+        row, before = _row(Place(node, service), *told[service], now), recorded.get(service)
+        if before:
+            fallen = before.state == RUNNING and _has_fallen(told[service][1])
+            row["falls"] = before.falls + fallen
+        rows.append(row)
+    database.upsert(connection, table, rows, ("serial", "state", "told_at", "falls"))
 
 
 def gone(connection: Connection, place: Place) -> None:
@@ -126,6 +136,14 @@ def find(connection: Connection, place: Place) -> Row[Any] | None:
     return connection.execute(select(tables.holdings).where(_at(place))).one_or_none()
 
 
+def _has_fallen(service_state: str, restarts: int | None = None, before: int = 0) -> bool:
+    """Tell whether a service that ran has stopped or was started again since the last report.
+
+    After a reset of the node, the service first waits for the time.
+    """
+    return service_state != RUNNING or restarts not in (None, before)
+
+
 def _at(place: Place) -> ColumnElement[bool]:
     table = tables.holdings.c
     return (table.node == place.node) & (table.service == place.service)
@@ -138,4 +156,5 @@ def _row(place: Place, held: bytes, service_state: str, now: int) -> dict[str, o
         "serial": held,
         "state": service_state,
         "told_at": now,
+        "falls": 0,
     }

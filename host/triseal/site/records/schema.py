@@ -21,4 +21,4 @@ _OF = (
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_4", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_5", Path(__file__).with_name("migrations"))

@@ -125,6 +125,8 @@ holdings = Table(
     Column("told_at", BigInteger, nullable=False),
     # How often the node has restarted the service since the node booted.
     Column("restarts", Integer, nullable=False, server_default="0"),
+    # How often the service has fallen: it no longer ran, or was started again.
+    Column("falls", Integer, nullable=False, server_default="0"),
 )
 
 # Everything that the SLCA has issued. Certificates of nodes and of the SLSM are kept whole.

@@ -94,7 +94,7 @@ def back(
     target = _check_usable(connection, trusted, held, now)
     if on is None:
         moved = [Place(node, service) for node in sorted(releases.moved(connection, service))]
-        alive = set(_alive(connection, service))
+        alive = set(nodes_with(connection, service))
         places = [place for place in moved if place.node in alive]
     else:
         moved = places = _places(connection, service, on)
@@ -121,7 +121,7 @@ def wave(connection: Connection, service: str, share: int) -> list[str]:
         UnknownService: there is no such service.
     """
     newest = services.get(connection, service).package
-    alive = _alive(connection, service, enrolled=True)
+    alive = nodes_with(connection, service, enrolled=True)
     has = {n for n in alive if releases.due(connection, Place(n, service), newest) == newest}
     more = math.ceil(len(alive) * share / 100) - len(has)
     return sorted(has) + [node for node in alive if node not in has][: max(0, more)]
@@ -129,7 +129,7 @@ def wave(connection: Connection, service: str, share: int) -> list[str]:
 
 def _places(connection: Connection, service: str, on: Sequence[str] | None) -> list[Place]:
     if on is None:
-        return [Place(node, service) for node in _alive(connection, service, enrolled=True)]
+        return [Place(node, service) for node in nodes_with(connection, service, enrolled=True)]
     places = [Place(node, service) for node in on]
     for place in places:
         nodes.get(connection, place.node)
@@ -171,8 +171,14 @@ def _highest(connection: Connection, place: Place) -> int:
     return max((int(seal.security_version) for seal in given), default=0)
 
 
-def _alive(connection: Connection, service: str, *, enrolled: bool = False) -> list[str]:
-    """Return the names of the nodes that have a service and are not retired, sorted."""
+def nodes_with(connection: Connection, service: str, *, enrolled: bool = False) -> list[str]:
+    """Return the names of the nodes that have a service and are not retired, sorted.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+        enrolled: whether only nodes with a key count.
+    """
     table = tables.nodes.c
     query = (
         select(table.name)

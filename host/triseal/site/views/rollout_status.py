@@ -1,23 +1,23 @@
-"""The state of a service on its nodes during a rollout, and waiting until they run it."""
+"""The state of a service on its nodes during a rollout, and waiting until they run it steadily."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from triseal import database
+from triseal.choices import SOAK
 from triseal.site.errors import NotConfirmed
 from triseal.site.manager import Manager
-from triseal.site.records import holdings, ledger, reports
+from triseal.site.records import holdings, ledger, nodes, reports
 from triseal.site.records.placement import Place
 from triseal.site.rules import guarantee
 from triseal.site.rules.sealing import Preparer
 
-RUNNING = "running"
-STEADY = 3.0  # seconds; a service that fails at once also runs for a moment
+RUNNING = holdings.RUNNING
 _ENDED = ("refused", "failed", "quarantined", "stopped")
 _LOOK_EVERY = 0.2
 _NAMED = 5  # number of nodes that a refusal names
@@ -31,11 +31,13 @@ class Outcome:
         runs: whether it runs in its desired state.
         broken: whether it will not run without a change.
         text: the state in words, with the reason if the node gave one.
+        falls: how often the service has fallen, see `holdings`.
     """
 
     runs: bool
     broken: bool
     text: str
+    falls: int = 0
 
 
 def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> Outcome:
@@ -57,7 +59,7 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
     text = f"{row.state}: {report}" if said_why else str(row.state)
     desired = guarantee.current(connection, preparer, place)
     if desired is not None and ledger.template_of(connection, row.serial) == desired:
-        return Outcome(row.state == RUNNING, row.state in _ENDED, text)
+        return Outcome(row.state == RUNNING, row.state in _ENDED, text, row.falls)
     if report and report.number > since and report.refuses(row.state):
         return Outcome(False, True, f"refused: {report}")
     return Outcome(False, False, "outdated" if row.state == RUNNING else text)
@@ -78,6 +80,7 @@ class Watch:
     def __init__(self, site: Manager, service: str) -> None:
         self._site = site
         self._service = service
+        self._falls: dict[str, int] = {}  # of each node when it was first seen to run
         with database.reading(site.engine) as connection:
             self._since = reports.last(connection)
 
@@ -116,37 +119,65 @@ class Watch:
         self,
         on: Sequence[str],
         seconds: float,
-        steady: float = STEADY,
+        soak: float = SOAK,
         report: Callable[[int], None] = _silent,
     ) -> None:
-        """Wait until nodes run the service in its desired state, without interruption for a while.
+        """Wait until nodes run the service in its desired state, and then until the soak is over.
+
+        Once a node has run the service, a fall there ends the wait: the service stopped or was
+        started again, or the node was reset.
 
         Args:
             on: names of the nodes.
-            seconds: time to wait at most.
-            steady: seconds for which it must run on all of them without interruption.
+            seconds: time to wait at most until all of them run it.
+            soak: seconds, by the clock of the site, for which it must then run on all of them.
             report: called with the number of nodes on which it runs.
 
         Raises:
-            NotConfirmed: the time is up, or a node has reported that the service stopped, failed or
-                was refused.
+            NotConfirmed: the time is up, a node has reported that the service stopped, failed or
+                was refused, or it has fallen.
         """
         end = time.monotonic() + seconds
-        since: float | None = None
+        began: int | None = None
         while True:
             outcomes = self.look(on)
-            now = time.monotonic()
             missing = {node: outcome for node, outcome in outcomes.items() if not outcome.runs}
             report(len(outcomes) - len(missing))
-            since = None if missing else since or now
-            if since is not None and now - since >= steady:
-                return
-            broken = {node: outcome for node, outcome in missing.items() if outcome.broken}
-            if broken or (missing and now >= end):
-                self._refuse(broken or missing)
+            self._check(outcomes)
+            if missing:
+                began = None
+                if time.monotonic() >= end:
+                    self._refuse(missing)
+            else:
+                began = self._site.time() if began is None else began
+                if self._site.time() - began >= soak:
+                    return
             time.sleep(_LOOK_EVERY)
 
-    def _refuse(self, nodes: Mapping[str, Outcome]) -> None:
-        told = [f"{node}: {outcome.text}" for node, outcome in sorted(nodes.items())[:_NAMED]]
-        more = f", and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+    def _check(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Raise NotConfirmed if the service is broken on a node, or has fallen there."""
+        bad = {node: outcome for node, outcome in outcomes.items() if outcome.broken}
+        for node, outcome in outcomes.items():
+            if outcome.runs:
+                self._falls.setdefault(node, outcome.falls)
+            if outcome.falls != self._falls.get(node, outcome.falls):
+                bad[node] = replace(outcome, text=self._why(node, outcome))
+        if bad:
+            self._refuse(bad)
+
+    def _why(self, node: str, outcome: Outcome) -> str:
+        """Return in words how the service has fallen on a node."""
+        with database.reading(self._site.engine) as connection:
+            report = reports.newest(connection, Place(node, self._service))
+            cause = nodes.get(connection, node).reset_cause
+        if report is not None and report.number > self._since:
+            said = str(report)
+        else:
+            said = f"no error was reported; the last reset of the node: {cause or 'unknown'}"
+        now = "it runs again" if outcome.runs else outcome.text.partition(":")[0]
+        return f"it ran and fell ({said}); now {now}"
+
+    def _refuse(self, outcomes: Mapping[str, Outcome]) -> None:
+        told = [f"{node}: {outcome.text}" for node, outcome in sorted(outcomes.items())[:_NAMED]]
+        more = f", and {len(outcomes) - _NAMED} more" if len(outcomes) > _NAMED else ""
         raise NotConfirmed(f"{self._service} on {', '.join(told)}{more}")

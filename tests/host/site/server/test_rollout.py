@@ -50,8 +50,10 @@ def nodes(world: LinkWorld, site: Serving) -> tuple[Node, Node]:
     return both
 
 
-def tell(node: Node, state: int = RUNNING, code: str = "", detail: str = "") -> None:
-    node.send(messages.REPORT, "thermo", node.serial("thermo"), state, code, detail, 0, [])
+def tell(
+    node: Node, state: int = RUNNING, code: str = "", detail: str = "", restarts: int = 0
+) -> None:
+    node.send(messages.REPORT, "thermo", node.serial("thermo"), state, code, detail, restarts, [])
 
 
 def version(node: Node) -> str:
@@ -165,3 +167,40 @@ def test_a_node_goes_back_where_its_floor_lets_it(
     take(hall)
     assert version(hall) == "1.0"
     assert dict_of(hall)["app.py"] != sha256(NEW)
+
+
+def test_a_node_that_started_it_again_stops_the_rollout(
+    world: LinkWorld, nodes: tuple[Node, Node]
+) -> None:
+    hall, _ = nodes
+    watch = Watch(world.manager, "thermo")
+    move(world, hall)
+    tell(hall)
+
+    def look(running: int) -> None:
+        if running:
+            tell(hall, restarts=1)
+
+    with pytest.raises(NotConfirmed, match="thermo on hall: it ran and fell"):
+        watch.wait(["hall"], 60, report=look)
+
+
+def test_a_node_that_was_reset_stops_the_rollout(
+    world: LinkWorld, nodes: tuple[Node, Node]
+) -> None:
+    """It says so in its next HELLO, and runs the service again at once."""
+    hall, _ = nodes
+    watch = Watch(world.manager, "thermo")
+    move(world, hall)
+    tell(hall)
+    came_back = False
+
+    def look(running: int) -> None:
+        nonlocal came_back
+        if running and not came_back:
+            came_back = True
+            hall.hello((0, bytes(16)), "waiting-for-time", thermo=hall.serial("thermo"))
+            tell(hall)
+
+    with pytest.raises(NotConfirmed, match="thermo on hall: it ran and fell"):
+        watch.wait(["hall"], 60, report=look)
