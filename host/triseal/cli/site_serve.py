@@ -116,6 +116,7 @@ def serve(
     ask = options.passphrase(passphrase_file, WHO)
     with Manager(folder, ask) as site:
         asyncio.run(process.serve(site, chosen, _ready))
+    process.leave()
 
 
 def _places(listen: list[str]) -> tuple[tuple[str, int], ...]:

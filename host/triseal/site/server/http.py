@@ -54,6 +54,11 @@ def app(
 
     _add_state(pages, pipeline, registry, lines, health)
 
+    _add_nodes(pages, registry)
+    return pages
+
+
+def _add_nodes(pages: FastAPI, registry: Registry) -> None:
     @pages.get("/nodes")
     async def connected() -> list[str]:
         return sorted(connection.node for connection in registry)
@@ -66,8 +71,6 @@ def app(
         if connection is None:
             raise HTTPException(404, "the node is not connected to this server")
         return StreamingResponse(_lines(registry, node), media_type="application/x-ndjson")
-
-    return pages
 
 
 def _add_state(

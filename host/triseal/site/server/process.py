@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from triseal import database
 from triseal.choices import KEEP_DAYS, TLS_SECONDS
@@ -116,6 +118,19 @@ def end_within(seconds: float) -> None:
     timer = threading.Timer(seconds, _give_up)
     timer.daemon = True
     timer.start()
+    # The system's own timer ends a process in which no Python runs any more.
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)
+
+
+def leave() -> NoReturn:
+    """End this process after all of its work is done.
+
+    The interpreter's own end takes long on a busy computer, and waits for threads that wait for the
+    database.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _give_up() -> None:
