@@ -186,6 +186,16 @@ async def _run(
     if options.serial:
         tasks.insert(0, asyncio.create_task(lines.run(options.serial)))
     ready()
+    await _work(tasks, stop, (site, showing))
+
+
+async def _work(
+    tasks: list[asyncio.Task[None]],
+    stop: asyncio.Event,
+    pages_of: tuple[http.PagesServer, asyncio.Task[None]],
+) -> None:
+    """Wait until the server is told to stop or a task has ended; then end all tasks in order."""
+    site, showing = pages_of
     stopping = asyncio.create_task(_wait(stop))
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:  # the nodes first; the pipeline that answers them comes last
