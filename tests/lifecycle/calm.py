@@ -72,7 +72,13 @@ class Recording:
 def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
     """One run, from the making of the site to the last second."""
     allowed = soaked.Parameters(
-        calm.nodes, calm.services, calm.seconds, calm.lifetime, bad=0, steps=0
+        calm.nodes,
+        calm.services,
+        calm.seconds,
+        calm.lifetime,
+        installing=calm.lifetime,  # they are sealed anew later, for another reason
+        bad=0,
+        steps=0,
     )
     if calm.churn:  # who comes back may have to wait for its next try, and then for its seals
         allowed = replace(allowed, settle=allowed.settle + calm.offline_max)

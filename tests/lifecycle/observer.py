@@ -81,6 +81,14 @@ class Observer:
     _newest: dict[Place, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._lifetime = self.parameters.installing
+
+    def shorten(self) -> None:
+        """From now on, new seals have the lifetime of the soak; called while none is issued."""
+        self._note_ends()
+        self._lifetime = self.parameters.lifetime
+
     def violation(self, kind: str, text: str) -> None:
         """Write one down; of each kind, only the first few with all their words."""
         with self._lock:
@@ -162,12 +170,12 @@ class Observer:
     def _note_ends(self) -> None:
         """Keep when the newest seal of each place ends, in true time: the site's may be set."""
         table = tables.seals.c
-        query = select(table.node, table.service, func.max(table.not_after))
+        query = select(table.node, table.service, func.max(table.not_before))
         with database.reading(self.manager.engine) as connection:
             rows = connection.execute(query.group_by(table.node, table.service)).all()
         now = time.time()
         for node, service, newest in rows:
             if self._newest.get((node, service)) != newest:
                 self._newest[node, service] = newest
-                self.ahead = newest - self.parameters.lifetime - now
-                self._ends[node, service] = now + self.parameters.lifetime
+                self.ahead = newest - now
+                self._ends[node, service] = now + self._lifetime

@@ -12,7 +12,9 @@ class Parameters:
     Attributes:
         nodes, services: MicroPython nodes, and services on each.
         seconds: from the moment when all run, to the end.
-        lifetime: of site seals, seconds.
+        lifetime: of site seals, seconds, once all services run.
+        installing: seconds that the installation of all services may take, and the lifetime of
+            site seals meanwhile: what a node has not yet installed must not expire.
         renewals: that each seal must have seen in the end.
         every: seconds between one fault and the next, on average.
         calm: seconds without new faults at the end, in which all must come back.
@@ -29,6 +31,7 @@ class Parameters:
     services: int = 30
     seconds: float = 300.0
     lifetime: int = 12
+    installing: int = 900
     renewals: int = 20
     every: float = 4.0
     calm: float = 45.0

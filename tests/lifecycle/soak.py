@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from tests.lifecycle import outcome
 from tests.lifecycle.faults import Faults
@@ -26,7 +26,6 @@ from triseal.site.records import tables
 _LOOK = 1.0  # seconds between looks
 _STEP = 0.1
 _ASK_EVERY = 5
-_START_SECONDS = 240.0
 
 
 @dataclass
@@ -53,10 +52,13 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
     stage = Stage(folder, parameters, verbose=verbose)
     with stage:
         wait_for_all(stage)
+        stage.say("all services run")
+        stage.shorten()
+        wait_for_short_seals(stage)
         begin = time.time()
         memory = [stage.server.memory()]
         faults = Faults(stage, parameters.seed)
-        stage.say("all services run")
+        stage.say("all seals are short")
         _play(stage, faults, memory)
         faults.make_good(all_of_it=True)
         faults.join()
@@ -82,13 +84,34 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
 
 def wait_for_all(stage: Stage) -> None:
     """Wait until every service has shown that it runs. Raises RuntimeError if one does not."""
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + stage.observer.parameters.installing
     wanted = len(stage.observer.wishes)
     while len(stage.observer.last) < wanted:
         if time.monotonic() > end:
             words = {node: board.lines[-3:] for node, board in stage.boards.items()}
             raise RuntimeError(f"{len(stage.observer.last)} of {wanted} services run: {words}")
         time.sleep(_STEP)
+
+
+def wait_for_short_seals(stage: Stage) -> None:
+    """Wait until every node holds only seals of the lifetime of the soak. Raises RuntimeError."""
+    parameters = stage.observer.parameters
+    end = time.monotonic() + parameters.installing
+    wanted = len(stage.observer.wishes)
+    seals, held = tables.seals.c, tables.holdings.c
+    short = seals.not_after - seals.not_before == parameters.lifetime
+    query = select(func.count()).join_from(
+        tables.seals, tables.holdings, seals.serial == held.serial
+    )
+    while (count := _count(stage, query.where(short))) < wanted:
+        if time.monotonic() > end:
+            raise RuntimeError(f"{count} of {wanted} services have a short seal")
+        time.sleep(_LOOK)
+
+
+def _count(stage: Stage, query: Select[int]) -> int:
+    with database.reading(stage.site.manager.engine) as connection:
+        return connection.execute(query).scalar_one()
 
 
 def _play(stage: Stage, faults: Faults, memory: list[float]) -> None:

@@ -22,9 +22,12 @@ from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
 from tests.lifecycle.stepped import Clock
+from triseal import database
+from triseal.site.records import tables
 
 GRANT = "bus.publish:soak/#"
-_METADATA = json.dumps({"capabilities": [GRANT]}).encode()
+_OTHER_GRANT = "log"
+_METADATA = json.dumps({"capabilities": [GRANT, _OTHER_GRANT]}).encode()
 _SERVICE = b"""\
 import asyncio, sys, utime
 async def main(ctx):
@@ -117,7 +120,7 @@ class Stage:
     def __init__(self, folder: Path, parameters: Parameters, *, verbose: bool) -> None:
         self._verbose = verbose
         self._began = time.monotonic()
-        self.site = Site(folder, "rsa2048", lifetime=parameters.lifetime)
+        self.site = Site(folder, "rsa2048", lifetime=parameters.installing)
         self.services = [f"service-{number:02}" for number in range(parameters.services)]
         self.observer = Observer(parameters, self.site.manager)
         self.clock = Clock(folder / "clock")
@@ -169,6 +172,22 @@ class Stage:
             self.observer.health[node] = Health()
             for service in self.services:
                 self.observer.wishes[node, service] = Wish()
+
+    def shorten(self) -> None:
+        """Let all seals have the lifetime of the soak, now that all services are installed.
+
+        Another grant makes each node renew all of its seals at once, although they live long.
+        """
+        self.disturb_all()
+        self.server.stop()
+        self.observer.shorten()
+        lifetime = self.observer.parameters.lifetime
+        with database.writing(self.site.manager.engine) as connection:
+            connection.execute(tables.site.update().values(lifetime=lifetime))
+        for service in self.services:
+            self.site.manager.grant(service, [_OTHER_GRANT])
+        self.server.start()
+        self.calm_all()
 
     def say(self, text: str) -> None:
         """For whoever watches."""
