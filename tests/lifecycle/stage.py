@@ -24,6 +24,7 @@ from tests.lifecycle.relay import Network
 from tests.lifecycle.stepped import Clock
 from triseal import database
 from triseal.site.records import tables
+from triseal.site.rules import grants
 
 GRANT = "bus.publish:soak/#"
 _OTHER_GRANT = "log"
@@ -178,16 +179,13 @@ class Stage:
 
         Another grant makes each node renew all of its seals at once, although they live long.
         """
-        self.disturb_all()
-        self.server.stop()
-        self.observer.shorten()
         lifetime = self.observer.parameters.lifetime
         with database.writing(self.site.manager.engine) as connection:
+            tables.lock(connection)  # no seal is recorded while it is open
+            self.observer.shorten()
             connection.execute(tables.site.update().values(lifetime=lifetime))
-        for service in self.services:
-            self.site.manager.grant(service, [_OTHER_GRANT])
-        self.server.start()
-        self.calm_all()
+            for service in self.services:
+                grants.grant(connection, service, [_OTHER_GRANT])
 
     def say(self, text: str) -> None:
         """For whoever watches."""

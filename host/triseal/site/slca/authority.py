@@ -53,18 +53,20 @@ class SignedSeal:
         template: the part that stays the same over renewals.
         serial: serial number of the seal.
         validity: first and last second.
+        tbs: the bytes that were signed, a TBSCertificate.
         signature: the signature, bytes.
     """
 
     template: SealTemplate
     serial: int
     validity: Validity
+    tbs: bytes
     signature: bytes
 
     @property
     def der(self) -> bytes:
         """The seal, DER. It may leave after the ledger has recorded it."""
-        return self.template.assemble(self.serial, self.validity, self.signature)
+        return sealwriter.signed(self.tbs, self.template.algorithm, self.signature)
 
 
 def self_signed(signer: Signer, site: str, now: int) -> bytes:
@@ -216,8 +218,8 @@ class Authority:
             validity: first and last second.
         """
         serial = new_serial()
-        signature = prepared.sign(self._signer, serial, validity)
-        return SignedSeal(prepared, serial, validity, signature)
+        tbs = prepared.fill(serial, validity)
+        return SignedSeal(prepared, serial, validity, tbs, self._signer.sign(tbs))
 
     def sign_bundle(
         self,

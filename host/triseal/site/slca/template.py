@@ -16,7 +16,6 @@ from sealcore import encode, seal, sealwriter, timetext
 from sealcore.der import Reader, single
 from sealcore.seal import Seal
 from triseal.certificate import Validity
-from triseal.signer import Signer
 
 SERIAL_BYTES = 16
 # The values in a template that a renewal replaces.
@@ -85,18 +84,6 @@ class SealTemplate:
     def content(self) -> Seal:
         """Return the common content of this template's seals, without what a renewal changes."""
         return seal.parse(self.assemble(SERIAL, VALIDITY, bytes(_MOST_SIGNATURE)), seal.SITE)
-
-    def sign(self, signer: Signer, serial: int, validity: Validity) -> bytes:
-        """Sign a seal; `assemble` then makes the seal.
-
-        Args:
-            signer: signs with the site key.
-            serial: serial number, from `certificate.new_serial`.
-            validity: first and last second.
-
-        Returns: the signature.
-        """
-        return signer.sign(self.fill(serial, validity))
 
 
 @functools.lru_cache(maxsize=64)
