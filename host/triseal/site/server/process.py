@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from boards import interrupts
 from triseal import database
 from triseal.choices import KEEP_DAYS, TLS_SECONDS
 from triseal.site import clock
@@ -93,8 +94,10 @@ async def serve(manager: Manager, options: Options, ready: Ready) -> None:
         end_within(STOP_SECONDS)
 
     descriptors.make_room(options.limits, len(options.serial))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told)
+    for number in interrupts.SIGNALS:
+        # `nohup` ignores SIGHUP; otherwise the terminal of the server was closed.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, told)
     with ExitStack() as opened:
         listeners = [opened.enter_context(one) for one in listen_all(options.listen)]
         place, of_pages = opened.enter_context(pages.listeners(options.pages, options.logs))

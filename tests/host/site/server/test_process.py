@@ -100,12 +100,13 @@ def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack
         renew(one)
 
 
-def test_told_to_stop_it_stops(tmp_path: Path, stack: ExitStack) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_stop_it_stops(tmp_path: Path, stack: ExitStack, number: signal.Signals) -> None:
     site = stack.enter_context(make(tmp_path))
     process = start_server(site.home, tmp_path / "log")
     one = node(site, "node0", ready(process).nodes)
     one.hello()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     assert process.wait(20) == 0
     if process.stdout:
         process.stdout.close()
