@@ -77,6 +77,7 @@ fuzz: micropython ## Seals changed in structure and signed again; SECONDS=60
 
 .PHONY: soak
 soak: micropython ## 15 nodes with 30 services each under faults, 5 minutes; ARGS="--seconds 60"
+	HISTORIES=100 $(PY) -m pytest -q tests/host/site/test_histories.py
 	$(PY) -m tests.lifecycle.soak $(ARGS)
 
 ##@ Measure

@@ -123,17 +123,31 @@ def create(path: Path, data: bytes, mode: int) -> None:
             _rename_to_new(temporary, path)
 
 
-def _rename_to_new(temporary: Path, path: Path) -> None:
-    """Rename a file unless another one has its name, on a file system without hard links."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes that do the same from working on a folder meanwhile.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # where folders can't be locked, two may race
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file unless another one has its name, on a file system without hard links."""
+    with alone(path.parent):
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         temporary.rename(path)
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

@@ -9,12 +9,9 @@ database that was not restored. Each value only grows.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +112,7 @@ class Watermark:
 
     def _write(self, numbers: Mapping[str, int], texts: Mapping[str, str], *, lower: bool) -> None:
         try:
-            with self._alone():
+            with files.alone(self._path.parent):
                 kept = self._load()
                 for name, number in numbers.items():
                     kept[name] = number if lower else max(number, int(kept.get(name, 0)))
@@ -124,16 +121,6 @@ class Watermark:
                 self._kept = kept
         except OSError as error:
             raise MarkNotWritten(f"{self._path}: {error.strerror}") from None
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from writing meanwhile."""
-        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _values(self) -> _Values:
         with self._turn:

@@ -120,8 +120,9 @@ def _printer(*, as_json: bool) -> Callable[[list[Difference]], None]:
 
     def show(differences: list[Difference]) -> None:
         for key in differences:
-            change = "trusts" if key.added else "no longer trusts"
-            typer.echo(f"the site {change} the {key.kind} {key.name}, key {key.fingerprint}")
+            change = "adds" if key.added else "removes"
+            told = f"the {key.kind} {key.name}, key {key.fingerprint}"
+            typer.echo(f"the next trust bundle {change} {told}")
 
     return (lambda _: None) if as_json else show
 

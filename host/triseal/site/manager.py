@@ -275,13 +275,15 @@ class Manager:
         with database.reading(self.engine) as connection:
             newest = trust.current(connection, self.issuer)
             shown = trust.differences(trust.keys_of(newest), change(trust.keys_of(newest)))
+            if shown:
+                self._check_may_sign(connection, self._clock())
         if not shown:
             if certificate:  # the Store may have renewed it
                 with self._changing() as connection:
                     trust.keep_certificate(connection, certificate)
             return newest
-        show(shown)
         slca = self.authority
+        show(shown)
         with self._changing() as connection:
             newest = trust.current(connection, self.issuer)
             before = trust.keys_of(newest)

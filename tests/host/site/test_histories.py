@@ -384,7 +384,7 @@ def refused() -> Iterator[None]:
             raise
 
 
-HISTORIES = int(os.environ.get("HISTORIES", "6"))
+HISTORIES = int(os.environ.get("HISTORIES", "3"))
 
 
 def test_histories() -> None:
