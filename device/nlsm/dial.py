@@ -116,7 +116,7 @@ class Dial(link.Link):
         reader = asyncio.StreamReader(
             context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)
         )
-        context = plain = None
+        plain = None
         # Reading drives the TLS handshake, and the node says nothing before it has checked the
         # server. The event loop would wait for bytes before its first read, so read here once; this
         # finds no bytes.
@@ -126,6 +126,7 @@ class Dial(link.Link):
         sending = None
         try:
             await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
+            context.verify_callback = None  # it would keep its module in memory
             sending = asyncio.create_task(self._send_all(reader))
             head = await asyncio.wait_for(first, _CONNECT_S)
             while True:

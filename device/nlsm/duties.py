@@ -35,6 +35,7 @@ def _welcome(link, signed, newer) -> None:
     timing.take(node.clock, link.question, signed, trust.load())
     if link.peer:
         keys.check_time(link.peer, node.clock.now())
+        link.peer = True  # the Identity would keep its module in memory
     link.greeted = True
     if newer:
         _believe(node, newer)

@@ -21,7 +21,9 @@ def check(one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name + "/"
     try:
-        one.once = _check_needs(keystore.read(folder + "metadata.json"))
+        once = _check_needs(keystore.read(folder + "metadata.json"))
+        if once != one.once:
+            one.once = once
         _check_code(folder)
         return True
     except errors.SealError as error:

@@ -84,7 +84,7 @@ def renew(node, one, seal: bytes) -> None:
     if node.link and node.clock.now() > found.not_before + _AHEAD_S:
         node.link.doubt_time()
     same = one.granted == found.grants
-    starter.accept(one, found)
+    starter.accept(node, one, found)
     rests = one.state in ("running", "stopped") or (one.once and one.state == "failed")
     if not (one.then or (same and rests)):  # an action that is planned already is kept
         one.finish("start", "installing")
@@ -115,5 +115,5 @@ def finish(node) -> None:
             one.fails = 0
             # It is set here too, in case memory is too short to check it once more.
             one.serial = one.offered
-        one.then = ""  # Not earlier: if the flash had no room, the next turn tries again.
+        del one.then  # Not earlier: if the flash had no room, the next turn tries again.
     node.check()

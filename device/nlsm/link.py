@@ -27,7 +27,8 @@ class Link:
 
         node       the node.Node
         greeted    whether the site has sent WELCOME on this connection
-        peer       identity.Identity from the server's certificate; None where there is no TLS
+        peer       identity.Identity from the server's certificate, True after WELCOME; None where
+                   there is no TLS
         patience   until when services wait for messages of the site, by clock.ms()
         question   clock.Question of the last HELLO
         renewed    seal deltas that have arrived and are still to be handled
@@ -106,6 +107,8 @@ class Link:
         if self.download:
             try:
                 self.download.finish()
+                if not self.download.names():
+                    self._end_download()  # the object would keep its module in memory
             except Exception as error:  # out of memory, or the flash is full
                 self._fail(error)
         for one in self.node.services.values():

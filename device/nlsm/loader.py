@@ -3,12 +3,38 @@
 import os
 import sys
 
+import vfs
+
 from sealcore.compat import const
 
 from . import keystore, memory, service, tasks
 
 _IMAGE = const("app.romfs")
 _MODULE = const("app")
+_PLACE = const("/app")
+
+
+class _Folder:
+    """The folder of a service as a file system.
+
+    All services are imported from the same place: the path of a module stays in memory until the
+    next reset, and each other path would take more of it.
+    """
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def stat(self, path: str):
+        return os.stat(self._folder + path)
+
+    def open(self, path: str, mode: str):
+        return open(self._folder + path, mode)
 
 
 def load(services: dict, one) -> None:
@@ -41,9 +67,11 @@ def load(services: dict, one) -> None:
 def _import(folder: str):
     # Another service may have left a module of this name, which nobody has checked.
     sys.modules.pop(_MODULE, None)
-    sys.path.insert(0, folder)
+    vfs.mount(_Folder(folder), _PLACE)
+    sys.path.insert(0, _PLACE)
     try:
         return __import__(_MODULE)
     finally:
         sys.path.pop(0)
+        vfs.umount(_PLACE)
         sys.modules.pop(_MODULE, None)

@@ -35,7 +35,7 @@ CHECK = "sealcore.rsa sealcore.keys sealcore.custody"
 
 _PIECE = const(128)
 _FEW = const(8)
-_MANY = const(32)
+_MANY = const(16)
 
 # Memory from which code runs in place. Other objects may hold a constant of that code, and the
 # collector does not see that it points in here: so this memory stays until the next boot.

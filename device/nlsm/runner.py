@@ -31,7 +31,7 @@ class Runner:
         tasks.begin(services, one)
         try:
             coroutine = one.main(context.Context(one))
-            one.main = None
+            del one.main
             # A wrapping coroutine for all services would cost each of them the memory of a frame.
             if type(coroutine) is not _COROUTINE:
                 coroutine = _wait(coroutine)

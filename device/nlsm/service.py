@@ -77,7 +77,7 @@ class Service:
     state      one of messages.STATES
     code, detail    the reason: the code of a refusal or the name of an error, and a short text
     began      clock.ms() when it was last started
-    main       its coroutine function, from the import until the start
+    main       its coroutine function, from the import until the start; else None
     tasks      all tasks that it has started and that may still run
     lent       what it has borrowed: (number, safe state) of a pin, a list with an item for
                each running thread, streams, or objects with a method `back()`
@@ -96,15 +96,16 @@ class Service:
     """
 
     # These defaults belong to the class, and an instance overrides them only when it needs another
-    # value. With more than 17 attributes of its own, the table of each service would take twice the
-    # memory.
+    # value. With more than 17 attributes of its own, the table of each service would take a third
+    # more memory.
     lent: tuple[()] | list = ()
     # The start of the period, then how far values and lines are above the limit.
     _said: tuple[()] | list = ()
     restarts = fails = retry = denied = later = stopped_at = 0
     once = False
     offered = b""
-    then = ""
+    then = detail = ""
+    main: object = None
     handler: object = None
 
     def __init__(self, name: str):
@@ -116,14 +117,15 @@ class Service:
         self.grants = self.granted = ()
         self.began = clock.ms()
         self.tasks: list = []
-        self.main = self.root = self.due = None
+        self.root = self.due = None
         self.set("installing")
 
     def set(self, state: str, code: str = "", detail: str = "") -> None:
         """Set a new state and its reason."""
         self.state = state
         self.code = plain(code, _CODE)
-        self.detail = plain(detail, _DETAIL)
+        if detail or self.detail:
+            self.detail = plain(detail, _DETAIL)
         self.changed = True
 
     def deny(self, what: str) -> None:
@@ -158,7 +160,8 @@ class Service:
         """Stop the service when no memory is left: only reading the time may allocate here."""
         self.state = "failed"
         self.code = code
-        self.detail = ""
+        if self.detail:
+            self.detail = ""
         self.changed = True
         self.stopped_at = self.began
         try:
@@ -174,7 +177,8 @@ class Service:
 
     def fail(self, error) -> None:
         """Stop the service, because its own code has raised `error`."""
-        self.main = None
+        if self.main:
+            self.main = None
         if self.handler:
             self.handler = None
         try:

@@ -15,7 +15,7 @@ def admit(node, one) -> bool:
     """
     folder = keystore.SERVICES + "/" + one.name
     try:
-        accept(one, verifier.check(folder, one.name, node.clock))
+        accept(node, one, verifier.check(folder, one.name, node.clock))
         return True
     except errors.SealError as error:
         state = "expired" if error.code == "expired" else "refused"
@@ -28,12 +28,19 @@ def site_seal(one) -> bytes:
     return keystore.read(keystore.SERVICES + "/" + one.name + "/site.der")
 
 
-def accept(one, seal) -> None:
-    """Raise the floors to a seal that has passed, and copy its facts to the service."""
+def accept(node, one, seal) -> None:
+    """Raise the floors to a seal that has passed, and copy its facts to the service.
+
+    Services keep equal values only once in memory: many have the same grants and the same validity.
+    """
     floors.rise(seal.not_before, one.name, seal.security_version)
-    one.version = seal.service_version
+    facts = [seal.service_version, seal.not_before, seal.not_after, seal.grants]
+    for other in node.services.values():
+        held = other.version, other.not_before, other.not_after, other.granted
+        for i in range(len(facts)):
+            if held[i] == facts[i]:
+                facts[i] = held[i]
+    one.version, one.not_before, one.not_after, one.granted = facts
+    one.grants = one.granted
     one.serial = seal.serial.to_bytes(16, "big")
-    one.not_before = seal.not_before
-    one.not_after = seal.not_after
-    one.grants = one.granted = seal.grants
     one.due = None

@@ -91,7 +91,11 @@ def test_the_time_is_told(sentence: str, code: str, told: str, tmp_path: Path) -
 
 
 def test_a_seal_that_has_passed_raises_them(tmp_path: Path) -> None:
-    assert run("accepted", tmp_path) == ["20000", "3", "16", "None"]
+    assert run("accepted", tmp_path)[:4] == ["20000", "3", "16", "None"]
+
+
+def test_services_keep_what_is_equal_in_their_seals_once(tmp_path: Path) -> None:
+    assert run("accepted", tmp_path)[4:] == ["1.0", "20000", "30001", "('log',)", "True"]
 
 
 def test_values_of_a_services_own_classes_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,18 @@ class Seal:
     grants = ("log",)
 
 
-one = service.Service("a")
+class Node:
+    """A node with another service, whose seal said the same."""
+
+    services = {"a": service.Service("a"), "b": service.Service("b")}
+
+
+one, other = Node.services["a"], Node.services["b"]
 one.due = 5
-starter.accept(one, Seal)
+starter.accept(Node, other, Seal)
+Seal.grants = tuple(["log"])
+Seal.service_version = "1" + ".0"
+Seal.not_after = 30001
+starter.accept(Node, one, Seal)
 print(floors.read()[floors.TIME], floors.read()["a"], len(one.serial), one.due)
+print(one.version, one.not_before, one.not_after, one.grants, one.granted is other.granted)

@@ -182,6 +182,103 @@ def test_which_private_names_stay(source: str) -> None:
     assert shorten.privates(source.encode(), frozenset()).decode() == source
 
 
+# (modules of one package before, and after)
+ATTRIBUTES: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
+    (
+        {"a": "class C:\n    _one = 1\n    def _two(self): return self._one, self._two, self.six"},
+        {"a": "class C:\n    _a = 1\n    def _b(self): return self._a, self._b, self.six"},
+    ),
+    (
+        {"a": "class C:\n    async def _one(self):\n        self._größe = 'ä', self._one"},
+        {"a": "class C:\n    async def _a(self):\n        self._b = 'ä', self._a"},
+    ),
+    # A class and its base share an object, and the classes of two other modules do not.
+    (
+        {"a": "class A:\n    def f(self): self._one = self._two",
+         "b": "from . import a\nclass B(a.A):\n    def f(self): self._three = self._one",
+         "c": "from .b import B\nclass C(B):\n    def f(self): self._four = 1",
+         "d": "class D:\n    def f(self): self._two = 2"},
+        {"a": "class A:\n    def f(self): self._a = self._b",
+         "b": "from . import a\nclass B(a.A):\n    def f(self): self._c = self._a",
+         "c": "from .b import B\nclass C(B):\n    def f(self): self._d = 1",
+         "d": "class D:\n    def f(self): self._a = 2"},
+    ),
+    # A short name that any object has already is not given again.
+    (
+        {"a": "class A:\n    def f(self): self._one = other._a"},
+        {"a": "class A:\n    def f(self): self._b = other._a"},
+    ),
+)  # fmt: skip
+# (modules in which the attribute `_one` is used in another way, too)
+ATTRIBUTES_LEFT: tuple[dict[str, str], ...] = (
+    {"a": "class A:\n    def f(self, other): self._one = other._one"},
+    {"a": "class A:\n    def f(self): self._one = 1", "b": "f(x)._one"},
+    {"a": "class A:\n    def f(self): self._one = 1", "b": "getattr(x, '_one')"},
+    {"a": "class A:\n    _one = 1\n    two = _one"},
+    {"a": "class A:\n    def f(self): self._one = _one"},
+    {"a": 'class A:\n    def f(self): self._one = 1; f"{self._one}"'},
+    {"a": "class A:\n    def f(self): self.__one__ = 1"},
+)
+
+
+@pytest.mark.parametrize(("before", "after"), ATTRIBUTES)
+def test_which_attributes_are_renamed(before: dict[str, str], after: dict[str, str]) -> None:
+    assert shortened(before) == after
+
+
+@pytest.mark.parametrize("modules", ATTRIBUTES_LEFT)
+def test_which_attributes_stay(modules: dict[str, str]) -> None:
+    assert shortened(modules) == modules
+
+
+def shortened(modules: dict[str, str]) -> dict[str, str]:
+    sources = {f"p/{name}.py": text.encode() for name, text in modules.items()}
+    found = shorten.attributes(sources, shorten.used_elsewhere(sources))
+    return {path[2:-3]: text.decode() for path, text in found.items()}
+
+
+class _Numbered(ast.NodeVisitor):
+    """Gives the private attributes of a module numbers, in the order in which they stand there."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def number(self, name: str) -> str:
+        if not PRIVATE.match(name):
+            return name
+        return f"<{self.numbers.setdefault(name, len(self.numbers))}>"
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.generic_visit(node)
+        node.attr = self.number(node.attr)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for one in node.body:
+            targets = one.targets if isinstance(one, ast.Assign) else [getattr(one, "target", one)]
+            for target in targets:
+                if isinstance(target, ast.FunctionDef | ast.AsyncFunctionDef):
+                    target.name = self.number(target.name)
+                elif isinstance(target, ast.Name):
+                    target.id = self.number(target.id)
+        self.generic_visit(node)
+
+
+def test_all_modules_do_the_same_with_other_attributes() -> None:
+    """Names of one module that differ still differ, and those that are equal still are."""
+    after = shorten.attributes(SOURCES, ELSEWHERE)
+    changed = 0
+    for path, source in SOURCES.items():
+        dumps = []
+        for text in (source, after[path]):
+            tree = ast.parse(text)
+            _Numbered().visit(tree)
+            dumps.append(ast.dump(tree))
+        assert dumps[0] == dumps[1], path
+        assert after[path].count(b"\n") == source.count(b"\n")
+        changed += after[path] != source
+    assert changed > 15
+
+
 def test_private_names_that_others_take_are_found() -> None:
     found = shorten.used_elsewhere(
         {"a.py": b"from b import _one, two\nself._three\n", "b.py": b"a._four(x.five)\na.__six__"}

@@ -2,8 +2,9 @@
 
 MicroPython keeps each different name once, in the `.mpy` files and on the heap, for as long as the
 board runs. Nobody reads these names there, so all functions get the same few letters for their
-arguments, and all modules the same few names for what is private to them. Line numbers do not
-change, and an argument that is passed by keyword keeps its name.
+arguments, and all modules the same few names for what is private to them. The private
+attributes of objects share these few names, too. Line numbers do not change, and an argument that is
+passed by keyword keeps its name.
 """
 
 import ast
@@ -12,9 +13,9 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 
 from boards.code import trees
+from boards.code.fold import Edits, edited
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Edits = list[tuple[int, int, str, str]]
 _DEF = re.compile(rb"(?:async\s+)?def\s+")
 
 
@@ -47,11 +48,11 @@ def arguments(source: bytes, kept: frozenset[str]) -> bytes:
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     known |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     letters = [letter for letter in string.ascii_lowercase if letter not in known]
-    edits: _Edits = []
+    edits: Edits = []
     for function in _outermost(tree):
         if _can_be_followed(function):
             _rename(function, {}, iter(letters), kept, edits)
-    return _edited(source, edits)
+    return edited(source, edits)
 
 
 def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
@@ -85,7 +86,7 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
     long = [name for name in _private(tree) if name not in strange]
     names = dict(zip(long, letters, strict=False))  # so many names are enough, or the rest stays
     lines = source.splitlines(keepends=True)
-    edits: _Edits = []
+    edits: Edits = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in names:
             edits.append((node.lineno, node.col_offset, node.id, names[node.id]))
@@ -93,7 +94,112 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
             found = _DEF.match(lines[node.lineno - 1])
             if found and node.name in names:
                 edits.append((node.lineno, found.end(), node.name, names[node.name]))
-    return _edited(source, edits)
+    return edited(source, edits)
+
+
+def attributes(sources: Mapping[str, bytes], kept: frozenset[str]) -> dict[str, bytes]:
+    """Rename the private attributes and methods of all classes: `_a`, `_b` and so on.
+
+    A class and its base never give the same name to different things, also if they are in different
+    modules.
+
+    Args:
+        sources: the text of each module, in UTF-8, by path such as `nlsm/link.py`.
+        kept: names that stay, see `used_elsewhere`.
+
+    Returns:
+        The same modules, line by line. A name that can't be followed safely stays as it is.
+    """
+    trees_of = {path: trees.parse(source) for path, source in sources.items()}
+    strange = set(kept).union(*(_texts(tree) for tree in trees_of.values()))
+    taken = {getattr(node, "attr", "") for tree in trees_of.values() for node in ast.walk(tree)}
+    found = dict(sources)
+    for family in _families(trees_of):
+        places = [(path, *place) for path in family for place in _attributes(trees_of[path])]
+        others = strange.union(*(_other_uses(trees_of[path]) for path in family))
+        long = dict.fromkeys(name for *_, name in places if name not in others)
+        letters = (f"_{letter}" for letter in string.ascii_lowercase)
+        names = dict(zip(long, (one for one in letters if one not in taken), strict=False))
+        for path in family:
+            edits = [
+                (line, column, name, names[name])
+                for where, line, column, name in places
+                if where == path and name in names
+            ]
+            found[path] = edited(sources[path], edits)
+    return found
+
+
+def _families(trees_of: Mapping[str, ast.Module]) -> list[list[str]]:
+    """Return the paths of the modules, those together whose classes inherit from each other."""
+    families = {path: [path] for path in trees_of}
+    for path, tree in trees_of.items():
+        bases = set(_bases(tree))
+        for other in trees_of:
+            module = other.rpartition("/")[2].removesuffix(".py")
+            if module in bases and families[other] is not families[path]:
+                families[path] += families[other]
+                families.update(dict.fromkeys(families[other], families[path]))
+    return list({id(family): sorted(family) for family in families.values()}.values())
+
+
+def _bases(tree: ast.Module) -> Iterator[str]:
+    """Yield all names in the bases of the module's classes, with the modules that these are of."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    nodes = [node for one in classes for base in one.bases for node in ast.walk(base)]
+    names = {getattr(node, "id", "") for node in nodes}
+    yield from names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and names & {one.asname or one.name for one in node.names}:
+            yield (node.module or "").rpartition(".")[2]
+
+
+def _attributes(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
+    """Yield line, column in bytes and name of each private attribute of `self` or of a class."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr) and _of_self(node):
+            length = len(node.attr.encode())
+            yield node.end_lineno or 0, (node.end_col_offset or 0) - length, node.attr
+        elif isinstance(node, ast.ClassDef):
+            yield from _of_class(node)
+
+
+def _of_self(node: ast.Attribute) -> bool:
+    return getattr(node.value, "id", "") == "self"
+
+
+def _of_class(node: ast.ClassDef) -> Iterator[tuple[int, int, str]]:
+    for one in node.body:
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_private(one.name):
+            before = "async def " if isinstance(one, ast.AsyncFunctionDef) else "def "
+            yield one.lineno, one.col_offset + len(before), one.name
+        elif isinstance(one, (ast.Assign, ast.AnnAssign)):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            for name in targets:
+                if isinstance(name, ast.Name) and _is_private(name.id):
+                    yield name.lineno, name.col_offset, name.id
+
+
+def _other_uses(tree: ast.Module) -> set[str]:
+    """Return the names that the module also uses for something else than attributes of `self`."""
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    own = {
+        id(name)
+        for one in sum(bodies, [])
+        if isinstance(one, (ast.Assign, ast.AnnAssign))
+        for name in ast.walk(one)
+    }
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return {name.id for name in names if id(name) not in own or isinstance(name.ctx, ast.Load)}
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts of a module, by which it could use an attribute of the same name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):  # positions are exact only from Python 3.12 on
+            yield from (getattr(one, "attr", "") for one in ast.walk(node))
 
 
 def _is_private(name: str) -> bool:
@@ -141,15 +247,6 @@ def _bound_within(tree: ast.Module) -> set[str]:
     return bound
 
 
-def _edited(source: bytes, edits: Iterable[tuple[int, int, str, str]]) -> bytes:
-    """Return the source after replacements, each (line, column in bytes, old name, new name)."""
-    lines = source.splitlines(keepends=True)
-    for line, column, old, new in sorted(edits, reverse=True):
-        text = lines[line - 1]
-        lines[line - 1] = text[:column] + new.encode() + text[column + len(old.encode()) :]
-    return b"".join(lines)
-
-
 def _outermost(node: ast.AST) -> Iterator[_Function]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, _Function):
@@ -169,7 +266,7 @@ def _rename(
     outer: Mapping[str, str],
     letters: Iterator[str],
     kept: frozenset[str],
-    edits: _Edits,
+    edits: Edits,
 ) -> None:
     own = function.args
     named = [*own.posonlyargs, *own.args, *filter(None, (own.vararg, own.kwarg))]
@@ -189,7 +286,7 @@ def _rename_uses(
     names: Mapping[str, str],
     letters: Iterator[str],
     kept: frozenset[str],
-    edits: _Edits,
+    edits: Edits,
 ) -> None:
     if isinstance(node, ast.Name) and node.id in names:
         edits.append((node.lineno, node.col_offset, node.id, names[node.id]))

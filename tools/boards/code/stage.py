@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from boards import interrupts
-from boards.code import mpy, shorten
+from boards.code import fold, mpy, shorten
 from boards.code.reach import reached
 from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
 from boards.files import TEMPORARY, Files
@@ -109,11 +109,13 @@ def sources() -> dict[str, bytes]:
 def _prepared(found: tuple[tuple[str, bytes], ...]) -> Mapping[str, bytes]:
     """Return the part of all modules that the agent needs, with short names.
 
-    This takes about a second, and a command needs it for each board.
+    This takes about two seconds, and a command needs it for each board.
     """
     modules = dict(found)
     needed = reached(modules, [path for path in modules if path.startswith("nlsm/")])
     modules = {path: source for path, source in modules.items() if path in needed}
+    modules = fold.constants(modules)
+    modules = shorten.attributes(modules, shorten.used_elsewhere(modules))
     private, keywords = shorten.used_elsewhere(modules), shorten.keywords(modules)
     for path, source in modules.items():
         modules[path] = shorten.privates(source, private)
