@@ -3,6 +3,7 @@
     bus.publish:FILTER     publish to the node's bus, to topics that the filter matches
     bus.subscribe:FILTER   subscribe to such topics
     pin:NUMBER             use one pin
+    timer                  use timers
     config:KEY             read one key of the node's configuration
     log                    write to the node's log
 
@@ -13,11 +14,12 @@ any number of levels, as in MQTT (OASIS MQTT 5.0 section 4.7).
 from . import errors
 from .compat import const
 
-PUBLISH = "bus.publish"
-SUBSCRIBE = "bus.subscribe"
-PIN = "pin"
-CONFIG = "config"
-LOG = "log"
+PUBLISH = const("bus.publish")
+SUBSCRIBE = const("bus.subscribe")
+PIN = const("pin")
+CONFIG = const("config")
+TIMER = const("timer")
+LOG = const("log")
 
 _MAX_GRANT = const(128)
 _MAX_PIN = const(255)
@@ -36,7 +38,7 @@ def check(grant: str) -> str:
     elif kind == CONFIG:
         if not what or any(octet not in _KEY_LETTERS for octet in what.encode()):
             raise errors.BadGrant("config:KEY of letters, digits and . _ -: " + grant)
-    elif grant != LOG:
+    elif grant not in (TIMER, LOG):
         raise errors.BadGrant("no such capability: " + grant)
     return grant
 
@@ -104,8 +106,8 @@ def require(granted, kind: str, what: str) -> None:
 
     Args:
         granted: the site seal's grants, a sequence of str.
-        kind: PUBLISH, SUBSCRIBE, PIN, CONFIG or LOG.
-        what: the topic, filter, pin number or key; "" for LOG.
+        kind: PUBLISH, SUBSCRIBE, PIN, TIMER, CONFIG or LOG.
+        what: the topic, filter, pin number or key; "" for TIMER and LOG.
 
     Raises: NotGranted.
     """

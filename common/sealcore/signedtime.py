@@ -11,7 +11,7 @@ from .certificate import split
 from .compat import const, sha256
 from .der import single
 
-LABEL = "triseal time v1"
+LABEL = const("triseal time v1")
 
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 

@@ -12,6 +12,7 @@ _TURNS = const(5)  # of the console, for each look at the services
 _MOST_SHORT = const(200)  # turns in a row in which memory is too short, before the board is reset
 _ALONE = const(40)  # such a turn counts for so many if no service runs whose end could help
 _PATIENCE = const(3)  # such turns in a row, before a service has to end
+_CALM = const(1200)  # turns without one, about a minute: then earlier ones no longer count
 
 
 def look(node) -> None:
@@ -64,6 +65,7 @@ def watch(node) -> None:
 
         quarantine.settle(node)
         del quarantine
+        memory.free()
     if work:
         from . import linked
 
@@ -163,7 +165,7 @@ async def _main(node) -> None:
                 turns = -1  # the watchdog is fed before the next renewal
             else:
                 line.take()  # not while renewals wait: it needs room to load its modules
-            if short and _some_run(node):
+            if short and (turns >= _CALM or _some_run(node)):
                 short = 0
         except BaseException as error:
             short = _survive(node, error, short)

@@ -62,7 +62,8 @@ def take(node, text) -> tuple:
 
 def send(node, message: bytes) -> None:
     """Print a message on its own line, even if the last print ended in the middle of a line."""
-    sys.stdout.write("\n~" + node.mark + binascii.b2a_base64(message).decode())
+    real = getattr(sys, "real", sys)  # where services run, `sys` is theirs: see `guard`
+    real.stdout.write("\n~" + node.mark + binascii.b2a_base64(message).decode())
 
 
 def _log(node, source: str, text: str) -> None:

@@ -102,8 +102,18 @@ def lend(service, number: int):
     return one
 
 
-def take_back(number: int, safe) -> None:
-    """Take a pin back: remove its interrupt handler, and set it to its safe state."""
+def timer(number: int):
+    """Return a timer of the board. Raises ValueError if the port has none of this number."""
+    return machine.Timer(number)
+
+
+def take_back(number, safe) -> None:
+    """Stop a timer, or take a pin back: remove its interrupt handler, and set it to its safe
+    state.
+    """
+    if type(number) is not int:
+        number.deinit()
+        return
     one = machine.Pin(number)
     try:
         one.irq(handler=None)

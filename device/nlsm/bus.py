@@ -34,9 +34,11 @@ class _Feed:
         self._wake.set()
 
     async def take(self):
+        # In this order, because an interrupt may put a value at any moment.
+        self._wake.clear()
         while not self.queue:
-            self._wake.clear()
             await self._wake.wait()
+            self._wake.clear()
         return self.queue.pop(0), self._dropped
 
     def back(self) -> None:

@@ -39,6 +39,12 @@ class Context:
         """Return a `machine.Pin`. It goes to its safe state when the service ends."""
         return self._use(grants.PIN, number)
 
+    def timer(self, period: int, callback):
+        """Call `callback()` every `period` ms. Return the `machine.Timer`, which stops when the
+        service ends.
+        """
+        return self._use(grants.TIMER, "", (period, callback))
+
     def config(self, key: str):
         """Return a value of the node's configuration; None if the key does not exist."""
         return self._use(grants.CONFIG, key)
@@ -63,6 +69,10 @@ def serve(node, bus) -> None:
             from . import board
 
             return board.lend(one, what)
+        if kind == grants.TIMER:
+            from . import timers
+
+            return timers.lend(node.services, one, *value)
         if kind == grants.LOG:
             return node.log(one, str(value))
         value = node.settings.get("config", {}).get(what)

@@ -11,7 +11,7 @@ from sealcore.compat import const, sha256
 
 from . import keystore
 
-TIME = "=time"
+TIME = const("=time")
 _FILE = keystore.ROOT + "/floors"
 _STEP = const(3600)
 _LIMIT = const(16384)

@@ -1,11 +1,12 @@
 """Knows which service's code runs, and replaces functions with which a service could imitate the
 node.
 
-The `print` of services writes to their log, and only the node reads the console. This is no
-sandbox: a service that tries can still write to `sys.stdout`.
+What services print or write to `sys.stdout` goes to their log, and only the node reads the console.
+This is no sandbox: a service that tries still gets the console, for example from `usys`.
 """
 
 import builtins
+import io
 import sys
 
 from sealcore import grants
@@ -19,6 +20,33 @@ _LINE = const(512)  # characters; no line of a log is longer
 begun: list = []
 
 
+class _Out(io.IOBase):
+    """`sys.stdout` and `sys.stderr` of services, and the `buffer` of both."""
+
+    def write(self, data) -> int:
+        print(data if type(data) is str else str(bytes(data), "utf-8"))
+        return len(data)
+
+
+class _Sys:
+    """The module `sys` of services. The node's own modules find the real one in it."""
+
+    real = sys
+    stdin = None
+
+    def __init__(self):
+        self.stdout = self.stderr = _Out()
+        self.stdout.buffer = self.stdout  # type: ignore[attr-defined] # MicroPython's
+
+    def __getattr__(self, name: str):
+        return getattr(sys, name)
+
+    def print_exception(self, error, file=None):
+        text = io.StringIO()
+        sys.print_exception(error, file or text)  # type: ignore[attr-defined] # MicroPython's
+        self.stdout.write(text.getvalue())
+
+
 def __getattr__(name: str):
     """Stand for the module `_thread`, too: this loads `threads`, which most services never need."""
     if name == "start_new_thread":
@@ -29,7 +57,7 @@ def __getattr__(name: str):
 
 
 def begin(node) -> None:
-    """Replace `print`, `input` and `_thread`. Call this before a service could copy them."""
+    """Replace `print`, `input`, `sys` and `_thread`. Call this before a service could copy them."""
     if begun:  # the node's own flag, since `builtins.print` does not tell
         return
     try:
@@ -42,19 +70,21 @@ def begin(node) -> None:
 
     def to_log(*values, **how):
         one = owner()
-        if one and how.get("file") in (None, sys.stdout, sys.stderr):
+        if one and how.get("file") in (None, sys.stdout, sys.stderr, services.stdout):
             sep = how.get("sep", " ")
             _log(node, one, str(values[0]) if len(values) == 1 else sep.join(map(str, values)))
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
         # The owner of output from an interrupt is unknown, so it is dropped.
 
+    services = _Sys()
     builtins.print = to_log
     builtins.input = None  # type: ignore[assignment] # for services
     if "server" in node.settings:
         from . import streams
 
         streams.begin()
+    sys.modules["sys"] = services  # type: ignore[assignment] # for services
 
 
 def _log(node, one, text: str) -> None:
@@ -74,8 +104,10 @@ def _log(node, one, text: str) -> None:
 
 
 def end() -> None:
-    """Restore `print` for a person at the REPL. No service runs any more."""
+    """Restore all this for a person at the REPL. No service runs any more."""
     begun.clear()
+    for name in ("sys", "_thread"):
+        sys.modules.pop(name, None)
     builtins.print = _print
 
 

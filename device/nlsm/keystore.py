@@ -19,10 +19,12 @@ arrived and then renamed. If a power cut interrupts this, `recovery` undoes or c
 
 import os
 
+from sealcore.compat import const
+
 ROOT = "/triseal"
 SERVICES = "/triseal/services"
 INCOMING = "/triseal/incoming"
-TEMPORARY = ".new"
+TEMPORARY = const(".new")
 
 
 def read(path: str, limit: int = 8192) -> bytes:

@@ -11,9 +11,9 @@ from sealcore.compat import const
 # Modules that are in use all the time. Other modules may be imported only inside functions or by
 # other non-resident modules: otherwise a second copy would be loaded beside the one that is still
 # held.
-RESIDENT = (
+_RESIDENT = const(
     " errors compat grants memory node agent service clock console runner context bus link dial"
-    " wire guard threads streams tasks loop "
+    " wire guard threads streams timers tasks loop "
 )
 _PLENTY = const(65536)
 # Bytes allocated between two garbage collections. If the collector ran only when no room is left, a
@@ -106,7 +106,7 @@ def free() -> None:
         for name in list(sys.modules):
             parts = name.split(".")  # ESP8266 has no `partition`
             ours = parts[0] in ("sealcore", "nlsm") and len(parts) > 1
-            if ours and " %s " % parts[-1] not in RESIDENT:
+            if ours and " %s " % parts[-1] not in _RESIDENT:
                 _forget(name)
         gc.collect()
     settle()

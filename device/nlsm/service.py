@@ -79,8 +79,9 @@ class Service:
     began      clock.ms() when it was last started
     main       its coroutine function, from the import until the start; else None
     tasks      all tasks that it has started and that may still run
-    lent       what it has borrowed: (number, safe state) of a pin, a list with an item for
-               each running thread, streams, or objects with a method `back()`
+    lent       what it has borrowed: (number, safe state) of a pin, (object, number) of a timer,
+               a list with an item for each running thread, streams, or objects with a method
+               `back()`
     root       the task that runs `main`
     handler    called for an exception that nobody catches in a task; the service then
                goes on. None if it has set no handler

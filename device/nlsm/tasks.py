@@ -12,7 +12,7 @@ core = asyncio.core
 create_task = core.create_task
 new_event_loop = core.new_event_loop
 
-# The services by name, and the service whose module is being imported.
+# The services by name, and the service whose module is being imported or whose callback is called.
 _state: list = [{}, None]
 # For each task that has not ended, by id of the task: its owner, which is a service.Service or None
 # for the agent, and its coroutine. The coroutine is here and not in the task, because asyncio's
@@ -22,17 +22,21 @@ _AGENT = (None, None)
 _INTERRUPT = type("KeyboardInterrupt", (BaseException,), {})
 
 
-def begin(services: dict, loading) -> None:
+def begin(services: dict, loading):
     """Record each task that a service starts from now on in its list `tasks`.
 
     Args:
         services: service.Service by name.
-        loading: the service that is about to be imported; None after the import.
+        loading: the service that is about to be imported, or whose callback is called; None after
+            that.
+
+    Returns: the value of `loading` in the last call.
     """
+    before = _state[1]
     _state[0] = services
     _state[1] = loading
     if core.create_task is _adopt:
-        return
+        return before
     # Do this before any service is imported: it could copy the names into its own module.
     builtins.KeyboardInterrupt = _INTERRUPT  # type: ignore[misc, assignment] # for services
     core.create_task = asyncio.create_task = _adopt
@@ -41,6 +45,7 @@ def begin(services: dict, loading) -> None:
         setattr(asyncio, name, _deny)
     core.Loop.run_forever = core.Loop.run_until_complete = _deny
     core.Loop.set_exception_handler = _handle
+    return before
 
 
 def end(real=KeyboardInterrupt) -> None:

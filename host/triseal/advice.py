@@ -71,7 +71,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "bad-grant": (
         "a grant has a wrong form",
-        "Write bus.publish:TOPIC, bus.subscribe:TOPIC, pin:NUMBER, config:KEY or log",
+        "Write bus.publish:TOPIC, bus.subscribe:TOPIC, pin:NUMBER, timer, config:KEY or log",
     ),
     "not-granted": (
         "the service used something that it has no grant for",

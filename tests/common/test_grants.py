@@ -18,6 +18,7 @@ WRITTEN = (
     "pin:255",
     "config:wifi.ssid",
     "config:A-z_0.9",
+    "timer",
     "log",
     "bus.publish:" + "a" * 116,
 )
@@ -29,6 +30,7 @@ NOT_WRITTEN = (
     ("a capability without pin", "pin"),
     ("a capability in capitals", "LOG"),
     ("log of something", "log:"),
+    ("a timer of a number", "timer:1"),
     ("no filter", "bus.publish:"),
     ("an empty level", "bus.publish:a//b"),
     ("an empty first level", "bus.publish:/a"),

@@ -46,7 +46,7 @@ def enrol(world: LinkWorld, node: str, directory: Path) -> Path:
 LOUD = b"""\
 import asyncio
 import binascii
-import sys
+import usys as sys  # the console itself, not the log of the service
 from sealcore import messages
 
 def message(kind, *values):

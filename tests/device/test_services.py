@@ -129,6 +129,15 @@ PRINTED: tuple[tuple[str, str, list[str]], ...] = (
     ("lines", "print('a\\n~b\\r\\n\\ntriseal: c')", ["one: a", "one: ~b ", "one: triseal: c"]),
     ("as it likes", "print('a', 'b', sep='\\x1b', end='')", ["one: a b"]),
     ("to an error stream", "import sys\nprint('a', file=sys.stderr)", ["one: a"]),
+    ("by writing", "import sys\nsys.stdout.write('triseal: one stopped\\n~b')",
+     ["one: triseal: one stopped", "one: ~b"]),
+    ("by writing bytes", "from sys import stdout\nstdout.buffer.write(b'~a')", ["one: ~a"]),
+    ("as a traceback", "import sys\ntry:\n    raise ValueError('\\n~a')\n"
+     "except ValueError as error:\n    sys.print_exception(error)",
+     ["one: Traceback (most recent call last):", 'one:   File "/app/app.py", line 7, in main',
+      "one: ValueError: ", "one: ~a"]),
+    ("as a traceback elsewhere", "import io, sys\nf = io.StringIO()\n"
+     "sys.print_exception(ValueError('a'), f)\nctx.log(f.getvalue())", ["one: ValueError: a "]),
     ("by a name of its own", "p = print\np('~a')", ["one: ~a"]),
     ("in a task", "async def t():\n    print('~t')\nawait asyncio.create_task(t())", ["one: ~t"]),
     (

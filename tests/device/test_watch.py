@@ -109,6 +109,33 @@ def test_want_of_memory_ends_no_agent_and_each_look_feeds_the_watchdog() -> None
     ]
 
 
+# How often memory is too short for an agent without services, and whether the board is reset.
+ALONE = ((20, ["reset 6"]), (1000, ["reset 6"]), (1400, ["goes on"]))
+
+
+@pytest.mark.parametrize(("every", "then"), ALONE)
+def test_want_of_memory_counts_for_a_minute(every: int, then: list[str]) -> None:
+    code = f"""
+count = 0
+def turn(self):
+    global count
+    count += 1
+    if count % {every} == 0:
+        raise MemoryError("short")
+    return count < 10000
+agent.console.Console.turn = turn
+agent.watch = lambda node: None
+Node.services = {{}}
+try:
+    agent.run(Node)
+    print("goes on")
+except MemoryError:
+    print("reset", count // {every})
+"""
+    said = on_micropython.run("agent_loop", code).splitlines()
+    assert [line for line in said if line.startswith(("reset", "goes"))] == then
+
+
 def test_renewals_that_came_together_are_checked_in_turns_and_the_watchdog_is_fed_between() -> None:
     assert on_micropython.run("renewed_together").splitlines() == [
         "begin",

@@ -1,8 +1,9 @@
-"""Public constants of device code become private on the way to a board, and nothing else changes."""
+"""Public constants of device code become private on the way to a board: nothing else changes."""
 
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ OTHERS = (
     ONE + "ONE = 2",
     ONE + "_ONE = 2",
     "ONE = 1",
-    'ONE = const("1")',
+    "ONE = const(1.5)",
     "ONE = const(True)",
     "ONE = f(1)",
     "one.ONE = const(1)",
@@ -67,6 +68,13 @@ def test_what_is_no_constant_stays(source: str) -> None:
     assert folded(a=source, b="from . import a\na.ONE") == {
         "a": source,
         "b": "from . import a\na.ONE",
+    }
+
+
+def test_a_constant_may_be_a_text() -> None:
+    assert folded(a="ONE = const('a\\n' 'ä')\nf(ONE)", b="from . import a\na.ONE") == {
+        "a": "_ONE = const('a\\n' 'ä')\nf(_ONE)",
+        "b": "from . import a\n'a\\nä'",
     }
 
 
@@ -88,7 +96,7 @@ def originals() -> dict[str, bytes]:
 class _Undo(ast.NodeTransformer):
     """Replaces each constant of all modules by its value, wherever it is used."""
 
-    def __init__(self, values: dict[tuple[str, str], int]) -> None:
+    def __init__(self, values: dict[tuple[str, str], Any]) -> None:
         self.values = values
         self.named = {name for _, name in values}
 
@@ -107,7 +115,7 @@ def test_the_code_of_a_board_does_the_same() -> None:
     """With each constant written out, both versions of each module are equal."""
     before = originals()
     after = fold.constants(before)
-    values = {
+    values: dict[tuple[str, str], Any] = {
         (path.rpartition("/")[2][:-3], node.targets[0].id): node.value.args[0].value
         for path, source in before.items()
         for node in ast.parse(source).body

@@ -26,6 +26,7 @@ ELSEWHERE = shorten.used_elsewhere(SOURCES)
 VARIABLES = re.compile("_FAST|_DEREF")
 GLOBALS = re.compile("_(GLOBAL|NAME)$")
 PRIVATE = re.compile("_(?!_)")
+PRIVATE_CLASS = re.compile(r"_(?!_)\w+")  # a class has its name as a constant, too
 
 
 def makes_closure(one: dis.Instruction, cells: set[str]) -> bool:
@@ -53,6 +54,8 @@ def structure(code: CodeType, private: dict[str, int]) -> object:
         if VARIABLES.search(one.opname):  # some instructions of newer Pythons have two of them
             names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
             return [numbers.setdefault(name, len(numbers)) for name in names]
+        if one.opname == "LOAD_CONST" and PRIVATE_CLASS.fullmatch(str(one.argval)):
+            return private.setdefault(one.argval, len(private))
         if GLOBALS.search(one.opname) and PRIVATE.match(one.argval):
             return private.setdefault(one.argval, len(private))
         return repr(one.argval)
@@ -159,6 +162,7 @@ PRIVATES = (
         (),
     ),
     ("def _one(self): self._one(_one)", "def _a(self): self._one(_a)", ()),
+    ("class _Seen(B): pass\n_Seen()", "class _a(B): pass\n_a()", ()),
 )
 # What binds the same name elsewhere, too, or hides where it stands.
 PRIVATES_LEFT = (
@@ -168,7 +172,7 @@ PRIVATES_LEFT = (
     "_seen = 0\nclass C:\n    _seen = 1",
     "_seen = 0\nclass C:\n    def _seen(self): pass",
     '_seen = 0\ndef f(): return f"{_seen}"',
-    "class _Seen: pass",
+    "class C:\n    class _Seen: pass",
 )
 
 

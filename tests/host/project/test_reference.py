@@ -130,7 +130,14 @@ def test_the_page_of_operations_names_no_other_metric() -> None:
     assert named <= known
 
 
-KINDS = (grants.PUBLISH, grants.SUBSCRIBE, grants.PIN, grants.CONFIG, grants.LOG)
+KINDS = (
+    grants.PUBLISH,
+    grants.SUBSCRIBE,
+    grants.PIN,
+    grants.TIMER,
+    grants.CONFIG,
+    grants.LOG,
+)
 
 
 @pytest.mark.parametrize(("page", "heading"), [(REFERENCE, "### Grants"), (SERVICES, "## Grants")])

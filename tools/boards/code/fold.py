@@ -41,13 +41,13 @@ def edited(source: bytes, edits: Edits) -> bytes:
     return b"".join(lines)
 
 
-def _defined(tree: ast.Module) -> dict[str, int]:
-    """Return the public constants of a module that are numbers and bound only once, by name."""
+def _defined(tree: ast.Module) -> dict[str, int | str]:
+    """Return the public constants of a module that are bound only once, by name."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     bound = [node.id for node in names if isinstance(node.ctx, ast.Store)]
     found = {}
     for node in tree.body:
-        value = _number(node.value) if isinstance(node, ast.Assign) else None
+        value = _value(node.value) if isinstance(node, ast.Assign) else None
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if value is None or not isinstance(target, ast.Name) or target.id.startswith("_"):
             continue
@@ -56,12 +56,12 @@ def _defined(tree: ast.Module) -> dict[str, int]:
     return found
 
 
-def _number(value: ast.expr) -> int | None:
-    """Return the number in `const(number)`; None for any other expression."""
+def _value(value: ast.expr) -> int | str | None:
+    """Return the number or text in `const(...)`; None for any other expression."""
     if not isinstance(value, ast.Call) or getattr(value.func, "id", "") != "const":
         return None
-    number = getattr(value.args[0], "value", None)
-    return number if type(number) is int else None
+    inner = getattr(value.args[0], "value", None)
+    return inner if type(inner) in (int, str) else None
 
 
 class _Uses:
@@ -95,7 +95,7 @@ class _Uses:
         """Return the path of the module of which this is an attribute; else an empty text."""
         return self._modules.get(getattr(node.value, "id", ""), "")
 
-    def edits(self, found: Mapping[tuple[str, str], int]) -> Edits:
+    def edits(self, found: Mapping[tuple[str, str], int | str]) -> Edits:
         """Return what to replace.
 
         Args:
@@ -106,7 +106,7 @@ class _Uses:
             if isinstance(node, ast.Name) and (self._path, node.id) in found:
                 edits.append((node.lineno, node.col_offset, node.id, "_" + node.id))
             elif isinstance(node, ast.Attribute) and (self._module(node), node.attr) in found:
-                value = str(found[self._module(node), node.attr])
+                value = repr(found[self._module(node), node.attr])
                 text = f"{getattr(node.value, 'id', '')}.{node.attr}"
                 edits.append((node.lineno, node.col_offset, text, value))
         return edits

@@ -2,15 +2,15 @@
 
 MicroPython keeps each different name once, in the `.mpy` files and on the heap, for as long as the
 board runs. Nobody reads these names there, so all functions get the same few letters for their
-arguments, and all modules the same few names for what is private to them. The private
-attributes of objects share these few names, too. Line numbers do not change, and an argument that is
-passed by keyword keeps its name.
+arguments, and all modules the same few names for what is private to them. The private attributes of
+objects share these few names, too. Line numbers do not change, and an argument that is passed by
+keyword keeps its name.
 """
 
 import ast
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from boards.code import trees
 from boards.code.fold import Edits, edited
@@ -70,7 +70,7 @@ def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
 
 
 def privates(source: bytes, kept: frozenset[str]) -> bytes:
-    """Rename the private functions and variables of a module: `_a`, `_b` and so on.
+    """Rename the private functions, classes and variables of a module: `_a`, `_b` and so on.
 
     Args:
         source: the module's text, in UTF-8.
@@ -94,6 +94,8 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
             found = _DEF.match(lines[node.lineno - 1])
             if found and node.name in names:
                 edits.append((node.lineno, found.end(), node.name, names[node.name]))
+        elif isinstance(node, ast.ClassDef) and node in tree.body and node.name in names:
+            edits.append((node.lineno, len("class "), node.name, names[node.name]))
     return edited(source, edits)
 
 
@@ -150,8 +152,9 @@ def _bases(tree: ast.Module) -> Iterator[str]:
     names = {getattr(node, "id", "") for node in nodes}
     yield from names
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and names & {one.asname or one.name for one in node.names}:
-            yield (node.module or "").rpartition(".")[2]
+        imported = node.names if isinstance(node, ast.ImportFrom) else []
+        if names & {one.asname or one.name for one in imported}:
+            yield str(getattr(node, "module", "")).rpartition(".")[2]
 
 
 def _attributes(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
@@ -182,10 +185,11 @@ def _of_class(node: ast.ClassDef) -> Iterator[tuple[int, int, str]]:
 
 def _other_uses(tree: ast.Module) -> set[str]:
     """Return the names that the module also uses for something else than attributes of `self`."""
-    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     own = {
         id(name)
-        for one in sum(bodies, [])
+        for body in classes
+        for one in body.body
         if isinstance(one, (ast.Assign, ast.AnnAssign))
         for name in ast.walk(one)
     }
@@ -210,7 +214,7 @@ def _private(tree: ast.Module) -> list[str]:
     """Return the private names that the module itself defines, except constants of `const`."""
     found: dict[str, None] = {}
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found[node.name] = None
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_const(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -240,7 +244,8 @@ def _bound_within(tree: ast.Module) -> set[str]:
                 bound |= {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
                 bound |= _bound_by_name(node)
             elif isinstance(node, ast.ClassDef):
-                bound.add(node.name)
+                if node is not outer:
+                    bound.add(node.name)
                 bound |= {getattr(one, "name", "") for one in node.body}
             elif inside and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 bound.add(node.id)

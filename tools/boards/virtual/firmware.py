@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from boards import micropython, state_folder
-from boards.code import mpy
+from boards.code import mpy, shorten
 from boards.lock import Lock
 from boards.virtual import pins
 from boards.virtual.flaws import Flaws
@@ -82,7 +82,9 @@ class Firmware:
         self._interpreter = micropython.find()
         state_folder.make(self.directory / "pins")
         self._make_flash()
-        for name, source in mpy.read_sources(_SHIM).items():
+        sources = mpy.read_sources(_SHIM)
+        sources = shorten.attributes(sources, shorten.used_elsewhere(sources))
+        for name, source in sources.items():
             # Compiled, so that it takes as little of the board's heap as possible.
             compiled = self.directory / "shim" / name.replace(".py", ".mpy")
             state_folder.write(compiled, mpy.compile_source(source, name[:-3], level=3))
