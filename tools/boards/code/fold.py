@@ -33,7 +33,12 @@ def constants(sources: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def edited(source: bytes, edits: Edits) -> bytes:
-    """Return the source after replacements, each (line, column in bytes, old name, new name)."""
+    """Return the source after replacements.
+
+    Args:
+        source: the text of a module, in UTF-8.
+        edits: each replacement: line, column in bytes, old text, new text.
+    """
     lines = source.splitlines(keepends=True)
     for line, column, old, new in sorted(edits, reverse=True):
         text = lines[line - 1]
