@@ -48,6 +48,9 @@ def _read(found: dict) -> None:
         found["settings"] = dict(json.loads(keystore.read(keystore.ROOT + "/settings.json")))
     except (ValueError, TypeError):
         raise errors.BadMessage("settings.json")
+    if keystore.exists(keystore.UNWATCHED):
+        recovery.remove(keystore.UNWATCHED)
+        found["settings"].pop("watchdog", 0)
     if not keystore.exists(keystore.ROOT + "/node.crt"):
         from . import newcomer
 

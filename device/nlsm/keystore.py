@@ -5,6 +5,7 @@
     /triseal/node.crt         the node's certificate
     /triseal/bundle.der       trust bundle
     /triseal/settings.json    the settings from provisioning
+    /triseal/unwatched        the next start, without the watchdog, for the host at the cable
     /triseal/floors           values that must never go down: time, security versions
     /triseal/starts           services that were starting, and the result: see quarantine
     /triseal/services/NAME/   app.py/.mpy/.romfs, metadata.json, developer.der, store.der, site.der
@@ -24,6 +25,7 @@ from sealcore.compat import const
 ROOT = "/triseal"
 SERVICES = "/triseal/services"
 INCOMING = "/triseal/incoming"
+UNWATCHED = const("/triseal/unwatched")
 TEMPORARY = const(".new")
 
 

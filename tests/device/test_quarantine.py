@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from boards.board import Board
+from boards.errors import BoardError
 from boards.port import Port
 from boards.virtual.board import VirtualBoard
 from sealcore import messages
@@ -17,6 +20,8 @@ from tests.device.by_hand import SPKI, connected
 from tests.device.conftest import TICKER, Start
 from tests.device.node import NAME, Node, by_name, put
 from tests.device.site import Deployment, Site
+from triseal.site.cable import dialogue
+from triseal.site.manager import Manager
 
 RESET = b"import machine\nmachine.reset()\n"
 RESET_LATER = b"""\
@@ -202,3 +207,25 @@ def test_a_watchdog_that_the_hardware_can_not_have_ends_no_agent(
         node.start()
         assert "no watchdog of 9 s: " in node.until_line("no watchdog")
         node.until(lambda now: by_name(now) == {"ticker": "running"})
+
+
+def test_work_at_the_cable_outlasts_the_watchdog(
+    site: Site, directory: Path, ticker: Deployment
+) -> None:
+    (directory / "flash/triseal/settings.json").write_text('{"watchdog": 4}')
+    put(directory / "flash", ticker)
+    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
+        node = Node(site, virtual, board)
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"ticker": "running"})
+        with dialogue.back_to_work(cast(Manager, site), board):
+            starts = virtual.starts
+            assert board.exec("import time\ntime.sleep(5)\nprint(1)") == "1\n"
+            assert virtual.starts == starts
+        board.soft_reset()
+        node.tell_time()
+        node.until(lambda now: by_name(now) == {"ticker": "running"})
+        with suppress(BoardError):  # nobody feeds the watchdog
+            board.exec("import time\ntime.sleep(60)", 30)
+        assert virtual.starts > starts
+        assert not (directory / "flash/triseal/unwatched").exists()

@@ -29,6 +29,7 @@ from triseal.cli import (
 from triseal.cli.site_options import NodeName, ServiceName, open_site
 from triseal.site.cable import agent, enrolment, installation
 from triseal.site.cable.agent import NodeStatus
+from triseal.site.rules import watchdog as watchdogs
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -94,7 +95,8 @@ def provision(
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
-    watchdog: node_settings.Watchdog = 0,
+    watchdog: node_settings.Watchdog = None,
+    no_watchdog: node_settings.NoWatchdog = False,
     spread: node_settings.Spread = renewal.CONNECT_SPREAD,
     config: node_settings.Config = None,
     replace: Annotated[
@@ -116,15 +118,16 @@ def provision(
     flash`): nothing that runs on it can prove that it is clean.
     """
     foreign = node_settings.foreign(clean=clean, keep=keep)
-    settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
+    settings = node_settings.of(grace, config, server, wifi, 0 if no_watchdog else watchdog, spread)
     with _connected(port, home_dir, passphrase_file, node) as (site, board):
         settings = node_settings.with_password(settings)
         with progress.shown() as report:
             done, status = enrolment.enrol(
                 site, board, node, settings, report, replace=replace, foreign=foreign
             )
+    seconds = watchdogs.chosen(done.facts.platform, settings).get("watchdog", 0)
     facts = {"node": node, "port": port, **_provisioned(done), **_enrolled(status)}
-    output.facts(facts, as_json=as_json)
+    output.facts({**facts, "watchdog_s": seconds}, as_json=as_json)
 
 
 def _provisioned(done: Provisioned) -> output.Facts:

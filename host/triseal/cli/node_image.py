@@ -78,7 +78,8 @@ def image_(
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,
     grace: node_settings.Grace = 0,
-    watchdog: node_settings.Watchdog = 0,
+    watchdog: node_settings.Watchdog = None,
+    no_watchdog: node_settings.NoWatchdog = False,
     spread: node_settings.Spread = renewal.CONNECT_SPREAD,
     config: node_settings.Config = None,
     token_days: TokenDays = _TOKEN_DAYS,
@@ -93,7 +94,7 @@ def image_(
     """
     from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
-    settings = node_settings.of(grace, config, server, wifi, watchdog, spread)
+    settings = node_settings.of(grace, config, server, wifi, 0 if no_watchdog else watchdog, spread)
     place, chip = _place(filesystem), chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     with open_site(home_dir) as site:
@@ -128,8 +129,7 @@ def _contents(
 ) -> dict[str, bytes]:
     from triseal.site.rules import watchdog  # the database is slow to load, see above
 
-    watchdog.check(chip.name, settings)
-    chosen = node_settings.with_password(settings)
+    chosen = node_settings.with_password(watchdog.chosen(chip.name, settings))
     return {
         **image.agent(chip, firmware),
         "/triseal/bundle.der": bytes(bundle.der),

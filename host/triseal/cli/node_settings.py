@@ -51,14 +51,20 @@ Wifi = Annotated[
     ),
 ]
 Watchdog = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--watchdog",
         min=0,
         max=rules.MAX_WATCHDOG,
         help="Seconds after which the hardware resets the board if a service blocks it (RP2: at "
-        "most 8). 0: no watchdog, so that nothing ends a service that blocks.",
+        "most 8). Without this option 30 on an ESP32, and none on other boards.",
         metavar="SECONDS",
+    ),
+]
+NoWatchdog = Annotated[
+    bool,
+    typer.Option(
+        "--no-watchdog", help="Use no hardware watchdog: nothing ends a service that blocks."
     ),
 ]
 
@@ -80,7 +86,7 @@ def of(
     config: list[str] | None,
     server: str | None,
     wifi: str | None,
-    watchdog: int,
+    watchdog: int | None,
     spread: int,
 ) -> dict[str, Any]:
     """Make a node's settings from the options.
@@ -90,7 +96,7 @@ def of(
         config: texts as KEY=VALUE, or None.
         server: address of the server as HOST:PORT, or None.
         wifi: SSID of a Wi-Fi, or None.
-        watchdog: seconds, see `Watchdog`.
+        watchdog: seconds, 0 for none, or None for the default of the board.
         spread: seconds, see `Spread`.
 
     Returns: the settings; `with_password` completes them.
@@ -106,7 +112,7 @@ def of(
         with _option("--wifi"):
             rules.check_ssid(wifi)
         settings["wifi"] = [wifi]
-    if watchdog:
+    if watchdog is not None:
         settings["watchdog"] = watchdog
     if spread != renewal.CONNECT_SPREAD:
         settings["spread"] = spread

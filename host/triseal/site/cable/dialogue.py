@@ -7,6 +7,7 @@ outcome.
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ INSTALL = "nlsm.install"
 CHECK_SECONDS = 120.0  # time for three RSA checks and a large executable on a slow board
 SOON = 5.0  # seconds for the answer of an agent that was running before
 _BUNDLE = "/triseal/bundle.der"
+_SETTINGS = "/triseal/settings.json"
+_UNWATCHED = "/triseal/unwatched"  # also in nlsm/keystore.py
 _NONCE_BYTES = 16
 _OVERTAKEN = 2  # how often the time is sent again
 
@@ -157,9 +160,9 @@ def tell_installer(site: Manager, board: Board, report: Report) -> None:
 
 @contextlib.contextmanager
 def back_to_work(site: Manager, board: Board) -> Iterator[None]:
-    """If the block fails or is interrupted, let the node run its services again.
+    """Hold off the watchdog; if the block fails or is interrupted, let the node run again.
 
-    Work over the line of a node stops its agent.
+    Work over the line of a node stops its agent, and nobody else feeds a watchdog.
 
     Args:
         site: the site that signs the time.
@@ -169,6 +172,7 @@ def back_to_work(site: Manager, board: Board) -> Iterator[None]:
         NodeStopped: the block was interrupted, and the node does not run.
     """
     try:
+        _hold_off_watchdog(board)
         yield
     except (BoardGone, NoAnswer, NotReading):
         raise
@@ -195,6 +199,21 @@ def _runs_again(site: Manager, board: Board, error: BaseException) -> bool:
     except (BoardError, errors.SealError, Failure):
         return False
     return True
+
+
+def _hold_off_watchdog(board: Board) -> None:
+    """Reset a board whose agent may have started the hardware watchdog.
+
+    Nothing but a reset stops a watchdog. The agent starts none after this reset, as long as the
+    file is there.
+    """
+    with contextlib.suppress(FileMissing, ValueError):
+        settings = json.loads(board.read(_SETTINGS))
+        if isinstance(settings, dict) and settings.get("watchdog"):
+            board.write(_UNWATCHED, b"")
+            board.reset()
+            # If the agent has not come that far, its next start has a watchdog again.
+            board.remove(_UNWATCHED)
 
 
 @contextlib.contextmanager

@@ -56,17 +56,18 @@ def enrol(
     """
     settings_rules.check(settings)
     grace = int(str(settings.get("grace", 0)))
+    chosen: dict[str, object] = {}
 
     def issue(request: bytes) -> dict[str, bytes]:
         issued = site.enrol(node, request, replace=replace)
         site.allow_grace(node, grace, in_force=False)
-        chosen = json.dumps({"node": node, **settings}).encode()
-        return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": chosen}
+        made = json.dumps({"node": node, **chosen}).encode()
+        return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": made}
 
     with dialogue.back_to_work(site, board), dialogue.board_refusals():
         facts = board.facts()
         provision.require_supported(facts)
-        watchdog.check(facts.platform, settings)
+        chosen.update(watchdog.chosen(facts.platform, settings))
         if not replace:
             _check_not_another(board, node)
         done = provision.provision(board, node, issue, report, foreign)
