@@ -62,7 +62,6 @@ def run(coroutine, look) -> None:
     looked = ticks()
     while not main.done():
         task = _next(queue, streams)
-        core.cur_task = task
         owner, coroutine = tasks.owners.get(id(task), _UNKNOWN)
         if task is main:
             looked = ticks()
@@ -76,6 +75,7 @@ def run(coroutine, look) -> None:
                 look()
             except BaseException as error:  # the agent's next turn repeats it
                 mind(error)
+        core.cur_task = task  # not before `look`, which may have to cancel this task
         if owner is core or task.done():
             _drop(task, owner)
         else:

@@ -174,3 +174,24 @@ def test_a_main_that_is_false_is_a_failure_and_does_not_leave_tasks_to_run(tmp_p
         "reset",
         "a failed 0 1",
     ]
+
+
+def test_a_task_whose_turn_comes_late_ends_with_the_seal_of_its_service() -> None:
+    """The agent looks at the time before this turn, and cancels the very task that has it."""
+    code = """
+import time
+async def block():
+    time.sleep_ms(450)
+async def act():
+    print("acts")
+tasks.create(block(), other)
+tasks.create(act(), one)
+async def turn():
+    await asyncio.sleep_ms(1)
+loop.run(turn(), lambda: one.stop("expired", "expired"))
+print(one, one.ended(), other)
+"""
+    assert (
+        on_micropython.run("timers", code).split("\n")[0]
+        == "one expired: expired True other running"
+    )
