@@ -109,9 +109,11 @@ def test_a_node_that_an_interrupted_command_leaves_stopped_is_one_error(
     with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port, patience=0.5) as board:
         with pytest.raises(KeyboardInterrupt), dialogue.back_to_work(world.manager, board):
             raise KeyboardInterrupt  # this board is no node, so there is nothing to run
-        with pytest.raises(NodeStopped), dialogue.back_to_work(world.manager, board):
-            virtual.freeze()
-            raise KeyboardInterrupt
+        work = dialogue.back_to_work(world.manager, board)
+        work.__enter__()
+        virtual.freeze()
+        with pytest.raises(NodeStopped):
+            work.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
         virtual.thaw()
 
 
