@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from boards import interrupts
+from boards.flashing import chips
+from boards.provision import Report
 from boards.virtual.board import VirtualBoard
 from tests.host.boards.plug import Plug
 from tests.host.commands import Commands
+from triseal.cli import node_flash
 from triseal.cli.main import main
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LONGEST = 20.0  # seconds: a loaded computer; without any load it is about one
+LONGEST = 60.0  # seconds: a loaded computer; without any load it is about one
 
 
 class Signaller(Plug):
@@ -151,3 +154,33 @@ def test_other_threads_hold_nothing() -> None:
         thread.start()
         thread.join()
     assert seen == [inside]
+
+
+@pytest.mark.usefixtures("handlers")
+def test_boards_that_are_flashed_side_by_side_all_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the main thread gets the signal; each board is at work in a thread of its own."""
+    begun = threading.Barrier(3)
+    ended: list[str] = []
+
+    def work(job: node_flash._Job, _: object, report: Report) -> None:
+        begun.wait()
+        try:
+            while True:
+                report("write", 0, 0)
+        except KeyboardInterrupt:
+            ended.append(job.port)
+            raise
+
+    def signal_once_both_work() -> None:
+        begun.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(node_flash, "_one", work)
+    jobs = [node_flash._Job(chips.named("esp32"), port, b"", "", False) for port in ("a", "b")]
+    reports: dict[str, Report] = {job.port: lambda *_: None for job in jobs}
+    thread = threading.Thread(target=signal_once_both_work)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        node_flash._all(jobs, None, reports)
+    thread.join()
+    assert sorted(ended) == ["a", "b"]
