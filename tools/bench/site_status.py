@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from bench import Figure
-from bench._site import PROGRAM, Site
+from bench._site import Site
 from sealcore import seal
 from triseal import database
 from triseal.signer import KeySigner, generate
@@ -50,7 +50,7 @@ def status(site_home: Path, places: int) -> float:
         places: number of lines that it must print about places.
     """
     before = _spent()
-    command = [sys.executable, "-m", *PROGRAM, "site", "status", "--home", str(site_home)]
+    command = [sys.executable, "-m", "triseal", "site", "status", "--home", str(site_home)]
     path = os.pathsep.join(part for part in sys.path if part)
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
@@ -73,26 +73,36 @@ def fill(site: Site, nodes: int, running: int) -> None:
         site.add_service(name, _SOURCE)
         site.manager.grant(name, ["log"])
     spki = KeySigner(generate("p256")).spki
+    first = _name(0)
     with database.writing(site.manager.engine) as connection:
         digests = {name: services.get(connection, name).package for name in names}
-        stores = {
-            name: seal.parse(services.load(connection, digest).store_seal, seal.STORE)
+        templates = {
+            name: site.manager.issuer.prepare(
+                first,
+                spki,
+                seal.parse(services.load(connection, digest).store_seal, seal.STORE),
+                digest,
+                ("log",),
+            ).tbs
             for name, digest in digests.items()
         }
         rows = [
-            {"name": f"node{n}", "spki": spki, "added_at": site.now, "heard_at": site.now}
+            {"name": _name(n), "spki": spki, "added_at": site.now, "heard_at": site.now}
             for n in range(nodes)
         ]
         connection.execute(tables.nodes.insert(), rows)
         for number in range(nodes):
-            templates = {
-                name: site.manager.issuer.prepare(
-                    f"node{number}", spki, stores[name], digests[name], ("log",)
-                )
-                for name in names
+            node = _name(number)
+            # All names have one length, so that nothing else differs in the templates.
+            tbs = {
+                name: made.replace(first.encode(), node.encode())
+                for name, made in templates.items()
             }
-            places = [Place(f"node{number}", name) for name in names]
-            _run(connection, places, {name: made.tbs for name, made in templates.items()}, site.now)
+            _run(connection, [Place(node, name) for name in names], tbs, site.now)
+
+
+def _name(number: int) -> str:
+    return f"node{number:04}"
 
 
 def _run(connection: Connection, places: list[Place], tbs: dict[str, bytes], now: int) -> None:

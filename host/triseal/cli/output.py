@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def warn(warnings: Sequence[str]) -> None:
         typer.echo(f"triseal: warning: {printable(warning)}", err=True)
 
 
+@functools.lru_cache(maxsize=10_000)  # long lists have few different times
 def time(seconds: int | None) -> str | None:
     """Format a time for people and programs: ISO 8601 in UTC.
 
@@ -113,6 +115,8 @@ def _indented(values: Facts, margin: str) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return printable(value)
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ app = typer.Typer()
 
 DEFAULT_PORT = 7443
 
+_GARBAGE = 700  # Python's default; see `triseal.__main__`
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -111,6 +113,7 @@ def serve(
     folder = home_dir or home.default()
     lines = tuple(serial or ())
     limits = Limits(connections=descriptors.most_connections(connections, len(lines)))
+    gc.set_threshold(_GARBAGE)
     jsonlog.set_up(log_level)
     chosen = process.Options(places, where, folder, lines, keep_days, certificate_seconds, limits)
     ask = options.passphrase(passphrase_file, WHO)

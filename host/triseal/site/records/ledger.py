@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Subquery, func, select
+from sqlalchemy import Connection, Row, Subquery, func, select
 
 from sealcore import seal
 from sealcore.seal import Seal
@@ -149,8 +150,8 @@ def newest_expiry(
     return row[0] or 0, row[1] or 0
 
 
-def newest_ends(connection: Connection, places: Subquery) -> dict[Place, int]:
-    """Find the newest notAfter of all seals of each of many places, Unix seconds.
+def newest_ends(connection: Connection, places: Subquery) -> dict[Place, int | None]:
+    """Find the newest notAfter of all seals of each of many places, Unix seconds, None without any.
 
     One look into an index for each place: a query that groups all seals would read the ledger.
 
@@ -163,7 +164,7 @@ def newest_ends(connection: Connection, places: Subquery) -> dict[Place, int]:
     end = select(seals.not_after).where(here).order_by(seals.not_after.desc()).limit(1)
     query = select(places.c.node, places.c.service, end.correlate(places).scalar_subquery())
     rows = connection.execute(query).all()
-    return {Place(node, service): until for node, service, until in rows if until is not None}
+    return {Place(node, service): until for node, service, until in rows}
 
 
 def newest_begins(connection: Connection, places: Subquery) -> dict[Place, int]:
@@ -180,8 +181,10 @@ def newest_begins(connection: Connection, places: Subquery) -> dict[Place, int]:
     return {Place(node, service): since or 0 for node, service, since in rows}
 
 
-def versions_held(connection: Connection) -> dict[Place, str]:
-    """Return the version of the service for each place whose node has reported which seal it holds.
+def held(connection: Connection) -> dict[Place, tuple[Row[Any], str | None]]:
+    """Return the row of `holdings` of each place that has one, and the version of the service.
+
+    The version is None if the node has not reported which seal it holds.
 
     Args:
         connection: any transaction.
@@ -191,16 +194,17 @@ def versions_held(connection: Connection) -> dict[Place, str]:
     for row in connection.execute(select(table.service, table.digest, table.store_seal)):
         version = str(seal.parse(row.store_seal, seal.STORE).service_version)
         packages.setdefault(row.service, {})[row.digest] = version
-    held, made = tables.holdings.c, tables.templates.c
-    query = (
-        select(held.node, held.service, made.tbs)
-        .join(tables.seals, tables.seals.c.serial == held.serial)
-        .join(tables.templates)
+    by_serial = tables.seals.c.serial == tables.holdings.c.serial
+    query = select(*tables.holdings.c, tables.templates.c.tbs).select_from(
+        tables.holdings.outerjoin(tables.seals, by_serial).outerjoin(tables.templates)
     )
-    return {
-        Place(node, service): _version(tbs, packages.get(service, {}))
-        for node, service, tbs in connection.execute(query).all()
-    }
+    found: dict[Place, tuple[Row[Any], str | None]] = {}
+    rows: Sequence[Any] = connection.execute(query).all()
+    for told in rows:
+        known = packages.get(told.service, {})
+        version_told = None if told.tbs is None else _version(told.tbs, known)
+        found[Place(told.node, told.service)] = told, version_told
+    return found
 
 
 def _version(tbs: bytes, packages: dict[bytes, str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
@@ -28,8 +28,7 @@ from triseal.site.slca.authority import Issuer
 ENDED = "ended"
 
 
-@dataclass(frozen=True)
-class PlaceFacts:
+class PlaceFacts(NamedTuple):
     """A service on a node: its grants, the observed state, and the end of its seals.
 
     Attributes:
@@ -72,10 +71,9 @@ class _Records:
     """What the database knows about all places: one query for each attribute.
 
     Attributes:
-        ends: the end of the newest seal, Unix seconds, of each place that has one.
+        ends: the end of the newest seal, Unix seconds, of all places; None if there is no seal.
         begins: the newest begin of a seal, Unix seconds, of each place with a report.
-        told: the row of `holdings`.
-        versions: the version that the node has reported.
+        told: the row of `holdings`, and the version that the node has reported.
         due: the version that the place gets.
         reports: the newest report.
         lags: the lateness of the clock, by node.
@@ -83,10 +81,9 @@ class _Records:
         granted: a function that returns the grants of a service on a node.
     """
 
-    ends: dict[Place, int]
+    ends: dict[Place, int | None]
     begins: dict[Place, int]
-    told: dict[Place, Row[Any]]
-    versions: dict[Place, str]
+    told: dict[Place, tuple[Row[Any], str | None]]
     due: dict[Place, str]
     reports: dict[Place, Report]
     lags: dict[str, Lag]
@@ -111,21 +108,19 @@ def places(connection: Connection, issuer: Issuer, now: int) -> list[PlaceFacts]
     unsealed = _unsealed(connection, issuer)
     found = [
         _place(connection, known, place, now)
-        for place in guarantee.places_of(connection)
+        for place in sorted(known.ends)
         if place.node not in retired or not _has_ended(connection, known, place, now)
     ]
     if not unsealed:
         return found
-    return [replace(one, why=unsealed.get(Place(one.node, one.service), one.why)) for one in found]
+    return [one._replace(why=unsealed.get(Place(one.node, one.service), one.why)) for one in found]
 
 
 def _read(connection: Connection, now: int) -> _Records:
-    told = connection.execute(select(tables.holdings)).all()
     return _Records(
         ends=ledger.newest_ends(connection, guarantee.all_places()),
         begins=ledger.newest_begins(connection, reports.all_places()),
-        told={Place(row.node, row.service): row for row in told},
-        versions=ledger.versions_held(connection),
+        told=ledger.held(connection),
         due=_due(connection),
         reports=reports.newest_of_all(connection),
         lags=node_clocks.of_all(connection),
@@ -166,7 +161,7 @@ def others(service: str) -> Place:
 
 
 def _place(connection: Connection, known: _Records, place: Place, now: int) -> PlaceFacts:
-    told = known.told.get(place)
+    told, version = known.told.get(place, (None, None))
     state = told.state if told else None
     if state and state != holdings.SENT and _has_ended(connection, known, place, now):
         state = ENDED
@@ -176,7 +171,7 @@ def _place(connection: Connection, known: _Records, place: Place, now: int) -> P
         service=place.service,
         assigned=due is not None,
         due=due,
-        version=known.versions.get(place),
+        version=version,
         grants=known.granted(place.service, place.node),
         state=state,
         heard_at=(told.told_at or None) if told else None,
