@@ -46,7 +46,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from boards import state_folder
 from triseal import files
-from triseal.errors import Failure
+from triseal.errors import DatabaseUnusable, Failure
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
@@ -66,13 +66,6 @@ _VERSION = Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
-
-
-class DatabaseUnusable(Failure):
-    """The database can't be opened, read or written."""
-
-    code = "database-unusable"
-    advice = "Check the path or URL; if the file is damaged, restore a backup."
 
 
 class DatabaseUnreachable(DatabaseUnusable):

@@ -245,6 +245,16 @@ class DamagedStore(Failure):
     advice = "Restore the Store's home from a backup."
 
 
+# Databases; more are in `triseal.database`.
+
+
+class DatabaseUnusable(Failure):
+    """The database can't be opened, read or written."""
+
+    code = "database-unusable"
+    advice = "Check the path or URL; if the file is damaged, restore a backup."
+
+
 # Files that people inspect.
 
 

@@ -25,7 +25,6 @@ from sqlalchemy.exc import IntegrityError
 
 from triseal.database import (
     DatabaseGone,
-    DatabaseUnusable,
     DiskFull,
     Schema,
     file_of,
@@ -33,6 +32,7 @@ from triseal.database import (
     reading,
     writing,
 )
+from triseal.errors import DatabaseUnusable
 
 METADATA = MetaData()
 NUMBERS = Table("numbers", METADATA, Column("number", Integer, primary_key=True))

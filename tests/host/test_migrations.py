@@ -27,7 +27,8 @@ from sqlalchemy.exc import IntegrityError
 import triseal
 from tests.worlds import postgres
 from triseal import database, migrate
-from triseal.database import DatabaseNewer, DatabaseUnusable, Schema, open_database
+from triseal.database import DatabaseNewer, Schema, open_database
+from triseal.errors import DatabaseUnusable
 from triseal.site.records import schema as site
 from triseal.store import tables as store
 

@@ -21,8 +21,7 @@ from boards.errors import NoHome
 from tests.host.commands import Commands
 from triseal import database, files, folder, keyfile, passphrases
 from triseal.cli import options
-from triseal.database import DatabaseUnusable
-from triseal.errors import AlreadyExists, FileTooLarge, NoPassphrase, NotAFile
+from triseal.errors import AlreadyExists, DatabaseUnusable, FileTooLarge, NoPassphrase, NotAFile
 from triseal.signer import PrivateKey
 from triseal.site import home as site_home
 from triseal.site.home import Founding

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from triseal.database import DatabaseUnusable
-from triseal.errors import Failure
+from triseal.errors import DatabaseUnusable, Failure
 
 
 class UnknownNode(Failure):

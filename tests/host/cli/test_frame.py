@@ -24,9 +24,8 @@ from tests.host.commands import KEY, Commands
 from triseal.advice import REFUSALS
 from triseal.cli import output, roles
 from triseal.cli.main import app, main
-from triseal.database import DatabaseUnusable
 from triseal.developer import home
-from triseal.errors import Failure
+from triseal.errors import DatabaseUnusable, Failure
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
 Capture = pytest.CaptureFixture[str]

@@ -19,6 +19,7 @@ from sealcore import errors
 from tests.host.commands import METADATA, Commands
 from triseal import database
 from triseal.cli import output
+from triseal.errors import DatabaseUnusable
 
 MISTAKES = (
     (
@@ -98,13 +99,13 @@ def damaged(path: Path) -> None:
         (read_only, database.DatabaseReadOnly),
         (not_there, database.DatabaseReadOnly),
         (full, database.DiskFull),
-        (damaged, database.DatabaseUnusable),
+        (damaged, DatabaseUnusable),
     ],
 )
 def test_a_database_says_what_is_wrong_with_it(
     cause: Callable[[Path], None], kind: type[Exception], tmp_path: Path
 ) -> None:
-    with pytest.raises(database.DatabaseUnusable) as caught, database._understood():
+    with pytest.raises(DatabaseUnusable) as caught, database._understood():
         cause(tmp_path / "db")
     assert type(caught.value) is kind
     assert ("backup" in output.failure(caught.value)) == (cause is damaged)

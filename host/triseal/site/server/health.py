@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sealcore import timetext
 from sealcore.errors import SealError
 from triseal import advice, database
-from triseal.database import DatabaseGone, DatabaseUnusable, DiskFull
-from triseal.errors import Failure
+from triseal.database import DatabaseGone, DiskFull
+from triseal.errors import DatabaseUnusable, Failure
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.errors import CertificateNotValid
 from triseal.site.records.placement import Place

@@ -18,7 +18,7 @@ from sealcore import errors, messages
 from tests.worlds import postgres
 from tests.worlds.link_world import LinkWorld, Serving, close_nodes, serving, until
 from triseal import database
-from triseal.database import DatabaseUnusable
+from triseal.errors import DatabaseUnusable
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.server import janitor
 from triseal.site.server.duties import Duties, Duty, is_trouble

@@ -11,8 +11,7 @@ from typing import Protocol
 from boards.errors import BoardError
 from sealcore import messages
 from sealcore.errors import SealError
-from triseal.database import DatabaseUnusable
-from triseal.errors import Failure
+from triseal.errors import DatabaseUnusable, Failure
 from triseal.site.server.limits import Allowance, Limits
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.peers import Peer

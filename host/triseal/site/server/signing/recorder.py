@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine
 
 from triseal import database
-from triseal.database import DatabaseUnusable
+from triseal.errors import DatabaseUnusable
 from triseal.site.records import holdings, ledger, revision, tables
 from triseal.site.records.placement import Place
 from triseal.site.server.duties import Duty
