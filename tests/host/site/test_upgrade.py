@@ -17,6 +17,7 @@ from triseal.site import clock
 from triseal.site.records import node_clocks, nodes, revision, tables
 from triseal.site.records.migrations import site_1
 from triseal.site.records.node_clocks import Lag
+from triseal.site.rules import restore
 
 # Columns that came later.
 LATER = (
@@ -115,6 +116,7 @@ def test_an_older_site_gets_the_indexes_that_it_lacks(world: World) -> None:
 
 def age(world: World, lacking: tuple[str, ...]) -> None:
     """Take out of the database what an older one lacks."""
+    (world.folder / restore.FILE).unlink(missing_ok=True)
     with database.writing(world.manager.engine) as connection:
         forget_version(connection)
         if "revision" in lacking:
@@ -126,11 +128,17 @@ def age(world: World, lacking: tuple[str, ...]) -> None:
 
 def forget_version(connection: Connection) -> None:
     """Take out what a database has only since there are migrations."""
-    connection.execute(text("DROP TABLE alembic_version"))
     for statement in uncount(connection):
         connection.execute(text(statement))
-    connection.execute(text("DROP TABLE touched"))
-    connection.execute(text("ALTER TABLE nodes DROP COLUMN bundle_mark"))
+    first = site_1.TABLES.tables
+    known = inspect(connection)
+    for table in known.get_table_names():
+        if table not in first:
+            connection.execute(text(f"DROP TABLE {table}"))
+            continue
+        for column in known.get_columns(table):
+            if column["name"] not in first[table].columns:
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column['name']}"))
     with Operations.context(MigrationContext.configure(connection)):
         site_1.count(site_1.WATCHED)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Integer, String, Table, event, select, text
 
+from triseal import database
 from triseal.site.records import tables
 from triseal.site.records.placement import Place
 
@@ -97,6 +98,18 @@ def changed(connection: Connection, since: int, newest: int) -> list[Place]:
     table = touched.c
     query = select(table.node, table.service).where(table.number > since)
     return [Place(row.node, row.service) for row in connection.execute(query)]
+
+
+def jump(connection: Connection, number: int) -> None:
+    """Set the revision to a higher number, after which everything counts as changed.
+
+    Args:
+        connection: a writing transaction.
+        number: the new revision.
+    """
+    connection.execute(revision.update().values(number=number))
+    row = {"node": EVERY, "service": EVERY, "number": number}
+    database.upsert(connection, touched, [row], ("number",))
 
 
 def _install(_: object, connection: Connection, tables: list[Table], **__: Any) -> None:

@@ -115,7 +115,7 @@ def accept(
     version = trust.next_version(connection, highest)
     trust.publish(connection, authority, trust.keys_of(newest), version, now)
     number = max(revision.current(connection), mark.get(REVISION)) + _JUMP
-    connection.execute(revision.revision.update().values(number=number))
+    revision.jump(connection, number)
     until = max(now + lifetime, mark.get(SEALED) + STEP)
     before = losses.find(connection)
     losses.note(connection, Lost(now, max(until, before.until if before else 0)))

@@ -17,6 +17,7 @@ from tests.worlds.link_world import LinkWorld, close_nodes, serving, until
 from tests.worlds.site_world import World, make_developer, make_request
 from triseal import database, signer
 from triseal.certificate import Validity
+from triseal.site.records import revision
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import renew
 from triseal.site.server.limits import Limits
@@ -106,6 +107,18 @@ def read(world: World, state: DesiredState) -> dict[str, NodePlan]:
     with database.reading(world.manager.engine) as connection:
         state.refresh(connection)
         return {node: state.of(connection, node, world.now) for node in NODES}
+
+
+def test_after_a_jump_everything_is_read_again(world: World) -> None:
+    kept = DesiredState(world.manager.preparer)
+    before = read(world, kept)
+    with database.writing(world.manager.engine) as connection:
+        # As a restored backup leaves it: the change is noted with a number that is long past.
+        connection.execute(revision.touched.delete())
+        revision.jump(connection, kept.revision + 1000)
+    after = read(world, kept)
+    assert all(after[node] is not before[node] for node in NODES)
+    assert after == before
 
 
 def test_a_retired_node_is_no_longer_known(world: World) -> None:
