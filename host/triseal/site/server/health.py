@@ -25,7 +25,7 @@ from triseal import advice, database
 from triseal.database import DatabaseGone, DiskFull
 from triseal.errors import DatabaseUnusable, Failure
 from triseal.site.clock import ClockDoubted, Guard
-from triseal.site.errors import CertificateNotValid
+from triseal.site.errors import CertificateNotValid, DatabaseBehind
 from triseal.site.records.placement import Place
 from triseal.site.server.duties import Duty
 from triseal.site.server.limits import Limits
@@ -49,6 +49,7 @@ OTHER_BUNDLE = "other-bundle"
 CODES = (
     ClockDoubted.code,
     CertificateNotValid.code,
+    DatabaseBehind.code,
     DatabaseUnusable.code,
     DatabaseGone.code,
     DiskFull.code,
