@@ -14,8 +14,8 @@ from triseal.site.server.limits import Limits
 
 # What the server needs besides the connections: the connections to the database (with SQLite each
 # has three files), the pages, the loop, the log, and what Python opens for a moment.
-_OTHER = 256
-_EACH_LINE = 4
+OTHER = 256
+EACH_LINE = 4
 
 
 class TooFewFiles(Failure):
@@ -35,7 +35,7 @@ def make_room(limits: Limits, lines: int) -> None:
     Raises:
         TooFewFiles: the system's own limit is too low.
     """
-    needed = limits.connections + limits.handshakes + _EACH_LINE * lines + _OTHER
+    needed = limits.connections + limits.handshakes + EACH_LINE * lines + OTHER
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
@@ -60,4 +60,4 @@ def most_connections(wanted: int | None, lines: int) -> int:
     usual = Limits.connections
     if hard == resource.RLIM_INFINITY:
         return usual
-    return max(1, min(usual, hard - Limits.handshakes - _EACH_LINE * lines - _OTHER))
+    return max(1, min(usual, hard - Limits.handshakes - EACH_LINE * lines - OTHER))
