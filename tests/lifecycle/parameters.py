@@ -12,7 +12,8 @@ class Parameters:
     Attributes:
         nodes, services: MicroPython nodes, and services on each.
         seconds: from the moment when all run, to the end.
-        lifetime: of site seals, seconds, once all services run.
+        lifetime: of site seals, seconds, once all services run. Two cores must be able to renew
+            all of them several times in it, beside everything else.
         installing: seconds that the installation of all services may take, and the lifetime of
             site seals meanwhile: what a node has not yet installed must not expire.
         renewals: that each seal must have seen in the end.
@@ -30,9 +31,9 @@ class Parameters:
     nodes: int = 15
     services: int = 30
     seconds: float = 300.0
-    lifetime: int = 12
+    lifetime: int = 30
     installing: int = 900
-    renewals: int = 20
+    renewals: int = 8
     every: float = 4.0
     calm: float = 45.0
     slack: float = 2.5
