@@ -11,10 +11,11 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -28,7 +29,8 @@ from triseal import database
 from triseal.errors import Failure
 from triseal.site import clock, home
 from triseal.site.manager import Manager
-from triseal.site.records import losses
+from triseal.site.records import losses, node_clocks
+from triseal.site.rules import trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.views.placements import ENDED, places
 
@@ -401,3 +403,63 @@ def test_histories() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+# Defects that are put in: the model must find each of them, and nothing without it.
+
+
+def _is_removed(history: History) -> None:
+    history.undeploy("hall", "thermo")
+
+
+def _is_removed_after_a_step(history: History) -> None:
+    history.set_clock(200, noted=False)
+    history.undeploy("hall", "thermo")
+
+
+def _is_distrusted(history: History) -> None:
+    history.distrust("Ada")
+    history.pass_time(4000)
+    history.connect("hall", arrives=True, stores=False)
+
+
+def _is_retired_after_a_restore(history: History) -> None:
+    history.pass_time(60)
+    history.restore()
+    history.retire("hall")
+
+
+DEFECTS: tuple[tuple[Callable[[History], None], Any, str, Any], ...] = (
+    (_is_removed, node_clocks.Lag, "adds", 0),
+    (_is_removed_after_a_step, clock, "step_since", 0),
+    (_is_distrusted, trust, "check_package", None),
+    (_is_retired_after_a_restore, losses, "unheard", {}),
+)
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=[row[2] for row in DEFECTS])
+@pytest.mark.parametrize("there", [True, False], ids=["with the defect", "without it"])
+def test_the_model_finds_a_defect(
+    monkeypatch: pytest.MonkeyPatch,
+    defect: tuple[Callable[[History], None], Any, str, Any],
+    there: bool,
+) -> None:
+    act, owner, name, value = defect
+    if there:
+        monkeypatch.setattr(owner, name, lambda *_: value)
+    history = History()
+    history.note()
+    history.nodes["hall"].rate = 0.99
+    history.back_up()
+    history.deploy("hall", "thermo")
+    history.connect("hall", arrives=True, stores=True)
+    try:
+        act(history)
+        history.pass_time(4000)
+        history.pass_time(6000)
+        broken = False
+    except AssertionError:
+        broken = True
+    finally:
+        history.teardown()
+    assert broken is there
