@@ -67,12 +67,12 @@ async def succeed() -> None:
     """Nothing to do."""
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def said(caplog: pytest.LogCaptureFixture, duty: str) -> list[tuple[str, str]]:
     """Event and code of each line about a duty."""
     return [
         (record.getMessage(), getattr(record, "code", ""))
         for record in caplog.records
-        if hasattr(record, "duty")
+        if getattr(record, "duty", "") == duty
     ]
 
 
@@ -90,7 +90,7 @@ def test_it_is_said_once_for_each_kind_of_trouble(caplog: pytest.LogCaptureFixtu
         assert await duty.attempt(succeed)
 
     asyncio.run(run())
-    assert said(caplog) == [
+    assert said(caplog, "changes") == [
         ("failing", "database-unusable"),
         ("failing", "no-resources"),
         ("works again", ""),
@@ -150,15 +150,23 @@ def cluster() -> Iterator[str]:
         yield url
 
 
+RENAMED = ("ALTER TABLE revision RENAME TO away", "ALTER TABLE away RENAME TO revision")
+
+
 def alter(world: LinkWorld, statement: str) -> None:
     with database.writing(world.manager.engine) as connection:
         connection.execute(text(statement))
 
 
 def a_while_without(
-    site: Serving, world: LinkWorld, away: str, back: str, caplog: pytest.LogCaptureFixture
+    site: Serving,
+    world: LinkWorld,
+    changes: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+    code: str = "database-unusable",
 ) -> None:
     """The server fails while something is missing, says so once, and then goes on."""
+    away, back = changes
     node = world.node("kitchen", site.port)
     node.hello()
     node.expect(messages.ASSIGN)
@@ -169,7 +177,7 @@ def a_while_without(
     until(lambda: site.duties.add("changes").failures > first, "it is tried again")
     alter(world, back)
     until(lambda: not site.duties.failing(), "it works again")
-    assert said(caplog).count(("failing", "database-unusable")) == 1
+    assert said(caplog, "changes") == [("failing", code), ("works again", "")]
     assert "Traceback" not in caplog.text
     world.manager.restart("kitchen", "thermo")
     assert node.expect(messages.RESTART) == (["thermo"],)
@@ -181,8 +189,7 @@ def test_sqlite_without_a_table(
     world = stack.enter_context(LinkWorld(tmp_path))
     world.deploy("kitchen", "thermo")
     site = stack.enter_context(serving(world))
-    away = "ALTER TABLE revision RENAME TO away"
-    a_while_without(site, world, away, "ALTER TABLE away RENAME TO revision", caplog)
+    a_while_without(site, world, RENAMED, caplog)
 
 
 def test_postgresql_while_it_is_restored(
@@ -198,10 +205,9 @@ def test_postgresql_while_it_is_restored(
     world = stack.enter_context(LinkWorld(tmp_path, database=url))
     world.deploy("kitchen", "thermo")
     site = stack.enter_context(serving(world))
-    away = "ALTER TABLE revision RENAME TO away"
-    a_while_without(site, world, away, "ALTER TABLE away RENAME TO revision", caplog)
-    away = "REVOKE ALL ON revision FROM site"
-    a_while_without(site, world, away, "GRANT ALL ON revision TO site", caplog)
+    a_while_without(site, world, RENAMED, caplog)
+    revoked = ("REVOKE ALL ON revision FROM site", "GRANT ALL ON revision TO site")
+    a_while_without(site, world, revoked, caplog, "database-read-only")
 
 
 def test_nodes_that_were_heard_meanwhile_are_noted_later() -> None:
@@ -258,7 +264,7 @@ def test_an_answer_that_cannot_be_recorded_is_logged_once(
         await asyncio.wait([working])
 
     asyncio.run(run())
-    assert said(caplog) == [("failing", "database-unusable"), ("works again", "")]
+    assert said(caplog, "recording") == [("failing", "database-unusable"), ("works again", "")]
     assert "Traceback" not in caplog.text
 
 
