@@ -112,8 +112,8 @@ class Duty:
         """Note that the duty was fulfilled."""
         if self.failures:
             again = f"after {self.failures} failed attempts"
-            self.trouble, self.failures, self._code, self._next = "", 0, "", 0.0
             _log.warning("works again", extra={"duty": self.name, "detail": again})
+            self.trouble, self.failures, self._code, self._next = "", 0, "", 0.0
 
 
 def _explain(error: BaseException) -> tuple[str, str]:
