@@ -30,7 +30,7 @@ GRANT = "bus.publish:soak/#"
 _OTHER_GRANT = "log"
 _METADATA = json.dumps({"capabilities": [GRANT, _OTHER_GRANT]}).encode()
 _SERVICE = b"""\
-import asyncio, sys, utime
+import asyncio, usys, utime  # `sys.stdout` of a service is its log
 async def main(ctx):
     while True:
         try:
@@ -39,7 +39,7 @@ async def main(ctx):
         except Exception:
             granted = 0
         ms = utime.time_ns() // 1000000  # of the computer, however bad the board's own clock is
-        sys.stdout.write("!%s %d %d\\n" % (ctx.name, granted, ms))
+        usys.stdout.write("!%s %d %d\\n" % (ctx.name, granted, ms))
         await asyncio.sleep_ms(500)
 """
 _RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it
