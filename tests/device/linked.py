@@ -66,7 +66,7 @@ async def main(ctx):
         "~AAAAAAAA" + rejected,
         "~" + message(messages.STATUS, bytes(16), "shed", 0, 1, 0, []),
         "~AAAAAAAA" + message(messages.STATUS, bytes(16), "shed", 0, 1, 0, []),
-        "~AAAAAAAA" + message(messages.HELLO, 2, "hall", bytes(16), 9, 0, "", []),
+        "~AAAAAAAA" + message(messages.HELLO, 3, "hall", bytes(16), 9, bytes(16), 0, "", []),
         "~AAAAAAAA" + message(messages.REMOVE, ["calm"]),
         ">OK\\x04\\x04>",
         "\\xff\\x1b[2J",

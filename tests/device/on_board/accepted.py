@@ -22,7 +22,7 @@ class Node:
 one, other = Node.services["a"], Node.services["b"]
 one.due = 5
 starter.accept(Node, other, Seal)
-Seal.grants = (*Seal.grants,)
+Seal.grants = tuple(iter(Seal.grants))  # equal, and another object
 Seal.service_version = "1" + ".0"
 Seal.not_after = 30001
 starter.accept(Node, one, Seal)

@@ -22,7 +22,8 @@ from triseal.site.manager import Manager
 
 def test_the_way_of_a_site(settled: Commands) -> None:
     taken = settled.json("site", "add-service", settled.release("1.0"))
-    assert taken == {"service": "thermo", "version": "1.0", "security_version": 1, "held": None}
+    new = {"service": "thermo", "version": "1.0", "security_version": 1}
+    assert taken == {**new, "held": None, "nodes": []}
     settled.run("site", "add-node", "kitchen")
     settled.run("site", "grant", "thermo", "log")
     settled.run("site", "grant", "thermo", "bus.publish:home/x", "--node", "kitchen")

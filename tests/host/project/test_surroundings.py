@@ -24,7 +24,7 @@ TESTS = (
     "tests/host/cli/test_frame.py::test_for_programs_a_failure_is_one_line_of_json",
     "tests/host/cli/test_frame.py::test_as_a_process_of_its_own",
     "tests/host/cli/test_site.py::test_a_change_says_what_it_guarantees",
-    "tests/host/site/server/test_process.py::test_a_nodes_log_is_followed",
+    "tests/host/site/server/test_process.py::test_a_nodes_log_is_followed_by_the_owner_only",
     "tests/host/boards/test_stage.py::test_wrong_source_is_one_line",
     "tests/host/boards/test_virtual.py::test_two_boards_never_share_a_directory",
 )

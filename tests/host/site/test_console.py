@@ -72,7 +72,7 @@ def status(
     held = [("thermo", b"\x01" * 16, messages.STATES.index(state))]
     return [
         line(messages.STATUS, nonce, "kitchen", now, 3, 1000, [one], mark=mark),
-        line(messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 3, 0, "", held),
+        line(messages.HELLO, messages.PROTOCOL, "kitchen", NONCE, 3, NONCE, 0, "", held),
     ]
 
 
