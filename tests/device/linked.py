@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from boards.board import Board
 from boards.provision import provision
 from boards.virtual.board import VirtualBoard
+from sealcore import messages
 from tests.worlds.link_world import LinkWorld
 from triseal.package import Package
 from triseal.site.records import tables
@@ -79,6 +81,14 @@ async def main(ctx):
             sys.stdout.write(line[:5])
             await asyncio.sleep_ms(20)
 """
+
+
+# On a board, constants are numbers in the code, and have no names any more.
+LOUD = re.sub(
+    rb"messages\.([A-Z]+)\b",
+    lambda found: b"%d" % getattr(messages, found[1].decode()),
+    LOUD,
+)
 
 
 def package(
