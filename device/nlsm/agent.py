@@ -126,9 +126,10 @@ def _survive(node, error, short: int) -> int:
         console.sweep()
     except MemoryError:  # the next turn tries again
         pass
-    if not isinstance(error, MemoryError):
-        return short
-    return short + (1 if _some_run(node) else _ALONE)
+    if _some_run(node):
+        return short + isinstance(error, MemoryError)
+    # Without memory, an import may also fail with another error, and there may be none to print it.
+    return short + (_ALONE if isinstance(error, MemoryError) else 1)
 
 
 def _some_run(node) -> bool:
