@@ -9,7 +9,7 @@ from . import clock, console, guard, loop, memory, runner, service, tasks
 
 _TURN_MS = const(50)
 _TURNS = const(5)  # of the console, for each look at the services
-_MOST_SHORT = const(200)  # turns in a row in which memory is too short, before the board is reset
+_MOST_SHORT = const(200)  # failed turns that count, before the board is reset
 _ALONE = const(40)  # such a turn counts for so many if no service runs whose end could help
 _PATIENCE = const(3)  # such turns in a row, before a service has to end
 _CALM = const(1200)  # turns without one, about a minute: then earlier ones no longer count

@@ -24,7 +24,10 @@ class _Out(io.IOBase):
     """`sys.stdout` and `sys.stderr` of services, and the `buffer` of both."""
 
     def write(self, data) -> int:
-        print(data if type(data) is str else str(bytes(data), "utf-8"))
+        try:
+            print(data if type(data) is str else str(data, "utf-8"))
+        except UnicodeError:  # bytes that are no text are logged as Python writes them
+            print(bytes(data))
         return len(data)
 
 
@@ -71,8 +74,8 @@ def begin(node) -> None:
     def to_log(*values, **how):
         one = owner()
         if one and how.get("file") in (None, sys.stdout, sys.stderr, services.stdout):
-            sep = how.get("sep", " ")
-            _log(node, one, str(values[0]) if len(values) == 1 else sep.join(map(str, values)))
+            text = values[0] if len(values) == 1 else how.get("sep", " ").join(map(str, values))
+            _log(node, one, text if type(text) is str else str(text))  # `str` copies a text, too
         elif one or tasks.core.cur_task or not node.runner:
             _print(*values, **how)
         # The owner of output from an interrupt is unknown, so it is dropped.

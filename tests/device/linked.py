@@ -60,7 +60,7 @@ async def main(ctx):
         "~ 20 degrees",
         "~",
         "~AAAAAAAA",
-        "~" + "A" * 9000,
+        "~" + "A" * 12000,
         "triseal: untrusted-signer: Shop",
         "triseal: rollback: had 9",
         "HashMismatch: says a service",
@@ -76,7 +76,7 @@ async def main(ctx):
     while True:
         for line in lines:
             print(line)
-            for piece in ("\\n", line, "\\r\\n"):  # together they would be 9 KB in one piece
+            for piece in ("\\n", line, "\\r\\n"):  # together they would be 12 KB in one piece
                 sys.stdout.write(piece)
             sys.stdout.write(line[:5])
             await asyncio.sleep_ms(20)

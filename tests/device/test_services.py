@@ -132,6 +132,8 @@ PRINTED: tuple[tuple[str, str, list[str]], ...] = (
     ("by writing", "import sys\nsys.stdout.write('triseal: one stopped\\n~b')",
      ["one: triseal: one stopped", "one: ~b"]),
     ("by writing bytes", "from sys import stdout\nstdout.buffer.write(b'~a')", ["one: ~a"]),
+    ("by writing bytes that are no text", "import sys\nsys.stdout.buffer.write(b'\\xff')",
+     ["one: b'\\xff'"]),
     ("as a traceback", "import sys\ntry:\n    raise ValueError('\\n~a')\n"
      "except ValueError as error:\n    sys.print_exception(error)",
      ["one: Traceback (most recent call last):", 'one:   File "/app/app.py", line 7, in main',
@@ -164,6 +166,16 @@ def test_what_a_service_prints_is_its_log(
         assert line.startswith(("one: ", "triseal: one running")) or not line, line
         seen += [line] * line.startswith("one: ")
     assert seen[:-1] == shown, sentence
+
+
+def test_a_long_text_is_printed_without_a_copy(start: Start, site: Site, spki: bytes) -> None:
+    body = (
+        "import gc\nawait asyncio.sleep(1)\ntext = 'a' * 20000\n"
+        "gc.collect()\nbefore = gc.mem_alloc()\nprint(text)\n"
+        "ctx.log('copied: %s' % (gc.mem_alloc() - before > len(text)))"
+    )
+    node = run(start, site, spki, body, "log")
+    assert node.until_line("copied").endswith("copied: False")
 
 
 def test_what_is_printed_at_import_is_the_log_too(start: Start, site: Site, spki: bytes) -> None:

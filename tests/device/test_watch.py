@@ -136,6 +136,38 @@ except MemoryError:
     assert [line for line in said if line.startswith(("reset", "goes"))] == then
 
 
+# Whether a service runs, and what becomes of an agent whose every turn fails with another error.
+LASTING = ((False, ["reset 201"]), (True, ["goes on"]))
+
+
+@pytest.mark.parametrize(("runs", "then"), LASTING)
+def test_an_error_that_lasts_resets_a_board_on_which_nothing_runs(
+    runs: bool, then: list[str]
+) -> None:
+    code = f"""
+class One:
+    state = "running"
+    tasks = [1] * {runs:d}
+count = 0
+def turn(self):
+    global count
+    count += 1
+    if count < 1000:
+        raise OSError("no module")
+    Node.services = {{}}
+agent.console.Console.turn = turn
+agent.watch = lambda node: None
+Node.services = {{"one": One}}
+try:
+    agent.run(Node)
+    print("goes on")
+except OSError:
+    print("reset", count)
+"""
+    said = on_micropython.run("agent_loop", code).splitlines()
+    assert [line for line in said if line.startswith(("reset", "goes"))] == then
+
+
 def test_renewals_that_came_together_are_checked_in_turns_and_the_watchdog_is_fed_between() -> None:
     assert on_micropython.run("renewed_together").splitlines() == [
         "begin",
