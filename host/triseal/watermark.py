@@ -1,7 +1,7 @@
 """A file beside a key that remembers how far a database has come.
 
-A database that was restored from a backup is behind this file. Whoever signs compares the two
-before, and refuses to sign for a database that has lost what was signed since the backup.
+A database that was restored from a backup is behind this file. A party compares the two before it
+signs, and refuses to sign for a database that has lost what was signed since the backup.
 
 The file is written after the database has recorded something, so that it is never ahead of a
 database that was not restored. Each value only grows.

@@ -15,7 +15,6 @@ from boards.provision import Provisioned, Report
 from sealcore import renewal
 from triseal import ports
 from triseal.cli import (
-    completion,
     node_console,
     node_flash,
     node_freeze,
@@ -26,7 +25,7 @@ from triseal.cli import (
     output,
     progress,
 )
-from triseal.cli.site_options import NodeName, ServiceName, open_site
+from triseal.cli.site_options import NodeName, ServiceName, node_option, open_site
 from triseal.site.cable import agent, enrolment, installation
 from triseal.site.cable.agent import NodeStatus
 from triseal.site.rules import watchdog as watchdogs
@@ -85,12 +84,7 @@ def provision(
     port: PortName,
     node: Annotated[
         str,
-        typer.Option(
-            "--node",
-            help="Name of the node that the board becomes; see `triseal site add-node`.",
-            metavar="NODE",
-            autocompletion=completion.nodes,
-        ),
+        node_option("Name of the node that the board becomes; see `triseal site add-node`."),
     ],
     server: node_settings.Server = None,
     wifi: node_settings.Wifi = None,

@@ -20,8 +20,8 @@ from boards.flashing import flash as flashing
 from boards.flashing.chips import Chip
 from boards.inventory import Foreign
 from boards.provision import Report
-from triseal.cli import completion, node_settings, options, output, progress
-from triseal.cli.site_options import open_site
+from triseal.cli import node_settings, options, output, progress
+from triseal.cli.site_options import node_option, open_site
 from triseal.site.cable import enrolment
 
 if TYPE_CHECKING:
@@ -55,12 +55,7 @@ Ports = Annotated[
 ]
 Nodes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--node",
-        help="Provision the board as this node; one for each port, in the same order.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Provision the board as this node; one for each port, in the same order."),
 ]
 
 

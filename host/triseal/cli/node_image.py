@@ -14,9 +14,9 @@ from boards.flashing.chips import Chip, Region
 from sealcore import renewal
 from sealcore.bundle import TrustBundle
 from triseal import files
-from triseal.cli import completion, node_settings, options, output
+from triseal.cli import node_settings, options, output
 from triseal.cli.node_flash import BoardName, FirmwareFile, Sha256
-from triseal.cli.site_options import open_site
+from triseal.cli.site_options import node_option, open_site
 
 EPILOG = options.examples(
     "node image --board esp32 --firmware ESP32_GENERIC.bin --node kitchen -o kitchen.bin "
@@ -29,12 +29,7 @@ _PLACE = re.compile(r"(0x[0-9a-fA-F]+|\d+):(0x[0-9a-fA-F]+|\d+)")
 
 NodeName = Annotated[
     str,
-    typer.Option(
-        "--node",
-        help="Name of the node that the board becomes.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Name of the node that the board becomes."),
 ]
 Filesystem = Annotated[
     str,

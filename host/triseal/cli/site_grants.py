@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from triseal.cli import completion, guarantees, options, waiting
-from triseal.cli.site_options import ServiceName, open_site
+from triseal.cli import guarantees, options, waiting
+from triseal.cli.site_options import ServiceName, node_option, open_site
 
 app = typer.Typer()
 
@@ -20,12 +20,7 @@ Grants = Annotated[
 ]
 OnNodes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--node",
-        help="Only on this node; may be repeated.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Only on this node; may be repeated."),
 ]
 
 

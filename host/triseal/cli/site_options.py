@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,26 @@ ServiceName = Annotated[
         help="Name of the service.", metavar="SERVICE", autocompletion=completion.services
     ),
 ]
+
+
+def node_option(what: str) -> Any:
+    """Return the option --node, which completes the names of nodes.
+
+    Args:
+        what: its help.
+    """
+    return typer.Option("--node", help=what, metavar="NODE", autocompletion=completion.nodes)
+
+
+def service_option(what: str) -> Any:
+    """Return the option --service, which completes the names of services.
+
+    Args:
+        what: its help.
+    """
+    return typer.Option(
+        "--service", help=what, metavar="SERVICE", autocompletion=completion.services
+    )
 
 
 def pages_at(text: str, least: int = 1) -> int | Path:

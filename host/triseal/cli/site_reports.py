@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal import files
-from triseal.cli import completion, options, output
-from triseal.cli.site_options import open_site
+from triseal.cli import options, output
+from triseal.cli.site_options import node_option, open_site, service_option
 
 if TYPE_CHECKING:
     from sealcore.bundle import TrustBundle
@@ -28,21 +28,11 @@ _FILES = ("file", "node", "service", "kind", "role", "signer", "signatures")
 
 OnlyNodes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--node",
-        help="Only reports of this node; repeatable.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Only reports of this node; may be repeated."),
 ]
 OnlyServices = Annotated[
     list[str] | None,
-    typer.Option(
-        "--service",
-        help="Only reports about this service; repeatable.",
-        metavar="SERVICE",
-        autocompletion=completion.services,
-    ),
+    service_option("Only reports about this service; may be repeated."),
 ]
 Since = Annotated[
     str | None,

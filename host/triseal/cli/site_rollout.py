@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal.choices import SOAK
-from triseal.cli import completion, guarantees, options, waiting
-from triseal.cli.site_options import ServiceName, open_site
+from triseal.cli import guarantees, options, waiting
+from triseal.cli.site_options import ServiceName, node_option, open_site
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -29,12 +29,7 @@ def _share(value: str | None) -> str | None:
 
 Nodes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--node",
-        help="Move this node; may be repeated.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Move this node; may be repeated."),
 ]
 Share = Annotated[
     str | None,

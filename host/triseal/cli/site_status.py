@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal.cli import completion, options, output
-from triseal.cli.site_options import open_site
+from triseal.cli import options, output
+from triseal.cli.site_options import node_option, open_site, service_option
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -36,21 +36,11 @@ class Width(enum.StrEnum):
 
 OnlyNodes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--node",
-        help="Only services of this node; repeatable.",
-        metavar="NODE",
-        autocompletion=completion.nodes,
-    ),
+    node_option("Only services of this node; may be repeated."),
 ]
 OnlyServices = Annotated[
     list[str] | None,
-    typer.Option(
-        "--service",
-        help="Only this service; repeatable.",
-        metavar="SERVICE",
-        autocompletion=completion.services,
-    ),
+    service_option("Only this service; may be repeated."),
 ]
 Failed = Annotated[
     bool,

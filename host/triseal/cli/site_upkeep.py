@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sealcore import names
 from triseal.choices import KEEP_DAYS, LEAST_DAYS
 from triseal.cli import options, output
 from triseal.cli.site_options import open_site
@@ -72,12 +73,19 @@ def restored(
 ) -> None:
     """Go on after a backup of the database was restored.
 
-    Before, compare grants, nodes, services and trusted keys with what they should be: changes
-    since the backup are lost. The trust bundle gets a new version, above those of all nodes. Until
-    the printed time, nodes that were not heard since may hold seals that the database lacks.
-    Run it on each server of the site.
+    Before, compare grants, nodes and services with what they should be: changes since the backup
+    are lost. The trust bundle gets a new version, above those of all nodes, and the command prints
+    whom it trusts: a Store or developer that you have distrusted since is in it again. Until the
+    printed time, nodes that were not heard since may hold seals that the database lacks. Run it on
+    each server of the site.
     """
     with open_site(home_dir, passphrase_file) as site:
         done = site.accept_restored()
-    facts = {"bundle_version": done.bundle_version, "lost_seals_end": output.time(done.until)}
+        trusted = site.bundle()
+    facts = {
+        "bundle_version": done.bundle_version,
+        "stores": [names.common_name(name) for name, _ in trusted.store_keys],
+        "developers": [names.common_name(name) for name, _ in trusted.developers],
+        "lost_seals_end": output.time(done.until),
+    }
     output.facts(facts, as_json=as_json)

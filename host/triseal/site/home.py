@@ -151,7 +151,8 @@ def open_site(home: Path) -> tuple[Engine, Issuer, int]:
 
 
 def _certificate(home: Path) -> bytes:
-    """Read the site's CA certificate, DER: whoever can write only to the database can't change it.
+    """Read the site's CA certificate, DER. It is in a file, because an attacker who can write only
+    to the database must not change it.
 
     Raises:
         Incomplete: it is missing or can't be read.

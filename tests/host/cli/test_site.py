@@ -64,6 +64,27 @@ def test_a_deployment_says_when_the_node_gets_it(settled: Commands) -> None:
     }
 
 
+def test_a_restored_database_waits_for_a_person(settled: Commands) -> None:
+    kept = Path("home/site/site.sqlite").read_bytes()
+    assert settled.json("site", "distrust", "developer", "Ada")["bundle_version"] == 4
+    Path("home/site/site.sqlite").write_bytes(kept)
+    assert settled.fails("site", "add-node", "kitchen") == "database-behind"
+    done = settled.json("site", "restored")
+    # She is trusted again: the person has to see that.
+    assert (done["bundle_version"], done["stores"], done["developers"]) == (5, ["Shop"], ["Ada"])
+    assert "Ada" in settled.run("site", "status")
+    settled.run("site", "add-node", "kitchen")
+
+
+def test_a_restored_database_of_a_store_waits_for_a_person(settled: Commands) -> None:
+    kept = Path("home/store/store.sqlite").read_bytes()
+    settled.release("1.0")
+    Path("home/store/store.sqlite").write_bytes(kept)
+    assert settled.fails("store", "submit", "signed.triseal") == "store-behind"
+    assert settled.json("store", "restored")["releases"] == 0
+    settled.run("store", "submit", "signed.triseal", "--out", "again.triseal")
+
+
 def test_distrust_says_where_it_is_in_force(settled: Commands) -> None:
     said = settled.run("site", "distrust", "developer", "Ada").splitlines()
     assert said[-1] == "it concerns no node"

@@ -1,8 +1,8 @@
 """The keys that the site trusts, and the signed, versioned trust bundle for its nodes.
 
 The newest bundle that the site's own key has signed is the state. The next one is that bundle plus
-or minus what a person asks for. No other row of the database is read for it: whoever can write to
-the database, but does not have the site's key, can't add a key.
+or minus what a person asks for. No other row of the database is read for it, so an attacker who can
+write to the database, but does not have the site's key, can't add a key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The server's log: one line of JSON for each event, to stderr.
 
-Whoever reads the log may be slow, or stand still. The lines go through a bounded queue to a thread
-that writes them, so that the server waits for nobody. If the queue is full, new lines are dropped
-and counted, and the log says how many.
+The program that reads the log may be slow, or stand still. The lines go through a bounded queue to
+a thread that writes them, so that the server waits for nobody. If the queue is full, new lines are
+dropped and counted, and the log says how many.
 """
 
 from __future__ import annotations
