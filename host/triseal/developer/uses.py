@@ -13,9 +13,11 @@ _KINDS = {
     "publish": grants.PUBLISH,
     "subscribe": grants.SUBSCRIBE,
     "pin": grants.PIN,
+    "timer": grants.TIMER,
     "config": grants.CONFIG,
     "log": grants.LOG,
 }
+_WHOLE = (grants.TIMER, grants.LOG)  # they have nothing behind a colon
 _ATTRIBUTES = (*_KINDS, "name")
 
 
@@ -76,7 +78,7 @@ def _lack(node: ast.Call, capabilities: Collection[str]) -> str:
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     shown = f"ctx.{method}" if method else "print"
     kind = _KINDS.get(method, grants.LOG)
-    what = "" if kind == grants.LOG else _constant(node)
+    what = "" if kind in _WHOLE else _constant(node)
     if what is None:
         has = any(one.startswith(f"{kind}:") for one in capabilities)
         return "" if has else f"{shown} needs a capability {kind}:..."

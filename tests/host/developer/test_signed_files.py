@@ -1,5 +1,6 @@
 """What is signed: regular files alone, each judged in the same way, and nothing silently."""
 
+import ast
 import contextlib
 import json
 import os
@@ -18,7 +19,7 @@ from tests.host.project.maps import ROOT
 from tests.worlds import seals
 from triseal import metadata
 from triseal.cli.main import main
-from triseal.developer import executable, modules, review
+from triseal.developer import executable, modules, review, uses
 from triseal.errors import BadExecutable, BadMetadata, NoMain, UnknownModule
 
 GOOD = seals.SOURCE
@@ -347,6 +348,7 @@ USES: dict[str, tuple[str, str]] = {
     "ctx.publish('a/b', 1)": ("bus.publish:a/b", "bus.publish:+/b"),
     "ctx.subscribe('a/+')": ("bus.subscribe:a/+", "bus.subscribe:#"),
     "ctx.pin(4)": ("pin:4", "pin:4"),
+    "ctx.timer(9, len)": ("timer", "timer"),
     "ctx.config('key')": ("config:key", "config:key"),
     "ctx.publish(topic(), 1)": ("bus.publish:...", "bus.publish:x"),
     "ctx.pin(number)": ("pin:...", "pin:7"),
@@ -469,3 +471,10 @@ def test_the_command_refuses_before_it_asks_or_writes(
     assert (seen.out, seen.err.count("\n")) == ("", 1)
     assert seen.err.startswith(f"triseal: {code}: a.py")
     assert sorted(home.rglob("*")) == before
+
+
+def test_the_review_knows_what_ctx_has() -> None:
+    tree = ast.parse((ROOT / "device" / "nlsm" / "context.py").read_text(encoding="utf-8"))
+    (context,) = [one for one in tree.body if getattr(one, "name", "") == "Context"]
+    methods = {one.name for one in ast.walk(context) if isinstance(one, ast.FunctionDef)}
+    assert {*methods, "name"} == {*uses._ATTRIBUTES, "__init__"}
