@@ -10,7 +10,7 @@ import re
 import secrets
 import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from boards import state_folder
@@ -121,6 +121,25 @@ def create(path: Path, data: bytes, mode: int) -> None:
             if error.errno not in _NO_LINKS:
                 raise
             _rename_to_new(temporary, path)
+
+
+def settle(paths: Iterable[Path], top: Path) -> None:
+    """Make the names of written files last: a power cut can take a name that is not synced.
+
+    Args:
+        paths: the files.
+        top: their folders are synced up to this one, which contains all of them.
+
+    Raises:
+        OSError: a folder can't be opened.
+    """
+    folders = {folder for path in paths for folder in path.parents if folder.is_relative_to(top)}
+    for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
         metadata       OCTET STRING (SIZE(1..8192)),
         developerSeal  Certificate,
         storeSeal      [0] EXPLICIT Certificate OPTIONAL,
+        proof          [1] UTF8String (SIZE(1..74000)) OPTIONAL,
         executable     OCTET STRING (SIZE(1..16777216)) }
 
 The executable comes last, so that a reader of a stream knows the seals before it.
@@ -25,9 +26,11 @@ SUFFIX = ".triseal"
 NAMES = ("app.py", "app.mpy", "app.romfs")
 MAX_METADATA = 8192
 # The two seals, the metadata, the label, the name and all headers are far smaller than this.
-MAX_SIZE = limits.MAX_EXECUTABLE + 32768
+MAX_PROOF = 74000  # of the log's proof, see `triseal.log.proof`
+MAX_SIZE = limits.MAX_EXECUTABLE + MAX_PROOF + 32768
 
 _STORE_SEAL = 0xA0
+_PROOF = 0x81
 
 
 @dataclass
@@ -55,6 +58,7 @@ class Package:
         metadata: the JSON, whose hash is in the seals.
         developer_seal: DER.
         store_seal: DER; b"" before a Store has countersigned.
+        proof: what proves that the Store's log has this package; "" if there is nothing.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Package:
     metadata: bytes
     developer_seal: bytes
     store_seal: bytes = b""
+    proof: str = ""
 
     def opened(self) -> Opened:
         """Return this package for one check, with its executable as a stream."""
@@ -75,6 +80,7 @@ class Package:
             encode.octets(self.metadata),
             self.developer_seal,
             encode.explicit(0, self.store_seal) if self.store_seal else b"",
+            encode.text(self.proof, _PROOF) if self.proof else b"",
             encode.octets(self.executable),
         )
 
@@ -103,9 +109,10 @@ def parse(data: bytes) -> Package:
         inner = fields.enter(_STORE_SEAL)
         store_seal = _seal(inner)
         inner.end()
+    proof = fields.text(1, MAX_PROOF, _PROOF) if fields.peek() == _PROOF else ""
     executable = bytes(fields.octets(1, limits.MAX_EXECUTABLE))
     fields.end()
-    return Package(name, executable, metadata, developer_seal, store_seal)
+    return Package(name, executable, metadata, developer_seal, store_seal, proof)
 
 
 def _seal(fields: der.Reader) -> bytes:

@@ -20,8 +20,10 @@ PACKAGES = st.builds(
     metadata=st.binary(min_size=1, max_size=300),
     developer_seal=ANY_SEAL,
     store_seal=st.just(b"") | ANY_SEAL,
+    proof=st.just("") | st.text(min_size=1, max_size=300),
 )
 SEAL = encode.sequence(b"seal")
+SEALED = encode.explicit(0, SEAL)
 GOOD = Package("app.py", b"code", b"{}", SEAL, SEAL)
 
 
@@ -51,6 +53,9 @@ REFUSED: tuple[tuple[str, bytes, str], ...] = (
     ("two Store seals", written(store=encode.explicit(0, SEAL, SEAL)), "malformed-der"),
     ("an empty Store seal", written(store=encode.explicit(0)), "malformed-der"),
     ("a Store seal in the wrong place", written(store=SEAL), "malformed-der"),
+    ("an empty proof", written(store=SEALED + encode.text("", 0x81)), "malformed-der"),
+    ("a proof of 80 kB", written(store=SEALED + encode.text("x" * 80000, 0x81)), "malformed-der"),
+    ("a proof before the seal", written(store=encode.text("x", 0x81) + SEALED), "malformed-der"),
     ("no executable", written(executable=b""), "malformed-der"),
     ("an empty executable", written(executable=encode.octets(b"")), "malformed-der"),
     ("one more field", written(more=encode.integer(1)), "malformed-der"),

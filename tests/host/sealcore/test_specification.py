@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -16,6 +17,8 @@ from sealcore.compat import sha256
 from tests.host.sealcore import schema
 from tests.worlds.site_world import NOW, World, signed_package
 from triseal import evidence, signer
+from triseal.log import entry
+from triseal.log.entry import Entry
 from triseal.signer import KeySigner
 
 NONCE = os.urandom(16)
@@ -74,6 +77,7 @@ def test_the_trust_bundle_the_package_and_evidence(world: World) -> None:
     assert found["metadata"] == package.metadata
     assert "storeSeal" in found
     assert "storeSeal" not in schema.read("Package", signed_package(world.developer).der())
+    assert schema.read("Package", replace(package, proof="said").der())["proof"] == "said"
     tbs = schema.read("TrustBundle", world.manager.bundle().der)["tbs"]
     assert tbs["label"] == "triseal bundle v1"
     assert len(tbs["siteKeys"]) == len(tbs["storeKeys"]) == len(tbs["developers"]) == 1
@@ -81,6 +85,19 @@ def test_the_trust_bundle_the_package_and_evidence(world: World) -> None:
     pair = evidence.make(package.developer_seal, other.developer_seal)
     found = schema.read("Evidence", pair)
     assert (found["label"], found["earlier"]["role"]) == ("triseal evidence v1", 0)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Entry(entry.DEVELOPER, NOW, detail="Ada"),
+        Entry(entry.RELEASE, NOW, "blink", "1.0", b"d" * 32, b"s" * 32, b"p" * 32, "more"),
+    ],
+)
+def test_the_entries_of_a_log(one: Entry) -> None:
+    found = schema.read("LogEntry", one.der())
+    assert (found["label"], found["kind"], found["time"]) == (entry.LABEL, one.kind, NOW)
+    assert found.get("package", b"") == one.package
 
 
 def test_signed_time_and_proof() -> None:

@@ -1,0 +1,85 @@
+"""Checkpoints (c2sp.org/tlog-checkpoint): signed notes that say how far a log has come."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from triseal.log import merkle, note
+from triseal.log.errors import BadLogData
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A parsed checkpoint. Signatures are checked by its note.
+
+    Attributes:
+        origin: name of the log.
+        size: number of entries.
+        root: hash of the tree.
+        note: the note that it came from.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    note: note.Note
+
+
+def text(origin: str, size: int, root: bytes) -> str:
+    """Return the text of a checkpoint.
+
+    Args:
+        origin: name of the log.
+        size: number of entries.
+        root: hash of the tree.
+    """
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+
+
+def sign(signer: note.Signer, size: int, root: bytes) -> Checkpoint:
+    """Make a checkpoint.
+
+    Args:
+        signer: the log's key.
+        size: number of entries.
+        root: hash of the tree.
+    """
+    said = text(signer.key.name, size, root)
+    return Checkpoint(signer.key.name, size, root, note.Note(said, (signer.sign(said),)))
+
+
+def number(digits: str) -> int:
+    """Parse a size or an index.
+
+    Args:
+        digits: ASCII digits without leading zeros.
+
+    Raises:
+        BadLogData: it is not a number, or too large.
+    """
+    if len(digits) > 19 or not (digits.isascii() and digits.isdigit()):
+        raise BadLogData("not a number")
+    value = int(digits)
+    if str(value) != digits or value > merkle.MAX_SIZE:
+        raise BadLogData("a number with leading zeros, or too large")
+    return value
+
+
+def parse(data: bytes) -> Checkpoint:
+    """Parse a checkpoint. Lines after the third are allowed, and mean nothing here.
+
+    Args:
+        data: the signed note.
+
+    Raises:
+        BadLogData: it is not a checkpoint.
+    """
+    signed = note.parse(data)
+    lines = signed.text[:-1].split("\n")
+    if len(lines) < 3 or not all(lines):
+        raise BadLogData("not a checkpoint")
+    size, root = number(lines[1]), note.unbase64(lines[2])
+    if len(root) != merkle.HASH:
+        raise BadLogData("the hash of a checkpoint has another length")
+    return Checkpoint(lines[0], size, root, signed)
