@@ -207,7 +207,10 @@ class NameTaken(Failure):
     """An approved developer with another key has this name or a similar one."""
 
     code = "name-taken"
-    advice = "Ask the developer to register under another name."
+    advice = (
+        "Ask the developer to register under another name; if it is the same developer with a new"
+        " key, run: triseal store approve-key NAME --fingerprint HEX."
+    )
 
 
 class ServiceTaken(Failure):
@@ -215,6 +218,48 @@ class ServiceTaken(Failure):
 
     code = "service-taken"
     advice = "Sign the service under another name."
+
+
+class KeyReplaced(Failure):
+    """The developer has replaced this key by another one."""
+
+    code = "key-replaced"
+    advice = "Use the developer's present key: `triseal store list --developers` shows it."
+
+
+class DeveloperSuspended(Failure):
+    """The Store has suspended the developer: it seals nothing for this developer."""
+
+    code = "developer-suspended"
+    advice = "Ask the Store for the reason; `triseal store resume NAME` ends it."
+
+
+class WrongState(Failure):
+    """The state of a developer, a release or a service does not allow this."""
+
+    code = "wrong-state"
+    advice = "See `triseal store list` and `triseal store list --developers` for the states."
+
+
+class Withdrawn(Failure):
+    """The Store has withdrawn this release."""
+
+    code = "withdrawn"
+    advice = "Take or submit a newer version."
+
+
+class BadReason(Failure):
+    """The reason is not a text that people can read."""
+
+    code = "bad-reason"
+    advice = "Give one line of 1 to 200 bytes without control characters."
+
+
+class BadReplacement(Failure):
+    """The file is not a request to replace a developer's key."""
+
+    code = "bad-replacement"
+    advice = "Ask the developer for the file that `triseal dev rotate` wrote."
 
 
 class StoreEnded(Failure):

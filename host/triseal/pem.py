@@ -11,6 +11,7 @@ from triseal.errors import NotRecognised, SeveralInFile
 CERTIFICATE = "CERTIFICATE"
 REQUEST = "CERTIFICATE REQUEST"
 PUBLIC_KEY = "PUBLIC KEY"
+REPLACEMENT = "TRISEAL KEY REPLACEMENT"  # see `replacement`
 PRIVATE_KEY = "PRIVATE KEY"
 ENCRYPTED_KEY = "ENCRYPTED PRIVATE KEY"
 # OpenSSL's older forms of an unencrypted private key.

@@ -167,7 +167,9 @@ def _show(facts: output.Facts, found: Found, warnings: list[str], *, as_json: bo
 
 @app.command(
     epilog=options.examples(
-        "dev renew blink-1.0.0.triseal", "dev renew blink.triseal --years 5 --out renewed.triseal"
+        "dev renew blink-1.0.0.triseal",
+        "dev renew blink.triseal --years 5 --out renewed.triseal",
+        "dev renew blink.triseal --former 6f1c...",
     )
 )
 def renew(
@@ -176,12 +178,22 @@ def renew(
         typer.Argument(help="A package that you have sealed.", metavar="PACKAGE", readable=False),
     ],
     years: Years = DEFAULT_YEARS,
+    former: Annotated[
+        str | None,
+        typer.Option(
+            "--former",
+            help="Fingerprint of a key that you have lost, if it has sealed the package. Look at "
+            "the content first: whoever has that key could have sealed it.",
+            metavar="HEX",
+        ),
+    ] = None,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal the same content and version again, before your seal ends. Then submit the package.
+    """Seal the same content and version again, before your seal ends, or with your new key. Then
+    submit the package.
 
     A Store takes it in place of the newest version, and a site in place of the one that it has.
     """
@@ -193,7 +205,7 @@ def renew(
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
-    made = signing.renew(developer, before, validity)
+    made = signing.renew(developer, before, validity, _former(folder, before, former))
     signed.remember(folder, made)
     said = seal.parse(made.developer_seal, seal.DEVELOPER)
     target = out or Path(f"{said.service}-{said.service_version}{package.SUFFIX}")
@@ -206,6 +218,61 @@ def renew(
         "valid_to": output.time(validity.not_after),
     }
     output.facts(facts, as_json=as_json)
+
+
+def _former(folder: Path, sealed: package.Package, mark: str | None) -> list[bytes]:
+    """Return the developer's replaced keys, and the key of the package if it has this mark."""
+    from triseal import request
+    from triseal.developer import home
+
+    known = home.former(folder)
+    if mark is None:
+        return known
+    spki = bytes(seal.parse(sealed.developer_seal, seal.DEVELOPER).spki)
+    request.check_fingerprint(spki, mark)
+    return [*known, spki]
+
+
+@app.command(epilog=options.examples("dev rotate", "dev rotate --algorithm p256 --out ada-new.pem"))
+def rotate(
+    algorithm: options.Algorithm = "rsa2048",
+    key: options.KeyURI = "",
+    no_passphrase: options.NoPassphraseFlag = False,
+    out: options.Out = None,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Replace your key by a new one, and write a request that the old key has signed.
+
+    From now on you sign with the new key. Give the request to each Store at once: it takes your new
+    key with `triseal store register-developer`, and nothing more that the old one signs. What you
+    have sealed before stays valid until sites stop trusting the old key. If the old key was stolen,
+    do not use this: tell the Store.
+    """
+    from triseal.developer import home
+
+    folder = home_dir or home.default()
+    before = home.show(folder)
+    ask = options.passphrase(passphrase_file, _WHO)
+    home.unlock(folder, ask)  # before a new passphrase is asked for
+    new = options.new_key(algorithm, key, passphrase_file, "the new key", none=no_passphrase)
+    made = home.rotate(folder, ask, new)
+    target = out or Path(home.REPLACEMENT)
+    files.write(target, home.replacement_pem(folder) or b"")
+    facts = dict(_facts(made, folder)) | {
+        "replaces": _fingerprint(before),
+        "replacement": str(target),
+    }
+    output.facts(facts, as_json=as_json)
+    if not as_json:
+        output.warn(["the Stores must get the replacement before you sign for them again"])
+
+
+def _fingerprint(parsed: Request) -> str:
+    from triseal import request
+
+    return request.fingerprint(parsed.spki)
 
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
@@ -232,11 +299,11 @@ def show(home_dir: options.Home = None, as_json: options.Json = False) -> None:
 
 
 def _facts(parsed: Request, folder: Path) -> output.Facts:
-    from triseal import request
+    from triseal import keyplaces, request
     from triseal.developer import home
 
     return {
         "name": parsed.name,
         "fingerprint": request.fingerprint(parsed.spki),
-        "request": str(folder / home.REQUEST),
+        "request": str(keyplaces.in_use(folder) / home.REQUEST),
     }

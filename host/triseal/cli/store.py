@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,26 +11,15 @@ import typer
 from sealcore import names
 from triseal import files, package, pem
 from triseal.choices import MAX_YEARS
-from triseal.cli import options, output
+from triseal.cli import options, output, store_standing
+from triseal.cli.store_options import WHO, Database, developer, open_store, why
 
 if TYPE_CHECKING:
     from triseal.store import records
     from triseal.store import store as stores
 
 app = typer.Typer()
-
-_WHO = "the Store's key"
-
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="TRISEAL_STORE_DATABASE",
-        help="SQLite file, or postgresql: URL, to use instead of the one in the home.",
-        metavar="URL",
-    ),
-]
-
+app.add_typer(store_standing.app)
 
 DEFAULT_YEARS = 20
 Years = Annotated[
@@ -67,10 +54,10 @@ def init(
     from triseal.developer.sign import years
     from triseal.store import store as stores
 
-    new = options.new_key(algorithm, key, passphrase_file, _WHO, none=no_passphrase)
+    new = options.new_key(algorithm, key, passphrase_file, WHO, none=no_passphrase)
     folder = home_dir or stores.default()
     stores.init(folder, name, new, years(int(time.time()) - CLOCK_SKEW, valid_years))
-    with _open(folder, None, None) as store:
+    with open_store(folder, None, None) as store:
         output.facts(_about(store), as_json=as_json)
 
 
@@ -91,7 +78,7 @@ def renew(
     from triseal.developer.sign import years
 
     valid = years(int(time.time()) - CLOCK_SKEW, valid_years)
-    with _open(home_dir, database, passphrase_file) as store:
+    with open_store(home_dir, database, passphrase_file) as store:
         sealed, ended = store.renew(valid)
         named = {
             "countersigned": [f"{one.service} {one.version}" for one in sealed],
@@ -102,21 +89,44 @@ def renew(
             output.warn([_ends(one) for one in ended])
 
 
-@app.command(epilog=options.examples("store register-developer ada.pem"))
+@app.command(
+    epilog=options.examples(
+        "store register-developer ada.pem", "store register-developer developer.replacement.pem"
+    )
+)
 def register_developer(
     file: Annotated[
-        Path, typer.Argument(help="The developer's request.", metavar="REQUEST", readable=False)
+        Path,
+        typer.Argument(
+            help="The developer's request or replacement.", metavar="REQUEST", readable=False
+        ),
     ],
     home_dir: options.Home = None,
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Register a developer. A person must approve it before the Store accepts anything."""
-    from triseal import request
+    """Register a developer. A person must approve it before the Store accepts anything.
 
-    data = files.read(file, request.MAX_SIZE)
-    with _open(home_dir, database, None) as store:
-        output.facts(_developer(store.register(data)), as_json=as_json)
+    A replacement of `triseal dev rotate` needs no approval: the old key has signed it.
+    """
+    from triseal import replacement
+
+    data = files.read(file, 2 * replacement.MAX_SIZE)
+    with open_store(home_dir, database, None) as store:
+        known = store.register(data)
+        output.facts(developer(known) | _waiting(store, known), as_json=as_json)
+
+
+def _waiting(store: stores.Store, known: records.Developer) -> dict[str, object]:
+    """Say what the approval of a key that waits would replace."""
+    if known.state != "pending":
+        return {}
+    same = [one for one in store.developers() if one.name == known.name]
+    present = [one for one in same if one.state in ("approved", "suspended")]
+    if not present:
+        return {}
+    command = f"triseal store approve-key {known.name!r} --fingerprint {known.fingerprint}"
+    return {"would_replace": present[0].fingerprint, "to_replace": command}
 
 
 @app.command(epilog=options.examples("store approve 6f1c..."))
@@ -132,8 +142,8 @@ def approve(
     as_json: options.Json = False,
 ) -> None:
     """Approve a developer. Compare the fingerprint before."""
-    with _open(home_dir, database, None) as store:
-        output.facts(_developer(store.approve(fingerprint)), as_json=as_json)
+    with open_store(home_dir, database, None) as store:
+        output.facts(developer(store.approve(fingerprint, why(""))), as_json=as_json)
 
 
 @app.command(epilog=options.examples("store submit blink-1.0.0.triseal --out blink.triseal"))
@@ -149,7 +159,7 @@ def submit(
 ) -> None:
     """Check a package, countersign it and keep it. With --out it is also written to a file."""
     submitted = package.read(file)
-    with _open(home_dir, database, passphrase_file) as store:
+    with open_store(home_dir, database, passphrase_file) as store:
         release, sealed = store.submit(submitted)
         warnings = _ending(store)
     if out is not None:
@@ -174,9 +184,9 @@ def list_(
     """List countersigned services, or registered developers."""
     from triseal.certificate import SOON
 
-    with _open(home_dir, database, None) as store:
+    with open_store(home_dir, database, None) as store:
         if developers:
-            people = [_developer(known) for known in store.developers()]
+            people = [developer(known) for known in store.developers()]
             shown = ("name", "state", "fingerprint")
             output.table(people, shown, as_json=as_json, empty="no developers")
             return
@@ -184,7 +194,7 @@ def list_(
         warnings = _ending(store)
     rows = [_release(release) for release in releases]
     columns = ("service", "version", "security_version", "developer", "submitted_at", "valid_to")
-    output.table(rows, columns, as_json=as_json, empty="no services")
+    output.table(rows, (*columns, "state"), as_json=as_json, empty="no services")
     newest = {release.service: release for release in releases}
     soon = time.time() + SOON
     warnings += [_ends(release) for release in newest.values() if release.ends[0] < soon]
@@ -207,7 +217,7 @@ def get(
     as_json: options.Json = False,
 ) -> None:
     """Write a countersigned package, ready for a site."""
-    with _open(home_dir, database, None) as store:
+    with open_store(home_dir, database, None) as store:
         release, sealed = store.get(service, version)
     target = out or Path(f"{release.service}-{release.version}{package.SUFFIX}")
     package.write(target, sealed)
@@ -230,7 +240,7 @@ def show(
     as_json: options.Json = False,
 ) -> None:
     """Show the Store's name, fingerprint and certificate."""
-    with _open(home_dir, database, None) as store:
+    with open_store(home_dir, database, None) as store:
         if cert_out is not None:
             files.write(cert_out, pem.encode(pem.CERTIFICATE, bytes(store.certificate.der)))
         output.facts(_about(store), as_json=as_json)
@@ -248,24 +258,8 @@ def restored(
     lost. The Store remembers the newest release of each service, and takes nothing else under its
     version.
     """
-    with _open(home_dir, database, None) as store:
+    with open_store(home_dir, database, None) as store:
         output.facts({"releases": store.accept_restored()}, as_json=as_json)
-
-
-@contextlib.contextmanager
-def _open(
-    home_dir: Path | None, database: str | None, passphrase_file: Path | None
-) -> Iterator[stores.Store]:
-    from triseal.store import authority
-    from triseal.store import store as stores
-
-    home = home_dir or stores.default()
-    ask = options.passphrase(passphrase_file, _WHO)
-    store = stores.Store(home, lambda: authority.unlock(home, ask), database)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _ending(store: stores.Store) -> list[str]:
@@ -305,16 +299,6 @@ def _about(store: stores.Store) -> output.Facts:
     }
 
 
-def _developer(developer: records.Developer) -> dict[str, object]:
-    return {
-        "name": developer.name,
-        "state": "pending" if developer.approved_at is None else "approved",
-        "fingerprint": developer.fingerprint,
-        "registered_at": output.time(developer.registered_at),
-        "approved_at": output.time(developer.approved_at),
-    }
-
-
 def _release(release: records.Release) -> dict[str, object]:
     return {
         "service": release.service,
@@ -325,6 +309,7 @@ def _release(release: records.Release) -> dict[str, object]:
         "executable_sha256": release.executable,
         "metadata_sha256": release.metadata,
         "submitted_at": output.time(release.submitted_at),
+        "state": release.state,
         "valid_to": output.time(release.ends[0]),
     }
 

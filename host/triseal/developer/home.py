@@ -1,4 +1,4 @@
-"""A developer's home: a key, and the certification request that names it."""
+"""A developer's home: a key, the certification request that names it, and replaced keys."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards import state_folder
-from triseal import files, folder, keyfile, keysource, request
+from triseal import files, folder, keyfile, keyplaces, keysource, replacement, request
 from triseal.errors import AlreadyExists, NotAKey, NotInitialised
 from triseal.keysource import NewKey
 from triseal.signer import Signer
 
 KEY = "developer.key"
 REQUEST = "developer.request.pem"
+REPLACEMENT = "developer.replacement.pem"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def show(home: Path) -> request.Request:
         NotInitialised: there is no developer in the folder.
     """
     try:
-        return request.parse(files.read(home / REQUEST, request.MAX_SIZE))
+        return request.parse(files.read(keyplaces.in_use(home) / REQUEST, request.MAX_SIZE))
     except FileNotFoundError:
         raise NotInitialised(f"there is no developer at {home}") from None
 
@@ -83,7 +84,7 @@ def request_pem(home: Path) -> bytes:
         NotInitialised: there is no developer in the folder.
     """
     show(home)
-    return files.read(home / REQUEST, request.MAX_SIZE)
+    return files.read(keyplaces.in_use(home) / REQUEST, request.MAX_SIZE)
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> Developer:
@@ -99,7 +100,67 @@ def unlock(home: Path, ask: keyfile.Ask) -> Developer:
         Failure: as keysource.load raises it.
     """
     known = show(home)
-    key = keysource.load(home / KEY, ask)
+    place = keyplaces.in_use(home)
+    key = keysource.load(place / KEY, ask)
     if key.spki != known.spki:
-        raise NotAKey(f"{home / KEY} is not the key of {home / REQUEST}")
+        raise NotAKey(f"{place / KEY} is not the key of {place / REQUEST}")
     return Developer(known.name, key)
+
+
+def rotate(home: Path, ask: keyfile.Ask, new: NewKey) -> request.Request:
+    """Make a new key, let the old one sign that it takes its place, and use the new one.
+
+    The old key stays in the home: it is of no use to anybody once the Stores have the new one.
+
+    Args:
+        home: the developer's folder.
+        ask: returns the passphrase of the old key if one is needed.
+        new: what is to become the new key.
+
+    Returns: the developer with the new key.
+
+    Raises:
+        NotInitialised, NotAKey, Failure: as `unlock`.
+        Failure: as `NewKey.create` raises it.
+    """
+    old = unlock(home, ask)
+    new.check()
+    with files.alone(home), folder.fresh(home / "new") as fresh:
+        if show(home).spki != old.signer.spki:
+            raise AlreadyExists("another command has just replaced the key")
+        key = new.create(fresh / KEY)
+        if key.spki == old.signer.spki:
+            raise AlreadyExists("the token has this key in use already; give another object")
+        proof = request.make(key, old.name)
+        files.write(fresh / REQUEST, proof, files.PRIVATE)
+        files.write(fresh / REPLACEMENT, replacement.make(old.signer, proof), files.PRIVATE)
+        place = keyplaces.of(home, request.fingerprint(key.spki))
+        folder.settle(fresh, place)
+        keyplaces.use(home, place)
+    return request.parse(proof)
+
+
+def replacement_pem(home: Path) -> bytes | None:
+    """Return the request by which the key in use took the place of the one before, PEM.
+
+    Args:
+        home: the developer's folder.
+
+    Returns: None if the key is the first one.
+    """
+    try:
+        return files.read(keyplaces.in_use(home) / REPLACEMENT, replacement.MAX_SIZE * 2)
+    except FileNotFoundError:
+        return None
+
+
+def former(home: Path) -> list[bytes]:
+    """Return the keys that this developer has replaced, DER SubjectPublicKeyInfo.
+
+    Args:
+        home: the developer's folder.
+    """
+    now = keyplaces.in_use(home)
+    others = [path / REQUEST for path in keyplaces.every(home) if path != now]
+    found = [files.read(path, request.MAX_SIZE) for path in others if path.exists()]
+    return [request.parse(data).spki for data in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealcore import limits, names, seal, sealwriter, timetext, upstream
@@ -61,13 +62,17 @@ def sign(
     return Package(name, executable, sealed, _seal(developer, release.service, core, validity))
 
 
-def renew(developer: Developer, package: Package, validity: Validity) -> Package:
+def renew(
+    developer: Developer, package: Package, validity: Validity, former: Sequence[bytes] = ()
+) -> Package:
     """Seal the content of a package again, for longer.
 
     Args:
         developer: the developer who has sealed it.
         package: the package; a Store seal in it is dropped.
         validity: validity of the new seal.
+        former: keys of the developer that were replaced, DER SubjectPublicKeyInfo; what they have
+            sealed is sealed again with the present key.
 
     Returns: a package without a Store seal. The Store takes it as its newest version again.
 
@@ -77,11 +82,12 @@ def renew(developer: Developer, package: Package, validity: Validity) -> Package
         SealError: the package is damaged.
     """
     old = seal.parse(package.developer_seal, seal.DEVELOPER)
-    mine = sealwriter.name(developer.name), developer.signer.spki
-    if (old.issuer, old.spki) != mine:
+    name = sealwriter.name(developer.name)
+    mine = [(name, spki) for spki in (developer.signer.spki, *former)]
+    if (old.issuer, old.spki) not in mine:
         who = names.common_name(old.issuer)
         raise OtherSigner(f"{who} has sealed {old.service} {old.service_version} with another key")
-    upstream.verify_submission(package.opened(), [mine], old.not_after)
+    upstream.verify_submission(package.opened(), mine, old.not_after)
     if validity.not_after <= old.not_after:
         end = timetext.iso(old.not_after)
         raise ShorterValidity(f"{old.service} {old.service_version} is valid to {end} already")

@@ -1,7 +1,7 @@
 """The checks of a submission before the Store countersigns it. They only decide; `store` acts.
 
 1. The steps of `sealcore.upstream.verify_submission`: sizes and form, the signature of an approved
-   developer, validity, security version, metadata and executable.
+   developer, validity, security version, metadata and executable. Nothing bars the key.
 2. The metadata is complete and describes this service and this executable, and MicroPython can
    load the executable.
 3. The service's name is free or belongs to this developer.
@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sealcore import errors, seal, upstream
+from sealcore import errors, names, seal, upstream
 from triseal import loadable, metadata, version
-from triseal.errors import ServiceTaken
+from triseal.errors import Failure, ServiceTaken, Withdrawn
 from triseal.package import Package
 
 
@@ -25,16 +25,18 @@ class Newest:
     """The newest release of a service that the Store has.
 
     Attributes:
-        owner: public key of the developer to whom the name belongs, DER SubjectPublicKeyInfo.
+        owner: name of the developer to whom the service's name belongs.
         version: its version.
         security_version: its security version.
         developer_seal: its developer seal, DER.
+        withdrawn: whether the Store has withdrawn it.
     """
 
-    owner: bytes
+    owner: str
     version: str
     security_version: int
     developer_seal: bytes
+    withdrawn: bool = False
 
 
 def service_of(package: Package) -> str:
@@ -46,41 +48,61 @@ def service_of(package: Package) -> str:
     return str(seal.parse(package.developer_seal, seal.DEVELOPER).service)
 
 
+def key_of(package: Package) -> bytes:
+    """Return the developer's key that a submission claims, before anything was checked.
+
+    Args:
+        package: the submission.
+
+    Returns: DER SubjectPublicKeyInfo.
+    """
+    return bytes(seal.parse(package.developer_seal, seal.DEVELOPER).spki)
+
+
 def check(
     package: Package,
     approved: Sequence[tuple[bytes, bytes]],
     newest: Newest | None,
     now: int,
+    barred: Failure | None = None,
 ) -> seal.Seal:
     """Check one submission.
 
     Args:
         package: the submission; a Store seal in it is ignored.
-        approved: name (DER) and SubjectPublicKeyInfo of the developers whom a person has approved.
+        approved: name (DER) and SubjectPublicKeyInfo of the developers whom a person has approved,
+            or the one of them that has the key in the seal.
         newest: the newest release of the service; None if the service is new.
         now: the time, Unix seconds.
+        barred: why the Store seals nothing more for the key in the seal; None if it does.
 
     Returns: the developer seal.
 
     Raises:
+        KeyReplaced, DeveloperSuspended: as `barred` says.
+        Withdrawn: it renews a release that the Store has withdrawn.
         ServiceTaken: the name belongs to another developer.
         BadVersion, BadMetadata, BadExecutable: see `triseal.version`, `metadata` and `loadable`.
         SealError: a seal is refused; Rollback for an old version.
     """
     # This comes first: without the right to the name a developer must not learn its versions.
     developer = upstream.verify_submission(package.opened(), approved, now)  # 1
+    if barred is not None:  # only who has the key learns it
+        raise barred
     _check_metadata(package, developer)  # 2
     loadable.check(package.name, package.executable)  # 2
     if newest is None:
         version.parse(developer.service_version)
         return developer
-    if newest.owner != developer.spki:  # 3
+    if newest.owner != str(names.common_name(developer.issuer)):  # 3
         raise ServiceTaken(f"{developer.service} belongs to another developer")
     if developer.security_version < newest.security_version:  # 1, step 9
         raise errors.Rollback(
             f"security version {developer.security_version}, had {newest.security_version}"
         )
     if renews(developer, newest):  # 4
+        if newest.withdrawn:
+            raise Withdrawn(f"{developer.service} {developer.service_version}")
         return developer
     if version.parse(developer.service_version) <= version.parse(newest.version):  # 4
         raise errors.Rollback(f"version {developer.service_version}, had {newest.version}")
@@ -90,12 +112,15 @@ def check(
 def renews(developer: seal.Seal, newest: Newest) -> bool:
     """Tell whether a developer seal says the same as that of the newest release, for longer.
 
+    The developer may have another key now.
+
     Args:
         developer: the developer seal.
         newest: the newest release of the service.
     """
     known = seal.parse(newest.developer_seal, seal.DEVELOPER)
-    return developer.core == known.core and developer.not_after > known.not_after
+    same = (developer.issuer, developer.core) == (known.issuer, known.core)
+    return same and developer.not_after > known.not_after
 
 
 def _check_metadata(package: Package, developer: seal.Seal) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from sealcore import names, seal, sealwriter
-from triseal.errors import NameTaken, UnknownDeveloper
+from triseal.errors import KeyReplaced, NameTaken, UnknownDeveloper
 from triseal.request import Request, fingerprint, likeness, plain
+from triseal.store import changes
+from triseal.store.changes import NO_REASON, Change, Why
 from triseal.store.intake import Newest
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
 
@@ -23,6 +25,8 @@ class Developer:
         spki: public key, DER SubjectPublicKeyInfo.
         registered_at: Unix seconds.
         approved_at: Unix seconds; None until a person has approved the developer.
+        suspended_at: Unix seconds; None unless the Store seals nothing for the developer.
+        replaced_at: Unix seconds; None unless another key of the developer took its place.
     """
 
     fingerprint: str
@@ -30,6 +34,17 @@ class Developer:
     spki: bytes
     registered_at: int
     approved_at: int | None
+    suspended_at: int | None = None
+    replaced_at: int | None = None
+
+    @property
+    def state(self) -> str:
+        """One of "pending", "approved", "suspended" and "replaced"."""
+        if self.replaced_at is not None:
+            return "replaced"
+        if self.approved_at is None:
+            return "pending"
+        return "approved" if self.suspended_at is None else "suspended"
 
     @property
     def entry(self) -> tuple[bytes, bytes]:
@@ -47,6 +62,7 @@ class Release:
         executable, metadata: names of objects: SHA-256 in hex.
         developer_seal, store_seal: DER.
         submitted_at: Unix seconds.
+        withdrawn_at: Unix seconds; None while the Store offers it.
     """
 
     service: str
@@ -58,6 +74,12 @@ class Release:
     developer_seal: bytes
     store_seal: bytes
     submitted_at: int
+    withdrawn_at: int | None = None
+
+    @property
+    def state(self) -> str:
+        """ "listed" or "withdrawn"."""
+        return "listed" if self.withdrawn_at is None else "withdrawn"
 
     @property
     def developer(self) -> str:
@@ -90,32 +112,50 @@ def register(connection: Connection, parsed: Request, request: bytes, now: int) 
     return Developer(mark, parsed.name, parsed.spki, now, None)
 
 
-def approve(connection: Connection, mark: str, now: int) -> Developer:
+def approve(connection: Connection, mark: str, now: int, why: Why = NO_REASON) -> Developer:
     """Approve a developer. An approved developer keeps the time of the first approval.
 
     Args:
         connection: a writing transaction.
         mark: fingerprint of the key, hex.
         now: the time, Unix seconds.
+        why: the reason.
 
     Raises:
         UnknownDeveloper: no developer has registered this key.
+        KeyReplaced: the developer has replaced this key.
         NameTaken: an approved developer has this name or one that looks the same.
     """
-    mark = plain(mark)
-    _hold_all(connection)
-    known = _developer(connection, mark)
-    if known is None:
-        raise UnknownDeveloper(f"no developer has registered the key {mark}")
+    hold_all(connection)
+    known = registered(connection, mark)
+    if known.replaced_at is not None:
+        raise KeyReplaced(f"{known.name} has replaced the key {known.fingerprint}")
     if known.approved_at is not None:
         return known
     # People trust names: two keys with names that look the same would be one developer to them.
     alike = likeness(known.name)
     if any(likeness(other.name) == alike for other in approved(connection)):
         raise NameTaken(f"the name {known.name} is taken or looks like one that is")
-    row = DEVELOPERS.c.fingerprint == mark
+    row = DEVELOPERS.c.fingerprint == known.fingerprint
     connection.execute(update(DEVELOPERS).where(row).values(approved_at=now))
-    return Developer(mark, known.name, known.spki, known.registered_at, now)
+    changes.record(connection, now, why, Change(changes.APPROVED, known.name, key=known.spki))
+    return replace(known, approved_at=now)
+
+
+def registered(connection: Connection, mark: str) -> Developer:
+    """Return the developer of a key, and lock the row until the transaction ends.
+
+    Args:
+        connection: a writing transaction.
+        mark: fingerprint of the key, hex.
+
+    Raises:
+        UnknownDeveloper: no developer has registered this key.
+    """
+    known = _developer(connection, plain(mark))
+    if known is None:
+        raise UnknownDeveloper(f"no developer has registered the key {plain(mark)}")
+    return known
 
 
 def developers(connection: Connection) -> list[Developer]:
@@ -129,12 +169,12 @@ def developers(connection: Connection) -> list[Developer]:
 
 
 def approved(connection: Connection) -> list[Developer]:
-    """Return the developers whom a person has approved.
+    """Return the developers whom a person has approved, each with the present key.
 
     Args:
         connection: any transaction.
     """
-    return [known for known in developers(connection) if known.approved_at is not None]
+    return [known for known in developers(connection) if known.state in ("approved", "suspended")]
 
 
 def newest(connection: Connection, service: str) -> Newest | None:
@@ -147,7 +187,7 @@ def newest(connection: Connection, service: str) -> Newest | None:
     Returns: None if the service is new.
     """
     owner = connection.execute(
-        select(DEVELOPERS.c.spki)
+        select(DEVELOPERS.c.name)
         .join(SERVICES, SERVICES.c.owner == DEVELOPERS.c.fingerprint)
         .where(SERVICES.c.name == service)
         .with_for_update(of=SERVICES)
@@ -155,12 +195,14 @@ def newest(connection: Connection, service: str) -> Newest | None:
     if owner is None:
         return None
     last = connection.execute(
-        select(RELEASES.c.version, RELEASES.c.security_version, RELEASES.c.developer_seal)
+        select(RELEASES)
         .where(RELEASES.c.service == service)
         .order_by(RELEASES.c.id.desc())
         .limit(1)
     ).one()
-    return Newest(bytes(owner), last.version, last.security_version, bytes(last.developer_seal))
+    withdrawn = last.withdrawn_at is not None
+    developer_seal = bytes(last.developer_seal)
+    return Newest(owner, last.version, last.security_version, developer_seal, withdrawn)
 
 
 def add(connection: Connection, release: Release, first_of: str | None) -> None:
@@ -219,8 +261,14 @@ def _serial(release: Release) -> str:
     return f"{seal.parse(release.store_seal, seal.STORE).serial:032x}"
 
 
-def _hold_all(connection: Connection) -> None:
-    """Keep others from approving meanwhile. Rows are locked in one order, to avoid a deadlock."""
+def hold_all(connection: Connection) -> None:
+    """Keep others from changing developers meanwhile.
+
+    Rows are locked in one order, and after those of services, to avoid a deadlock.
+
+    Args:
+        connection: a writing transaction.
+    """
     column = DEVELOPERS.c.fingerprint
     connection.execute(select(column).order_by(column).with_for_update()).all()
 
@@ -232,4 +280,12 @@ def _developer(connection: Connection, mark: str) -> Developer | None:
 
 
 def _as_developer(row: Row[tuple[object, ...]]) -> Developer:
-    return Developer(row.fingerprint, row.name, bytes(row.spki), row.registered_at, row.approved_at)
+    return Developer(
+        row.fingerprint,
+        row.name,
+        bytes(row.spki),
+        row.registered_at,
+        row.approved_at,
+        row.suspended_at,
+        row.replaced_at,
+    )

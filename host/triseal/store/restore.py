@@ -1,9 +1,9 @@
 """Restored databases: a Store never signs a second, different release of one version.
 
-A file in the Store's home, see `watermark`, remembers the number of releases, and the developer
-seal of each service's newest one. If the database has fewer releases, a backup was restored. Until
-a person has seen that, the Store changes and signs nothing. Afterwards it takes no other content
-for a version that it has countersigned, also if the database has lost that release.
+A file in the Store's home, see `watermark`, remembers the number of releases and of changes, and
+the developer seal of each service's newest release. If the database has fewer, a backup was
+restored. Until a person has seen that, the Store changes and signs nothing. Afterwards it takes no
+other content for a version that it has countersigned, also if the database has lost that release.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import base64
 
 from sqlalchemy import Connection, func, select
 
-from sealcore import seal
+from sealcore import names, seal
 from triseal import version
 from triseal.errors import StoreBehind
 from triseal.package import Package
+from triseal.store import changes
 from triseal.store.intake import Newest
 from triseal.store.tables import RELEASES
 from triseal.watermark import Watermark
 
 FILE = "store.mark"
 RELEASE = "release"
+CHANGE = "change"
 
 
 def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
@@ -36,11 +38,11 @@ def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
     query = select(table.service, table.developer_seal).where(table.id.in_(newest))
     rows = connection.execute(query)
     texts = {row.service: base64.b64encode(row.developer_seal).decode() for row in rows}
-    return {RELEASE: number}, texts
+    return {RELEASE: number, CHANGE: changes.last(connection)}, texts
 
 
 def check(connection: Connection, mark: Watermark) -> None:
-    """Check that the database has all releases that the file remembers.
+    """Check that the database has all releases and all changes that the file remembers.
 
     Args:
         connection: any transaction.
@@ -49,9 +51,25 @@ def check(connection: Connection, mark: Watermark) -> None:
     Raises:
         StoreBehind: it was restored from a backup.
     """
-    have = present(connection)[0][RELEASE]
-    if have < mark.get(RELEASE):
-        raise StoreBehind(f"it has {have} releases, the Store had {mark.get(RELEASE)}")
+    for what, have in present(connection)[0].items():
+        if have < mark.get(what):
+            raise StoreBehind(f"it has {have} {what}s, the Store had {mark.get(what)}")
+
+
+def rise(mark: Watermark, numbers: dict[str, int], texts: dict[str, str]) -> None:
+    """Remember what the database has now.
+
+    Args:
+        mark: the file.
+        numbers: as `present` returns them.
+        texts: the same.
+
+    Raises:
+        MarkDamaged, MarkNotWritten: as `Watermark.rise`.
+    """
+    # A change alone brings no new text: those of a restored database are older than the file's.
+    mark.rise({RELEASE: numbers[RELEASE]}, texts)
+    mark.rise({CHANGE: numbers[CHANGE]})
 
 
 def newest(mark: Watermark, known: Newest | None, service: str, package: Package) -> Newest | None:
@@ -74,4 +92,5 @@ def newest(mark: Watermark, known: Newest | None, service: str, package: Package
     again = seal.parse(package.developer_seal, seal.DEVELOPER)
     if (again.core, again.spki) == (lost.core, lost.spki):
         return known
-    return Newest(bytes(lost.spki), lost.service_version, lost.security_version, kept)
+    owner = str(names.common_name(lost.issuer))
+    return Newest(owner, lost.service_version, lost.security_version, kept)

@@ -14,14 +14,15 @@ from sqlalchemy.exc import IntegrityError
 from boards import state_folder
 from sealcore import seal, x509
 from sealcore.limits import MAX_EXECUTABLE
-from triseal import request
+from triseal import replacement, request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing
-from triseal.errors import UnknownService
+from triseal.errors import UnknownService, Withdrawn
 from triseal.keysource import NewKey
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
-from triseal.store import authority, intake, objects, records, restore
+from triseal.store import authority, changes, intake, objects, records, restore, standing
+from triseal.store.changes import NO_REASON, Change, Why
 from triseal.store.records import Developer, Release
 from triseal.store.tables import SCHEMA
 from triseal.watermark import Watermark
@@ -81,29 +82,108 @@ class Store:
 
         Args:
             data: the developer's self-signed request (PKCS #10), PEM or DER, which proves that the
-                developer has the private key.
+                developer has the private key; or a `replacement`, by which the old key of an
+                approved developer names the new one, which takes its place at once.
 
         Returns: the developer; the known one if the key is known.
 
         Raises:
-            BadRequest, BadName, UnsupportedKey: as request.parse.
+            BadRequest, BadName, UnsupportedKey, BadReplacement: as `request` and `replacement`.
+            Failure: as `standing.replace_signed`.
         """
-        parsed = request.parse(data)
-        with self._changing() as connection:
-            return records.register(connection, parsed, data, self._clock())
+        if not replacement.is_one(data):
+            parsed = request.parse(data)
+            with self._changing() as connection:
+                return records.register(connection, parsed, data, self._clock())
+        asked = replacement.parse(data)
+        try:
+            return self._replace(asked)
+        except IntegrityError:  # the same file twice at the same time: now the key exists
+            return self._replace(asked)
 
-    def approve(self, fingerprint: str) -> Developer:
+    def _replace(self, asked: replacement.Replacement) -> Developer:
+        why = Why("signed with the old key")
+        with self._changing() as connection:
+            return standing.replace_signed(connection, asked, self._clock(), why)
+
+    def approve(self, fingerprint: str, why: Why = NO_REASON) -> Developer:
         """Trust a developer from now on: a person has compared the fingerprint.
 
         Args:
             fingerprint: SHA-256 of the key in hex, as `register` returned it.
+            why: the reason.
 
         Raises:
             UnknownDeveloper: no developer has registered this key.
+            KeyReplaced: the developer has replaced this key.
             NameTaken: an approved developer with another key has the name.
         """
         with self._changing() as connection:
-            return records.approve(connection, fingerprint, self._clock())
+            return records.approve(connection, fingerprint, self._clock(), why)
+
+    def approve_key(self, name: str, fingerprint: str, why: Why) -> tuple[Developer, Developer]:
+        """Put a new key in the place of a developer's lost or stolen one. Raises and returns as
+        `standing.replace_approved`.
+
+        Args:
+            name: name of the developer.
+            fingerprint: of the new key, which a person has compared, hex.
+            why: the reason.
+        """
+        with self._changing() as connection:
+            moment = self._clock()
+            return standing.replace_approved(connection, name, fingerprint, moment, why)
+
+    def suspend(self, name: str, why: Why) -> Developer:
+        """Seal nothing more for a developer. Raises as `standing.suspend`.
+
+        Args:
+            name: name of the developer.
+            why: the reason.
+        """
+        with self._changing() as connection:
+            return standing.suspend(connection, name, self._clock(), why)
+
+    def resume(self, name: str, why: Why) -> Developer:
+        """Seal for a suspended developer again. Raises as `standing.resume`.
+
+        Args:
+            name: name of the developer.
+            why: the reason.
+        """
+        with self._changing() as connection:
+            return standing.resume(connection, name, self._clock(), why)
+
+    def withdraw(self, service: str, version: str, why: Why) -> Release:
+        """Offer a release no more as the newest. Raises as `standing.withdraw`.
+
+        Args:
+            service: name of the service.
+            version: its version.
+            why: the reason.
+        """
+        with self._changing() as connection:
+            return standing.withdraw(connection, service, version, self._clock(), why)
+
+    def hand_over(self, service: str, to: str, why: Why) -> str:
+        """Give a service to another developer. Returns and raises as `standing.hand_over`.
+
+        Args:
+            service: name of the service.
+            to: name of the developer who gets it.
+            why: the reason.
+        """
+        with self._changing() as connection:
+            return standing.hand_over(connection, service, to, self._clock(), why)
+
+    def changes(self, since: int = 0) -> list[Change]:
+        """Return what people have decided, oldest first.
+
+        Args:
+            since: only changes with a higher number.
+        """
+        with reading(self._engine) as connection:
+            return changes.listed(connection, since)
 
     def submit(self, package: Package) -> tuple[Release, Package]:
         """Check, countersign and keep a package. Nothing is returned before all of it was recorded.
@@ -131,7 +211,7 @@ class Store:
             restore.check(connection, self._mark)
             yield connection
             have = restore.present(connection)
-        self._mark.rise(*have)
+        restore.rise(self._mark, *have)
 
     def accept_restored(self) -> int:
         """Go on with a database that was restored from a backup: a person has looked at it.
@@ -151,8 +231,10 @@ class Store:
             moment = self._clock()
             known = records.newest(connection, service)
             newest = restore.newest(self._mark, known, service, package)
-            approved = [known.entry for known in records.approved(connection)]
-            developer = intake.check(package, approved, newest, moment)
+            who = standing.of_key(connection, intake.key_of(package))
+            approved = [who.entry] if who and who.approved_at is not None else []
+            barred = standing.barred(who)
+            developer = intake.check(package, approved, newest, moment, barred)
             sealed = authority.countersign(key, self.certificate, developer, moment)
             release = Release(
                 service=service,
@@ -195,6 +277,8 @@ class Store:
             moment = self._clock()
             for release in records.releases(connection, None):
                 developer = seal.parse(release.developer_seal, seal.DEVELOPER)
+                if release.withdrawn_at is not None:
+                    continue  # nobody is offered it
                 if developer.not_after < moment:
                     ended.append(release)
                     continue
@@ -230,10 +314,11 @@ class Store:
 
         Args:
             service: name of the service.
-            version: its version, as it was submitted; None for the newest.
+            version: its version, as it was submitted; None for the newest that is not withdrawn.
 
         Raises:
             UnknownService: there is no such service or version.
+            Withdrawn: all releases of the service are withdrawn.
             DamagedStore: a file is missing or damaged.
         """
         matching = [r for r in self.releases(service) if version in (None, r.version)]
@@ -241,6 +326,10 @@ class Store:
             raise UnknownService(
                 f"there is no {service} {version}" if version else f"there is no {service}"
             )
+        if version is None:
+            matching = [r for r in matching if r.withdrawn_at is None]
+            if not matching:
+                raise Withdrawn(f"all releases of {service} are withdrawn")
         return matching[-1], self._package(matching[-1])
 
     def _package(self, release: Release) -> Package:

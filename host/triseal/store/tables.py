@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -15,12 +17,16 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
+    text,
 )
 
 from triseal.database import Schema
 
 METADATA = MetaData()
 
+# The keys of developers. The keys of one name are those of one developer: at most one of them is
+# approved and not replaced.
 DEVELOPERS = Table(
     "developers",
     METADATA,
@@ -30,9 +36,12 @@ DEVELOPERS = Table(
     Column("request", LargeBinary, nullable=False),  # kept as proof
     Column("registered_at", BigInteger, nullable=False),  # Unix seconds, as all times here
     Column("approved_at", BigInteger),  # NULL until a person has approved the developer
+    Column("suspended_at", BigInteger),  # NULL unless the Store seals nothing for the developer
+    Column("replaced_at", BigInteger),  # NULL unless another key took its place
 )
 
-# A name belongs to the developer who submitted it first.
+# A name belongs to the developer who submitted it first, whatever key it has now: `owner` is any
+# key of that developer.
 SERVICES = Table(
     "services",
     METADATA,
@@ -54,8 +63,47 @@ RELEASES = Table(
     Column("store_seal", LargeBinary, nullable=False),
     Column("serial", String(32), nullable=False, unique=True),  # of the Store seal
     Column("submitted_at", BigInteger, nullable=False),
+    Column("withdrawn_at", BigInteger),  # NULL while the Store offers it
     UniqueConstraint("service", "version"),
 )
 Index("releases_by_service", RELEASES.c.service, RELEASES.c.id)
 
-SCHEMA = Schema(METADATA, "store_1", Path(__file__).with_name("migrations"))
+# What people have decided, see `changes`. It only grows: the database refuses everything else.
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1, 2, ... without a gap
+    Column("time", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),  # see `changes`, as for all that follows
+    Column("name", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("former", LargeBinary, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("who", String(64), nullable=False),
+)
+
+
+def _keep_changes(_: object, connection: Connection, **__: Any) -> None:
+    """Let the database refuse what would change or remove a row of CHANGES."""
+    if connection.dialect.name == "sqlite":
+        statements = [
+            f"CREATE TRIGGER changes_stay_{number} BEFORE {what} ON changes"
+            " BEGIN SELECT RAISE(ABORT, 'a change stays as it is'); END"
+            for number, what in enumerate(("UPDATE", "DELETE"))
+        ]
+    else:
+        statements = [
+            "CREATE FUNCTION keep_changes() RETURNS trigger LANGUAGE plpgsql AS $$"
+            " BEGIN RAISE EXCEPTION 'a change stays as it is'; END $$",
+            "CREATE TRIGGER changes_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON changes"
+            " FOR EACH STATEMENT EXECUTE FUNCTION keep_changes()",
+        ]
+    for statement in statements:
+        connection.execute(text(statement))
+
+
+event.listen(CHANGES, "after_create", _keep_changes)
+
+SCHEMA = Schema(METADATA, "store_2", Path(__file__).with_name("migrations"))

@@ -1,0 +1,88 @@
+"""What the commands of a Store share: its home, its database, and how it shows things."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triseal.cli import options, output
+
+if TYPE_CHECKING:
+    from triseal.store import records
+    from triseal.store import store as stores
+    from triseal.store.changes import Why
+
+WHO = "the Store's key"
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="TRISEAL_STORE_DATABASE",
+        help="SQLite file, or postgresql: URL, to use instead of the one in the home.",
+        metavar="URL",
+    ),
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="The reason, which sites are told.", metavar="TEXT")
+]
+
+
+@contextlib.contextmanager
+def open_store(
+    home_dir: Path | None, database: str | None, passphrase_file: Path | None = None
+) -> Iterator[stores.Store]:
+    """Open the Store of a command, and close it after the block.
+
+    Args:
+        home_dir: the folder from --home, or None.
+        database: the database from --database, or None.
+        passphrase_file: the file from --passphrase-file, or None.
+    """
+    from triseal.store import authority  # slow to load, and --help needs none of it
+    from triseal.store import store as stores
+
+    home = home_dir or stores.default()
+    ask = options.passphrase(passphrase_file, WHO)
+    store = stores.Store(home, lambda: authority.unlock(home, ask), database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def why(reason: str) -> Why:
+    """Return the reason of a change, with the user who runs the command.
+
+    Args:
+        reason: the text from --reason.
+    """
+    from triseal.store.changes import Why
+
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        who = ""
+    return Why(reason, who if who.isprintable() else "")
+
+
+def developer(known: records.Developer) -> dict[str, object]:
+    """Return the facts about a developer that the commands print.
+
+    Args:
+        known: the developer.
+    """
+    return {
+        "name": known.name,
+        "state": known.state,
+        "fingerprint": known.fingerprint,
+        "registered_at": output.time(known.registered_at),
+        "approved_at": output.time(known.approved_at),
+        "suspended_at": output.time(known.suspended_at),
+        "replaced_at": output.time(known.replaced_at),
+    }

@@ -1,0 +1,118 @@
+"""What people have decided at the Store, each with its reason, its time and who did it.
+
+The table only grows. Sites are told of it in a file (`notices`), and the log takes it as entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from triseal import words
+from triseal.store.tables import CHANGES
+
+APPROVED = "developer-approved"
+REPLACED = "key-replaced"
+SUSPENDED = "developer-suspended"
+RESUMED = "developer-resumed"
+WITHDRAWN = "release-withdrawn"
+HANDED_OVER = "service-handed-over"
+KEY_PREPARED = "store-key-prepared"
+KEY_ACTIVATED = "store-key-activated"
+KEY_REVOKED = "store-key-revoked"
+
+
+@dataclass(frozen=True)
+class Why:
+    """The reason of a change.
+
+    Attributes:
+        reason: the text for people; "" only where nobody had to give one.
+        who: the user who made the change.
+    """
+
+    reason: str = ""
+    who: str = ""
+
+    def check(self) -> None:
+        """Check the form of both. Raises BadReason."""
+        if self.reason:
+            words.check_reason(self.reason)
+        if self.who:
+            words.check_reason(self.who, 64)
+
+
+NO_REASON = Why()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change.
+
+    Attributes:
+        kind: one of the kinds above.
+        name: name of the developer or the service; "" for a key of the Store.
+        version: version of a release, the name of the new owner of a service, or "".
+        key: the key that is approved, takes the place of another one, or is a new key of the Store;
+            DER SubjectPublicKeyInfo, b"" if there is none.
+        former: the key that is replaced or revoked, the same.
+        proof: the replacement that the former key has signed, see `replacement`; b"" without one.
+        number: 1 for the first change of the Store.
+        time: Unix seconds.
+        reason, who: as in `Why`.
+    """
+
+    kind: str
+    name: str
+    version: str = ""
+    key: bytes = b""
+    former: bytes = b""
+    proof: bytes = b""
+    number: int = 0
+    time: int = 0
+    reason: str = ""
+    who: str = ""
+
+
+def record(connection: Connection, now: int, why: Why, what: Change) -> Change:
+    """Record a change. It must be the last step of its transaction, which holds the table now.
+
+    Args:
+        connection: a writing transaction.
+        now: the time, Unix seconds.
+        why: the reason.
+        what: the change without number, time and reason.
+
+    Returns: the whole change.
+
+    Raises:
+        BadReason: the reason is not a readable text.
+    """
+    why.check()
+    if connection.dialect.name != "sqlite":  # where a writing transaction is alone
+        connection.execute(text("LOCK TABLE changes IN SHARE ROW EXCLUSIVE MODE"))
+    number = last(connection) + 1
+    made = replace(what, number=number, time=now, reason=why.reason, who=why.who)
+    connection.execute(insert(CHANGES).values(**asdict(made)))
+    return made
+
+
+def last(connection: Connection) -> int:
+    """Return the number of the newest change, 0 if there is none.
+
+    Args:
+        connection: any transaction.
+    """
+    return connection.execute(select(func.max(CHANGES.c.number))).scalar_one() or 0
+
+
+def listed(connection: Connection, since: int = 0) -> list[Change]:
+    """Return changes, oldest first.
+
+    Args:
+        connection: any transaction.
+        since: only those with a higher number.
+    """
+    query = select(CHANGES).where(CHANGES.c.number > since).order_by(CHANGES.c.number)
+    return [Change(**row) for row in connection.execute(query).mappings()]
