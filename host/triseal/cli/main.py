@@ -6,11 +6,12 @@ the number of the signal that ended it, such as 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,11 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _wrong_usage("an argument is not UTF-8", "correct it", as_json=as_json)
     try:
         # With `standalone_mode` Typer itself prints usage errors, as text.
-        command = typer.main.get_command(app)
-        for group in getattr(command, "commands", {}).values():
-            roles.with_plain_help(group)
         with interrupts.raised():
-            status = command(args=words, prog_name="triseal", standalone_mode=not as_json)
+            status = _command()(args=words, prog_name="triseal", standalone_mode=not as_json)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -91,6 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _failed(error, as_json=as_json)
     return status if as_json and isinstance(status, int) else 0
+
+
+@functools.cache
+def _command() -> Any:
+    """Build the command, once for all calls of `main` in a process."""
+    command = typer.main.get_command(app)
+    for group in getattr(command, "commands", {}).values():
+        roles.with_plain_help(group)
+    return command
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:

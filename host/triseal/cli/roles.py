@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -67,21 +68,50 @@ class _PlainFormatter:
 
 
 class _Group(TyperGroup):
-    """Knows the name and the help of a group, and loads its module for everything else."""
+    """Knows the name and the help of a group, and loads its module for everything else.
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return self._loaded.list_commands(ctx)
+    To build a command takes longer than most commands run: only the wanted one is built.
+    """
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(self._parts)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        # The loaded group knows all names, so that it can suggest one for a misspelt name.
-        name, command, rest = self._loaded.resolve_command(ctx, args)
-        return name, with_plain_help(command), rest
+        if args[0] in self._parts:
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        # The whole group knows all names, so that it can suggest one for a misspelt name.
+        whole = _frame()
+        whole.add_typer(commands(str(self.name)))
+        return typer.main.get_group(whole).resolve_command(ctx, args)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return with_plain_help(self._loaded.get_command(ctx, cmd_name))
+    def get_command(self, _: Any, cmd_name: str) -> Any:
+        part = self._parts.get(cmd_name)
+        if part is not None and cmd_name not in self.commands:
+            self.commands[cmd_name] = typer.main.get_group(part).commands[cmd_name]
+        return with_plain_help(self.commands.get(cmd_name))
 
     @functools.cached_property
-    def _loaded(self) -> TyperGroup:
-        frame = typer.Typer(rich_markup_mode=None)  # the same mode as the command `triseal`
-        frame.add_typer(commands(str(self.name)))
-        return typer.main.get_group(frame)
+    def _parts(self) -> dict[str, typer.Typer]:
+        """What each command, or group of commands, is built from."""
+        return dict(_parts(commands(str(self.name))))
+
+
+def _parts(group: typer.Typer) -> Iterator[tuple[str, typer.Typer]]:
+    """Yield the name of each part of a group, and a group that has nothing else."""
+    for command in group.registered_commands:
+        function = getattr(command.callback, "__name__", "")
+        part = _frame()
+        part.registered_commands = [command]
+        yield command.name or typer.main.get_command_name(function), part
+    for inner in group.registered_groups:
+        name = typer.main.solve_typer_info_defaults(inner).name
+        if name:
+            part = _frame()
+            part.registered_groups = [inner]
+            yield name, part
+        elif inner.typer_instance is not None:
+            yield from _parts(inner.typer_instance)
+
+
+def _frame() -> typer.Typer:
+    return typer.Typer(rich_markup_mode=None)  # the same mode as the command `triseal`
