@@ -23,7 +23,8 @@ from triseal import certificate
 ROOT = Path(__file__).resolve().parent.parent.parent
 ON_BOARD = Path(__file__).resolve().parent / "on_board"
 NODE = "kitchen"
-APP = b"async def main(ctx):\n    ctx.log('hello')\n" + b"# so that it has blocks\n" * 300
+# It has two blocks of the flash, the second one with a pointer to the first.
+APP = b"async def main(ctx):\n    ctx.log('hello')\n" + b"# so that it has blocks\n" * 180
 
 
 def contents() -> dict[str, object]:

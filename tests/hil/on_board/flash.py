@@ -3,6 +3,8 @@
 BLOCK = 4096
 PROGRAM = 32  # bytes that the port writes at once
 
+_ERASED = b"\xff" * BLOCK
+
 BEFORE, TORN, AFTER = range(3)
 WORDS = ("before", "during", "after")
 
@@ -22,6 +24,7 @@ class Flash:
 
     def __init__(self, data):
         self.data = bytearray(data)
+        self._view = memoryview(self.data)  # it is read millions of times: kept, not made each time
         self.count = 0
         self.erases = [0] * (len(data) // BLOCK)
         self._cut_at = -1
@@ -37,7 +40,7 @@ class Flash:
         if self.dead:
             return
         at = block * BLOCK + offset
-        buffer[:] = memoryview(self.data)[at : at + len(buffer)]
+        buffer[:] = self._view[at : at + len(buffer)]
 
     def writeblocks(self, block, buffer, offset=0):
         self._change(block * BLOCK + offset, buffer)
@@ -48,7 +51,7 @@ class Flash:
         if operation == 5:
             return BLOCK
         if operation == 6:
-            self._change(argument * BLOCK, b"\xff" * BLOCK)
+            self._change(argument * BLOCK, _ERASED)
             self.erases[argument] += 1
         return 0
 
