@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.worlds import postgres
+
 # Installed, the distribution names them itself; in a checkout that is not, this does.
 pytest_plugins = ("boards.testing.plugin", "triseal.testing", "tests.host.commands")
 
@@ -63,6 +65,15 @@ def _every_connection_is_closed() -> Iterator[None]:
     yield
     left = [f"{place} has not closed it" for one, place in _connections if _is_open(one)]
     assert not left, "\n".join(["SQLite connections that were opened in", *left])
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The URL of a PostgreSQL server that many tests share: each makes a database of its own."""
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    with postgres.running() as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from tests.worlds.processes import pool
 from triseal.database import (
     DatabaseGone,
     DiskFull,
@@ -145,9 +144,8 @@ def test_processes_that_open_and_write_at_once_lose_nothing(
     tmp_path: Path, stack: ExitStack
 ) -> None:
     path = tmp_path / "a.db"
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
-        for done in [pool.submit(count_up, path) for _ in range(PROCESSES)]:
+    with pool(PROCESSES) as workers:
+        for done in [workers.submit(count_up, path) for _ in range(PROCESSES)]:
             done.result(timeout=60)
     engine = stack.enter_context(opened(path))
     with reading(engine) as connection:

@@ -43,12 +43,6 @@ Where = str | Path
 MakeDatabase = Callable[[], Where]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     if request.param == "postgresql" and (reason := postgres.missing()):
@@ -64,7 +58,7 @@ def empty(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> MakeData
     def make() -> Where:
         if kind == "sqlite":
             return tmp_path / f"{next(numbers)}.sqlite"
-        return postgres.database(request.getfixturevalue("server"))
+        return postgres.database(request.getfixturevalue("cluster"))
 
     return make
 

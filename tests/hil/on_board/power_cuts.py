@@ -55,8 +55,8 @@ _BLOCKS = 64
 _MUCH = flash.BLOCK // 4
 
 
-# The arithmetic would take most of the time, and after each cut the same few signatures are checked:
-# what was accepted once, by this key for this digest, is accepted again.
+# After each cut the same few signatures are checked, and the arithmetic takes long: what was once
+# accepted, by this key for this digest, is accepted again.
 _verify = p256.PublicKey.verify_digest
 _accepted = set()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from sqlalchemy import func, select
 
 from sealcore import seal
 from tests.worlds import postgres
+from tests.worlds.processes import pool
 from tests.worlds.site_world import NOW, PASSPHRASE, World
 from triseal import database
 from triseal.errors import AlreadyExists
@@ -99,11 +99,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield ""
         return
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgres.running() as found:
-        yield found
+    yield postgres.database(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture
@@ -137,12 +133,8 @@ def note_time(site: Manager) -> None:
         clock.note(connection, NOW, doubted=False)
 
 
-def pool(processes: int = PROCESSES + 1) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-
-
 def test_deployments_and_changes_at_once(world: World) -> None:
-    with pool() as workers:
+    with pool(PROCESSES + 1) as workers:
         changes = workers.submit(toggle, world.folder)
         issuing = [
             workers.submit(issue, world.folder, f"node-{number}") for number in range(PROCESSES)
@@ -166,7 +158,7 @@ def test_a_server_holds_one_site(world: World, url: str, tmp_path: Path) -> None
 
 
 def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
-    with pool() as workers:
+    with pool(PROCESSES + 1) as workers:
         issuing = workers.submit(issue_until_refused, world.folder, "node-0")
         while not issued(world):
             assert not issuing.done()

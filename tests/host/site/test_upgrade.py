@@ -36,22 +36,13 @@ LACKING: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "sqlite":
         with World(tmp_path / "site") as made:
             yield made
         return
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
-    url = postgres.database(request.getfixturevalue("server"))
+    url = postgres.database(request.getfixturevalue("cluster"))
     with World(tmp_path / "site", database=url) as made:
         yield made
 

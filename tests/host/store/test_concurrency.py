@@ -34,11 +34,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     if request.param == "sqlite":
         yield None
         return
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgres.running() as found:
-        yield found
+    yield postgres.database(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture

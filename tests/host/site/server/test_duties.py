@@ -141,15 +141,6 @@ def test_a_defect_ends_the_loop() -> None:
 # --- With a server ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgres.running() as url:
-        yield url
-
-
 RENAMED = ("ALTER TABLE revision RENAME TO away", "ALTER TABLE away RENAME TO revision")
 
 
@@ -198,10 +189,11 @@ def test_postgresql_while_it_is_restored(
     """pg_restore --clean drops tables and fills them later; an administrator revokes rights."""
     import psycopg
 
-    with psycopg.connect(cluster, autocommit=True) as administrator:
+    own = postgres.database(cluster)
+    with psycopg.connect(own, autocommit=True) as administrator:
         administrator.execute("CREATE ROLE site LOGIN")
         administrator.execute("GRANT ALL ON SCHEMA public TO site")
-    url = cluster.replace("postgres@/", "site@/")
+    url = own.replace("postgres@/", "site@/")
     world = stack.enter_context(LinkWorld(tmp_path, database=url))
     world.deploy("kitchen", "thermo")
     site = stack.enter_context(serving(world))

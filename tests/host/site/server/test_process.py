@@ -171,17 +171,8 @@ def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitSt
     assert not path.exists()
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgres.running() as url:
-        yield url
-
-
 def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path, stack: ExitStack) -> None:
-    site = stack.enter_context(make(tmp_path, cluster))
+    site = stack.enter_context(make(tmp_path, postgres.database(cluster)))
     log = tmp_path / "log"
     with server(site.home, log) as (left, _), server(site.home, log) as (right, _):
         nodes = [node(site, "node0", left.nodes), node(site, "node1", right.nodes)]
