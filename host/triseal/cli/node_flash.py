@@ -132,11 +132,13 @@ def _all(
     """Flash all boards at the same time. A failure on one board does not affect the others."""
     interrupted = threading.Event()
     with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
-        running = {
-            job.port: pool.submit(_one, job, site, _until(interrupted, reports[job.port]))
-            for job in jobs
-        }
         try:
+            # An interrupt between two boards would leave the first at work, with nobody to end it.
+            with interrupts.held():
+                running = {
+                    job.port: pool.submit(_one, job, site, _until(interrupted, reports[job.port]))
+                    for job in jobs
+                }
             wait(running.values())
         except BaseException:
             # Only this thread gets the signal. The others let their nodes run again, and end.

@@ -156,31 +156,49 @@ def test_other_threads_hold_nothing() -> None:
     assert seen == [inside]
 
 
+class Jobs(list[node_flash._Job]):
+    """Jobs that interrupt the command when so many of them were taken, and the first is at work."""
+
+    def __init__(self, jobs: list[node_flash._Job], after: int, begun: threading.Event) -> None:
+        super().__init__(jobs)
+        self._after = after
+        self._begun = begun
+
+    def __iter__(self) -> Iterator[node_flash._Job]:
+        """Yield the jobs."""
+        for number, job in enumerate(super().__iter__(), start=1):
+            yield job
+            if number == self._after:
+                assert self._begun.wait(LONGEST)
+                os.kill(os.getpid(), signal.SIGINT)
+
+
 @pytest.mark.usefixtures("handlers")
-def test_boards_that_are_flashed_side_by_side_all_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the main thread gets the signal; each board is at work in a thread of its own."""
-    begun = threading.Barrier(3)
+@pytest.mark.parametrize("after", [1, 2])
+def test_boards_that_are_flashed_side_by_side_all_end(
+    monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Only the main thread gets the signal; each board is at work in a thread of its own.
+
+    The signal also comes when only one of the two boards is at work.
+    """
+    begun = threading.Event()
     ended: list[str] = []
 
     def work(job: node_flash._Job, _: object, report: Report) -> None:
-        begun.wait()
+        last = time.monotonic() + LONGEST
+        begun.set()
         try:
-            while True:
+            while time.monotonic() < last:
                 report("write", 0, 0)
         except KeyboardInterrupt:
             ended.append(job.port)
             raise
 
-    def signal_once_both_work() -> None:
-        begun.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-
     monkeypatch.setattr(node_flash, "_one", work)
-    jobs = [node_flash._Job(chips.named("esp32"), port, b"", "", False) for port in ("a", "b")]
-    reports: dict[str, Report] = {job.port: lambda *_: None for job in jobs}
-    thread = threading.Thread(target=signal_once_both_work)
-    thread.start()
+    esp = chips.named("esp32")
+    jobs = Jobs([node_flash._Job(esp, at, b"", "", False) for at in ("a", "b")], after, begun)
+    reports: dict[str, Report] = {job.port: lambda *_: None for job in list.__iter__(jobs)}
     with pytest.raises(KeyboardInterrupt):
         node_flash._all(jobs, None, reports)
-    thread.join()
     assert sorted(ended) == ["a", "b"]
