@@ -98,6 +98,17 @@ def load(path: Path, ask: Ask) -> Signer:
     return _open_token(uri, ask)
 
 
+def is_protected(path: Path) -> bool:
+    """Tell whether a passphrase or a PIN opens the key of a home.
+
+    Args:
+        path: the key file.
+    """
+    text = files.read(path, pem.MAX_SIZE)
+    token = keyuri.is_token(text[: len(keyuri.SCHEME)].decode(errors="replace"))
+    return token or pem.private_key(text)[0]
+
+
 def _token(uri: str) -> keyuri.TokenKey:
     key = keyuri.parse(uri)
     if isinstance(key, Path):

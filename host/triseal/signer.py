@@ -73,6 +73,21 @@ class KeySigner:
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
+def algorithm_of(spki: bytes) -> str:
+    """Return which of ALGORITHMS makes a key like another one.
+
+    Args:
+        spki: the public key, DER SubjectPublicKeyInfo.
+
+    Returns: one of them; that of the next larger size if a token made a key of an unusual one.
+    """
+    key = serialization.load_der_public_key(spki)
+    if not isinstance(key, rsa.RSAPublicKey):
+        return "p256"
+    sizes = sorted(int(name[3:]) for name in ALGORITHMS if name.startswith("rsa"))
+    return f"rsa{next((size for size in sizes if size >= key.key_size), sizes[-1])}"
+
+
 def generate(algorithm: str) -> PrivateKey:
     """Generate a private key.
 

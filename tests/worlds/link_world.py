@@ -59,6 +59,7 @@ class Serving:
             recorded=recorded,
             mark=manager.mark,
             duties=self.duties,
+            reread=manager.authority_now,
         )
         self.server = Server(
             manager.name,

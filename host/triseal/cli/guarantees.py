@@ -22,7 +22,16 @@ def show(guarantee: Guarantee, *, as_json: bool) -> None:
     if as_json:
         output.facts(facts(guarantee), as_json=True)
         return
-    typer.echo(_sentence(guarantee, len(guarantee.nodes)))
+    typer.echo(sentence(guarantee))
+    show_nodes(guarantee)
+
+
+def show_nodes(guarantee: Guarantee) -> None:
+    """Print for each node that waits when the old state ends there.
+
+    Args:
+        guarantee: the guarantee.
+    """
     for node, until in guarantee.waiting.items():
         late = guarantee.clocks.get(node, 0)
         typer.echo(f"  {node}: {output.time(until)}, including {late} s for its clock")
@@ -47,7 +56,13 @@ def facts(guarantee: Guarantee) -> dict[str, object]:
     }
 
 
-def _sentence(guarantee: Guarantee, total: int) -> str:
+def sentence(guarantee: Guarantee) -> str:
+    """Say where a change is in force, and by when it is elsewhere.
+
+    Args:
+        guarantee: the guarantee.
+    """
+    total = len(guarantee.nodes)
     if not total:
         return "it concerns no node"
     there = len(guarantee.confirmed) + len(guarantee.ended)

@@ -7,6 +7,7 @@ import typer
 from triseal.cli import (
     site_grants,
     site_init,
+    site_keys,
     site_nodes,
     site_reports,
     site_rollout,
@@ -22,6 +23,7 @@ app = typer.Typer()
 for part in (
     site_init,
     site_trust,
+    site_keys,
     site_nodes,
     site_services,
     site_rollout,

@@ -243,3 +243,20 @@ class DatabaseBehind(DatabaseUnusable):
 
     code = "database-behind"
     advice = "Look through its grants, nodes and keys, then run: triseal site restored."
+
+
+class WrongStep(Failure):
+    """This step of the change of the site's key is not the next one."""
+
+    code = "wrong-step"
+    advice = "`triseal site key status` names the next step; `triseal site key rotate` does all."
+
+
+class NodesWaiting(Failure):
+    """Some nodes don't know the next key of the site yet: the step would cut them off."""
+
+    code = "nodes-waiting"
+    advice = (
+        "Wait until they have connected. With --force they are cut off, and come back by cable "
+        "(triseal node provision) alone; `triseal site retire` is for nodes that are gone."
+    )

@@ -17,7 +17,7 @@ from boards.inventory import Foreign
 from boards.port import Port
 from boards.provision import Report
 from sealcore.errors import SealError
-from triseal import database, package, passphrases
+from triseal import package, passphrases
 from triseal.choices import SOAK
 from triseal.errors import Failure, NoPassphrase
 from triseal.site import home
@@ -64,17 +64,17 @@ class Fleet(Manager):
 
     def nodes(self) -> list[NodeFacts]:
         """Return every node, sorted by name."""
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return overview.all_nodes(connection, self.issuer)
 
     def services(self) -> list[ServiceFacts]:
         """Return every service, sorted by name."""
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return overview.all_services(connection)
 
     def places(self) -> list[PlaceFacts]:
         """Return every service on every node: its grants, its state, the end of its seals."""
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return placements.places(connection, self.issuer, self._clock())
 
     def add_package(self, path: Path, *, hold: bool = False) -> str:

@@ -1,23 +1,28 @@
-"""The folder of a site: its key, its CA certificate, and the address of its database."""
+"""The folder of a site: its keys, their CA certificates, and the address of its database."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
-from triseal import database, files, folder, keyfile, keysource, label, pem
+from triseal import database, files, folder, keyfile, keysource, label, pem, signer
 from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
 from triseal.keysource import NewKey
 from triseal.site.errors import Incomplete
-from triseal.site.records import schema, tables
+from triseal.site.records import schema, sitekeys, tables
+from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import trust
 from triseal.site.slca import authority
-from triseal.site.slca.authority import Authority, Issuer
+from triseal.site.slca.authority import Authority, Issuer, Term
+
+if TYPE_CHECKING:
+    from triseal.signer import Signer
 
 KEY = "site.key"
 CERTIFICATE = "site.crt"
@@ -140,7 +145,7 @@ def open_site(home: Path) -> tuple[Engine, Issuer, int]:
             row = connection.execute(select(tables.site)).one_or_none()
             if row is None:
                 raise Incomplete(f"the database of {home} holds no site")
-            issuer = Issuer(_certificate(home), row.name)
+            issuer = issuer_of(home, row.name, sitekeys.all_keys(connection))
             trust.current(connection, issuer)
             if not 1 <= row.lifetime <= MAX_LIFETIME:
                 raise Incomplete(f"the database has a lifetime of {row.lifetime} s for seals")
@@ -150,19 +155,71 @@ def open_site(home: Path) -> tuple[Engine, Issuer, int]:
         raise
 
 
-def _certificate(home: Path) -> bytes:
-    """Read the site's CA certificate, DER. It is in a file, because an attacker who can write only
-    to the database must not change it.
+def key_file(home: Path, number: int) -> Path:
+    """Return the file of a key of the site.
+
+    Args:
+        home: the site's folder.
+        number: number of the key; the one that the site was made with has the number 1.
+    """
+    return home / (KEY if number == 1 else f"site-{number}.key")
+
+
+def _certificate_file(home: Path, number: int) -> Path:
+    return home / (CERTIFICATE if number == 1 else f"site-{number}.crt")
+
+
+def issuer_of(home: Path, site: str, known: tuple[SiteKey, ...]) -> Issuer:
+    """Read the public part of a site's authority.
+
+    Args:
+        home: the site's folder.
+        site: name of the site.
+        known: the keys of the site, as the database has them.
+
+    Returns: the one of the active key, with those of the others.
+
+    Raises:
+        Incomplete: the CA certificate of a key is missing or damaged, or no key is active.
+    """
+    if not known:
+        return Issuer(_certificate(home, 1), site)
+    others = []
+    active: tuple[bytes, Term] | None = None
+    for key in reversed(known):
+        certificate = _certificate(home, key.number)
+        term = Term(
+            key.number,
+            key.since,
+            key.until,
+            renews=key.state in (sitekeys.TAINTED, sitekeys.REVOKED),
+            signs=key.activated_at is not None or key.number == 1,
+        )
+        if key.state == sitekeys.ACTIVE:
+            active = certificate, term
+        else:
+            others.append(Issuer(certificate, site, term))
+            if others[-1].spki != key.spki:
+                raise Incomplete(f"{_certificate_file(home, key.number)} is of another key")
+    if active is None:
+        raise Incomplete("the database has no active key of the site")
+    return Issuer(active[0], site, active[1], others)
+
+
+def _certificate(home: Path, number: int) -> bytes:
+    """Read the CA certificate of a key, DER. It is in a file, because an attacker who can write
+    only to the database must not change it.
 
     Raises:
         Incomplete: it is missing or can't be read.
     """
+    path = _certificate_file(home, number)
     try:
-        return pem.expect(files.read(home / CERTIFICATE, pem.MAX_SIZE), pem.CERTIFICATE)
+        return pem.expect(files.read(path, pem.MAX_SIZE), pem.CERTIFICATE)
     except FileNotFoundError:
-        raise Incomplete(f"{home / CERTIFICATE} is missing") from None
+        raise Incomplete(f"{path} is missing") from None
     except Failure:
-        raise Incomplete(f"{home / CERTIFICATE} is damaged") from None
+        raise Incomplete(f"{path} is damaged") from None
 
 
 def _open_engine(home: Path) -> Engine:
@@ -179,12 +236,12 @@ def _open_engine(home: Path) -> Engine:
 
 
 def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:
-    """Open the site key.
+    """Open the active key of a site; the one before it is opened when it must sign.
 
     Args:
         home: the site's folder.
         issuer: the public part of the authority that signs now.
-        ask: returns the passphrase if one is needed.
+        ask: returns the passphrase if one is needed, which is the same for all keys.
 
     Returns: the SLCA.
 
@@ -192,8 +249,78 @@ def unlock(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Authority:
         NotAKey: the file is not the key of this site.
         Failure: as keysource.load raises it.
     """
-    key = keysource.load(home / KEY, ask)
-    try:
-        return Authority(key, issuer)
-    except ValueError:
-        raise NotAKey(f"{home / KEY} is not the key of this site") from None
+    others = [
+        Authority(_Later(home, one, ask), one)
+        for one in reversed(issuer.all)
+        if one is not issuer and one.term.signs and one.term.until is None
+    ]
+    return Authority(_open(home, issuer, ask), issuer, others)
+
+
+def _open(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Signer:
+    path = key_file(home, issuer.term.number)
+    key = keysource.load(path, ask)
+    if (key.spki, key.algorithm) != (issuer.spki, issuer.algorithm):
+        raise NotAKey(f"{path} is not the key of this site")
+    return key
+
+
+class _Later:
+    """A key of the site that is opened when it signs for the first time."""
+
+    def __init__(self, home: Path, issuer: Issuer, ask: keyfile.Ask) -> None:
+        self._place = home, issuer, ask
+        self._opened: Signer | None = None
+        self.spki = issuer.spki
+        self.algorithm = issuer.algorithm
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message, see `Signer.sign`."""
+        if self._opened is None:
+            self._opened = _open(*self._place)
+        return self._opened.sign(message)
+
+
+def next_key(home: Path, issuer: Issuer, ask: keyfile.Ask, algorithm: str, uri: str) -> NewKey:
+    """Return the choices for the next key of a site, which has the passphrase of the present one.
+
+    Args:
+        home: the site's folder.
+        issuer: the public part of the present key.
+        ask: returns the passphrase.
+        algorithm: one of choices.ALGORITHMS; "" for that of the present key.
+        uri: URI of the key on a token; "" for a key file.
+
+    Raises:
+        BadKeyURI: the URI can't be read.
+    """
+    present = key_file(home, issuer.term.number)
+    secret = ask() if uri or keysource.is_protected(present) else None
+    new = NewKey(algorithm or signer.algorithm_of(issuer.spki), secret, uri)
+    new.check()
+    return new
+
+
+def make_key(home: Path, site: str, new: NewKey, number: int, now: int) -> Issuer:
+    """Make another key of a site, with its CA certificate. It counts once a bundle has it.
+
+    Args:
+        home: the site's folder.
+        site: name of the site.
+        new: the choices for the key.
+        number: the lowest number that it may have.
+        now: the time, Unix seconds.
+
+    Returns: its public part.
+
+    Raises:
+        Failure: as `keysource.NewKey.create` raises it.
+    """
+    # A command that was interrupted may have left files, which nothing uses.
+    while key_file(home, number).exists() or _certificate_file(home, number).exists():
+        number += 1
+    key = new.create(key_file(home, number))
+    certificate = authority.self_signed(key, site, now, number)
+    text = pem.encode(pem.CERTIFICATE, certificate)
+    files.write(_certificate_file(home, number), text, files.PRIVATE)
+    return Issuer(certificate, site, Term(number, signs=False))

@@ -6,6 +6,7 @@ Each call is one transaction. If it fails, it has had no effect.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,9 @@ from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
 from triseal.package import Package
-from triseal.site import clock, home
+from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
-from triseal.site.errors import Changed
+from triseal.site.errors import Changed, NodesWaiting
 from triseal.site.records import (
     holdings,
     ledger,
@@ -30,17 +31,20 @@ from triseal.site.records import (
     releases,
     restarts,
     services,
+    sitekeys,
     tables,
     tokens,
 )
 from triseal.site.records.placement import Place
-from triseal.site.rules import grants, guarantee, intake, restore, rollout, trust
+from triseal.site.records.sitekeys import SiteKey
+from triseal.site.rules import grants, guarantee, intake, restore, rollout, rotation, trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.intake import Choices, Taken
 from triseal.site.rules.restore import Accepted
+from triseal.site.rules.rotation import Progress
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.rules.trust import Difference
-from triseal.site.slca.authority import Authority, Certified
+from triseal.site.slca.authority import Authority, Certified, Issuer
 from triseal.watermark import Watermark
 
 NODE_SECONDS = 365 * 86400
@@ -59,6 +63,15 @@ def _silent(_: list[Difference]) -> None:
     """Show nothing."""
 
 
+class _Keys:
+    """The keys of a site as they were read last; another object takes its place after a change."""
+
+    def __init__(self, issuer: Issuer, known: tuple[SiteKey, ...]) -> None:
+        self.known = known
+        self.preparer = Preparer(issuer)
+        self.authority: Authority | None = None
+
+
 class Manager:
     """A site that exists. It is a context manager; several threads and processes may use a site.
 
@@ -71,8 +84,6 @@ class Manager:
         engine: the site's database.
         name: name of the site.
         lifetime: lifetime of its seals, seconds.
-        issuer: the public part of the SLCA.
-        preparer: makes the templates of seals.
         mark: the file that remembers how far the database has come, see `restore`.
 
     Raises:
@@ -87,10 +98,10 @@ class Manager:
         self._folder = folder
         self._ask = ask
         self._clock = clock
-        self._authority: Authority | None = None
-        self.engine, self.issuer, self.lifetime = home.open_site(folder)
-        self.name = self.issuer.site
-        self.preparer = Preparer(self.issuer)
+        self.engine, issuer, self.lifetime = home.open_site(folder)
+        self.name = issuer.site
+        with database.reading(self.engine) as connection:
+            self._keys = _Keys(issuer, sitekeys.all_keys(connection))
         self.mark = Watermark(folder / restore.FILE)
 
     def __enter__(self) -> Self:
@@ -109,11 +120,40 @@ class Manager:
         self.engine.dispose()
 
     @property
+    def issuer(self) -> Issuer:
+        """The public part of the SLCA."""
+        return self._keys.preparer.issuer
+
+    @property
+    def preparer(self) -> Preparer:
+        """Makes the templates of seals."""
+        return self._keys.preparer
+
+    @property
     def authority(self) -> Authority:
         """The SLCA. Asks for the passphrase the first time."""
-        if self._authority is None:
-            self._authority = home.unlock(self._folder, self.issuer, self._ask)
-        return self._authority
+        keys = self._keys
+        if keys.authority is None:
+            keys.authority = home.unlock(self._folder, keys.preparer.issuer, self._ask)
+        return keys.authority
+
+    def authority_now(self, connection: Connection) -> Authority:
+        """Return the SLCA after the keys of the site may have changed.
+
+        Args:
+            connection: any transaction.
+
+        Raises:
+            Incomplete, NotAKey: the new key is not in the folder of the site.
+            Failure: as `home.unlock` raises it.
+        """
+        self._read_keys(connection)
+        return self.authority
+
+    def _read_keys(self, connection: Connection) -> None:
+        known = sitekeys.all_keys(connection)
+        if known != self._keys.known:
+            self._keys = _Keys(home.issuer_of(self._folder, self.name, known), known)
 
     def unlock(self) -> None:
         """Ask for the passphrase before the work begins. Raises as `keyfile.load`."""
@@ -133,7 +173,7 @@ class Manager:
             CertificateNotValid: the site's certificate is not valid at this time.
             DatabaseBehind: the database was restored from a backup.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             self._check_may_sign(connection, self._clock())
 
     def _check_may_sign(self, connection: Connection, moment: int) -> None:
@@ -142,7 +182,7 @@ class Manager:
         restore.check(connection, self.issuer, self.mark, moment)
 
     def _time_to_sign(self) -> int:
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             self._check_may_sign(connection, self._clock())
             return clock.to_sign(connection, self._clock())
 
@@ -161,7 +201,7 @@ class Manager:
             DatabaseBehind: it was restored from a backup.
             MarkDamaged: the file that remembers it can't be read.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             restore.check(connection, self.issuer, self.mark, self._clock())
 
     def accept_restored(self) -> Accepted:
@@ -176,12 +216,12 @@ class Manager:
             ClockDoubted, CertificateNotValid: the site can't sign now.
             MarkDamaged: the file that remembers what the site has signed can't be read.
         """
-        slca = self.authority
+        self.unlock()
         with self._changing(restored=True) as connection:
             moment = self._clock()
             clock.check(connection, moment)
             self.issuer.check_valid(moment)
-            return restore.accept(connection, slca, self.mark, self.lifetime, moment)
+            return restore.accept(connection, self.authority, self.mark, self.lifetime, moment)
 
     # --- What the site signs at once --------------------------------------------------------
 
@@ -202,7 +242,7 @@ class Manager:
 
     def bundle(self) -> TrustBundle:
         """Return the newest trust bundle."""
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return trust.current(connection, self.issuer)
 
     def trust_store(self, certificate: bytes, show: Show = _silent) -> tuple[str, TrustBundle]:
@@ -272,7 +312,7 @@ class Manager:
     def _change_trust(
         self, change: trust.Changed, show: Show, certificate: bytes = b""
     ) -> TrustBundle:
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             newest = trust.current(connection, self.issuer)
             shown = trust.differences(trust.keys_of(newest), change(trust.keys_of(newest)))
             if shown:
@@ -282,7 +322,7 @@ class Manager:
                 with self._changing() as connection:
                     trust.keep_certificate(connection, certificate)
             return newest
-        slca = self.authority
+        self.unlock()
         show(shown)
         with self._changing() as connection:
             newest = trust.current(connection, self.issuer)
@@ -295,7 +335,153 @@ class Manager:
             if certificate:
                 trust.keep_certificate(connection, certificate)
             version = trust.next_version(connection, newest.version)
-            return trust.publish(connection, slca, after, version, moment)
+            return trust.publish(connection, self.authority, after, version, moment)
+
+    # --- The site's own keys ----------------------------------------------------------------
+
+    def key_progress(self) -> Progress:
+        """Return how far a change of the site's key has come."""
+        with self.reading() as connection:
+            return rotation.progress(connection, self.issuer)
+
+    def site_keys(self) -> list[dict[str, object]]:
+        """Return the keys of the site by number, with facts for people and programs."""
+        return keyfacts.all_facts(self._folder, self.issuer, self.key_progress())
+
+    def key_waits_for(self) -> list[str]:
+        """Return the names of the nodes that hold up the next step of a change of the key."""
+        with self.reading() as connection:
+            return self._waits_for(connection, rotation.progress(connection, self.issuer))
+
+    def prepare_key(self, algorithm: str = "", uri: str = "") -> int:
+        """Make the next key of the site, and add it to the trust bundle. It signs nothing yet.
+
+        Args:
+            algorithm: one of choices.ALGORITHMS; "" for that of the active key.
+            uri: URI of the key on a token; "" for a key file. The passphrase of the active key
+                encrypts the file, or is the PIN of the token.
+
+        Returns: version of the trust bundle.
+
+        Raises:
+            WrongStep: another key is on its way.
+            TooLarge: the bundle has no room for another key.
+            ClockDoubted: the site can't sign now.
+            Failure: as `keysource.NewKey.create` raises it.
+        """
+        before = self.key_progress()
+        before.check(rotation.PREPARE)
+        self.check_clock()
+        self.unlock()
+        new = home.next_key(self._folder, self.issuer, self._ask, algorithm, uri)
+        moment = self._clock()
+        made = home.make_key(self._folder, self.name, new, before.keys[-1].number + 1, moment)
+        with self._changing() as connection:
+            before = rotation.progress(connection, self.issuer)
+            before.check(rotation.PREPARE)
+            version = self._publish(connection, trust.with_site_key(made.entry))
+            key = SiteKey(made.term.number, made.spki, sitekeys.PREPARED, version)
+            rotation.prepared(connection, before, dataclasses.replace(key, prepared_at=moment))
+        return version
+
+    def activate_key(self, *, force: bool = False) -> None:
+        """Let the prepared key sign from now on.
+
+        Args:
+            force: whether also nodes may be left behind that don't know the key yet.
+
+        Raises:
+            WrongStep: no key is prepared.
+            NodesWaiting: a node that runs services does not know the key.
+            Incomplete, NotAKey: the key is not in the folder of the site.
+            ClockDoubted: the site can't sign now.
+        """
+        with self._changing() as connection:
+            before = rotation.progress(connection, self.issuer)
+            before.check(rotation.ACTIVATE)
+            moment = self._clock()
+            self._check_may_sign(connection, moment)
+            if not force:
+                self._check_no_node_waits(connection, before)
+            rotation.activate(connection, before, moment)
+            self.authority_now(connection)  # a key that can't be opened must not become active
+        self.key_progress()
+
+    def taint_key(self) -> None:
+        """Let all nodes replace the seals of the old key now.
+
+        Raises:
+            WrongStep: there is no old key.
+        """
+        with self._changing() as connection:
+            before = rotation.progress(connection, self.issuer)
+            before.check(rotation.TAINT)
+            rotation.taint(connection, before, self._clock())
+
+    def revoke_key(self, *, force: bool = False) -> int:
+        """Remove the tainted key from the trust bundle.
+
+        Args:
+            force: whether nodes may be cut off that don't know the active key, and services be
+                stopped whose seals the old key has signed.
+
+        Returns: version of the trust bundle.
+
+        Raises:
+            WrongStep: no key is tainted.
+            NodesWaiting: a node does not know the active key, or holds seals of the tainted one.
+            ClockDoubted: the site can't sign now.
+        """
+        self.unlock()
+        with self._changing() as connection:
+            before = rotation.progress(connection, self.issuer)
+            before.check(rotation.REVOKE)
+            if not force:
+                self._check_no_node_waits(connection, before)
+            gone = next(one for one in self.issuer.others if one.spki == before.concerned_spki)
+            version = self._publish(connection, trust.without_site_key(gone.entry))
+            rotation.revoke(connection, before, version, self._clock())
+        return version
+
+    def guarantee_of_key(self, progress: Progress) -> Guarantee:
+        """Compute what the next step of a change of the site's key waits for.
+
+        Args:
+            progress: how far the change has come.
+
+        Returns: for ACTIVATE, which nodes know the prepared key; for TAINT and REVOKE, which nodes
+            hold no seal of the old one any more; after REVOKE, which nodes refuse what it signs.
+        """
+        with self.reading() as connection:
+            return self._of_key(connection, progress)
+
+    def _of_key(self, connection: Connection, progress: Progress) -> Guarantee:
+        moment = self._clock()
+        step = clock.step_since(connection, moment)
+        return rotation.of_next(connection, self.issuer, progress, moment, step)
+
+    def _check_no_node_waits(self, connection: Connection, before: Progress) -> None:
+        missing = self._waits_for(connection, before)
+        if missing:
+            listed = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+            raise NodesWaiting(f"{len(missing)} of them: {listed}")
+
+    def _waits_for(self, connection: Connection, before: Progress) -> list[str]:
+        if before.next in (rotation.PREPARE, rotation.TAINT):
+            return []
+        missing = set(self._of_key(connection, before).waiting)
+        if before.next == rotation.REVOKE:
+            active = next(key for key in before.keys if key.state == sitekeys.ACTIVE)
+            missing |= rotation.lacking(connection, self.issuer, active.since)
+        return sorted(missing)
+
+    def _publish(self, connection: Connection, change: trust.Changed) -> int:
+        newest = trust.current(connection, self.issuer)
+        moment = self._clock()
+        self._check_may_sign(connection, moment)
+        version = trust.next_version(connection, newest.version)
+        after = change(trust.keys_of(newest))
+        return trust.publish(connection, self.authority, after, version, moment).version
 
     # --- Nodes ------------------------------------------------------------------------------
 
@@ -309,7 +495,7 @@ class Manager:
             UnknownNode: there is no such node.
             NodeRetired: the node is retired.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             nodes.get(connection, node)
 
     def heard_at(self, node: str) -> int | None:
@@ -321,7 +507,7 @@ class Manager:
         Raises:
             UnknownNode, NodeRetired: as `check_node`.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             found: int | None = nodes.get(connection, node).heard_at
         return found
 
@@ -337,7 +523,7 @@ class Manager:
             BadSignature: the signature was made with another key.
             UnknownNode, NodeRetired, NotEnrolled: the site does not know a key of this node.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             key = keys.parse(nodes.key_of(connection, node))
         key.verify(proof.tbs(node, nonce), signature)
 
@@ -366,11 +552,11 @@ class Manager:
 
         Raises: as `nodes.add` and `enrol`.
         """
-        slca = self.authority
+        self.unlock()
         with self._changing() as connection:
             if not nodes.is_known(connection, node, csr):
                 nodes.add(connection, node, self._clock())
-            return self._enrol(connection, slca, node, csr, replace=False)
+            return self._enrol(connection, node, csr, replace=False)
 
     def enrol(self, node: str, csr: bytes, *, replace: bool = False) -> Certified:
         """Issue and record the certificate of a node.
@@ -387,9 +573,9 @@ class Manager:
                 `nodes.enrol`.
             ClockDoubted: the site can't sign now.
         """
-        slca = self.authority
+        self.unlock()
         with self._changing() as connection:
-            return self._enrol(connection, slca, node, csr, replace=replace)
+            return self._enrol(connection, node, csr, replace=replace)
 
     def allow_grace(self, node: str, seconds: int, *, in_force: bool) -> None:
         """Note how long a node may run services before it knows the time, for the guarantees.
@@ -434,7 +620,7 @@ class Manager:
             UnknownNode, NodeRetired: as `check_node`.
             OtherKey: the node is enrolled.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             tokens.check_free(connection, node, replace=replace)
 
     def expect(
@@ -473,16 +659,14 @@ class Manager:
                 `tokens.check`.
             ClockDoubted: the site can't sign now.
         """
-        with database.reading(
-            self.engine
-        ) as connection:  # without a token nobody gets a write lock
+        with self.reading() as connection:  # without a token nobody gets a write lock
             tokens.check(connection, csr, proof, self._clock())
-        slca = self.authority
+        self.unlock()
         with self._changing() as connection:
             proven = tokens.check(connection, csr, proof, self._clock())
             if proven.certificate is not None:
                 return proven.certificate
-            return self._enrol(connection, slca, proven.node, csr, replace=True).der
+            return self._enrol(connection, proven.node, csr, replace=True).der
 
     # --- Services and their releases --------------------------------------------------------
 
@@ -544,7 +728,7 @@ class Manager:
         Raises:
             UnknownService: there is no such service.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return rollout.wave(connection, service, share)
 
     def rollout(
@@ -646,7 +830,7 @@ class Manager:
         Raises:
             UnknownNode, NodeRetired: as `check_node`.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             nodes.get(connection, node)
             return services.assigned(connection, node)
 
@@ -696,7 +880,7 @@ class Manager:
         Raises:
             UnknownService: there is no such service.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             newest = services.get(connection, service).package
             due = releases.due(connection, Place(node, service), newest)
             return services.load(connection, due)
@@ -718,7 +902,7 @@ class Manager:
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
         (signed,) = sealer.issue([place], self._time_to_sign())
         self.mark.rise({restore.SEALED: signed.seal.validity.not_after})
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)
 
     def restart(self, node: str, service: str) -> None:
@@ -744,7 +928,7 @@ class Manager:
             node: name of the node.
             service: name of the service.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return service in restarts.pending(connection, node)
 
     # --- Observed state ---------------------------------------------------------------------
@@ -788,7 +972,7 @@ class Manager:
             service: name of a service, to look at only its places; "" for all.
             node: name of a node, to look at only places on it; "" for all.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             places = guarantee.places_of(connection, service=service, node=node)
             return self._guarantee(connection, places, [node] if node else None)
 
@@ -808,7 +992,7 @@ class Manager:
         Args:
             version: the version of the bundle, or a later one.
         """
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             moment = self._clock()
             step = clock.step_since(connection, moment)
             return guarantee.of_bundle(connection, self.preparer, version, moment, step)
@@ -817,7 +1001,7 @@ class Manager:
 
     def _guarantee_of(self, places: Iterable[Place]) -> Guarantee:
         concerned = list(places)
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             return self._guarantee(connection, concerned, [place.node for place in concerned])
 
     def _guarantee(
@@ -828,6 +1012,13 @@ class Manager:
         return guarantee.of(connection, self.preparer, places, moment, step, on)
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads, with the keys that the site has now."""
+        with database.reading(self.engine) as connection:
+            self._read_keys(connection)
+            yield connection
+
+    @contextlib.contextmanager
     def _changing(self, *, restored: bool = False) -> Iterator[Connection]:
         """Open a transaction that changes the site, which a restored database must not do.
 
@@ -836,6 +1027,7 @@ class Manager:
         """
         with database.writing(self.engine) as connection:
             tables.lock(connection)
+            self._read_keys(connection)
             if not restored:
                 restore.check(connection, self.issuer, self.mark, self._clock())
             yield connection
@@ -843,13 +1035,11 @@ class Manager:
         if not restored or have[restore.REVISION] >= self.mark.get(restore.REVISION):
             self.mark.rise(have)
 
-    def _enrol(
-        self, connection: Connection, slca: Authority, node: str, csr: bytes, *, replace: bool
-    ) -> Certified:
+    def _enrol(self, connection: Connection, node: str, csr: bytes, *, replace: bool) -> Certified:
         spki = nodes.enrol(connection, node, csr, replace=replace)
         begin = self._clock()
         self._check_may_sign(connection, begin)
-        issued = slca.certify_node(node, spki, self.issuer.lasting(begin, NODE_SECONDS))
+        issued = self.authority.certify_node(node, spki, self.issuer.lasting(begin, NODE_SECONDS))
         ledger.record_certificate(connection, issued)
         tokens.use(connection, node, issued)
         return issued

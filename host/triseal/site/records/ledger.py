@@ -59,6 +59,19 @@ def find_certificate(connection: Connection, serial: bytes, now: int) -> bytes |
     return connection.execute(select(table.der).where(which)).scalar_one_or_none()
 
 
+def newest_certificates(connection: Connection, uri: str) -> list[bytes]:
+    """Return the certificates of a node that began last, DER; several may begin in one second.
+
+    Args:
+        connection: any transaction.
+        uri: SPIFFE ID of the node.
+    """
+    table = tables.certificates.c
+    began = select(func.max(table.not_before)).where(table.uri == uri).scalar_subquery()
+    which = (table.uri == uri) & (table.not_before == began)
+    return [bytes(der) for der in connection.scalars(select(table.der).where(which))]
+
+
 def record_seals(connection: Connection, issued: Iterable[tuple[Place, SignedSeal]]) -> None:
     """Record one site seal or several.
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from triseal.database import Schema
-from triseal.site.records import clocks, losses, reports, restarts, revision, tables, twins
+from triseal.site.records import (
+    clocks,
+    losses,
+    reports,
+    restarts,
+    revision,
+    sitekeys,
+    tables,
+    twins,
+)
 
 # The tables that are not defined in `tables`.
 _OF = (
@@ -18,7 +27,8 @@ _OF = (
     restarts.restarts,
     revision.revision,
     revision.touched,
+    sitekeys.site_keys,
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_5", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_6", Path(__file__).with_name("migrations"))

@@ -8,7 +8,7 @@ The node checks expiry with its own clock, which may be late: see `node_clocks`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Subquery, select, union
 
@@ -18,6 +18,7 @@ from triseal.site.records import holdings, ledger, losses, node_clocks, nodes, r
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 from triseal.site.rules.sealing import Preparer, wanted
+from triseal.site.slca.authority import Issuer
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class Guarantee:
     grace: dict[str, int] = field(default_factory=dict)
     ended: tuple[str, ...] = ()
     clocks: dict[str, int] = field(default_factory=dict)
+
+    def silent(self, nodes: Collection[str]) -> Guarantee:
+        """Return the same, but with some of the confirmed nodes as silent: they said nothing.
+
+        Args:
+            nodes: the names of these nodes, and perhaps of others that are not confirmed.
+        """
+        added = set(nodes) - self.waiting.keys() - self.grace.keys()
+        return replace(
+            self,
+            confirmed=tuple(node for node in self.confirmed if node not in added),
+            ended=tuple(sorted({*self.ended, *added})),
+        )
 
     @property
     def nodes(self) -> list[str]:
@@ -74,7 +88,7 @@ def of(
             database has lost a place; None for all nodes.
     """
     found = [(place.node, _outstanding(connection, preparer, place)) for place in places]
-    return _summed(connection, [*found, *_lost(connection, now, on)], now, step)
+    return summed(connection, [*found, *_lost(connection, now, on)], now, step)
 
 
 def _lost(
@@ -104,20 +118,44 @@ def of_bundle(
         now: the time, Unix seconds.
         step: as for `of`.
     """
-    table = tables.nodes.c
-    ours = trust.marks(connection, preparer.issuer, version)
-    query = select(table.name, table.bundle_version, table.bundle_mark)
-    have = {
-        row.name
-        for row in connection.execute(query.where(table.bundle_version >= version))
-        if row.bundle_version in ours and row.bundle_mark in (None, ours[row.bundle_version])
-    }
+    have = with_bundle(connection, preparer.issuer, version)
     found = [
         (place.node, (0, 0) if place.node in have else _distrusted(connection, preparer, place))
         for place in places_of(connection)
     ]
     lost = [entry for entry in _lost(connection, now) if entry[0] not in have]
-    return _summed(connection, [*found, *lost], now, step)
+    return summed(connection, [*found, *lost], now, step)
+
+
+def with_bundle(connection: Connection, issuer: Issuer, version: int) -> set[str]:
+    """Return the names of the nodes that have confirmed a trust bundle, retired ones included.
+
+    Args:
+        connection: any transaction.
+        issuer: the public part of the SLCA.
+        version: the version of the bundle, or a later one.
+    """
+    table = tables.nodes.c
+    ours = trust.marks(connection, issuer, version)
+    query = select(table.name, table.bundle_version, table.bundle_mark)
+    return {
+        row.name
+        for row in connection.execute(query.where(table.bundle_version >= version))
+        if row.bundle_version in ours and row.bundle_mark in (None, ours[row.bundle_version])
+    }
+
+
+def told_template(connection: Connection, place: Place) -> bytes | None:
+    """Return the digest of the template of the seal that a node has said it holds.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+
+    Returns: 32 bytes, b"" for a seal that the ledger does not know; None if the node got no seal.
+    """
+    serial = holdings.serial(connection, place)
+    return None if serial is None else ledger.template_of(connection, serial) or b""
 
 
 def _distrusted(connection: Connection, preparer: Preparer, place: Place) -> tuple[int, int]:
@@ -134,9 +172,18 @@ def _distrusted(connection: Connection, preparer: Preparer, place: Place) -> tup
     return until, node_clocks.of(connection, place.node).adds(until, lifetime) if until else 0
 
 
-def _summed(
+def summed(
     connection: Connection, found: Iterable[tuple[str, tuple[int, int]]], now: int, step: int
 ) -> Guarantee:
+    """Put the ends on all places together.
+
+    Args:
+        connection: any transaction.
+        found: for each place its node, when the old state ends there (Unix seconds, 0 if it has
+            ended), and the part of that time that is for the clock of the node.
+        now: the time, Unix seconds.
+        step: as for `of`.
+    """
     ends: dict[str, tuple[int, int]] = {}  # by node: the last end, and the part for its clock
     for node, (until, adds) in found:
         late = adds + step if until else adds

@@ -73,17 +73,53 @@ def current(connection: Connection, issuer: Issuer) -> TrustBundle:
     """
     table = tables.bundles.c
     for row in connection.execute(select(table.version, table.der).order_by(table.version.desc())):
-        found = _verified(bytes(row.der), issuer.name, issuer.spki, issuer.site)
+        found = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
         if found is not None and found.version == row.version:
             return found
     raise Incomplete("the database holds no trust bundle that the site's key has signed")
 
 
+def next_for(
+    connection: Connection, issuer: Issuer, version: int, holder: bytes
+) -> TrustBundle | None:
+    """Return the newest trust bundle that a node can take, which may have slept through several.
+
+    Its own bundle must have a key that signed the new one, and the new one must have the key that
+    signed the node's certificate.
+
+    Args:
+        connection: any transaction.
+        issuer: the public part of the SLCA.
+        version: version of the bundle that the node has.
+        holder: name of the key of the site that signed the node's certificate, DER; b"" if that is
+            not known.
+
+    Returns: the bundle; None if there is none for this node.
+    """
+    known = tuple(
+        one.entry
+        for one in issuer.all
+        if one.term.since <= version and (one.term.until or version + 1) > version
+    )
+    table = tables.bundles.c
+    query = select(table.version, table.der).where(table.version > version)
+    for row in connection.execute(query.order_by(table.version.desc())):
+        ours = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
+        if (
+            ours is not None
+            and ours.version == row.version
+            and _verified(bytes(row.der), known, issuer.site) is not None
+            and (not holder or any(name == holder for name, _ in ours.site_keys))
+        ):
+            return ours
+    return None
+
+
 @functools.lru_cache(maxsize=64)
-def _verified(der: bytes, name: bytes, spki: bytes, site: str) -> TrustBundle | None:
+def _verified(der: bytes, signers: Entries, site: str) -> TrustBundle | None:
     try:
         parsed = bundle.parse(der)
-        parsed.check_signed([(name, spki)])
+        parsed.check_signed(signers)
     except errors.SealError:
         return None
     return parsed if parsed.site == site else None
@@ -101,7 +137,7 @@ def marks(connection: Connection, issuer: Issuer, since: int = 1) -> dict[int, b
     query = select(table.version, table.der).where(table.version >= since)
     found = {}
     for row in connection.execute(query):
-        one = _verified(bytes(row.der), issuer.name, issuer.spki, issuer.site)
+        one = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
         if one is not None and one.version == row.version:
             found[one.version] = bytes(one.mark)
     return found
@@ -298,6 +334,24 @@ def without_developer(name: str) -> Changed:
     Returns: the change; it raises UnknownKey if the site trusts no such developer.
     """
     return lambda before: replace(before, developers=_without(before.developers, name))
+
+
+def with_site_key(entry: Entry) -> Changed:
+    """Return the change that adds a key of the site.
+
+    Args:
+        entry: name and SubjectPublicKeyInfo of the key, both DER.
+    """
+    return lambda before: replace(before, site=(*before.site, entry))
+
+
+def without_site_key(entry: Entry) -> Changed:
+    """Return the change that removes a key of the site.
+
+    Args:
+        entry: name and SubjectPublicKeyInfo of the key, both DER.
+    """
+    return lambda before: replace(before, site=tuple(e for e in before.site if e != entry))
 
 
 def _without(entries: Entries, name: str) -> Entries:

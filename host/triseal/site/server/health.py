@@ -33,7 +33,6 @@ from triseal.site.server.listeners.certificate import Identity
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.registry import Full, Registry
 from triseal.site.server.signing.pipeline import Pipeline
-from triseal.site.slca.authority import Issuer
 from triseal.site.views import figures
 from triseal.site.views.figures import Figures
 
@@ -99,13 +98,11 @@ class Parts:
 
     Attributes:
         engine: the site's database.
-        issuer: the public part of the SLCA.
         pipeline, guard, identity, registry, limits: the parts of these names.
         failing: returns code and detail of what fails now, by the name of the duty.
     """
 
     engine: Engine
-    issuer: Issuer
     pipeline: Pipeline
     guard: Guard
     identity: Identity
@@ -241,7 +238,7 @@ class Health:
 
     def _read(self, now: int) -> Figures:
         with database.reading(self._parts.engine) as connection:
-            return figures.read(connection, self._parts.issuer, now)
+            return figures.read(connection, self._parts.pipeline.authority.issuer, now)
 
     async def _of_database(self) -> list[Problem]:
         try:
@@ -258,7 +255,7 @@ class Health:
 
     def _of_certificates(self, now: int) -> list[Problem]:
         try:
-            self._parts.issuer.check_valid(now)
+            self._parts.pipeline.authority.issuer.check_valid(now)
         except Failure as error:
             return [Problem(error.code, error.detail, True)]
         end = self._parts.identity.not_after

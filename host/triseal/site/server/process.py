@@ -158,7 +158,14 @@ async def _run(
     identity, metrics = Identity(options.certificate_seconds), Metrics()
     recorded = Events(metrics).recorded
     pipeline = Pipeline(
-        manager.engine, manager.authority, guard.now, guard, recorded, manager.mark, duties
+        manager.engine,
+        manager.authority,
+        guard.now,
+        guard,
+        recorded,
+        manager.mark,
+        duties,
+        manager.authority_now,
     )
     working = asyncio.create_task(pipeline.run())
     await pipeline.answer(identity.issue)
@@ -167,7 +174,6 @@ async def _run(
     lines = Lines(server.reception)
     parts = Parts(
         manager.engine,
-        manager.issuer,
         pipeline,
         guard,
         identity,

@@ -41,7 +41,7 @@ async def watch(pipeline: Pipeline, identity: Identity, registry: Registry, duti
     while True:
         await asyncio.sleep(EVERY)
         await changes.attempt(see)
-        if time.time() >= identity.renew_at:
+        if time.time() >= identity.renew_at or identity.made_with is not pipeline.authority:
             await certificate.attempt(lambda: pipeline.answer(identity.issue))
         if time.monotonic() - noted >= _HEARD_EVERY and await notes.attempt(
             lambda: _note(pipeline, registry)

@@ -69,19 +69,21 @@ class SignedSeal:
         return sealwriter.signed(self.tbs, self.template.algorithm, self.signature)
 
 
-def self_signed(signer: Signer, site: str, now: int) -> bytes:
-    """Make the CA certificate of a new site (RFC 5280).
+def self_signed(signer: Signer, site: str, now: int, number: int = 1) -> bytes:
+    """Make the CA certificate of a key of a site (RFC 5280).
 
     Args:
-        signer: signs with the site key.
+        signer: signs with the key.
         site: name of the site.
         now: the time, Unix seconds.
+        number: number of the key; 1 for the first one of a new site.
 
     Returns: the certificate, DER.
     """
     # The name must differ from every label: OpenSSL regards a certificate as self-signed if subject
     # and issuer are equal, and a node or a service may have the same name as its site.
-    name = f"SLCA of {site}"[:_MAX_NAME]
+    # Each key has a name of its own, so that a node tries only the key that signed.
+    name = f"SLCA{'' if number == 1 else f' {number}'} of {site}"[:_MAX_NAME]
     return certificate.self_signed_ca(signer, name, Validity(_begin(now), now + CA_SECONDS))
 
 
@@ -90,14 +92,36 @@ def _begin(now: int) -> int:
     return max(0, now - CLOCK_SKEW)
 
 
+@dataclass(frozen=True)
+class Term:
+    """When a key of the site counts.
+
+    Attributes:
+        number: number of the key.
+        since: version of the first trust bundle with the key.
+        until: version of the first trust bundle without it again; None while it is in the bundle.
+        renews: whether its seals must be replaced now.
+        signs: whether it may have signed anything: it is, or was, the active one.
+    """
+
+    number: int = 1
+    since: int = 1
+    until: int | None = None
+    renews: bool = False
+    signs: bool = True
+
+
 class Issuer:
     """The public part of a site's authority: it can lay seals out, but not sign them.
 
     Args:
-        ca_certificate: the site's CA certificate, DER.
+        ca_certificate: the CA certificate of the key, DER.
         site: name of the site.
+        term: when the key counts.
+        others: the public parts of the site's other keys, which are not active.
 
     Attributes:
+        term, others: as given.
         certificate: the CA certificate, DER.
         name: subject of the CA certificate, DER.
         spki: public key of the site, DER SubjectPublicKeyInfo.
@@ -106,7 +130,15 @@ class Issuer:
         validity: first and last second of the CA certificate.
     """
 
-    def __init__(self, ca_certificate: bytes, site: str) -> None:
+    def __init__(
+        self,
+        ca_certificate: bytes,
+        site: str,
+        term: Term | None = None,
+        others: Sequence[Issuer] = (),
+    ) -> None:
+        self.term = term or Term()
+        self.others = tuple(others)
         parsed = x509.parse(ca_certificate)
         self.validity = Validity(parsed.not_before, parsed.not_after)
         self.certificate = ca_certificate
@@ -114,6 +146,28 @@ class Issuer:
         self.spki = bytes(parsed.spki)
         self.algorithm = bytes(parsed.algorithm)
         self.site = site
+
+    @property
+    def entry(self) -> Entry:
+        """Its entry in a trust bundle."""
+        return self.name, self.spki
+
+    @property
+    def all(self) -> tuple[Issuer, ...]:
+        """This one and the others, by number."""
+        return tuple(sorted((self, *self.others), key=lambda one: one.term.number))
+
+    def signers(self, version: int) -> tuple[Entry, ...]:
+        """Return the keys of the site that may have signed a trust bundle.
+
+        Args:
+            version: version of the bundle.
+        """
+        return tuple(
+            one.entry
+            for one in (self, *self.others)
+            if one.term.signs and version < (one.term.until or version + 1)
+        )
 
     def check_valid(self, now: int) -> None:
         """Check that the CA certificate is valid: otherwise TLS turns every node away.
@@ -176,18 +230,38 @@ class Authority:
     """The SLCA: signs with the site key.
 
     Args:
-        signer: signs with the site key.
+        signer: signs with the active key of the site.
         issuer: the public part of the same key.
+        others: the same with the other keys of the site that are in the trust bundle.
 
     Raises:
         ValueError: `issuer` has another key.
     """
 
-    def __init__(self, signer: Signer, issuer: Issuer) -> None:
+    def __init__(self, signer: Signer, issuer: Issuer, others: Sequence[Authority] = ()) -> None:
         if (signer.spki, signer.algorithm) != (issuer.spki, issuer.algorithm):
             raise ValueError("the CA certificate has another key")
         self.issuer = issuer
         self._signer = signer
+        self._others = tuple(others)
+
+    def known_to(self, version: int) -> Authority:
+        """Return the authority whose key a node trusts: the active one, or one before it.
+
+        Args:
+            version: version of the trust bundle that the node has.
+        """
+        usable = (self, *self._others)
+        return next((one for one in usable if one.issuer.term.since <= version), self)
+
+    @property
+    def oldest(self) -> Authority:
+        """The authority whose key every node trusts that has any bundle with a key of this site.
+
+        Nodes check the server's certificate before the server knows which bundle they have.
+        """
+        signed = (one for one in (self, *self._others) if one.issuer.term.signs)
+        return min(signed, key=lambda one: one.issuer.term.number)
 
     def certify_node(self, node: str, spki: bytes, validity: Validity) -> Certified:
         """Issue the TLS certificate of a node.

@@ -112,3 +112,16 @@ def from_tbs(tbs: bytes) -> SealTemplate:
     reader.element(_SEQUENCE)  # validity
     times_at = header + reader.pos - _TIMES_BYTES
     return SealTemplate(tbs, algorithm, serial_end - SERIAL_BYTES, times_at)
+
+
+def issuer_of(tbs: bytes) -> bytes:
+    """Return the name of the issuer in a template, DER.
+
+    Args:
+        tbs: the TBSCertificate, DER.
+    """
+    reader = single(tbs)
+    reader.element()  # version
+    reader.integer()
+    reader.element(_SEQUENCE)  # algorithm
+    return bytes(reader.element(_SEQUENCE))

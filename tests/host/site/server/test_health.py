@@ -46,7 +46,6 @@ class Scene:
         self.identity = Identity()
         self.parts = Parts(
             engine=manager.engine,
-            issuer=manager.issuer,
             pipeline=self.pipeline,
             guard=guard,
             identity=self.identity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealcore import errors, messages
+from sealcore import errors, identity, messages, x509
 from triseal import request
 from triseal.errors import BadRequest
 from triseal.site.errors import OtherKey, OtherNode
@@ -10,6 +10,46 @@ from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import ledger
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.task import Answer, Snapshot
+
+
+def push(snapshot: Snapshot, answer: Answer, node: str, at: int) -> None:
+    """Give a node its next certificate without being asked: another key of the site signs now.
+
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add to.
+        node: name of the node.
+        at: where among the frames.
+
+    Raises:
+        UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
+    """
+    spki = snapshot.desired.of(snapshot.connection, node, snapshot.now).spki
+    answer.frames.insert(at, _certify(snapshot, answer, node, spki))
+
+
+def certifier(snapshot: Snapshot, node: str) -> bytes:
+    """Return the name of the key of the site that signed the newest certificate of a node, DER.
+
+    Args:
+        snapshot: the state of the site.
+        node: name of the node.
+
+    Returns: the name; b"" if the ledger has no certificate of the node.
+    """
+    issuer = snapshot.slca.issuer
+    newest = ledger.newest_certificates(snapshot.connection, identity.node(issuer.site, node))
+    names = [bytes(x509.parse(der).issuer) for der in newest]
+    return issuer.name if issuer.name in names else next(iter(names), b"")
+
+
+def _certify(snapshot: Snapshot, answer: Answer, node: str, spki: bytes) -> bytes:
+    """Add the records of a new certificate to an answer, and return its frame."""
+    slca = snapshot.authority
+    issued = slca.certify_node(node, spki, slca.issuer.lasting(snapshot.now, NODE_SECONDS))
+    answer.writes.append(lambda connection: ledger.record_certificate(connection, issued))
+    answer.count("certificate")
+    return messages.frame(messages.write(messages.ENROLLED, issued.der))
 
 
 def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
@@ -41,12 +81,6 @@ def enrol(snapshot: Snapshot, node: str, csr: bytes, proof: bytes) -> Answer:
         raise OtherNode(f"the request names {wanted.name!r}, not {node}")
     if wanted.spki != snapshot.desired.of(snapshot.connection, node, snapshot.now).spki:
         raise OtherKey(f"node {node} has another key")
-    slca = snapshot.authority
-    validity = slca.issuer.lasting(snapshot.now, NODE_SECONDS)
-    issued = slca.certify_node(node, wanted.spki, validity)
-    return Answer(
-        [messages.frame(messages.write(messages.ENROLLED, issued.der))],
-        writes=[lambda connection: ledger.record_certificate(connection, issued)],
-        counts={"certificate": 1},
-        services=frozenset(),
-    )
+    answer = Answer(services=frozenset())
+    answer.frames.append(_certify(snapshot, answer, node, wanted.spki))
+    return answer

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Set
 from sqlalchemy import Connection, select
 
 from sealcore import messages
+from sealcore.bundle import TrustBundle
 from sealcore.errors import SealError
 from triseal.site.records import holdings, losses, nodes, restarts, tables
 from triseal.site.records.nodes import Bundle
 from triseal.site.records.placement import Place
+from triseal.site.rules import trust
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.desired_state import NodePlan, Plan
 from triseal.site.server.signing.task import GONE, Answer, Snapshot, Told
@@ -19,7 +21,35 @@ Held = dict[str, bytes]  # serials by service
 Says = list[tuple[str, bytes, int]]  # service, serial, index of the state
 
 
-def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle: Bundle, told: Says) -> Answer:
+def bundle_for(snapshot: Snapshot, version: int, holder: bytes) -> TrustBundle | None:
+    """Choose the trust bundle that a node gets now.
+
+    Args:
+        snapshot: the state of the site.
+        version: version of the bundle that the node has.
+        holder: name of the key of the site that signed the node's certificate, DER, or b"".
+
+    Returns: nearly always the newest, or None if the node has it. A node that has slept through a
+        change of the site's key can check only an older one, or needs a new certificate first.
+    """
+    newest = snapshot.desired.bundle
+    if newest.version <= version:
+        return None
+    issuer = snapshot.slca.issuer
+    has_holder = not holder or any(name == holder for name, _ in newest.site_keys)
+    if not version or (issuer.term.since <= version and has_holder):
+        return newest
+    return trust.next_for(snapshot.connection, issuer, version, holder)
+
+
+def welcome(
+    snapshot: Snapshot,
+    node: str,
+    nonce: bytes,
+    bundle: Bundle,
+    told: Says,
+    newer: TrustBundle | None,
+) -> Answer:
     """Answer HELLO with everything that the node must know: time, trust bundle, changed services.
 
     Args:
@@ -28,15 +58,15 @@ def welcome(snapshot: Snapshot, node: str, nonce: bytes, bundle: Bundle, told: S
         nonce: random bytes from the node, 16 bytes.
         bundle: version and mark of the trust bundle that the node has.
         told: the services that the node holds: name, serial, index of the state.
+        newer: the trust bundle that it gets, from `bundle_for`.
 
     Raises:
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
-    newest = snapshot.desired.bundle
-    newer = newest.der if newest.version > bundle[0] else b""
-    time = snapshot.authority.sign_time(nonce, snapshot.now)
-    answer = Answer([messages.frame(messages.write(messages.WELCOME, time, newer))])
+    time = snapshot.authority.known_to(bundle[0]).sign_time(nonce, snapshot.now)
+    given = newer.der if newer else b""
+    answer = Answer([messages.frame(messages.write(messages.WELCOME, time, given))])
     answer.gave_up = node
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
     assigned: Set[str] = plan.services.keys()
@@ -95,7 +125,7 @@ def reconcile(snapshot: Snapshot, answer: Answer, node: str, held: Held, *, now_
         if wanted is None:
             continue
         seal = known.get(service)
-        if seal is not None and seal.template == wanted.digest:
+        if seal is not None and wanted.is_met_by(seal.template):
             if now_due and seal.not_after <= snapshot.now:  # it has ended or ends in this second
                 _assign(snapshot, answer, wanted)
         elif now_due or not held.get(service):

@@ -19,6 +19,7 @@ from triseal.choices import TLS_SECONDS
 from triseal.signer import KeySigner, PrivateKey
 from triseal.site.records import ledger
 from triseal.site.server.signing.task import Answer, Snapshot
+from triseal.site.slca.authority import Authority
 
 # With AES-GCM or ChaCha20 and ephemeral keys only; MicroPython's mbedTLS has the first.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -34,12 +35,14 @@ class Identity:
         context: the TLS context for the next connection; it exists after the first `issue`.
         renew_at: when to issue the next certificate, Unix seconds.
         not_after: last second of the present certificate, Unix seconds; 0 before the first.
+        made_with: the SLCA with which the context was made; None before the first.
     """
 
     def __init__(self, seconds: int = TLS_SECONDS) -> None:
         self._seconds = seconds
         self.context: ssl.SSLContext
         self.renew_at = self.not_after = 0
+        self.made_with: Authority | None = None
 
     def issue(self, snapshot: Snapshot) -> Answer:
         """Issue the next certificate for a fresh key: a task for the signing pipeline.
@@ -52,13 +55,19 @@ class Identity:
         """
         signer = KeySigner(key := ec.generate_private_key(ec.SECP256R1()))
         slca, now = snapshot.authority, snapshot.now
-        validity = slca.issuer.lasting(now, self._seconds)
-        issued = slca.certify_slsm(signer.spki, validity)
-        context = server_context(issued.der, key, slca.issuer.certificate)
+        # A node that slept while the site changed its key must know who the server is.
+        signing = slca.oldest
+        validity = signing.issuer.lasting(now, self._seconds)
+        issued = signing.certify_slsm(signer.spki, validity)
+        # A node may come with a certificate that any key of the site has signed: `peers.admit`
+        # compares its key with the one that the site knows.
+        accepted = b"".join(one.certificate for one in slca.issuer.all)
+        context = server_context(issued.der, key, accepted)
 
         def record(connection: Connection) -> None:
             ledger.record_certificate(connection, issued)
             self.context = context
+            self.made_with = slca
             drawn = secrets.randbits(32)
             self.renew_at = renewal.draw(now, validity.not_after, drawn)
             self.not_after = validity.not_after
@@ -72,7 +81,7 @@ def server_context(der: bytes, key: ec.EllipticCurvePrivateKey, authority: bytes
     Args:
         der: its certificate, DER.
         key: the private key of the certificate.
-        authority: the CA certificate, DER, that the nodes' certificates must be issued by.
+        authority: the CA certificates, DER, of which one must have issued a node's certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

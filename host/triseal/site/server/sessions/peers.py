@@ -24,12 +24,14 @@ class Peer:
         recheck: the part of that check whose result can change for an admitted node. It runs for
             each message: the site may have retired the node since the message before.
         may_start_over: whether the node may say HELLO again, because a message may have been lost.
+        issuer: name of the key of the site that signed its certificate, DER; b"" if it showed none.
     """
 
     node: str
     admit: Check
     recheck: Check
     may_start_over: bool = False
+    issuer: bytes = b""
 
 
 def by_certificate(certificate: bytes, site: str) -> Peer:
@@ -42,10 +44,12 @@ def by_certificate(certificate: bytes, site: str) -> Peer:
     Raises: as `name_of`.
     """
     node = name_of(certificate, site)
+    parsed = identity.parse(certificate)
     return Peer(
         node,
         partial(admit, node=node, certificate=certificate),
-        partial(_recheck, node=node, peer=identity.parse(certificate)),
+        partial(_recheck, node=node, peer=parsed),
+        issuer=bytes(parsed.issuer),
     )
 
 
@@ -102,6 +106,9 @@ def name_of(certificate: bytes, site: str) -> str:
 def admit(snapshot: Snapshot, node: str, certificate: bytes) -> None:
     """Check a node's certificate against the present state of the site.
 
+    It may be signed by a key that the site has revoked: the node was away. Whoever has a copy of
+    that key gains nothing, because the node's own key must be the one that the site knows.
+
     Args:
         snapshot: the state of the site.
         node: name of the node.
@@ -114,5 +121,6 @@ def admit(snapshot: Snapshot, node: str, certificate: bytes) -> None:
     """
     peer = identity.parse(certificate)
     expected = identity.node(snapshot.desired.bundle.site, node)
-    identity.check(peer, snapshot.desired.bundle.site_keys, expected, snapshot.now)
+    keys_of_site = [one.entry for one in snapshot.slca.issuer.all if one.term.signs]
+    identity.check(peer, keys_of_site, expected, snapshot.now)
     _recheck(snapshot, node, peer)

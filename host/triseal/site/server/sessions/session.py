@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +23,9 @@ _ENROL_UNITS = 64
 _PATIENCE = {messages.RENEW: 1.0, messages.HELLO: 4.0}
 _USUAL = 2.0
 _OF_CHANGES = 6.0
+# A node that was away while the site changed its key gets an older trust bundle or a certificate
+# first. It has so many seconds to store them, and connects again for the newest bundle.
+_STORING_SECONDS = 10.0
 
 
 class TrustChanged(Failure):
@@ -95,6 +99,10 @@ class Session:
         # The trust bundle that the node got and has not confirmed. It stores the bundle before it
         # sends anything else, or ends the connection.
         self._given: Bundle | None = None
+        # Name of the key of the site that signed the node's newest certificate, DER.
+        self._certified_by = peer.issuer
+        # Until when it has time to store a new certificate, which the newest trust bundle needs.
+        self._storing_until = 0.0
         self._channel = channel
         self._peer = peer
 
@@ -129,7 +137,7 @@ class Session:
             # The number of seals that the node lacked is known only now.
             await self._channel.pace(len(answer.seals))
             self.greeted = True
-            self.revision = answer.revision
+            self._caught_up(answer)
             self.held.clear()
         else:
             self._given = None
@@ -147,15 +155,43 @@ class Session:
         if not self.greeted:
             return {}
         answer = await self._channel.answer(self._changes, self.node, _OF_CHANGES)
-        self.revision = answer.revision
+        self._caught_up(answer)
         return self._tell(answer)
+
+    def _caught_up(self, answer: Answer) -> None:
+        """Note what the node was told; 0 makes the server come back to it soon."""
+        self.revision = 0 if self._storing_until else answer.revision
 
     def _changes(self, snapshot: Snapshot) -> Answer:
         self._peer.admit(snapshot)
         # First of all: with its old trust bundle the node might have to refuse the rest.
-        if snapshot.desired.bundle.version > self._bundle:
-            raise TrustChanged(f"the newest is version {snapshot.desired.bundle.version}")
-        return hello.changes(snapshot, self.node, dict(self.held))
+        newest = snapshot.desired.bundle.version
+        if newest > self._bundle and time.monotonic() >= self._storing_until:
+            raise TrustChanged(f"the newest is version {newest}")
+        answer = hello.changes(snapshot, self.node, dict(self.held))
+        self._certify(snapshot, answer, 0)
+        return answer
+
+    def _certify(self, snapshot: Snapshot, answer: Answer, at: int) -> None:
+        """Add a new certificate to an answer if another key than the active one signed the last."""
+        name = snapshot.slca.issuer.name
+        if self._bundle < snapshot.slca.issuer.term.since or self._holder(snapshot) in (b"", name):
+            return
+
+        def certified(_: object) -> None:
+            self._certified_by = name
+
+        enrol.push(snapshot, answer, self.node, at)
+        answer.writes.append(certified)
+
+    def _holder(self, snapshot: Snapshot) -> bytes:
+        """Return the name of the key that signed the node's certificate, b"" if it never changed.
+
+        A node at a serial line shows no certificate: the newest of the ledger counts.
+        """
+        if not snapshot.slca.issuer.others:
+            return b""
+        return self._certified_by or enrol.certifier(snapshot, self.node)
 
     def _task(self, kind: int, values: tuple[Any, ...]) -> Task:
         if kind == messages.HELLO:
@@ -198,10 +234,13 @@ class Session:
         if "\0" in cause + "".join(service for service, _, _ in told):  # PostgreSQL can't store it
             raise errors.BadMessage("a text contains NUL")
         self._peer.admit(snapshot)
-        newest = snapshot.desired.bundle
-        self._bundle = max(version, newest.version)
-        self._given = (newest.version, newest.mark) if newest.version > version else None
-        answer = hello.welcome(snapshot, self.node, nonce, (version, mark), told)
+        newer = hello.bundle_for(snapshot, version, self._holder(snapshot))
+        self._bundle = newer.version if newer else version
+        self._given = (newer.version, newer.mark) if newer else None
+        behind = self._bundle < snapshot.desired.bundle.version
+        self._storing_until = time.monotonic() + _STORING_SECONDS if behind else 0.0
+        answer = hello.welcome(snapshot, self.node, nonce, (version, mark), told, newer)
+        self._certify(snapshot, answer, 1)
         ask_time.note(snapshot, answer, self.node, now)
         answer.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
         return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -35,6 +35,8 @@ class Plan:
         digest: digest of the template, 32 bytes.
         usable: the time in which both upstream seals are valid.
         package: digest of the package, 32 bytes.
+        others: digests of the same template with keys of the site whose seals may live to their
+            end.
         files: the files of the package that the node needs.
     """
 
@@ -44,6 +46,15 @@ class Plan:
     usable: Validity
     package: bytes
     files: tuple[File, ...]
+    others: frozenset[bytes] = frozenset()
+
+    def is_met_by(self, digest: bytes) -> bool:
+        """Tell whether a seal needs no replacement before its time.
+
+        Args:
+            digest: digest of the template that the seal was made from.
+        """
+        return digest == self.digest or digest in self.others
 
     def validity(self, now: int, lifetime: int) -> Validity:
         """Compute the validity of a seal that is issued now.
@@ -109,7 +120,7 @@ class DesiredState:
     """
 
     def __init__(self, preparer: Preparer) -> None:
-        self._preparer = preparer
+        self.use(preparer)
         self.revision = 0
         self.lifetime = 0
         self.bundle: TrustBundle
@@ -119,17 +130,36 @@ class DesiredState:
         self._changed_at: dict[str, int] = {}
         self._all_changed_at = 0
 
-    def refresh(self, connection: Connection) -> bool:
+    def use(self, preparer: Preparer) -> None:
+        """Use another key of the site from now on. The same change makes every plan be read again.
+
+        Args:
+            preparer: makes the templates of seals.
+        """
+        self._preparer = preparer
+        # While a key is old but not tainted, its seals are renewed when their time comes.
+        self._elders = [
+            Preparer(one)
+            for one in preparer.issuer.others
+            if one.term.signs and not one.term.renews
+        ]
+
+    def refresh(
+        self, connection: Connection, reread: Callable[[Connection], None] | None = None
+    ) -> bool:
         """Drop the plans that have changed if the database has a newer revision.
 
         Args:
             connection: a reading transaction.
+            reread: called first of all if it has: it may call `use`.
 
         Returns: whether the revision was newer.
         """
         newest = revision.current(connection)
         if newest == self.revision:
             return False
+        if reread is not None:
+            reread(connection)
         places = revision.changed(connection, self.revision, newest)
         if revision.EVERYTHING in places:
             self._forget_all(connection, newest)
@@ -231,7 +261,12 @@ class DesiredState:
         prepared = self._preparer.prepare(connection, wanted)
         files = self._files(connection, wanted.package, _nearest(prepared.usable, now))
         template = prepared.template
-        return Plan(wanted.place, template, template.digest, prepared.usable, wanted.package, files)
+        others = frozenset(
+            elder.prepare(connection, wanted).template.digest for elder in self._elders
+        )
+        return Plan(
+            wanted.place, template, template.digest, prepared.usable, wanted.package, files, others
+        )
 
     def _files(self, connection: Connection, digest: bytes, moment: int) -> tuple[File, ...]:
         """List the files of a package. Raises SealError if the bundle does not trust its seals."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from triseal import database
 from triseal.site.clock import Guard
@@ -102,6 +102,11 @@ class Pipeline:
         recorded: called with each answer that was recorded, in another thread.
         mark: the file that remembers how far the database has come, see `rules.restore`.
         duties: takes failures of the database; None if nobody looks.
+        reread: returns the SLCA after a change of the site, which may have changed its key; None if
+            it never does.
+
+    Attributes:
+        authority: the SLCA, with the key that is active now.
     """
 
     def __init__(
@@ -113,10 +118,12 @@ class Pipeline:
         recorded: Callable[[Answer], None] = lambda _: None,
         mark: Watermark | None = None,
         duties: Duties | None = None,
+        reread: Callable[[Connection], Authority] | None = None,
     ) -> None:
+        self._reread = reread
         self._progress = Progress(mark)
         self._engine = engine
-        self._authority = authority
+        self.authority = authority
         self._clock = clock
         self._guard = guard
         self._desired = DesiredState(Preparer(authority.issuer))
@@ -295,6 +302,14 @@ class Pipeline:
         if results:
             self._loop.call_soon_threadsafe(_settle_all, results)
 
+    def _read_authority(self, connection: Connection) -> None:
+        """Use the key of the site that is active now."""
+        if self._reread is not None:
+            authority = self._reread(connection)
+            if authority is not self.authority:
+                self._desired.use(Preparer(authority.issuer))
+                self.authority = authority
+
     def _run_jobs(self, jobs: list[_Job]) -> list[_Result]:
         """Run functions with one snapshot of the database, at least one and as many as time allows.
 
@@ -304,7 +319,7 @@ class Pipeline:
         end = time.monotonic() + _MOST_SECONDS
         try:
             with database.reading(self._engine) as connection:
-                newer = self._desired.refresh(connection)
+                newer = self._desired.refresh(connection, self._read_authority)
                 self._progress.check(self._desired.revision)
                 if newer:
                     self._progress.changed(self._desired.revision, self._desired.bundle.version)
@@ -312,7 +327,7 @@ class Pipeline:
                     connection,
                     self._desired,
                     self._issue_cache,
-                    self._authority,
+                    self.authority,
                     int(self._clock()),
                     self._guard,
                 )
