@@ -346,7 +346,8 @@ class Manager:
 
     def site_keys(self) -> list[dict[str, object]]:
         """Return the keys of the site by number, with facts for people and programs."""
-        return keyfacts.all_facts(self._folder, self.issuer, self.key_progress())
+        progress = self.key_progress()
+        return keyfacts.all_facts(self._folder, self.issuer, progress)
 
     def key_waits_for(self) -> list[str]:
         """Return the names of the nodes that hold up the next step of a change of the key."""
@@ -405,7 +406,6 @@ class Manager:
                 self._check_no_node_waits(connection, before)
             rotation.activate(connection, before, moment)
             self.authority_now(connection)  # a key that can't be opened must not become active
-        self.key_progress()
 
     def taint_key(self) -> None:
         """Let all nodes replace the seals of the old key now.
@@ -1031,6 +1031,7 @@ class Manager:
             if not restored:
                 restore.check(connection, self.issuer, self.mark, self._clock())
             yield connection
+            self._read_keys(connection)
             have = restore.present(connection, self.issuer)
         if not restored or have[restore.REVISION] >= self.mark.get(restore.REVISION):
             self.mark.rise(have)
