@@ -58,6 +58,8 @@ def with_plain_help(command: Any) -> Any:
         context = command.context_class
         formatter = type("Formatter", (_PlainFormatter, context.formatter_class), {})
         command.context_class = type("Context", (context,), {"formatter_class": formatter})
+        for inner in getattr(command, "commands", {}).values():  # of a group in a group
+            with_plain_help(inner)
     return command
 
 

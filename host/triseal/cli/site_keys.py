@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 key = typer.Typer(
-    help="Change the key that signs the site's seals, certificates and time.",
+    help="Change the key of the site, step by step.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -112,16 +112,19 @@ def functions() -> Iterator[tuple[list[str], Callable[..., object]]]:
         assert one.callback is not None
         yield [str(one.name or one.callback.__name__)], one.callback
     for role in roles.HELP:
-        yield from of_role(role, roles.commands(role))
+        yield from of_role([role], roles.commands(role))
 
 
-def of_role(role: str, group: typer.Typer) -> Iterator[tuple[list[str], Callable[..., object]]]:
+def of_role(
+    role: list[str], group: typer.Typer
+) -> Iterator[tuple[list[str], Callable[..., object]]]:
     for one in group.registered_commands:
         assert one.callback is not None
-        yield [role, one.name or one.callback.__name__.replace("_", "-")], one.callback
+        yield [*role, one.name or one.callback.__name__.replace("_", "-")], one.callback
     for part in group.registered_groups:
         assert part.typer_instance is not None
-        yield from of_role(role, part.typer_instance)
+        inner = [*role, part.name] if isinstance(part.name, str) else role
+        yield from of_role(inner, part.typer_instance)
 
 
 def commands() -> list[list[str]]:

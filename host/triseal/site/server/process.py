@@ -142,6 +142,19 @@ def _give_up() -> None:
     os._exit(1)
 
 
+def _pipeline(manager: Manager, guard: Guard, metrics: Metrics, duties: Duties) -> Pipeline:
+    return Pipeline(
+        manager.engine,
+        manager.authority,
+        guard.now,
+        guard,
+        Events(metrics).recorded,
+        manager.mark,
+        duties,
+        manager.authority_now,
+    )
+
+
 async def _run(
     manager: Manager,
     options: Options,
@@ -156,31 +169,14 @@ async def _run(
     duties = Duties()
     pruning = duties.add(janitor.DUTY, *janitor.PAUSES)
     identity, metrics = Identity(options.certificate_seconds), Metrics()
-    recorded = Events(metrics).recorded
-    pipeline = Pipeline(
-        manager.engine,
-        manager.authority,
-        guard.now,
-        guard,
-        recorded,
-        manager.mark,
-        duties,
-        manager.authority_now,
-    )
+    pipeline = _pipeline(manager, guard, metrics, duties)
     working = asyncio.create_task(pipeline.run())
     await pipeline.answer(identity.issue)
     limits = options.limits.for_lifetime(manager.lifetime)
     server = Server(manager.name, pipeline, identity, limits, metrics, manager.redeem, duties)
     lines = Lines(server.reception)
-    parts = Parts(
-        manager.engine,
-        pipeline,
-        guard,
-        identity,
-        server.registry,
-        limits,
-        duties.failing,
-    )
+    registry = server.registry
+    parts = Parts(manager.engine, pipeline, guard, identity, registry, limits, duties.failing)
     state = Health(parts, metrics)
     site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
     tasks = [

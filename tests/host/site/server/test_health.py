@@ -157,9 +157,10 @@ def test_each_cause_has_its_name(world: World) -> None:
         scene.identity.not_after = int(time.time()) - 1
         assert "server's own" in (await scene.stopping())["certificate-not-valid"]
         scene.identity.not_after += 86400
-        valid, scene.parts.issuer.validity = scene.parts.issuer.validity, Validity(0, 1)
+        issuer = scene.world.manager.issuer
+        valid, issuer.validity = issuer.validity, Validity(0, 1)
         assert "valid from 1970-" in (await scene.stopping())["certificate-not-valid"]
-        scene.parts.issuer.validity = valid
+        issuer.validity = valid
         scene.failing = {"recording": "disk-full: disk or database is full", "pruning": "x: y"}
         assert list(await scene.stopping()) == ["disk-full"]
         assert await scene.all() == {"disk-full": True, "failing": False}
