@@ -68,7 +68,7 @@ Patience = Annotated[
 
 @key.command(epilog=options.examples("site key status", "site key status --json"))
 def status(home_dir: options.Home = None, as_json: options.Json = False) -> None:
-    """Show the keys of the site, and what the next step of a change waits for."""
+    """Show the keys of the site, and what the next step waits for."""
     with open_site(home_dir) as site:
         progress = site.key_progress()
         _show(site, progress, site.guarantee_of_key(progress), as_json=as_json)
@@ -89,9 +89,10 @@ def prepare(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make the next key, with the passphrase of the present one, and tell all nodes of it.
+    """Make the next key, and tell all nodes of it.
 
-    It signs nothing before `activate`. Prints which nodes know it."""
+    It has the passphrase of the present key, and signs nothing before `activate`. Prints which nodes
+    know it."""
     with open_site(home_dir, passphrase_file) as site:
         site.prepare_key(algorithm or "", uri)
         _wait_and_show(site, wait, as_json=as_json)
@@ -154,7 +155,7 @@ def rotate(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Do all steps of a change one after the other, or those that are left of one.
+    """Do all steps that are left, one after the other.
 
     If nodes still wait when --wait is over, it stops before the next step. Repeat the command to go
     on."""
