@@ -91,8 +91,8 @@ def prepare(
 ) -> None:
     """Make the next key, and tell all nodes of it.
 
-    It has the passphrase of the present key, and signs nothing before `activate`. Prints which nodes
-    know it."""
+    It has the passphrase of the present key, and signs nothing before `activate`. Prints which
+    nodes know it."""
     with open_site(home_dir, passphrase_file) as site:
         site.prepare_key(algorithm or "", uri)
         _wait_and_show(site, wait, as_json=as_json)
