@@ -225,18 +225,20 @@ class Manager:
 
     # --- What the site signs at once --------------------------------------------------------
 
-    def sign_time(self, nonce: bytes) -> bytes:
+    def sign_time(self, nonce: bytes, version: int = 0) -> bytes:
         """Sign the time for a node.
 
         Args:
             nonce: random bytes from the node, 16 bytes.
+            version: version of the trust bundle that the node has; 0 if it surely knows the active
+                key.
 
         Returns: the signed time, DER.
 
         Raises:
             ClockDoubted: the site can't sign now.
         """
-        return self.authority.sign_time(nonce, self._time_to_sign())
+        return self.authority.known_to(version).sign_time(nonce, self._time_to_sign())
 
     # --- Trust ------------------------------------------------------------------------------
 

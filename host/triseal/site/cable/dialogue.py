@@ -37,6 +37,7 @@ INSTALL = "nlsm.install"
 CHECK_SECONDS = 120.0  # time for three RSA checks and a large executable on a slow board
 SOON = 5.0  # seconds for the answer of an agent that was running before
 _BUNDLE = "/triseal/bundle.der"
+_REQUEST = "/triseal/node.csr"
 _SETTINGS = "/triseal/settings.json"
 _UNWATCHED = "/triseal/unwatched"  # also in nlsm/keystore.py
 _NONCE_BYTES = 16
@@ -61,8 +62,13 @@ def tell_time(site: Manager, board: Board) -> NodeStatus:
     for _ in range(_OVERTAKEN):
         # Meanwhile the site's server may have told the node a later second.
         with contextlib.suppress(errors.Rollback):
-            return agent.set_time(board, site.sign_time(agent.ask(board).nonce))
-    return agent.set_time(board, site.sign_time(agent.ask(board).nonce))
+            return _tell_time(site, board)
+    return _tell_time(site, board)
+
+
+def _tell_time(site: Manager, board: Board, patience: float = agent.PATIENCE) -> NodeStatus:
+    found = agent.ask(board, patience)
+    return agent.set_time(board, site.sign_time(found.nonce, found.bundle_version), patience)
 
 
 def note(site: Manager, node: str, status: NodeStatus) -> None:
@@ -138,7 +144,13 @@ def update_bundle(site: Manager, board: Board, report: Report) -> None:
     newest = site.bundle()
     if bundle.parse(board.read(_BUNDLE)).version < newest.version:
         report("trust", 0, 0)
-        provision.deliver(board, [(f"{provision.INCOMING}/bundle.der", newest.der)])
+        files = [(f"{provision.INCOMING}/bundle.der", newest.der)]
+        own = identity.parse(board.read(CERTIFICATE))
+        if not any(name == own.issuer for name, _ in newest.site_keys):
+            # The site has revoked the key that signed it: the node takes both or neither.
+            issued = site.enrol(str(names.common_name(own.subject)), board.read(_REQUEST))
+            files.append((f"{provision.INCOMING}/node.crt", issued.der))
+        provision.deliver(board, files)
         provision.activate(board)
 
 
@@ -195,7 +207,7 @@ def _runs_again(site: Manager, board: Board, error: BaseException) -> bool:
             is_node = CERTIFICATE in board.hashes([CERTIFICATE])
             board.soft_reset()
         if is_node:
-            agent.set_time(board, site.sign_time(agent.ask(board, SOON).nonce), SOON)
+            _tell_time(site, board, SOON)
     except (BoardError, errors.SealError, Failure):
         return False
     return True
