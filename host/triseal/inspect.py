@@ -75,11 +75,33 @@ def _package(content: bytes) -> Facts:
         "metadata_sha256": sha256(parsed.metadata).hex(),
         "developer_seal": _tolerant(parsed.developer_seal),
         "store_seal": _tolerant(parsed.store_seal) if parsed.store_seal else None,
+        "proof": _proof(parsed) if parsed.proof else None,
     }
     try:
         return facts | {"metadata": metadata.load(parsed.metadata)}
     except BadMetadata as error:
         return facts | {"metadata": f"not valid: {error}"}
+
+
+def _proof(parsed: package.Package) -> Facts:
+    """Describe the proof of a package; whether it proves anything is not checked."""
+    from triseal.log import entry, proof  # needed by few files
+    from triseal.log.errors import BadLogData
+
+    try:
+        found = proof.parse(parsed.proof)
+        said = entry.parse(found.leaf)
+    except BadLogData as error:
+        return {"kind": f"not readable: {error.code}"}
+    made = found.checkpoint
+    return {
+        "log": made.origin,
+        "entry": f"{found.index} of {made.size}",
+        "says": said.kind,
+        "logged_at": timetext.iso(said.time),
+        "of_this_package": said.package == parsed.digest(),
+        "signers": [one.name for one in made.note.signatures],
+    }
 
 
 def _tolerant(content: bytes) -> Facts:

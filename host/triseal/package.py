@@ -14,11 +14,12 @@ The executable comes last, so that a reader of a stream knows the seals before i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 from sealcore import der, encode, errors, limits
+from sealcore.compat import sha256
 from triseal import files
 
 LABEL = "triseal package v1"
@@ -71,6 +72,10 @@ class Package:
     def opened(self) -> Opened:
         """Return this package for one check, with its executable as a stream."""
         return Opened(BytesIO(self.executable), self.metadata, self.developer_seal, self.store_seal)
+
+    def digest(self) -> bytes:
+        """Return SHA-256 of the package without its proof, as the log has it."""
+        return bytes(sha256(replace(self, proof="").der()))
 
     def der(self) -> bytes:
         """Encode the package, DER."""

@@ -1,8 +1,10 @@
 """What a file is, for people: every kind is told apart, nothing is called trusted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,8 @@ from tests.worlds.seals import Shop
 from triseal import certificate, evidence, pem, request, signer
 from triseal.errors import Failure, FileTooLarge, NotAFile, NotRecognised
 from triseal.inspect import inspect, read
+from triseal.log import checkpoint, entry, merkle, note, proof
+from triseal.log.entry import Entry
 from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey
 
@@ -69,6 +73,25 @@ KINDS: tuple[tuple[str, bytes, str, str], ...] = (
 def test_each_kind_is_told(kind: str, data: bytes, field: str, value: str) -> None:
     facts = inspect(data)
     assert (facts["kind"], facts[field]) == (kind, value)
+
+
+def test_the_proof_of_a_package_is_described_and_not_trusted() -> None:
+    log = note.Signer("shop/log", note.LOG, Ed25519PrivateKey.generate())
+    for digest, ours in ((FULL.digest(), True), (bytes(32), False)):
+        leaf = Entry(entry.RELEASE, seals.NOW, "blink", "1.0.0", package=digest).der()
+        made = checkpoint.sign(log, 1, merkle.leaf(leaf))
+        proved = replace(FULL, proof=proof.Proof(leaf, 0, (), made).text())
+        found = inspect(proved.der())["proof"]
+        assert isinstance(found, dict)
+        assert (found["log"], found["entry"], found["signers"]) == (
+            "shop/log",
+            "0 of 1",
+            ["shop/log"],
+        )
+        assert found["of_this_package"] is ours
+    damaged = inspect(replace(FULL, proof="nothing").der())["proof"]
+    assert damaged == {"kind": "not readable: bad-log-data"}
+    assert inspect(FULL.der())["proof"] is None
 
 
 @pytest.mark.parametrize(("kind", "data", "field", "value"), KINDS)

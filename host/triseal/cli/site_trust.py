@@ -27,6 +27,16 @@ Fingerprint = Annotated[
     ),
 ]
 
+LogPolicy = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-policy",
+        help="Which logs and witnesses count: a file of c2sp.org/tlog-policy.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
+
 
 @app.command(epilog=options.examples("site trust-store store.pem --fingerprint 6f1c..."))
 def trust_store(
@@ -37,18 +47,34 @@ def trust_store(
         ),
     ],
     fingerprint: Fingerprint = None,
+    log_policy: LogPolicy = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a Store. Give the fingerprint that its own `triseal store show` prints."""
+    """Trust a Store. Give the fingerprint that its own `triseal store show` prints.
+
+    If the file names the Store's log, as that of `store show --cert-out` does, the site takes only
+    packages of this Store that prove to be in the log.
+    """
     from triseal import request  # slow to load, and --help needs none of it
+    from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    certificate = inputs.certificate(files.read(file, pem.MAX_SIZE))
-    request.check_fingerprint(inputs.key_of(certificate), fingerprint)
+    data = files.read(file, pem.MAX_SIZE)
+    certificate = inputs.certificate(data)
+    spki = inputs.key_of(certificate)
+    request.check_fingerprint(spki, fingerprint)
+    signed = endorsement.of_file(data)
+    log = endorsement.check(signed, spki) if signed else None
+    wanted = files.read(log_policy, policy.MAX_SIZE) if log_policy else b""
+    policy.parse(wanted or b"quorum none")  # before anything changes
     with open_site(home_dir, passphrase_file) as site:
         name, bundle = site.trust_store(certificate, _printer(as_json=as_json))
+        if wanted:
+            site.logs.replace_policy(spki, wanted)
+        elif log is not None:
+            site.logs.pin(spki, log)
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
 
 

@@ -242,7 +242,7 @@ def show(
     """Show the Store's name, fingerprint and certificate."""
     with open_store(home_dir, database, None) as store:
         if cert_out is not None:
-            files.write(cert_out, pem.encode(pem.CERTIFICATE, bytes(store.certificate.der)))
+            files.write(cert_out, _public(store))
         output.facts(_about(store), as_json=as_json)
         if not as_json:
             output.warn(_ending(store))
@@ -288,12 +288,22 @@ def _ends(release: records.Release) -> str:
     )
 
 
+def _public(store: stores.Store) -> bytes:
+    """Return the file for sites: the certificate, and before it the log's key."""
+    from triseal.log import endorsement
+
+    signed = store.log_endorsement
+    line = f"{endorsement.LINE}{signed}\n".encode() if signed else b""
+    return line + pem.encode(pem.CERTIFICATE, bytes(store.certificate.der))
+
+
 def _about(store: stores.Store) -> output.Facts:
     from triseal import request
 
     return {
         "name": names.common_name(store.certificate.subject),
         "fingerprint": request.fingerprint(bytes(store.certificate.spki)),
+        "log": str(store.log_key),
         "valid_from": output.time(store.certificate.not_before),
         "valid_to": output.time(store.certificate.not_after),
     }

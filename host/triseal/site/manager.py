@@ -23,6 +23,7 @@ from triseal.package import Package
 from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
 from triseal.site.errors import Changed, NodesWaiting
+from triseal.site.logs import Logs
 from triseal.site.records import (
     holdings,
     ledger,
@@ -85,6 +86,7 @@ class Manager:
         name: name of the site.
         lifetime: lifetime of its seals, seconds.
         mark: the file that remembers how far the database has come, see `restore`.
+        logs: what the site knows of the logs of its Stores.
 
     Raises:
         NotInitialised: the folder holds no site.
@@ -103,6 +105,7 @@ class Manager:
         with database.reading(self.engine) as connection:
             self._keys = _Keys(issuer, sitekeys.all_keys(connection))
         self.mark = Watermark(folder / restore.FILE)
+        self.logs = Logs(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -709,12 +712,14 @@ class Manager:
 
         Raises:
             SealError, BadMetadata, BadExecutable, OtherDeveloper, ManyNodes: as `intake.add`.
+            NotInLog, UnknownLog, LogForked, BadLogData: as `Logs.check`.
             TooLarge: the package could not be sealed where the service is assigned.
         """
         with self._changing() as connection:
             trusted = trust.current(connection, self.issuer)
             choices = Choices(other_developer, hold, most)
             taken = intake.add(connection, trusted, package, self._clock(), choices)
+            self.logs.check(package, taken.store, trusted.store_keys)
             check_fits(connection, self.preparer, taken.store.service)
             return taken
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
 
 from sealcore import names, seal, sealwriter
 from triseal.errors import KeyReplaced, NameTaken, UnknownDeveloper
@@ -252,9 +252,40 @@ def releases(connection: Connection, service: str | None) -> list[Release]:
     wanted = select(RELEASES).order_by(RELEASES.c.id)
     if service is not None:
         wanted = wanted.where(RELEASES.c.service == service)
-    columns = Release.__dataclass_fields__
-    rows = connection.execute(wanted).mappings()
-    return [Release(**{name: row[name] for name in columns}) for row in rows]
+    return [_as_release(row) for row in connection.execute(wanted).mappings()]
+
+
+def same(connection: Connection, developer_seal: bytes) -> Release | None:
+    """Return the release with a developer seal; None if there is none.
+
+    Args:
+        connection: any transaction.
+        developer_seal: the seal, DER.
+    """
+    wanted = select(RELEASES).where(RELEASES.c.developer_seal == developer_seal)
+    row = connection.execute(wanted).mappings().first()
+    return None if row is None else _as_release(row)
+
+
+def latest(connection: Connection, most: int) -> list[Release]:
+    """Return the newest release that is not withdrawn of each service, newest first.
+
+    Args:
+        connection: any transaction.
+        most: number of releases.
+    """
+    newest = (
+        select(func.max(RELEASES.c.id))
+        .where(RELEASES.c.withdrawn_at.is_(None))
+        .group_by(RELEASES.c.service)
+    )
+    order = RELEASES.c.submitted_at.desc(), RELEASES.c.id.desc()
+    wanted = select(RELEASES).where(RELEASES.c.id.in_(newest)).order_by(*order).limit(most)
+    return [_as_release(row) for row in connection.execute(wanted).mappings()]
+
+
+def _as_release(row: RowMapping) -> Release:
+    return Release(**{name: row[name] for name in Release.__dataclass_fields__})
 
 
 def _serial(release: Release) -> str:

@@ -16,7 +16,7 @@ from sealcore import names, seal
 from triseal import version
 from triseal.errors import StoreBehind
 from triseal.package import Package
-from triseal.store import changes
+from triseal.store import changes, journal
 from triseal.store.intake import Newest
 from triseal.store.tables import RELEASES
 from triseal.watermark import Watermark
@@ -24,6 +24,8 @@ from triseal.watermark import Watermark
 FILE = "store.mark"
 RELEASE = "release"
 CHANGE = "change"
+ENTRY = "log line"
+ENTRY = "log line"
 
 
 def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
@@ -38,7 +40,11 @@ def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
     query = select(table.service, table.developer_seal).where(table.id.in_(newest))
     rows = connection.execute(query)
     texts = {row.service: base64.b64encode(row.developer_seal).decode() for row in rows}
-    return {RELEASE: number, CHANGE: changes.last(connection)}, texts
+    return {
+        RELEASE: number,
+        CHANGE: changes.last(connection),
+        ENTRY: journal.count(connection),
+    }, texts
 
 
 def check(connection: Connection, mark: Watermark) -> None:
@@ -70,6 +76,7 @@ def rise(mark: Watermark, numbers: dict[str, int], texts: dict[str, str]) -> Non
     # A change alone brings no new text: those of a restored database are older than the file's.
     mark.rise({RELEASE: numbers[RELEASE]}, texts)
     mark.rise({CHANGE: numbers[CHANGE]})
+    mark.rise({ENTRY: numbers[ENTRY]})
 
 
 def newest(mark: Watermark, known: Newest | None, service: str, package: Package) -> Newest | None:

@@ -13,22 +13,32 @@ from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
 from sealcore import seal, x509
-from sealcore.limits import MAX_EXECUTABLE
 from triseal import replacement, request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing
 from triseal.errors import UnknownService, Withdrawn
 from triseal.keysource import NewKey
-from triseal.package import MAX_METADATA, Package
+from triseal.log import entry
+from triseal.log.note import Key
+from triseal.package import Package
 from triseal.signer import Signer
-from triseal.store import authority, changes, intake, objects, records, restore, standing
+from triseal.store import (
+    authority,
+    changes,
+    intake,
+    journal,
+    objects,
+    records,
+    restore,
+    standing,
+)
 from triseal.store.changes import NO_REASON, Change, Why
+from triseal.store.ledger import OBJECTS, Ledger
 from triseal.store.records import Developer, Release
 from triseal.store.tables import SCHEMA
 from triseal.watermark import Watermark
 
 DATABASE = "store.sqlite"
-OBJECTS = "objects"
 
 Unlock = Callable[[], Signer]
 Clock = Callable[[], int]
@@ -72,6 +82,18 @@ class Store:
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
         self._mark = Watermark(home / restore.FILE)
+        owner = request.fingerprint(bytes(self.certificate.spki))
+        self._ledger = Ledger(home, self._engine, owner)
+
+    @property
+    def log_key(self) -> Key:
+        """Public key of the Store's log."""
+        return self._ledger.key
+
+    @property
+    def log_endorsement(self) -> str:
+        """The log's key as the Store's key has signed it; "" before that one was used."""
+        return self._ledger.endorsement()
 
     def close(self) -> None:
         """Close the database."""
@@ -186,12 +208,13 @@ class Store:
             return changes.listed(connection, since)
 
     def submit(self, package: Package) -> tuple[Release, Package]:
-        """Check, countersign and keep a package. Nothing is returned before all of it was recorded.
+        """Check, countersign and keep a package. Nothing is returned before the log has it.
 
         Args:
-            package: the package with its developer seal.
+            package: the package with its developer seal. If the Store has sealed the same developer
+                seal before, it answers the same as then.
 
-        Returns: the release, and the package with its Store seal.
+        Returns: the release, and the package with its Store seal and the proof of the log.
 
         Raises:
             Failure, SealError: as intake.check; nothing has changed.
@@ -202,16 +225,24 @@ class Store:
             release = self._accept(service, package, key)
         except IntegrityError:  # two first versions at the same time: now the service exists
             release = self._accept(service, package, key)
-        return release, self._package(release)
+        return release, self._ledger.proved(release)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Connection]:
-        """Open a transaction that changes the Store, which a restored database must not do."""
+        """Open a transaction that changes the Store, which a restored database must not do.
+
+        At its end all that it has recorded is in the log, and signed.
+        """
         with writing(self._engine) as connection:
             restore.check(connection, self._mark)
+            before = journal.count(connection)
             yield connection
+            self._ledger.settle(connection, before)
             have = restore.present(connection)
         restore.rise(self._mark, *have)
+        if self._key is not None:
+            self._ledger.endorse(self._key)
+        self._ledger.publish(self.certificate)
 
     def accept_restored(self) -> int:
         """Go on with a database that was restored from a backup: a person has looked at it.
@@ -221,7 +252,8 @@ class Store:
         Raises:
             MarkDamaged, MarkNotWritten: as `Watermark.accept`.
         """
-        with reading(self._engine) as connection:
+        with writing(self._engine) as connection:
+            self._ledger.journal.recover(connection)
             numbers, _ = restore.present(connection)
         self._mark.accept(numbers)
         return numbers[restore.RELEASE]
@@ -234,6 +266,9 @@ class Store:
             who = standing.of_key(connection, intake.key_of(package))
             approved = [who.entry] if who and who.approved_at is not None else []
             barred = standing.barred(who)
+            had = records.same(connection, package.developer_seal)
+            if had is not None and approved and barred is None:
+                return had  # the answer may have been lost: it is the same one again
             developer = intake.check(package, approved, newest, moment, barred)
             sealed = authority.countersign(key, self.certificate, developer, moment)
             release = Release(
@@ -249,9 +284,11 @@ class Store:
             )
             if known is not None and intake.renews(developer, known):
                 records.reseal(connection, release)
+                self._ledger.sealed(connection, [release], entry.RESEAL, moment)
                 return release
             owner = request.fingerprint(bytes(developer.spki))
             records.add(connection, release, owner if known is None else None)
+            self._ledger.sealed(connection, [release], entry.RELEASE, moment)
         return release
 
     def renew(self, valid: Validity) -> tuple[list[Release], list[Release]]:
@@ -285,6 +322,7 @@ class Store:
                 made = authority.countersign(key, fresh, developer, moment)
                 sealed.append(replace(release, store_seal=bytes(made.der)))
                 records.reseal(connection, sealed[-1])
+            self._ledger.sealed(connection, sealed, entry.RESEAL, moment)
             authority.replace_certificate(self._home, bytes(fresh.der))
         self.certificate = fresh
         return sealed, ended
@@ -330,16 +368,7 @@ class Store:
             matching = [r for r in matching if r.withdrawn_at is None]
             if not matching:
                 raise Withdrawn(f"all releases of {service} are withdrawn")
-        return matching[-1], self._package(matching[-1])
-
-    def _package(self, release: Release) -> Package:
-        return Package(
-            release.entry,
-            objects.get(self._objects, release.executable, MAX_EXECUTABLE),
-            objects.get(self._objects, release.metadata, MAX_METADATA),
-            release.developer_seal,
-            release.store_seal,
-        )
+        return matching[-1], self._ledger.proved(matching[-1])
 
 
 def init(home: Path, name: str, new: NewKey, validity: Validity) -> x509.Certificate:

@@ -105,5 +105,18 @@ def _keep_changes(_: object, connection: Connection, **__: Any) -> None:
 
 
 event.listen(CHANGES, "after_create", _keep_changes)
+# The order of the log's entries, for ever: 0, 1, ... without a gap. See `journal`.
+LOG = Table(
+    "log",
+    METADATA,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("package", String(64), nullable=False),  # hex of its hash in the entry; "" without one
+    Column("seal", String(64), nullable=False),  # the same for the Store seal
+    Column("service", String(63), nullable=False),  # as in the entry
+    Column("change", Integer, nullable=False),  # number of the change that it is about, or 0
+)
+Index("log_by_package", LOG.c.package)
+Index("log_by_seal", LOG.c.seal)
 
-SCHEMA = Schema(METADATA, "store_2", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(METADATA, "store_3", Path(__file__).with_name("migrations"))

@@ -298,9 +298,13 @@ def test_the_store_refuses(settled: Shell, sentence: str, words: list[str], code
     settled.run("store", "submit", "blink.triseal")
 
 
-def test_the_same_version_is_refused_the_second_time(settled: Shell) -> None:
-    settled.run("store", "submit", "blink.triseal")
-    code, rest = settled.fails("store", "submit", "blink.triseal", "--out", "x")
+def test_the_same_package_is_answered_the_same_and_its_version_is_taken(settled: Shell) -> None:
+    settled.run("store", "submit", "blink.triseal", "--out", "first")
+    settled.run("store", "submit", "blink.triseal", "--out", "again")  # the answer was lost, say
+    assert Path("again").read_bytes() == Path("first").read_bytes()
+    Path("blink.py").write_text("async def main(ctx):\n    return\n")
+    settled.run(*SIGN, "--version", "1.0", "--again", "--out", "other.triseal")
+    code, rest = settled.fails("store", "submit", "other.triseal", "--out", "x")
     assert code == "rollback"
     assert "raise the version" in rest
 

@@ -24,8 +24,12 @@ BELOW = {"tools": "tools/boards/"}
 # Files of a board and of a service, which pages mention too.
 NOT_OURS = {"app.py", "boot.py"}
 TRISEAL = ROOT / "host" / "triseal"
-# The two modules at the top that stand above the folders, as the page says.
-ABOVE = {"__main__.py": {"cli"}, "testing.py": {"developer", "store", "site", "site/cable"}}
+# The modules at the top that stand above the folders, as the page says.
+ABOVE = {
+    "__main__.py": {"cli"},
+    "inspect.py": {"log"},
+    "testing.py": {"developer", "store", "site", "site/cable"},
+}
 
 
 def modules(folder: str) -> set[str]:

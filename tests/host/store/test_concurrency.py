@@ -14,6 +14,7 @@ from tests.worlds import postgres, seals
 from triseal import database, request, signer
 from triseal.errors import Failure
 from triseal.keysource import NewKey
+from triseal.log import entry, proof
 from triseal.package import Package
 from triseal.signer import KeySigner, Signer
 from triseal.store import authority, records
@@ -60,17 +61,37 @@ def test_two_names_that_look_the_same_are_not_both_approved(store: Store) -> Non
     assert [one.name for one in store.developers() if one.approved_at is not None] == ["Ada"]
 
 
-def test_of_submissions_at_once_each_is_newer_than_the_one_before(store: Store) -> None:
+def test_of_submissions_at_once_each_is_newer_than_the_one_before(
+    store: Store, tmp_path: Path, url: str | None
+) -> None:
     store.approve(store.register(request.make(KeySigner(KEY), "Ada")).fingerprint)
-    with ThreadPoolExecutor(len(PACKAGES)) as pool:
-        done: list[Future[object]] = [pool.submit(submit, store, one) for one in PACKAGES * 2]
+    unlock = partial(authority.unlock, tmp_path / "store", bytes)
+    other = Store(tmp_path / "store", unlock, url, lambda: seals.NOW)  # another writer
+    with closing(other), ThreadPoolExecutor(len(PACKAGES)) as pool:
+        done: list[Future[object]] = [
+            pool.submit(submit, one, package)
+            for one, package in zip([store, other] * len(PACKAGES), PACKAGES * 2, strict=True)
+        ]
     codes = {one.result() for one in done}
     assert codes <= {"", "rollback"}
     kept = [release.security_version for release in store.releases("blink")]
     assert kept
     assert kept == sorted(set(kept))
-    assert len(kept) == [one.result() for one in done].count("")
+    # What is submitted again is answered as before.
+    assert 2 * len(kept) == [one.result() for one in done].count("")
     assert kept[-1] == len(PACKAGES) - 1
+    check_logged(store, 1 + len(kept))
+
+
+def check_logged(store: Store, size: int) -> None:
+    """Check that each release is in the log, which has no entry twice and no gap."""
+    found = [store.get(one.service, one.version)[1] for one in store.releases()]
+    proofs = [proof.parse(one.proof) for one in found]
+    for one in proofs:
+        one.check_path()
+        assert one.checkpoint.note.check([store.log_key])
+    assert [one.index for one in proofs] == list(range(1, size))
+    assert [entry.parse(one.leaf).package for one in proofs] == [one.digest() for one in found]
 
 
 class Meanwhile:

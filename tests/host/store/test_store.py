@@ -39,7 +39,8 @@ from triseal.keysource import NewKey
 from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey, Signer
 from triseal.store import authority
-from triseal.store.store import OBJECTS, Store, init
+from triseal.store.ledger import OBJECTS
+from triseal.store.store import Store, init
 from triseal.store.tables import RELEASES, SCHEMA, SERVICES
 
 ADA_KEY = signer.generate("p256")

@@ -1,0 +1,181 @@
+"""The logs of Stores: what a package must prove before the site takes it in.
+
+The folder `logs` of the site's home has one policy (c2sp.org/tlog-policy) for each Store that was
+trusted with the key of its log: FINGERPRINT.policy, with the fingerprint of the Store's key. A
+package of that Store must prove that such a log has it. Nothing here needs a network.
+
+Beside it, FINGERPRINT.checkpoint is the largest checkpoint that the site has seen. Two checkpoints
+of one size with different trees are evidence against the log; both are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealcore import errors, keys
+from sealcore.compat import sha256
+from sealcore.seal import Seal
+from triseal import files, request
+from triseal.log import checkpoint, entry, note, policy, proof
+from triseal.log.checkpoint import Checkpoint
+from triseal.log.errors import BadLogData, LogForked, NotInLog, UnknownLog
+from triseal.log.policy import Policy
+from triseal.package import Package
+
+FOLDER = "logs"
+_KINDS = (entry.RELEASE, entry.RESEAL)
+
+StoreKey = tuple[bytes, bytes]
+
+
+class Logs:
+    """What a site knows of the logs of its Stores.
+
+    Args:
+        home: the site's home.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / FOLDER
+
+    def pin(self, spki: bytes, key: note.Key) -> None:
+        """Want proofs of a log from now on for the packages of a Store.
+
+        Args:
+            spki: the Store's key, DER SubjectPublicKeyInfo.
+            key: the log's key.
+
+        Raises:
+            UnknownLog: another log was pinned for this Store.
+            BadLogData: the policy that is there can't be read.
+        """
+        known = self.policy(spki)
+        if known is None:
+            self.replace_policy(spki, f"log {key}\nquorum none\n".encode())
+        elif key not in known.logs:
+            path = self._path(spki, "policy")
+            raise UnknownLog(f"{path} names other logs than {key.name}")
+
+    def replace_policy(self, spki: bytes, data: bytes) -> None:
+        """Let a person decide which logs and witnesses count for a Store.
+
+        Args:
+            spki: the Store's key.
+            data: a policy file.
+
+        Raises:
+            BadLogData: it is not a policy.
+        """
+        policy.parse(data)
+        files.write(self._path(spki, "policy"), data, files.PRIVATE)
+
+    def policy(self, spki: bytes) -> Policy | None:
+        """Return the policy for a Store; None if it was trusted without a log.
+
+        Args:
+            spki: the Store's key.
+
+        Raises:
+            BadLogData: the file can't be read.
+        """
+        try:
+            return policy.parse(files.read(self._path(spki, "policy"), policy.MAX_SIZE))
+        except FileNotFoundError:
+            return None
+
+    def check(self, package: Package, store: Seal, trusted: Sequence[StoreKey]) -> None:
+        """Check that the log of its Store has a package.
+
+        Args:
+            package: the package, whose seals were checked.
+            store: its Store seal.
+            trusted: keys of the Stores that the site trusts, as in a trust bundle.
+
+        Raises:
+            NotInLog: the package does not prove it.
+            UnknownLog: the proof is not of a log, or not of the witnesses, that the policy wants.
+            LogForked: the site has seen another tree of the same size.
+            BadLogData: the proof can't be read.
+        """
+        spki = _signer(store, trusted)
+        wanted = self.policy(spki)
+        if wanted is None:
+            return
+        if not package.proof:
+            raise NotInLog(f"{store.service} {store.service_version} comes without a proof")
+        found = proof.parse(package.proof)
+        wanted.check(found.checkpoint)
+        found.check_path()
+        check_about(found.leaf, package, store)
+        self.remember(spki, found.checkpoint)
+
+    def seen(self, spki: bytes) -> Checkpoint | None:
+        """Return the largest checkpoint of a Store that the site has seen; None if there is none.
+
+        Args:
+            spki: the Store's key.
+        """
+        try:
+            return checkpoint.parse(files.read(self._path(spki, "checkpoint"), note.MAX_SIZE))
+        except FileNotFoundError:
+            return None
+
+    def remember(self, spki: bytes, made: Checkpoint) -> None:
+        """Keep a checkpoint if it is the largest one. Its signatures were checked.
+
+        Args:
+            spki: the Store's key.
+            made: the checkpoint.
+
+        Raises:
+            LogForked: it contradicts the one that the site has; both are kept.
+        """
+        known = self.seen(spki)
+        if known is not None and known.origin == made.origin and known.size >= made.size:
+            if known.size == made.size and known.root != made.root:
+                path = self._path(spki, "other.checkpoint")
+                files.write(path, made.note.data(), files.PRIVATE)
+                raise LogForked(f"{self._path(spki, 'checkpoint')} and {path}")
+            return
+        files.write(self._path(spki, "checkpoint"), made.note.data(), files.PRIVATE)
+
+    def _path(self, spki: bytes, kind: str) -> Path:
+        return self._folder / f"{request.fingerprint(spki)}.{kind}"
+
+
+def check_about(leaf: bytes, package: Package, store: Seal) -> None:
+    """Check that an entry of a log is about a package.
+
+    Args:
+        leaf: the entry, DER.
+        package: the package.
+        store: its Store seal.
+
+    Raises:
+        NotInLog: it is about something else.
+        BadLogData: it is not an entry.
+    """
+    said = entry.parse(leaf)
+    expected = entry.Entry(
+        said.kind,
+        said.time,
+        str(store.service),
+        said.version,
+        bytes(sha256(package.developer_seal)),
+        bytes(sha256(package.store_seal)),
+        package.digest(),
+        said.detail,
+    )
+    if said != expected or said.kind not in _KINDS:
+        raise NotInLog("the proof is for another package")
+
+
+def _signer(store: Seal, trusted: Sequence[StoreKey]) -> bytes:
+    for one in trusted:
+        try:
+            keys.check_signed(store, [one], store.not_before)
+        except errors.SealError:
+            continue
+        return bytes(one[1])
+    raise BadLogData("no trusted Store has signed the seal")

@@ -1,0 +1,228 @@
+"""The Store's log: which entries it has is decided in the database, and published afterwards.
+
+1. The transaction that changes the Store puts its entries into an order, for ever (`record`).
+2. After it was committed, `publish` writes all entries that the log lacks, and signs.
+3. Only then the Store answers: what it has promised is in a signed checkpoint.
+
+Between 1 and 2 the Store may be killed: the next `publish` of any process does the rest. The log's
+folder is outside of the database, so that a restored database is found out: nothing is signed that
+does not continue the last checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, func, insert, select, text
+
+from triseal.database import reading, writing
+from triseal.log import key, merkle, note, proof, tiles
+from triseal.log.checkpoint import Checkpoint
+from triseal.log.entry import Entry, parse
+from triseal.log.errors import BadLogData, LogBehind, LogDamaged, NotInLog
+from triseal.log.writer import MOST, Folder, Writer
+from triseal.store.tables import LOG
+
+KEY = "log.key"
+PUBLIC = "public"
+FOLDER = f"{PUBLIC}/log"
+_AT_ONCE = 500  # hashes in one query
+_PUBLISHING = 0x7472697365616D  # the lock of all writers of one PostgreSQL database
+
+
+class Journal:
+    """The log of one Store.
+
+    Args:
+        home: the Store's folder.
+        engine: its database.
+        owner: fingerprint of the key with which the Store began, hex; it names the log.
+    """
+
+    def __init__(self, home: Path, engine: Engine, owner: str) -> None:
+        self._home = home
+        self._engine = engine
+        self._origin = f"triseal-store/{owner[:32]}"
+        self.folder = Folder(home / FOLDER)
+        self._opened: Writer | None = None
+        self._signer: note.Signer | None = None
+
+    @property
+    def key(self) -> note.Key:
+        """The log's public key. The first use makes the private one."""
+        return self._load().key
+
+    def _load(self) -> note.Signer:
+        if self._signer is None:
+            private = key.load(self._home / KEY)
+            self._signer = note.Signer(self._origin, note.LOG, private)
+        return self._signer
+
+    def _writer(self) -> Writer:
+        self.folder.top.mkdir(parents=True, exist_ok=True)
+        if self._opened is None:
+            self._opened = Writer(self.folder, self._load())
+        return self._opened
+
+    def record(self, connection: Connection, entries: Sequence[tuple[Entry, int]]) -> None:
+        """Put entries into the log's order. Only entries may follow in the transaction.
+
+        Args:
+            connection: a writing transaction, which then holds the table.
+            entries: each with the number of the change that it is about, or 0.
+        """
+        if not entries:
+            return
+        if connection.dialect.name != "sqlite":  # where a writing transaction is alone
+            connection.execute(text("LOCK TABLE log IN SHARE ROW EXCLUSIVE MODE"))
+        first = count(connection)
+        rows = [_row(at, one.der(), change) for at, (one, change) in enumerate(entries, first)]
+        connection.execute(insert(LOG), rows)
+
+    def publish(self) -> Checkpoint:
+        """Write and sign what the log lacks. Several processes may do so at once.
+
+        Returns: the checkpoint, which contains all entries that were committed before the call.
+
+        Raises:
+            LogBehind: the database lacks what the log has; nothing was signed.
+            LogDamaged: the log's folder is damaged; nothing was signed.
+            OSError: it can't be written; nothing was signed.
+        """
+        if self._engine.dialect.name == "sqlite":
+            return self._writer().extend(self._after)
+        with writing(self._engine) as connection:
+            lock = text("SELECT pg_advisory_xact_lock(:n)")
+            connection.execute(lock, {"n": _PUBLISHING})
+            return self._writer().extend(self._after)
+
+    def _after(self, size: int) -> list[bytes]:
+        """Return the entries behind those that the log has, which must be those before them."""
+        begin = max(0, size - 1)
+        query = select(LOG.c.position, LOG.c.leaf).where(LOG.c.position >= begin)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(LOG.c.position).limit(MOST)).all()
+        if [row.position for row in rows] != list(range(begin, begin + len(rows))):
+            raise LogDamaged("an entry is missing in the database")
+        leaves = [bytes(row.leaf) for row in rows]
+        if size:
+            index, at = divmod(begin, tiles.WIDTH)
+            last = self.folder.tree(size).tile(0, index)[at]
+            if not leaves or merkle.leaf(leaves.pop(0)) != last:
+                raise LogBehind(f"the log has {size} entries, the database has not the last one")
+        return leaves
+
+    def packages(self, connection: Connection) -> set[str]:
+        """Return the hashes of all packages that have an entry, hex.
+
+        Args:
+            connection: any transaction.
+        """
+        return set(connection.execute(select(LOG.c.package)).scalars())
+
+    def of_seals(self, connection: Connection, seals: Sequence[str], size: int) -> dict[str, str]:
+        """Return the hashes of packages by those of their Store seals, all in hex.
+
+        Args:
+            connection: any transaction.
+            seals: SHA-256 of Store seals, hex.
+            size: number of entries that count.
+        """
+        found: dict[str, str] = {}
+        for at in range(0, len(seals), _AT_ONCE):
+            some = seals[at : at + _AT_ONCE]
+            which = LOG.c.seal.in_(some), LOG.c.position < size
+            rows = connection.execute(select(LOG.c.seal, LOG.c.package).where(*which))
+            found |= {row.seal: row.package for row in rows}
+        return found
+
+    def services(self, connection: Connection, since: int) -> list[str]:
+        """Return the services that releases are entered of.
+
+        Args:
+            connection: any transaction.
+            since: the first position that counts.
+        """
+        query = select(LOG.c.service).where(LOG.c.position >= since, LOG.c.service != "")
+        return sorted(set(connection.execute(query).scalars()))
+
+    def proof(self, package: bytes) -> proof.Proof:
+        """Prove that the log has a package.
+
+        Args:
+            package: SHA-256 of the package without a proof.
+
+        Raises:
+            NotInLog: it has no such package.
+            LogDamaged, BadLogData: the log's folder is damaged.
+        """
+        query = select(LOG.c.position, LOG.c.leaf).where(LOG.c.package == package.hex())
+        with reading(self._engine) as connection:
+            row = connection.execute(query.order_by(LOG.c.position.desc()).limit(1)).first()
+        head = self._writer().head()
+        if row is None or head is None or head.size <= row.position:
+            raise NotInLog(f"the package {package.hex()} is not in the Store's log")
+        tree = self.folder.tree(head.size)
+        return proof.make(bytes(row.leaf), row.position, head, tree.complete)
+
+    def recover(self, connection: Connection) -> int:
+        """Take the entries that a restored database lacks from the log's folder.
+
+        Args:
+            connection: a writing transaction.
+
+        Returns: their number.
+
+        Raises:
+            LogDamaged: the log's folder is damaged.
+            LogBehind: the log has other entries than the database.
+        """
+        head = self._writer().head()
+        have = count(connection)
+        if head is None or head.size <= have:
+            return 0
+        tree = self.folder.tree(head.size)
+        if tree.root() != head.root:
+            raise LogDamaged("the tiles are not those of the checkpoint")
+        rows = []
+        for index in range(have // tiles.WIDTH, -(-head.size // tiles.WIDTH)):
+            leaves = self.folder.entries(index, head.size)
+            if [merkle.leaf(one) for one in leaves] != tree.tile(0, index):
+                raise LogDamaged(f"the entries of bundle {index} are not those of its tile")
+            rows += [
+                _row(at, leaf, 0)
+                for at, leaf in enumerate(leaves, index * tiles.WIDTH)
+                if at >= have
+            ]
+        connection.execute(insert(LOG), rows)
+        return len(rows)
+
+
+def _row(position: int, leaf: bytes, change: int) -> dict[str, object]:
+    try:
+        parsed = parse(leaf)
+        found = {"package": parsed.package.hex(), "seal": parsed.store_seal.hex()}
+        found["service"] = parsed.service
+    except BadLogData:  # of a later version, taken from the log's folder
+        found = {"package": "", "seal": "", "service": ""}
+    return {"position": position, "leaf": leaf, "change": change, **found}
+
+
+def changed(connection: Connection) -> int:
+    """Return the number of the last change that has an entry, 0 if there is none.
+
+    Args:
+        connection: any transaction.
+    """
+    return int(connection.execute(select(func.max(LOG.c.change))).scalar_one() or 0)
+
+
+def count(connection: Connection) -> int:
+    """Return the number of entries.
+
+    Args:
+        connection: any transaction.
+    """
+    last = connection.execute(select(func.max(LOG.c.position))).scalar_one()
+    return 0 if last is None else int(last) + 1

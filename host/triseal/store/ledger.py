@@ -1,0 +1,219 @@
+"""What the log and the public pages of a Store have: made in each change, published after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from sealcore import x509
+from sealcore.compat import sha256
+from sealcore.limits import MAX_EXECUTABLE
+from triseal import files, request
+from triseal.database import reading
+from triseal.log import endorsement, entry
+from triseal.log.entry import Entry
+from triseal.log.note import Key
+from triseal.package import MAX_METADATA, Package
+from triseal.signer import Signer
+from triseal.store import changes, journal, objects, records
+from triseal.store.changes import Change
+from triseal.store.journal import Journal
+from triseal.store.pages import MOST, Pages
+from triseal.store.records import Developer, Release
+
+OBJECTS = "objects"
+ENDORSEMENT = "log.endorsement"
+_OF_SERVICES = (changes.WITHDRAWN, changes.HANDED_OVER)
+
+
+class Ledger:
+    """The log and the public pages of one Store.
+
+    Args:
+        home: the Store's folder.
+        engine: its database.
+        owner: fingerprint of the key with which the Store began, hex.
+    """
+
+    def __init__(self, home: Path, engine: Engine, owner: str) -> None:
+        self._home = home
+        self._engine = engine
+        self._objects = home / OBJECTS
+        self.journal = Journal(home, engine, owner)
+        self.pages = Pages(home / journal.PUBLIC)
+
+    @property
+    def key(self) -> Key:
+        """The log's public key."""
+        return self.journal.key
+
+    def endorse(self, key: Signer) -> None:
+        """Let the Store's key sign the log's key, so that sites need to compare only one of them.
+
+        Args:
+            key: the Store's key.
+        """
+        if not endorsement.holds(self.endorsement(), self.key, key.spki):
+            made = endorsement.make(key, self.key)
+            files.write(self._home / ENDORSEMENT, made.encode(), files.PRIVATE)
+
+    def endorsement(self) -> str:
+        """Return what `endorse` has made; "" if the Store's key was not yet used."""
+        try:
+            return files.read(self._home / ENDORSEMENT, endorsement.MAX_SIZE).decode()
+        except FileNotFoundError:
+            return ""
+
+    def bare(self, release: Release) -> Package:
+        """Return the package of a release without its proof.
+
+        Args:
+            release: the release.
+
+        Raises:
+            DamagedStore: a file is missing or damaged.
+        """
+        return Package(
+            release.entry,
+            objects.get(self._objects, release.executable, MAX_EXECUTABLE),
+            objects.get(self._objects, release.metadata, MAX_METADATA),
+            release.developer_seal,
+            release.store_seal,
+        )
+
+    def proved(self, release: Release) -> Package:
+        """Return the package of a release with the proof that the log has it: always the same one.
+
+        Args:
+            release: the release.
+
+        Raises:
+            NotInLog: the log does not have it.
+            DamagedStore, LogDamaged: a file is missing or damaged.
+        """
+        bare = self.bare(release)
+        digest = bare.digest()
+        known = self.pages.package(digest.hex())
+        if known is not None:
+            return known
+        made = replace(bare, proof=self.journal.proof(digest).text())
+        self.pages.keep(made)
+        return made
+
+    def sealed(
+        self, connection: Connection, releases: Iterable[Release], kind: str, now: int
+    ) -> None:
+        """Enter releases that were countersigned, as the last step but `settle`.
+
+        Args:
+            connection: a writing transaction.
+            releases: the releases.
+            kind: entry.RELEASE or entry.RESEAL.
+            now: the time, Unix seconds.
+        """
+        self.journal.record(connection, [(self._entry(one, kind, now), 0) for one in releases])
+
+    def settle(self, connection: Connection, before: int) -> None:
+        """Enter the changes that are not entered yet. It must be the last step of a transaction.
+
+        Args:
+            connection: a writing transaction.
+            before: number of entries at its beginning. If it is 0, the history is entered too: the
+                Store may be older than its log.
+        """
+        rows = self._history(connection) if not before else []
+        fresh = changes.listed(connection, journal.changed(connection))
+        self.journal.record(connection, rows + [(of_change(one), one.number) for one in fresh])
+
+    def _history(self, connection: Connection) -> list[tuple[Entry, int]]:
+        known = self.journal.packages(connection)
+        noted = {one.key for one in changes.listed(connection)}
+        made = [_approval(one) for one in records.approved(connection) if one.spki not in noted]
+        had = records.releases(connection, None)
+        sealed = [self._entry(one, entry.RELEASE, one.submitted_at) for one in had]
+        made += [one for one in sealed if one.package.hex() not in known]
+        return [(one, 0) for one in made]
+
+    def _entry(self, release: Release, kind: str, now: int) -> Entry:
+        return Entry(
+            kind,
+            now,
+            release.service,
+            release.version,
+            sha256(release.developer_seal),
+            sha256(release.store_seal),
+            self.bare(release).digest(),
+        )
+
+    def publish(self, certificate: x509.Certificate) -> None:
+        """Write and sign the log, and then the pages. What was cut off before is done as well.
+
+        Args:
+            certificate: the Store's certificate.
+
+        Raises:
+            LogBehind, LogDamaged, OSError: as `Journal.publish`.
+        """
+        made = self.journal.publish()
+        self.pages.top.mkdir(parents=True, exist_ok=True)
+        with files.alone(self.pages.top):
+            self.pages.about(certificate, self.key, self.endorsement())
+            have = self.pages.have()
+            if have >= made.size and have:
+                return  # somebody else was faster
+            with reading(self._engine) as connection:
+                touched = self.journal.services(connection, have)
+                of_services = [records.releases(connection, one) for one in touched]
+                pages = [self._digests(connection, rows, made.size) for rows in of_services]
+                newest = self._digests(connection, records.latest(connection, MOST), made.size)
+            for rows in pages:
+                for release, digest in rows:
+                    if not self.pages.has(digest):
+                        self.proved(release)
+                self.pages.service(rows)
+            self.pages.index(newest, made)
+
+    def _digests(
+        self, connection: Connection, releases: Sequence[Release], size: int
+    ) -> list[tuple[Release, str]]:
+        """Return releases with the hashes of their packages, in hex, as the log has them.
+
+        Those that are not yet in the log of that size are left to the one who enters them.
+        """
+        seals = [sha256(one.store_seal).hex() for one in releases]
+        known = self.journal.of_seals(connection, seals, size)
+        pairs = zip(releases, seals, strict=True)
+        return [(one, known[mark]) for one, mark in pairs if mark in known]
+
+
+def of_change(change: Change) -> Entry:
+    """Return the entry for a change that a person has made.
+
+    Args:
+        change: the change.
+    """
+    facts = {
+        "developer": "" if change.kind in _OF_SERVICES else change.name,
+        "to": change.version if change.kind == changes.HANDED_OVER else "",
+        "key": request.fingerprint(change.key) if change.key else "",
+        "former": request.fingerprint(change.former) if change.former else "",
+        "proof": sha256(change.proof).hex() if change.proof else "",
+        "reason": change.reason,
+        "who": change.who,
+    }
+    service = change.name if change.kind in _OF_SERVICES else ""
+    version = change.version if change.kind == changes.WITHDRAWN else ""
+    return Entry(change.kind, change.time, service, version, detail=_detail(facts))
+
+
+def _approval(known: Developer) -> Entry:
+    facts = {"developer": known.name, "key": known.fingerprint}
+    return Entry(entry.DEVELOPER, known.approved_at or 0, detail=_detail(facts))
+
+
+def _detail(facts: dict[str, str]) -> str:
+    return json.dumps({name: value for name, value in facts.items() if value}, ensure_ascii=False)

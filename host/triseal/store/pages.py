@@ -1,0 +1,159 @@
+"""The read side of the Store: files that any server of files can offer, and a USB stick as well.
+
+    public/log/...                         checkpoint, tiles and bundles of the log
+    public/v1/store.json                   name, certificate, fingerprint, key of the log
+    public/v1/index.json                   the newest release of each service, and the checkpoint
+    public/v1/services/NAME.json           all releases of a service
+    public/v1/packages/SHA256.triseal      a package with its proof; this file never changes
+
+The name of a package is its SHA-256 without the proof, as the log has it. The index is written
+last: it says how far the pages have come, so that whoever writes next also does what was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sealcore import names, x509
+from triseal import files, package, pem, request
+from triseal.errors import FileTooLarge, NotAFile
+from triseal.log.checkpoint import Checkpoint
+from triseal.log.note import Key
+from triseal.package import SUFFIX, Package
+from triseal.store.records import Release
+
+VERSION = "v1"
+STORE = f"{VERSION}/store.json"
+INDEX = f"{VERSION}/index.json"
+MAX_PAGE = 1 << 24
+MOST = 100  # services in the index
+
+
+def package_path(digest: str) -> str:
+    """Return the path of a package, relative to the public folder.
+
+    Args:
+        digest: SHA-256 of the package without its proof, hex.
+    """
+    return f"{VERSION}/packages/{digest}{SUFFIX}"
+
+
+def service_path(service: str) -> str:
+    """Return the path of a service's page, relative to the public folder.
+
+    Args:
+        service: name of the service.
+    """
+    return f"{VERSION}/services/{service}.json"
+
+
+class Pages:
+    """The public folder of one Store.
+
+    Args:
+        top: the folder.
+    """
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+
+    def have(self) -> int:
+        """Return the number of entries of the log that the pages contain."""
+        try:
+            found = json.loads(files.read(self.top / INDEX, MAX_PAGE))
+            return int(found["size"])
+        except (OSError, ValueError, KeyError, TypeError, NotAFile, FileTooLarge):
+            return 0  # all pages are written again
+
+    def package(self, digest: str) -> Package | None:
+        """Return a package with its proof; None if its file is not there or damaged.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        try:
+            found = package.read(self.top / package_path(digest))
+        except Exception:  # whatever is wrong with it: it is made again from what the Store keeps
+            return None
+        return found if found.digest().hex() == digest else None
+
+    def has(self, digest: str) -> bool:
+        """Tell whether there is a file of a package.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        return (self.top / package_path(digest)).exists()
+
+    def keep(self, sealed: Package) -> None:
+        """Write a package with its proof.
+
+        Args:
+            sealed: the package.
+        """
+        self._write(package_path(sealed.digest().hex()), sealed.der())
+
+    def about(self, certificate: x509.Certificate, key: Key, endorsement: str) -> None:
+        """Write the page about the Store, if it is another one than before.
+
+        Args:
+            certificate: the Store's certificate.
+            key: key of its log.
+            endorsement: the key as the Store's key has signed it; "" if that is not yet done.
+        """
+        facts = {
+            "name": str(names.common_name(certificate.subject)),
+            "certificate": pem.encode(pem.CERTIFICATE, bytes(certificate.der)).decode(),
+            "fingerprint": request.fingerprint(bytes(certificate.spki)),
+            "log": str(key),
+            "log_endorsement": endorsement,
+        }
+        path = self.top / STORE
+        if not path.exists() or files.read(path, MAX_PAGE) != _json(facts):
+            self._write(STORE, _json(facts))
+
+    def service(self, releases: Iterable[tuple[Release, str]]) -> None:
+        """Write the page of a service.
+
+        Args:
+            releases: all its releases, oldest first, with the hashes of their packages in hex.
+        """
+        rows = [_row(one, digest) for one, digest in releases]
+        if rows:
+            name = str(rows[0]["service"])  # a label, as every seal is held to
+            self._write(service_path(name), _json({"service": name, "releases": rows}))
+
+    def index(self, newest: Iterable[tuple[Release, str]], made: Checkpoint) -> None:
+        """Write the index, after everything that it names.
+
+        Args:
+            newest: the newest release of each service with the hash of its package, newest first.
+            made: the checkpoint that contains them.
+        """
+        rows = [_row(one, digest) for one, digest in newest]
+        text = made.note.data().decode()
+        self._write(INDEX, _json({"size": made.size, "checkpoint": text, "services": rows}))
+
+    def _write(self, path: str, data: bytes) -> None:
+        files.write(self.top / path, data)
+
+
+def _row(release: Release, digest: str) -> dict[str, Any]:
+    return {
+        "service": release.service,
+        "version": release.version,
+        "security_version": release.security_version,
+        "developer": release.developer,
+        "state": "withdrawn" if release.withdrawn_at else "listed",
+        "submitted_at": release.submitted_at,
+        "valid_to": release.ends[0],
+        "package": digest,
+        "path": f"/{package_path(digest)}",
+    }
+
+
+def _json(facts: object) -> bytes:
+    return json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n"
