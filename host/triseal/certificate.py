@@ -33,6 +33,8 @@ _DIGITAL_SIGNATURE = bytes.fromhex("03020780")
 _NOT_A_CA = bytes.fromhex("3000")
 _CODE_SIGNING = bytes.fromhex("300a06082b06010505070303")
 _NULL = 0x05
+# In the certificate of a Store: SHA-256 of the key of its root, see `storekeys`.
+STORE_ROOT = limits.SERVICE_SEAL[:-1] + b"\x02"
 _TRUE = bytes.fromhex("0101ff")
 
 
@@ -190,13 +192,14 @@ def identity_extensions(issuer_spki: bytes, uri: str) -> list[bytes]:
     ]
 
 
-def self_signed_ca(signer: Signer, name: str, validity: Validity) -> bytes:
+def self_signed_ca(signer: Signer, name: str, validity: Validity, root: bytes = b"") -> bytes:
     """Issue the self-signed certificate of a Store or SLCA: CA, keyCertSign, path length 0.
 
     Args:
         signer: signs with the key of the CA.
         name: the common name of subject and issuer.
         validity: first and last second.
+        root: SHA-256 of the key of the Store's root, 32 bytes; b"" for a CA without one.
 
     Returns: the certificate, DER.
     """
@@ -205,5 +208,6 @@ def self_signed_ca(signer: Signer, name: str, validity: Validity) -> bytes:
         extension(_KEY_USAGE, _CA_USAGE, critical=True),
         extension(_BASIC_CONSTRAINTS, _CA_NO_INTERMEDIATE, critical=True),
         extension(_SUBJECT_KEY_ID, encode.octets(key_id(signer.spki))),
+        *([extension(STORE_ROOT, encode.octets(root))] if root else ()),
     ]
     return issue(signer, subject, subject, signer.spki, validity, new_serial(), extension_list)

@@ -262,6 +262,34 @@ class BadReplacement(Failure):
     advice = "Ask the developer for the file that `triseal dev rotate` wrote."
 
 
+class BadStoreKeys(Failure):
+    """The list of a Store's signing keys is damaged, or its root has not signed it."""
+
+    code = "bad-store-keys"
+    advice = "Ask the Store for a new file, and compare the fingerprint of its root."
+
+
+class BadNotices(Failure):
+    """The file is not what a Store has signed for its sites."""
+
+    code = "bad-notices"
+    advice = "Ask the Store for a file of `triseal store export-notices`."
+
+
+class OtherKeyInUse(Failure):
+    """Another command has activated another key of the Store at the same time."""
+
+    code = "other-key-in-use"
+    advice = "Repeat the command."
+
+
+class NoRoot(Failure):
+    """The Store has no root that could name another signing key."""
+
+    code = "no-root"
+    advice = "Run `triseal store key root`, and let sites trust the new certificate."
+
+
 class StoreEnded(Failure):
     """The Store's certificate has ended, so that the Store can't countersign."""
 

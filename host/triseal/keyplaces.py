@@ -7,14 +7,18 @@ happened, whenever the power fails.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from boards import state_folder
 from triseal import files
 from triseal.errors import NotInitialised
 
 POINTER = "key-in-use"
+_LOCK = "key-changes"  # an empty folder: whoever has it locked may change keys
 _PREFIX = "key-"
 _NAME = re.compile(r"key-[0-9a-f]{16}")
 
@@ -55,6 +59,18 @@ def every(home: Path) -> list[Path]:
     """
     later = [path for path in home.glob(_PREFIX + "*") if _NAME.fullmatch(path.name)]
     return [home, *sorted(path for path in later if path.is_dir())]
+
+
+@contextlib.contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Keep other processes from changing the keys of a home meanwhile.
+
+    Args:
+        home: the folder of the role.
+    """
+    state_folder.make(home / _LOCK)
+    with files.alone(home / _LOCK):
+        yield
 
 
 def use(home: Path, folder: Path) -> None:

@@ -263,10 +263,9 @@ def rotate(
     facts = dict(_facts(made, folder)) | {
         "replaces": _fingerprint(before),
         "replacement": str(target),
+        "next": "give the replacement to each Store, before you sign for it again",
     }
     output.facts(facts, as_json=as_json)
-    if not as_json:
-        output.warn(["the Stores must get the replacement before you sign for them again"])
 
 
 def _fingerprint(parsed: Request) -> str:

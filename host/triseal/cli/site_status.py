@@ -119,7 +119,7 @@ def _read(
     from triseal import database, request  # slow to load, and --help needs none of it
     from triseal.site.errors import NodeRetired
     from triseal.site.records import nodes, services
-    from triseal.site.views import ends, overview, placements
+    from triseal.site.views import ends, overview, placements, told
 
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
         for name in only_nodes:
@@ -146,6 +146,7 @@ def _read(
             "ends_soon": [_end(end) for end in every if end.is_near(now)],
             "database": _database(site),
             "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
+            "told_by_stores": [str(one) for one in told.concerns(connection)],
         }
     return facts, trusted, places
 

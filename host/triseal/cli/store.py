@@ -10,22 +10,32 @@ import typer
 
 from sealcore import names
 from triseal import files, package, pem
-from triseal.choices import MAX_YEARS
-from triseal.cli import options, output, store_standing
-from triseal.cli.store_options import WHO, Database, developer, open_store, why
+from triseal.cli import options, output, store_keys, store_standing
+from triseal.cli.store_options import (
+    DEFAULT_YEARS,
+    ROOT,
+    WHO,
+    Database,
+    RootFile,
+    Years,
+    developer,
+    open_store,
+    validity,
+    why,
+)
 
 if TYPE_CHECKING:
     from triseal.store import records
     from triseal.store import store as stores
 
 app = typer.Typer()
-app.add_typer(store_standing.app)
+for part in (store_standing, store_keys):
+    app.add_typer(part.app)
 
-DEFAULT_YEARS = 20
-Years = Annotated[
-    int,
+RootKey = Annotated[
+    str,
     typer.Option(
-        "--years", min=1, max=MAX_YEARS, help="Validity of its certificate.", metavar="YEARS"
+        "--root-key", help="Keep the root's key on a token: a URI as for --key.", metavar="URI"
     ),
 ]
 
@@ -35,6 +45,7 @@ Years = Annotated[
         'store init --name "Example Store"',
         "store init --name Test --algorithm p256 --no-passphrase",
         'store init --name Test --key "pkcs11:token=shop;object=seals"',
+        "store init --name Shop --root-passphrase-file root.txt",
     )
 )
 def init(
@@ -43,22 +54,34 @@ def init(
     ],
     algorithm: options.Algorithm = "rsa2048",
     key: options.KeyURI = "",
+    root_key: RootKey = "",
+    root_passphrase_file: RootFile = None,
     valid_years: Years = DEFAULT_YEARS,
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a Store: its key and its certificate."""
-    from triseal.certificate import CLOCK_SKEW  # slow to load, and --help needs none of it
-    from triseal.developer.sign import years
+    """Create a Store: its key and its certificate, and the root that names its keys.
+
+    The root's key is needed only when the Store gets another key (`triseal store key`). Keep it on
+    another medium than the Store's key: then whoever steals the Store's computer can't name keys.
+    """
+    from triseal.keysource import NewKey  # slow to load, and --help needs none of it
+    from triseal.store import authority
     from triseal.store import store as stores
 
     new = options.new_key(algorithm, key, passphrase_file, WHO, none=no_passphrase)
+    if key or root_key or root_passphrase_file:
+        file = root_passphrase_file or passphrase_file
+        root = options.new_key("p256", root_key, file, ROOT, none=no_passphrase)
+    else:
+        root = NewKey("p256", new.passphrase)
     folder = home_dir or stores.default()
-    stores.init(folder, name, new, years(int(time.time()) - CLOCK_SKEW, valid_years))
+    stores.init(folder, name, new, validity(valid_years), root)
     with open_store(folder, None, None) as store:
-        output.facts(_about(store), as_json=as_json)
+        place = {"root_key": str(folder / authority.ROOT_KEY)}
+        output.facts(_about(store) | place, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store renew", "store renew --years 5"))
@@ -74,12 +97,8 @@ def renew(
     The key stays the same, so sites need not trust the Store again. Give them the packages with the
     new seals: `triseal store get`, then `triseal site add-service`.
     """
-    from triseal.certificate import CLOCK_SKEW
-    from triseal.developer.sign import years
-
-    valid = years(int(time.time()) - CLOCK_SKEW, valid_years)
     with open_store(home_dir, database, passphrase_file) as store:
-        sealed, ended = store.renew(valid)
+        sealed, ended = store.renew(validity(valid_years))
         named = {
             "countersigned": [f"{one.service} {one.version}" for one in sealed],
             "ended": [f"{one.service} {one.version}" for one in ended],
@@ -297,8 +316,9 @@ def _public(store: stores.Store) -> bytes:
     return line + pem.encode(pem.CERTIFICATE, bytes(store.certificate.der))
 
 
-def _about(store: stores.Store) -> output.Facts:
+def _about(store: stores.Store) -> dict[str, object]:
     from triseal import request
+    from triseal.storekeys import root_of
 
     return {
         "name": names.common_name(store.certificate.subject),
@@ -306,6 +326,7 @@ def _about(store: stores.Store) -> output.Facts:
         "log": str(store.log_key),
         "valid_from": output.time(store.certificate.not_before),
         "valid_to": output.time(store.certificate.not_after),
+        "root": root_of(store.certificate).hex() or None,
     }
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triseal.choices import MAX_YEARS
 from triseal.cli import options, output
 
 if TYPE_CHECKING:
+    from triseal.certificate import Validity
     from triseal.store import records
     from triseal.store import store as stores
     from triseal.store.changes import Why
 
 WHO = "the Store's key"
+ROOT = "the Store's root"
 
 Database = Annotated[
     str | None,
@@ -26,6 +30,22 @@ Database = Annotated[
         envvar="TRISEAL_STORE_DATABASE",
         help="SQLite file, or postgresql: URL, to use instead of the one in the home.",
         metavar="URL",
+    ),
+]
+DEFAULT_YEARS = 20
+Years = Annotated[
+    int,
+    typer.Option(
+        "--years", min=1, max=MAX_YEARS, help="Validity of its certificate.", metavar="YEARS"
+    ),
+]
+RootFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--root-passphrase-file",
+        help="File or pipe with the passphrase of the root. Default: as for the other key.",
+        metavar="FILE",
+        readable=False,
     ),
 ]
 Reason = Annotated[
@@ -54,6 +74,18 @@ def open_store(
         yield store
     finally:
         store.close()
+
+
+def validity(years: int) -> Validity:
+    """Return a validity of whole years that begins shortly before now.
+
+    Args:
+        years: the number of years.
+    """
+    from triseal.certificate import CLOCK_SKEW
+    from triseal.developer import sign
+
+    return sign.years(int(time.time()) - CLOCK_SKEW, years)
 
 
 def why(reason: str) -> Why:

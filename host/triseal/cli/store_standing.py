@@ -10,14 +10,14 @@ from triseal.cli import options, output
 from triseal.cli.store_options import Database, Reason, developer, open_store, why
 
 if TYPE_CHECKING:
-    from triseal.store.changes import Change
+    from triseal.notices import Change
 
 app = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="Name of the developer.", metavar="DEVELOPER")]
 Service = Annotated[str, typer.Argument(help="Name of the service.", metavar="SERVICE")]
 
-_TELL = "tell the sites: `triseal store export-notices --out FILE`"
+_NEXT = {"next": "tell the sites: `triseal store export-notices --out FILE`"}
 
 
 @app.command(
@@ -47,12 +47,10 @@ def approve_key(
     """
     with open_store(home_dir, database) as store:
         new, old = store.approve_key(name, fingerprint, why(reason))
-    facts = developer(new) | {"replaces": old.fingerprint}
+    facts = developer(new) | {"replaces": old.fingerprint} | _NEXT
     if not as_json:
         typer.echo(f"the key {new.fingerprint} takes the place of {old.fingerprint}")
     output.facts(facts, as_json=as_json)
-    if not as_json:
-        output.warn([_TELL])
 
 
 @app.command(epilog=options.examples("store suspend Ada --reason 'her laptop was stolen'"))
@@ -65,9 +63,7 @@ def suspend(
 ) -> None:
     """Seal nothing more for a developer, and take no new key that the present one signs."""
     with open_store(home_dir, database) as store:
-        output.facts(developer(store.suspend(name, why(reason))), as_json=as_json)
-    if not as_json:
-        output.warn([_TELL])
+        output.facts(developer(store.suspend(name, why(reason))) | _NEXT, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store resume Ada --reason 'she has a new key'"))
@@ -80,9 +76,7 @@ def resume(
 ) -> None:
     """Seal for a suspended developer again."""
     with open_store(home_dir, database) as store:
-        output.facts(developer(store.resume(name, why(reason))), as_json=as_json)
-    if not as_json:
-        output.warn([_TELL])
+        output.facts(developer(store.resume(name, why(reason))) | _NEXT, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store withdraw blink 1.2.0 --reason 'it drains batteries'"))
@@ -102,15 +96,13 @@ def withdraw(
     """
     with open_store(home_dir, database) as store:
         release = store.withdraw(service, version, why(reason))
-    facts = {
+    facts: dict[str, object] = {
         "service": release.service,
         "version": release.version,
         "state": release.state,
         "withdrawn_at": output.time(release.withdrawn_at),
     }
-    output.facts(facts, as_json=as_json)
-    if not as_json:
-        output.warn([_TELL])
+    output.facts(facts | _NEXT, as_json=as_json)
 
 
 @app.command(
@@ -132,9 +124,8 @@ def hand_over(
     """
     with open_store(home_dir, database) as store:
         before = store.hand_over(service, to, why(reason))
-    output.facts({"service": service, "owner": to, "former_owner": before}, as_json=as_json)
-    if not as_json:
-        output.warn([_TELL])
+    facts = {"service": service, "owner": to, "former_owner": before}
+    output.facts(facts | _NEXT, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store changes", "store changes --since 12 --json"))

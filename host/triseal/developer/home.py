@@ -125,7 +125,7 @@ def rotate(home: Path, ask: keyfile.Ask, new: NewKey) -> request.Request:
     """
     old = unlock(home, ask)
     new.check()
-    with files.alone(home), folder.fresh(home / "new") as fresh:
+    with keyplaces.alone(home), folder.fresh(home / "new") as fresh:
         if show(home).spki != old.signer.spki:
             raise AlreadyExists("another command has just replaced the key")
         key = new.create(fresh / KEY)

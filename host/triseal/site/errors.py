@@ -260,3 +260,31 @@ class NodesWaiting(Failure):
         "Wait until they have connected. With --force they are cut off, and come back by cable "
         "(triseal node provision) alone; `triseal site retire` is for nodes that are gone."
     )
+
+
+class OlderNotices(Failure):
+    """The site knows more of this Store than the file says."""
+
+    code = "older-notices"
+    advice = "Ask the Store for a new file of `triseal store export-notices`."
+
+
+class NoticesGap(Failure):
+    """The file begins after what the site knows of this Store."""
+
+    code = "notices-gap"
+    advice = "Ask the Store for a file with the changes between: --since gives its begin."
+
+
+class NoticesDiffer(Failure):
+    """The file tells another history than the Store has told before."""
+
+    code = "notices-differ"
+    advice = "Ask the Store why; if it has restored a backup, give --anew."
+
+
+class FingerprintWanted(Failure):
+    """Only the Store vouches for a developer's new key: a person must compare its fingerprint."""
+
+    code = "fingerprint-wanted"
+    advice = "Compare it with the developer, and give it with --fingerprint."

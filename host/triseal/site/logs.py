@@ -140,6 +140,22 @@ class Logs:
             return
         files.write(self._path(spki, "checkpoint"), made.note.data(), files.PRIVATE)
 
+    def carry(self, old: Sequence[bytes], new: bytes) -> None:
+        """Want of another key of a Store what the site wants of the present ones.
+
+        Call it before the other key is trusted. What is known of the other key stays.
+
+        Args:
+            old: the keys that the site trusts.
+            new: the other key.
+        """
+        for kind in ("policy", "checkpoint"):  # the checkpoint is of no use without the policy
+            target = self._path(new, kind)
+            known = [path for spki in old if (path := self._path(spki, kind)).exists()]
+            if known and not target.exists():
+                data = files.read(known[0], max(policy.MAX_SIZE, note.MAX_SIZE))
+                files.write(target, data, files.PRIVATE)
+
     def _path(self, spki: bytes, kind: str) -> Path:
         return self._folder / f"{request.fingerprint(spki)}.{kind}"
 

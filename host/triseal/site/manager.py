@@ -19,6 +19,7 @@ from sealcore import keys, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
+from triseal.notices import Notices
 from triseal.package import Package
 from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
@@ -35,13 +36,15 @@ from triseal.site.records import (
     sitekeys,
     tables,
     tokens,
+    told,
 )
 from triseal.site.records.placement import Place
 from triseal.site.records.sitekeys import SiteKey
-from triseal.site.rules import grants, guarantee, intake, restore, rollout, rotation, trust
+from triseal.site.rules import grants, guarantee, intake, restore, review, rollout, rotation, trust
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.intake import Choices, Taken
 from triseal.site.rules.restore import Accepted
+from triseal.site.rules.review import Review
 from triseal.site.rules.rotation import Progress
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.rules.trust import Difference
@@ -313,6 +316,52 @@ class Manager:
             Changed, ClockDoubted: as `trust_store`.
         """
         return self._change_trust(trust.without_developer(name), show)
+
+    def review(self, file: Notices, *, anew: bool = False) -> Review:
+        """Verify what a Store has told, keep it, and find out what it means here.
+
+        The trust stays as it is.
+
+        Args:
+            file: the parsed file.
+            anew: whether a person takes the Store's history anew.
+
+        Raises:
+            Failure: as `review.read`; nothing was kept.
+        """
+        with self._changing() as connection:
+            trusted = trust.keys_of(trust.current(connection, self.issuer))
+            made = review.read(connection, trusted, file, self._clock(), anew=anew)
+            if anew:
+                told.forget(connection, made.store)
+            told.keep(connection, made.store, made.new, made.listed)
+        return made
+
+    def follow(
+        self, made: Review, fingerprints: Sequence[str], show: Show = _silent, *, drop: bool = False
+    ) -> TrustBundle:
+        """Change the trust as a review says.
+
+        Args:
+            made: the review.
+            fingerprints: as in `review.change`.
+            show: as in `trust_store`.
+            drop: as in `review.change`.
+
+        Returns: the new trust bundle, or the present one if nothing changes.
+
+        Raises:
+            FingerprintWanted: as `review.change`.
+            TooLarge, Changed, ClockDoubted: as `trust_store`.
+        """
+        change = review.change(made, fingerprints, drop=drop)
+        for one in made.stores:
+            self.logs.carry(one.instead_of, one.spki)
+        published = self._change_trust(change, show)
+        with self._changing() as connection:
+            for one in made.stores:
+                trust.keep_certificate(connection, one.certificate)
+        return published
 
     def _change_trust(
         self, change: trust.Changed, show: Show, certificate: bytes = b""

@@ -1,4 +1,9 @@
-"""The Store's own key and certificate, and the Store seal."""
+"""The Store's own keys and certificates, its root, and the Store seal.
+
+The first signing key is in the home, a later one in a folder of its own, see `keyplaces`. The list
+of signing keys that the root has signed (`storekeys`) is in the home. The root's key is made there,
+and can be moved elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,22 @@ from pathlib import Path
 
 from sealcore import errors, keys, names, seal, sealwriter, timetext, x509
 from sealcore.compat import sha256
-from triseal import certificate, files, folder, keyfile, keysource, pem, request
+from triseal import (
+    certificate,
+    files,
+    folder,
+    keyfile,
+    keyplaces,
+    keysource,
+    pem,
+    request,
+    storekeys,
+)
 from triseal.certificate import Validity
 from triseal.errors import (
     AlreadyExists,
     DamagedStore,
+    NoRoot,
     NotAKey,
     NotInitialised,
     NotRecognised,
@@ -20,19 +36,25 @@ from triseal.errors import (
 )
 from triseal.keysource import NewKey
 from triseal.signer import Signer
+from triseal.storekeys import StoreKeys
 
 KEY = "store.key"
 CERTIFICATE = "store.crt"
+ROOT_KEY = "root.key"
+KEYS = "store.keys.pem"
 
 
-def init(home: Path, name: str, new: NewKey, valid: Validity) -> bytes:
-    """Create the Store's key and self-signed certificate.
+def init(
+    home: Path, name: str, new: NewKey, valid: Validity, new_root: NewKey | None = None
+) -> bytes:
+    """Create the Store's key and self-signed certificate, and its root.
 
     Args:
         home: the folder; it must not exist, or be empty.
         name: name of the Store, 1 to 64 bytes.
         new: what is to become the Store's key.
         valid: validity of the certificate.
+        new_root: what is to become the key of the root; None makes no root.
 
     Returns: the certificate, DER.
 
@@ -43,18 +65,69 @@ def init(home: Path, name: str, new: NewKey, valid: Validity) -> bytes:
     """
     request.check_name(name)
     new.check()
+    if new_root is not None:
+        new_root.check()
     if (home / KEY).exists():  # the most frequent reason gets a message of its own
         raise AlreadyExists(f"there is a key at {home / KEY}")
     folder.check_vacant(home)
     with folder.fresh(home) as fresh:
-        der = certificate.self_signed_ca(new.create(fresh / KEY), name, valid)
+        key, mark = new.create(fresh / KEY), b""
+        if new_root is not None:
+            root = new_root.create(fresh / ROOT_KEY)
+            mark = replace_list(fresh, storekeys.make(root, name, 1, (key.spki,))).root_mark
+        der = certificate.self_signed_ca(key, name, valid, mark)
         replace_certificate(fresh, der)
         folder.settle(fresh, home)
     return der
 
 
-def load_certificate(home: Path) -> x509.Certificate:
-    """Load the Store's certificate.
+def load_list(home: Path) -> StoreKeys | None:
+    """Load the list of signing keys that the Store's root has signed.
+
+    Args:
+        home: the Store's folder.
+
+    Returns: None if the Store has no root.
+
+    Raises:
+        BadStoreKeys: the file is damaged.
+    """
+    try:
+        return storekeys.parse(files.read(home / KEYS, 2 * storekeys.MAX_SIZE))
+    except FileNotFoundError:
+        return None
+
+
+def replace_list(home: Path, listed: StoreKeys) -> StoreKeys:
+    """Write a new list of signing keys in place of the old one.
+
+    Args:
+        home: the Store's folder.
+        listed: the list.
+
+    Returns: the list.
+    """
+    files.write(home / KEYS, pem.encode(pem.STORE_KEYS, listed.der), files.PRIVATE)
+    return listed
+
+
+def certificates(home: Path) -> dict[Path, x509.Certificate]:
+    """Load the certificates of all signing keys of a Store, by their folders.
+
+    Args:
+        home: the Store's folder.
+
+    Raises:
+        DamagedStore: a file is not a certificate.
+    """
+    places = [path for path in keyplaces.every(home) if (path / CERTIFICATE).exists()]
+    return {place: _load_certificate(place) for place in places}
+
+
+def first_key(home: Path) -> bytes:
+    """Return the key with which a Store began, DER SubjectPublicKeyInfo.
+
+    Its certificate stays in the home when the key is revoked, since it names the Store's log.
 
     Args:
         home: the Store's folder.
@@ -64,13 +137,33 @@ def load_certificate(home: Path) -> x509.Certificate:
         DamagedStore: the file is not a certificate.
     """
     try:
-        data = files.read(home / CERTIFICATE, pem.MAX_SIZE)
+        return bytes(_load_certificate(home).spki)
     except FileNotFoundError:
         raise NotInitialised(f"there is no Store at {home}") from None
+
+
+def load_certificate(home: Path) -> x509.Certificate:
+    """Load the certificate of the Store's key in use.
+
+    Args:
+        home: the Store's folder.
+
+    Raises:
+        NotInitialised: there is no Store.
+        DamagedStore: the file is not a certificate.
+    """
+    try:
+        return _load_certificate(keyplaces.in_use(home))
+    except FileNotFoundError:
+        raise NotInitialised(f"there is no Store at {home}") from None
+
+
+def _load_certificate(place: Path) -> x509.Certificate:
+    data = files.read(place / CERTIFICATE, pem.MAX_SIZE)
     try:
         return x509.parse(pem.expect(data, pem.CERTIFICATE))
     except (NotRecognised, SeveralInFile, errors.SealError):
-        raise DamagedStore(f"{home / CERTIFICATE} is not a certificate") from None
+        raise DamagedStore(f"{place / CERTIFICATE} is not a certificate") from None
 
 
 def renewed(key: Signer, own: x509.Certificate, valid: Validity) -> bytes:
@@ -89,21 +182,23 @@ def renewed(key: Signer, own: x509.Certificate, valid: Validity) -> bytes:
     if valid.not_after <= own.not_after:
         end = timetext.iso(own.not_after)
         raise ShorterValidity(f"the Store's certificate is valid to {end} already")
-    return certificate.self_signed_ca(key, str(names.common_name(own.subject)), valid)
+    name = str(names.common_name(own.subject))
+    return certificate.self_signed_ca(key, name, valid, storekeys.root_of(own))
 
 
 def replace_certificate(home: Path, der: bytes) -> None:
-    """Write the Store's new certificate in place of the old one.
+    """Write a new certificate of the key in use in place of the old one.
 
     Args:
         home: the Store's folder.
         der: the certificate, DER.
     """
-    files.write(home / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
+    place = keyplaces.in_use(home)
+    files.write(place / CERTIFICATE, pem.encode(pem.CERTIFICATE, der), files.PRIVATE)
 
 
 def unlock(home: Path, ask: keyfile.Ask) -> Signer:
-    """Open the Store's key.
+    """Open the Store's key in use.
 
     Args:
         home: the Store's folder.
@@ -114,10 +209,47 @@ def unlock(home: Path, ask: keyfile.Ask) -> Signer:
         NotAKey: the file is not the key of the Store's certificate.
         Failure: as keysource.load raises it.
     """
-    known = load_certificate(home)
-    key = keysource.load(home / KEY, ask)
+    load_certificate(home)
+    return unlock_at(keyplaces.in_use(home), ask)
+
+
+def unlock_at(place: Path, ask: keyfile.Ask) -> Signer:
+    """Open one of the Store's signing keys.
+
+    Args:
+        place: its folder.
+        ask: returns the passphrase if one is needed.
+
+    Raises:
+        NotAKey: the file is not the key of the certificate beside it.
+        Failure: as keysource.load raises it.
+    """
+    known = _load_certificate(place)
+    key = keysource.load(place / KEY, ask)
     if key.spki != known.spki:
-        raise NotAKey(f"{home / KEY} is not the key of {home / CERTIFICATE}")
+        raise NotAKey(f"{place / KEY} is not the key of {place / CERTIFICATE}")
+    return key
+
+
+def unlock_root(home: Path, where: str, ask: keyfile.Ask) -> Signer:
+    """Open the key of the Store's root.
+
+    Args:
+        home: the Store's folder.
+        where: path or URI of the key; "" for the file in the home.
+        ask: returns the passphrase if one is needed.
+
+    Raises:
+        NoRoot: the Store has none.
+        NotAKey: it is not the key of the root.
+        Failure: as keysource.open_uri raises it.
+    """
+    listed = load_list(home)
+    if listed is None:
+        raise NoRoot(f"the Store at {home} has no root")
+    key = keysource.open_uri(where or str(home / ROOT_KEY), ask)
+    if key.spki != listed.root:
+        raise NotAKey(f"{where or home / ROOT_KEY} is not the key of the Store's root")
     return key
 
 

@@ -10,17 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, func, insert, select, text
 
 from triseal import words
+from triseal.notices import Change
 from triseal.store.tables import CHANGES
-
-APPROVED = "developer-approved"
-REPLACED = "key-replaced"
-SUSPENDED = "developer-suspended"
-RESUMED = "developer-resumed"
-WITHDRAWN = "release-withdrawn"
-HANDED_OVER = "service-handed-over"
-KEY_PREPARED = "store-key-prepared"
-KEY_ACTIVATED = "store-key-activated"
-KEY_REVOKED = "store-key-revoked"
 
 
 @dataclass(frozen=True)
@@ -44,35 +35,6 @@ class Why:
 
 
 NO_REASON = Why()
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change.
-
-    Attributes:
-        kind: one of the kinds above.
-        name: name of the developer or the service; "" for a key of the Store.
-        version: version of a release, the name of the new owner of a service, or "".
-        key: the key that is approved, takes the place of another one, or is a new key of the Store;
-            DER SubjectPublicKeyInfo, b"" if there is none.
-        former: the key that is replaced or revoked, the same.
-        proof: the replacement that the former key has signed, see `replacement`; b"" without one.
-        number: 1 for the first change of the Store.
-        time: Unix seconds.
-        reason, who: as in `Why`.
-    """
-
-    kind: str
-    name: str
-    version: str = ""
-    key: bytes = b""
-    former: bytes = b""
-    proof: bytes = b""
-    number: int = 0
-    time: int = 0
-    reason: str = ""
-    who: str = ""
 
 
 def record(connection: Connection, now: int, why: Why, what: Change) -> Change:

@@ -12,22 +12,22 @@ from sqlalchemy import Connection, Engine
 from sealcore import x509
 from sealcore.compat import sha256
 from sealcore.limits import MAX_EXECUTABLE
-from triseal import files, request
+from triseal import files, notices, request
 from triseal.database import reading
 from triseal.log import endorsement, entry
 from triseal.log.entry import Entry
 from triseal.log.note import Key
+from triseal.notices import Change
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
 from triseal.store import changes, journal, objects, records
-from triseal.store.changes import Change
 from triseal.store.journal import Journal
 from triseal.store.pages import MOST, Pages
 from triseal.store.records import Developer, Release
 
 OBJECTS = "objects"
 ENDORSEMENT = "log.endorsement"
-_OF_SERVICES = (changes.WITHDRAWN, changes.HANDED_OVER)
+_OF_SERVICES = (notices.WITHDRAWN, notices.HANDED_OVER)
 
 
 class Ledger:
@@ -198,7 +198,7 @@ def of_change(change: Change) -> Entry:
     """
     facts = {
         "developer": "" if change.kind in _OF_SERVICES else change.name,
-        "to": change.version if change.kind == changes.HANDED_OVER else "",
+        "to": change.version if change.kind == notices.HANDED_OVER else "",
         "key": request.fingerprint(change.key) if change.key else "",
         "former": request.fingerprint(change.former) if change.former else "",
         "proof": sha256(change.proof).hex() if change.proof else "",
@@ -206,7 +206,7 @@ def of_change(change: Change) -> Entry:
         "who": change.who,
     }
     service = change.name if change.kind in _OF_SERVICES else ""
-    version = change.version if change.kind == changes.WITHDRAWN else ""
+    version = change.version if change.kind == notices.WITHDRAWN else ""
     return Entry(change.kind, change.time, service, version, detail=_detail(facts))
 
 

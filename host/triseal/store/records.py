@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
 
 from sealcore import names, seal, sealwriter
+from triseal import notices
 from triseal.errors import KeyReplaced, NameTaken, UnknownDeveloper
+from triseal.notices import Change
 from triseal.request import Request, fingerprint, likeness, plain
 from triseal.store import changes
-from triseal.store.changes import NO_REASON, Change, Why
+from triseal.store.changes import NO_REASON, Why
 from triseal.store.intake import Newest
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
 
@@ -138,7 +140,7 @@ def approve(connection: Connection, mark: str, now: int, why: Why = NO_REASON) -
         raise NameTaken(f"the name {known.name} is taken or looks like one that is")
     row = DEVELOPERS.c.fingerprint == known.fingerprint
     connection.execute(update(DEVELOPERS).where(row).values(approved_at=now))
-    changes.record(connection, now, why, Change(changes.APPROVED, known.name, key=known.spki))
+    changes.record(connection, now, why, Change(notices.APPROVED, known.name, key=known.spki))
     return replace(known, approved_at=now)
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, insert, select, update
 
 from sealcore import timetext
+from triseal import notices
 from triseal.errors import (
     BadReplacement,
     DeveloperSuspended,
@@ -21,10 +22,11 @@ from triseal.errors import (
     UnknownService,
     WrongState,
 )
+from triseal.notices import Change
 from triseal.replacement import Replacement
 from triseal.request import fingerprint
 from triseal.store import changes, records
-from triseal.store.changes import Change, Why
+from triseal.store.changes import Why
 from triseal.store.records import Developer, Release
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
 
@@ -148,7 +150,7 @@ def _put(
         raise WrongState(f"the key {new.fingerprint} of {new.name} is {new.state}, not pending")
     _update(connection, old, replaced_at=now)
     _update(connection, new, approved_at=now, suspended_at=old.suspended_at)
-    made = Change(changes.REPLACED, old.name, "", new.spki, old.spki, proof)
+    made = Change(notices.REPLACED, old.name, "", new.spki, old.spki, proof)
     changes.record(connection, now, why, made)
     return replace(new, approved_at=now, suspended_at=old.suspended_at)
 
@@ -177,7 +179,7 @@ def suspend(connection: Connection, name: str, now: int, why: Why) -> Developer:
     if known.suspended_at is not None:
         raise WrongState(f"{name} is suspended since {timetext.iso(known.suspended_at)}")
     _update(connection, known, suspended_at=now)
-    changes.record(connection, now, why, Change(changes.SUSPENDED, name, key=known.spki))
+    changes.record(connection, now, why, Change(notices.SUSPENDED, name, key=known.spki))
     return replace(known, suspended_at=now)
 
 
@@ -198,7 +200,7 @@ def resume(connection: Connection, name: str, now: int, why: Why) -> Developer:
     if known.suspended_at is None:
         raise WrongState(f"{name} is not suspended")
     _update(connection, known, suspended_at=None)
-    changes.record(connection, now, why, Change(changes.RESUMED, name, key=known.spki))
+    changes.record(connection, now, why, Change(notices.RESUMED, name, key=known.spki))
     return replace(known, suspended_at=None)
 
 
@@ -225,7 +227,7 @@ def withdraw(connection: Connection, service: str, version: str, now: int, why: 
         raise WrongState(f"{service} {version} is withdrawn since {since}")
     row = (RELEASES.c.service == service) & (RELEASES.c.version == version)
     connection.execute(update(RELEASES).where(row).values(withdrawn_at=now))
-    changes.record(connection, now, why, Change(changes.WITHDRAWN, service, version))
+    changes.record(connection, now, why, Change(notices.WITHDRAWN, service, version))
     return replace(found[0], withdrawn_at=now)
 
 
@@ -256,7 +258,7 @@ def hand_over(connection: Connection, service: str, to: str, now: int, why: Why)
         raise refusal
     row = SERVICES.c.name == service
     connection.execute(update(SERVICES).where(row).values(owner=new.fingerprint))
-    changes.record(connection, now, why, Change(changes.HANDED_OVER, service, to, new.spki))
+    changes.record(connection, now, why, Change(notices.HANDED_OVER, service, to, new.spki))
     return before
 
 

@@ -12,14 +12,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
-from sealcore import seal, x509
-from triseal import replacement, request
+from sealcore import names, seal, x509
+from triseal import notices, replacement, request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing
-from triseal.errors import UnknownService, Withdrawn
+from triseal.errors import OtherKeyInUse, UnknownService, Withdrawn
 from triseal.keysource import NewKey
 from triseal.log import entry
 from triseal.log.note import Key
+from triseal.notices import Change, Notices
 from triseal.package import Package
 from triseal.signer import Signer
 from triseal.store import (
@@ -32,7 +33,7 @@ from triseal.store import (
     restore,
     standing,
 )
-from triseal.store.changes import NO_REASON, Change, Why
+from triseal.store.changes import NO_REASON, Why
 from triseal.store.ledger import OBJECTS, Ledger
 from triseal.store.records import Developer, Release
 from triseal.store.tables import SCHEMA
@@ -64,7 +65,8 @@ class Store:
         clock: returns the time, Unix seconds.
 
     Attributes:
-        certificate: the Store's certificate.
+        home: the folder.
+        certificate: the certificate of the Store's key in use.
 
     Raises:
         NotInitialised: there is no Store at `home`.
@@ -77,12 +79,12 @@ class Store:
         self.certificate: x509.Certificate = authority.load_certificate(home)
         self._unlock = unlock
         self._key: Signer | None = None
-        self._home = home
+        self.home = home
         self._objects = home / OBJECTS
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
         self._mark = Watermark(home / restore.FILE)
-        owner = request.fingerprint(bytes(self.certificate.spki))
+        owner = request.fingerprint(authority.first_key(home))
         self._ledger = Ledger(home, self._engine, owner)
 
     @property
@@ -115,7 +117,7 @@ class Store:
         """
         if not replacement.is_one(data):
             parsed = request.parse(data)
-            with self._changing() as connection:
+            with self.changing() as connection:
                 return records.register(connection, parsed, data, self._clock())
         asked = replacement.parse(data)
         try:
@@ -125,7 +127,7 @@ class Store:
 
     def _replace(self, asked: replacement.Replacement) -> Developer:
         why = Why("signed with the old key")
-        with self._changing() as connection:
+        with self.changing() as connection:
             return standing.replace_signed(connection, asked, self._clock(), why)
 
     def approve(self, fingerprint: str, why: Why = NO_REASON) -> Developer:
@@ -140,7 +142,7 @@ class Store:
             KeyReplaced: the developer has replaced this key.
             NameTaken: an approved developer with another key has the name.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             return records.approve(connection, fingerprint, self._clock(), why)
 
     def approve_key(self, name: str, fingerprint: str, why: Why) -> tuple[Developer, Developer]:
@@ -152,7 +154,7 @@ class Store:
             fingerprint: of the new key, which a person has compared, hex.
             why: the reason.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             moment = self._clock()
             return standing.replace_approved(connection, name, fingerprint, moment, why)
 
@@ -163,7 +165,7 @@ class Store:
             name: name of the developer.
             why: the reason.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             return standing.suspend(connection, name, self._clock(), why)
 
     def resume(self, name: str, why: Why) -> Developer:
@@ -173,7 +175,7 @@ class Store:
             name: name of the developer.
             why: the reason.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             return standing.resume(connection, name, self._clock(), why)
 
     def withdraw(self, service: str, version: str, why: Why) -> Release:
@@ -184,7 +186,7 @@ class Store:
             version: its version.
             why: the reason.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             return standing.withdraw(connection, service, version, self._clock(), why)
 
     def hand_over(self, service: str, to: str, why: Why) -> str:
@@ -195,7 +197,7 @@ class Store:
             to: name of the developer who gets it.
             why: the reason.
         """
-        with self._changing() as connection:
+        with self.changing() as connection:
             return standing.hand_over(connection, service, to, self._clock(), why)
 
     def changes(self, since: int = 0) -> list[Change]:
@@ -220,15 +222,17 @@ class Store:
             Failure, SealError: as intake.check; nothing has changed.
         """
         service = intake.service_of(package)
-        key = self._signer()
+        key = self.signer()
         try:
             release = self._accept(service, package, key)
-        except IntegrityError:  # two first versions at the same time: now the service exists
-            release = self._accept(service, package, key)
+        except (IntegrityError, OtherKeyInUse):
+            # Two first versions at the same time: now the service exists. Or another process has
+            # just activated another key.
+            release = self._accept(service, package, self.signer())
         return release, self._ledger.proved(release)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[Connection]:
+    def changing(self) -> Iterator[Connection]:
         """Open a transaction that changes the Store, which a restored database must not do.
 
         At its end all that it has recorded is in the log, and signed.
@@ -259,9 +263,10 @@ class Store:
         return numbers[restore.RELEASE]
 
     def _accept(self, service: str, package: Package, key: Signer) -> Release:
-        with self._changing() as connection:
+        with self.changing() as connection:
             moment = self._clock()
             known = records.newest(connection, service)
+            self.check_in_use(key)
             newest = restore.newest(self._mark, known, service, package)
             who = standing.of_key(connection, intake.key_of(package))
             approved = [who.entry] if who and who.approved_at is not None else []
@@ -307,31 +312,98 @@ class Store:
             ShorterValidity: the present certificate is valid for as long; nothing has changed.
             Failure: as `authority.unlock`.
         """
-        key = self._signer()
+        key = self.signer()
         fresh = x509.parse(authority.renewed(key, self.certificate, valid))
-        sealed, ended = [], []
-        with self._changing() as connection:
-            moment = self._clock()
-            for release in records.releases(connection, None):
-                developer = seal.parse(release.developer_seal, seal.DEVELOPER)
-                if release.withdrawn_at is not None:
-                    continue  # nobody is offered it
-                if developer.not_after < moment:
-                    ended.append(release)
-                    continue
-                made = authority.countersign(key, fresh, developer, moment)
-                sealed.append(replace(release, store_seal=bytes(made.der)))
-                records.reseal(connection, sealed[-1])
-            self._ledger.sealed(connection, sealed, entry.RESEAL, moment)
-            authority.replace_certificate(self._home, bytes(fresh.der))
-        self.certificate = fresh
+        with self.changing() as connection:
+            self.check_in_use(key)
+            sealed, ended = self.seal_again(connection, key, fresh)
+            authority.replace_certificate(self.home, bytes(fresh.der))
+            self.certificate = fresh
         return sealed, ended
 
-    def _signer(self) -> Signer:
-        # This may ask a person, and must not do so while the database is locked.
-        if self._key is None:
+    def seal_again(
+        self, connection: Connection, key: Signer, own: x509.Certificate
+    ) -> tuple[list[Release], list[Release]]:
+        """Countersign all releases that the Store offers again. Returns as `renew`.
+
+        Args:
+            connection: a writing transaction.
+            key: the Store's key.
+            own: its certificate.
+        """
+        sealed, ended = [], []
+        moment = self._clock()
+        for release in records.releases(connection, None):
+            developer = seal.parse(release.developer_seal, seal.DEVELOPER)
+            if release.withdrawn_at is not None:
+                continue  # nobody is offered it
+            if developer.not_after < moment:
+                ended.append(release)
+                continue
+            made = authority.countersign(key, own, developer, moment)
+            sealed.append(replace(release, store_seal=bytes(made.der)))
+            records.reseal(connection, sealed[-1])
+        self._ledger.sealed(connection, sealed, entry.RESEAL, moment)
+        return sealed, ended
+
+    def signer(self) -> Signer:
+        """Return the Store's key in use.
+
+        This may ask a person, and must not be called while the database is locked. Another process
+        may have activated another key.
+
+        Raises:
+            Failure: as `authority.unlock`.
+        """
+        self.certificate = authority.load_certificate(self.home)
+        if self._key is None or self._key.spki != self.certificate.spki:
             self._key = self._unlock()
         return self._key
+
+    def use(self, key: Signer) -> None:
+        """Sign with another key from now on, which `rotation` has activated.
+
+        Args:
+            key: the key of the certificate in use.
+        """
+        self.certificate = authority.load_certificate(self.home)
+        self._key = key
+
+    def check_in_use(self, key: Signer) -> None:
+        """Check in a transaction that no other process has activated another key.
+
+        Args:
+            key: the key that is to sign.
+
+        Raises:
+            OtherKeyInUse: it is not the one in use.
+        """
+        if authority.load_certificate(self.home).spki != key.spki:
+            raise OtherKeyInUse("another command has just activated another key of the Store")
+
+    def time(self) -> int:
+        """Return the time of the clock that the Store was opened with, Unix seconds."""
+        return self._clock()
+
+    def notices(self, since: int = 0) -> Notices:
+        """Sign what sites are told: the decisions, and the Store's signing keys.
+
+        Args:
+            since: only changes with a higher number.
+
+        Returns: the file, with as many changes as fit into one.
+        """
+        key = self.signer()
+        with reading(self._engine) as connection:
+            restore.check(connection, self._mark)
+            self.check_in_use(key)
+            found = changes.listed(connection, since)
+            listed = authority.load_list(self.home)
+            every = authority.certificates(self.home).values()
+        named = listed.keys if listed else (key.spki,)
+        certificates = [bytes(one.der) for one in every if one.spki in named]
+        name = str(names.common_name(self.certificate.subject))
+        return notices.make(key, name, self._clock(), since, certificates, listed, found)
 
     def developers(self) -> list[Developer]:
         """Return all developers in the order of registration."""
@@ -371,7 +443,9 @@ class Store:
         return matching[-1], self._ledger.proved(matching[-1])
 
 
-def init(home: Path, name: str, new: NewKey, validity: Validity) -> x509.Certificate:
+def init(
+    home: Path, name: str, new: NewKey, validity: Validity, root: NewKey | None = None
+) -> x509.Certificate:
     """Create a Store.
 
     Args:
@@ -379,10 +453,11 @@ def init(home: Path, name: str, new: NewKey, validity: Validity) -> x509.Certifi
         name: name of the Store, 1 to 64 bytes.
         new: what is to become the Store's key.
         validity: validity of the certificate.
+        root: what is to become the key of its root; None makes no root.
 
     Returns: the certificate.
 
     Raises:
         AlreadyExists, BadName, Failure: as `authority.init`.
     """
-    return x509.parse(authority.init(home, name, new, validity))
+    return x509.parse(authority.init(home, name, new, validity, root))

@@ -27,6 +27,7 @@ LIST = Path(__file__).with_name("not_run.txt")
 RUN = {
     "README.md": "tests/lifecycle/test_readme.py",
     "host/TUTORIAL.md": "tests/lifecycle/test_tutorial.py",
+    "host/OPERATIONS.md": "tests/host/cli/test_lost_keys.py",
 }
 _PROGRAMS = ("triseal", "make", "sudo", "pytest", "python", "python3", "pip", "micropython")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,14 +14,13 @@ from sqlalchemy.exc import IntegrityError
 from sealcore import errors
 from tests.host.store.test_store import ADA, ADA_KEY, BOB, BOB_KEY, World, versioned
 from tests.worlds import seals
-from triseal import database, pem, replacement, request, signer
+from triseal import database, notices, pem, replacement, request, signer
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.developer.sign import renew
 from triseal.errors import Failure, ServiceTaken, StoreBehind
 from triseal.package import Package
 from triseal.signer import KeySigner
-from triseal.store import changes
 from triseal.store.changes import Why
 from triseal.store.store import DATABASE
 from triseal.store.tables import SCHEMA
@@ -131,7 +130,7 @@ def test_a_service_belongs_to_the_developer_and_not_to_the_key(world: World) -> 
     states = {one.fingerprint: one.state for one in world.store.developers()}
     assert states[mark(ADA_KEY)] == "replaced"
     assert states[mark(NEW_KEY)] == "approved"
-    (made,) = [one for one in world.store.changes() if one.kind == changes.REPLACED]
+    (made,) = [one for one in world.store.changes() if one.kind == notices.REPLACED]
     assert (made.former, made.key) == (ADA.signer.spki, NEW.signer.spki)
     assert replacement.parse(made.proof).new == NEW.signer.spki  # everybody can verify it
 
@@ -291,8 +290,8 @@ def test_each_change_is_recorded_with_reason_time_and_who(world: World) -> None:
     found = world.store.changes()
     assert [one.number for one in found] == [1, 2, 3]
     assert [(one.kind, one.reason, one.who) for one in found[1:]] == [
-        (changes.SUSPENDED, "a reason", "tester"),
-        (changes.RESUMED, "found it", "carol"),
+        (notices.SUSPENDED, "a reason", "tester"),
+        (notices.RESUMED, "found it", "carol"),
     ]
     assert found[1].time == seals.NOW + 60
     assert world.store.changes(2) == found[2:]

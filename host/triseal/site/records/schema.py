@@ -16,6 +16,7 @@ from triseal.site.records import (
     revision,
     sitekeys,
     tables,
+    told,
     twins,
 )
 
@@ -28,7 +29,9 @@ _OF = (
     revision.revision,
     revision.touched,
     sitekeys.site_keys,
+    told.store_changes,
+    told.store_lists,
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_6", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_7", Path(__file__).with_name("migrations"))

@@ -268,8 +268,8 @@ def keep_certificate(connection: Connection, certificate: bytes) -> None:
     """
     parsed = x509.parse(certificate)
     name, spki = names.common_name(parsed.subject), bytes(parsed.spki)
-    table = tables.stores
-    connection.execute(table.delete().where((table.c.name == name) | (table.c.spki == spki)))
+    table = tables.stores  # a Store may have several keys while it changes its own
+    connection.execute(table.delete().where(table.c.spki == spki))
     connection.execute(table.insert().values(name=name, spki=spki, certificate=certificate))
 
 

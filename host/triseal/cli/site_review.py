@@ -1,0 +1,167 @@
+"""`triseal site trust review`: what a Store has told, and the change of trust that follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triseal import files
+from triseal.cli import options, output
+from triseal.cli.site_options import open_site
+
+if TYPE_CHECKING:
+    from triseal.notices import Change
+    from triseal.site.rules.review import Review, Running
+    from triseal.site.rules.trust import Difference
+
+app = typer.Typer()
+trust = typer.Typer(help="Follow what Stores have told.", no_args_is_help=True)
+app.add_typer(trust, name="trust")
+
+
+@trust.command(
+    epilog=options.examples(
+        "site trust review shop.notices",
+        "site trust review shop.notices --apply",
+        "site trust review shop.notices --apply --fingerprint 6f1c...",
+    )
+)
+def review(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file of `triseal store export-notices`.", metavar="FILE", readable=False
+        ),
+    ],
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Make the trust bundle that follows; without, only show it."),
+    ] = False,
+    fingerprints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fingerprint",
+            help="Of a developer's new key that the old one has not signed, as the developer gives "
+            "it; may be repeated.",
+            metavar="HEX",
+        ),
+    ] = None,
+    drop: Annotated[
+        bool,
+        typer.Option(
+            "--drop",
+            help="Drop also keys that services here need, and those of suspended developers: "
+            "these services stop.",
+        ),
+    ] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew", help="Take the Store's history anew, after it has restored a backup."
+        ),
+    ] = False,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a Store has decided, and what that means for services that run here.
+
+    With --apply, developers' and the Store's new keys are trusted, and replaced ones are dropped
+    when no service here needs them any more: add the package that is sealed again, and repeat the
+    command. `triseal site status` names what runs of a withdrawn release or a suspended developer.
+    """
+    from triseal import notices  # slow to load, and --help needs none of it
+
+    parsed = notices.parse(files.read(file, 2 * notices.MAX_SIZE))
+    with open_site(home_dir, passphrase_file) as site:
+        made = site.review(parsed, anew=anew)
+        facts = _facts(made)
+        if not as_json:
+            _show(facts)
+        if apply:
+            shown: list[str] = []
+
+            def show(differences: list[Difference]) -> None:
+                shown.extend(_difference(one) for one in differences)
+                if not as_json:
+                    typer.echo("\n".join(shown))
+
+            bundle = site.follow(made, fingerprints or [], show, drop=drop)
+            facts |= {"bundle_version": bundle.version, "changed": shown}
+            if not as_json:
+                output.facts({"bundle_version": bundle.version}, as_json=False)
+    if as_json:
+        output.facts(facts, as_json=True)
+
+
+def _show(facts: dict[str, object]) -> None:
+    """Print a review for people: the Store's decisions as a table, the rest as facts."""
+    rest = {name: value for name, value in facts.items() if name != "told"}
+    rows = facts["told"]
+    if isinstance(rows, list) and rows:
+        columns = ("number", "time", "kind", "name", "detail", "reason")
+        output.table(rows, columns, as_json=False, empty="")
+        typer.echo()
+    output.facts(rest, as_json=False)
+
+
+def _difference(one: Difference) -> str:
+    change = "adds" if one.added else "removes"
+    return f"the next trust bundle {change} the {one.kind} {one.name}, key {one.fingerprint}"
+
+
+def _facts(made: Review) -> dict[str, object]:
+    """Return what a review says, for people and programs."""
+    from triseal.request import fingerprint
+
+    keys = [*made.developers, *made.stores]
+    return {
+        "store": made.store,
+        "last_change": made.last,
+        "told": [_told(one) for one in made.new],
+        "new_keys": [
+            f"{one.name}: {fingerprint(one.spki)}"
+            + ("" if one.proven else " (the old key has not signed it: compare the fingerprint)")
+            for one in keys
+        ],
+        "old_keys": [
+            f"{one.name}: {fingerprint(one.spki)}"
+            + (f" (needed by {', '.join(one.needed_by)})" if one.needed_by else "")
+            for one in made.old
+        ],
+        "suspended": [_running(name, runs) for name, runs in made.suspended.items()],
+        "withdrawn": [f"{one} on {', '.join(one.nodes)}" for one in made.withdrawn],
+        "root": "unknown: trust the Store's certificate again"
+        if made.root_unknown
+        else _root(made),
+    }
+
+
+def _root(made: Review) -> str | None:
+    if made.root_unknown:
+        return "unknown: trust the Store's certificate again"
+    return made.listed.root_mark.hex() if made.listed else None
+
+
+def _running(name: str, runs: list[Running]) -> str:
+    if not runs:
+        return f"{name}: nothing of this developer runs here"
+    return f"{name}: " + ", ".join(f"{one} on {', '.join(one.nodes)}" for one in runs)
+
+
+def _told(one: Change) -> dict[str, object]:
+    from triseal.request import fingerprint
+
+    return {
+        "number": one.number,
+        "time": output.time(one.time),
+        "kind": one.kind,
+        "name": one.name,
+        "detail": one.version,
+        "key": fingerprint(one.key) if one.key else None,
+        "former": fingerprint(one.former) if one.former else None,
+        "reason": one.reason,
+        "who": one.who,
+    }
