@@ -21,6 +21,39 @@ trust = typer.Typer(help="Follow what Stores have told.", no_args_is_help=True)
 app.add_typer(trust, name="trust")
 
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="A file of `triseal store export-notices`.", metavar="FILE", readable=False
+    ),
+]
+Apply = Annotated[
+    bool,
+    typer.Option("--apply", help="Make the trust bundle that follows; without, only show it."),
+]
+Fingerprints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fingerprint",
+        help="Of a developer's new key that the old one has not signed, as the developer gives it; "
+        "may be repeated.",
+        metavar="HEX",
+    ),
+]
+Drop = Annotated[
+    bool,
+    typer.Option(
+        "--drop",
+        help="Drop also keys that services here need, and those of suspended developers: these "
+        "services stop.",
+    ),
+]
+Anew = Annotated[
+    bool,
+    typer.Option("--anew", help="Take the Store's history anew, after it has restored a backup."),
+]
+
+
 @trust.command(
     epilog=options.examples(
         "site trust review shop.notices",
@@ -29,39 +62,11 @@ app.add_typer(trust, name="trust")
     )
 )
 def review(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A file of `triseal store export-notices`.", metavar="FILE", readable=False
-        ),
-    ],
-    apply: Annotated[
-        bool,
-        typer.Option("--apply", help="Make the trust bundle that follows; without, only show it."),
-    ] = False,
-    fingerprints: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fingerprint",
-            help="Of a developer's new key that the old one has not signed, as the developer gives "
-            "it; may be repeated.",
-            metavar="HEX",
-        ),
-    ] = None,
-    drop: Annotated[
-        bool,
-        typer.Option(
-            "--drop",
-            help="Drop also keys that services here need, and those of suspended developers: "
-            "these services stop.",
-        ),
-    ] = False,
-    anew: Annotated[
-        bool,
-        typer.Option(
-            "--anew", help="Take the Store's history anew, after it has restored a backup."
-        ),
-    ] = False,
+    file: File,
+    apply: Apply = False,
+    fingerprints: Fingerprints = None,
+    drop: Drop = False,
+    anew: Anew = False,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,

@@ -28,6 +28,15 @@ def commands(title: str) -> Iterator[list[str]]:
             yield words[1:]
 
 
+TITLES = ("The lost laptop", "The stolen laptop", "The Store's lost key")
+
+
+def test_these_are_all_commands_of_the_page() -> None:
+    lines = [line for line in walk.script("host/OPERATIONS.md").splitlines() if line]
+    played = [words for title in TITLES for words in commands(title)]
+    assert [shlex.split(line)[1:] for line in lines] == played
+
+
 class Page:
     """Plays a page in a folder; what a command prints as JSON is the answer of `until`."""
 
@@ -73,7 +82,7 @@ def trusted(shell: Commands, kind: str) -> set[str]:
 
 def test_the_lost_laptop(shop: Commands, capsys: pytest.CaptureFixture[str]) -> None:
     old = mark(shop)
-    page = Page(shop, "The lost laptop", OLD=old)
+    page = Page(shop, TITLES[0], OLD=old)
     new = page.variables["NEW"] = page.until("dev", "show")["fingerprint"]
     waiting = page.until("store", "register-developer")
     assert (waiting["state"], waiting["would_replace"]) == ("pending", old)
@@ -88,7 +97,7 @@ def test_the_lost_laptop(shop: Commands, capsys: pytest.CaptureFixture[str]) -> 
     assert trusted(shop, "developer") == {old, new}, "the service here needs the old key"
     page.until("site", "trust", "review")
     assert trusted(shop, "developer") == {new}
-    assert shop.json("site", "status")["services"][0]["version"] == "1.0.0"
+    assert shop.json("site", "status")["services"][0]["due"] == "1.0.0"
     page.end()
 
 
@@ -102,7 +111,7 @@ def signed(shell: Commands, version: str, *home: str) -> str:
 def test_the_stolen_laptop(shop: Commands) -> None:
     thief = mark(shop)
     shop.run("site", "add-service", shop.release("1.1.0"))
-    page = Page(shop, "The stolen laptop")
+    page = Page(shop, TITLES[1])
     assert page.until("store", "suspend")["state"] == "suspended"
     assert shop.fails("store", "submit", signed(shop, "1.2.0")) == "developer-suspended"
     shop.run("dev", "rotate", "--algorithm", "p256", "--out", "thief.pem")
@@ -132,7 +141,7 @@ def test_the_stores_lost_key(shop: Commands) -> None:
     Path("stick").mkdir()
     shutil.move("home/store/root.key", "stick/root.key")
     Path("home/store/store.key").unlink()
-    page = Page(shop, "The Store's lost key")
+    page = Page(shop, TITLES[2])
     assert [one["state"] for one in page.until("store", "key", "status")] == ["in use"]
     rotated = page.until("store", "key", "rotate")
     new = rotated["fingerprint"]
