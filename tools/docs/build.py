@@ -33,17 +33,20 @@ REFERENCE = {
 
 # A link to a file that is no page, such as an example or the licence: it is copied beside them.
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
-_SKIPPED = frozenset({".venv", "build", "dist", "node_modules", ".pytest_cache"})
+_SKIPPED = frozenset({
+    ".venv", "build", "dist", "node_modules", ".pytest_cache", ".git", ".github",
+})  # fmt: skip
 
 
 def pages() -> list[Path]:
     """All Markdown files of the repository, relative to its root."""
     found = []
-    for path in sorted(ROOT.rglob("*.md")):
-        relative = path.relative_to(ROOT)
-        if not _SKIPPED.intersection(relative.parts) and relative.parts[0] != ".github":
-            found.append(relative)
-    return found
+    for folder, inner, names in os.walk(ROOT):
+        # Folders with thousands of files that are not the project's are never looked into.
+        inner[:] = [name for name in inner if name not in _SKIPPED]
+        place = Path(folder).relative_to(ROOT)
+        found += [place / name for name in names if name.endswith(".md")]
+    return sorted(found)
 
 
 def linked_files(page: Path) -> list[Path]:

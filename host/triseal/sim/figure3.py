@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from triseal.sim import plots
 from triseal.sim.paper import LIMIT, SERIES, Point, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _TITLES = ("whole certificates, as in the paper", "our deltas, with TLS and both directions")
 _ROWS = ("without backoff", "with backoff")

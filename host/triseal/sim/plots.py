@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from triseal import files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches: a page with margins
 DARK, LIGHT, ACCENT, FAINT = "#1b3a57", "#9ec3df", "#c8502d", "#8a8a8a"
@@ -42,6 +42,8 @@ _STYLE: dict[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Use the common style while one picture is drawn."""
+    import matplotlib as mpl  # slow to load, and most of what imports this module draws nothing
+
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         yield
 
@@ -57,6 +59,8 @@ def grid(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure
 
     Returns: the figure and its axes.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from triseal import files
@@ -16,6 +15,9 @@ from triseal.sim import boxes, plots
 from triseal.sim.errors import BadTraffic, ParameterError
 from triseal.sim.parameters import Parameters
 from triseal.sim.traffic import simulate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_BYTES = 64 << 20
 _LONGEST_LIVE = 1_000_000  # seconds; a longer run means that `start` is wrong
@@ -204,6 +206,8 @@ def draw(
 
     Returns: the files that were written.
     """
+    from matplotlib.figure import Figure
+
     with plots.style():
         figure = Figure(figsize=(plots.WIDTH, 5.2), layout="constrained")
         axes = figure.subplot_mosaic("aa;bc")

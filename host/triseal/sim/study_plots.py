@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any
 
 from triseal.sim import plots
 from triseal.sim.study import LIFETIMES, SHARES, SITES, SPREADS, TARGET, Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _NAMES = {"certificate": "RSA certificates", "seal": "whole seals", "delta": "deltas"}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import re
 from types import CodeType
+from typing import Any
 
 import pytest
 
@@ -21,12 +23,20 @@ def originals() -> dict[str, bytes]:
 
 
 SOURCES = originals()
-KEPT = shorten.keywords(SOURCES)
-ELSEWHERE = shorten.used_elsewhere(SOURCES)
 VARIABLES = re.compile("_FAST|_DEREF")
 GLOBALS = re.compile("_(GLOBAL|NAME)$")
 PRIVATE = re.compile("_(?!_)")
 PRIVATE_CLASS = re.compile(r"_(?!_)\w+")  # a class has its name as a constant, too
+
+
+@functools.cache
+def kept() -> Any:
+    return shorten.keywords(SOURCES)
+
+
+@functools.cache
+def elsewhere() -> Any:
+    return shorten.used_elsewhere(SOURCES)
 
 
 def makes_closure(one: dis.Instruction, cells: set[str]) -> bool:
@@ -92,7 +102,7 @@ def compiled(source: bytes) -> CodeType:
 @pytest.mark.parametrize("path", sorted(SOURCES))
 def test_a_module_does_the_same(path: str) -> None:
     source = SOURCES[path]
-    short = shorten.arguments(source, KEPT)
+    short = shorten.arguments(source, kept())
     assert short.count(b"\n") == source.count(b"\n")
     assert structure(compiled(short), {}) == structure(compiled(source), {})
 
@@ -100,7 +110,7 @@ def test_a_module_does_the_same(path: str) -> None:
 @pytest.mark.parametrize("path", sorted(SOURCES))
 def test_a_module_does_the_same_with_other_private_names(path: str) -> None:
     source = SOURCES[path]
-    short = shorten.privates(source, ELSEWHERE)
+    short = shorten.privates(source, elsewhere())
     assert short.count(b"\n") == source.count(b"\n")
     assert structure(compiled(short), {}) == structure(compiled(source), {})
 
@@ -269,7 +279,7 @@ class _Numbered(ast.NodeVisitor):
 
 def test_all_modules_do_the_same_with_other_attributes() -> None:
     """Names of one module that differ still differ, and those that are equal still are."""
-    after = shorten.attributes(SOURCES, ELSEWHERE)
+    after = shorten.attributes(SOURCES, elsewhere())
     changed = 0
     for path, source in SOURCES.items():
         dumps = []

@@ -6,6 +6,7 @@ Wycheproof (Google, C2SP) comes with pycryptodome's vectors, the CAVP files of N
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,7 @@ def points() -> list[tuple[int, int, bool]]:
     return found
 
 
+@functools.cache
 def all_cases() -> list[Case]:
     """Every signature of all these suites."""
     wycheproof = (case for file in (*WYCHEPROOF_RSA, WYCHEPROOF_P256) for case in _wycheproof(file))

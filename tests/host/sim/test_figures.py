@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from matplotlib.cbook import boxplot_stats
 
 from triseal.sim import (
     boxes,
@@ -27,6 +26,8 @@ octet_rows = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(0,
 @settings(max_examples=100)
 @given(octet_rows)
 def test_a_box_is_the_box_that_matplotlib_would_draw(row: np.ndarray) -> None:
+    from matplotlib.cbook import boxplot_stats  # each worker of pytest would load it otherwise
+
     found = boxes.box(row)
     active = row[row > 0]
     assert found.seconds == active.size
