@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from boards import device_code, literals
 from boards.errors import BoardError, DeviceFailed, VerifyFailed
@@ -16,6 +17,20 @@ _OS = device_code.imports("os")
 _SLOW = 60.0  # seconds for a program that reads or erases much flash
 
 Progress = Callable[[int], None]
+
+
+class Staged(NamedTuple):
+    """New contents of a file.
+
+    Attributes:
+        path: from the root of the board's file system; its folder exists.
+        data: all of its bytes.
+        progress: called with the number of bytes that were sent so far.
+    """
+
+    path: str
+    data: bytes
+    progress: Progress | None = None
 
 
 class Files(abc.ABC):
@@ -69,17 +84,32 @@ class Files(abc.ABC):
         Raises:
             FlashFull, FlashReadOnly, FileMissing, VerifyFailed: as `write`.
         """
-        fresh = path + TEMPORARY
+        self.stage_all([Staged(path, data, progress)])
+
+    def stage_all(self, files: Sequence[Staged]) -> None:
+        """As `stage`, for many files, which are verified together at the end.
+
+        Args:
+            files: all of them.
+
+        Raises:
+            FlashFull, FlashReadOnly, FileMissing, VerifyFailed: as `write`.
+        """
+        fresh = {file.path + TEMPORARY: file for file in files}
         try:
-            with _about(path):
-                self._send(fresh, data, progress)
-                if self.hash(fresh) != hashlib.sha256(data).digest():
-                    raise VerifyFailed(f"{path} differs from the data that was sent")
+            self.exec(device_code.WRITE)
+            for path, file in fresh.items():
+                with _about(file.path):
+                    self._send(path, file.data, file.progress)
+            found = self.hashes(fresh)
+            for path, file in fresh.items():
+                if found.get(path) != hashlib.sha256(file.data).digest():
+                    raise VerifyFailed(f"{file.path} differs from the data that was sent")
         except (DeviceFailed, VerifyFailed):
-            # The board still answers: a file that it can't use must not take its room.
+            # The board still answers: files that it can't use must not take its room.
             with contextlib.suppress(BoardError):
-                close = "try:f.close()\nexcept:pass\n"
-                self.exec(f"{close}{_OS}os.remove({fresh!r})")
+                self.exec("try:f.close()\nexcept:pass\n")
+                self.remove(*fresh)
             raise
 
     def commit(self, paths: Sequence[str]) -> None:
@@ -174,13 +204,16 @@ class Files(abc.ABC):
         self.exec(device_code.REMOVE_TREE + f"remove_tree({path!r})", _SLOW)
 
     def _send(self, path: str, data: bytes, progress: Progress | None) -> None:
-        self.exec(device_code.WRITE + f"f=open({path!r}, 'wb')", _SLOW)
-        for start in range(0, len(data), _CHUNK):
+        # Each program takes several round trips: there is none that only opens or closes the file.
+        opened = f"f=open({path!r},'wb')\n"
+        for start in range(0, len(data) or 1, _CHUNK):
             chunk = data[start : start + _CHUNK]
-            self.exec(f"put({binascii.b2a_base64(chunk, newline=False)!r})")
+            end = start + len(chunk)
+            code = f"put({binascii.b2a_base64(chunk, newline=False)!r})"
+            code = ("" if start else opened) + code + ("\nf.close()" if end == len(data) else "")
+            self.exec(code, _SLOW)
             if progress:
-                progress(start + len(chunk))
-        self.exec("f.close()", _SLOW)
+                progress(end)
 
     def _some_hashes(self, paths: Sequence[str]) -> dict[str, bytes]:
         printed = self.exec(device_code.HASH + f"digests({list(paths)!r})", _SLOW).split()

@@ -112,11 +112,11 @@ class Port:
 
     def _run(self, code: str, patience: float, timeout: float) -> tuple[bytes, bytes]:
         # In the raw REPL. Returns the output of the code, and the traceback if it failed.
-        printed = bytearray()
         self._hand_over(code, patience)
         self._line.allow(timeout)
-        _, failure = self._transport.follow(None, printed.extend)
-        return bytes(printed).rstrip(b"\x04"), bytes(failure)
+        # As the transport's `follow`, which takes each byte by itself.
+        printed, failure = (self._line.read_until(b"\x04")[:-1] for _ in range(2))
+        return printed, failure
 
     def _hand_over(self, code: str, patience: float) -> None:
         # Every board takes code quickly; only running it may be slow.

@@ -1,6 +1,5 @@
 """Bring the node's code to a board: find it, compile it, copy the files that differ."""
 
-import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -12,8 +11,8 @@ from typing import NamedTuple
 from boards import interrupts
 from boards.code import fold, mpy, shorten
 from boards.code.reach import reached
-from boards.errors import BoardError, DeviceFailed, SourcesMissing, VerifyFailed
-from boards.files import TEMPORARY, Files
+from boards.errors import SourcesMissing, VerifyFailed
+from boards.files import TEMPORARY, Files, Staged
 
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"
@@ -239,17 +238,14 @@ def _alike(sought: Mapping[str, StagedFile], there: Mapping[str, int]) -> list[s
 def _stage(board: Files, files: Sequence[StagedFile], progress: Progress | None) -> None:
     total = sum(len(file.data) for file in files)
     done = 0
-    try:
-        for folder in sorted({file.path.rpartition("/")[0] for file in files} - {""}):
-            board.mkdirs(folder)
-        for file in files:
-            board.stage(file.path, file.data, counted(progress, file.path, done, total))
-            done += len(file.data)
-    except DeviceFailed:
-        # It does not fit: the files that were staged in vain must not take the room.
-        with contextlib.suppress(BoardError):
-            board.remove(*(file.path + TEMPORARY for file in files))
-        raise
+    fresh = []
+    for file in files:
+        shown = counted(progress, file.path, done, total)
+        fresh.append(Staged(file.path, file.data, shown))
+        done += len(file.data)
+    for folder in sorted({file.path.rpartition("/")[0] for file in files} - {""}):
+        board.mkdirs(folder)
+    board.stage_all(fresh)
 
 
 def counted(

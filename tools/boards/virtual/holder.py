@@ -32,6 +32,7 @@ class Holder:
         self._inlet = Inlet()
         self._outlet = Outlet(self.terminal)
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[int, int] = {}  # events by descriptor
         self._jobs = Jobs()
         self._ending = False
         self.power = Power(start, self._inlet, self._outlet, self._forget, Supply(brown_out))
@@ -70,16 +71,19 @@ class Holder:
             self._watch(self.power.process.output, reading, self.power.take_output)
 
     def _watch(self, fd: int, events: int, handler: Callable[[], None]) -> None:
-        known = fd in self._selector.get_map()
-        if events and known:
-            self._selector.modify(fd, events, handler)
-        elif events:
+        known = self._watched.get(fd, 0)
+        if events == known:
+            return
+        if not known:
             self._selector.register(fd, events, handler)
-        elif known:
+        elif events:
+            self._selector.modify(fd, events, handler)
+        else:
             self._selector.unregister(fd)
+        self._watched[fd] = events
 
     def _forget(self, fd: int) -> None:
-        if fd in self._selector.get_map():
+        if self._watched.pop(fd, 0):
             self._selector.unregister(fd)
 
     def _timers(self) -> list[tuple[float | None, Callable[[], None]]]:
