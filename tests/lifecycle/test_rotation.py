@@ -16,7 +16,6 @@ from sealcore.bundle import TrustBundle
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.stage import Stage
 from triseal import database
-from triseal.site import home
 from triseal.site.records import ledger
 from triseal.site.records.placement import Place
 from triseal.site.slca.authority import Authority
@@ -41,14 +40,14 @@ def watch(stage: Stage, done: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
-def rotate(stage: Stage, seconds: int) -> tuple[int, str]:
+def rotate(stage: Stage, seconds: int, *more: str) -> tuple[int, str]:
     """`triseal site key rotate` in a process of its own; its status and its words."""
     for node, health in stage.observer.health.items():
         if not health.disturbed:
             stage.calm(node)  # it connects again for each trust bundle
     command = [sys.executable, "-m", "triseal", "site", "key", "rotate", "--wait", str(seconds)]
     process = subprocess.Popen(
-        [*command, "--home", str(stage.site.home)],
+        [*command, *more, "--home", str(stage.site.home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
@@ -108,14 +107,37 @@ def test_a_rotation_with_a_node_that_is_away_and_a_thief(tmp_path: Path) -> None
         stage.calm(AWAY)
         for node in every:
             assert signed_by(stage, node).startswith("SLCA 2 of ")
-            refuses(old, believed(stage, node), stage.site.manager.name, node)
-        assert home.key_file(stage.site.home, 1).exists()
+            refuses(old, believed(stage, node))
+        the_server_is_stolen(stage)
     assert stage.observer.violations == []
 
 
-def refuses(thief: Authority, trusted: TrustBundle, site: str, node: str) -> None:
-    """A node with this trust bundle takes no time and no server of the old key."""
-    now = int(time.time())
+def the_server_is_stolen(stage: Stage) -> None:
+    """The page of OPERATIONS.md of this name: the new key must go as well, and a node is away."""
+    thief = stage.site.manager.authority
+    stage.disturb(AWAY)
+    stage.network.cut(AWAY)
+    status, said = rotate(stage, 5, "--compromised")
+    assert status == 0, said
+    others = set(stage.boards) - {AWAY}
+    site = stage.site.manager
+    after = site.key_progress()
+    watch(
+        stage,
+        lambda: set(site.guarantee_of_key(after).confirmed) == others,
+        "the others refuse the stolen key",
+    )
+    for node in others:
+        assert signed_by(stage, node).startswith("SLCA 3 of ")
+        refuses(thief, believed(stage, node))
+    # Its seals were valid when the command began. They end, and the site makes no others.
+    watch(stage, lambda: ended(stage, AWAY), "the bound")
+    assert site.guarantee_of_key(after).waiting.keys() <= {AWAY}
+
+
+def refuses(thief: Authority, trusted: TrustBundle) -> None:
+    """A node with this trust bundle takes no time, no server and no bundle of a revoked key."""
+    now, site = int(time.time()), trusted.site
     with pytest.raises((errors.UntrustedSigner, errors.BadSignature)):
         signedtime.read(thief.sign_time(NONCE, now), trusted.site_keys, site, NONCE)
     forged = thief.certify_slsm(thief.issuer.spki, thief.issuer.lasting(now, 60))

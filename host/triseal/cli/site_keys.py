@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +24,6 @@ key = typer.Typer(
 app.add_typer(key, name="key")
 
 _ROTATE_SECONDS = 60.0
-_CHECK_EVERY = 0.2
 
 
 def _kind(value: str | None) -> str | None:
@@ -159,35 +156,54 @@ def rotate(
 
     If nodes still wait when --wait is over, it stops before the next step. Repeat the command to go
     on."""
-    from triseal.site.rules import rotation
+    from triseal.site import keychange
 
     with open_site(home_dir, passphrase_file) as site:
-        steps: dict[str, Callable[[], object]] = {
-            rotation.PREPARE: lambda: site.prepare_key(algorithm or "", uri),
-            rotation.ACTIVATE: lambda: site.activate_key(force=compromised),
-            rotation.TAINT: site.taint_key,
-            rotation.REVOKE: lambda: site.revoke_key(force=compromised),
-        }
-        while True:
-            step = site.key_progress().next
-            if step in (rotation.ACTIVATE, rotation.REVOKE):
-                _until_ready(site, wait)
-            steps[step]()
-            if step == rotation.REVOKE:
-                break
-            if not as_json:
-                _say(site, step)
+        total = len(site.key_waits_for())
+        with waiting.shown("waits for", total) as report:
+            for step in keychange.rotate(
+                site,
+                wait,
+                force=compromised,
+                algorithm=algorithm or "",
+                uri=uri,
+                waits=lambda left: report(max(0, total - left)),
+            ):
+                if not as_json and step != "revoke":
+                    _say(site, step)
         _wait_and_show(site, wait, as_json=as_json)
 
 
-def _until_ready(site: Manager, seconds: float) -> None:
-    """Wait until no node holds up the next step, or the time is over."""
-    end = time.monotonic() + seconds
-    total = len(site.key_waits_for())
-    with waiting.shown("waits for", total) as report:
-        while (left := len(site.key_waits_for())) and time.monotonic() < end:
-            report(max(0, total - left))
-            time.sleep(_CHECK_EVERY)
+@key.command(epilog=options.examples("site key renew"))
+def renew(
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Let the certificate of the active key end 20 years from now.
+
+    The key stays the same, and nodes need nothing. It works also after the end."""
+    with open_site(home_dir, passphrase_file) as site:
+        end = site.renew_certificate()
+        number = site.issuer.term.number
+        output.facts({"number": number, "not_after": output.time(end)}, as_json=as_json)
+
+
+@key.command(epilog=options.examples("site key rehearse", "site key rehearse --nodes 5"))
+def rehearse(
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=1, help="Number of virtual nodes.", metavar="N")
+    ] = 2,
+    as_json: options.Json = False,
+) -> None:
+    """Change the key of a temporary site with virtual nodes.
+
+    Your site is not touched. Fails if a service stops."""
+    from triseal.demo import rehearsal
+
+    done = rehearsal.play(nodes, (lambda _: None) if as_json else typer.echo)
+    if as_json:
+        output.facts({"nodes": done.nodes, "seconds": done.seconds}, as_json=True)
 
 
 def _say(site: Manager, step: str) -> None:

@@ -145,6 +145,7 @@ def _read(
             "claimed_by_two_boards": overview.claimed_by_two_boards(connection, site.issuer),
             "ends_soon": [_end(end) for end in every if end.is_near(now)],
             "database": _database(site),
+            "key_change": _key_change(site),
             "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
             "told_by_stores": [str(one) for one in told.concerns(connection)],
         }
@@ -160,6 +161,15 @@ def _database(site: Manager) -> str:
     except Failure as error:
         return f"{error.code}: {error}"
     return "complete"
+
+
+def _key_change(site: Manager) -> str | None:
+    """Say how a change of the site's key goes on; None if there is none."""
+    progress = site.key_progress()
+    if progress.concerned is None:
+        return None
+    waits = site.key_waits_for()
+    return f"next: {progress.next}" + (f", waits for {', '.join(waits)}" if waits else "")
 
 
 def _facts(place: PlaceFacts) -> dict[str, object]:

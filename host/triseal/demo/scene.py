@@ -30,6 +30,8 @@ NODE = "kitchen"
 OTHER_NODE = "hall"
 HEAP = "128k"
 
+LIFETIME = Founding("house").lifetime
+
 _YEAR = 365 * 86400
 
 
@@ -39,7 +41,8 @@ class Scene:
 
     Attributes:
         folder: folder of all files.
-        developer, store, site, board: the parties.
+        developer, store, site: the parties.
+        at_cable: the board, once there is one.
         signed: packages by service, as the developer signed them.
         sealed: packages by service, as the Store returned them.
         deployed: deployments on the node, by service.
@@ -49,10 +52,17 @@ class Scene:
     developer: Developer
     store: Store
     site: Manager
-    board: Board
+    at_cable: Board | None = None
     signed: dict[str, Package] = field(default_factory=dict)
     sealed: dict[str, Package] = field(default_factory=dict)
     deployed: dict[str, Deployment] = field(default_factory=dict)
+
+    @property
+    def board(self) -> Board:
+        """The board at the cable. Raises LookupError if there is none."""
+        if self.at_cable is None:
+            raise LookupError("this scene has no board")
+        return self.at_cable
 
     def sign(
         self,
@@ -79,6 +89,20 @@ class Scene:
 @contextlib.contextmanager
 def staged() -> Iterator[Scene]:
     """Set up all parties with new keys, and a running virtual board."""
+    with parties() as made:
+        virtual = VirtualBoard(made.folder / "board", HEAP)
+        with virtual, Board(virtual.port) as board:
+            made.at_cable = board
+            yield made
+
+
+@contextlib.contextmanager
+def parties(lifetime: int = LIFETIME) -> Iterator[Scene]:
+    """Set up all parties but the board, with new keys.
+
+    Args:
+        lifetime: lifetime of the site's seals, seconds.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="triseal-demo-") as name,
         contextlib.ExitStack() as stack,
@@ -86,13 +110,11 @@ def staged() -> Iterator[Scene]:
         folder = Path(name)
         developer_home.init(folder / "dev", "Ada", NewKey())
         stores.init(folder / "store", "Demo Store", NewKey(), validity())
-        home.init(folder / "site", Founding("house"), None, now())
+        home.init(folder / "site", Founding("house", lifetime=lifetime), None, now())
         store = Store(folder / "store", lambda: authority.unlock(folder / "store", _nobody))
         stack.callback(store.close)
         site = stack.enter_context(Manager(folder / "site", _nobody))
-        virtual = stack.enter_context(VirtualBoard(folder / "board", HEAP))
-        board = stack.enter_context(Board(virtual.port))
-        yield Scene(folder, developer_home.unlock(folder / "dev", _nobody), store, site, board)
+        yield Scene(folder, developer_home.unlock(folder / "dev", _nobody), store, site)
 
 
 def now() -> int:

@@ -122,8 +122,8 @@ class CertificateNotValid(Failure):
 
     code = "certificate-not-valid"
     advice = (
-        "Correct the clock (NTP). If the clock is right, the site was made while it was wrong: "
-        "wait until the certificate begins, or make the site again."
+        "Correct the clock (NTP). If the clock is right, `triseal site key renew` makes a "
+        "certificate that is valid now."
     )
 
 

@@ -324,3 +324,16 @@ def make_key(home: Path, site: str, new: NewKey, number: int, now: int) -> Issue
     text = pem.encode(pem.CERTIFICATE, certificate)
     files.write(_certificate_file(home, number), text, files.PRIVATE)
     return Issuer(certificate, site, Term(number, signs=False))
+
+
+def renew_certificate(home: Path, slca: Authority, now: int) -> None:
+    """Replace the CA certificate of the active key by one that ends later, also after its end.
+
+    Args:
+        home: the site's folder.
+        slca: the SLCA.
+        now: the time, Unix seconds.
+    """
+    issuer = slca.issuer
+    text = pem.encode(pem.CERTIFICATE, slca.self_signed(now))
+    files.write(_certificate_file(home, issuer.term.number), text, files.PRIVATE)

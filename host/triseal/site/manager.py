@@ -497,6 +497,24 @@ class Manager:
             rotation.revoke(connection, before, version, self._clock())
         return version
 
+    def renew_certificate(self) -> int:
+        """Let the CA certificate of the active key end later: its key and name stay the same.
+
+        It may have ended already. Nodes need nothing, because they trust the key.
+
+        Returns: the new last second, Unix time.
+
+        Raises:
+            ClockDoubted, DatabaseBehind: the site can't sign now.
+        """
+        self.unlock()
+        with self._changing() as connection:
+            moment = self._clock()
+            clock.check(connection, moment)
+            rotation.renewed(connection, rotation.progress(connection, self.issuer), moment)
+            home.renew_certificate(self._folder, self.authority, moment)
+        return self.issuer.validity.not_after
+
     def guarantee_of_key(self, progress: Progress) -> Guarantee:
         """Compute what the next step of a change of the site's key waits for.
 

@@ -258,3 +258,21 @@ def test_a_certificate_of_another_key_is_refused(world: World) -> None:
     world.manager.prepare_key()
     (world.folder / "site-2.crt").write_bytes((world.folder / "site.crt").read_bytes())
     assert code_of(world.open) == "site-incomplete"
+
+
+@pytest.mark.parametrize("years", [1, 21], ids=["before its end", "after its end"])
+def test_the_certificate_of_the_key_is_renewed(world: World, years: int) -> None:
+    site = world.manager
+    with world.open() as other:
+        world.now += years * 365 * 86400
+        if years > 20:
+            assert code_of(site.check_clock) == "certificate-not-valid"
+        before = site.issuer
+        assert site.renew_certificate() == world.now + 20 * 365 * 86400
+        site.check_clock()
+        assert (site.issuer.spki, site.issuer.name) == (before.spki, before.name)
+        other.key_progress()
+        assert other.issuer.validity == site.issuer.validity, "another process has read it"
+    site.trust_developer("Bob", world.store.signer.spki)
+    site.prepare_key()
+    assert states(site) == ["active", "prepared"]

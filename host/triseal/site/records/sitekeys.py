@@ -35,6 +35,7 @@ site_keys = Table(
     Column("activated_at", BigInteger),
     Column("tainted_at", BigInteger),
     Column("revoked_at", BigInteger),
+    Column("renewed_at", BigInteger),  # its CA certificate
 )
 
 
@@ -50,6 +51,7 @@ class SiteKey:
         until: version of the first trust bundle without it again; None while it is in the bundle.
         prepared_at, activated_at, tainted_at, revoked_at: when each step was done, Unix seconds;
             None if it was not, or nobody knows.
+        renewed_at: when its CA certificate was renewed last, Unix seconds; None if it never was.
     """
 
     number: int
@@ -61,6 +63,7 @@ class SiteKey:
     activated_at: int | None = None
     tainted_at: int | None = None
     revoked_at: int | None = None
+    renewed_at: int | None = None
 
 
 def all_keys(connection: Connection) -> tuple[SiteKey, ...]:

@@ -93,6 +93,24 @@ def prepared(connection: Connection, before: Progress, key: SiteKey) -> None:
     sitekeys.add(connection, key)
 
 
+def renewed(connection: Connection, before: Progress, now: int) -> int:
+    """Note that the CA certificate of the active key was renewed, so that servers read it again.
+
+    Args:
+        connection: a writing transaction.
+        before: the progress.
+        now: the time, Unix seconds.
+
+    Returns: number of the key.
+    """
+    if not sitekeys.all_keys(connection):
+        sitekeys.add(connection, before.keys[0])
+    (active,) = (key for key in before.keys if key.state == sitekeys.ACTIVE)
+    sitekeys.update(connection, active.number, renewed_at=now)
+    revision.jump(connection, revision.current(connection) + 1)
+    return active.number
+
+
 def activate(connection: Connection, before: Progress, now: int) -> None:
     """Make the prepared key the one that signs.
 

@@ -263,6 +263,16 @@ class Authority:
         signed = (one for one in (self, *self._others) if one.issuer.term.signs)
         return min(signed, key=lambda one: one.issuer.term.number)
 
+    def self_signed(self, now: int) -> bytes:
+        """Make a CA certificate for the active key that ends later than the present one.
+
+        Args:
+            now: the time, Unix seconds.
+
+        Returns: the certificate, DER.
+        """
+        return self_signed(self._signer, self.issuer.site, now, self.issuer.term.number)
+
     def certify_node(self, node: str, spki: bytes, validity: Validity) -> Certified:
         """Issue the TLS certificate of a node.
 

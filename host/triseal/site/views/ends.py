@@ -14,10 +14,10 @@ from triseal.site.slca.authority import Issuer
 
 DAY = 86400
 
-# How long before its end a certificate is worth a warning. The site's own is in every node: another
-# one needs a new site. A node renews its certificate by itself in the last quarter of a year, so
-# that one with less than a month left has not come for weeks. A developer and a Store have to sign
-# a package again, and a Store needs another CA certificate.
+# How long before its end a certificate is worth a warning. After the end of the site's own nobody
+# can sign; `triseal site key renew` replaces it. A node renews its certificate by itself in the
+# middle of its year, so that one with less than a month left has not come for weeks. A developer
+# and a Store have to sign a package again, and a Store needs another CA certificate.
 WARN = {"site": 365 * DAY, "store": 180 * DAY, "node": 30 * DAY, "package": 30 * DAY}
 
 

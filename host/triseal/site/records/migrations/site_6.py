@@ -22,4 +22,5 @@ def upgrade() -> None:
         Column("activated_at", BigInteger),
         Column("tainted_at", BigInteger),
         Column("revoked_at", BigInteger),
+        Column("renewed_at", BigInteger),
     )
