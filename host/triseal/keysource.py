@@ -98,15 +98,23 @@ def load(path: Path, ask: Ask) -> Signer:
     return _open_token(uri, ask)
 
 
+def is_on_token(path: Path) -> bool:
+    """Tell whether the key of a home is on a token.
+
+    Args:
+        path: the key file.
+    """
+    text = files.read(path, pem.MAX_SIZE)
+    return keyuri.is_token(text[: len(keyuri.SCHEME)].decode(errors="replace"))
+
+
 def is_protected(path: Path) -> bool:
     """Tell whether a passphrase or a PIN opens the key of a home.
 
     Args:
         path: the key file.
     """
-    text = files.read(path, pem.MAX_SIZE)
-    token = keyuri.is_token(text[: len(keyuri.SCHEME)].decode(errors="replace"))
-    return token or pem.private_key(text)[0]
+    return is_on_token(path) or pem.private_key(files.read(path, pem.MAX_SIZE))[0]
 
 
 def _token(uri: str) -> keyuri.TokenKey:

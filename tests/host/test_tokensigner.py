@@ -31,6 +31,7 @@ from triseal.errors import (
 from triseal.keysource import NewKey
 from triseal.signer import Signer
 from triseal.site import home as site_home
+from triseal.site.errors import TokenWanted
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
 from triseal.store import authority
@@ -339,6 +340,23 @@ def test_homes_whose_keys_are_on_a_token(token: softhsm.Token, tmp_path: Path) -
     site_home.init(tmp_path / "site", founding, PIN, NOW)
     with Manager(tmp_path / "site", lambda: PIN, lambda: NOW) as manager:
         manager.sign_time(bytes(16))
+
+
+def test_the_next_key_of_a_site_stays_on_a_token(token: softhsm.Token, tmp_path: Path) -> None:
+    number = next(_numbers)
+    founding = Founding("house", "p256", key=token.uri(f"slca{number}"))
+    site_home.init(tmp_path / "site", founding, PIN, NOW)
+    with Manager(tmp_path / "site", lambda: PIN, lambda: NOW) as manager:
+        with pytest.raises(TokenWanted):
+            manager.prepare_key()
+        manager.prepare_key(uri=token.uri(f"slca{number}-2"))
+        manager.activate_key()
+        manager.sign_time(bytes(16))
+        manager.taint_key()
+        manager.revoke_key()
+        manager.prepare_key(uri="file:")
+        manager.activate_key()
+        assert "ENCRYPTED" in (tmp_path / "site" / "site-3.key").read_text()
 
 
 BAD_HOMES: dict[str, tuple[Callable[[softhsm.Token], NewKey], type[Failure]]] = {

@@ -95,6 +95,19 @@ def prepare(
         _wait_and_show(site, wait, as_json=as_json)
 
 
+@key.command(epilog=options.examples("site key cancel"))
+def cancel(
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give up a prepared key, which has signed nothing yet."""
+    with open_site(home_dir, passphrase_file) as site:
+        site.cancel_key()
+        _wait_and_show(site, wait, as_json=as_json)
+
+
 @key.command(epilog=options.examples("site key activate"))
 def activate(
     force: Force = False,

@@ -252,6 +252,13 @@ class WrongStep(Failure):
     advice = "`triseal site key status` names the next step; `triseal site key rotate` does all."
 
 
+class TokenWanted(Failure):
+    """The next key of the site would not be on a token, as the present one is."""
+
+    code = "token-wanted"
+    advice = "Give the place of the new key with --key pkcs11:..., or file: for a key file."
+
+
 class NodesWaiting(Failure):
     """Some nodes don't know the next key of the site yet: the step would cut them off."""
 

@@ -14,7 +14,7 @@ from triseal import database, files, folder, keyfile, keysource, label, pem, sig
 from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
 from triseal.keysource import NewKey
-from triseal.site.errors import Incomplete
+from triseal.site.errors import Incomplete, TokenWanted
 from triseal.site.records import schema, sitekeys, tables
 from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import trust
@@ -30,6 +30,7 @@ SETTINGS = "site.json"
 DATABASE = "site.sqlite"
 
 _MAX_FILE = 32768
+_IN_FILE = "file:"
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ def issuer_of(home: Path, site: str, known: tuple[SiteKey, ...]) -> Issuer:
     others = []
     active: tuple[bytes, Term] | None = None
     for key in reversed(known):
+        if key.state == sitekeys.PREPARED and not _certificate_file(home, key.number).exists():
+            continue  # another server made it; this one needs it when it is active
         certificate = _certificate(home, key.number)
         term = Term(
             key.number,
@@ -289,14 +292,19 @@ def next_key(home: Path, issuer: Issuer, ask: keyfile.Ask, algorithm: str, uri: 
         issuer: the public part of the present key.
         ask: returns the passphrase.
         algorithm: one of choices.ALGORITHMS; "" for that of the present key.
-        uri: URI of the key on a token; "" for a key file.
+        uri: URI of the key on a token; "file:" for a key file; "" for a key file where the present
+            key is in one.
 
     Raises:
         BadKeyURI: the URI can't be read.
+        TokenWanted: the present key is on a token, and no URI says where the next one is to be.
     """
     present = key_file(home, issuer.term.number)
+    if not uri and keysource.is_on_token(present):
+        raise TokenWanted("the present key is on a token")
     secret = ask() if uri or keysource.is_protected(present) else None
-    new = NewKey(algorithm or signer.algorithm_of(issuer.spki), secret, uri)
+    place = "" if uri == _IN_FILE else uri
+    new = NewKey(algorithm or signer.algorithm_of(issuer.spki), secret, place)
     new.check()
     return new
 

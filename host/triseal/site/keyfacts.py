@@ -32,7 +32,7 @@ def all_facts(folder: Path, issuer: Issuer, progress: Progress) -> list[dict[str
                 "algorithm": signer.algorithm_of(key.spki),
                 "fingerprint": request.fingerprint(key.spki),
                 "file": str(home.key_file(folder, key.number)),
-                "not_after": timetext.iso(ends[key.number]),
+                "not_after": timetext.iso(ends[key.number]) if key.number in ends else None,
                 "since_bundle": key.since,
                 "until_bundle": key.until,
             }

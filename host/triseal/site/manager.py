@@ -244,7 +244,8 @@ class Manager:
         Raises:
             ClockDoubted: the site can't sign now.
         """
-        return self.authority.known_to(version).sign_time(nonce, self._time_to_sign())
+        moment = self._time_to_sign()  # first, because it also sees that the key was changed
+        return self.authority.known_to(version).sign_time(nonce, moment)
 
     # --- Trust ------------------------------------------------------------------------------
 
@@ -492,9 +493,29 @@ class Manager:
             before.check(rotation.REVOKE)
             if not force:
                 self._check_no_node_waits(connection, before)
-            gone = next(one for one in self.issuer.others if one.spki == before.concerned_spki)
-            version = self._publish(connection, trust.without_site_key(gone.entry))
-            rotation.revoke(connection, before, version, self._clock())
+            return self._drop_key(connection, before)
+
+    def cancel_key(self) -> int:
+        """Remove the prepared key, which has signed nothing, from the trust bundle.
+
+        Returns: version of the trust bundle.
+
+        Raises:
+            WrongStep: no key is prepared.
+            ClockDoubted: the site can't sign now.
+        """
+        self.unlock()
+        with self._changing() as connection:
+            before = rotation.progress(connection, self.issuer)
+            before.check(rotation.CANCEL)
+            return self._drop_key(connection, before)
+
+    def _drop_key(self, connection: Connection, before: Progress) -> int:
+        newest = trust.current(connection, self.issuer)
+        (gone,) = (one for one in newest.site_keys if one[1] == before.concerned_spki)
+        entry = bytes(gone[0]), bytes(gone[1])
+        version = self._publish(connection, trust.without_site_key(entry))
+        rotation.revoke(connection, before, version, self._clock())
         return version
 
     def renew_certificate(self) -> int:
@@ -973,8 +994,9 @@ class Manager:
             ClockDoubted: the site can't sign now.
         """
         place = Place(node, service)
+        moment = self._time_to_sign()  # first, because it also sees that the key was changed
         sealer = Sealer(self.engine, self.authority, self.preparer, self.lifetime)
-        (signed,) = sealer.issue([place], self._time_to_sign())
+        (signed,) = sealer.issue([place], moment)
         self.mark.rise({restore.SEALED: signed.seal.validity.not_after})
         with self.reading() as connection:
             return Deployment(place, services.load(connection, signed.package), signed.seal)

@@ -22,6 +22,7 @@ from triseal.site.slca import template
 from triseal.site.slca.authority import Issuer
 
 PREPARE, ACTIVATE, TAINT, REVOKE = "prepare", "activate", "taint", "revoke"
+CANCEL = "cancel"  # in place of ACTIVATE
 
 _NEXT = {sitekeys.PREPARED: ACTIVATE, sitekeys.OLD: TAINT, sitekeys.TAINTED: REVOKE}
 _WHY = {
@@ -55,12 +56,12 @@ class Progress:
         """Check that a step is the next one.
 
         Args:
-            step: PREPARE, ACTIVATE, TAINT or REVOKE.
+            step: PREPARE, ACTIVATE, CANCEL, TAINT or REVOKE.
 
         Raises:
             WrongStep: it is not.
         """
-        if step != self.next:
+        if (ACTIVATE if step == CANCEL else step) != self.next:
             raise WrongStep(f"{_WHY[self.next]}: the next step is {self.next}, not {step}")
 
 
@@ -142,18 +143,17 @@ def taint(connection: Connection, before: Progress, now: int) -> None:
 
 
 def revoke(connection: Connection, before: Progress, version: int, now: int) -> None:
-    """Note that the tainted key has left the trust bundle.
+    """Note that the tainted key, or a prepared one, has left the trust bundle.
 
     Args:
         connection: a writing transaction.
-        before: the progress, whose next step is REVOKE.
+        before: the progress, with the key that is concerned.
         version: version of the first trust bundle without it.
         now: the time, Unix seconds.
     """
-    for key in before.keys:
-        if key.state == sitekeys.TAINTED:
-            done = {"state": sitekeys.REVOKED, "until": version, "revoked_at": now}
-            sitekeys.update(connection, key.number, **done)
+    if before.concerned is not None:
+        done = {"state": sitekeys.REVOKED, "until": version, "revoked_at": now}
+        sitekeys.update(connection, before.concerned.number, **done)
 
 
 def lacking(connection: Connection, issuer: Issuer, version: int) -> set[str]:
