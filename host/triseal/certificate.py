@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sealcore import encode, limits, sealwriter, timetext
 from triseal.signer import Signer
@@ -139,6 +140,10 @@ def issue(
     return sealwriter.signed(body, signer.algorithm, signer.sign(body))
 
 
+_IP_ADDRESS = 0x87
+_DNS_NAME = 0x82
+
+
 def _end_entity(purposes: bytes, issuer_spki: bytes) -> list[bytes]:
     """Return the first extensions of all end-entity certificates; `purposes` is one of them."""
     authority = encode.sequence(encode.octets(key_id(issuer_spki), 0x80))
@@ -190,6 +195,27 @@ def identity_extensions(issuer_spki: bytes, uri: str) -> list[bytes]:
         *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
         extension(limits.SUBJECT_ALT_NAME, sealwriter.uri_name(uri)),
     ]
+
+
+def server_extensions(issuer_spki: bytes, names: Sequence[str]) -> list[bytes]:
+    """Return the extensions of the TLS certificate of a Store's server.
+
+    Args:
+        issuer_spki: the Store's SubjectPublicKeyInfo, DER.
+        names: host names and addresses.
+    """
+    return [
+        *_end_entity(limits.TLS_BOTH_SIDES, issuer_spki),
+        extension(limits.SUBJECT_ALT_NAME, encode.sequence(*map(_host_name, names))),
+    ]
+
+
+def _host_name(text: str) -> bytes:
+    """Return a GeneralName (RFC 5280 section 4.2.1.6) for a host name or an address."""
+    try:
+        return encode.octets(ip_address(text).packed, _IP_ADDRESS)
+    except ValueError:
+        return encode.octets(text.encode("idna"), _DNS_NAME)
 
 
 def self_signed_ca(signer: Signer, name: str, validity: Validity, root: bytes = b"") -> bytes:

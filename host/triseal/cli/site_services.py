@@ -14,6 +14,7 @@ from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, ServiceName, open_site
 
 if TYPE_CHECKING:
+    from triseal.site.manager import Manager
     from triseal.site.views.overview import ServiceFacts
 
 app = typer.Typer()
@@ -30,6 +31,19 @@ Started = Annotated[
     ),
 ]
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="A package that a Store has countersigned; with --store: SERVICE or SERVICE@VERSION.",
+        metavar="PACKAGE",
+        readable=False,
+    ),
+]
+StoreURL = Annotated[
+    str | None,
+    typer.Option("--store", help="Get it from the server of this Store.", metavar="URL"),
+]
+
 
 @app.command(
     epilog=options.examples(
@@ -39,12 +53,8 @@ Started = Annotated[
     )
 )
 def add_service(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A package that a Store has countersigned.", metavar="PACKAGE", readable=False
-        ),
-    ],
+    file: File,
+    store_url: StoreURL = None,
     other_developer: Annotated[
         bool,
         typer.Option("--other-developer", help="Let the service pass to another developer."),
@@ -70,8 +80,8 @@ def add_service(
     from triseal import database  # slow to load, and --help needs none of it
     from triseal.site.views import placements
 
-    submitted = package.read(file)
     with open_site(home_dir) as site:
+        submitted = _obtained(site, store_url, str(file)) if store_url else package.read(file)
         most = None if at_once else 1
         store, moved = site.take_in(
             submitted, other_developer=other_developer, hold=hold, most=most
@@ -86,6 +96,12 @@ def add_service(
         "nodes": moved,
     }
     output.facts(facts, as_json=as_json)
+
+
+def _obtained(site: Manager, url: str, wanted: str) -> package.Package:
+    from triseal.site import obtaining  # HTTPS takes long to load, and few commands need it
+
+    return obtaining.obtain(site.logs, url, wanted)
 
 
 @app.command(

@@ -38,12 +38,18 @@ LogPolicy = Annotated[
 ]
 
 
-@app.command(epilog=options.examples("site trust-store store.pem --fingerprint 6f1c..."))
+@app.command(
+    epilog=options.examples(
+        "site trust-store store.pem --fingerprint 6f1c...",
+        "site trust-store https://shop.example:7480#6f1c...",
+    )
+)
 def trust_store(
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="The Store's CA certificate, PEM or DER.", metavar="CERT", readable=False
+            help="The Store's certificate, PEM or DER; or the URL of its server with #FINGERPRINT.",
+            metavar="CERT|URL",
         ),
     ],
     fingerprint: Fingerprint = None,
@@ -61,7 +67,7 @@ def trust_store(
     from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    data = files.read(file, pem.MAX_SIZE)
+    data = _of_server(file) if file.startswith("https:") else files.read(Path(file), pem.MAX_SIZE)
     certificate = inputs.certificate(data)
     spki = inputs.key_of(certificate)
     request.check_fingerprint(spki, fingerprint)
@@ -76,6 +82,19 @@ def trust_store(
         elif log is not None:
             site.logs.pin(spki, log)
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
+
+
+def _of_server(url: str) -> bytes:
+    """Return what the file of a Store would hold, from its server."""
+    from triseal.log import endorsement
+    from triseal.storelink import BadURL, Link
+
+    if "#" not in url:
+        raise BadURL(f"{url!r} has no fingerprint")
+    with Link(url) as link:
+        about = link.about()
+    line = f"{endorsement.LINE}{about.get('log_endorsement', '')}\n"
+    return (line + str(about.get("certificate"))).encode()
 
 
 @app.command(

@@ -33,6 +33,13 @@ class LogForked(Failure):
     advice = "Keep both: `triseal evidence` makes evidence against the log from them."
 
 
+class LogStale(Failure):
+    """The log that was shown is older than what was seen of it before."""
+
+    code = "log-stale"
+    advice = "Ask the Store itself instead of a mirror; a Store that stays behind hides something."
+
+
 class LogBehind(Failure):
     """The database lacks entries that the log has signed: it was restored from a backup."""
 

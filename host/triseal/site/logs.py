@@ -10,16 +10,17 @@ of one size with different trees are evidence against the log; both are kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sealcore import errors, keys
 from sealcore.compat import sha256
 from sealcore.seal import Seal
 from triseal import files, request
-from triseal.log import checkpoint, entry, note, policy, proof
+from triseal.log import checkpoint, entry, merkle, note, policy, proof, tiles
 from triseal.log.checkpoint import Checkpoint
-from triseal.log.errors import BadLogData, LogForked, NotInLog, UnknownLog
+from triseal.log.errors import BadLogData, LogForked, LogStale, NotInLog, UnknownLog
 from triseal.log.policy import Policy
 from triseal.package import Package
 
@@ -134,9 +135,7 @@ class Logs:
         known = self.seen(spki)
         if known is not None and known.origin == made.origin and known.size >= made.size:
             if known.size == made.size and known.root != made.root:
-                path = self._path(spki, "other.checkpoint")
-                files.write(path, made.note.data(), files.PRIVATE)
-                raise LogForked(f"{self._path(spki, 'checkpoint')} and {path}")
+                self._keep_other(spki, made)
             return
         files.write(self._path(spki, "checkpoint"), made.note.data(), files.PRIVATE)
 
@@ -155,6 +154,46 @@ class Logs:
             if known and not target.exists():
                 data = files.read(known[0], max(policy.MAX_SIZE, note.MAX_SIZE))
                 files.write(target, data, files.PRIVATE)
+
+    def follow(self, spki: bytes, head: bytes, read: Callable[[str], bytes]) -> Checkpoint:
+        """Look at the log of a Store: it must continue what the site has seen of it.
+
+        Args:
+            spki: the Store's key.
+            head: the log's checkpoint, as the Store or a mirror gives it.
+            read: returns a tile of the log by its path.
+
+        Returns: the checkpoint, which the site has seen now.
+
+        Raises:
+            UnknownLog: it is not signed as the policy wants it.
+            LogStale: it is older than what the site has seen.
+            LogForked: it does not continue what the site has seen; both are kept.
+            BadLogData: it can't be read.
+        """
+        made = checkpoint.parse(head)
+        wanted = self.policy(spki)
+        if wanted is not None:
+            wanted.check(made)
+        known = self.seen(spki)
+        if known is not None and known.origin == made.origin and known.size != made.size:
+            if made.size < known.size:
+                raise LogStale(f"it has {made.size} entries, the site has seen {known.size}")
+            tree = tiles.Tree(made.size, read)
+            try:
+                if tree.root() != made.root:
+                    raise BadLogData("the tiles are not those of the checkpoint")
+                hashes = merkle.consistency(known.size, made.size, tree.complete)
+                merkle.check_consistency(known.size, made.size, hashes, known.root, made.root)
+            except LogForked:
+                self._keep_other(spki, made)
+        self.remember(spki, made)
+        return made
+
+    def _keep_other(self, spki: bytes, made: Checkpoint) -> NoReturn:
+        path = self._path(spki, "other.checkpoint")
+        files.write(path, made.note.data(), files.PRIVATE)
+        raise LogForked(f"{self._path(spki, 'checkpoint')} and {path}")
 
     def _path(self, spki: bytes, kind: str) -> Path:
         return self._folder / f"{request.fingerprint(spki)}.{kind}"

@@ -231,6 +231,23 @@ class Store:
             release = self._accept(service, package, self.signer())
         return release, self._ledger.proved(release)
 
+    def publish(self) -> None:
+        """Write and sign what the log and the public pages lack. Raises as `Ledger.publish`."""
+        self._ledger.endorse(self._signer())
+        self._ledger.publish(self.certificate)
+
+    def server_certificate(self, names: list[str]) -> Path:
+        """Make the TLS certificate of the Store's server, see `server.identity`.
+
+        Args:
+            names: host names and addresses of the server.
+
+        Returns: the file with the key and the certificates.
+        """
+        from triseal.store.server import identity
+
+        return identity.make(self._home, self._signer(), self.certificate, names, self._clock())
+
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
         """Open a transaction that changes the Store, which a restored database must not do.

@@ -15,6 +15,7 @@ from tests.worlds import seals
 from tests.worlds.site_world import code_of
 from triseal.log import checkpoint, endorsement, entry, merkle, note, proof
 from triseal.log.entry import Entry
+from triseal.log.writer import Folder
 from triseal.package import Package
 from triseal.site import home
 from triseal.site.home import Founding
@@ -156,6 +157,29 @@ def test_two_histories_are_found_and_both_kept(scene: Scene) -> None:
     kept = sorted(path.name.split(".", 1)[1] for path in (scene.folder / FOLDER).iterdir())
     assert kept == ["checkpoint", "other.checkpoint", "policy"]
     assert scene.take(second) == ""
+
+
+def test_a_log_is_followed_and_must_continue(scene: Scene) -> None:
+    log = Folder(scene.store.home / "public/log")
+    heads = []
+    for version in ("1.0", "1.1", "1.2"):
+        scene.sealed(version)
+        heads.append(log.head() or b"")
+    logs = scene.site.logs
+    for at in (1, 1, 2):
+        assert logs.follow(scene.spki, heads[at], log.read).size == at + 2
+    assert code_of(lambda: logs.follow(scene.spki, heads[0], log.read)) == "log-stale"
+    false = log.read("tile/0/000.p/4")[:96] + bytes(64)  # the third release is another one
+    key = note.Signer(scene.store.store.log_key.name, note.LOG, private(scene))
+    row = [false[at : at + 32] for at in range(0, len(false), 32)]
+    other = checkpoint.sign(key, 5, merkle.fold(row)).note.data()
+    assert code_of(lambda: logs.follow(scene.spki, other, lambda _: false)) == "log-forked"
+    assert code_of(lambda: logs.follow(scene.spki, other, lambda _: bytes(160))) == "bad-log-data"
+    stranger = checkpoint.sign(STRANGER, 9, bytes(32)).note.data()
+    assert code_of(lambda: logs.follow(scene.spki, stranger, log.read)) == "unknown-log"
+    kept = logs.seen(scene.spki)
+    assert kept is not None
+    assert kept.note.data() == heads[2]
 
 
 def test_a_policy_of_a_person_counts(scene: Scene) -> None:

@@ -1,0 +1,97 @@
+"""`triseal store serve`: the server process of a Store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triseal.cli import options
+from triseal.cli.store_options import Database, open_store
+
+app = typer.Typer()
+
+DEFAULT_PORT = 7480
+
+Listen = Annotated[
+    str,
+    typer.Option("--listen", help="Where clients connect; port 0: any.", metavar="HOST:PORT"),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        help="Name or address by which clients know this server; may be repeated.",
+        metavar="NAME",
+    ),
+]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-certificate",
+        help="Certificate chain of a public authority, PEM, instead of the Store's own.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option("--tls-key", help="Key of that certificate.", metavar="FILE", readable=False),
+]
+
+
+@app.command(
+    epilog=options.examples("store serve", "store serve --listen [::]:443 --name store.example")
+)
+def serve(
+    listen: Listen = f"127.0.0.1:{DEFAULT_PORT}",
+    name: Names = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option("--behind-proxy", help="Serve HTTP: a proxy on this computer has TLS."),
+    ] = False,
+    passphrase_file: options.PassphraseFile = None,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Offer the Store over HTTPS. Prints the URL that developers and sites need.
+
+    The URL ends with the fingerprint of the Store's key, so that clients need no public authority.
+    """
+    host, port = _place(listen)
+    if (certificate is None) != (key is None) or (certificate and behind_proxy):
+        raise typer.BadParameter("give --tls-certificate and --tls-key", param_hint="--tls-key")
+    from triseal import request
+    from triseal.store import store as stores
+    from triseal.store.server import process
+
+    folder = home_dir or stores.default()
+    names = [*(name or []), host]
+    with open_store(folder, database, passphrase_file) as store:
+        tls = (certificate, key) if certificate and key else None
+        if tls is None and not behind_proxy:
+            made = store.server_certificate(names)
+            tls = made, made
+        listener = process.listen(host, port)
+        number = listener.getsockname()[1]
+        shown = f"[{names[0]}]" if ":" in names[0] else names[0]
+        scheme = "https" if tls else "http"
+        mark = "" if certificate or behind_proxy else request.fingerprint(store.certificate.spki)
+        url = f"{scheme}://{shown}:{number}" + (f"#{mark}" if mark else "")
+
+        def ready() -> None:
+            print(json.dumps({"url": url}) if as_json else f"url: {url}", flush=True)
+
+        process.serve(store, folder, listener, tls, ready)
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise typer.BadParameter("give HOST:PORT", param_hint="--listen")
+    return host.strip("[]"), int(port)

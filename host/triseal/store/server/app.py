@@ -1,0 +1,180 @@
+"""The HTTP application of a Store.
+
+Reading: the files of the public folder, see `pages`; everything else is not there. Writing:
+
+    POST /v1/developers     a developer's request, or a replacement: both are signed in themselves
+    GET  /v1/nonce          for the signature of the next request
+    POST /v1/submissions    a package, signed by the developer: see `signedrequest`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import time
+from pathlib import Path
+from typing import IO
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from sealcore import errors, names, seal
+from triseal import package, replacement, request, signedrequest
+from triseal.errors import Failure, OtherSigner
+from triseal.log import tiles
+from triseal.log.errors import BadLogData
+from triseal.package import SUFFIX
+from triseal.signedrequest import NotSigned
+from triseal.store.pages import INDEX, STORE, package_path
+from triseal.store.server import problems
+from triseal.store.server.bodies import received
+from triseal.store.server.nonces import SECONDS, Nonces
+from triseal.store.store import Store
+
+_AT_ONCE = 2  # packages that are checked and sealed: each may need some 50 MiB of memory
+_MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
+_FOREVER = "public, max-age=31536000, immutable"
+_FRESH = "no-cache"
+_PACKAGE = re.compile(r"v1/packages/[0-9a-f]{64}" + re.escape(SUFFIX))
+_SERVICE = re.compile(r"v1/services/([^/]{1,63})\.json")
+
+
+class NotThere(Failure):
+    """The Store's server has no such page."""
+
+    code = "not-found"
+    advice = "Check the URL."
+
+
+class Api:
+    """The writing side of one server process.
+
+    Args:
+        store: the Store.
+        incoming: folder for bodies that are being received.
+    """
+
+    def __init__(self, store: Store, incoming: Path) -> None:
+        self._store = store
+        self._incoming = incoming
+        self._nonces = Nonces()
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def nonce(self) -> dict[str, object]:
+        """Return a nonce for one signature, and the server's time."""
+        now = int(time.time())
+        return {"nonce": self._nonces.make(now), "time": now}
+
+    async def register(self, asked: Request) -> JSONResponse:
+        """Register a developer, or replace a key.
+
+        Args:
+            asked: the request.
+        """
+        async with received(asked, self._incoming, _MAX_REQUEST, None) as body:
+            known = await run_in_threadpool(self._store.register, body.read())
+        facts = {"name": known.name, "state": known.state, "fingerprint": known.fingerprint}
+        return JSONResponse(facts, 201)
+
+    async def submit(self, asked: Request) -> JSONResponse:
+        """Take a package, and answer when the log has it.
+
+        Args:
+            asked: the request.
+        """
+        spki, wanted = await self._signed(asked)
+        async with (
+            received(asked, self._incoming, package.MAX_SIZE, wanted.digest) as body,
+            self._turn,
+        ):
+            return JSONResponse(await run_in_threadpool(self._submit, body, spki))
+
+    async def _signed(self, asked: Request) -> tuple[bytes, signedrequest.Wanted]:
+        """Check the signature, before anything of the body is read."""
+        mark = asked.headers.get(signedrequest.KEY, "")
+        known = await run_in_threadpool(self._store.developers)
+        spki = next((one.spki for one in known if one.fingerprint == mark), None)
+        if spki is None:
+            raise NotSigned("no registered key has this fingerprint")
+        found = signedrequest.check(asked.headers.get(signedrequest.REQUEST, ""), spki)
+        if (found.method, found.path) != (asked.method, asked.url.path):
+            raise NotSigned("another request was signed")
+        now = int(time.time())
+        if abs(found.time - now) > SECONDS:
+            raise NotSigned(f"the clocks differ by {abs(found.time - now)} s")
+        self._nonces.use(found.nonce, now)
+        return spki, found
+
+    def _submit(self, body: IO[bytes], spki: bytes) -> dict[str, object]:
+        submitted = package.parse(body.read())
+        if seal.parse(submitted.developer_seal, seal.DEVELOPER).spki != spki:
+            raise OtherSigner("the one who sent it has not sealed it")
+        release, sealed = self._store.submit(submitted)
+        digest = sealed.digest().hex()
+        return {
+            "service": release.service,
+            "version": release.version,
+            "package": digest,
+            "path": f"/{package_path(digest)}",
+            "store_seal": base64.b64encode(sealed.store_seal).decode(),
+            "proof": sealed.proof,
+        }
+
+
+def app(store: Store, public: Path, incoming: Path) -> FastAPI:
+    """Make the application.
+
+    Args:
+        store: the Store.
+        public: the folder with the public pages.
+        incoming: folder for bodies that are being received.
+    """
+    api = Api(store, incoming)
+    made = FastAPI(title="Triseal Store", docs_url=None, redoc_url=None)
+    made.add_api_route("/v1/nonce", api.nonce, methods=["GET"])
+    made.add_api_route("/v1/developers", api.register, methods=["POST"], status_code=201)
+    made.add_api_route("/v1/submissions", api.submit, methods=["POST"])
+
+    async def read(path: str) -> Response:
+        kept = _cached(path)
+        found = public / path
+        if kept is None or not found.is_file():
+            raise NotThere(path)
+        kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
+        if found.name == tiles.CHECKPOINT:
+            kind = "text/plain; charset=utf-8"
+        return FileResponse(found, headers={"Cache-Control": kept}, media_type=kind)
+
+    made.add_api_route("/{path:path}", read, methods=["GET", "HEAD"], include_in_schema=False)
+    for kind in (Failure, errors.SealError, OSError, HTTPException):
+        made.add_exception_handler(kind, _refuse)
+    return made
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        code = "not-found" if error.status_code in (404, 405) else "bad-request"
+        made = problems.answer(code, str(error.detail), "Check the URL and the method")
+        made.status_code = error.status_code
+        return made
+    return problems.of(error)
+
+
+def _cached(path: str) -> str | None:
+    """Return how long a page may be kept; None if there is no such page."""
+    if path in (STORE, INDEX, f"log/{tiles.CHECKPOINT}"):
+        return _FRESH
+    if _PACKAGE.fullmatch(path):
+        return _FOREVER
+    found = _SERVICE.fullmatch(path)
+    try:
+        if found is not None:
+            names.check_label(found[1])
+            return _FRESH
+        tiles.parse_path(path.removeprefix("log/") if path.startswith("log/") else "")
+    except (errors.SealError, BadLogData):
+        return None
+    return _FOREVER

@@ -1,0 +1,101 @@
+"""The server process of a Store: it serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from triseal.store.journal import PUBLIC
+from triseal.store.server.app import app
+from triseal.store.store import Store
+
+INCOMING = "incoming"
+_CONNECTIONS = 500
+_STOP_SECONDS = 8
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT end the server, and nothing else of the process."""
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port.
+
+    Args:
+        host: an address or a name of this computer.
+        port: the port; 0 lets the kernel choose.
+
+    Raises:
+        OSError: it is taken, or not of this computer.
+    """
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(place)
+    except OSError as error:
+        made.close()
+        error.filename = f"{host}:{port}"
+        raise
+    return made
+
+
+def serve(
+    store: Store,
+    home: Path,
+    listener: socket.socket,
+    tls: tuple[Path, Path] | None,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        store: the Store.
+        home: its folder.
+        listener: where clients connect.
+        tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
+        ready: called once clients can connect.
+    """
+    store.publish()
+    incoming = home / INCOMING
+    with suppress(FileNotFoundError):
+        shutil.rmtree(incoming)  # what was being received when the last process was killed
+    incoming.mkdir(mode=0o700)
+    config = uvicorn.Config(
+        app(store, home / PUBLIC, incoming),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        ssl_certfile=str(tls[0]) if tls else None,
+        ssl_keyfile=str(tls[1]) if tls else None,
+        ws="none",
+    )
+    with listener:
+        asyncio.run(_Server(config, ready).serve([listener]))

@@ -1,0 +1,243 @@
+"""The way to a Store over HTTPS, for developers and sites.
+
+A Store's URL may end with `#` and the fingerprint of the Store's key. Then the Store's own
+certificate is the only one that counts, and no authority of the web is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography import x509 as cx509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from triseal import pem, request, signedrequest
+from triseal.errors import Failure, NotRecognised
+from triseal.package import Package
+from triseal.signedrequest import Wanted
+from triseal.signer import Signer
+
+MAX_PAGE = 1 << 24
+_SECONDS = 150.0
+_STORE = "v1/store.json"
+
+
+class StoreUnreachable(Failure):
+    """The Store's server does not answer."""
+
+    code = "store-unreachable"
+    advice = "Check the URL and the network, and whether `triseal store serve` runs there."
+
+
+class BadAnswer(Failure):
+    """The server answers, but not as a Store does."""
+
+    code = "bad-answer"
+    advice = "Check the URL; update Triseal if the Store is newer."
+
+
+class BadURL(Failure):
+    """The URL of the Store can't be used."""
+
+    code = "bad-url"
+    advice = "Give https://HOST:PORT#FINGERPRINT, as `triseal store serve` prints it."
+
+
+class StoreRefused(Failure):
+    """The Store's server has refused; it says why with the codes of the command line.
+
+    Args:
+        code: the code that it gave.
+        detail: what it says.
+        advice: what to do about it.
+    """
+
+    code = "store-refused"
+    advice = "Do what the Store says, and repeat the command."
+
+    def __init__(self, code: str, detail: str, advice: str) -> None:
+        super().__init__(detail)
+        self.__dict__.update(code=code, advice=advice)
+
+
+class Link:
+    """A connection to one Store. It is a context manager.
+
+    Args:
+        url: its URL, with or without a fingerprint.
+
+    Raises:
+        BadURL: it is not the URL of a Store.
+        StoreUnreachable: the server does not answer.
+        OtherFingerprint: another Store answers.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or parts.query or "@" in parts.netloc:
+            raise BadURL(f"{url!r}")
+        self._base = f"https://{parts.netloc}{parts.path.rstrip('/')}/"
+        self.fingerprint = parts.fragment
+        context: ssl.SSLContext | bool = True
+        if self.fingerprint:
+            context = ssl.create_default_context(cadata=self._pinned())
+        self._client = httpx.Client(verify=context, timeout=_SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def _pinned(self) -> str:
+        """Return the Store's certificate. Only its key is compared; nothing else is trusted."""
+        blind = ssl.create_default_context()
+        blind.check_hostname = False
+        blind.verify_mode = ssl.CERT_NONE
+        with httpx.Client(verify=blind, timeout=_SECONDS, trust_env=False) as client:
+            said = _json(_fetch(client, "GET", self._base + _STORE, MAX_PAGE))
+        text = str(said.get("certificate", ""))
+        request.check_fingerprint(key_of(text), self.fingerprint)
+        return text
+
+    def read(self, path: str, limit: int = MAX_PAGE) -> bytes:
+        """Read a page.
+
+        Args:
+            path: its path, such as `v1/index.json`.
+            limit: largest size, bytes.
+
+        Raises:
+            StoreUnreachable, StoreRefused, BadAnswer: it could not be read.
+        """
+        return _fetch(self._client, "GET", self._base + path.lstrip("/"), limit)
+
+    def facts(self, path: str) -> dict[str, Any]:
+        """Read a page of JSON. Raises as `read`.
+
+        Args:
+            path: its path.
+        """
+        return _json(self.read(path))
+
+    def about(self) -> dict[str, Any]:
+        """Return what the Store says about itself. Raises as `read`."""
+        return self.facts(_STORE)
+
+    def register(self, data: bytes) -> dict[str, Any]:
+        """Send a developer's request.
+
+        Args:
+            data: the request.
+
+        Raises:
+            StoreUnreachable, StoreRefused, BadAnswer: it was not taken.
+        """
+        return _json(
+            _fetch(self._client, "POST", self._base + "v1/developers", MAX_PAGE, content=data)
+        )
+
+    def submit(self, data: bytes, key: Signer) -> dict[str, Any]:
+        """Send a package.
+
+        Args:
+            data: the package.
+            key: the developer's key, which signs the request.
+
+        Returns: the Store's answer.
+
+        Raises:
+            StoreUnreachable, StoreRefused, BadAnswer: it was not taken; it may be sent again.
+        """
+        nonce = str(self.facts("v1/nonce").get("nonce"))
+        url = self._base + "v1/submissions"
+        digest = hashlib.sha256(data).digest()
+        wanted = Wanted("POST", urlsplit(url).path, digest, int(time.time()), nonce)
+        headers = {
+            signedrequest.KEY: request.fingerprint(key.spki),
+            signedrequest.REQUEST: wanted.sign(key),
+        }
+        return _json(_fetch(self._client, "POST", url, MAX_PAGE, data, headers))
+
+
+def sealed_by(submitted: Package, answer: Mapping[str, Any]) -> Package:
+    """Return a package as the Store has sealed it.
+
+    Args:
+        submitted: the package that was sent.
+        answer: the Store's answer.
+
+    Raises:
+        BadAnswer: it is about another package.
+    """
+    try:
+        sealed = base64.b64decode(answer["store_seal"], validate=True)
+        made = replace(submitted, store_seal=sealed, proof=answer["proof"])
+        fits = made.digest().hex() == answer["package"]
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise BadAnswer("it is about another package")
+    return made
+
+
+def key_of(certificate: str) -> bytes:
+    """Return the key of a Store's certificate, DER SubjectPublicKeyInfo.
+
+    Args:
+        certificate: PEM.
+
+    Raises:
+        BadAnswer: it is not a certificate.
+    """
+    try:
+        der = pem.expect(certificate.encode(), pem.CERTIFICATE)
+        key = cx509.load_der_x509_certificate(der).public_key()
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (NotRecognised, Failure, ValueError):
+        raise BadAnswer("the Store's certificate can't be read") from None
+
+
+def _fetch(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    limit: int,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    try:
+        with client.stream(method, url, content=content, headers=headers) as answer:
+            data = b""
+            for piece in answer.iter_bytes():
+                data += piece
+                if len(data) > limit:
+                    raise BadAnswer(f"{url} has more than {limit} bytes")
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        raise StoreUnreachable(f"{url}: {error or type(error).__name__}") from None
+    if answer.status_code < 300:
+        return data
+    try:
+        said = _json(data)
+        raise StoreRefused(str(said["code"]), str(said["detail"]), str(said["advice"]))
+    except (BadAnswer, KeyError):
+        raise BadAnswer(f"{url} answers {answer.status_code}") from None
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadAnswer("not the JSON of a Store")
+    return found

@@ -1,0 +1,367 @@
+"""The Store as a service: a real server process, real TLS, and clients that cheat."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import Request
+
+from tests.host.store.test_store import ADA, ADA_KEY, BOB, BOB_KEY, World
+from tests.worlds import seals
+from tests.worlds.site_world import code_of
+from triseal import package, request, signedrequest, signer
+from triseal.certificate import Validity
+from triseal.cli.main import main
+from triseal.log import checkpoint, endorsement, note, proof
+from triseal.package import Package
+from triseal.request import fingerprint
+from triseal.signedrequest import Wanted
+from triseal.signer import KeySigner
+from triseal.store.server import bodies
+from triseal.store.server.nonces import SECONDS, Nonces
+from triseal.storelink import Link, key_of, sealed_by
+
+# The server uses the real clock.
+VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)
+
+
+@dataclass
+class Service:
+    """A running Store.
+
+    Attributes:
+        url: as the server has printed it, with the fingerprint.
+        base: the same without it.
+        world: the Store, also open here.
+        client: a plain client that trusts the Store's certificate.
+    """
+
+    url: str
+    world: World
+    client: httpx.Client
+
+    @property
+    def base(self) -> str:
+        return self.url.partition("#")[0]
+
+    def post(self, data: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+        answer = self.client.post(f"{self.base}/v1/submissions", content=data, headers=headers)
+        return answer.status_code, answer.json()
+
+    def signed(
+        self, data: bytes, key: signer.PrivateKey = ADA_KEY, **changed: Any
+    ) -> dict[str, str]:
+        """Headers for a submission, with changes to what is signed."""
+        nonce = self.client.get(f"{self.base}/v1/nonce").json()["nonce"]
+        digest = hashlib.sha256(data).digest()
+        wanted = Wanted("POST", "/v1/submissions", digest, int(time.time()), nonce)
+        mine = KeySigner(key)
+        return {
+            signedrequest.KEY: fingerprint(mine.spki),
+            signedrequest.REQUEST: replace(wanted, **changed).sign(mine),
+        }
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("store") / "store"
+    with World(home) as world:
+        world.now = int(time.time())
+        command = [sys.executable, "-m", "triseal", "store", "serve", "--home", str(home)]
+        command += ["--listen", "127.0.0.1:0", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                url = json.loads(process.stdout.readline())["url"]
+                with Link(url) as link:
+                    trusted = str(link.about()["certificate"])
+                context = ssl.create_default_context(cadata=trusted)
+                with httpx.Client(verify=context, trust_env=False) as client:
+                    yield Service(url, world, client)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+
+
+def release(version: str, service: str = "blink", who: Any = ADA) -> Package:
+    return seals.package(who, service, version=version, validity=VALID)
+
+
+def test_a_package_is_uploaded_and_read_back(service: Service) -> None:
+    given = release("1.0")
+    with Link(service.url) as link:
+        answer = link.submit(given.der(), ADA.signer)
+        made = sealed_by(given, answer)
+        assert package.parse(link.read(answer["path"])) == made
+        page = link.facts("v1/services/blink.json")
+        assert [row["package"] for row in page["releases"]] == [made.digest().hex()]
+        about = link.about()
+        head = checkpoint.parse(link.read("log/checkpoint"))
+        assert link.submit(given.der(), ADA.signer) == answer  # the answer was lost, say
+    spki = key_of(about["certificate"])
+    key = endorsement.check(about["log_endorsement"], spki)
+    found = proof.parse(made.proof)
+    found.check_path()
+    assert found.checkpoint.note.check([key]) == {key: 0}
+    assert head.note.check([note.parse_key(about["log"], note.LOG)])
+    assert f"#{fingerprint(spki)}" in service.url
+
+
+def test_another_fingerprint_is_another_store(service: Service) -> None:
+    assert code_of(lambda: Link(f"{service.base}#{'0' * 64}")) == "other-fingerprint"
+    with Link(service.base) as link:  # no authority of the web has signed its certificate
+        assert code_of(link.about) == "store-unreachable"
+    for url in ("http://127.0.0.1:1", "https://", "ftp://x", "https://a@b", "https://a?b"):
+        assert code_of(partial(Link, url)) == "bad-url"
+
+
+def test_who_registers_waits_for_a_person(service: Service) -> None:
+    data = request.make(KeySigner(signer.generate("p256")), "Cleo")
+    with Link(service.url) as link:
+        assert link.register(data)["state"] == "pending"
+        assert link.register(data)["state"] == "pending"
+        assert code_of(lambda: link.register(b"noise")) == "bad-request"
+        assert code_of(lambda: link.register(b" " * 100_000)) == "too-large"
+
+
+PATHS = (
+    "",
+    "v1",
+    "v1/",
+    "v2/index.json",
+    "v1/packages/",
+    "v1/packages/../../../store.key",
+    "v1/packages/..%2f..%2f..%2fstore.key",
+    "v1/services/..%2f..%2findex.json",
+    "log/../../log.key",
+    "log/..%2f..%2flog.key",
+    "log/tile/0/000.p/0",
+    "log/tile/0/000.p/99",
+    "v1/services/nobody.json",
+    f"v1/packages/{'0' * 64}.triseal",
+    "openapi.json/",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_not_there(service: Service, path: str) -> None:
+    """Sent as it is: a client would shorten such paths."""
+    text = f"GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head, _, body = _raw(service, text.encode()).partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == b"404"
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "not-found"
+
+
+def _raw(service: Service, data: bytes) -> bytes:
+    host, _, port = service.base.removeprefix("https://").partition(":")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((host, int(port)), 20) as plain,
+        context.wrap_socket(plain) as stream,
+    ):
+        stream.sendall(data)
+        answer = b""
+        while piece := stream.recv(65536):
+            answer += piece
+    return answer
+
+
+def test_pages_say_how_long_they_last(service: Service) -> None:
+    with Link(service.url) as link:
+        link.submit(release("1.1").der(), ADA.signer)
+        row = link.facts("v1/index.json")["services"][0]
+    for path, kept in ((row["path"], "immutable"), ("/v1/index.json", "no-cache")):
+        answer = service.client.get(service.base + path)
+        assert kept in answer.headers["cache-control"]
+        again = service.client.head(service.base + path)
+        assert (again.status_code, again.content) == (200, b"")
+        assert again.headers["etag"] == answer.headers["etag"]
+
+
+Headers = Callable[[Service, bytes], dict[str, str]]
+REFUSED: tuple[tuple[str, Headers, int, str], ...] = (
+    ("no signature", lambda _, __: {}, 401, "not-signed"),
+    (
+        "the signature of a stranger",
+        lambda s, d: s.signed(d, signer.generate("p256")),
+        401,
+        "not-signed",
+    ),
+    (
+        "her fingerprint with the signature of another",
+        lambda s, d: s.signed(d, BOB_KEY) | {signedrequest.KEY: fingerprint(ADA.signer.spki)},
+        401,
+        "not-signed",
+    ),
+    (
+        "noise for a signature",
+        lambda s, d: s.signed(d) | {signedrequest.REQUEST: "?"},
+        401,
+        "not-signed",
+    ),
+    ("another path", lambda s, d: s.signed(d, path="/v1/developers"), 401, "not-signed"),
+    ("another method", lambda s, d: s.signed(d, method="PUT"), 401, "not-signed"),
+    ("an hour ago", lambda s, d: s.signed(d, time=int(time.time()) - 3600), 401, "not-signed"),
+    ("a nonce of one's own", lambda s, d: s.signed(d, nonce="1.2.3"), 401, "not-signed"),
+    ("another body", lambda s, _: s.signed(b"other"), 400, "other-body"),
+    (
+        "the package of another developer",
+        lambda s, d: s.signed(d, BOB_KEY),
+        403,
+        "other-signer",
+    ),
+)
+
+
+def test_what_is_not_signed_changes_nothing(service: Service) -> None:
+    data = release("7.0", "other").der()
+    for sentence, headers, status, code in REFUSED:
+        answered, problem = service.post(data, headers(service, data))
+        assert (answered, problem["code"]) == (status, code), sentence
+        assert problem["status"] == status
+        assert problem["detail"]
+        assert problem["advice"]
+    assert not service.world.store.releases("other")
+
+
+def test_a_request_is_good_once(service: Service) -> None:
+    data = release("1.0", "once").der()
+    headers = service.signed(data)
+    assert service.post(data, headers)[0] == 200
+    assert service.post(data, headers)[1]["code"] == "not-signed"
+
+
+def test_the_store_refuses_with_the_codes_of_the_command_line(service: Service) -> None:
+    good = release("2.0", "codes")
+    cases = (
+        (b"noise", ADA, 400, "malformed-der"),
+        (release("1.0", "codes", BOB).der(), BOB, 403, "untrusted-signer"),
+        (replace(good, executable=b"x = 1\n").der(), ADA, 400, "hash-mismatch"),
+    )
+    for data, who, status, code in cases:
+        key = ADA_KEY if who is ADA else BOB_KEY
+        answered, problem = service.post(data, service.signed(data, key))
+        assert (answered, problem["code"]) == (status, code)
+        with Link(service.url) as link:
+            assert code_of(partial(link.submit, data, who.signer)) == code
+
+
+def test_a_body_that_is_too_large_is_cut_off(service: Service) -> None:
+    data = bytes(package.MAX_SIZE + 1)
+    assert service.post(data, service.signed(data))[1]["code"] == "too-large"
+
+
+def test_nothing_is_left_of_what_was_received(service: Service) -> None:
+    assert not list((service.world.home / "incoming").iterdir())
+
+
+def test_the_api_is_described(service: Service) -> None:
+    described = service.client.get(f"{service.base}/openapi.json").json()
+    assert set(described["paths"]) == {"/v1/nonce", "/v1/developers", "/v1/submissions"}
+
+
+def test_a_package_in_the_answer_is_the_one_that_was_sent(service: Service) -> None:
+    given = release("3.0", "answer")
+    with Link(service.url) as link:
+        answer = link.submit(given.der(), ADA.signer)
+    for changed in (
+        {"store_seal": "?"},
+        {"store_seal": base64.b64encode(b"other").decode()},
+        {"store_seal": None},
+        {"package": "00"},
+    ):
+        wrong = answer | changed
+        assert code_of(partial(sealed_by, given, wrong)) == "bad-answer"
+
+
+class Trickle:
+    """A request whose body never ends."""
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
+    async def receive() -> None:
+        async with bodies.received(cast("Request", Trickle()), tmp_path, 10, None, 0.01):
+            raise AssertionError("it never ends")
+
+    assert code_of(lambda: asyncio.run(receive())) == "too-slow"
+    assert not list(tmp_path.iterdir())
+
+
+def test_nonces_end() -> None:
+    made = Nonces()
+    first, second = made.make(1000), made.make(1000)
+    made.use(first, 1000 + SECONDS)
+    for nonce, now in ((first, 1000), (second, 1001 + SECONDS), (second, 999), ("", 0), ("1..", 1)):
+        assert code_of(partial(made.use, nonce, now)) == "not-signed"
+    assert code_of(partial(Nonces().use, second, 1000)) == "not-signed"  # of another process
+    made.use(second, 1000)
+
+
+def test_from_a_developer_to_a_site_by_https(
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
+    for name in ("TRISEAL_PASSPHRASE", "TRISEAL_STORE_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    def fails(*words: str) -> str:
+        assert main(words) == 1
+        return capsys.readouterr().err.split(": ")[1]
+
+    fast = ("--algorithm", "p256", "--no-passphrase")
+    Path("pump.py").write_text("async def main(ctx):\n    pass\n")
+    run("dev", "init", "--name", "Dora", *fast)
+    mark = run("dev", "register", "--store", service.url)["fingerprint"]
+    sign = ("dev", "sign", "pump.py", "--name", "pump", "--security-version", "1")
+    run(*sign, "--version", "1.0", "--out", "a.triseal")
+    upload = ("dev", "upload", "a.triseal", "--store", service.url)
+    assert fails(*upload) == "untrusted-signer"  # nobody has approved her
+    service.world.store.approve(mark)
+    assert run(*upload, "--out", "b.triseal")["service"] == "pump"
+    assert package.read(Path("b.triseal")).proof
+
+    run("site", "init", "plant", *fast)
+    assert fails("site", "trust-store", service.base) == "bad-url"
+    run("site", "trust-store", service.url)
+    assert main(["dev", "request", "--out", "dora.pem"]) == 0
+    capsys.readouterr()
+    run("site", "trust-developer", "dora.pem", "--fingerprint", mark)
+    add = ("site", "add-service", "--store", service.url)
+    assert run(*add, "pump")["version"] == "1.0"
+    run(*sign, "--version", "1.1", "--out", "c.triseal")
+    run("dev", "upload", "c.triseal", "--store", service.url)
+    assert run(*add, "pump")["version"] == "1.1"
+    assert fails(*add, "pump@9") == "unknown-service"
+    assert fails(*add, "pump@1.0") == "rollback"
+    assert fails(*add, "nobody") == "not-found"
