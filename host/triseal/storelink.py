@@ -56,15 +56,15 @@ class StoreRefused(Failure):
     """The Store's server has refused; it says why with the codes of the command line.
 
     Args:
-        code: the code that it gave.
         detail: what it says.
+        code: the code that it gave.
         advice: what to do about it.
     """
 
     code = "store-refused"
     advice = "Do what the Store says, and repeat the command."
 
-    def __init__(self, code: str, detail: str, advice: str) -> None:
+    def __init__(self, detail: str, code: str = code, advice: str = advice) -> None:
         super().__init__(detail)
         self.__dict__.update(code=code, advice=advice)
 
@@ -228,7 +228,7 @@ def _fetch(
         return data
     try:
         said = _json(data)
-        raise StoreRefused(str(said["code"]), str(said["detail"]), str(said["advice"]))
+        raise StoreRefused(str(said["detail"]), str(said["code"]), str(said["advice"]))
     except (BadAnswer, KeyError):
         raise BadAnswer(f"{url} answers {answer.status_code}") from None
 

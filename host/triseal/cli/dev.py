@@ -193,8 +193,9 @@ def renew(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal the same content and version again, before your seal ends, or with your new key. Then
-    submit the package.
+    """Seal the same content and version again.
+
+    Do it before your seal ends, or when you have a new key. Then submit the package.
 
     A Store takes it in place of the newest version, and a site in place of the one that it has.
     """
@@ -244,7 +245,9 @@ def rotate(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Replace your key by a new one, and write a request that the old key has signed.
+    """Replace your key by a new one.
+
+    Writes a request that the old key has signed.
 
     From now on you sign with the new key. Give the request to each Store at once: it takes your new
     key with `triseal store register-developer`, and nothing more that the old one signs. What you

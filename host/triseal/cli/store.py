@@ -62,7 +62,9 @@ def init(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a Store: its key and its certificate, and the root that names its keys.
+    """Create a Store: its key, its certificate and its root.
+
+    The root names the keys of the Store.
 
     The root's key is needed only when the Store gets another key (`triseal store key`). Keep it on
     another medium than the Store's key: then whoever steals the Store's computer can't name keys.

@@ -55,7 +55,9 @@ def export_notices(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write what sites should know: what the Store has decided, and its signing keys.
+    """Write what sites should know of this Store.
+
+    That is what the Store has decided, and its signing keys.
 
     A site reads the file with `triseal site trust review FILE`. The Store's key signs it.
     """

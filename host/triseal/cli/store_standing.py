@@ -39,7 +39,7 @@ def approve_key(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Put a new key in the place of a developer's lost or stolen one.
+    """Put a new key in the place of a lost or stolen one.
 
     The developer registers the new key before, under the same name. Compare the fingerprint over a
     channel that whoever has the old key can't use: a telephone call, or a visit. The old key can
@@ -61,7 +61,10 @@ def suspend(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal nothing more for a developer, and take no new key that the present one signs."""
+    """Seal nothing more for a developer.
+
+    Nor does the Store take a new key that the present one signs.
+    """
     with open_store(home_dir, database) as store:
         output.facts(developer(store.suspend(name, why(reason))) | _NEXT, as_json=as_json)
 
@@ -137,7 +140,7 @@ def changes(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """List what was decided: each change with its reason, its time and who made it."""
+    """List what was decided, why, when and by whom."""
     with open_store(home_dir, database) as store:
         rows = [_change(one) for one in store.changes(since)]
     columns = ("number", "time", "kind", "name", "detail", "reason", "who")

@@ -233,7 +233,7 @@ class Store:
 
     def publish(self) -> None:
         """Write and sign what the log and the public pages lack. Raises as `Ledger.publish`."""
-        self._ledger.endorse(self._signer())
+        self._ledger.endorse(self.signer())
         self._ledger.publish(self.certificate)
 
     def server_certificate(self, names: list[str]) -> Path:
@@ -246,7 +246,7 @@ class Store:
         """
         from triseal.store.server import identity
 
-        return identity.make(self._home, self._signer(), self.certificate, names, self._clock())
+        return identity.make(self.home, self.signer(), self.certificate, names, self._clock())
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
