@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from boards.provision import INCOMING, deliver, provision
 from boards.virtual.board import VirtualBoard
 from sealcore import identity, messages
 from tests.device.site import Deployment, Site
+from tests.worlds.waiting import looks
 from triseal.site.cable import agent
 from triseal.site.cable.agent import NodeStatus, ServiceStatus
 
@@ -60,12 +60,11 @@ class Node:
 
     def until(self, holds: Callable[[NodeStatus], bool]) -> NodeStatus:
         """Its state as soon as `holds` says so; fails after PATIENCE."""
-        end = time.monotonic() + PATIENCE
-        while True:
+        for _ in looks(PATIENCE):
             status = self.ask()
             if holds(status):
                 return status
-            assert time.monotonic() < end, status
+        raise AssertionError(status)
 
     def lines(self) -> Iterator[str]:
         """What it prints for people, line by line."""

@@ -13,6 +13,7 @@ from tests.device.conftest import ECHO, Start
 from tests.device.node import NAME, Node, by_name
 from tests.device.on_micropython import ON_BOARD
 from tests.device.site import Deployment, Site
+from tests.worlds.waiting import looks
 
 # Each row: what the service does, what it would need, and what no grant of these gives.
 DENIED = (
@@ -102,10 +103,10 @@ def test_however_a_service_ends_its_pins_go_to_their_safe_state(
 
 def until(holds: Callable[[], bool], node: Node) -> None:
     """What the node does soon."""
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end, [node.virtual.pin(one) for one in (1, 2, 3)]
-        time.sleep(0.01)
+    for _ in looks(30):
+        if holds():
+            return
+    raise AssertionError([node.virtual.pin(one) for one in (1, 2, 3)])
 
 
 def test_nothing_leads_from_ctx_to_the_settings(

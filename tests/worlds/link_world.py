@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sealcore import delta, messages, seal, signedtime
 from tests.worlds.site_world import World, make_request
+from tests.worlds.waiting import looks
 from triseal.signer import PrivateKey
 from triseal.site.manager import Manager
 from triseal.site.server.duties import Duties
@@ -123,11 +124,10 @@ class Serving:
 
 def until(true: Callable[[], bool], what: str) -> None:
     """Wait until something has become true that nobody announces."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        if time.monotonic() > end:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.01)
+    for _ in looks(SECONDS):
+        if true():
+            return
+    raise AssertionError(f"never: {what}")
 
 
 def client_context(world: World, folder: Path, der: bytes, key: PrivateKey) -> ssl.SSLContext:
