@@ -38,7 +38,9 @@ _OF_THE_SHELL = re.compile(
 )
 for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
     del os.environ[_name]
-os.environ["XDG_STATE_HOME"] = str(Path(__file__).resolve().parent.parent / "build" / "state")
+_BUILD = Path(__file__).resolve().parent.parent / "build"
+os.environ["XDG_STATE_HOME"] = str(_BUILD / "state")
+os.environ["TRISEAL_CACHE"] = str(_BUILD / "cache")  # all homes of all tests have the same
 
 # One tree, one verdict: examples are drawn by the test's own source, and a machine that is busy
 # fails nothing. `make fuzz` is where new ones are looked for.

@@ -329,6 +329,7 @@ def test_code_that_somebody_may_have_changed_is_compiled_again(
     damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    monkeypatch.delenv("TRISEAL_CACHE")
     good = mpy.compile_source(CODE, "x.py")
     (kept,) = (tmp_path / "cache" / "mpy").iterdir()
     assert (mode(kept), mode(kept.parent), mode(kept.parent.parent)) == (0o600, 0o700, 0o700)
@@ -351,6 +352,7 @@ def test_a_cache_that_cannot_be_written_refuses_no_work(
 ) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("TRISEAL_HOME", str(home))
+    monkeypatch.delenv("TRISEAL_CACHE")
     if obstacle == "file":
         home.write_bytes(b"")
     else:

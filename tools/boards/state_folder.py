@@ -118,7 +118,8 @@ def cache(name: str, data: bytes) -> None:
 
 
 def _cache(name: str) -> Path:
-    return root() / "cache" / name
+    chosen = os.environ.get("TRISEAL_CACHE")
+    return (Path(chosen).absolute() if chosen else root() / "cache") / name
 
 
 def _digest(name: str, data: bytes) -> bytes:

@@ -78,6 +78,7 @@ def test_compiled_code_runs_on_the_board(virtual: VirtualBoard) -> None:
 
 def test_the_same_source_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    monkeypatch.delenv("TRISEAL_CACHE")
     first = mpy.compile_source(b"x = 1\n", "x.py", UNIX)
     (cached,) = (tmp_path / "cache" / "mpy").iterdir()
     assert cached.read_bytes().endswith(first)
@@ -85,6 +86,31 @@ def test_the_same_source_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert mpy.compile_source(b"x = 2\n", "x.py", UNIX) != first
     assert mpy.compile_source(b"x = 1\n", "y.py", UNIX) != first
     assert len(list((tmp_path / "cache" / "mpy").iterdir())) == 3
+
+
+def test_the_agent_is_prepared_once_for_the_same_modules_and_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second process takes it from the cache; a change of any module is prepared anew."""
+    monkeypatch.setenv("TRISEAL_CACHE", str(tmp_path))
+    prepared = []
+    prepare = stage._prepare
+
+    def count(modules: dict[str, bytes]) -> dict[str, bytes]:
+        prepared.append(len(modules))
+        return prepare(modules)
+
+    monkeypatch.setattr(stage, "_prepare", count)
+    found = (("nlsm/a.py", b"def longer(seconds):\n    return seconds\n"),)
+    results = []
+    for modules in (found, found, (("nlsm/a.py", b"x = 1\n"),)):
+        stage._prepared.cache_clear()
+        results.append(dict(stage._prepared(modules)))
+    stage._prepared.cache_clear()
+    assert results[0] == results[1] != results[2]
+    assert len(prepared) == 2
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.iterdir())) == 2
 
 
 # (what a module imports, what is left of it)
@@ -129,6 +155,7 @@ def test_the_compiler_folds_every_const() -> None:
 
 def test_wrong_source_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path))
+    monkeypatch.delenv("TRISEAL_CACHE")
     with pytest.raises(CompileFailed, match=r"^compile-failed: nlsm/x.py: SyntaxError[^\n]*$"):
         mpy.compile_source(b"def f(:\n", "nlsm/x.py", UNIX)
     assert not (tmp_path / "cache").exists()

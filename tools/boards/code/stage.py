@@ -3,12 +3,14 @@
 import functools
 import hashlib
 import importlib.util
+import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from boards import interrupts
+from boards import interrupts, state_folder
 from boards.code import fold, mpy, shorten
 from boards.code.reach import reached
 from boards.errors import SourcesMissing, VerifyFailed
@@ -108,9 +110,20 @@ def sources() -> dict[str, bytes]:
 def _prepared(found: tuple[tuple[str, bytes], ...]) -> Mapping[str, bytes]:
     """Return the part of all modules that the agent needs, with short names.
 
-    This takes about two seconds, and a command needs it for each board.
+    This takes about two seconds, so it is done once for these modules and this program.
     """
-    modules = dict(found)
+    program = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    name = f"agent/{hashlib.sha256(repr((sys.version, program, found)).encode()).hexdigest()}"
+    kept = state_folder.cached(name)
+    if kept is not None:
+        return {path: source.encode() for path, source in json.loads(kept).items()}
+    modules = _prepare(dict(found))
+    texts = {path: source.decode() for path, source in modules.items()}
+    state_folder.cache(name, json.dumps(texts).encode())
+    return modules
+
+
+def _prepare(modules: dict[str, bytes]) -> dict[str, bytes]:
     needed = reached(modules, [path for path in modules if path.startswith("nlsm/")])
     modules = {path: source for path, source in modules.items() if path in needed}
     modules = fold.constants(modules)
