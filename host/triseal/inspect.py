@@ -7,7 +7,19 @@ from pathlib import Path
 
 from sealcore import bundle, der, encode, errors, limits, timetext
 from sealcore.compat import sha256
-from triseal import describe, evidence, files, metadata, package, pem, request
+from triseal import (
+    describe,
+    describestore,
+    evidence,
+    files,
+    metadata,
+    notices,
+    package,
+    pem,
+    replacement,
+    request,
+    storekeys,
+)
 from triseal.describe import Facts
 from triseal.describemessage import FIRST, LAST, of_message
 from triseal.errors import BadMetadata, Failure, NotRecognised
@@ -27,7 +39,7 @@ def read(path: Path) -> Facts:
 
 
 def inspect(data: bytes) -> Facts:
-    """Describe a seal, certificate, package, bundle, request, message or evidence.
+    """Describe a seal, certificate, package, bundle, request, message, evidence or notices.
 
     Args:
         data: DER, or one block of PEM.
@@ -58,7 +70,7 @@ def _reader(content: bytes) -> Callable[[bytes], Facts]:
         if tbs.peek() == limits.INTEGER and bytes(tbs.element()) == encode.integer(0):
             return _request
         label = tbs.text(1, 63) if tbs.peek() == limits.UTF8_STRING else ""
-        return _bundle if label == limits.BUNDLE_LABEL else describe.any_certificate
+        return _SIGNED.get(label, describe.any_certificate)
     label = outer.text(1, 63) if outer.peek() == limits.UTF8_STRING else ""
     if label not in labels:
         raise NotRecognised("DER of a kind that Triseal does not write")
@@ -136,6 +148,14 @@ def _bundle(content: bytes) -> Facts:
         entries = getattr(parsed, name)
         facts[name] = [{"name": describe.name(who)} | describe.key(spki) for who, spki in entries]
     return facts
+
+
+_SIGNED: dict[str, Callable[[bytes], Facts]] = {
+    limits.BUNDLE_LABEL: _bundle,
+    replacement.LABEL: describestore.of_replacement,
+    storekeys.LABEL: describestore.of_keys,
+    notices.LABEL: describestore.of_notices,
+}
 
 
 def _request(content: bytes) -> Facts:

@@ -11,11 +11,21 @@ from hypothesis import strategies as st
 from sealcore import encode, errors, identity, messages, seal, sealwriter
 from tests.worlds import seals
 from tests.worlds.seals import Shop
-from triseal import certificate, evidence, pem, request, signer
+from triseal import (
+    certificate,
+    evidence,
+    notices,
+    pem,
+    replacement,
+    request,
+    signer,
+    storekeys,
+)
 from triseal.errors import Failure, FileTooLarge, NotAFile, NotRecognised
 from triseal.inspect import inspect, read
 from triseal.log import checkpoint, entry, merkle, note, proof
 from triseal.log.entry import Entry
+from triseal.notices import Change
 from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey
 
@@ -46,6 +56,13 @@ def trust_bundle() -> bytes:
     return bytes(sealwriter.signed(tbs, SHOP.signer.algorithm, SHOP.signer.sign(tbs)))
 
 
+ROOT = KeySigner(signer.generate("p256"))
+LIST = storekeys.make(ROOT, "Shop", 4, (SHOP.signer.spki,))
+DECIDED = Change(notices.SUSPENDED, "Ada", key=ADA.signer.spki, number=1, reason="stolen")
+TOLD = notices.make(
+    SHOP.signer, "Shop", seals.NOW, 0, [bytes(SHOP.certificate.der)], LIST, [DECIDED]
+)
+REPLACED = replacement.make(ADA.signer, request.make(ROOT, "Ada"))
 REQUEST = request.make(KeySigner(signer.generate("p256")), "Ada")
 CA = bytes(SHOP.certificate.der)
 KINDS: tuple[tuple[str, bytes, str, str], ...] = (
@@ -59,6 +76,10 @@ KINDS: tuple[tuple[str, bytes, str, str], ...] = (
     ("request", REQUEST, "name", "Ada"),
     ("request", pem.decode(REQUEST)[1], "name", "Ada"),
     ("trust bundle", trust_bundle(), "site", "home"),
+    ("replacement of a key", REPLACED, "name", "Ada"),
+    ("list of Store keys", LIST.der, "store", "Shop"),
+    ("notices", notices.to_pem(TOLD), "store", "Shop"),
+    ("notices", TOLD.der, "root", request.fingerprint(ROOT.spki)),
     (
         "evidence",
         evidence.make(ONE.developer_seal, SWAPPED),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal import files
-from triseal.cli import options, output
+from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import open_site
 
 if TYPE_CHECKING:
-    from triseal.notices import Change
+    from triseal.site.manager import Manager
     from triseal.site.rules.review import Review, Running
     from triseal.site.rules.trust import Difference
 
@@ -67,6 +67,7 @@ def review(
     fingerprints: Fingerprints = None,
     drop: Drop = False,
     anew: Anew = False,
+    wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
@@ -86,19 +87,35 @@ def review(
         if not as_json:
             _show(facts)
         if apply:
-            shown: list[str] = []
-
-            def show(differences: list[Difference]) -> None:
-                shown.extend(_difference(one) for one in differences)
-                if not as_json:
-                    typer.echo("\n".join(shown))
-
-            bundle = site.follow(made, fingerprints or [], show, drop=drop)
-            facts |= {"bundle_version": bundle.version, "changed": shown}
-            if not as_json:
-                output.facts({"bundle_version": bundle.version}, as_json=False)
+            facts |= _follow(site, made, fingerprints or [], wait, drop=drop, as_json=as_json)
     if as_json:
         output.facts(facts, as_json=True)
+
+
+def _follow(
+    site: Manager, made: Review, fingerprints: list[str], wait: float, *, drop: bool, as_json: bool
+) -> dict[str, object]:
+    """Change the trust as a review says; print the changes, and where they are in force by when."""
+    changed: list[str] = []
+
+    def show(differences: list[Difference]) -> None:
+        changed.extend(_difference(one) for one in differences)
+        if not as_json:
+            typer.echo("\n".join(changed))
+
+    version = site.follow(made, fingerprints, show, drop=drop).version
+    facts: dict[str, object] = {"bundle_version": version, "changed": changed}
+    if not changed:
+        if not as_json:
+            typer.echo("the trust stays as it is")
+        return facts
+    guarantee = waiting.until_confirmed(
+        lambda: site.guarantee_of_bundle(version), site.guarantee_of_bundle(version), wait
+    )
+    if not as_json:
+        output.facts({"bundle_version": version}, as_json=False)
+        guarantees.show(guarantee, as_json=False)
+    return facts | guarantees.facts(guarantee)
 
 
 def _show(facts: dict[str, object]) -> None:
@@ -119,13 +136,14 @@ def _difference(one: Difference) -> str:
 
 def _facts(made: Review) -> dict[str, object]:
     """Return what a review says, for people and programs."""
+    from triseal.describestore import of_change
     from triseal.request import fingerprint
 
     keys = [*made.developers, *made.stores]
     return {
         "store": made.store,
         "last_change": made.last,
-        "told": [_told(one) for one in made.new],
+        "told": [of_change(one) for one in made.new],
         "new_keys": [
             f"{one.name}: {fingerprint(one.spki)}"
             + ("" if one.proven else " (the old key has not signed it: compare the fingerprint)")
@@ -154,19 +172,3 @@ def _running(name: str, runs: list[Running]) -> str:
     if not runs:
         return f"{name}: nothing of this developer runs here"
     return f"{name}: " + ", ".join(f"{one} on {', '.join(one.nodes)}" for one in runs)
-
-
-def _told(one: Change) -> dict[str, object]:
-    from triseal.request import fingerprint
-
-    return {
-        "number": one.number,
-        "time": output.time(one.time),
-        "kind": one.kind,
-        "name": one.name,
-        "detail": one.version,
-        "key": fingerprint(one.key) if one.key else None,
-        "former": fingerprint(one.former) if one.former else None,
-        "reason": one.reason,
-        "who": one.who,
-    }

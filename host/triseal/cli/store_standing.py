@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from triseal.cli import options, output
 from triseal.cli.store_options import Database, Reason, developer, open_store, why
-
-if TYPE_CHECKING:
-    from triseal.notices import Change
 
 app = typer.Typer()
 
@@ -141,23 +138,9 @@ def changes(
     as_json: options.Json = False,
 ) -> None:
     """List what was decided, why, when and by whom."""
+    from triseal.describestore import of_change
+
     with open_store(home_dir, database) as store:
-        rows = [_change(one) for one in store.changes(since)]
+        rows = [of_change(one) for one in store.changes(since)]
     columns = ("number", "time", "kind", "name", "detail", "reason", "who")
     output.table(rows, columns, as_json=as_json, empty="no changes")
-
-
-def _change(one: Change) -> dict[str, object]:
-    from triseal import request
-
-    return {
-        "number": one.number,
-        "time": output.time(one.time),
-        "kind": one.kind,
-        "name": one.name,
-        "detail": one.version,
-        "key": request.fingerprint(one.key) if one.key else None,
-        "former": request.fingerprint(one.former) if one.former else None,
-        "reason": one.reason,
-        "who": one.who,
-    }

@@ -53,6 +53,35 @@ def test_from_three_keys_on_a_token_to_a_deployment(shell: Commands, token: soft
     shell.run("site", "add-service", "sealed.triseal")
 
 
+def test_keys_on_a_token_are_replaced_by_others_there(
+    shell: Commands, token: softhsm.Token
+) -> None:
+    kind = ("--algorithm", "p256", "--key")
+    shell.run("dev", "init", "--name", "Ada", *kind, token.uri("old"))
+    root = ("--root-key", token.uri("root"))
+    shell.run("store", "init", "--name", "Shop", *kind, token.uri("seals"), *root)
+    shell.run("dev", "request", "--out", "ada.pem")
+    first = shell.json("store", "register-developer", "ada.pem")["fingerprint"]
+    shell.run("store", "approve", first)
+    shell.run(*SIGN)
+    shell.run("store", "submit", "blink-1.0.triseal")
+    again = ("dev", "rotate", *kind)
+    assert shell.fails(*again, token.uri("old")) == "already-exists"
+    rotated = shell.json(*again, token.uri("new"))
+    assert rotated["replaces"] == first
+    taken = shell.json("store", "register-developer", rotated["replacement"])
+    assert (taken["state"], taken["fingerprint"]) == ("approved", rotated["fingerprint"])
+    shell.run("dev", "renew", "blink-1.0.triseal", "--years", "11", "--out", "again.triseal")
+    shell.run("store", "submit", "again.triseal")
+    why = ("--reason", "a test")
+    assert (
+        shell.fails("store", "key", "rotate", *kind, token.uri("seals"), *why) == "already-exists"
+    )
+    made = shell.json("store", "key", "rotate", *kind, token.uri("next"), *why)
+    assert made["countersigned"] == ["blink 1.0"]
+    assert "PRIVATE" not in Path(made["place"], "store.key").read_text(encoding="utf-8")
+
+
 def test_failures_are_one_line_and_leave_nothing(
     shell: Commands, token: softhsm.Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,13 +12,15 @@ from typing import Any
 import asn1tools
 import pytest
 
-from sealcore import messages, onetime, proof, seal, sealwriter, signedtime
+from sealcore import encode, messages, onetime, proof, seal, sealwriter, signedtime
 from sealcore.compat import sha256
 from tests.host.sealcore import schema
 from tests.worlds.site_world import NOW, World, signed_package
-from triseal import evidence, signer
+from triseal import certificate, evidence, notices, replacement, request, signer, storekeys
+from triseal.certificate import Validity
 from triseal.log import entry
 from triseal.log.entry import Entry
+from triseal.notices import Change
 from triseal.signer import KeySigner
 
 NONCE = os.urandom(16)
@@ -98,6 +100,45 @@ def test_the_entries_of_a_log(one: Entry) -> None:
     found = schema.read("LogEntry", one.der())
     assert (found["label"], found["kind"], found["time"]) == (entry.LABEL, one.kind, NOW)
     assert found.get("package", b"") == one.package
+
+
+def test_what_a_store_tells() -> None:
+    root, old, new = (KeySigner(signer.generate("p256")) for _ in range(3))
+    proven = replacement.parse(replacement.make(old, request.make(new, "Ada")))
+    found = schema.read("Replacement", proven.der)
+    assert (found["tbs"]["label"], found["tbs"]["request"]) == (
+        replacement.LABEL, proven.request,
+    )  # fmt: skip
+    listed = storekeys.make(root, "Shop", 7, (old.spki, new.spki))
+    found = schema.read("StoreKeys", listed.der)["tbs"]
+    assert (found["label"], found["version"], len(found["keys"])) == (storekeys.LABEL, 7, 2)
+    valid = Validity(NOW, NOW + 1)
+    own = certificate.self_signed_ca(old, "Shop", valid, listed.root_mark)
+    (mark,) = [
+        one["extnValue"]
+        for one in schema.read("Certificate", own)["tbsCertificate"]["extensions"]
+        if one["extnID"] == "2.25.328739721842243933527932212422477103568.2"
+    ]
+    assert mark == encode.octets(sha256(root.spki))
+    made = Change(notices.REPLACED, "Ada", "", new.spki, old.spki, proven.der, 1, NOW, "lost", "me")
+    file = notices.make(old, "Shop", NOW, 0, [own], listed, [made])
+    found = schema.read("Notices", file.der)["tbs"]
+    assert (found["label"], found["issuedAt"]) == (notices.LABEL, NOW)
+    (change,) = found["changes"]
+    assert (change["kind"], change["proof"]) == (made.kind, proven.der)
+    assert notices.parse_change(made.der()) == made
+
+
+def test_the_table_of_changes_is_that_of_the_code() -> None:
+    text = schema.SPECIFICATION.read_text("utf-8")
+    rows = re.findall(r"^\| (`[a-z-]+`.*?) \| .*?\|(.*?)\|(.*?)\|(.*?)\|$", text, re.MULTILINE)
+    fields = ("version", "key", "former")
+    listed = {
+        kind: " ".join(field for field, cell in zip(fields, cells, strict=True) if cell.strip())
+        for kinds, *cells in rows
+        for kind in re.findall(r"`([a-z-]+)`", kinds)
+    }
+    assert {kind: listed.get(kind) for kind in notices.KINDS} == notices.KINDS
 
 
 def test_signed_time_and_proof() -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from tests.worlds import postgres, seals
 from triseal import database, request, signer
-from triseal.errors import Failure
+from triseal.errors import Failure, WrongState
 from triseal.keysource import NewKey
 from triseal.log import entry, proof
 from triseal.package import Package
 from triseal.signer import KeySigner, Signer
 from triseal.store import authority, records
+from triseal.store.changes import Why
 from triseal.store.store import Store, init
 
 KEY, BOB_KEY = signer.generate("p256"), signer.generate("p256")
@@ -128,6 +129,51 @@ def test_a_first_release_is_checked_against_what_came_meanwhile(
     with closing(late):
         assert submit(late, PACKAGES[0]) == code, sentence
     assert [one.developer_seal for one in store.releases()] == [other.developer_seal]
+
+
+def test_a_suspension_waits_for_a_seal_that_is_being_made(
+    store: Store, tmp_path: Path, url: str | None
+) -> None:
+    """After `suspend` has returned, nothing more is sealed for the developer."""
+    store.approve(store.register(request.make(KeySigner(KEY), "Ada")).fingerprint)
+    key = authority.unlock(tmp_path / "store", bytes)
+    with ThreadPoolExecutor() as pool:
+        waiting: list[Future[object]] = []
+
+        def suspend() -> None:
+            waiting.append(pool.submit(store.suspend, "Ada", Why("stolen")))
+            done, _ = wait(waiting, _SOON)
+            assert not done
+
+        slow = Meanwhile(key, suspend)
+        late = Store(tmp_path / "store", lambda: slow, url, lambda: seals.NOW)
+        with closing(late):
+            assert submit(late, PACKAGES[0]) == ""
+            waiting[0].result()
+            assert submit(late, PACKAGES[1]) == "developer-suspended"
+    assert [release.version for release in store.releases()] == ["1.0"]
+
+
+def test_of_changes_at_once_each_has_the_next_number(
+    store: Store, tmp_path: Path, url: str | None
+) -> None:
+    unlock = partial(authority.unlock, tmp_path / "store", bytes)
+    people = ["Ada", "Bob", "Eve", "Joe"]
+    for name in people:
+        key = KeySigner(signer.generate("p256"))
+        store.approve(store.register(request.make(key, name)).fingerprint)
+    other = Store(tmp_path / "store", unlock, url, lambda: seals.NOW)  # another writer
+    with closing(other), ThreadPoolExecutor(8) as pool:
+        done = [
+            pool.submit(one.suspend, name, Why("all at once"))
+            for name in people
+            for one in (store, other)
+        ]
+    refused = [one for one in done if isinstance(one.exception(), WrongState)]
+    assert len(refused) == len(people), [one.exception() for one in done]
+    found = store.changes()
+    assert [one.number for one in found] == list(range(1, 2 * len(people) + 1))
+    assert {one.name for one in found[len(people) :]} == set(people)
 
 
 def submit(store: Store, package: Package) -> str:

@@ -287,7 +287,9 @@ def with_store(name: str, spki: bytes) -> Changed:
         if any(known == spki for _, known in before.stores):
             return before
         if any(known == sealwriter.name(name) for known, _ in before.stores):
-            raise NameTaken(f"another Store is called {name}")
+            raise NameTaken(
+                f"another Store is called {name}, or it has a new key: review its notices"
+            )
         return replace(before, stores=(*before.stores, (sealwriter.name(name), spki)))
 
     return change
