@@ -25,6 +25,7 @@ from triseal.describemessage import FIRST, LAST, of_message
 from triseal.errors import BadMetadata, Failure, NotRecognised
 
 MAX_SIZE = package.MAX_SIZE
+_FORK = "triseal log evidence v1"  # as in `log.forks`, which takes long to load
 
 
 def read(path: Path) -> Facts:
@@ -64,6 +65,7 @@ def _reader(content: bytes) -> Callable[[bytes], Facts]:
     """Find out by its beginning which kind of SEQUENCE it is."""
     outer = der.single(content)
     labels = {package.LABEL: _package, evidence.LABEL: _evidence, limits.BUNDLE_LABEL: _bundle}
+    labels[_FORK] = _fork
     if outer.peek() == limits.SEQUENCE:
         tbs = outer.enter()
         # A certificate begins with [0] and its version, a request (RFC 2986) with INTEGER 0.
@@ -134,6 +136,18 @@ def _evidence(content: bytes) -> Facts:
     except Failure as error:
         facts["claim"] = f"none: {error}"
     return facts | {"earlier": describe.of_seal(pair[0]), "later": describe.of_seal(pair[1])}
+
+
+def _fork(content: bytes) -> Facts:
+    from triseal.log import forks  # needed by few files
+
+    parsed = forks.parse(content)
+    return {
+        "kind": "evidence against a log",
+        "log": str(parsed.key),
+        "sizes": [parsed.older.size, parsed.newer.size],
+        "roots": [parsed.older.root.hex(), parsed.begin.hex()],
+    }
 
 
 def _bundle(content: bytes) -> Facts:

@@ -1,4 +1,7 @@
-"""`triseal evidence`: two seals that contradict each other. Everybody can verify them."""
+"""`triseal evidence`: seals, or checkpoints of a log, that contradict each other.
+
+Everybody can verify them with public keys alone.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from typing import Annotated
 
 import typer
 
-from sealcore import x509
+from sealcore import der, errors, x509
 from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
+from triseal.log import checkpoint, endorsement, forks, note
+from triseal.log.errors import BadLogData
+from triseal.log.note import Key
+from triseal.log.writer import Folder
 
 app = typer.Typer()
 
@@ -24,24 +31,46 @@ Keys = Annotated[
     ),
 ]
 
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log", help="Folder with the files of the log.", metavar="FOLDER", readable=False
+    ),
+]
+
 
 @app.command(
     epilog=options.examples(
         "evidence make store.der site.der --out case.evidence",
         "evidence make blink-1.0.0.triseal --out case.evidence",
+        "evidence make one.checkpoint other.checkpoint --store-cert store.pem --out case.evidence",
     )
 )
 def make(
     seals: Annotated[
         list[Path],
-        typer.Argument(help="Two seals, or one package.", metavar="FILE", readable=False),
+        typer.Argument(
+            help="Two seals, one package, or two checkpoints of a log.",
+            metavar="FILE",
+            readable=False,
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", help="File to write.", metavar="FILE", readable=False)
     ],
+    store_cert: Keys = None,
+    log: Log = None,
     as_json: options.Json = False,
 ) -> None:
-    """Put two seals that contradict each other into one file."""
+    """Put two that contradict each other into one file.
+
+    Two checkpoints of different sizes also need --log: the files of the log with the larger one.
+    """
+    if store_cert:
+        made_of = _fork(seals, store_cert, log)
+        files.write(out, made_of.der())
+        output.facts({**_said(made_of), "evidence": str(out)}, as_json=as_json)
+        return
     pair = _seals(seals)
     if len(pair) != 2:
         raise typer.BadParameter("give two seals, or one package with both seals")
@@ -65,13 +94,54 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Verify evidence with public keys alone. Exit status 0 means that it is proved."""
+    data = files.read(file, max(evidence.MAX_SIZE, forks.MAX_SIZE))
+    if _is_fork(data):
+        parsed = forks.parse(data)
+        parsed.check([_log_key(path) for path in store_cert or ()])
+        output.facts({"proven": True, **_said(parsed)}, as_json=as_json)
+        return
     trust = evidence.Keys(
         site_keys=[_entry(path) for path in site_cert or ()],
         store_keys=[_entry(path) for path in store_cert or ()],
         developers=[_entry(path) for path in developer or ()],
     )
-    finding = evidence.check(files.read(file, evidence.MAX_SIZE), trust)
+    finding = evidence.check(data, trust)
     output.facts({"proven": True} | asdict(finding), as_json=as_json)
+
+
+def _is_fork(data: bytes) -> bool:
+    try:
+        return bool(der.single(data).text(1, 63) == forks.LABEL)
+    except errors.SealError:
+        return False
+
+
+def _log_key(path: Path) -> Key:
+    """Return the key of the log that the file of a Store names."""
+    data = files.read(path, pem.MAX_SIZE)
+    signed = endorsement.of_file(data)
+    if not signed:
+        raise BadLogData(f"{path} names no log; `triseal store show --cert-out` writes it")
+    return endorsement.check(signed, _entry(path)[1])
+
+
+def _fork(paths: list[Path], certificates: list[Path], log: Path | None) -> forks.Fork:
+    if len(paths) != 2:
+        raise typer.BadParameter("give two checkpoints")
+    pair = [checkpoint.parse(files.read(path, note.MAX_SIZE)) for path in paths]
+    tree = Folder(log).tree(max(one.size for one in pair)) if log else None
+    keys = [_log_key(path) for path in certificates]
+    key = next((one for one in keys if one.name == pair[0].origin), keys[0])
+    return forks.make(key, pair[0], pair[1], tree.complete if tree else None)
+
+
+def _said(fork: forks.Fork) -> output.Facts:
+    return {
+        "kind": "forked",
+        "role": "log",
+        "signer": fork.key.name,
+        "sizes": [fork.older.size, fork.newer.size],
+    }
 
 
 def _seals(paths: list[Path]) -> list[bytes]:

@@ -21,7 +21,7 @@ HELP = {
     "site": "Site: trust, nodes, services, grants, deployments.",
     "node": "Node: provision boards, deploy to them, show their state.",
     "sim": "Simulation: renewal traffic, plans, comparison with live runs.",
-    "evidence": "Evidence: two seals that contradict each other.",
+    "evidence": "Evidence: two seals or checkpoints that contradict each other.",
 }
 
 

@@ -10,7 +10,7 @@ import typer
 
 from sealcore import names
 from triseal import files, package, pem
-from triseal.cli import options, output, store_keys, store_serve, store_standing
+from triseal.cli import options, output, store_audit, store_keys, store_serve, store_standing
 from triseal.cli.store_options import (
     DEFAULT_YEARS,
     ROOT,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from triseal.store import store as stores
 
 app = typer.Typer()
-for part in (store_standing, store_keys, store_serve):
+for part in (store_standing, store_keys, store_serve, store_audit):
     app.add_typer(part.app)
 
 RootKey = Annotated[

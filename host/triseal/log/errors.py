@@ -30,7 +30,7 @@ class LogForked(Failure):
     """Two checkpoints of one log can't both be true."""
 
     code = "log-forked"
-    advice = "Keep both: `triseal evidence` makes evidence against the log from them."
+    advice = "Take nothing more from this Store, and show the evidence to others."
 
 
 class LogStale(Failure):

@@ -167,6 +167,15 @@ class Tree:
             self._tiles[level, index] = known
         return known
 
+    def forget(self, level: int, index: int) -> None:
+        """Let go of a tile, to need less memory.
+
+        Args:
+            level: level of the tile.
+            index: its position within the level.
+        """
+        self._tiles.pop((level, index), None)
+
     def complete(self, height: int, index: int) -> bytes:
         """Return the hash of a complete subtree, see `merkle`.
 

@@ -5,7 +5,7 @@ trusted with the key of its log: FINGERPRINT.policy, with the fingerprint of the
 package of that Store must prove that such a log has it. Nothing here needs a network.
 
 Beside it, FINGERPRINT.checkpoint is the largest checkpoint that the site has seen. Two checkpoints
-of one size with different trees are evidence against the log; both are kept.
+of one log that can't both be true are evidence against it: FINGERPRINT.evidence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sealcore import errors, keys
 from sealcore.compat import sha256
 from sealcore.seal import Seal
 from triseal import files, request
-from triseal.log import checkpoint, entry, merkle, note, policy, proof, tiles
+from triseal.log import checkpoint, entry, forks, merkle, note, policy, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogForked, LogStale, NotInLog, UnknownLog
 from triseal.log.policy import Policy
@@ -135,7 +135,7 @@ class Logs:
         known = self.seen(spki)
         if known is not None and known.origin == made.origin and known.size >= made.size:
             if known.size == made.size and known.root != made.root:
-                self._keep_other(spki, made)
+                self._keep_other(spki, known, made)
             return
         files.write(self._path(spki, "checkpoint"), made.note.data(), files.PRIVATE)
 
@@ -186,14 +186,26 @@ class Logs:
                 hashes = merkle.consistency(known.size, made.size, tree.complete)
                 merkle.check_consistency(known.size, made.size, hashes, known.root, made.root)
             except LogForked:
-                self._keep_other(spki, made)
+                self._keep_other(spki, known, made, tree.complete)
         self.remember(spki, made)
         return made
 
-    def _keep_other(self, spki: bytes, made: Checkpoint) -> NoReturn:
-        path = self._path(spki, "other.checkpoint")
-        files.write(path, made.note.data(), files.PRIVATE)
-        raise LogForked(f"{self._path(spki, 'checkpoint')} and {path}")
+    def _keep_other(
+        self,
+        spki: bytes,
+        known: Checkpoint,
+        made: Checkpoint,
+        complete: merkle.Complete | None = None,
+    ) -> NoReturn:
+        """Keep a checkpoint that contradicts the known one, and the evidence that both make."""
+        files.write(self._path(spki, "other.checkpoint"), made.note.data(), files.PRIVATE)
+        path = self._path(spki, "evidence")
+        wanted = self.policy(spki)
+        for key in wanted.logs if wanted else ():
+            if key.name == made.origin:
+                evidence = forks.make(key, known, made, complete)
+                files.write(path, evidence.der(), files.PRIVATE)
+        raise LogForked(f"{path} proves it")
 
     def _path(self, spki: bytes, kind: str) -> Path:
         return self._folder / f"{request.fingerprint(spki)}.{kind}"

@@ -13,7 +13,9 @@ from sealcore.compat import sha256
 from tests.host.store.test_store import ADA, World
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
-from triseal.log import checkpoint, endorsement, entry, merkle, note, proof
+from triseal import inspect
+from triseal.cli.main import main
+from triseal.log import checkpoint, endorsement, entry, forks, merkle, note, proof
 from triseal.log.entry import Entry
 from triseal.log.writer import Folder
 from triseal.package import Package
@@ -155,8 +157,25 @@ def test_two_histories_are_found_and_both_kept(scene: Scene) -> None:
     false = proof.Proof(leaf, 1, (merkle.leaf(b"other"),), made)
     assert scene.take(replace(second, proof=false.text())) == "log-forked"
     kept = sorted(path.name.split(".", 1)[1] for path in (scene.folder / FOLDER).iterdir())
-    assert kept == ["checkpoint", "other.checkpoint", "policy"]
+    assert kept == ["checkpoint", "evidence", "other.checkpoint", "policy"]
+    check_evidence(scene)
     assert scene.take(second) == ""
+
+
+def check_evidence(scene: Scene) -> None:
+    """Check as anybody can that the site has kept evidence against the log."""
+    (path,) = (scene.folder / FOLDER).glob("*.evidence")
+    forks.parse(path.read_bytes()).check([scene.store.store.log_key])
+    certificate = scene.folder / "store.pem"
+    main(["store", "show", "--home", str(scene.store.home), "--cert-out", str(certificate)])
+    trust = ["--store-cert", str(certificate)]
+    assert main(["evidence", "check", str(path), *trust]) == 0
+    assert main(["evidence", "check", str(path)]) == 1
+    pair = [str(one) for one in sorted((scene.folder / FOLDER).glob("*checkpoint"))]
+    out = ["--out", str(scene.folder / "again")]
+    made = main(["evidence", "make", *pair, *trust, *out])
+    assert made == (0 if forks.parse(path.read_bytes()).proof == () else 1)
+    assert inspect.read(path)["kind"] == "evidence against a log"
 
 
 def test_a_log_is_followed_and_must_continue(scene: Scene) -> None:
@@ -174,6 +193,7 @@ def test_a_log_is_followed_and_must_continue(scene: Scene) -> None:
     row = [false[at : at + 32] for at in range(0, len(false), 32)]
     other = checkpoint.sign(key, 5, merkle.fold(row)).note.data()
     assert code_of(lambda: logs.follow(scene.spki, other, lambda _: false)) == "log-forked"
+    check_evidence(scene)
     assert code_of(lambda: logs.follow(scene.spki, other, lambda _: bytes(160))) == "bad-log-data"
     stranger = checkpoint.sign(STRANGER, 9, bytes(32)).note.data()
     assert code_of(lambda: logs.follow(scene.spki, stranger, log.read)) == "unknown-log"

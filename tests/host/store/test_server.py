@@ -365,3 +365,18 @@ def test_from_a_developer_to_a_site_by_https(
     assert fails(*add, "pump@9") == "unknown-service"
     assert fails(*add, "pump@1.0") == "rollback"
     assert fails(*add, "nobody") == "not-found"
+
+
+def test_anybody_audits_the_log(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    found = run("store", "audit", service.url)
+    assert (found["backdated"], found["developer-approved"] > 0) == ([], True)
+    certificate = str(tmp_path / "store.pem")
+    run("store", "show", "--home", str(service.world.home), "--cert-out", certificate)
+    local = ("store", "audit", str(service.world.home / "public/log"))
+    assert run(*local, "--store-cert", certificate) == found
