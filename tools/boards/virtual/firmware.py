@@ -1,6 +1,7 @@
 """The parts of a virtual board: its folder, and the command that runs it."""
 
 import contextlib
+import functools
 import os
 import re
 import secrets
@@ -82,12 +83,8 @@ class Firmware:
         self._interpreter = micropython.find()
         state_folder.make(self.directory / "pins")
         self._make_flash()
-        sources = mpy.read_sources(_SHIM)
-        sources = shorten.attributes(sources, shorten.used_elsewhere(sources))
-        for name, source in sources.items():
-            # Compiled, so that it takes as little of the board's heap as possible.
-            compiled = self.directory / "shim" / name.replace(".py", ".mpy")
-            state_folder.write(compiled, mpy.compile_source(source, name[:-3], level=3))
+        for name, compiled in _shim().items():
+            state_folder.write(self.directory / "shim" / name, compiled)
         identity = self.directory / "unique_id"
         if not identity.exists():
             state_folder.write(identity, secrets.token_hex(8).encode())
@@ -142,3 +139,18 @@ class Firmware:
         else:
             with contextlib.suppress(FileExistsError), self.flash.open("xb") as image:
                 image.truncate(self._flash_size)
+
+
+@functools.cache
+def _shim() -> dict[str, bytes]:
+    """Return the modules that make a board of the interpreter, by name.
+
+    They are compiled, so that they take as little of the board's heap as possible; once for all
+    boards of a process, since this takes longer than the start of a board.
+    """
+    sources = mpy.read_sources(_SHIM)
+    sources = shorten.attributes(sources, shorten.used_elsewhere(sources))
+    return {
+        name.replace(".py", ".mpy"): mpy.compile_source(source, name[:-3], level=3)
+        for name, source in sources.items()
+    }
