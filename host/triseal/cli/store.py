@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -146,7 +147,8 @@ def _waiting(store: stores.Store, known: records.Developer) -> dict[str, object]
     present = [one for one in same if one.state in ("approved", "suspended")]
     if not present:
         return {}
-    command = f"triseal store approve-key {known.name!r} --fingerprint {known.fingerprint}"
+    who = shlex.quote(known.name)
+    command = f"triseal store approve-key {who} --fingerprint {known.fingerprint} --reason ..."
     return {"would_replace": present[0].fingerprint, "to_replace": command}
 
 

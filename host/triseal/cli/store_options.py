@@ -94,13 +94,13 @@ def why(reason: str) -> Why:
     Args:
         reason: the text from --reason.
     """
-    from triseal.store.changes import Why
+    from triseal.store.changes import MAX_WHO, Why
 
     try:
         who = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in a container
         who = ""
-    return Why(reason, who if who.isprintable() else "")
+    return Why(reason, who if who.isprintable() and len(who.encode()) <= MAX_WHO else "")
 
 
 def developer(known: records.Developer) -> dict[str, object]:

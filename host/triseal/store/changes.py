@@ -13,6 +13,8 @@ from triseal import words
 from triseal.notices import Change
 from triseal.store.tables import CHANGES
 
+MAX_WHO = 64  # bytes
+
 
 @dataclass(frozen=True)
 class Why:
@@ -31,7 +33,7 @@ class Why:
         if self.reason:
             words.check_reason(self.reason)
         if self.who:
-            words.check_reason(self.who, 64)
+            words.check_reason(self.who, MAX_WHO)
 
 
 NO_REASON = Why()

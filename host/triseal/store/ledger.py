@@ -28,6 +28,7 @@ from triseal.store.records import Developer, Release
 OBJECTS = "objects"
 ENDORSEMENT = "log.endorsement"
 _OF_SERVICES = (notices.WITHDRAWN, notices.HANDED_OVER)
+_OF_STORE = (notices.KEY_PREPARED, notices.KEY_ACTIVATED, notices.KEY_REVOKED)
 
 
 class Ledger:
@@ -197,7 +198,8 @@ def of_change(change: Change) -> Entry:
         change: the change.
     """
     facts = {
-        "developer": "" if change.kind in _OF_SERVICES else change.name,
+        "developer": "" if change.kind in (*_OF_SERVICES, *_OF_STORE) else change.name,
+        "store": change.name if change.kind in _OF_STORE else "",
         "to": change.version if change.kind == notices.HANDED_OVER else "",
         "key": request.fingerprint(change.key) if change.key else "",
         "former": request.fingerprint(change.former) if change.former else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,7 @@ from triseal.errors import NotAKey
 from triseal.keysource import NewKey
 from triseal.log import proof
 from triseal.signer import KeySigner, Signer
-from triseal.store import authority, rotation
+from triseal.store import authority, ledger, rotation
 from triseal.store.changes import Why
 from triseal.store.records import Release
 from triseal.store.rotation import KeyState
@@ -102,6 +103,15 @@ def test_the_log_of_a_store_outlives_its_key(world: Rooted) -> None:
         assert store.log_key == before
         _, package = store.submit(versioned("1.1"))
     proof.parse(package.proof).check_path()
+
+
+def test_the_entries_of_the_log_say_whose_keys_they_are(world: Rooted) -> None:
+    world.prepare()
+    world.activate()
+    world.revoke()
+    details = [json.loads(ledger.of_change(one).detail) for one in world.store.changes()]
+    whose = [(one.get("developer"), one.get("store")) for one in details]
+    assert whose == [("Ada", None), *[(None, "Shop")] * 3]
 
 
 def test_the_notices_name_all_keys(world: Rooted) -> None:
