@@ -290,6 +290,13 @@ class NoticesDiffer(Failure):
     advice = "Ask the Store why; if it has restored a backup, give --anew."
 
 
+class OtherRoot(Failure):
+    """The certificate of a trusted Store names another root than before."""
+
+    code = "other-root"
+    advice = "Ask the Store; if it has another root, distrust it, and trust it again."
+
+
 class FingerprintWanted(Failure):
     """Only the Store vouches for a developer's new key: a person must compare its fingerprint."""
 

@@ -265,11 +265,15 @@ class Manager:
 
         Raises:
             BadAuthority, NameTaken: as `trust.check_authority` and `trust.with_store`.
+            OtherRoot: as `review.check_root`.
             TooLarge: the bundle has no room for another key.
             Changed: somebody else changed the trust at the same time.
             ClockDoubted: the site can't sign now.
         """
         name, spki = trust.check_authority(certificate, self._clock())
+        trusted = self.bundle().store_keys
+        with database.reading(self.engine) as connection:
+            review.check_root(connection, trusted, certificate)
         return name, self._change_trust(trust.with_store(name, spki), show, certificate)
 
     def trust_developer(self, name: str, spki: bytes, show: Show = _silent) -> TrustBundle:

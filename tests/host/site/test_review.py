@@ -310,6 +310,18 @@ def test_the_certificate_of_a_new_key_must_name_the_root(site: Told) -> None:
     assert site.trusted()[0] == {site.key.spki}
 
 
+def test_a_stolen_signing_key_names_no_other_root(site: Told) -> None:
+    manager = site.world.manager
+    for root in (bytes(32), b""):
+        forged = certificate.self_signed_ca(site.key, "Store", VALID, root)
+        assert code_of(lambda der=forged: manager.trust_store(der)) == "other-root"  # type: ignore[misc]
+    renewed = certificate.self_signed_ca(site.key, "Store", VALID, site.list.root_mark)
+    manager.trust_store(renewed)
+    site.review()
+    manager.distrust_store("Store")  # a person may begin anew
+    manager.trust_store(certificate.self_signed_ca(site.key, "Store", VALID, bytes(32)))
+
+
 def test_the_log_of_a_store_is_wanted_of_its_new_key_too(site: Told) -> None:
     policy = b"quorum none\n"
     site.world.manager.logs.replace_policy(site.key.spki, policy)

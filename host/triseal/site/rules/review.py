@@ -27,6 +27,7 @@ from triseal.site.errors import (
     NoticesDiffer,
     NoticesGap,
     OlderNotices,
+    OtherRoot,
     UnknownKey,
 )
 from triseal.site.records import services, tables, told
@@ -235,6 +236,29 @@ def _roots(connection: Connection, mine: list[bytes]) -> set[bytes]:
         if own.spki in mine:
             found.add(storekeys.root_of(own))
     return found - {b""}
+
+
+def check_root(
+    connection: Connection, trusted: Sequence[tuple[bytes, bytes]], certificate: bytes
+) -> None:
+    """Check that a certificate of a trusted key names the root that the site knows.
+
+    Whoever has stolen a Store's signing key could make a certificate with a root of his own.
+
+    Args:
+        connection: any transaction.
+        trusted: names and keys of the trusted Stores.
+        certificate: the certificate, DER, which its own key has signed.
+
+    Raises:
+        OtherRoot: it names another root, or none.
+    """
+    own = x509.parse(certificate)
+    if any(spki == own.spki for _, spki in trusted):
+        known = _roots(connection, [bytes(own.spki)])
+        found = storekeys.root_of(own)
+        if known and found not in known:
+            raise OtherRoot(f"the certificate names the root {found.hex() or 'of nobody'}")
 
 
 def _checked_list(connection: Connection, file: Notices, roots: set[bytes]) -> StoreKeys | None:
