@@ -19,8 +19,9 @@
     REPORT   node   service, serial held, state, code, detail, how often it was started again,
                     evidence: seals
     ENROL    node   PKCS #10 request for the node's certificate, proof of a one-time token
-                    (`onetime`) or nothing where a certificate names the node already
-    ENROLLED site   the node's certificate
+                    (`onetime`) or nothing where a certificate names the node already. For another
+                    key: `proof` of the present one, for the node's name with "/" behind it
+    ENROLLED site   the node's certificate; nothing asks the node to make another key
     FOLLOW   site   1 to be sent the node's log, 0 no longer
     LOG      node   service, text
     ASK      site   (over a serial line) wants a STATUS; a nonce, which tells answers apart

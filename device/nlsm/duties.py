@@ -89,20 +89,9 @@ def _renew_certificate(link) -> None:
 
 
 def _enrolled(link, certificate) -> None:
-    """Take the node's next certificate, which must be for the key that the node has."""
-    from sealcore import identity
+    from . import enrol
 
-    own = trust.load()
-    new = identity.parse(certificate)
-    uri = identity.node(own.site, own.node)
-    # The signature is checked at any time, so use a time at which the certificate has begun. A
-    # valid signature also proves that it is at least that late.
-    identity.check(new, own.site_keys, uri, max(link.node.clock.now(), new.not_before))
-    link.node.clock.rise(new.not_before)
-    if bytes(new.spki) != own.spki:
-        raise errors.WrongKey("node certificate")
-    keystore.write(keystore.ROOT + "/node.crt", certificate)
-    trust.changed()
+    enrol.renewed(link, certificate)
 
 
 def _believe(node, newer: bytes) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 
 from sealcore import errors
-from sealcore.compat import const
+from sealcore.compat import const, sha256
 
 from . import keystore, memory, recovery
 
@@ -34,13 +34,15 @@ def request(node: str, extra: bytes = b"") -> None:
     memory.free()
 
 
-def make_request(node: str, extra: bytes) -> bytes:
+def make_request(node: str, extra) -> bytes:
     """Return the request that `request` prints, as DER, and store it beside the key.
+
+    If `extra` is None it is for a new key in any case.
 
     The node sends it again later to renew its certificate.
     """
     recovery.recover()
-    place = _current(node)
+    place = keystore.INCOMING if extra is None else _current(node)
     known = keystore.read(place + _KEY)
     memory.free()
     random = None if known else _random(extra)
@@ -65,7 +67,7 @@ def _random(extra: bytes):
 
     from . import board
 
-    extra = board.unique_id() + extra
+    extra = board.unique_id() + (extra or b"")
     seed = board.with_radio(lambda: entropy.collect(os.urandom, board.ticks, extra))
     return entropy.Stream(seed).read
 
@@ -77,6 +79,39 @@ def prove(node: str, nonce: bytes) -> bytes:
 
     key = p256_sign.from_sec1(keystore.read(keystore.ROOT + _KEY))
     return key.sign(proof.tbs(node, nonce))
+
+
+def renewed(link, certificate) -> None:
+    """Take the node's next certificate from the site. Without one, the site wants another key.
+
+    Args:
+        link: the link.Link.
+        certificate: DER, or nothing: the node makes a key, and asks for its certificate.
+    """
+    from sealcore import identity, messages
+
+    from . import trust
+
+    own = trust.load()
+    if not certificate:
+        made = make_request(own.node, None)
+        # No other proof is for a name like this.
+        link.send(messages.write(messages.ENROL, made, prove(own.node + "/", sha256(made)[:16])))
+        return
+    new = identity.parse(certificate)
+    uri = identity.node(own.site, own.node)
+    # The signature is checked at any time, so use a time at which the certificate has begun. A
+    # valid signature also proves that it is at least that late.
+    identity.check(new, own.site_keys, uri, max(link.node.clock.now(), new.not_before))
+    link.node.clock.rise(new.not_before)
+    if bytes(new.spki) == own.spki:
+        keystore.write(_CERTIFICATE, certificate)
+        trust.changed()
+        return
+    recovery.make(keystore.INCOMING)
+    keystore.write(keystore.INCOMING + "/node.crt", certificate)
+    accept()
+    link.drop()  # the new key counts once the node has connected with it
 
 
 def _current(node: str) -> str:

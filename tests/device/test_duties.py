@@ -63,7 +63,10 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "certificate keys spiffe://home/node/kitchen 20 write /triseal/node.crt <class 'New'>"
      " changed"),
     ("one for another key", ENROLLED + "New.spki = b'other'\ntake(messages.ENROLLED, New)",
-     "certificate keys spiffe://home/node/kitchen 20 ! wrong-key"),
+     "certificate keys spiffe://home/node/kitchen 20 make /triseal/incoming"
+     " write /triseal/incoming/node.crt <class 'New'> accept drop"),
+    ("no certificate: another key is wanted", "take(messages.ENROLLED, b'')",
+     "key kitchen None prove kitchen/ 16 send 11 (b'request', b'proof')"),
     ("WELCOME", WELCOME + "take(messages.WELCOME, b't', b'')\nprint(Link.greeted)",
      "time b't' check True"),
     ("WELCOME over TLS", WELCOME + "Link.peer = 1\ntake(messages.WELCOME, b't', b'')",

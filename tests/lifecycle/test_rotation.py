@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,22 @@ def refuses(thief: Authority, trusted: TrustBundle) -> None:
     false = thief.sign_bundle(trusted.version + 1, now, [thief.issuer.entry], [], [])
     with pytest.raises((errors.UntrustedSigner, errors.BadSignature)):
         bundle.parse(false).check_update(trusted)
+
+
+def test_nodes_make_new_keys_while_their_services_run(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, replace(SIZE, nodes=1), verbose=False)
+    with stage:
+        site, (node,) = stage.site.manager, stage.boards
+        everything = len(stage.observer.wishes)
+        watch(stage, lambda: len(stage.observer.last) == everything, "all services run")
+        flash = stage.boards[node].flash / "triseal"
+        before = (flash / "node.key").read_bytes()
+        stage.calm(node)
+        asked = site.rekey([])
+        watch(stage, lambda: site.node_keys() != asked, "the new key")
+        after = (flash / "node.key").read_bytes()
+        assert after != before
+        assert site.node_keys()[node][-65:] == after[-65:]
+        assert (flash / "node.csr").read_bytes().find(after[-65:]) > 0, "for its next certificate"
+        watch(stage, lambda: not site.guarantee().waiting, "all seals are for the new key")
+    assert stage.observer.violations == []

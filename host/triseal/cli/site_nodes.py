@@ -1,20 +1,25 @@
-"""`triseal site add-node`, `retire` and `nodes`."""
+"""`triseal site add-node`, `rekey`, `retire` and `nodes`."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triseal import files
-from triseal.cli import guarantees, options, output, waiting
+from triseal.cli import completion, guarantees, options, output, waiting
 from triseal.cli.site_options import NodeName, open_site
 
 if TYPE_CHECKING:
+    from triseal.site.manager import Manager
     from triseal.site.views.overview import NodeFacts
 
 app = typer.Typer()
+
+_REKEY_SECONDS = 30.0
+_CHECK_EVERY = 0.2
 
 _NODE = (
     "node",
@@ -79,6 +84,40 @@ def retire(
     with open_site(home_dir) as site:
         guarantee = waiting.confirmations(site, site.retire(node), wait, node=node)
     guarantees.show(guarantee, as_json=as_json)
+
+
+@app.command(epilog=options.examples("site rekey kitchen", "site rekey --all --wait 120"))
+def rekey(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names of nodes.", metavar="[NODE]...", autocompletion=completion.nodes
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All enrolled nodes.")] = False,
+    wait: waiting.Wait = _REKEY_SECONDS,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
+    """Let nodes make new keys, which their present keys prove.
+
+    Prints which nodes have a new key. One that is not connected makes it when it comes; one that
+    lacks the memory keeps its key, and is not asked again before you repeat the command."""
+    if bool(names) == every:
+        raise typer.BadParameter("give names of nodes, or --all")
+    with open_site(home_dir) as site:
+        before = site.rekey(names or [])
+        end = time.monotonic() + wait
+        while (left := _unchanged(site, before)) and time.monotonic() < end:
+            time.sleep(_CHECK_EVERY)
+    changed = [name for name in before if name not in left]
+    output.facts({"new_key": changed, "waiting": left}, as_json=as_json)
+
+
+def _unchanged(site: Manager, before: dict[str, bytes]) -> list[str]:
+    """Return the names of the nodes that have the same key as before."""
+    now = site.node_keys()
+    return [name for name, key in before.items() if now.get(name) == key]
 
 
 @app.command(epilog=options.examples("site nodes", "site nodes --json"))

@@ -30,6 +30,7 @@ from triseal.site.records import (
     ledger,
     node_clocks,
     nodes,
+    rekeying,
     releases,
     restarts,
     services,
@@ -687,6 +688,28 @@ class Manager:
         """
         with self._changing() as connection:
             nodes.allow_grace(connection, node, seconds, in_force=in_force)
+
+    def rekey(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Ask nodes for another key. Each one makes it and proves it with the present one.
+
+        Args:
+            names: names of the nodes; empty for all that are enrolled.
+
+        Returns: the present keys by node, DER SubjectPublicKeyInfo; see `node_keys`.
+
+        Raises:
+            UnknownNode, NodeRetired, NotEnrolled: there is no such node, or it has no key.
+        """
+        with self._changing() as connection:
+            chosen = {name: nodes.key_of(connection, name) for name in names}
+            chosen = chosen or nodes.all_keys(connection)
+            rekeying.ask(connection, list(chosen), self._clock())
+        return chosen
+
+    def node_keys(self) -> dict[str, bytes]:
+        """Return the key of each enrolled node, DER SubjectPublicKeyInfo."""
+        with self.reading() as connection:
+            return nodes.all_keys(connection)
 
     def retire(self, node: str) -> Guarantee:
         """Cut a node off forever.

@@ -68,6 +68,10 @@ class Link:
         print("send", *messages.parse(message))
 
     @staticmethod
+    def drop():
+        print("drop")
+
+    @staticmethod
     def say(code, error):
         print("say", code)
 
@@ -121,6 +125,8 @@ keystore.read = lambda path, limit: REQUEST  # noqa: F821 - a row of the test se
 recovery.make = lambda path: print("make", path)
 recovery.remove = lambda path: print("remove", path)
 enrol.accept = lambda: print("accept")
+enrol.make_request = lambda node, extra: print("key", node, extra) or b"request"
+enrol.prove = lambda node, nonce: print("prove", node, len(nonce)) or b"proof"
 timing.take = lambda *rest: print("time", rest[2])
 keys.check_time = check_time
 identity.parse = lambda der: der

@@ -71,6 +71,18 @@ def get(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
+def all_keys(connection: Connection) -> dict[str, bytes]:
+    """Return the public key of each enrolled node that is not retired, DER SubjectPublicKeyInfo.
+
+    Args:
+        connection: any transaction.
+    """
+    table = tables.nodes.c
+    query = select(table.name, table.spki).order_by(table.name)
+    rows = connection.execute(query.where(table.spki.is_not(None), table.retired_at.is_(None)))
+    return {row.name: bytes(row.spki) for row in rows}
+
+
 def key_of(connection: Connection, name: str) -> bytes:
     """Return the public key of a node, DER SubjectPublicKeyInfo.
 

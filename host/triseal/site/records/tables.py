@@ -65,6 +65,11 @@ nodes = Table(
     Column("clock_behind", BigInteger),
     Column("clock_at", BigInteger),
     Column("reset_cause", String(32)),  # reason for its last reset, a word from the node
+    # A key that the node has made and not used yet; when a person wanted it, and when the node was
+    # told. See `rekeying`.
+    Column("next_spki", LargeBinary),
+    Column("rekey_at", BigInteger),
+    Column("rekey_told_at", BigInteger),
 )
 
 packages = Table(

@@ -25,6 +25,7 @@ class Peer:
             each message: the site may have retired the node since the message before.
         may_start_over: whether the node may say HELLO again, because a message may have been lost.
         issuer: name of the key of the site that signed its certificate, DER; b"" if it showed none.
+        spki: the key of its certificate, DER SubjectPublicKeyInfo; b"" if it showed none.
     """
 
     node: str
@@ -32,6 +33,7 @@ class Peer:
     recheck: Check
     may_start_over: bool = False
     issuer: bytes = b""
+    spki: bytes = b""
 
 
 def by_certificate(certificate: bytes, site: str) -> Peer:
@@ -50,6 +52,7 @@ def by_certificate(certificate: bytes, site: str) -> Peer:
         partial(admit, node=node, certificate=certificate),
         partial(_recheck, node=node, peer=parsed),
         issuer=bytes(parsed.issuer),
+        spki=bytes(parsed.spki),
     )
 
 

@@ -35,6 +35,13 @@ class TrustChanged(Failure):
     advice = "Nothing: the node connects again by itself."
 
 
+class KeyChanged(Failure):
+    """The node has used its new key for the first time. It gets everything with its next HELLO."""
+
+    code = "key-changed"
+    advice = "Nothing: the node connects again by itself."
+
+
 class Channel(Protocol):
     """The services that a session needs from its connection."""
 
@@ -133,6 +140,8 @@ class Session:
         renews = [service for service, _ in values[1]] if kind == messages.RENEW else []
         patience = _PATIENCE.get(kind, _USUAL)
         answer = await self._channel.answer(task, self.node, patience, renews)
+        if enrol.REKEYED in answer.counts:
+            raise KeyChanged(f"of {self.node}")
         if kind == messages.HELLO:
             # The number of seals that the node lacked is known only now.
             await self._channel.pace(len(answer.seals))
@@ -170,7 +179,13 @@ class Session:
             raise TrustChanged(f"the newest is version {newest}")
         answer = hello.changes(snapshot, self.node, dict(self.held))
         self._certify(snapshot, answer, 0)
+        self._ask_for_key(snapshot, answer)
         return answer
+
+    def _ask_for_key(self, snapshot: Snapshot, answer: Answer) -> None:
+        """Ask a node for another key if a person wants it, and if the node shows a certificate."""
+        if self._peer.spki:
+            enrol.ask_for_key(snapshot, answer, self.node)
 
     def _certify(self, snapshot: Snapshot, answer: Answer, at: int) -> None:
         """Add a new certificate to an answer if another key than the active one signed the last."""
@@ -233,6 +248,9 @@ class Session:
             raise errors.WrongNode(node)
         if "\0" in cause + "".join(service for service, _, _ in told):  # PostgreSQL can't store it
             raise errors.BadMessage("a text contains NUL")
+        changed = enrol.use_key(snapshot, self.node, self._peer.spki)
+        if changed is not None:
+            return changed
         self._peer.admit(snapshot)
         newer = hello.bundle_for(snapshot, version, self._holder(snapshot))
         self._bundle = newer.version if newer else version
@@ -241,6 +259,7 @@ class Session:
         self._storing_until = time.monotonic() + _STORING_SECONDS if behind else 0.0
         answer = hello.welcome(snapshot, self.node, nonce, (version, mark), told, newer)
         self._certify(snapshot, answer, 1)
+        self._ask_for_key(snapshot, answer)
         ask_time.note(snapshot, answer, self.node, now)
         answer.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
         return answer
