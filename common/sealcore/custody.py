@@ -7,8 +7,9 @@
  4. Its predecessor is the Store seal.
  5. A Store key of the bundle signed the Store seal, which was valid when the site seal began.
  6. Its predecessor is the developer seal.
- 7. The bundle's key of the developer, which the Store seal has as its subject key, signed the
-    developer seal, which was valid when the site seal began.
+ 7. The Store seal and the developer seal have the same subject key. The bundle lists this key with
+    the developer's name. The key signed the developer seal, which was valid when the site seal
+    began.
  8. Everything that must be equal is equal in all three seals.
  9. The security version is not below the highest one that was accepted before.
 10. The metadata's hash matches. The executable, read once and in blocks, has the stated size and
@@ -34,6 +35,8 @@ from .compat import const, sha256
 
 _MAX_METADATA = const(8192)
 _BLOCK = const(512)
+_DEVELOPER = const(33)
+_SERVICE = const(0x80)
 
 
 def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
@@ -96,7 +99,7 @@ def _check_place(cert, site: str, place: tuple) -> None:
         raise errors.WrongNode(cert.uri)
     if found != due or cert.service != service:
         raise errors.WrongService(cert.uri)
-    if cert.key != sha256(key):
+    if cert.spki != key:
         raise errors.WrongKey
 
 
@@ -114,28 +117,35 @@ def check_package(store, developer, trust, now: int) -> None:
     keys.check_signed(store, trust.store_keys, now)  # 5
     if store.predecessor != developer.hash:  # 6
         raise errors.PredecessorMismatch("store_seal")
-    if store.key != developer.key:  # 7
+    if store.spki != developer.spki:  # 7
         raise errors.SealMismatch("developer_seal")
     check_developer(developer, trust.developers, now)  # 7
     if developer.service != store.service or developer.core != store.core:  # 8
         raise errors.SealMismatch("developer_seal")
 
 
-def check_developer(cert, entries, now: int) -> None:
+def check_developer(cert, developers, now: int) -> None:
     """Run step 7.
 
-    The key in the trust bundle came from the site and not from the Store, so this step finds a
+    The hash in the trust bundle came from the site and not from the Store, so this step finds a
     Store that swapped the developer or the content.
 
     Args:
         cert: the developer seal.
-        entries: (name, SubjectPublicKeyInfo) pairs of trusted developers, both DER.
+        developers: as in bundle.TrustBundle.
         now: the time at which the seal must be valid, Unix seconds.
 
     Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
     """
-    known = [entry for entry in entries if cert.key == sha256(entry[1])]
-    keys.check_signed(cert, known, now)
+    entry = bytes(cert.issuer) + bytes(cert.spki)
+    size = len(entry)
+    long = (size > 127) + (size > 255)
+    # The hash of a KeyEntry, as `sealwriter.entry_hash` writes it.
+    head = (b"\x30", b"\x30\x81", b"\x30\x82")[long] + size.to_bytes(long or 1, "big")
+    at = developers.find(sha256(head + entry))
+    if at % _DEVELOPER or not developers[at + 32] & _SERVICE:  # -1: not found
+        raise errors.UntrustedSigner
+    keys.check_signed(cert, [(cert.issuer, cert.spki)], now)
 
 
 def check_content(cert, package, floor: int) -> None:

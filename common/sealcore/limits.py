@@ -13,10 +13,15 @@ MAX_GRANTS = 64
 MAX_GRANT = 128
 MAX_BUNDLE = 8192
 MAX_BUNDLE_KEYS = 64
+MAX_ROOTS = 8
+MAX_SIGNATURES = 16
+SERVICE, AGENT, FIRMWARE = 0x80, 0x40, 0x20  # what a developer may sign, in a trust bundle
+DEVELOPER = 33  # bytes of a developer in TrustBundle.developers
 
 # The object identifier 2.25.328739721842243933527932212422477103568.1, encoded
 SERVICE_SEAL = bytes.fromhex("6983eed0fbea9bf8da92ebae8092a7b6ffc1835001")
 INTEGER = 0x02
+BIT_STRING = 0x03
 UTF8_STRING = 0x0C
 SEQUENCE = 0x30
 SET = 0x31
@@ -26,5 +31,6 @@ SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 TLS_BOTH_SIDES = bytes.fromhex("301d0603551d250416301406082b0601050507030106082b06010505070302")
 PREDECESSOR = 0x80
 GRANTS = 0xA1
-BUNDLE_LABEL = "triseal bundle v1"
+BUNDLE_LABEL = "triseal bundle v2"
+OLD_BUNDLE_LABEL = "triseal bundle v1"
 ROLES = ("developer seal", "Store seal", "site seal")  # for people, indexed by role

@@ -27,7 +27,7 @@ _PREDECESSOR = const(0x80)
 _GRANTS = const(0xA1)
 
 _KEPT = const(
-    "issuer algorithm digest signature not_before not_after predecessor hash key service core uri"
+    "issuer algorithm digest signature not_before not_after predecessor hash spki service core uri"
     " grants serial service_version security_version executable_hash executable_size metadata_hash"
 )
 # The part of a Seal that `custody` needs, under the same names, in bytes of its own.
@@ -51,7 +51,6 @@ class Seal(Certificate):
     uri                SPIFFE ID; "" except in a site seal
     hash               SHA-256 of the seal, which the next one names as its predecessor; None in a
                        site seal
-    key                SHA-256 of the subject's SubjectPublicKeyInfo
     """
 
     def __init__(self, der, role: int):
@@ -60,7 +59,6 @@ class Seal(Certificate):
         self.role = role
         Certificate.__init__(self, der)
         self.hash = sha256(der) if role != SITE else None
-        self.key = sha256(self.spki)
         self.service = names.check_label(profile.check(self))
 
     def read(self, reader) -> None:
@@ -101,7 +99,8 @@ def brief(der, role: int, seal=None) -> Brief:
     Args:
         der: the seal.
         role: DEVELOPER, STORE or SITE.
-        seal: the Brief of the seal that builds on this one: equal values are not kept twice.
+        seal: values that are held already, as the Brief of the seal that builds on this one:
+            equal values are not kept twice.
 
     Raises: the errors of `parse`; one without a detail gets the name of the seal as its detail.
     """

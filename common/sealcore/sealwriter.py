@@ -1,6 +1,7 @@
 """Write what `seal` and `bundle` read, for the parties that issue."""
 
 from . import encode, limits, timetext
+from .compat import sha256
 
 _COMMON_NAME = b"\x55\x04\x03"
 
@@ -60,26 +61,78 @@ def uri_name(uri: str) -> bytes:
     return encode.sequence(encode.text(uri, 0x86))
 
 
-def bundle_tbs(version: int, site: str, issued_at: int, site_keys, store_keys, developers) -> bytes:
+def bundle_tbs(
+    version: int, site: str, issued_at: int, roots, site_keys, store_keys, developers
+) -> bytes:
     """Return the part of a trust bundle that is signed.
 
     Args:
         version: 1 or more.
         site: the site's name.
         issued_at: Unix seconds.
+        roots: (threshold, SubjectPublicKeyInfo (DER) of each root).
         site_keys: pairs (name, SubjectPublicKeyInfo), both DER.
         store_keys: the same for Stores.
-        developers: the same for developers.
+        developers: pairs (`entry_hash` of the developer, kinds), see `kinds`; in any order.
     """
+    threshold, keys = roots
     return encode.sequence(
         encode.text(limits.BUNDLE_LABEL),
         encode.integer(version),
         encode.text(site),
         timetext.der(issued_at),
+        encode.sequence(encode.integer(threshold), encode.sequence(*keys)),
         *[
             encode.sequence(*[encode.sequence(*entry) for entry in entries])
-            for entries in (site_keys, store_keys, developers)
+            for entries in (site_keys, store_keys)
         ],
+        encode.sequence(
+            *[
+                encode.sequence(encode.octets(entry), kinds(which))
+                for entry, which in sorted(developers)
+            ]
+        ),
+    )
+
+
+def entry_hash(name, key) -> bytes:
+    """Return the SHA-256 of a KeyEntry, which stands for a developer in a bundle.
+
+    Args:
+        name: the developer's Name, DER.
+        key: its SubjectPublicKeyInfo, DER.
+    """
+    return sha256(encode.sequence(name, key))
+
+
+def kinds(which: int) -> bytes:
+    """Return a BIT STRING that says what a developer may sign.
+
+    Args:
+        which: the sum of limits.SERVICE, AGENT and FIRMWARE, at least one of them.
+    """
+    unused = 0
+    while not which >> unused & 1:
+        unused += 1
+    return encode.element(limits.BIT_STRING, bytes((unused, which)))
+
+
+def signed_bundle(tbs: bytes, signatures) -> bytes:
+    """Return a trust bundle.
+
+    Args:
+        tbs: from `bundle_tbs`.
+        signatures: (SHA-256 of the signer's SubjectPublicKeyInfo, AlgorithmIdentifier (DER),
+            signature) of each root that has signed it.
+    """
+    return encode.sequence(
+        tbs,
+        encode.sequence(
+            *[
+                encode.sequence(encode.octets(signer), algorithm, encode.bits(signature))
+                for signer, algorithm, signature in signatures
+            ]
+        ),
     )
 
 

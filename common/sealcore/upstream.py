@@ -1,6 +1,6 @@
 """The steps of `custody` for the parties before the node: the Store and the site's manager."""
 
-from . import seal
+from . import limits, seal, sealwriter
 from .custody import check_content, check_developer, check_package
 
 
@@ -34,6 +34,16 @@ def verify_submission(package, developers, now, floor=0) -> seal.Seal:
     Returns: the developer seal. Raises: a leaf of SealError.
     """
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    check_developer(developer, developers, now)  # 7
+    check_developer(developer, listed(developers), now)  # 7
     check_content(developer, package, floor)  # 9-10
     return developer
+
+
+def listed(developers) -> bytes:
+    """Return the developers in the form of TrustBundle.developers; all of them may sign services.
+
+    Args:
+        developers: (name, SubjectPublicKeyInfo) pairs, DER.
+    """
+    kinds = bytes((limits.SERVICE,))
+    return b"".join([sealwriter.entry_hash(name, key) + kinds for name, key in developers])

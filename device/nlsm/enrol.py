@@ -136,8 +136,9 @@ def accept() -> None:
 
     The files are node.crt, bundle.der and settings.json; a missing file leaves the old one as it
     is. A site key of the bundle must have signed the certificate, for this node's key. The bundle
-    must be a valid successor of the stored one, if there is one. The validity period is not checked
-    here, but later, when the time is known. Raises SealError; then nothing has changed.
+    must be a valid successor of the stored one, if there is one: signed by the roots of both. The
+    validity period is not checked here, but later, when the time is known. Raises SealError; then
+    nothing has changed.
     """
     memory.load(memory.TRUST)
     memory.settle()

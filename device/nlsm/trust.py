@@ -25,7 +25,7 @@ class Trust:
         bundle: tuple
         site_keys: list
         store_keys: list
-        developers: list
+        developers: bytes
         renew_at: int
         signed: int
 

@@ -94,5 +94,6 @@ def _read(package: Package, site_seal) -> tuple:
     memory.load(memory.READ)
     from sealcore import seal
 
-    site = seal.brief(package.site_seal if site_seal is None else site_seal, seal.SITE)
+    der = package.site_seal if site_seal is None else site_seal
+    site = seal.brief(der, seal.SITE, (trust.load().spki,))
     return seal.read(package, site)

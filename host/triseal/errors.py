@@ -350,3 +350,20 @@ class NoContradiction(Failure):
 
     code = "no-contradiction"
     advice = "These two seals are no evidence; there is nothing to report."
+
+
+# Trust bundles that wait for signatures.
+
+
+class NotABundleRequest(Failure):
+    """The file is no request for signatures on a trust bundle, or not one for the same bundle."""
+
+    code = "not-a-bundle-request"
+    advice = "Give the files that one change of trust has made, signed by: triseal site root sign."
+
+
+class NotARoot(Failure):
+    """The key is none of the roots that may sign the trust bundle."""
+
+    code = "not-a-root"
+    advice = "Give the key of a root of this site; triseal site root status lists them."

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sealcore import der, encode, errors, keys, limits, names, seal
+from sealcore import der, encode, errors, keys, limits, names, seal, sealwriter
 from sealcore.compat import sha256
 from triseal import version
 from triseal.describe import SEALS
@@ -53,8 +53,8 @@ class Trust(Protocol):
         ...
 
     @property
-    def developers(self) -> Sequence[Entry]:
-        """The keys of developers."""
+    def developers(self) -> Sequence[Entry] | bytes:
+        """The keys of developers, or their hashes as a TrustBundle has them."""
         ...
 
 
@@ -153,13 +153,26 @@ def check(data: bytes, trust: Trust) -> Finding:
     """
     earlier, later = parse(data)
     finding = contradiction(earlier, later)
-    entries = trust.developers, trust.store_keys, trust.site_keys
     if finding.kind == ALTERED:
         for sealed in (earlier, later):
-            _check_signed(sealed, entries[sealed.role])
+            _check_signed(sealed, _entries(trust, sealed))
     else:
-        _check_one_signer(earlier, later, entries[later.role])
+        _check_one_signer(earlier, later, _entries(trust, earlier))
     return finding
+
+
+def _entries(trust: Trust, sealed: seal.Seal) -> Sequence[Entry]:
+    """Return the keys that may have signed a seal.
+
+    A trust bundle has hashes of developers. A developer seal itself has the key.
+    """
+    if sealed.role != seal.DEVELOPER:
+        return trust.store_keys if sealed.role == seal.STORE else trust.site_keys
+    if not isinstance(trust.developers, bytes):
+        return trust.developers
+    mine = bytes(sealed.issuer), bytes(sealed.spki)
+    listed = trust.developers.find(sealwriter.entry_hash(*mine)) % limits.DEVELOPER == 0
+    return [mine] if listed else []
 
 
 def contradiction(earlier: seal.Seal, later: seal.Seal) -> Finding:

@@ -8,6 +8,8 @@ from pathlib import Path
 from sealcore import bundle, der, encode, errors, limits, timetext
 from sealcore.compat import sha256
 from triseal import (
+    bundlerequest,
+    bundles,
     describe,
     describestore,
     evidence,
@@ -64,8 +66,8 @@ def inspect(data: bytes) -> Facts:
 def _reader(content: bytes) -> Callable[[bytes], Facts]:
     """Find out by its beginning which kind of SEQUENCE it is."""
     outer = der.single(content)
-    labels = {package.LABEL: _package, evidence.LABEL: _evidence, limits.BUNDLE_LABEL: _bundle}
-    labels[_FORK] = _fork
+    labels = {package.LABEL: _package, evidence.LABEL: _evidence, _FORK: _fork}
+    labels[bundlerequest.LABEL] = _bundle_request
     if outer.peek() == limits.SEQUENCE:
         tbs = outer.enter()
         # A certificate begins with [0] and its version, a request (RFC 2986) with INTEGER 0.
@@ -158,14 +160,32 @@ def _bundle(content: bytes) -> Facts:
         "version": parsed.version,
         "issued_at": timetext.iso(parsed.issued_at),
     }
-    for name in ("site_keys", "store_keys", "developers"):
+    threshold, roots = parsed.roots
+    facts["threshold"] = threshold
+    facts["roots"] = [describe.key(bytes(spki)) for spki in roots]
+    for name in ("site_keys", "store_keys"):
         entries = getattr(parsed, name)
         facts[name] = [{"name": describe.name(who)} | describe.key(spki) for who, spki in entries]
+    facts["developers"] = [
+        {"hash": entry.hex(), "may_sign": bundles.words(kinds)}
+        for entry, kinds in bundles.developers_of(parsed)
+    ]
+    facts["signed_by"] = [signer.hex() for signer, _, _ in parsed.signatures]
     return facts
+
+
+def _bundle_request(content: bytes) -> Facts:
+    parsed = bundlerequest.parse(content)
+    return _bundle(bytes(parsed.asked.der)) | {
+        "kind": "request for signatures on a trust bundle",
+        "replaces_version": parsed.held.version,
+        "signatures_missing": parsed.missing,
+    }
 
 
 _SIGNED: dict[str, Callable[[bytes], Facts]] = {
     limits.BUNDLE_LABEL: _bundle,
+    limits.OLD_BUNDLE_LABEL: _bundle,
     replacement.LABEL: describestore.of_replacement,
     storekeys.LABEL: describestore.of_keys,
     notices.LABEL: describestore.of_notices,

@@ -13,17 +13,20 @@ from triseal.errors import NoPassphrase
 
 ENVIRONMENT = "TRISEAL_PASSPHRASE"
 CREDENTIAL = "triseal-passphrase"
+ROOT_ENVIRONMENT = "TRISEAL_ROOT_PASSPHRASE"
+ROOT_CREDENTIAL = "triseal-root-passphrase"
 MAX_SIZE = 1024
 
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def given(file: Path | None = None) -> bytes:
+def given(file: Path | None = None, *, root: bool = False) -> bytes:
     """Return the passphrase that a file, the environment or a credential of systemd gives, or b"".
 
     Args:
         file: a file, or a pipe such as `<(...)` or /dev/stdin; None for the other sources.
+        root: whether it is that of a site's root, which has sources of its own.
 
     Raises:
         NoPassphrase: the file holds none.
@@ -31,11 +34,13 @@ def given(file: Path | None = None) -> bytes:
     """
     if file is not None:
         return _first_line(file)
-    found = os.fsencode(os.environ.get(ENVIRONMENT, ""))  # the exact bytes, of any encoding
+    found = os.fsencode(
+        os.environ.get(ROOT_ENVIRONMENT if root else ENVIRONMENT, "")
+    )  # the exact bytes, of any encoding
     folder = os.environ.get(_CREDENTIALS, "")
     if found or not folder:
         return found
-    credential = Path(folder) / CREDENTIAL
+    credential = Path(folder) / (ROOT_CREDENTIAL if root else CREDENTIAL)
     return _first_line(credential) if credential.exists() else b""
 
 

@@ -75,6 +75,7 @@ ADA = Ec(1000001)
 SHOP = Ec(1000003)
 HOME = Ec(1000033)
 NODE = Ec(1000037)
+ROOT = Ec(1000039)
 
 
 def name(text):
@@ -205,12 +206,22 @@ STORE_KEYS = [(name("Shop"), SHOP.spki)]
 DEVELOPERS = [(name("Ada"), ADA.spki)]
 
 
-def bundle_tbs(version=1, site="home", developers=DEVELOPERS):
-    return sealwriter.bundle_tbs(version, site, NOW, SITE_KEYS, STORE_KEYS, developers)
+def hashed(entries, kinds=limits.SERVICE):
+    return [(sealwriter.entry_hash(*entry), kinds) for entry in entries]
 
 
-def signed(body, signer=HOME):
-    return sealwriter.signed(body, signer.algorithm, signer.sign(body))
+def bundle_tbs(version=1, site="home", developers=DEVELOPERS, roots=(1, (ROOT.spki,))):
+    keys = SITE_KEYS, STORE_KEYS, hashed(developers)
+    return sealwriter.bundle_tbs(version, site, NOW, roots, *keys)
+
+
+def signature(body, signer):
+    return sha256(signer.spki), signer.algorithm, signer.sign(body)
+
+
+def signed(body, *signers):
+    """A trust bundle, signed by these; by ROOT if none is given."""
+    return sealwriter.signed_bundle(body, [signature(body, one) for one in signers or [ROOT]])
 
 
 def patched(data, old, new):

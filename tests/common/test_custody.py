@@ -317,3 +317,25 @@ def test_a_refusal_says_which_seal():
     more = listed(extension(b"\x2a\x03", b"\x05\x00"))
     package = Package(developer=developer_seal(rest=more))
     assert str(raises("profile-violation", check, SITE, package)) == "2a03"  # says more than a name
+
+
+def test_a_developer_is_found_by_the_hash_of_name_and_key():
+    short, long = name("A"), name("A" * 64)
+    rsa = Rsa()
+    for sentence, signer, who in (
+        ("an entry of less than 128 bytes", ADA, short),
+        ("an entry of less than 256 bytes", ADA, long),
+        ("an entry of more than 255 bytes", rsa, short),
+    ):
+        one = seal.brief(developer_seal(signer, issuer=who), seal.DEVELOPER)
+        others = [(name("Eve"), ADA.spki), (who, SHOP.spki)]
+        known = upstream.listed(others + [(who, signer.spki)])
+        custody.check_developer(one, known, NOW)
+        row(sentence, "untrusted-signer", custody.check_developer, one, known[:-33], NOW)
+        row(sentence, "untrusted-signer", custody.check_developer, one, known[1:] + b"0", NOW)
+        for kind in range(0x80):
+            wrong = known[:-1] + bytes((kind,))
+            row(sentence, "untrusted-signer", custody.check_developer, one, wrong, NOW)
+        row("too late", "expired", custody.check_developer, one, known, END + 1)
+        forged = seal.brief(developer_seal(SHOP, issuer=who, spki=signer.spki), seal.DEVELOPER)
+        row(sentence, "bad-signature", custody.check_developer, forged, known, NOW)

@@ -396,7 +396,7 @@ BRIEF = [
     "not_after",
     "predecessor",
     "hash",
-    "key",
+    "spki",
     "service",
     "core",
     "uri",
@@ -432,4 +432,4 @@ def test_what_is_equal_in_two_seals_is_kept_once():
     site, store, developer = seal.read(Package, seal.brief(SITE, seal.SITE))
     assert site.core is store.core and store.core is developer.core
     assert site.predecessor is store.hash and store.predecessor is developer.hash
-    assert store.key is developer.key and site.key is not store.key
+    assert store.spki is developer.spki and site.spki is not store.spki

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from sealcore import encode, identity, seal, sealwriter, signedtime
 from tests.device.on_board.moment import NOW
-from triseal import certificate, signer
+from triseal import bundles, certificate, signer
 
 YEAR = 365 * 86400
 STORE, SLCA, DEVELOPER = (sealwriter.name(text) for text in ("The Store", "home SLCA", "Ada"))
@@ -47,6 +47,8 @@ class Site:
         name: of the site.
         now: what it believes the time to be.
         version: of the trust bundle that it gives out.
+        roots, signers: of this bundle, if not `root` alone.
+        others: more developers in it.
     """
 
     name: str = "home"
@@ -55,19 +57,23 @@ class Site:
     developer: signer.KeySigner = field(default_factory=_key)
     store: signer.KeySigner = field(default_factory=_key)
     authority: signer.KeySigner = field(default_factory=_key)
+    root: signer.KeySigner = field(default_factory=_key)
+    roots: bundles.Roots | None = None
+    signers: list[signer.KeySigner] = field(default_factory=list)
+    others: list[bundles.Entry] = field(default_factory=list)
 
     def bundle(self) -> bytes:
         """The trust bundle, signed."""
-        return self._signed(
-            sealwriter.bundle_tbs(
-                self.version,
-                self.name,
-                self.now - 3600,
-                [(SLCA, self.authority.spki)],
-                [(STORE, self.store.spki)],
-                [(DEVELOPER, self.developer.spki)],
-            )
+        tbs = sealwriter.bundle_tbs(
+            self.version,
+            self.name,
+            self.now - 3600,
+            self.roots or bundles.one_root(self.root),
+            [(SLCA, self.authority.spki)],
+            [(STORE, self.store.spki)],
+            bundles.listed([*self.others, (DEVELOPER, self.developer.spki)]),
         )
+        return bundles.signed(tbs, *(self.signers or [self.root]))
 
     def time(self, nonce: bytes, now: int | None = None) -> bytes:
         """Signed time for a nonce."""

@@ -12,6 +12,7 @@ from sealcore import encode, errors, identity, messages, seal, sealwriter
 from tests.worlds import seals
 from tests.worlds.seals import Shop
 from triseal import (
+    bundles,
     certificate,
     evidence,
     notices,
@@ -52,8 +53,8 @@ def node_certificate() -> bytes:
 
 
 def trust_bundle() -> bytes:
-    tbs = sealwriter.bundle_tbs(3, "home", seals.NOW, [SHOP.entry], [SHOP.entry], [])
-    return bytes(sealwriter.signed(tbs, SHOP.signer.algorithm, SHOP.signer.sign(tbs)))
+    keys = [SHOP.entry], [SHOP.entry], [SHOP.entry]
+    return bundles.simple(SHOP.signer, 3, "home", seals.NOW, keys)
 
 
 ROOT = KeySigner(signer.generate("p256"))

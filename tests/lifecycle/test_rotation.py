@@ -16,7 +16,7 @@ from sealcore import bundle, errors, identity, names, signedtime
 from sealcore.bundle import TrustBundle
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.stage import Stage
-from triseal import database
+from triseal import bundles, database
 from triseal.site.records import ledger
 from triseal.site.records.placement import Place
 from triseal.site.slca.authority import Authority
@@ -144,7 +144,8 @@ def refuses(thief: Authority, trusted: TrustBundle) -> None:
     forged = thief.certify_slsm(thief.issuer.spki, thief.issuer.lasting(now, 60))
     with pytest.raises(errors.UntrustedSigner):
         identity.check(identity.parse(forged.der), trusted.site_keys, identity.slsm(site), now)
-    false = thief.sign_bundle(trusted.version + 1, now, [thief.issuer.entry], [], [])
+    keys: tuple[list[tuple[bytes, bytes]], ...] = [thief.issuer.entry], [], []
+    false = bundles.simple(thief._signer, trusted.version + 1, site, now, keys)
     with pytest.raises((errors.UntrustedSigner, errors.BadSignature)):
         bundle.parse(false).check_update(trusted)
 

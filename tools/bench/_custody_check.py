@@ -17,7 +17,7 @@ from micropython import const
 import sealcore
 
 _ALWAYS = const("compat errors der")
-_TRUST = const("rsa keys utctime names certificate bundle")
+_TRUST = const("rsa keys utctime names bundle")
 _READ = const("utctime certificate names profile seal")
 _CHECK = const("rsa keys custody")
 _PLENTY = const(65536)
@@ -62,7 +62,7 @@ def clear(names: str) -> None:
 def read() -> tuple:
     """Return the seals, and forget the modules that read them."""
     load(_READ)
-    site = sealcore.seal.brief(here.site_seal, _SITE)
+    site = sealcore.seal.brief(here.site_seal, _SITE, (here.node_key,))
     return sealcore.seal.read(here, site)
 
 
@@ -86,10 +86,12 @@ small = gc.mem_free() < _PLENTY
 load(_ALWAYS)
 load(_TRUST)
 here = sys.modules["_custody_check"]
+here.node_key = here.node_key
 bundle = sealcore.bundle.parse(here.trust)
 site = bundle.site
-for name in ("site_keys", "store_keys", "developers"):
+for name in ("site_keys", "store_keys"):
     keys = [(bytes(name), bytes(key)) for name, key in getattr(bundle, name)]
     setattr(here, name, keys)
+here.developers = bundle.developers
 del bundle, keys, name
 clear(_TRUST)

@@ -20,7 +20,7 @@ from boards import micropython
 from boards.code import mpy, romfs, stage
 from sealcore import bundle, custody, identity, keys, sealwriter
 from sealcore.compat import sha256
-from triseal import certificate
+from triseal import bundles, certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, generate
 
@@ -102,14 +102,13 @@ def deploy() -> Deployment:
     uri = identity.service(SITE, NODE, SERVICE)
     extensions = certificate.site_seal_extensions(site.spki, value, uri)
     keys = [(home, site.spki)], [(shop, store.spki)], [(ada, developer.spki)]
-    tbs = sealwriter.bundle_tbs(1, SITE, NOW, *keys)
     files = {
         "executable": executable,
         "metadata": METADATA,
         "developer_seal": developer_seal,
         "store_seal": store_seal,
         "site_seal": issue(site, home, node.spki, extensions),
-        "trust": sealwriter.signed(tbs, site.algorithm, site.sign(tbs)),
+        "trust": bundles.simple(site, 1, SITE, NOW, keys),
         "node_key": node.spki,
         "now": str(NOW).encode(),
     }

@@ -61,6 +61,16 @@ PassphraseFile = Annotated[
         readable=False,
     ),
 ]
+RootPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--root-passphrase-file",
+        help="File or pipe with the passphrase of the root's key in its first line. Default: "
+        f"{passphrases.ROOT_ENVIRONMENT}, or ask.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", help="File to write.", metavar="FILE", readable=False)
 ]
@@ -75,29 +85,31 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  triseal {line}" for line in lines)
 
 
-def passphrase(file: Path | None, what: str) -> Callable[[], bytes]:
+def passphrase(file: Path | None, what: str, *, root: bool = False) -> Callable[[], bytes]:
     """Return a function that gets the passphrase of an existing key.
 
     Args:
         file: the file from --passphrase-file, or None.
         what: the key, for the prompt.
+        root: whether it is that of a site's root.
     """
 
     @functools.cache
     def get() -> bytes:
         """Return the passphrase. A pipe can be read only once."""
-        return passphrases.given(file) or passphrases.asked(f"Passphrase of {what}: ")
+        return passphrases.given(file, root=root) or passphrases.asked(f"Passphrase of {what}: ")
 
     return get
 
 
-def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
+def new_passphrase(file: Path | None, what: str, *, none: bool, root: bool = False) -> bytes | None:
     """Get the passphrase for a new key.
 
     Args:
         file: the file from --passphrase-file, or None.
         what: the key, for the prompt.
         none: whether the key stays unencrypted.
+        root: whether it is that of a site's root.
 
     Returns: the passphrase; None for an unencrypted key.
 
@@ -107,7 +119,7 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
     """
     if none:
         return None
-    given = passphrases.given(file)
+    given = passphrases.given(file, root=root)
     if given:
         return given
     first = passphrases.asked(f"New passphrase of {what}: ")
@@ -116,7 +128,9 @@ def new_passphrase(file: Path | None, what: str, *, none: bool) -> bytes | None:
     return first
 
 
-def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: bool) -> NewKey:
+def new_key(
+    algorithm: str, uri: str, file: Path | None, what: str, *, none: bool, root: bool = False
+) -> NewKey:
     """Collect what a new key needs.
 
     Args:
@@ -125,6 +139,7 @@ def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: boo
         file: the file from --passphrase-file, or None.
         what: the key, for the prompt.
         none: whether the key stays unencrypted, or the token needs no PIN.
+        root: whether it is that of a site's root.
 
     Raises:
         BadKeyURI: the URI can't be read.
@@ -134,7 +149,7 @@ def new_key(algorithm: str, uri: str, file: Path | None, what: str, *, none: boo
     from triseal.keysource import NewKey
 
     if not uri:
-        return NewKey(algorithm, new_passphrase(file, what, none=none))
+        return NewKey(algorithm, new_passphrase(file, what, none=none, root=root))
     where = keyuri.parse(uri)
     known = none or (isinstance(where, keyuri.TokenKey) and bool(where.pin_file))
-    return NewKey(algorithm, None if known else passphrase(file, f"{what} (PIN)")(), uri)
+    return NewKey(algorithm, None if known else passphrase(file, f"{what} (PIN)", root=root)(), uri)

@@ -12,6 +12,7 @@ from triseal.cli import (
     site_reports,
     site_review,
     site_rollout,
+    site_root,
     site_serve,
     site_services,
     site_status,
@@ -36,3 +37,4 @@ for part in (
     site_upkeep,
 ):
     app.add_typer(part.app)
+app.add_typer(site_root.app, name="root", help="Roots: the keys that change whom the site trusts.")

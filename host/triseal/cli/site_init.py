@@ -9,7 +9,7 @@ import typer
 
 from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.cli import options, output
-from triseal.cli.site_options import WHO, open_site
+from triseal.cli.site_options import ROOT, WHO, open_site
 
 app = typer.Typer()
 
@@ -44,23 +44,41 @@ def init(
             metavar="URL",
         ),
     ] = "",
+    root_key: Annotated[
+        str,
+        typer.Option(
+            "--root-key",
+            help="Keep the root's key on a token: pkcs11:token=LABEL;object=LABEL (RFC 7512).",
+            metavar="URI",
+        ),
+    ] = "",
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a site. It gets a key, a CA certificate and a first trust bundle."""
+    """Create a site. It gets a key, a CA certificate, a root and a first trust bundle.
+
+    The root is a second key with a passphrase of its own. It signs trust bundles and nothing else:
+    whoever steals the server can't appoint others. Move its file to a safe place if you like, and
+    give it with --key when the trust changes.
+    """
     from triseal import request  # slow to load, and --help needs none of it
     from triseal.site import home
 
     folder = home_dir or home.default()
     new = options.new_key(algorithm, key, passphrase_file, WHO, none=no_passphrase)
-    founding = home.Founding(name, algorithm, lifetime, database_url, key)
+    root = options.new_key(
+        algorithm, root_key, root_passphrase_file, ROOT, none=no_passphrase, root=True
+    )
+    founding = home.Founding(name, algorithm, lifetime, database_url, key, root)
     home.init(folder, founding, new.passphrase, int(time.time()))
     with open_site(folder, passphrase_file) as site:
         facts = {
             "site": site.name,
             "fingerprint": request.fingerprint(site.issuer.spki),
+            "root": request.fingerprint(site.issuer.roots[1][0]),
             "certificate": str(folder / home.CERTIFICATE),
             "lifetime": site.lifetime,
         }

@@ -8,7 +8,7 @@ import typer
 
 from triseal.choices import ALGORITHMS
 from triseal.cli import guarantees, options, output, waiting
-from triseal.cli.site_options import open_site
+from triseal.cli.site_options import RootKeys, open_site, open_to_change_trust
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -82,7 +82,9 @@ def prepare(
     algorithm: Kind = None,
     uri: options.KeyURI = "",
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -90,7 +92,7 @@ def prepare(
 
     It has the passphrase of the present key, and signs nothing before `activate`. Prints which
     nodes know it."""
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
         site.prepare_key(algorithm or "", uri)
         _wait_and_show(site, wait, as_json=as_json)
 
@@ -141,12 +143,14 @@ def taint(
 def revoke(
     force: Force = False,
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Remove the old key from the trust bundle. Prints which nodes refuse it already."""
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
         site.revoke_key(force=force)
         _wait_and_show(site, wait, as_json=as_json)
 
@@ -161,7 +165,9 @@ def rotate(
     algorithm: Kind = None,
     uri: options.KeyURI = "",
     wait: Patience = _ROTATE_SECONDS,
+    roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -171,7 +177,7 @@ def rotate(
     on."""
     from triseal.site import keychange
 
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
         total = len(site.key_waits_for())
         with waiting.shown("waits for", total) as report:
             for step in keychange.rotate(

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triseal.cli import completion, options
+from triseal.errors import NoPassphrase
 
 if TYPE_CHECKING:
+    from triseal.signer import Signer
     from triseal.site.manager import Manager
 
 WHO = "the site's key"
+ROOT = "the root's key"
 DEFAULT_PAGES_PORT = 7480
 
 _UNIX = "unix:"
 _MOST_PORT = 65535
 
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        help="Key of another root that signs too: a file, or pkcs11:... (RFC 7512). Repeatable.",
+        metavar="URI",
+    ),
+]
+RootKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--root-key",
+        help="Key of another root that signs too: a file, or pkcs11:... (RFC 7512). Repeatable.",
+        metavar="URI",
+    ),
+]
 NodeName = Annotated[
     str, typer.Argument(help="Name of the node.", metavar="NODE", autocompletion=completion.nodes)
 ]
@@ -78,4 +98,46 @@ def open_site(folder: Path | None, passphrase_file: Path | None = None) -> Manag
     from triseal.site import home  # the database is slow to load, and not always needed
     from triseal.site.manager import Manager
 
-    return Manager(folder or home.default(), options.passphrase(passphrase_file, WHO))
+    ask = options.passphrase(passphrase_file, WHO)
+    return Manager(folder or home.default(), ask, ask_root=_no_root)
+
+
+def _no_root() -> bytes:
+    raise NoPassphrase("this command does not open the root's key")
+
+
+def open_to_change_trust(
+    folder: Path | None,
+    root_passphrase_file: Path | None,
+    uris: Sequence[str] = (),
+    passphrase_file: Path | None = None,
+) -> Manager:
+    """Open a site whose trust is to change.
+
+    Args:
+        folder: the site's home; None for the usual one.
+        root_passphrase_file: file with the passphrase of the root's key, or None.
+        uris: keys of more roots; each is opened at once.
+        passphrase_file: file with the passphrase of the site's key, or None.
+    """
+    from triseal.site import home
+    from triseal.site.manager import Manager
+
+    ask = options.passphrase(passphrase_file, WHO)
+    ask_root = options.passphrase(root_passphrase_file, ROOT, root=True)
+    site = Manager(folder or home.default(), ask, ask_root=ask_root)
+    site.use_roots([open_root(uri) for uri in uris])
+    return site
+
+
+def open_root(uri: str, root_passphrase_file: Path | None = None) -> Signer:
+    """Open the key of a root that `--key` names.
+
+    Args:
+        uri: see `keysource.open_uri`.
+        root_passphrase_file: file with its passphrase; None to ask for it.
+    """
+    from triseal import keysource
+
+    ask = options.passphrase(root_passphrase_file, f"the root {uri}", root=True)
+    return keysource.open_uri(uri, ask)

@@ -9,7 +9,8 @@ import typer
 
 from triseal import files
 from triseal.cli import guarantees, options, output, waiting
-from triseal.cli.site_options import open_site
+from triseal.cli.site_options import Keys, open_to_change_trust
+from triseal.cli.site_root import Request, asking
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -68,7 +69,9 @@ def review(
     drop: Drop = False,
     anew: Anew = False,
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
-    passphrase_file: options.PassphraseFile = None,
+    keys: Keys = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -81,7 +84,7 @@ def review(
     from triseal import notices  # slow to load, and --help needs none of it
 
     parsed = notices.parse(files.read(file, 2 * notices.MAX_SIZE))
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
         made = site.review(parsed, anew=anew)
         facts = _facts(made)
         if not as_json:

@@ -135,7 +135,9 @@ def _read(
             and not (failed and place.as_due())
         ]
         bundle = site.bundle()
-        trusted: list[output.Facts] = [vars(row) for row in overview.all_trusted(bundle)]
+        trusted: list[output.Facts] = [
+            vars(row) for row in overview.all_trusted(bundle, site.known_developers())
+        ]
         every = ends.all_ends(connection, site.issuer)
         facts: dict[str, object] = {
             "site": site.name,

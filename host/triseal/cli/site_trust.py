@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,11 @@ import typer
 
 from triseal import files, pem
 from triseal.cli import guarantees, options, output, waiting
-from triseal.cli.site_options import open_site
+from triseal.cli.site_options import Keys, open_to_change_trust
+from triseal.cli.site_root import Request, asking, printer
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
-    from triseal.site.rules.trust import Difference
 
 app = typer.Typer()
 
@@ -54,7 +53,9 @@ def trust_store(
     ],
     fingerprint: Fingerprint = None,
     log_policy: LogPolicy = None,
-    passphrase_file: options.PassphraseFile = None,
+    keys: Keys = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -75,8 +76,8 @@ def trust_store(
     log = endorsement.check(signed, spki) if signed else None
     wanted = files.read(log_policy, policy.MAX_SIZE) if log_policy else b""
     policy.parse(wanted or b"quorum none")  # before anything changes
-    with open_site(home_dir, passphrase_file) as site:
-        name, bundle = site.trust_store(certificate, _printer(as_json=as_json))
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
+        name, bundle = site.trust_store(certificate, printer(as_json=as_json))
         if wanted:
             site.logs.replace_policy(spki, wanted)
         elif log is not None:
@@ -115,7 +116,9 @@ def trust_developer(
         typer.Option("--name", help="Name of the developer, as in its seals.", metavar="NAME"),
     ] = None,
     fingerprint: Fingerprint = None,
-    passphrase_file: options.PassphraseFile = None,
+    keys: Keys = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -125,8 +128,8 @@ def trust_developer(
 
     developer = inputs.developer(files.read(file, pem.MAX_SIZE), name)
     request.check_fingerprint(developer.spki, fingerprint)
-    with open_site(home_dir, passphrase_file) as site:
-        bundle = site.trust_developer(developer.name, developer.spki, _printer(as_json=as_json))
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
+        bundle = site.trust_developer(developer.name, developer.spki, printer(as_json=as_json))
         _show_trust(site, developer.name, "developer", bundle.version, as_json=as_json)
 
 
@@ -135,17 +138,19 @@ def distrust(
     kind: Annotated[str, typer.Argument(help="store or developer.", metavar="store|developer")],
     name: Annotated[str, typer.Argument(help="The name, as status shows it.", metavar="NAME")],
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
-    passphrase_file: options.PassphraseFile = None,
+    keys: Keys = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Stop trusting a Store or developer. Prints which nodes have the new trust bundle, and
     until when the others can run services of that key."""
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
         if kind == "store":
-            bundle = site.distrust_store(name, _printer(as_json=as_json))
+            bundle = site.distrust_store(name, printer(as_json=as_json))
         elif kind == "developer":
-            bundle = site.distrust_developer(name, _printer(as_json=as_json))
+            bundle = site.distrust_developer(name, printer(as_json=as_json))
         else:
             raise typer.BadParameter("give store or developer", param_hint="KIND")
         version = bundle.version
@@ -160,22 +165,10 @@ def distrust(
         guarantees.show(guarantee, as_json=False)
 
 
-def _printer(*, as_json: bool) -> Callable[[list[Difference]], None]:
-    """Return a function that prints what the next trust bundle changes, before it is signed."""
-
-    def show(differences: list[Difference]) -> None:
-        for key in differences:
-            change = "adds" if key.added else "removes"
-            told = f"the {key.kind} {key.name}, key {key.fingerprint}"
-            typer.echo(f"the next trust bundle {change} {told}")
-
-    return (lambda _: None) if as_json else show
-
-
 def _show_trust(site: Manager, name: str, kind: str, version: int, *, as_json: bool) -> None:
     from triseal.site.views import overview
 
-    known = overview.all_trusted(site.bundle())
+    known = overview.all_trusted(site.bundle(), site.known_developers())
     prints = [key.fingerprint for key in known if (key.kind, key.name) == (kind, name)]
     facts = {"name": name, "fingerprints": prints, "bundle_version": version}
     output.facts(facts, as_json=as_json)

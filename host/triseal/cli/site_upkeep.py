@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sealcore import names
 from triseal.choices import KEEP_DAYS, LEAST_DAYS
 from triseal.cli import options, output
-from triseal.cli.site_options import open_site
+from triseal.cli.site_options import Keys, open_site, open_to_change_trust
 
 app = typer.Typer()
 
@@ -67,7 +66,8 @@ def site_clock(
 
 @app.command(epilog=options.examples("site restored"))
 def restored(
-    passphrase_file: options.PassphraseFile = None,
+    keys: Keys = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -79,13 +79,15 @@ def restored(
     printed time, nodes that were not heard since may hold seals that the database lacks. Run it on
     each server of the site.
     """
-    with open_site(home_dir, passphrase_file) as site:
+    from triseal.site.views import overview  # slow to load, and --help needs none of it
+
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site:
         done = site.accept_restored()
-        trusted = site.bundle()
+        trusted = overview.all_trusted(site.bundle(), site.known_developers())
     facts = {
         "bundle_version": done.bundle_version,
-        "stores": [names.common_name(name) for name, _ in trusted.store_keys],
-        "developers": [names.common_name(name) for name, _ in trusted.developers],
+        "stores": [one.name for one in trusted if one.kind == "store"],
+        "developers": [one.name for one in trusted if one.kind == "developer"],
         "lost_seals_end": output.time(done.until),
     }
     output.facts(facts, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triseal.bundlerequest import BundleRequest
 from triseal.errors import DatabaseUnusable, Failure
 
 
@@ -302,3 +303,36 @@ class FingerprintWanted(Failure):
 
     code = "fingerprint-wanted"
     advice = "Compare it with the developer, and give it with --fingerprint."
+
+
+class SignaturesWanted(Failure):
+    """The trust bundle must be signed by roots whose keys are not here.
+
+    Args:
+        detail: what was seen.
+        request: the bundle with the signatures that it has.
+    """
+
+    code = "signatures-wanted"
+    advice = (
+        "Give more keys with --key, or take the request file to the other roots"
+        " (triseal site root sign), then: triseal site root collect."
+    )
+
+    def __init__(self, detail: str, request: BundleRequest) -> None:
+        super().__init__(detail)
+        self.request = request
+
+
+class NoRoots(Failure):
+    """The site was made by an older program and has no root yet, which a change of trust needs."""
+
+    code = "no-roots"
+    advice = "Make the first one, once: triseal site root init."
+
+
+class TooFewRoots(Failure):
+    """More roots would have to sign a change of trust than there are."""
+
+    code = "too-few-roots"
+    advice = "Add a root first (triseal site root add), or lower the threshold."

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, select
 
 from boards import state_folder
+from sealcore import bundle, limits
+from sealcore.bundle import TrustBundle
+from sealcore.errors import SealError
 from triseal import database, files, folder, keyfile, keysource, label, pem, signer
 from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
 from triseal.keysource import NewKey
+from triseal.signer import Signer
 from triseal.site.errors import Incomplete, TokenWanted
 from triseal.site.records import schema, sitekeys, tables
 from triseal.site.records.sitekeys import SiteKey
-from triseal.site.rules import trust
+from triseal.site.rules import roots, trust
 from triseal.site.slca import authority
 from triseal.site.slca.authority import Authority, Issuer, Term
 
-if TYPE_CHECKING:
-    from triseal.signer import Signer
-
 KEY = "site.key"
 CERTIFICATE = "site.crt"
+ROOT = "root.key"
+FIRST = "trust.der"
 SETTINGS = "site.json"
 DATABASE = "site.sqlite"
 
@@ -44,6 +46,7 @@ class Founding:
         database: path or URL of the database; "" for an SQLite file in the site's folder. A
             relative path counts from the present folder, once.
         key: URI of the site key on a token; "" for a key file.
+        root: the key of the only root; None for a key file of the same algorithm and passphrase.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Founding:
     lifetime: int = 5000
     database: str = ""
     key: str = ""
+    root: NewKey | None = None
 
 
 def default() -> Path:
@@ -77,6 +81,9 @@ def init(home: Path, founding: Founding, passphrase: bytes | None, now: int) -> 
     label.check(founding.name, "site")
     new = NewKey(founding.algorithm, passphrase, founding.key)
     new.check()
+    root = founding.root or NewKey(founding.algorithm, passphrase)
+    root.check()
+    founding = replace(founding, root=root)
     if not MIN_LIFETIME <= founding.lifetime <= MAX_LIFETIME:
         raise ValueError(f"lifetime {founding.lifetime}")
     if founding.database:
@@ -103,27 +110,24 @@ def _found(
         if connection.execute(select(tables.site.c.id)).first():
             raise AlreadyExists("there is a site in this database")
         key = new.create(fresh / KEY)
+        root = (founding.root or new).create(fresh / ROOT)
         certificate = authority.self_signed(key, founding.name, now)
         files.write(fresh / CERTIFICATE, pem.encode(pem.CERTIFICATE, certificate), files.PRIVATE)
         settings = json.dumps({"database": founding.database}).encode()
         files.write(fresh / SETTINGS, settings, files.PRIVATE)  # a URL may hold a password
-        _fill(
-            connection,
-            founding,
-            Authority(key, Issuer(certificate, founding.name)),
-            now,
-        )
+        _fill(connection, founding, now)
+        first = roots.found(connection, Issuer(certificate, founding.name), root, now)
+        files.write(fresh / FIRST, bytes(first.der), files.PRIVATE)
         if founding.database:
             folder.settle(fresh, home)
 
 
-def _fill(connection: Connection, founding: Founding, slca: Authority, now: int) -> None:
+def _fill(connection: Connection, founding: Founding, now: int) -> None:
     connection.execute(
         tables.site.insert().values(
             id=1, name=founding.name, lifetime=founding.lifetime, created_at=now
         )
     )
-    trust.publish(connection, slca, trust.founding_keys(slca.issuer), 1, now)
 
 
 def open_site(home: Path) -> tuple[Engine, Issuer, int]:
@@ -183,8 +187,9 @@ def issuer_of(home: Path, site: str, known: tuple[SiteKey, ...]) -> Issuer:
     Raises:
         Incomplete: the CA certificate of a key is missing or damaged, or no key is active.
     """
+    first = _first(home)
     if not known:
-        return Issuer(_certificate(home, 1), site)
+        return Issuer(_certificate(home, 1), site, first=first)
     others = []
     active: tuple[bytes, Term] | None = None
     for key in reversed(known):
@@ -206,7 +211,7 @@ def issuer_of(home: Path, site: str, known: tuple[SiteKey, ...]) -> Issuer:
                 raise Incomplete(f"{_certificate_file(home, key.number)} is of another key")
     if active is None:
         raise Incomplete("the database has no active key of the site")
-    return Issuer(active[0], site, active[1], others)
+    return Issuer(active[0], site, active[1], others, first)
 
 
 def _certificate(home: Path, number: int) -> bytes:
@@ -223,6 +228,61 @@ def _certificate(home: Path, number: int) -> bytes:
         raise Incomplete(f"{path} is missing") from None
     except Failure:
         raise Incomplete(f"{path} is damaged") from None
+
+
+def _first(home: Path) -> TrustBundle | None:
+    """Read the first bundle of the site's roots; None if an older program made the site.
+
+    It is in a file, because an attacker who can write only to the database must not change it.
+
+    Raises:
+        Incomplete: it is damaged.
+    """
+    try:
+        first = bundle.parse(files.read(home / FIRST, limits.MAX_BUNDLE))
+        first.check_signed()
+    except FileNotFoundError:
+        return None
+    except SealError:
+        raise Incomplete(f"{home / FIRST} is damaged") from None
+    return first
+
+
+def keep_first(home: Path, first: TrustBundle) -> None:
+    """Keep the first bundle of the site's roots; from now on it is where trust begins.
+
+    Args:
+        home: the site's folder.
+        first: the bundle.
+    """
+    files.write(home / FIRST, bytes(first.der), files.PRIVATE)
+
+
+def root(home: Path, ask: keyfile.Ask) -> Signer | None:
+    """Open the root's key that is in the site's folder; None if there is none.
+
+    Args:
+        home: the site's folder.
+        ask: returns the passphrase if one is needed.
+
+    Raises:
+        Failure: as keysource.load raises it.
+    """
+    return keysource.load(home / ROOT, ask) if (home / ROOT).exists() else None
+
+
+def new_root(home: Path, new: NewKey, ask: keyfile.Ask) -> Signer:
+    """Make the key of a root in the site's folder, or open the one that is there.
+
+    Args:
+        home: the site's folder.
+        new: the key.
+        ask: returns the passphrase of one that is there.
+
+    Raises:
+        Failure: as keysource.NewKey.create raises it.
+    """
+    return root(home, ask) or new.create(home / ROOT)
 
 
 def _open_engine(home: Path) -> Engine:

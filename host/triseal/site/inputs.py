@@ -80,6 +80,26 @@ def developer(data: bytes, name: str | None) -> Request:
     return Request(request.check_name(name), spki)
 
 
+def public_key(data: bytes) -> bytes:
+    """Read a public key.
+
+    Args:
+        data: SubjectPublicKeyInfo, PEM or DER.
+
+    Returns: SubjectPublicKeyInfo, DER.
+
+    Raises:
+        BadRequest: it is no public key.
+        SeveralInFile: it holds more than one block of PEM.
+        UnsupportedKey: no node accepts such a key.
+    """
+    spki = _public_key(data)
+    if spki is None:
+        raise BadRequest("it is no public key")
+    keys.parse(spki)
+    return spki
+
+
 def _public_key(data: bytes) -> bytes | None:
     try:
         label, der = pem.decode(data)

@@ -19,11 +19,15 @@ from sealcore import keys, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
+from triseal.bundlerequest import BundleRequest
+from triseal.errors import AlreadyExists
+from triseal.keysource import NewKey
 from triseal.notices import Notices
 from triseal.package import Package
+from triseal.signer import Signer
 from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
-from triseal.site.errors import Changed, NodesWaiting
+from triseal.site.errors import Changed, NodesWaiting, NoRoots
 from triseal.site.logs import Logs
 from triseal.site.records import (
     holdings,
@@ -41,14 +45,24 @@ from triseal.site.records import (
 )
 from triseal.site.records.placement import Place
 from triseal.site.records.sitekeys import SiteKey
-from triseal.site.rules import grants, guarantee, intake, restore, review, rollout, rotation, trust
+from triseal.site.rules import (
+    grants,
+    guarantee,
+    intake,
+    restore,
+    review,
+    rollout,
+    roots,
+    rotation,
+    trust,
+)
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.intake import Choices, Taken
 from triseal.site.rules.restore import Accepted
 from triseal.site.rules.review import Review
 from triseal.site.rules.rotation import Progress
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
-from triseal.site.rules.trust import Difference
+from triseal.site.rules.trust import Difference, Keys
 from triseal.site.slca.authority import Authority, Certified, Issuer
 from triseal.watermark import Watermark
 
@@ -84,6 +98,8 @@ class Manager:
         folder: the site's home.
         ask: returns the passphrase of the site key; called when something must be signed.
         clock: returns the time, Unix seconds.
+        ask_root: returns the passphrase of the root's key, called when the trust changes; None for
+            `ask`.
 
     Attributes:
         engine: the site's database.
@@ -100,9 +116,14 @@ class Manager:
 
     # --- Opening and closing ----------------------------------------------------------------
 
-    def __init__(self, folder: Path, ask: Ask, clock: Clock = now) -> None:
+    def __init__(
+        self, folder: Path, ask: Ask, clock: Clock = now, ask_root: Ask | None = None
+    ) -> None:
         self._folder = folder
         self._ask = ask
+        self._ask_root = ask_root or ask
+        self._signers: list[Signer] | None = None
+        self._more: list[Signer] = []
         self._clock = clock
         self.engine, issuer, self.lifetime = home.open_site(folder)
         self.name = issuer.site
@@ -222,13 +243,16 @@ class Manager:
         Raises:
             ClockDoubted, CertificateNotValid: the site can't sign now.
             MarkDamaged: the file that remembers what the site has signed can't be read.
+            NoRoots, SignaturesWanted: as `change_trust`.
         """
-        self.unlock()
+        signers = self.signers
         with self._changing(restored=True) as connection:
             moment = self._clock()
             clock.check(connection, moment)
             self.issuer.check_valid(moment)
-            return restore.accept(connection, self.authority, self.mark, self.lifetime, moment)
+            return restore.accept(
+                connection, self.issuer, signers, self.mark, self.lifetime, moment
+            )
 
     # --- What the site signs at once --------------------------------------------------------
 
@@ -255,6 +279,20 @@ class Manager:
         with self.reading() as connection:
             return trust.current(connection, self.issuer)
 
+    def next_bundle(self, version: int) -> TrustBundle | None:
+        """Return the trust bundle that a node is given after the one that it has.
+
+        Args:
+            version: version of the bundle that it has.
+        """
+        with self.reading() as connection:
+            return trust.next_for(connection, self.issuer, version)
+
+    def known_developers(self) -> dict[bytes, tuple[bytes, bytes]]:
+        """Return name and key of developers by the hashes in trust bundles, all DER."""
+        with self.reading() as connection:
+            return trust.known(connection)
+
     def trust_store(self, certificate: bytes, show: Show = _silent) -> tuple[str, TrustBundle]:
         """Trust a Store, or keep the renewed certificate of one that is trusted.
 
@@ -273,9 +311,9 @@ class Manager:
         """
         name, spki = trust.check_authority(certificate, self._clock())
         trusted = self.bundle().store_keys
-        with database.reading(self.engine) as connection:
+        with self.reading() as connection:
             review.check_root(connection, trusted, certificate)
-        return name, self._change_trust(trust.with_store(name, spki), show, certificate)
+        return name, self.change_trust(trust.with_store(name, spki), show, certificate)
 
     def trust_developer(self, name: str, spki: bytes, show: Show = _silent) -> TrustBundle:
         """Trust a developer's key.
@@ -291,7 +329,7 @@ class Manager:
             BadName: as `trust.with_developer`.
             TooLarge, Changed, ClockDoubted: as `trust_store`.
         """
-        return self._change_trust(trust.with_developer(name, spki), show)
+        return self.change_trust(trust.with_developer(name, spki), show)
 
     def distrust_store(self, name: str, show: Show = _silent) -> TrustBundle:
         """Stop trusting a Store. From now on the site seals nothing that it has countersigned.
@@ -306,7 +344,7 @@ class Manager:
             UnknownKey: the site trusts no such Store.
             Changed, ClockDoubted: as `trust_store`.
         """
-        return self._change_trust(trust.without_store(name), show)
+        return self.change_trust(trust.without_store(name), show)
 
     def distrust_developer(self, name: str, show: Show = _silent) -> TrustBundle:
         """Stop trusting all keys of a developer. From now on the site seals none of its services.
@@ -321,7 +359,7 @@ class Manager:
             UnknownKey: the site trusts no such developer.
             Changed, ClockDoubted: as `trust_store`.
         """
-        return self._change_trust(trust.without_developer(name), show)
+        return self.change_trust(trust.without_developer(name), show)
 
     def review(self, file: Notices, *, anew: bool = False) -> Review:
         """Verify what a Store has told, keep it, and find out what it means here.
@@ -336,7 +374,7 @@ class Manager:
             Failure: as `review.read`; nothing was kept.
         """
         with self._changing() as connection:
-            trusted = trust.keys_of(trust.current(connection, self.issuer))
+            trusted = self._trusted(connection)
             made = review.read(connection, trusted, file, self._clock(), anew=anew)
             if anew:
                 told.forget(connection, made.store)
@@ -363,39 +401,125 @@ class Manager:
         change = review.change(made, fingerprints, drop=drop)
         for one in made.stores:
             self.logs.carry(one.instead_of, one.spki)
-        published = self._change_trust(change, show)
+        published = self.change_trust(change, show)
         with self._changing() as connection:
             for one in made.stores:
                 trust.keep_certificate(connection, one.certificate)
         return published
 
-    def _change_trust(
-        self, change: trust.Changed, show: Show, certificate: bytes = b""
+    def change_trust(
+        self, change: trust.Changed, show: Show = _silent, certificate: bytes = b""
     ) -> TrustBundle:
+        """Make the next trust bundle, signed by the roots whose keys are here.
+
+        Args:
+            change: returns the keys in the new bundle.
+            show: as in `trust_store`.
+            certificate: CA certificate of a Store to keep, DER.
+
+        Returns: the new bundle; the newest one if nothing changes.
+
+        Raises:
+            SignaturesWanted: more roots must sign; the error holds the request for them.
+            NoRoots: the site was made by an older program and has no root.
+            TooLarge, Changed, ClockDoubted: as `trust_store`.
+            Failure: as keysource.load raises it.
+        """
         with self.reading() as connection:
+            before = self._trusted(connection)
+            shown = trust.differences(before, change(before))
             newest = trust.current(connection, self.issuer)
-            shown = trust.differences(trust.keys_of(newest), change(trust.keys_of(newest)))
             if shown:
                 self._check_may_sign(connection, self._clock())
+        if certificate:  # it may also have been renewed
+            with self._changing() as connection:
+                trust.keep_certificate(connection, certificate)
         if not shown:
-            if certificate:  # the Store may have renewed it
-                with self._changing() as connection:
-                    trust.keep_certificate(connection, certificate)
             return newest
-        self.unlock()
+        signers = self.signers
         show(shown)
         with self._changing() as connection:
             newest = trust.current(connection, self.issuer)
-            before = trust.keys_of(newest)
+            before = self._trusted(connection)
             after = change(before)
             if trust.differences(before, after) != shown:
                 raise Changed("somebody else changed the trust at the same time")
+            return self._next(connection, after, signers)
+
+    def _next(self, connection: Connection, wanted: Keys, signers: list[Signer]) -> TrustBundle:
+        """Make and keep the next bundle with these keys."""
+        moment = self._clock()
+        self._check_may_sign(connection, moment)
+        held = trust.current(connection, self.issuer)
+        asked = roots.next_bundle(connection, self.issuer, held, wanted, signers, moment)
+        return roots.accept(connection, self.issuer, asked)
+
+    def accept_bundle(self, asked: BundleRequest) -> TrustBundle:
+        """Make a change of trust that roots elsewhere have signed.
+
+        Args:
+            asked: the new bundle, with the one that it replaces.
+
+        Raises:
+            SignaturesWanted, Changed: as `roots.accept`.
+            ClockDoubted: the site can't sign now.
+        """
+        with self._changing() as connection:
+            self._check_may_sign(connection, self._clock())
+            return roots.accept(connection, self.issuer, asked)
+
+    def _trusted(self, connection: Connection) -> Keys:
+        return trust.keys_of(trust.current(connection, self.issuer), trust.known(connection))
+
+    @property
+    def signers(self) -> list[Signer]:
+        """The roots whose keys are here: that in the site's folder, and those of `use_roots`.
+
+        Asks for the passphrase the first time.
+
+        Raises:
+            NoRoots: the site was made by an older program and has no root.
+        """
+        if self.issuer.first is None:
+            raise NoRoots(f"the site {self.name} has no root")
+        if self._signers is None:
+            own = home.root(self._folder, self._ask_root)
+            self._signers = [] if own is None else [own]
+        return [*self._signers, *self._more]
+
+    def use_roots(self, signers: Iterable[Signer]) -> None:
+        """Sign trust bundles with these keys too.
+
+        Args:
+            signers: keys of roots.
+        """
+        self._more.extend(signers)
+
+    def found_roots(self, new: NewKey) -> TrustBundle:
+        """Give a site of an older program its first root, whose key is put into its folder.
+
+        Args:
+            new: the key of the root.
+
+        Returns: the first bundle that the root signs. The site's key signs it too, once: nodes
+            have no root yet and accept no other.
+
+        Raises:
+            AlreadyExists: the site has roots.
+            Failure: as keysource.NewKey.create raises it.
+        """
+        if self.issuer.first is not None:
+            raise AlreadyExists(f"the site {self.name} has roots")
+        new.check()
+        slca = self.authority
+        root = home.new_root(self._folder, new, self._ask_root)
+        with self._changing() as connection:
             moment = self._clock()
             self._check_may_sign(connection, moment)
-            if certificate:
-                trust.keep_certificate(connection, certificate)
-            version = trust.next_version(connection, newest.version)
-            return trust.publish(connection, self.authority, after, version, moment)
+            first = roots.appoint(connection, slca, root, moment)
+        home.keep_first(self._folder, first)  # if it is lost, this can be done again
+        self.issuer.first = first
+        return first
 
     # --- The site's own keys ----------------------------------------------------------------
 
@@ -433,7 +557,7 @@ class Manager:
         before = self.key_progress()
         before.check(rotation.PREPARE)
         self.check_clock()
-        self.unlock()
+        _ = self.signers
         new = home.next_key(self._folder, self.issuer, self._ask, algorithm, uri)
         moment = self._clock()
         made = home.make_key(self._folder, self.name, new, before.keys[-1].number + 1, moment)
@@ -492,7 +616,7 @@ class Manager:
             NodesWaiting: a node does not know the active key, or holds seals of the tainted one.
             ClockDoubted: the site can't sign now.
         """
-        self.unlock()
+        _ = self.signers
         with self._changing() as connection:
             before = rotation.progress(connection, self.issuer)
             before.check(rotation.REVOKE)
@@ -574,12 +698,7 @@ class Manager:
         return sorted(missing)
 
     def _publish(self, connection: Connection, change: trust.Changed) -> int:
-        newest = trust.current(connection, self.issuer)
-        moment = self._clock()
-        self._check_may_sign(connection, moment)
-        version = trust.next_version(connection, newest.version)
-        after = change(trust.keys_of(newest))
-        return trust.publish(connection, self.authority, after, version, moment).version
+        return self._next(connection, change(self._trusted(connection)), self.signers).version
 
     # --- Nodes ------------------------------------------------------------------------------
 

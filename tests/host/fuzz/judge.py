@@ -79,10 +79,14 @@ def _judge_bundle(seed: Seed, der: bytes, signed_again: bool) -> str:
     code, found = verdict(bundle.parse, der)
     if code:
         return code
+    if len(found.signatures) != 1:  # a mutation may have removed it
+        return code
+    ((_, found.algorithm, found.signature),) = found.signatures
     _check_signature(seed, found, signed_again)
     if found.algorithm != seed.signer.algorithm:  # read when it is verified: BadSignature
         return code
-    for _, spki in (*found.site_keys, *found.store_keys, *found.developers):
+    entries = [spki for _, spki in (*found.site_keys, *found.store_keys)]
+    for spki in (*found.roots[1], *entries):
         # A key is read when something is verified with it, or else compared whole.
         if verdict(keys.parse, spki)[0]:
             return code

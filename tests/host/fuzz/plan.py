@@ -64,5 +64,12 @@ def carry_out(plan: Plan) -> tuple[Seed, bytes]:
         mutate.MUTATIONS[mutation](target, Random(choices))
     if not plan.sign_first:
         signature = seed.signer.sign(tree.encode(signed[0]))
-        signed[2] = Node(b"\x03", b"\x00" + signature)
+        where = signed if seed.kind != "bundle" else _only_signature(signed)
+        where[2] = Node(b"\x03", b"\x00" + signature)
     return seed, tree.encode(root)
+
+
+def _only_signature(signed: list[Node]) -> list[Node]:
+    """The parts of the only signature of a trust bundle."""
+    (one,) = signed[1].children or []
+    return one.children or []

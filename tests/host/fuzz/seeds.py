@@ -17,7 +17,7 @@ from cryptography.x509.oid import (
 )
 
 from sealcore import identity, sealwriter
-from triseal import certificate
+from triseal import bundles, certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
 
@@ -79,8 +79,8 @@ def _issue(
 
 def _bundle(signer: KeySigner, *others: KeySigner) -> Seed:
     entries = [(sealwriter.name(f"K{i}"), one.spki) for i, one in enumerate((signer, *others))]
-    tbs = sealwriter.bundle_tbs(7, SITE, NOW, entries[:1], entries[:2], entries)
-    der = sealwriter.signed(tbs, signer.algorithm, signer.sign(tbs))
+    keys = entries[:1], entries[:2], entries
+    der = bundles.simple(signer, 7, SITE, NOW, keys)
     return Seed("bundle", "bundle", bytes(der), signer)
 
 

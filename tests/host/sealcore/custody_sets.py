@@ -12,7 +12,7 @@ from tests.host.fuzz import tree
 from tests.host.fuzz.mutate import MUTATIONS
 from tests.host.fuzz.seeds import NOW, SERIAL, SITE, p256, rsa2048
 from tests.host.fuzz.tree import Node
-from triseal import certificate
+from triseal import bundles, certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner
 
@@ -37,8 +37,7 @@ class Parties:
             [(sealwriter.name(name), signer.spki), (sealwriter.name(name), other)]
             for name, signer in ((SITE, self.site), ("S", self.store), ("D", self.developer))
         ]
-        tbs = sealwriter.bundle_tbs(1, SITE, NOW, *entries)
-        return bytes(sealwriter.signed(tbs, self.site.algorithm, self.site.sign(tbs)))
+        return bundles.simple(self.site, 1, SITE, NOW, entries)
 
 
 def all_parties() -> list[Parties]:

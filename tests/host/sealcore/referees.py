@@ -53,7 +53,7 @@ def bundle_by_specification(der: bytes) -> None:
     Raises: whatever either of them raises on what it refuses.
     """
     tbs = schema.read("TrustBundle", der)["tbs"]
-    for entry in (*tbs["siteKeys"], *tbs["storeKeys"], *tbs["developers"]):
+    for entry in (*tbs["siteKeys"], *tbs["storeKeys"]):
         for kind, value, reader in (
             ("Name", entry["name"], asn1.Name),
             ("SubjectPublicKeyInfo", entry["key"], keys.PublicKeyInfo),

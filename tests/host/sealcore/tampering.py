@@ -23,7 +23,7 @@ from sealcore import (
     upstream,
 )
 from sealcore.compat import sha256
-from triseal import certificate
+from triseal import bundles, certificate
 from triseal.certificate import Validity
 from triseal.signer import KeySigner, generate
 
@@ -118,8 +118,8 @@ class World:
             [(sealwriter.name("Shop"), store.spki)],
             [(sealwriter.name("home CA"), site.spki)],
         )
-        tbs = sealwriter.bundle_tbs(1, SITE, NOW, *reversed(self.entries))
-        self.trust = bundle.parse(sealwriter.signed(tbs, site.algorithm, site.sign(tbs)))
+        keys = tuple(reversed(self.entries))
+        self.trust = bundle.parse(bundles.simple(site, 1, SITE, NOW, keys))
         self.honest = self.deployment()
 
     def core(self, executable: bytes = EXECUTABLE, security: int = FLOOR) -> bytes:

@@ -81,7 +81,7 @@ def test_the_trust_bundle_the_package_and_evidence(world: World) -> None:
     assert "storeSeal" not in schema.read("Package", signed_package(world.developer).der())
     assert schema.read("Package", replace(package, proof="said").der())["proof"] == "said"
     tbs = schema.read("TrustBundle", world.manager.bundle().der)["tbs"]
-    assert tbs["label"] == "triseal bundle v1"
+    assert tbs["label"] == "triseal bundle v2"
     assert len(tbs["siteKeys"]) == len(tbs["storeKeys"]) == len(tbs["developers"]) == 1
     other = signed_package(world.developer, executable=b"async def main(ctx):\n    return\n")
     pair = evidence.make(package.developer_seal, other.developer_seal)

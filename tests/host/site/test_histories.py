@@ -23,9 +23,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sealcore import seal
+from sealcore import seal, sealwriter
 from tests.worlds.site_world import NOW, World, make_developer, signed_package
-from triseal import database
+from triseal import bundles, database
 from triseal.errors import Failure
 from triseal.site import clock, home
 from triseal.site.manager import Manager
@@ -261,7 +261,8 @@ class History(RuleBasedStateMachine):
         if stores and newest.version > there.bundle[0]:
             there.bundle = newest.version, bytes(newest.mark)
             for who, owned in OWNERS.items():
-                if self.keys[who] not in {bytes(key) for _, key in newest.developers}:
+                entry = sealwriter.entry_hash(sealwriter.name(who), self.keys[who])
+                if entry not in dict(bundles.developers_of(newest)):
                     there.held.pop(owned, None)
         assigned = site.assigned(name)
         for one in set(there.held) - set(assigned):

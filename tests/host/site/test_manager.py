@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sealcore import bundle, eckeys, encode, errors, identity, messages, seal
+from sealcore import bundle, errors, identity, messages, names, seal
 from sealcore.compat import sha256
 from tests.worlds.site_world import (
     NOW,
@@ -354,22 +355,26 @@ def test_trust_bundles_only_grow_in_version_and_are_the_sites(world: World) -> N
     second.check_update(first)
     with pytest.raises(errors.Rollback):
         first.check_update(second)
-    assert world.manager.trust_developer(*named(second)).version == second.version
+    known = {str(names.common_name(name)): key for name, key in known_of(world).values()}
+    assert world.manager.trust_developer("Bob", known["Bob"]).version == second.version
 
 
-def named(trust: bundle.TrustBundle) -> tuple[str, bytes]:
-    return "Bob", bytes(trust.developers[-1][1])
+def known_of(world: World) -> dict[bytes, tuple[bytes, bytes]]:
+    return world.manager.known_developers()
 
 
 def test_a_bundle_that_no_node_would_take_is_not_kept(world: World) -> None:
-    def add_many() -> None:
-        for number in range(80):
-            key = encode.sequence(eckeys.EC_KEY, encode.bits(bytes([number]) * 130))
-            world.manager.trust_developer(f"dev-{number}", key)
+    def fill(count: int) -> bundle.TrustBundle:
+        many = tuple((number.to_bytes(32, "big"), 0x80) for number in range(count))
+        return world.manager.change_trust(lambda before: replace(before, developers=many))
 
-    assert code_of(add_many) == "too-large"
+    most = len(fill(170).developers) // 33
+    for more in (10, 1):
+        while code_of(lambda: fill(most + more)) != "too-large":  # noqa: B023
+            most += more
+    assert 170 < most < 204
     trust = world.manager.bundle()
-    assert 40 < len(trust.developers) < 60
+    assert len(trust.developers) == most * 33
     time = world.manager.authority.sign_time(bytes(16), NOW)
     messages.frame(messages.write(messages.WELCOME, time, trust.der))  # one that it is told
 

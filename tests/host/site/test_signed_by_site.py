@@ -52,7 +52,7 @@ def test_the_sites_time_for_this_nonce_is_believed(site: signer.KeySigner) -> No
 
 def test_any_other_time_is_refused(site: signer.KeySigner) -> None:
     stranger = signer.KeySigner(signer.generate("p256"))
-    bundle = sealwriter.bundle_tbs(1, SITE, NOW, entries(site), [], [])
+    bundle = sealwriter.bundle_tbs(1, SITE, NOW, (1, [site.spki]), entries(site), [], [])
     good = signedtime.tbs(SITE, NONCE, NOW)
     rows = [
         ("an answer to an older nonce", signedtime.tbs(SITE, bytes(16), NOW), site, "bad-message"),

@@ -12,7 +12,7 @@ import pytest
 from sealcore import names, seal, signedtime
 from tests.worlds import postgres
 from tests.worlds.site_world import NOW, PASSPHRASE, World, code_of, ends
-from triseal import database
+from triseal import bundles, database
 from triseal.site import home
 from triseal.site.manager import Manager
 from triseal.site.records import tables
@@ -204,7 +204,8 @@ def test_a_revoked_key_can_not_add_a_trust_bundle_to_the_database(kitchen: World
         STEPS[step](site)
         hear(kitchen)
     newest = site.bundle()
-    forged = thief.sign_bundle(newest.version + 1, kitchen.now, [thief.issuer.entry], [], [])
+    keys: tuple[list[tuple[bytes, bytes]], ...] = [thief.issuer.entry], [], []
+    forged = bundles.simple(thief._signer, newest.version + 1, "house", kitchen.now, keys)
     with database.writing(site.engine) as connection:
         row = {"version": newest.version + 1, "der": forged}
         connection.execute(tables.bundles.insert().values(row))

@@ -17,12 +17,12 @@ from tests.worlds.site_world import (
     make_store,
     signed_package,
 )
-from triseal import database, signer
-from triseal.signer import KeySigner
+from triseal import bundles, database, signer
+from triseal.signer import KeySigner, Signer
+from triseal.site import home
 from triseal.site.records import holdings, tables
 from triseal.site.records.placement import Place
 from triseal.site.rules.trust import Difference
-from triseal.site.slca.authority import Authority, Issuer, self_signed
 from triseal.site.views.placements import places
 
 LIFETIME = 5000
@@ -128,37 +128,58 @@ def trusts(world: World, spki: bytes) -> Callable[[list[Difference]], None]:
     return meanwhile
 
 
-def forged(world: World, version: int, site: str = "house") -> bytes:
-    """A bundle of somebody who can write to the database but does not have the site's key."""
+def made_by(world: World, key: Signer, *signers: Signer, site: str = "house") -> bytes:
+    """The next bundle of an attacker, who adds a key of its own everywhere, also as root."""
+    mallory = (sealwriter.name("Mallory"), key.spki)
+    own = (world.manager.issuer.name, world.manager.issuer.spki)
+    version = world.manager.bundle().version + 1
+    keys = [own, mallory], [mallory], bundles.listed([mallory])
+    tbs = sealwriter.bundle_tbs(version, site, NOW, bundles.one_root(key), *keys)
+    return bundles.signed(tbs, *signers)
+
+
+def forged(world: World) -> bytes:
+    """A bundle of somebody who can write to the database but does not have a root's key."""
     key = KeySigner(signer.generate("p256"))
-    authority = Authority(key, Issuer(self_signed(key, site, NOW), site))
-    mallory = [(sealwriter.name("Mallory"), key.spki)]
-    own = [(world.manager.issuer.name, world.manager.issuer.spki)]
-    return authority.sign_bundle(version, NOW, own + mallory, mallory, mallory)
+    return made_by(world, key, key)
+
+
+def of_the_site_key(world: World) -> bytes:
+    """A bundle of a thief of the server, who has the site's key."""
+    key = world.manager.authority._signer
+    return made_by(world, key, key)
 
 
 def of_another_site(world: World) -> bytes:
-    issuer = Issuer(world.manager.issuer.certificate, "farm")
-    farm = Authority(world.manager.authority._signer, issuer)
-    entry = [(issuer.name, issuer.spki)]
-    return farm.sign_bundle(9, NOW, entry, entry, entry)
+    (root,) = world.manager.signers
+    return made_by(world, root, root, site="farm")
+
+
+def without_signature(world: World) -> bytes:
+    (root,) = world.manager.signers
+    return made_by(world, root)
 
 
 FORGED: tuple[tuple[str, Callable[[World], bytes]], ...] = (
-    ("signed by another key", lambda w: forged(w, 9)),
+    ("signed by another key", forged),
+    ("signed by the site's key", of_the_site_key),
+    ("signed by nobody", without_signature),
     ("no bundle at all", lambda _: b"0"),
     ("an older one of the site under a higher version", lambda w: w.manager.bundle().der),
     ("signed by the same key for another site", of_another_site),
 )
 
 
+@pytest.mark.parametrize("changes_roots", [False, True])
 @pytest.mark.parametrize(("sentence", "make"), FORGED, ids=[row[0] for row in FORGED])
 def test_rows_of_others_never_reach_a_bundle(
-    world: World, sentence: str, make: Callable[[World], bytes]
+    world: World, sentence: str, make: Callable[[World], bytes], changes_roots: bool
 ) -> None:
     before = world.manager.bundle()
+    version = 9 if "older" in sentence else before.version + 1
+    row = {"version": version, "der": make(world), "changes_roots": changes_roots}
     with database.writing(world.manager.engine) as connection:
-        connection.execute(tables.bundles.insert().values(version=9, der=make(world)))
+        connection.execute(tables.bundles.insert().values(row))
     assert world.manager.bundle().der == before.der
     with world.open() as reopened:
         spki = make_developer("Bob").signer.spki
@@ -166,15 +187,39 @@ def test_rows_of_others_never_reach_a_bundle(
     after.check_update(before)
     assert after.version == before.version + 1
     assert len(after.site_keys) == len(after.store_keys) == 1
-    assert [bytes(key) for _, key in after.developers] == [world.developer.signer.spki, spki]
+    added = sealwriter.name("Ada"), world.developer.signer.spki
+    both = bundles.listed([added, (sealwriter.name("Bob"), spki)])
+    assert bundles.developers_of(after) == tuple(sorted(both))
     with database.reading(world.manager.engine) as connection:
         assert connection.execute(tables.bundles.select()).all()[-1].version == after.version
 
 
-def test_a_site_whose_database_holds_no_bundle_of_its_key_is_not_opened(world: World) -> None:
+def test_a_site_whose_database_holds_no_bundle_of_its_roots(world: World) -> None:
     with database.writing(world.manager.engine) as connection:
-        connection.execute(tables.bundles.update().values(der=forged(world, 9)))
+        connection.execute(tables.bundles.update().values(der=forged(world)))
+    # The first bundle is in the site's folder: it trusts nobody but the site.
+    with world.open() as reopened:
+        assert (reopened.bundle().version, reopened.bundle().store_keys) == (1, [])
+    (world.folder / home.FIRST).write_bytes(forged(world)[:-1])
     assert code_of(world.open) == "site-incomplete"
+    (world.folder / home.FIRST).unlink()
+    assert code_of(world.open) == "site-incomplete"
+
+
+def test_rows_with_names_of_developers_add_no_trust(world: World) -> None:
+    eve = make_developer("Eve")
+    with database.writing(world.manager.engine) as connection:
+        table = tables.developer_keys
+        row = {"name": "Eve", "spki": eve.signer.spki}
+        for entry in (bytes(32), sealwriter.entry_hash(sealwriter.name("Ada"), eve.signer.spki)):
+            connection.execute(table.insert().values(entry=entry, **row))
+        connection.execute(table.update().where(table.c.name == "Ada").values(name="Mallory"))
+    package = world.store.countersign(signed_package(eve, "lamp"))
+    assert code_of(lambda: world.manager.add_service(package)) == "untrusted-signer"
+    # Ada's name is lost, and her hash still names her.
+    assert code_of(lambda: world.manager.distrust_developer("Mallory")) == "unknown-key"
+    ((entry, _),) = bundles.developers_of(world.manager.bundle())
+    assert bundles.developers_of(world.manager.distrust_developer(entry.hex())) == ()
 
 
 LIFETIMES = (-5000, 0, 30 * 86400 + 1)

@@ -226,7 +226,7 @@ def test_what_is_countersigned_passes_at_a_site(
     entries = [one.entry for one in world.store.developers() if one.approved_at]
     store = bytes(world.store.certificate.subject), bytes(world.store.certificate.spki)
     trust = bundle.TrustBundle.__new__(bundle.TrustBundle)
-    trust.store_keys, trust.developers = [store], entries
+    trust.store_keys, trust.developers = [store], upstream.listed(entries)
     found = upstream.verify_package(sealed.opened(), trust, seals.NOW)
     assert found.der == release.store_seal == sealed.store_seal
     assert found.not_before == seals.NOW - certificate.CLOCK_SKEW

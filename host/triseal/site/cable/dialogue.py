@@ -134,24 +134,26 @@ def node_of(board: Board) -> str | None:
 
 
 def update_bundle(site: Manager, board: Board, report: Report) -> None:
-    """Give the board the site's newest trust bundle, unless it has it.
+    """Give the board the site's newest trust bundle, unless it has it, and each step to it that
+    changed the roots.
 
     Args:
         site: the site.
         board: the board.
         report: called for each step.
     """
-    newest = site.bundle()
-    if bundle.parse(board.read(_BUNDLE)).version < newest.version:
+    held = bundle.parse(board.read(_BUNDLE)).version
+    while (step := site.next_bundle(held)) is not None:
         report("trust", 0, 0)
-        files = [(f"{provision.INCOMING}/bundle.der", newest.der)]
+        files = [(f"{provision.INCOMING}/bundle.der", bytes(step.der))]
         own = identity.parse(board.read(CERTIFICATE))
-        if not any(name == own.issuer for name, _ in newest.site_keys):
+        if not any(name == own.issuer for name, _ in step.site_keys):
             # The site has revoked the key that signed it: the node takes both or neither.
             issued = site.enrol(str(names.common_name(own.subject)), board.read(_REQUEST))
             files.append((f"{provision.INCOMING}/node.crt", issued.der))
         provision.deliver(board, files)
         provision.activate(board)
+        held = step.version
 
 
 def tell_installer(site: Manager, board: Board, report: Report) -> None:

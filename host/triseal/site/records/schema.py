@@ -34,4 +34,4 @@ _OF = (
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_8", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_9", Path(__file__).with_name("migrations"))

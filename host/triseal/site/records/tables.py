@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
     select,
 )
 
@@ -39,12 +41,23 @@ stores = Table(
     Column("certificate", LargeBinary, nullable=False),
 )
 
-# The newest one that the site's key has signed says whom the site trusts: no other row counts.
+# The newest one that the site's roots have signed says whom the site trusts: no other row counts.
 bundles = Table(
     "bundles",
     metadata,
     Column("version", Integer, primary_key=True),
     Column("der", LargeBinary, nullable=False),
+    # Whether it has other roots than the one before, so that no node may miss it.
+    Column("changes_roots", Boolean, nullable=False, server_default=false()),
+)
+
+# Names and keys of developers, of whom trust bundles have only the hashes.
+developer_keys = Table(
+    "developer_keys",
+    metadata,
+    Column("entry", LargeBinary, primary_key=True),  # the hash, SHA-256
+    Column("name", String(64), nullable=False),
+    Column("spki", LargeBinary, nullable=False),
 )
 
 nodes = Table(

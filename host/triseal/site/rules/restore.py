@@ -8,15 +8,17 @@ changes nothing. Afterwards each bound includes what may have been lost, for a l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from triseal.signer import Signer
 from triseal.site.errors import DatabaseBehind
 from triseal.site.records import losses, revision, tables
 from triseal.site.records.losses import Lost
-from triseal.site.rules import trust
-from triseal.site.slca.authority import Authority, Issuer
+from triseal.site.rules import roots, trust
+from triseal.site.slca.authority import Issuer
 from triseal.watermark import Watermark
 
 FILE = "site.mark"
@@ -96,24 +98,32 @@ class Accepted:
 
 
 def accept(
-    connection: Connection, authority: Authority, mark: Watermark, lifetime: int, now: int
+    connection: Connection,
+    issuer: Issuer,
+    signers: Iterable[Signer],
+    mark: Watermark,
+    lifetime: int,
+    now: int,
 ) -> Accepted:
     """Go on with the database as it is: jump above everything that was lost.
 
     Args:
         connection: a writing transaction.
-        authority: the SLCA.
+        issuer: the public part of the SLCA.
+        signers: the keys of roots that are here.
         mark: the file.
         lifetime: lifetime of seals, seconds.
         now: the time, Unix seconds.
 
     Raises:
-        TooLarge: as `trust.publish`.
+        SignaturesWanted: the bundle needs more signatures.
     """
-    newest = trust.current(connection, authority.issuer)
+    newest = trust.current(connection, issuer)
     highest = max(newest.version, mark.get(BUNDLE))
     version = trust.next_version(connection, highest)
-    trust.publish(connection, authority, trust.keys_of(newest), version, now)
+    wanted = trust.keys_of(newest, trust.known(connection))
+    tbs = roots.make(issuer, wanted, version, now)
+    roots.accept(connection, issuer, roots.ask(issuer, newest, wanted, tbs, signers))
     number = max(revision.current(connection), mark.get(REVISION)) + _JUMP
     revision.jump(connection, number)
     until = max(now + lifetime, mark.get(SEALED) + STEP)

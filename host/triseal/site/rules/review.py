@@ -209,17 +209,19 @@ def _without(before: Keys, old: OldKey) -> Keys:
     entry = bytes(sealwriter.name(old.name)), old.spki
     if old.kind == "store":
         return replace(before, stores=tuple(one for one in before.stores if one != entry))
-    left = tuple(one for one in before.developers if one != entry)
+    mine = bytes(sealwriter.entry_hash(*entry))
+    left = tuple(one for one in before.developers if one[0] != mine)
     return replace(before, developers=left)
 
 
 def developers_of(trusted: Keys) -> list[tuple[str, bytes]]:
-    """Return name and key of each developer whom the site trusts.
+    """Return name and key of each developer whom the site trusts, and whose name it knows.
 
     Args:
         trusted: the keys that the site trusts.
     """
-    return [(str(names.common_name(name)), spki) for name, spki in trusted.developers]
+    entries = [trusted.known[entry] for entry, _ in trusted.developers if entry in trusted.known]
+    return [(str(names.common_name(name)), spki) for name, spki in entries]
 
 
 def _roots(connection: Connection, mine: list[bytes]) -> set[bytes]:

@@ -1,28 +1,33 @@
-"""The keys that the site trusts, and the signed, versioned trust bundle for its nodes.
+"""The keys that the site trusts, as the newest trust bundle of its roots lists them.
 
-The newest bundle that the site's own key has signed is the state. The next one is that bundle plus
-or minus what a person asks for. No other row of the database is read for it, so an attacker who can
-write to the database, but does not have the site's key, can't add a key.
+The newest bundle that the site's roots have signed is the state; `roots` makes the next one. The
+site's folder has the first bundle of the roots. Each later one is signed by the roots of the one
+before, so the chain leads from there to the newest. No other row of the database is read for it: an
+attacker who can write to the database, but does not have the roots' keys, can't add a key. The
+names of developers, of whom the bundle has only hashes, are in a table of their own: a row that
+fits no hash counts for nothing.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, func, select
 
-from sealcore import bundle, custody, errors, keys, messages, names, seal, sealwriter, x509
+from sealcore import bundle, custody, errors, keys, limits, names, seal, sealwriter, x509
 from sealcore.bundle import TrustBundle
-from triseal import request
-from triseal.site.errors import BadAuthority, Incomplete, NameTaken, UnknownKey
+from triseal import bundles, request
+from triseal.bundles import Developer, Entry, Roots
+from triseal.site.errors import BadAuthority, Incomplete, NameTaken, TooFewRoots, UnknownKey
 from triseal.site.records import tables
-from triseal.site.slca.authority import Authority, Entry, Issuer
+from triseal.site.slca.authority import Issuer
 
 Entries = tuple[Entry, ...]
 
 _MOST_AHEAD = 1000
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,18 @@ class Keys:
     """The keys in a trust bundle, each with its name, both DER.
 
     Attributes:
+        roots: keys of the roots, and how many of them sign a bundle.
         site: keys of the site.
         stores: keys of Stores.
-        developers: keys of developers.
+        developers: hashes of developers, and what they may sign.
+        known: name and key of developers by hash: also of others, and perhaps not of all.
     """
 
+    roots: Roots
     site: Entries
     stores: Entries = ()
-    developers: Entries = ()
+    developers: tuple[Developer, ...] = ()
+    known: Mapping[bytes, Entry] = field(default_factory=dict, compare=False)
 
 
 Changed = Callable[[Keys], Keys]
@@ -50,79 +59,136 @@ class Difference:
 
     Attributes:
         added: False if the key is removed.
-        kind: "site", "store" or "developer".
-        name: name of its holder.
-        fingerprint: fingerprint of the key.
+        kind: "root", "site", "store" or "developer"; "threshold" for the number of roots that sign.
+        name: name of its holder; "" for a root, and for a developer whose name is not known.
+        fingerprint: fingerprint of the key; the hash of a developer whose name is not known; the
+            number for "threshold".
+        may: what a developer may sign, in words.
     """
 
     added: bool
     kind: str
     name: str
     fingerprint: str
+    may: str = ""
+
+    def __str__(self) -> str:
+        """Return the difference as the end of a sentence that begins with "the bundle"."""
+        if self.kind == "threshold":
+            return f"must be signed by {self.fingerprint} of the roots"
+        verb = "adds" if self.added else "removes"
+        name = f" {self.name}" if self.name else ""
+        may = f", for: {self.may}" if self.may not in ("", "service") else ""
+        return f"{verb} the {self.kind}{name}, key {self.fingerprint}{may}"
 
 
 def current(connection: Connection, issuer: Issuer) -> TrustBundle:
-    """Return the newest trust bundle that the site's key has signed. Other rows are ignored.
+    """Return the newest trust bundle that the site's roots have signed. Other rows are ignored.
 
     Args:
         connection: any transaction.
-        issuer: the public part of the SLCA.
+        issuer: the public part of the SLCA, with the site's first bundle.
 
     Raises:
         Incomplete: the database holds no such bundle.
     """
+    held, roots = None, issuer.roots
+    for step in _steps(connection, issuer):
+        held, roots = step, bundles.roots_of(step)
     table = tables.bundles.c
-    for row in connection.execute(select(table.version, table.der).order_by(table.version.desc())):
-        found = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
-        if found is not None and found.version == row.version:
+    since = held.version if held is not None else 0
+    query = select(table.version, table.der).where(table.version > since)
+    for row in connection.execute(query.order_by(table.version.desc())):
+        found = _signed(bytes(row.der), roots, issuer.site)
+        if found is not None and found.version == row.version and _of(found) == roots:
             return found
-    raise Incomplete("the database holds no trust bundle that the site's key has signed")
+    if held is not None:
+        return held
+    raise Incomplete("the database holds no trust bundle that the site's roots have signed")
+
+
+def _steps(connection: Connection, issuer: Issuer) -> Iterator[TrustBundle]:
+    """Return the first bundle of the roots, and each later one that changed the roots."""
+    table = tables.bundles.c
+    roots, version = issuer.roots, 0
+    if issuer.first is not None:
+        yield issuer.first
+        version = issuer.first.version
+    query = select(table.version, table.der).where(table.changes_roots, table.version > version)
+    for row in connection.execute(query.order_by(table.version)):
+        found = _signed(bytes(row.der), roots, issuer.site)
+        if found is not None and found.version == row.version:
+            roots = _of(found)
+            yield found
+
+
+_of = bundles.roots_of
+
+
+@functools.lru_cache(maxsize=64)
+def _signed(der: bytes, roots: Roots, site: str) -> TrustBundle | None:
+    """Return a bundle if these roots and its own have signed it."""
+    try:
+        parsed = bundle.parse(der)
+        parsed.check_signed((roots[0], list(roots[1])))
+        if _of(parsed) != roots:
+            parsed.check_signed()
+    except errors.SealError:
+        return None
+    return parsed if parsed.site == site else None
 
 
 def next_for(
-    connection: Connection, issuer: Issuer, version: int, holder: bytes
+    connection: Connection, issuer: Issuer, version: int, holder: bytes = b""
 ) -> TrustBundle | None:
     """Return the newest trust bundle that a node can take, which may have slept through several.
 
-    Its own bundle must have a key that signed the new one, and the new one must have the key that
-    signed the node's certificate.
+    A node takes a bundle that changes the roots only after the very version before. And the bundle
+    must have the key of the site that signed the node's certificate.
 
     Args:
         connection: any transaction.
         issuer: the public part of the SLCA.
-        version: version of the bundle that the node has.
+        version: version of the bundle that the node has; 0 if it has none.
         holder: name of the key of the site that signed the node's certificate, DER; b"" if that is
             not known.
 
     Returns: the bundle; None if there is none for this node.
     """
-    known = tuple(
-        one.entry
-        for one in issuer.all
-        if one.term.since <= version and (one.term.until or version + 1) > version
-    )
+    newest = current(connection, issuer)
+    if newest.version <= version or not version:
+        return newest if newest.version > version else None
     table = tables.bundles.c
-    query = select(table.version, table.der).where(table.version > version)
+    last = _last_before_change(connection, version, newest.version)
+    query = select(table.version, table.der).where(table.version > version, table.version <= last)
     for row in connection.execute(query.order_by(table.version.desc())):
-        ours = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
-        if (
-            ours is not None
-            and ours.version == row.version
-            and _verified(bytes(row.der), known, issuer.site) is not None
-            and (not holder or any(name == holder for name, _ in ours.site_keys))
-        ):
-            return ours
+        one = newest if row.version == newest.version else _parsed(bytes(row.der))
+        if one is None or one.version != row.version:
+            continue
+        if not holder or any(name == holder for name, _ in one.site_keys):
+            return one
     return None
 
 
-@functools.lru_cache(maxsize=64)
-def _verified(der: bytes, signers: Entries, site: str) -> TrustBundle | None:
+def _last_before_change(connection: Connection, version: int, newest: int) -> int:
+    """Return the newest version that a node can take by the rule of the roots alone."""
+    table = tables.bundles.c
+    among = (table.version > version) & (table.version <= newest)
+    change = connection.scalar(select(func.min(table.version)).where(table.changes_roots, among))
+    if change is None:
+        return newest
+    before = connection.scalar(select(func.max(table.version)).where(table.version < change))
+    return int(before if before is not None and before > version else change)
+
+
+def _parsed(der: bytes) -> TrustBundle | None:
+    """Return a bundle that its own roots have signed; the node checks the rest."""
     try:
-        parsed = bundle.parse(der)
-        parsed.check_signed(signers)
+        found = bundle.parse(der)
+        found.check_signed()
     except errors.SealError:
         return None
-    return parsed if parsed.site == site else None
+    return found
 
 
 def marks(connection: Connection, issuer: Issuer, since: int = 1) -> dict[int, bytes]:
@@ -134,10 +200,14 @@ def marks(connection: Connection, issuer: Issuer, since: int = 1) -> dict[int, b
         since: the lowest version.
     """
     table = tables.bundles.c
-    query = select(table.version, table.der).where(table.version >= since)
-    found = {}
+    query = select(table.version, table.der).where(table.version >= since).order_by(table.version)
+    steps = list(_steps(connection, issuer))
+    found = {one.version: bytes(one.mark) for one in steps if one.version >= since}
     for row in connection.execute(query):
-        one = _verified(bytes(row.der), issuer.signers(row.version), issuer.site)
+        roots = issuer.old_roots
+        for step in steps:
+            roots = _of(step) if step.version <= row.version else roots
+        one = _signed(bytes(row.der), roots, issuer.site)
         if one is not None and one.version == row.version:
             found[one.version] = bytes(one.mark)
     return found
@@ -173,23 +243,57 @@ def next_version(connection: Connection, newest: int) -> int:
     return 1 + max(newest, connection.execute(query).scalar_one() or 0)
 
 
-def keys_of(trusted: TrustBundle) -> Keys:
+def keys_of(trusted: TrustBundle, known: Mapping[bytes, Entry] | None = None) -> Keys:
     """Return the keys in a bundle.
 
     Args:
         trusted: the bundle.
+        known: name and key of developers by hash, from `known`.
     """
-    lists = trusted.site_keys, trusted.store_keys, trusted.developers
-    return Keys(*(tuple((bytes(name), bytes(key)) for name, key in found) for found in lists))
+    lists = trusted.site_keys, trusted.store_keys
+    site, stores = (tuple((bytes(name), bytes(key)) for name, key in found) for found in lists)
+    return Keys(_of(trusted), site, stores, bundles.developers_of(trusted), known or {})
 
 
-def founding_keys(issuer: Issuer) -> Keys:
+def known(connection: Connection) -> dict[bytes, Entry]:
+    """Return the names and keys of developers by the hashes that stand for them in bundles.
+
+    Args:
+        connection: any transaction.
+    """
+    table = tables.developer_keys.c
+    found = {}
+    for row in connection.execute(select(table.name, table.spki)):
+        if 0 < len(row.name.encode()) <= _LONGEST_NAME:
+            entry = bytes(sealwriter.name(row.name)), bytes(row.spki)
+            found[bytes(sealwriter.entry_hash(*entry))] = entry
+    return found
+
+
+def keep_names(connection: Connection, entries: Mapping[bytes, Entry]) -> None:
+    """Keep the names and keys of developers.
+
+    Args:
+        connection: a writing transaction.
+        entries: by hash, as `known` returns them.
+    """
+    table = tables.developer_keys
+    have = known(connection)
+    for entry, (name, spki) in entries.items():
+        if entry not in have:
+            row = {"entry": entry, "name": names.common_name(name), "spki": spki}
+            connection.execute(table.delete().where(table.c.entry == entry))
+            connection.execute(table.insert().values(row))
+
+
+def founding_keys(issuer: Issuer, root: bytes) -> Keys:
     """Return the keys of a new site, which trusts only itself.
 
     Args:
         issuer: the public part of the SLCA.
+        root: key of its only root, DER SubjectPublicKeyInfo.
     """
-    return Keys(((issuer.name, issuer.spki),))
+    return Keys((1, (root,)), ((issuer.name, issuer.spki),))
 
 
 def differences(before: Keys, after: Keys) -> list[Difference]:
@@ -200,43 +304,38 @@ def differences(before: Keys, after: Keys) -> list[Difference]:
         after: the keys after it.
     """
     found = []
-    for kind in ("site", "stores", "developers"):
-        old, new = getattr(before, kind), getattr(after, kind)
+    if before.roots[0] != after.roots[0]:
+        found.append(Difference(True, "threshold", "", str(after.roots[0])))
+    for kind in ("roots", "site", "stores", "developers"):
+        old, new = _printed(before, kind, after), _printed(after, kind, before)
         for entries, others, added in ((new, old, True), (old, new, False)):
-            for name, spki in entries:
-                if (name, spki) not in others:
-                    who = names.common_name(name), request.fingerprint(spki)
-                    found.append(Difference(added, kind.removesuffix("s"), *who))
+            singular = kind.removesuffix("s")
+            found += (Difference(added, singular, *one) for one in entries if one not in others)
     return found
 
 
-def publish(
-    connection: Connection, authority: Authority, trusted: Keys, version: int, now: int
-) -> TrustBundle:
-    """Sign and keep a new bundle.
+def _printed(keys: Keys, kind: str, other: Keys) -> list[tuple[str, ...]]:
+    """Return name and fingerprint of each key of a kind, and what a developer may sign."""
+    if kind == "roots":
+        return [("", request.fingerprint(spki)) for spki in keys.roots[1]]
+    if kind != "developers":
+        entries: Entries = getattr(keys, kind)
+        return [(names.common_name(name), request.fingerprint(spki)) for name, spki in entries]
+    who = {**other.known, **keys.known}
+    return [(*describe(entry, who), bundles.words(kinds)) for entry, kinds in keys.developers]
+
+
+def describe(entry: bytes, known: Mapping[bytes, Entry]) -> tuple[str, str]:
+    """Return name and fingerprint of a developer; "" and the hash if they are not known.
 
     Args:
-        connection: a writing transaction.
-        authority: the SLCA.
-        trusted: the keys that it holds.
-        version: its version, higher than that of every bundle before.
-        now: the time, Unix seconds.
-
-    Raises:
-        TooLarge: a bundle can't hold so many keys, or a node can't receive it. The caller must roll
-            the transaction back.
+        entry: the hash in the bundle.
+        known: name and key of developers by hash.
     """
-    signed = authority.sign_bundle(version, now, trusted.site, trusted.stores, trusted.developers)
-    published = bundle.parse(signed)
-    # A node receives it together with the signed time in one frame.
-    time = authority.sign_time(bytes(16), now)
-    if len(messages.write(messages.WELCOME, time, signed)) > messages.MAX_FRAME:
-        raise errors.TooLarge("trust bundle")
-    # Rows of this version or a later one are not signed by the site, see `current`.
-    table = tables.bundles
-    connection.execute(table.delete().where(table.c.version >= version))
-    connection.execute(table.insert().values(version=version, der=signed))
-    return published
+    found = known.get(entry)
+    if found is None:
+        return "", entry.hex()
+    return str(names.common_name(found[0])), request.fingerprint(found[1])
 
 
 def check_authority(certificate: bytes, now: int) -> tuple[str, bytes]:
@@ -295,23 +394,28 @@ def with_store(name: str, spki: bytes) -> Changed:
     return change
 
 
-def with_developer(name: str, spki: bytes) -> Changed:
+def with_developer(name: str, spki: bytes, kinds: int = limits.SERVICE) -> Changed:
     """Return the change that trusts a developer's key. A developer may have several keys.
 
     Args:
         name: name of the developer, which is the issuer in its seals.
         spki: the public key, DER SubjectPublicKeyInfo.
+        kinds: what it may sign, see `sealwriter.kinds`.
 
     Raises:
         BadName: the name is not allowed.
     """
     request.check_name(name)
-    entry = sealwriter.name(name), spki
+    entry = bytes(sealwriter.name(name)), spki
+    mine = bytes(sealwriter.entry_hash(*entry))
 
     def change(before: Keys) -> Keys:
-        if entry in before.developers:
+        if any(known == mine and which & kinds == kinds for known, which in before.developers):
             return before
-        return replace(before, developers=(*before.developers, entry))
+        others = tuple(one for one in before.developers if one[0] != mine)
+        may = kinds | sum(which for known, which in before.developers if known == mine)
+        developers = tuple(sorted((*others, (mine, may))))
+        return replace(before, developers=developers, known={**before.known, mine: entry})
 
     return change
 
@@ -331,11 +435,74 @@ def without_developer(name: str) -> Changed:
     """Return the change that stops trusting all keys of a developer.
 
     Args:
-        name: name of the developer.
+        name: name of the developer, or the hash of a developer whose name is not known.
 
     Returns: the change; it raises UnknownKey if the site trusts no such developer.
     """
-    return lambda before: replace(before, developers=_without(before.developers, name))
+
+    def change(before: Keys) -> Keys:
+        def stays(one: Developer) -> bool:
+            who, key = describe(one[0], before.known)
+            return name not in (who, "" if who else key)
+
+        left = tuple(one for one in before.developers if stays(one))
+        if len(left) == len(before.developers):
+            raise UnknownKey(f"the site trusts no key of {name}")
+        return replace(before, developers=left)
+
+    return change
+
+
+def with_root(spki: bytes) -> Changed:
+    """Return the change that adds a root.
+
+    Args:
+        spki: its key, DER SubjectPublicKeyInfo.
+    """
+
+    def change(before: Keys) -> Keys:
+        threshold, roots = before.roots
+        return before if spki in roots else replace(before, roots=(threshold, (*roots, spki)))
+
+    return change
+
+
+def without_root(fingerprint: str) -> Changed:
+    """Return the change that removes a root.
+
+    Args:
+        fingerprint: fingerprint of its key.
+
+    Returns: the change; it raises UnknownKey if there is no such root, and TooFewRoots if too few
+        would be left.
+    """
+
+    def change(before: Keys) -> Keys:
+        threshold, roots = before.roots
+        left = tuple(one for one in roots if request.fingerprint(one) != fingerprint)
+        if left == roots:
+            raise UnknownKey(f"the site has no root {fingerprint}")
+        return with_threshold(threshold)(replace(before, roots=(threshold, left)))
+
+    return change
+
+
+def with_threshold(threshold: int) -> Changed:
+    """Return the change that wants so many roots to sign.
+
+    Args:
+        threshold: the number.
+
+    Returns: the change; it raises TooFewRoots if there are fewer roots.
+    """
+
+    def change(before: Keys) -> Keys:
+        roots = before.roots[1]
+        if len(roots) < threshold:
+            raise TooFewRoots(f"{threshold} roots must sign, and there would be {len(roots)}")
+        return replace(before, roots=(threshold, roots))
+
+    return change
 
 
 def with_site_key(entry: Entry) -> Changed:

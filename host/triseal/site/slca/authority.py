@@ -1,9 +1,9 @@
 """The SLCA: the only part of a site that uses the site key.
 
-It signs only these things: certificates of nodes and of the SLSM, site seals, trust bundles and
-times. None of them can be mistaken for another: each certificate has one URI that says what it is
-for, and bundles and times begin with a label. The SLSM decides what is issued, and the ledger
-records it before it leaves.
+It signs only these things: certificates of nodes and of the SLSM, site seals and times. None of
+them can be mistaken for another: each certificate has one URI that says what it is for, and times
+begin with a label. The SLSM decides what is issued, and the ledger records it before it leaves.
+Trust bundles are signed by the site's roots, see `rules.roots`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealcore import identity, sealwriter, signedtime, timetext, x509
+from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
-from triseal import certificate
+from triseal import bundles, certificate
+from triseal.bundles import Roots, Signature
 from triseal.certificate import CLOCK_SKEW, Validity, new_serial
 from triseal.signer import Signer
 from triseal.site.errors import CertificateNotValid
@@ -24,8 +26,6 @@ CA_SECONDS = 20 * 365 * 86400
 
 _MAX_NAME = 64  # bytes, all of them ASCII
 _MAX_SIGNATURE = 512  # bytes, of RSA-4096
-
-Entry = tuple[bytes, bytes]  # name and SubjectPublicKeyInfo, both DER
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ class Issuer:
         site: name of the site.
         term: when the key counts.
         others: the public parts of the site's other keys, which are not active.
+        first: the first bundle of the site's roots; None for a site of an older program, which has
+            no roots yet.
 
     Attributes:
         term, others: as given.
@@ -128,6 +130,7 @@ class Issuer:
         algorithm: algorithm of its signatures, DER AlgorithmIdentifier.
         site: name of the site.
         validity: first and last second of the CA certificate.
+        first: the first bundle of the site's roots.
     """
 
     def __init__(
@@ -136,6 +139,7 @@ class Issuer:
         site: str,
         term: Term | None = None,
         others: Sequence[Issuer] = (),
+        first: TrustBundle | None = None,
     ) -> None:
         self.term = term or Term()
         self.others = tuple(others)
@@ -146,9 +150,20 @@ class Issuer:
         self.spki = bytes(parsed.spki)
         self.algorithm = bytes(parsed.algorithm)
         self.site = site
+        self.first = first
 
     @property
-    def entry(self) -> Entry:
+    def roots(self) -> Roots:
+        """The roots that the first bundle names; the site's first key, if there are none yet."""
+        return self.old_roots if self.first is None else bundles.roots_of(self.first)
+
+    @property
+    def old_roots(self) -> Roots:
+        """The signer of bundles of version 1: the key that the site was made with."""
+        return 1, (self.all[0].spki,)
+
+    @property
+    def entry(self) -> bundles.Entry:
         """Its entry in a trust bundle."""
         return self.name, self.spki
 
@@ -156,18 +171,6 @@ class Issuer:
     def all(self) -> tuple[Issuer, ...]:
         """This one and the others, by number."""
         return tuple(sorted((self, *self.others), key=lambda one: one.term.number))
-
-    def signers(self, version: int) -> tuple[Entry, ...]:
-        """Return the keys of the site that may have signed a trust bundle.
-
-        Args:
-            version: version of the bundle.
-        """
-        return tuple(
-            one.entry
-            for one in (self, *self.others)
-            if one.term.signs and version < (one.term.until or version + 1)
-        )
 
     def check_valid(self, now: int) -> None:
         """Check that the CA certificate is valid: otherwise TLS turns every node away.
@@ -305,29 +308,14 @@ class Authority:
         tbs = prepared.fill(serial, validity)
         return SignedSeal(prepared, serial, validity, tbs, self._signer.sign(tbs))
 
-    def sign_bundle(
-        self,
-        version: int,
-        issued_at: int,
-        site_keys: Sequence[Entry],
-        store_keys: Sequence[Entry],
-        developers: Sequence[Entry],
-    ) -> bytes:
-        """Sign a trust bundle.
+    def appoint(self, tbs: bytes) -> Signature:
+        """Sign the first bundle that has roots, once: nodes with a bundle of version 1 trust
+        nothing else.
 
         Args:
-            version: version of the bundle.
-            issued_at: the time, Unix seconds.
-            site_keys: keys of the site as (name, SubjectPublicKeyInfo), both DER.
-            store_keys: keys of Stores, in the same form.
-            developers: keys of developers, in the same form.
-
-        Returns: the bundle, DER.
+            tbs: the part of the bundle that is signed.
         """
-        tbs = sealwriter.bundle_tbs(
-            version, self.issuer.site, issued_at, site_keys, store_keys, developers
-        )
-        return sealwriter.signed(tbs, self._signer.algorithm, self._signer.sign(tbs))
+        return bundles.signature(self._signer, tbs)
 
     def sign_time(self, nonce: bytes, now: int) -> bytes:
         """Sign the time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy import Connection, Row, select
 
 from sealcore import names
 from sealcore.bundle import TrustBundle
-from triseal import request
+from triseal import bundles, request
+from triseal.bundles import Entry
 from triseal.site.records import tables, twins
 from triseal.site.rules import trust
 from triseal.site.slca.authority import Issuer
@@ -152,18 +154,19 @@ def all_services(connection: Connection) -> list[ServiceFacts]:
     ]
 
 
-def all_trusted(trusted: TrustBundle) -> list[Trusted]:
+def all_trusted(trusted: TrustBundle, known: Mapping[bytes, Entry]) -> list[Trusted]:
     """Return every Store, then every developer.
 
     Args:
         trusted: the newest trust bundle.
+        known: name and key of developers by hash, from `trust.known`.
     """
-    lists = ("store", trusted.store_keys), ("developer", trusted.developers)
-    return [
-        Trusted(kind, names.common_name(name), request.fingerprint(bytes(spki)))
-        for kind, entries in lists
-        for name, spki in entries
+    stores = [
+        Trusted("store", names.common_name(name), request.fingerprint(bytes(spki)))
+        for name, spki in trusted.store_keys
     ]
+    developers = [trust.describe(entry, known) for entry, _ in bundles.developers_of(trusted)]
+    return stores + [Trusted("developer", *one) for one in sorted(developers)]
 
 
 def _state(row: Row[Any], awaited: set[str], claimed: int | None) -> str:

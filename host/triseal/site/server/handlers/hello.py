@@ -30,16 +30,10 @@ def bundle_for(snapshot: Snapshot, version: int, holder: bytes) -> TrustBundle |
         holder: name of the key of the site that signed the node's certificate, DER, or b"".
 
     Returns: nearly always the newest, or None if the node has it. A node that has slept through a
-        change of the site's key can check only an older one, or needs a new certificate first.
+        change of the roots takes one step after the other; one whose certificate an old key of the
+        site has signed may need a new certificate first.
     """
-    newest = snapshot.desired.bundle
-    if newest.version <= version:
-        return None
-    issuer = snapshot.slca.issuer
-    has_holder = not holder or any(name == holder for name, _ in newest.site_keys)
-    if not version or (issuer.term.since <= version and has_holder):
-        return newest
-    return trust.next_for(snapshot.connection, issuer, version, holder)
+    return trust.next_for(snapshot.connection, snapshot.slca.issuer, version, holder)
 
 
 def welcome(
@@ -49,6 +43,8 @@ def welcome(
     bundle: Bundle,
     told: Says,
     newer: TrustBundle | None,
+    *,
+    step: bool = False,
 ) -> Answer:
     """Answer HELLO with everything that the node must know: time, trust bundle, changed services.
 
@@ -59,6 +55,7 @@ def welcome(
         bundle: version and mark of the trust bundle that the node has.
         told: the services that the node holds: name, serial, index of the state.
         newer: the trust bundle that it gets, from `bundle_for`.
+        step: whether it gets nothing else, since it must say HELLO again for the next bundle.
 
     Raises:
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
@@ -69,6 +66,8 @@ def welcome(
     answer = Answer([messages.frame(messages.write(messages.WELCOME, time, given))])
     answer.gave_up = node
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
+    if step:
+        return answer
     assigned: Set[str] = plan.services.keys()
     holds = {service: (serial, messages.STATES[state]) for service, serial, state in told if serial}
     if losses.may_be_held(snapshot.connection, snapshot.now):

@@ -160,6 +160,7 @@ class Connection:
         async with self._turn:
             self._metrics.count(await self.session.receive(message))
         await self._carrier.drain()
+        self.session.check_trust()
 
     async def _push(self) -> None:
         try:

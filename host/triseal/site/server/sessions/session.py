@@ -103,6 +103,7 @@ class Session:
         self.revision = 0
         self.following = False
         self._bundle = 0  # version of the trust bundle that the node has or will have
+        self._step = False  # whether this bundle is a step, after which it must say HELLO again
         # The trust bundle that the node got and has not confirmed. It stores the bundle before it
         # sends anything else, or ends the connection.
         self._given: Bundle | None = None
@@ -152,6 +153,15 @@ class Session:
             self._given = None
         return self._tell(answer)
 
+    def check_trust(self) -> None:
+        """Check that the node has got the newest trust bundle, and not a step on the way to it.
+
+        Raises:
+            TrustChanged: it must say HELLO again for the next step.
+        """
+        if self._step:
+            raise TrustChanged(f"version {self._bundle} is not the newest")
+
     async def refresh(self) -> dict[str, int]:
         """Tell the node what has changed in the site. Does nothing before HELLO.
 
@@ -190,7 +200,7 @@ class Session:
     def _certify(self, snapshot: Snapshot, answer: Answer, at: int) -> None:
         """Add a new certificate to an answer if another key than the active one signed the last."""
         name = snapshot.slca.issuer.name
-        if self._bundle < snapshot.slca.issuer.term.since or self._holder(snapshot) in (b"", name):
+        if not self._wants_certificate(snapshot):
             return
 
         def certified(_: object) -> None:
@@ -198,6 +208,15 @@ class Session:
 
         enrol.push(snapshot, answer, self.node, at)
         answer.writes.append(certified)
+
+    def _wants_certificate(self, snapshot: Snapshot) -> bool:
+        """Tell whether another key than the active one signed the node's certificate, and the node
+        knows the active one."""
+        issuer = snapshot.slca.issuer
+        return self._bundle >= issuer.term.since and self._holder(snapshot) not in (
+            b"",
+            issuer.name,
+        )
 
     def _holder(self, snapshot: Snapshot) -> bytes:
         """Return the name of the key that signed the node's certificate, b"" if it never changed.
@@ -256,8 +275,12 @@ class Session:
         self._bundle = newer.version if newer else version
         self._given = (newer.version, newer.mark) if newer else None
         behind = self._bundle < snapshot.desired.bundle.version
-        self._storing_until = time.monotonic() + _STORING_SECONDS if behind else 0.0
-        answer = hello.welcome(snapshot, self.node, nonce, (version, mark), told, newer)
+        # A node that gets a new certificate has time to store it; else the next bundle can follow.
+        waits = behind and self._wants_certificate(snapshot)
+        self._storing_until = time.monotonic() + _STORING_SECONDS if waits else 0.0
+        self._step = behind and not waits and newer is not None
+        held = version, mark
+        answer = hello.welcome(snapshot, self.node, nonce, held, told, newer, step=self._step)
         self._certify(snapshot, answer, 1)
         self._ask_for_key(snapshot, answer)
         ask_time.note(snapshot, answer, self.node, now)
