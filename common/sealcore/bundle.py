@@ -127,7 +127,13 @@ class TrustBundle:
 
 
 def roots(reader) -> tuple:
-    """Read the roots: the threshold and the keys."""
+    """Read the roots: the threshold and the keys.
+
+    Args:
+        reader: a `der.Reader` over their SEQUENCE.
+
+    Raises: MalformedDER, TooLarge.
+    """
     threshold = reader.unsigned(1, _MAX_ROOTS)
     listed = reader.enter()
     reader.end()
@@ -167,7 +173,11 @@ def entries(reader, hashed: bool = False) -> list:
 
 
 def spki(reader):
-    """Read a SubjectPublicKeyInfo of any kind: other nodes may be able to use it."""
+    """Read a SubjectPublicKeyInfo of any kind: other nodes may be able to use it.
+
+    Args:
+        reader: a `der.Reader`.
+    """
     found = reader.element(_SEQUENCE)
     key = single(found)
     single(key.element(_SEQUENCE)).value(_OID)
@@ -177,7 +187,11 @@ def spki(reader):
 
 
 def developers(reader) -> bytes:
-    """Read the developers that are left in a reader: sorted, so that none comes twice."""
+    """Read the developers that are left in a reader: sorted, so that none comes twice.
+
+    Args:
+        reader: a `der.Reader`.
+    """
     found = bytearray(len(reader.data) // _DEVELOPER_DER * _DEVELOPER)
     at = 0
     last = b""
@@ -197,7 +211,11 @@ def developers(reader) -> bytes:
 
 
 def signatures(reader) -> list:
-    """Read the signatures that are left in a reader."""
+    """Read the signatures that are left in a reader.
+
+    Args:
+        reader: a `der.Reader`.
+    """
     found: list = []
     while reader.peek() >= 0:
         if len(found) == _MAX_SIGNATURES:

@@ -53,7 +53,7 @@ class Trust(Protocol):
         ...
 
     @property
-    def developers(self) -> Sequence[Entry] | bytes:
+    def developers(self) -> Sequence[Entry] | bytes | bytearray:
         """The keys of developers, or their hashes as a TrustBundle has them."""
         ...
 
@@ -168,7 +168,7 @@ def _entries(trust: Trust, sealed: seal.Seal) -> Sequence[Entry]:
     """
     if sealed.role != seal.DEVELOPER:
         return trust.store_keys if sealed.role == seal.STORE else trust.site_keys
-    if not isinstance(trust.developers, bytes):
+    if not isinstance(trust.developers, bytes | bytearray):
         return trust.developers
     mine = bytes(sealed.issuer), bytes(sealed.spki)
     listed = trust.developers.find(sealwriter.entry_hash(*mine)) % limits.DEVELOPER == 0

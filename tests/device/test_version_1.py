@@ -58,7 +58,7 @@ def test_a_board_of_version_1_follows_its_site_to_the_roots_over_the_link(
 ) -> None:
     site = world.manager
     assert site.bundle().version == BUNDLE
-    assert code_of(lambda: site.trust_developer("Bob", bytes(9))) == "no-roots"
+    assert code_of(lambda: site.trust_developer("Bob", bytes(9))) == "no-site-root"
     with serving(world) as server:
         node = connect(server.port)
         node.until(has(BUNDLE, SERVICE))

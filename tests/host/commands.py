@@ -44,11 +44,11 @@ class Commands:
         """The facts of a command that must succeed."""
         return json.loads(self.run(*words, "--json"))
 
-    def fails(self, *words: str) -> str:
-        """The code in the one line of a command that must fail."""
+    def fails(self, *words: str, shows: str = "") -> str:
+        """The code in the one line of a command that must fail; its output begins with `shows`."""
         status = main(words)
         seen = self._capsys.readouterr()
-        assert (status, seen.out) == (1, ""), (status, seen)
+        assert (status, seen.out[: len(shows) or None]) == (1, shows), (status, seen)
         start, code, rest = seen.err.split(": ", 2)
         assert (start, seen.err.count("\n"), ";" in rest) == ("triseal", 1, True), seen.err
         return code

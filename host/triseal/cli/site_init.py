@@ -13,6 +13,33 @@ from triseal.cli.site_options import ROOT, WHO, open_site
 
 app = typer.Typer()
 
+_Lifetime = Annotated[
+    int,
+    typer.Option(
+        "--lifetime",
+        min=MIN_LIFETIME,
+        max=MAX_LIFETIME,
+        help="Lifetime of a site seal: the longest time until a change reaches every node.",
+        metavar="SECONDS",
+    ),
+]
+_Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        help="URL (postgresql: or sqlite:) of a database to use instead of a file.",
+        metavar="URL",
+    ),
+]
+_RootKey = Annotated[
+    str,
+    typer.Option(
+        "--root-key",
+        help="Keep the root's key on a token: pkcs11:token=LABEL;object=LABEL (RFC 7512).",
+        metavar="URI",
+    ),
+]
+
 
 @app.command(
     epilog=options.examples(
@@ -26,32 +53,9 @@ def init(
     name: Annotated[str, typer.Argument(help="Name of the site: a-z 0-9 . - _", metavar="NAME")],
     algorithm: options.Algorithm = "rsa2048",
     key: options.KeyURI = "",
-    lifetime: Annotated[
-        int,
-        typer.Option(
-            "--lifetime",
-            min=MIN_LIFETIME,
-            max=MAX_LIFETIME,
-            help="Lifetime of a site seal: the longest time until a change reaches every node.",
-            metavar="SECONDS",
-        ),
-    ] = 5000,
-    database_url: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            help="URL (postgresql: or sqlite:) of a database to use instead of a file.",
-            metavar="URL",
-        ),
-    ] = "",
-    root_key: Annotated[
-        str,
-        typer.Option(
-            "--root-key",
-            help="Keep the root's key on a token: pkcs11:token=LABEL;object=LABEL (RFC 7512).",
-            metavar="URI",
-        ),
-    ] = "",
+    lifetime: _Lifetime = 5000,
+    database_url: _Database = "",
+    root_key: _RootKey = "",
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
     root_passphrase_file: options.RootPassphraseFile = None,

@@ -324,10 +324,10 @@ class SignaturesWanted(Failure):
         self.request = request
 
 
-class NoRoots(Failure):
+class NoSiteRoot(Failure):
     """The site was made by an older program and has no root yet, which a change of trust needs."""
 
-    code = "no-roots"
+    code = "no-site-root"
     advice = "Make the first one, once: triseal site root init."
 
 

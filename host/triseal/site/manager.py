@@ -27,7 +27,7 @@ from triseal.package import Package
 from triseal.signer import Signer
 from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
-from triseal.site.errors import Changed, NodesWaiting, NoRoots
+from triseal.site.errors import Changed, NodesWaiting, NoSiteRoot
 from triseal.site.logs import Logs
 from triseal.site.records import (
     holdings,
@@ -243,7 +243,7 @@ class Manager:
         Raises:
             ClockDoubted, CertificateNotValid: the site can't sign now.
             MarkDamaged: the file that remembers what the site has signed can't be read.
-            NoRoots, SignaturesWanted: as `change_trust`.
+            NoSiteRoot, SignaturesWanted: as `change_trust`.
         """
         signers = self.signers
         with self._changing(restored=True) as connection:
@@ -421,7 +421,7 @@ class Manager:
 
         Raises:
             SignaturesWanted: more roots must sign; the error holds the request for them.
-            NoRoots: the site was made by an older program and has no root.
+            NoSiteRoot: the site was made by an older program and has no root.
             TooLarge, Changed, ClockDoubted: as `trust_store`.
             Failure: as keysource.load raises it.
         """
@@ -478,10 +478,10 @@ class Manager:
         Asks for the passphrase the first time.
 
         Raises:
-            NoRoots: the site was made by an older program and has no root.
+            NoSiteRoot: the site was made by an older program and has no root.
         """
         if self.issuer.first is None:
-            raise NoRoots(f"the site {self.name} has no root")
+            raise NoSiteRoot(f"the site {self.name} has no root")
         if self._signers is None:
             own = home.root(self._folder, self._ask_root)
             self._signers = [] if own is None else [own]

@@ -303,18 +303,23 @@ def test_a_passphrase_is_asked_for_only_where_something_is_signed(
     settled: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("pass.txt").write_text("correct horse\n", encoding="utf-8")
-    Path("wrong.txt").write_text("guess\n", encoding="utf-8")
+    Path("root.txt").write_text("battery staple\n", encoding="utf-8")
     key = ("--algorithm", "p256", "--passphrase-file", "pass.txt", "--home", "locked")
-    settled.run("site", "init", "house", *key)
+    assert settled.fails("site", "init", "house", *key) == "no-passphrase"
+    settled.run("site", "init", "house", *key, "--root-passphrase-file", "root.txt")
     at = ("--home", "locked")
     trust = ("site", "trust-store", "store.pem", *at)
     assert settled.fails(*trust) == "no-passphrase"
-    assert settled.fails(*trust, "--passphrase-file", "wrong.txt") == "wrong-passphrase"
-    assert settled.json("site", "status", *at)["trusted"] == []
-    settled.run(*trust, "--passphrase-file", "pass.txt")
+    # The passphrase of the site's key, which a thief of the server may have, opens no root.
+    assert settled.fails(*trust, "--root-passphrase-file", "pass.txt") == "wrong-passphrase"
     monkeypatch.setenv("TRISEAL_PASSPHRASE", "correct horse")
+    assert settled.fails(*trust) == "no-passphrase"
+    assert settled.json("site", "status", *at)["trusted"] == []
+    settled.run(*trust, "--root-passphrase-file", "root.txt")
+    monkeypatch.setenv("TRISEAL_ROOT_PASSPHRASE", "battery staple")
     settled.run("site", "trust-developer", "ada.pem", *at)
     monkeypatch.delenv("TRISEAL_PASSPHRASE")
+    monkeypatch.delenv("TRISEAL_ROOT_PASSPHRASE")
     settled.run("site", "add-service", settled.release("1.0"), *at)
     settled.run("site", "grant", "thermo", "log", *at)
     settled.run("site", "add-node", "kitchen", *at)

@@ -249,14 +249,22 @@ def test_settings_of_a_site_and_of_a_simulation(kind: type, heading: str) -> Non
 
 
 # Options that say where state is, how a key is unlocked, and how to print.
-SHARED = {"--no-passphrase", "--passphrase-file", "--home", "--json", "--help", "-h"}
+SHARED = {
+    "--no-passphrase",
+    "--passphrase-file",
+    "--root-passphrase-file",
+    "--home",
+    "--json",
+    "--help",
+    "-h",
+}
 
 
 @pytest.mark.parametrize(
     ("heading", "command", "others"),
     [
         ("## Settings of a Store", ["store", "init"], set()),
-        ("### Made once: `triseal site init`", ["site", "init"], set()),
+        ("### Made once: `triseal site init`", ["site", "init"], {"--root-passphrase-file"}),
         ("### At each start: `triseal site serve`", ["site", "serve"], {"--log-level"}),
         (
             "## Settings of a node",

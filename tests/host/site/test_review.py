@@ -19,7 +19,7 @@ from triseal.notices import Change, Notices
 from triseal.package import Package
 from triseal.request import fingerprint
 from triseal.signer import KeySigner
-from triseal.site.rules import trust
+from triseal.site.rules import review, trust
 from triseal.site.views import told
 from triseal.storekeys import StoreKeys
 
@@ -67,8 +67,9 @@ class Told:
 
     def trusted(self) -> tuple[set[bytes], set[bytes]]:
         """The keys of Stores and of developers."""
-        keys = trust.keys_of(self.world.manager.bundle())
-        return {bytes(key) for _, key in keys.stores}, {bytes(key) for _, key in keys.developers}
+        keys = trust.keys_of(self.world.manager.bundle(), self.world.manager.known_developers())
+        developers = {key for _, key in review.developers_of(keys)}
+        return {bytes(key) for _, key in keys.stores}, developers
 
     def add_key(self, key: KeySigner = NEXT, *, root: bytes = b"") -> None:
         """The root names another key of the Store."""
