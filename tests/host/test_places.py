@@ -498,8 +498,9 @@ def test_the_nearest_source_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert passphrases.given(tmp_path / "pw") == b"of the file"
 
 
-def test_a_command_reads_a_pipe_once(empty: Commands) -> None:
+def test_a_command_reads_a_pipe_once(empty: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new site needs its passphrase for its key, and opens it."""
+    monkeypatch.setenv("TRISEAL_ROOT_PASSPHRASE", "battery staple")
     read, write = os.pipe()
     os.write(write, b"correct horse\n")
     os.close(write)

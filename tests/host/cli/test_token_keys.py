@@ -28,6 +28,7 @@ def shell(
 ) -> Commands:
     monkeypatch.setenv("TRISEAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TRISEAL_PASSPHRASE", softhsm.PIN)
+    monkeypatch.setenv("TRISEAL_ROOT_PASSPHRASE", softhsm.PIN)
     monkeypatch.chdir(tmp_path)
     Path("blink.py").write_text(SERVICE, encoding="utf-8")
     Path("blink.json").write_text(METADATA, encoding="utf-8")
@@ -41,7 +42,8 @@ SIGN = ("dev", "sign", "blink.py", "--metadata", "blink.json", *RELEASE)
 def test_from_three_keys_on_a_token_to_a_deployment(shell: Commands, token: softhsm.Token) -> None:
     shell.run("dev", "init", "--name", "Ada", "--algorithm", "p256", "--key", token.uri("ada"))
     shell.run("store", "init", "--name", "Shop", "--algorithm", "p256", "--key", token.uri("shop"))
-    shell.run("site", "init", "plant", "--algorithm", "p256", "--key", token.uri("slca"))
+    keys = ("--key", token.uri("slca"), "--root-key", token.uri("root"))
+    shell.run("site", "init", "plant", "--algorithm", "p256", *keys)
     shell.run("dev", "request", "--out", "ada.pem")
     print_of = shell.json("store", "register-developer", "ada.pem")["fingerprint"]
     shell.run("store", "approve", print_of)
