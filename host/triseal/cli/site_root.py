@@ -69,7 +69,8 @@ def init(
 @app.command(epilog=options.examples("site root create offline.key --public offline.pem"))
 def create(
     file: Annotated[
-        Path, typer.Argument(help="File for the key; it must not exist.", metavar="FILE")
+        Path,
+        typer.Argument(help="File for the key; it must not exist.", metavar="FILE", readable=False),
     ],
     public: Annotated[
         Path,
@@ -103,7 +104,10 @@ def status(home_dir: options.Home = None, as_json: options.Json = False) -> None
 
 @app.command(epilog=options.examples("site root add offline.pem --fingerprint 6f1c..."))
 def add(
-    file: Annotated[Path, typer.Argument(help="The root's public key, PEM or DER.", metavar="KEY")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="The root's public key, PEM or DER.", metavar="KEY", readable=False),
+    ],
     fingerprint: Annotated[
         str | None,
         typer.Option(
@@ -166,7 +170,11 @@ def threshold(
 def sign(
     file: Annotated[
         Path,
-        typer.Argument(help="The request file; the signature is added to it.", metavar="REQUEST"),
+        typer.Argument(
+            help="The request file; the signature is added to it.",
+            metavar="REQUEST",
+            readable=False,
+        ),
     ],
     key: Annotated[
         str, typer.Option("--key", help="Key of the root: a file, or pkcs11:...", metavar="URI")
@@ -202,7 +210,8 @@ def sign(
 @app.command(epilog=options.examples("site root collect bundle-7.request from-bob.request"))
 def collect(
     request_files: Annotated[
-        list[Path], typer.Argument(help="The signed request files.", metavar="REQUEST")
+        list[Path],
+        typer.Argument(help="The signed request files.", metavar="REQUEST", readable=False),
     ],
     out: Request = None,
     home_dir: options.Home = None,
@@ -233,6 +242,8 @@ def asking(out: Path | None) -> Iterator[None]:
     try:
         yield
     except SignaturesWanted as error:
+        if error.request is None:
+            raise
         place = out or Path(f"bundle-{error.request.asked.version}.request")
         files.write(place, error.request.der())
         raise SignaturesWanted(f"{error.detail}; the request is {place}", error.request) from None

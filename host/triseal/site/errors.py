@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from triseal.bundlerequest import BundleRequest
+from typing import TYPE_CHECKING
+
 from triseal.errors import DatabaseUnusable, Failure
+
+if TYPE_CHECKING:
+    from triseal.bundlerequest import BundleRequest
 
 
 class UnknownNode(Failure):
@@ -319,7 +323,7 @@ class SignaturesWanted(Failure):
         " (triseal site root sign), then: triseal site root collect."
     )
 
-    def __init__(self, detail: str, request: BundleRequest) -> None:
+    def __init__(self, detail: str, request: BundleRequest | None = None) -> None:
         super().__init__(detail)
         self.request = request
 

@@ -27,7 +27,7 @@ def world(tmp_path: Path) -> Iterator[LinkWorld]:
 
 def follow(node: Node, held: bundle.TrustBundle) -> list[int]:
     """Take each bundle that a node is given, as it does, up to the newest; their versions."""
-    seen = []
+    seen: list[int] = []
     while True:
         _, newer = node.hello((held.version, bytes(held.mark)))
         if not newer:
