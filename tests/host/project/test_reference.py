@@ -252,7 +252,6 @@ def test_settings_of_a_site_and_of_a_simulation(kind: type, heading: str) -> Non
 SHARED = {
     "--no-passphrase",
     "--passphrase-file",
-    "--root-passphrase-file",
     "--home",
     "--json",
     "--help",
