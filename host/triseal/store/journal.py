@@ -11,6 +11,7 @@ does not continue the last checkpoint.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Journal:
         self.folder = Folder(home / FOLDER)
         self._opened: Writer | None = None
         self._signer: note.Signer | None = None
+        self._turn = threading.Lock()
 
     @property
     def key(self) -> note.Key:
@@ -92,7 +94,9 @@ class Journal:
         """
         if self._engine.dialect.name == "sqlite":
             return self._writer().extend(self._after)
-        with writing(self._engine) as connection:
+        # Each thread that waits for the database's lock would keep one of its few connections, and
+        # the one that has it needs a second one.
+        with self._turn, writing(self._engine) as connection:
             lock = text("SELECT pg_advisory_xact_lock(:n)")
             connection.execute(lock, {"n": _PUBLISHING})
             return self._writer().extend(self._after)

@@ -33,6 +33,7 @@ from triseal.package import Package
 from triseal.request import fingerprint
 from triseal.signedrequest import Wanted
 from triseal.signer import KeySigner
+from triseal.store.server import app as server
 from triseal.store.server import bodies
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.storelink import Link, key_of, sealed_by
@@ -380,3 +381,14 @@ def test_anybody_audits_the_log(
     run("store", "show", "--home", str(service.world.home), "--cert-out", certificate)
     local = ("store", "audit", str(service.world.home / "public/log"))
     assert run(*local, "--store-cert", certificate) == found
+
+
+def test_a_flood_of_developers_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_WAITING", 2)
+    with World(tmp_path / "store") as world:  # Bob waits
+        api = server.Api(world.store, tmp_path)
+        codes = [
+            code_of(partial(api._register, request.make(KeySigner(signer.generate("p256")), name)))
+            for name in ("Cleo", "Dora")
+        ]
+    assert codes == ["", "too-busy"]

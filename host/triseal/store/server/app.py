@@ -29,11 +29,13 @@ from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
 from triseal.store.pages import INDEX, STORE, package_path
+from triseal.store.records import Developer
 from triseal.store.server import problems
 from triseal.store.server.bodies import received
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.store.store import Store
 
+MOST_WAITING = 1000  # developers who wait for approval; anybody can register
 _AT_ONCE = 2  # packages that are checked and sealed: each may need some 50 MiB of memory
 _MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
 _FOREVER = "public, max-age=31536000, immutable"
@@ -47,6 +49,13 @@ class NotThere(Failure):
 
     code = "not-found"
     advice = "Check the URL."
+
+
+class TooBusy(Failure):
+    """The Store takes no more requests of developers now: too many wait for a person."""
+
+    code = "too-busy"
+    advice = "Ask the Store's operator, or try again later."
 
 
 class Api:
@@ -75,9 +84,15 @@ class Api:
             asked: the request.
         """
         async with received(asked, self._incoming, _MAX_REQUEST, None) as body:
-            known = await run_in_threadpool(self._store.register, body.read())
+            known = await run_in_threadpool(self._register, body.read())
         facts = {"name": known.name, "state": known.state, "fingerprint": known.fingerprint}
         return JSONResponse(facts, 201)
+
+    def _register(self, data: bytes) -> Developer:
+        waiting = [one for one in self._store.developers() if one.state == "pending"]
+        if len(waiting) >= MOST_WAITING:
+            raise TooBusy(f"{len(waiting)} developers wait for approval")
+        return self._store.register(data)
 
     async def submit(self, asked: Request) -> JSONResponse:
         """Take a package, and answer when the log has it.
