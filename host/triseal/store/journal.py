@@ -67,6 +67,23 @@ class Journal:
             self._opened = Writer(self.folder, self._load())
         return self._opened
 
+    def hold(self, connection: Connection) -> None:
+        """Keep others from entering anything until the transaction ends.
+
+        Args:
+            connection: a writing transaction.
+        """
+        if connection.dialect.name != "sqlite":  # where a writing transaction is alone
+            connection.execute(text("LOCK TABLE log IN SHARE ROW EXCLUSIVE MODE"))
+
+    def leaves(self, connection: Connection) -> set[bytes]:
+        """Return all entries, DER.
+
+        Args:
+            connection: any transaction.
+        """
+        return {bytes(leaf) for leaf in connection.execute(select(LOG.c.leaf)).scalars()}
+
     def record(self, connection: Connection, entries: Sequence[tuple[Entry, int]]) -> None:
         """Put entries into the log's order. Only entries may follow in the transaction.
 
@@ -76,8 +93,7 @@ class Journal:
         """
         if not entries:
             return
-        if connection.dialect.name != "sqlite":  # where a writing transaction is alone
-            connection.execute(text("LOCK TABLE log IN SHARE ROW EXCLUSIVE MODE"))
+        self.hold(connection)
         first = count(connection)
         rows = [_row(at, one.der(), change) for at, (one, change) in enumerate(entries, first)]
         connection.execute(insert(LOG), rows)

@@ -126,6 +126,7 @@ class Ledger:
             before: number of entries at its beginning. If it is 0, the history is entered too: the
                 Store may be older than its log.
         """
+        self.journal.hold(connection)  # or somebody else could enter the same changes
         rows = self._history(connection) if not before else []
         fresh = changes.listed(connection, journal.changed(connection))
         self.journal.record(connection, rows + [(of_change(one), one.number) for one in fresh])
@@ -137,7 +138,8 @@ class Ledger:
         had = records.releases(connection, None)
         sealed = [self._entry(one, entry.RELEASE, one.submitted_at) for one in had]
         made += [one for one in sealed if one.package.hex() not in known]
-        return [(one, 0) for one in made]
+        had_already = self.journal.leaves(connection)  # by who was faster; there are few
+        return [(one, 0) for one in made if one.der() not in had_already]
 
     def _entry(self, release: Release, kind: str, now: int) -> Entry:
         return Entry(

@@ -14,7 +14,9 @@ from tests.worlds import postgres, seals
 from triseal import database, request, signer
 from triseal.errors import Failure, WrongState
 from triseal.keysource import NewKey
-from triseal.log import entry, proof
+from triseal.log import audit, entry, proof
+from triseal.log.policy import Policy
+from triseal.log.writer import Folder
 from triseal.package import Package
 from triseal.signer import KeySigner, Signer
 from triseal.store import authority, records
@@ -171,6 +173,10 @@ def test_of_changes_at_once_each_has_the_next_number(
         ]
     refused = [one for one in done if isinstance(one.exception(), WrongState)]
     assert len(refused) == len(people), [one.exception() for one in done]
+    store.publish()
+    folder = Folder(tmp_path / "store/public/log")
+    logged = audit.audit(folder.head() or b"", folder.read, Policy(logs=[store.log_key]))
+    assert logged.kinds == {"developer-approved": len(people), "developer-suspended": len(people)}
     found = store.changes()
     assert [one.number for one in found] == list(range(1, 2 * len(people) + 1))
     assert {one.name for one in found[len(people) :]} == set(people)
