@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sealcore import names
+from sealcore import limits, names
 from tests.worlds.site_world import NOW, YEAR, World, code_of, make_store, signed_package
-from triseal import certificate, database, notices, replacement, request, signer, storekeys
+from triseal import bundles, certificate, database, notices, replacement, request, signer, storekeys
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.developer.sign import renew
@@ -202,6 +202,15 @@ def test_a_key_that_the_old_one_has_signed_is_followed(site: Told) -> None:
     site.review()
     assert site.trusted()[1] == {THIRD.spki}
     site.world.check(site.world.manager.deployment("hall", "thermo"))
+
+
+def test_the_new_key_may_sign_what_the_old_one_may(site: Told) -> None:
+    key, both = ada(site), limits.SERVICE | limits.AGENT
+    site.world.manager.change_trust(trust.with_developer("Ada", key.spki, both))
+    site.decide(replaced(key, NEW))
+    site.review(drop=True)
+    ((_, kinds),) = bundles.developers_of(site.world.manager.bundle())
+    assert kinds == both
 
 
 def test_the_word_of_the_store_is_not_enough(site: Told) -> None:

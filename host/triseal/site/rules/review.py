@@ -186,23 +186,39 @@ def change(made: Review, fingerprints: Sequence[str], *, drop: bool) -> Changed:
     gone = [one for one in made.old if drop or not one.needed_by]
 
     def changed(before: Keys) -> Keys:
-        after = before
-        for new in made.developers:
-            after = trust.with_developer(new.name, new.spki)(after)
-        stores = list(after.stores)
-        for new in made.stores:
-            entry = bytes(sealwriter.name(new.name)), new.spki
-            if entry not in stores:
-                stores.append(entry)
-        after = replace(after, stores=tuple(stores))
+        after = _with_new(before, made)
         for old in gone:
             after = _without(after, old)
-        if drop:
-            for name in made.suspended:
-                after = trust.without_developer(name)(after)
+        for name in made.suspended if drop else ():
+            after = trust.without_developer(name)(after)
         return after
 
     return changed
+
+
+def _with_new(before: Keys, made: Review) -> Keys:
+    after = before
+    for new in made.developers:
+        kinds = _kinds(before, new)
+        if kinds:  # otherwise somebody has just stopped trusting her
+            after = trust.with_developer(new.name, new.spki, kinds)(after)
+    stores = list(after.stores)
+    for new in made.stores:
+        entry = bytes(sealwriter.name(new.name)), new.spki
+        if entry not in stores:
+            stores.append(entry)
+    return replace(after, stores=tuple(stores))
+
+
+def _kinds(before: Keys, new: NewKey) -> int:
+    """Return what the keys may sign whose place a developer's new key takes."""
+    name = bytes(sealwriter.name(new.name))
+    old = {bytes(sealwriter.entry_hash(name, spki)) for spki in new.instead_of}
+    found = 0
+    for entry, kinds in before.developers:
+        if entry in old:
+            found |= kinds
+    return found
 
 
 def _without(before: Keys, old: OldKey) -> Keys:
