@@ -12,6 +12,7 @@ last: it says how far the pages have come, so that whoever writes next also does
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -141,6 +142,7 @@ class Pages:
         files.write(self.top / path, data)
 
 
+@functools.lru_cache(maxsize=4096)  # with each submission the rows of a page are the same but one
 def _row(release: Release, digest: str) -> dict[str, Any]:
     return {
         "service": release.service,
