@@ -53,6 +53,7 @@ FOLDER = keystore.SERVICES + "/service0"
 class Node:  # as much of an agent as a renewal wants
     clock = clock.Clock(%d)
     link = runner = None
+    services = {}
 
 
 Node.clock.trusted = True
