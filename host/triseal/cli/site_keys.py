@@ -100,12 +100,14 @@ def prepare(
 @key.command(epilog=options.examples("site key cancel"))
 def cancel(
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
+    roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
+    root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Give up a prepared key, which has signed nothing yet."""
-    with open_site(home_dir, passphrase_file) as site:
+    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
         site.cancel_key()
         _wait_and_show(site, wait, as_json=as_json)
 

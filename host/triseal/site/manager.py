@@ -633,7 +633,7 @@ class Manager:
             WrongStep: no key is prepared.
             ClockDoubted: the site can't sign now.
         """
-        self.unlock()
+        _ = self.signers
         with self._changing() as connection:
             before = rotation.progress(connection, self.issuer)
             before.check(rotation.CANCEL)
