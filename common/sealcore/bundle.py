@@ -29,7 +29,7 @@ class TrustBundle:
     roots        (threshold, [SubjectPublicKeyInfo, ...]): so many of these keys sign a bundle
     site_keys, store_keys    lists of (name, SubjectPublicKeyInfo), both DER
     developers   33 bytes for each: its entryHash, and the byte of its `kinds`, see `custody`
-    signatures   list of (SHA-256 of the signer's SubjectPublicKeyInfo, algorithm, signature)
+    signature    list of (SHA-256 of the signer's SubjectPublicKeyInfo, algorithm, signature)
 
     In a bundle of version 1, which older boards and databases have, the site's keys are the roots,
     and one signature is enough.
@@ -57,11 +57,11 @@ class TrustBundle:
         self.store_keys = entries(tbs.enter())
         if first:
             self.roots = 1, [entry[1] for entry in self.site_keys]
-            self.developers = b"".join(entries(tbs.enter(), True))
-            self.signatures = [(b"", outer.element(_SEQUENCE), outer.bits())]
+            self.developers = b"".join(entries(tbs.enter(), 1))
+            self.signature = [(b"", outer.element(_SEQUENCE), outer.bits())]
         else:
             self.developers = developers(tbs.enter())
-            self.signatures = signatures(outer.enter())
+            self.signature = signature(outer.enter())
         tbs.end()
         outer.end()
         if not self.site_keys:
@@ -83,7 +83,7 @@ class TrustBundle:
         failed = None
         for key in known:
             mine = sha256(key)
-            for signer, algorithm, signature in self.signatures:
+            for signer, algorithm, signature in self.signature:
                 if not signer or signer == mine:
                     collect()
                     try:
@@ -116,7 +116,7 @@ class TrustBundle:
             if step != 1:
                 raise errors.Rollback
         known = [sha256(key) for key in self.roots[1] + trust.roots[1]]
-        for signature in self.signatures:
+        for signature in self.signature:
             if signature[0] and signature[0] not in known:
                 raise errors.UntrustedSigner
         if step < 1:
@@ -150,12 +150,12 @@ def roots(reader) -> tuple:
     return threshold, found
 
 
-def entries(reader, hashed: bool = False) -> list:
+def entries(reader, kind: int = 0) -> list:
     """Read the KeyEntry elements that are left in a reader.
 
     Args:
         reader: a `der.Reader`.
-        hashed: whether to return them as `developers` has them, for services.
+        kind: not 0 to return them as `developers` has them, for services.
 
     Returns: a list of (name, SubjectPublicKeyInfo), both DER. Raises: MalformedDER, TooLarge.
     """
@@ -168,7 +168,7 @@ def entries(reader, hashed: bool = False) -> list:
         entry = pair.element(), spki(pair)
         pair.end()
         names.common_name(entry[0])
-        found.append(sha256(whole) + b"\x80" if hashed else entry)
+        found.append(sha256(whole) + b"\x80" if kind else entry)
     return found
 
 
@@ -210,7 +210,7 @@ def developers(reader) -> bytes:
     return bytes(found)
 
 
-def signatures(reader) -> list:
+def signature(reader) -> list:
     """Read the signatures that are left in a reader.
 
     Args:

@@ -95,7 +95,7 @@ class BundleRequest:
 
 
 def _plain(trusted: TrustBundle) -> list[bundles.Signature]:
-    return [(bytes(a), bytes(b), bytes(c)) for a, b, c in trusted.signatures]
+    return [(bytes(a), bytes(b), bytes(c)) for a, b, c in trusted.signature]
 
 
 def parse(data: bytes) -> BundleRequest:

@@ -170,7 +170,7 @@ def _bundle(content: bytes) -> Facts:
         {"hash": entry.hex(), "may_sign": bundles.words(kinds)}
         for entry, kinds in bundles.developers_of(parsed)
     ]
-    facts["signed_by"] = [signer.hex() for signer, _, _ in parsed.signatures]
+    facts["signed_by"] = [signer.hex() for signer, _, _ in parsed.signature]
     return facts
 
 

@@ -207,7 +207,7 @@ def test_sizes_are_bounded():
     assert len(bundle.parse(rooted(8, *roots[:8])).roots[1]) == limits.MAX_ROOTS
     row("nine roots", "too-large", bundle.parse, rooted(1, *roots))
     signers = [one_signature(hash=encode.octets(bytes((n,)) * 32)) for n in range(17)]
-    assert len(bundle.parse(with_signatures(*signers[:16])).signatures) == limits.MAX_SIGNATURES
+    assert len(bundle.parse(with_signatures(*signers[:16])).signature) == limits.MAX_SIGNATURES
     row("17 signatures", "too-large", bundle.parse, with_signatures(*signers))
 
 
@@ -222,7 +222,7 @@ def test_what_is_read_is_what_was_written():
     assert found.site_keys == SITE_KEYS
     assert found.store_keys == STORE_KEYS
     assert found.developers == ADA_HASH + b"\x80"
-    assert [one[0] for one in found.signatures] == [sha256(ROOT.spki)]
+    assert [one[0] for one in found.signature] == [sha256(ROOT.spki)]
     assert body() == bundle_tbs()
     found.check_signed()
     nothing = sealwriter.bundle_tbs(2147483647, "a", NOW, (1, [ROOT.spki]), SITE_KEYS, [], [])

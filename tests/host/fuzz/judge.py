@@ -79,9 +79,9 @@ def _judge_bundle(seed: Seed, der: bytes, signed_again: bool) -> str:
     code, found = verdict(bundle.parse, der)
     if code:
         return code
-    if len(found.signatures) != 1:  # a mutation may have removed it
+    if len(found.signature) != 1:  # a mutation may have removed it
         return code
-    ((_, found.algorithm, found.signature),) = found.signatures
+    ((_, found.algorithm, found.signature),) = found.signature
     _check_signature(seed, found, signed_again)
     if found.algorithm != seed.signer.algorithm:  # read when it is verified: BadSignature
         return code
