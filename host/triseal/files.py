@@ -102,6 +102,18 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> None:
         temporary.replace(path)
 
 
+def make_folder(folder: Path, mode: int = 0o644) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Args:
+        folder: its path.
+        mode: permissions of the files in it; with PRIVATE, only the owner reaches the folder.
+    """
+    if mode == PRIVATE:
+        state_folder.make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def create(path: Path, data: bytes, mode: int) -> None:
     """Write a new file, completely or not at all.
 
@@ -173,7 +185,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
 def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """Write a temporary file next to `path` and sync it to the disk. It goes with the block."""
     try:
-        _make_folder(path.parent, mode)
+        make_folder(path.parent, mode)
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, "Not a folder", error.filename) from None
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -194,12 +206,6 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # a read-only disk says so even if there is no file
             temporary.unlink()
-
-
-def _make_folder(folder: Path, mode: int) -> None:
-    if mode == PRIVATE:
-        state_folder.make(folder)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _sync(descriptor: int) -> None:

@@ -89,9 +89,11 @@ KINDS: tuple[tuple[str, bytes, str, str], ...] = (
     ),
     ("message: ask", messages.write(messages.ASK, b"n" * 16), "nonce", "6e" * 16),
 )
+# The keys, and so some of the values, differ in each process, and names of tests must not.
+NAMES = [f"{kind}-{field}" for kind, _, field, _ in KINDS]
 
 
-@pytest.mark.parametrize(("kind", "data", "field", "value"), KINDS)
+@pytest.mark.parametrize(("kind", "data", "field", "value"), KINDS, ids=NAMES)
 def test_each_kind_is_told(kind: str, data: bytes, field: str, value: str) -> None:
     facts = inspect(data)
     assert (facts["kind"], facts[field]) == (kind, value)
@@ -116,7 +118,7 @@ def test_the_proof_of_a_package_is_described_and_not_trusted() -> None:
     assert inspect(FULL.der())["proof"] is None
 
 
-@pytest.mark.parametrize(("kind", "data", "field", "value"), KINDS)
+@pytest.mark.parametrize(("kind", "data", "field", "value"), KINDS, ids=NAMES)
 def test_cut_off_it_is_refused(kind: str, data: bytes, field: str, value: str) -> None:
     for length in range(0, len(data) - 2, 13):
         with pytest.raises((errors.SealError, Failure)):

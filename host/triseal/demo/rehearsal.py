@@ -14,6 +14,7 @@ from pathlib import Path
 
 from boards.board import Board
 from boards.virtual.board import VirtualBoard
+from triseal import files
 from triseal.demo import scene
 from triseal.demo.scene import Scene
 from triseal.demo.stations import silent
@@ -26,6 +27,7 @@ from triseal.site.views import placements
 LIFETIME = 30  # of seals, seconds: each is renewed while the key is changed
 
 _SECONDS = 120.0
+_MAX_LOG = 1 << 20  # bytes of what a server has printed
 _LOOK_EVERY = 0.2
 _HEAP = "256k"
 _SERVICE = "blink"
@@ -160,7 +162,8 @@ def _server(folder: Path) -> Iterator[int]:
     try:
         first = process.stdout.readline() if process.stdout else b""
         if not first:
-            raise RehearsalFailed(f"the server did not start: {log.read_text().strip()[-300:]}")
+            said = files.read(log, _MAX_LOG).decode(errors="replace")
+            raise RehearsalFailed(f"the server did not start: {said.strip()[-300:]}")
         yield int(json.loads(first)["port"])
     finally:
         process.terminate()

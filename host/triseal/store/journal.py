@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
+from triseal import files
 from triseal.database import reading, writing
 from triseal.log import key, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
@@ -62,7 +63,7 @@ class Journal:
         return self._signer
 
     def _writer(self) -> Writer:
-        self.folder.top.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder.top)
         if self._opened is None:
             self._opened = Writer(self.folder, self._load())
         return self._opened

@@ -162,7 +162,7 @@ class Ledger:
             LogBehind, LogDamaged, OSError: as `Journal.publish`.
         """
         made = self.journal.publish()
-        self.pages.top.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.pages.top)
         with files.alone(self.pages.top):
             self.pages.about(certificate, self.key, self.endorsement())
             have = self.pages.have()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from triseal import files
 from triseal.store.journal import PUBLIC
 from triseal.store.server.app import app
 from triseal.store.store import Store
@@ -85,7 +86,7 @@ def serve(
     incoming = home / INCOMING
     with suppress(FileNotFoundError):
         shutil.rmtree(incoming)  # what was being received when the last process was killed
-    incoming.mkdir(mode=0o700)
+    files.make_folder(incoming, files.PRIVATE)
     config = uvicorn.Config(
         app(store, home / PUBLIC, incoming),
         log_level="warning",
