@@ -9,17 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 from cryptography import x509 as cx509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from boards import addresses
+from boards.errors import BadAddress
 from triseal import pem, request, signedrequest
 from triseal.errors import Failure, NotRecognised
 from triseal.package import Package
@@ -27,8 +30,13 @@ from triseal.signedrequest import Wanted
 from triseal.signer import Signer
 
 MAX_PAGE = 1 << 24
-_SECONDS = 150.0
+_SECONDS = 150.0  # for each step, such as the next bytes
+_LONGEST = 900.0  # seconds for a whole answer
+_HEADERS = {"accept-encoding": "identity"}
+_MOST_SAID = 1000  # characters
 _STORE = "v1/store.json"
+_PORT = 443
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 class StoreUnreachable(Failure):
@@ -69,6 +77,32 @@ class StoreRefused(Failure):
         self.__dict__.update(code=code, advice=advice)
 
 
+def _client(verify: ssl.SSLContext | bool) -> httpx.Client:
+    return httpx.Client(verify=verify, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
+
+
+def _parts(url: str) -> SplitResult:
+    """Take the URL of a Store apart.
+
+    Raises:
+        BadURL: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        place = parts.netloc if parts.port is not None else f"{parts.netloc}:{_PORT}"
+        addresses.parse(place)
+    except BadAddress as error:
+        raise BadURL(f"{url!r}: {error.detail}") from None
+    except ValueError as error:
+        raise BadURL(f"{url!r}: {error}") from None
+    # `urlsplit` drops the ends of lines.
+    if parts.scheme != "https" or parts.query or url != "".join(url.split()):
+        raise BadURL(f"{url!r}")
+    if parts.fragment and not _FINGERPRINT.fullmatch(request.plain(parts.fragment)):
+        raise BadURL(f"{url!r}: the part after # is not a fingerprint")
+    return parts
+
+
 class Link:
     """A connection to one Store. It is a context manager.
 
@@ -82,15 +116,15 @@ class Link:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname or parts.query or "@" in parts.netloc:
-            raise BadURL(f"{url!r}")
+        parts = _parts(url)
         self._base = f"https://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
         context: ssl.SSLContext | bool = True
         if self.fingerprint:
             context = ssl.create_default_context(cadata=self._pinned())
-        self._client = httpx.Client(verify=context, timeout=_SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            verify=context, timeout=_SECONDS, trust_env=False, headers=_HEADERS
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +137,9 @@ class Link:
         blind = ssl.create_default_context()
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
-        with httpx.Client(verify=blind, timeout=_SECONDS, trust_env=False) as client:
+        with httpx.Client(
+            verify=blind, timeout=_SECONDS, trust_env=False, headers=_HEADERS
+        ) as client:
             said = _json(_fetch(client, "GET", self._base + _STORE, MAX_PAGE))
         text = str(said.get("certificate", ""))
         request.check_fingerprint(key_of(text), self.fingerprint)
@@ -218,19 +254,24 @@ def _fetch(
     try:
         with client.stream(method, url, content=content, headers=headers) as answer:
             data = b""
-            for piece in answer.iter_bytes():
+            end = time.monotonic() + _LONGEST
+            # Not decompressed: a small answer can't become a large one.
+            for piece in answer.iter_raw():
                 data += piece
                 if len(data) > limit:
                     raise BadAnswer(f"{url} has more than {limit} bytes")
+                if time.monotonic() > end:
+                    raise StoreUnreachable(f"{url}: not complete after {_LONGEST:.0f} s")
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise StoreUnreachable(f"{url}: {error or type(error).__name__}") from None
     if answer.status_code < 300:
         return data
     try:
         said = _json(data)
-        raise StoreRefused(str(said["detail"]), str(said["code"]), str(said["advice"]))
+        told = [str(said[name])[:_MOST_SAID] for name in ("detail", "code", "advice")]
     except (BadAnswer, KeyError):
         raise BadAnswer(f"{url} answers {answer.status_code}") from None
+    raise StoreRefused(*told)
 
 
 def _json(data: bytes) -> dict[str, Any]:

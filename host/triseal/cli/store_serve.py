@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from boards import addresses
+from boards.errors import BadAddress
 from triseal.cli import options
+from triseal.cli.node_settings import wrong_address
 from triseal.cli.store_options import Database, open_store
 
 app = typer.Typer()
@@ -63,7 +66,10 @@ def serve(
 
     The URL ends with the fingerprint of the Store's key, so that clients need no public authority.
     """
-    host, port = _place(listen)
+    try:
+        host, port = addresses.parse_listening(listen)
+    except BadAddress as error:
+        raise wrong_address(error, "--listen") from None
     if (certificate is None) != (key is None) or (certificate and behind_proxy):
         raise typer.BadParameter("give --tls-certificate and --tls-key", param_hint="--tls-key")
     from triseal import request
@@ -88,10 +94,3 @@ def serve(
             print(json.dumps({"url": url}) if as_json else f"url: {url}", flush=True)
 
         process.serve(store, folder, listener, tls, ready)
-
-
-def _place(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise typer.BadParameter("give HOST:PORT", param_hint="--listen")
-    return host.strip("[]"), int(port)

@@ -141,6 +141,7 @@ def options() -> Iterator[tuple[str, str]]:
 # How each of these commands begins, with what it must have.
 COMMANDS = {
     ("site serve", "--listen"): "site serve",
+    ("store serve", "--listen"): "store serve",
     ("node provision", "--server"): "node provision --port virtual:none --node kitchen",
     ("node image", "--server"): "node image --board rp2040 --firmware none --node a --out image",
 }

@@ -128,8 +128,31 @@ def test_another_fingerprint_is_another_store(service: Service) -> None:
     assert code_of(lambda: Link(f"{service.base}#{'0' * 64}")) == "other-fingerprint"
     with Link(service.base) as link:  # no authority of the web has signed its certificate
         assert code_of(link.about) == "store-unreachable"
-    for url in ("http://127.0.0.1:1", "https://", "ftp://x", "https://a@b", "https://a?b"):
-        assert code_of(partial(Link, url)) == "bad-url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1",
+        "https://",
+        "ftp://x",
+        "https://a@b",
+        "https://a?b",
+        "https://[::1",
+        "https://::1",
+        "https://h:x",
+        "https://h:0",
+        "https://h:99999",
+        "https://h\n",
+        "https://h :1",
+        f"https://{'a' * 300}:1",
+        "https://224.0.0.1:1",
+        "https://h:1#abc",
+        f"https://h:1#{'g' * 64}",
+    ],
+)
+def test_what_is_no_url_of_a_store_is_refused(url: str) -> None:
+    assert code_of(partial(Link, url)) == "bad-url"
 
 
 def test_who_registers_waits_for_a_person(service: Service) -> None:
