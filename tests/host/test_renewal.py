@@ -53,7 +53,7 @@ class World:
 
         class Trust:
             store_keys = ((bytes(store.subject), bytes(store.spki)),)
-            developers = (ADA_ENTRY,)
+            developers = upstream.listed([ADA_ENTRY])
 
         return Trust
 

@@ -10,6 +10,7 @@ fits no hash counts for nothing.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -102,9 +103,19 @@ def current(connection: Connection, issuer: Issuer) -> TrustBundle:
         found = _signed(bytes(row.der), roots, issuer.site)
         if found is not None and found.version == row.version and _of(found) == roots:
             return found
-    if held is not None:
+    # The first bundle is in the folder of the site. Without any other, the database is damaged.
+    if held is not None and _holds_any(connection, issuer.site):
         return held
     raise Incomplete("the database holds no trust bundle that the site's roots have signed")
+
+
+def _holds_any(connection: Connection, site: str) -> bool:
+    """Return whether the database holds a bundle of the site, whoever has signed it."""
+    for der in connection.execute(select(tables.bundles.c.der)).scalars():
+        with contextlib.suppress(errors.SealError):
+            if bundle.parse(bytes(der)).site == site:
+                return True
+    return False
 
 
 def _steps(connection: Connection, issuer: Issuer) -> Iterator[TrustBundle]:

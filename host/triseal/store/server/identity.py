@@ -41,10 +41,11 @@ def make(home: Path, key: Signer, own: x509.Certificate, names: list[str], now: 
         certificate.server_extensions(key.spki, names),
     )
     secret = private.private_bytes(
-        serialization.Encoding.PEM,
+        serialization.Encoding.DER,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    chain = [pem.encode(pem.CERTIFICATE, one) for one in (der, bytes(own.der))]
-    files.write(home / FILE, secret + b"".join(chain), files.PRIVATE)
+    blocks = (pem.PRIVATE_KEY, secret), (pem.CERTIFICATE, der), (pem.CERTIFICATE, bytes(own.der))
+    data = b"".join(pem.encode(label, one) for label, one in blocks)
+    files.write(home / FILE, data, files.PRIVATE)
     return home / FILE

@@ -43,6 +43,7 @@ from triseal.site.slca.authority import Authority, Issuer, self_signed
 
 NONCE = bytes(16)
 DIGEST = bytes(32)
+OTHER_KEY = make_request(signer.generate("p256"), "kitchen")
 FLOOD = 64 << 20  # octets: far more than sockets hold
 
 
@@ -136,11 +137,13 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
         "malformed-der",
     ),
     ("a file of nobody", message(messages.FETCH, DIGEST, 0, 100), True, "not-assigned"),
-    ("ENROL with a token", message(messages.ENROL, b"0", b"token"), True, "bad-message"),
+    ("ENROL of another key", message(messages.ENROL, OTHER_KEY, b"token"), True, "other-node-key"),
 )
 
 
-@pytest.mark.parametrize(("sentence", "octets", "greets", "code"), SAID)
+@pytest.mark.parametrize(
+    ("sentence", "octets", "greets", "code"), SAID, ids=[sentence for sentence, *_ in SAID]
+)
 def test_the_connection_ends_with_a_code(
     sentence: str,
     octets: bytes,
