@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ class TokenSigner:
         self._module = _module(key)
         self.spki = b""
         self.algorithm = b""
-        with self._module.lock, _explained(key):
+        with self._module.lock, _own_errors(), _explained(key):
             self._open_first(create)
 
     def sign(self, message: bytes) -> bytes:
@@ -94,7 +95,7 @@ class TokenSigner:
             WrongPassphrase: the token has refused the PIN before.
         """
         digest = hashlib.sha256(message).digest()
-        with self._module.lock:
+        with self._module.lock, _own_errors():
             signature = self._sign_or_reopen(digest)
         try:
             # A faulty signature must not leave: the private key could be computed from it.
@@ -266,6 +267,21 @@ def _module(key: TokenKey) -> _Module:
         if path not in _modules:
             _modules[path] = _Module(path)
         return _modules[path]
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Leave no error of the module in OpenSSL's list of this thread.
+
+    A module that uses the same OpenSSL as the interpreter, as SoftHSM does, adds its errors there.
+    The next use of TLS would fail with them.
+    """
+    try:
+        yield
+    finally:
+        # An error of `ssl` itself empties the list.
+        with contextlib.suppress(ssl.SSLError):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NONE-SUCH")
 
 
 @contextlib.contextmanager

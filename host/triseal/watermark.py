@@ -63,6 +63,11 @@ class Watermark:
         """
         return int(self._values().get(name, 0))
 
+    def numbers(self) -> dict[str, int]:
+        """Return all numbers as the file had them when it was last read. Raises MarkDamaged."""
+        with self._turn:
+            return {name: n for name, n in self._values().items() if not name.startswith(_TEXT)}
+
     def text(self, name: str) -> str:
         """Return a text that belongs to the highest numbers, "" if there is none.
 

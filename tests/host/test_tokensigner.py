@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sealcore import keys
 from sealcore.compat import sha256
 from tests.worlds import softhsm
 from tests.worlds.site_world import NOW
-from triseal import keysource, keyuri, tokensigner
+from triseal import certificate, keysource, keyuri, tokensigner
 from triseal.certificate import Validity
 from triseal.developer import home as developer_home
 from triseal.errors import (
@@ -105,6 +106,20 @@ def test_a_pin_from_a_file(token: softhsm.Token, tmp_path: Path) -> None:
 
 def _unasked() -> bytes:
     raise AssertionError("nobody must be asked")
+
+
+def test_a_refused_pin_does_not_disturb_tls(
+    token: softhsm.Token, tmp_path: Path, pause: None
+) -> None:
+    """SoftHSM uses the interpreter's OpenSSL, whose list of errors belongs to the thread."""
+    uri, made = new_key(token, tmp_path / "key")
+    for _ in range(2):
+        module = tokensigner._modules[token.module]
+        module.restart(module.generation)
+        with pytest.raises(WrongPassphrase):
+            keysource.open_uri(uri, lambda: b"0000")
+        authority = certificate.self_signed_ca(made, "Shop", Validity(0, 2**31))
+        ssl.create_default_context(cadata=authority)
 
 
 def test_a_wrong_pin_is_tried_once(token: softhsm.Token, tmp_path: Path, pause: None) -> None:

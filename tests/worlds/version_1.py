@@ -50,6 +50,7 @@ class OldWorld(LinkWorld):
             (self.folder / name).chmod(0o600)
         with closing(sqlite3.connect(self.folder / "site.sqlite")) as connection:
             connection.executescript(found["database"])
+        self._copied = None
         self.now = now()
         self.name = "house"
         self.developer = Developer("Ada", _key(found["developer"]))

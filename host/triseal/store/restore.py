@@ -9,11 +9,13 @@ other content for a version that it has countersigned, also if the database has 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, func, select
 
 from sealcore import names, seal
 from triseal import version
+from triseal.database import reading
 from triseal.errors import StoreBehind
 from triseal.package import Package
 from triseal.store import changes, journal
@@ -24,7 +26,6 @@ from triseal.watermark import Watermark
 FILE = "store.mark"
 RELEASE = "release"
 CHANGE = "change"
-ENTRY = "log line"
 ENTRY = "log line"
 
 
@@ -57,9 +58,19 @@ def check(connection: Connection, mark: Watermark) -> None:
     Raises:
         StoreBehind: it was restored from a backup.
     """
-    for what, have in present(connection)[0].items():
-        if have < mark.get(what):
-            raise StoreBehind(f"it has {have} {what}s, the Store had {mark.get(what)}")
+    had = mark.numbers()
+    try:
+        _compare(present(connection)[0], had)
+    except StoreBehind:
+        # The file may remember what was recorded after this transaction began.
+        with reading(connection.engine) as later:
+            _compare(present(later)[0], had)
+
+
+def _compare(have: Mapping[str, int], had: Mapping[str, int]) -> None:
+    for what, number in have.items():
+        if number < had.get(what, 0):
+            raise StoreBehind(f"it has {number} {what}s, the Store had {had[what]}")
 
 
 def rise(mark: Watermark, numbers: dict[str, int], texts: dict[str, str]) -> None:

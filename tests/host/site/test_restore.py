@@ -148,6 +148,15 @@ def state(world: World) -> str | None:
     return {one.node: one.state for one in found}["hall"]
 
 
+def test_what_was_recorded_after_a_transaction_began_is_not_missed(world: World) -> None:
+    manager = world.manager
+    with database.reading(manager.engine) as connection:
+        restore.present(connection, manager.issuer)  # from now on it sees no change
+        manager.grant("thermo", ["log"])
+        manager.deployment("hall", "thermo")
+        restore.check(connection, manager.issuer, manager.mark, world.now)
+
+
 def test_seals_that_ended_long_ago_are_not_missed(world: World) -> None:
     world.manager.deployment("hall", "thermo")
     world.now += LIFETIME + 2 * 86400

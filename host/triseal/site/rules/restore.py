@@ -8,11 +8,12 @@ changes nothing. Afterwards each bound includes what may have been lost, for a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from triseal import database
 from triseal.signer import Signer
 from triseal.site.errors import DatabaseBehind
 from triseal.site.records import losses, revision, tables
@@ -60,14 +61,23 @@ def check(connection: Connection, issuer: Issuer, mark: Watermark, now: int) -> 
     Raises:
         DatabaseBehind: it was restored from a backup.
     """
-    have = present(connection, issuer)
+    had = mark.numbers()
+    try:
+        _compare(present(connection, issuer), had, now)
+    except DatabaseBehind:
+        # The file may remember what was recorded after this transaction began.
+        with database.reading(connection.engine) as later:
+            _compare(present(later, issuer), had, now)
+
+
+def _compare(have: Mapping[str, int], had: Mapping[str, int], now: int) -> None:
     for name, what in ((BUNDLE, "trust bundle"), (REVISION, "change")):
-        if have[name] < mark.get(name):
-            raise DatabaseBehind(f"its newest {what} is {have[name]}, it was {mark.get(name)}")
+        if have[name] < had.get(name, 0):
+            raise DatabaseBehind(f"its newest {what} is {have[name]}, it was {had[name]}")
     # Seals that ended a day ago may have been pruned.
-    if have[SEALED] < mark.get(SEALED) and now <= mark.get(SEALED) + _DAY:
-        lacks = mark.get(SEALED) - have[SEALED]
-        raise DatabaseBehind(f"it lacks the seals of the last {lacks} s")
+    sealed = had.get(SEALED, 0)
+    if have[SEALED] < sealed and now <= sealed + _DAY:
+        raise DatabaseBehind(f"it lacks the seals of the last {sealed - have[SEALED]} s")
 
 
 def check_revision(number: int, mark: Watermark) -> None:
