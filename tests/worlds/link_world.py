@@ -260,7 +260,10 @@ class Node:
     def _exactly(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            part = self.tls.recv(size - len(data))
+            try:
+                part = self.tls.recv(size - len(data))
+            except ConnectionError:  # the site has closed while TLS still had something to write
+                part = b""
             if not part:
                 raise EOFError
             data += part

@@ -65,7 +65,9 @@ class Server:
     ) -> None:
         self._accepting = duties.add("accepting", *_ACCEPT_PAUSES)
         self._site = site
+        self._pipeline = pipeline
         self._identity = identity
+        self._following = asyncio.Lock()
         self._limits = limits
         self._metrics = metrics
         self.reception = Reception(pipeline, limits, metrics)
@@ -135,10 +137,24 @@ class Server:
             _log.info("ended", extra={"address": address, "node": node, "code": code})
 
     async def _shake_hands(self, accepted: socket.socket) -> Frames:
+        await self._follow_keys()
         limits = self._limits
         frames = Frames(limits.frame_seconds, limits.write_seconds, limits.write_bytes)
         context = self._identity.context
         return await tls_accept.accept(accepted, frames, context, limits.handshake_seconds)
+
+    async def _follow_keys(self) -> None:
+        """Accept certificates of the site's next key as soon as a node may have one.
+
+        The watch does the same, but a node can connect again before it looks.
+        """
+        if self._identity.made_with is self._pipeline.authority:
+            return
+        async with self._following:
+            if self._identity.made_with is not self._pipeline.authority:
+                # If this fails, the watch tries again, and says why.
+                with contextlib.suppress(Exception):
+                    await self._pipeline.answer(self._identity.issue)
 
     async def _converse(self, frames: Frames, peer: Peer, address: str) -> str:
         def greeted() -> None:
