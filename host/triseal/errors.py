@@ -101,6 +101,13 @@ class NoPassphrase(Failure):
     advice = "Use --passphrase-file or TRISEAL_PASSPHRASE, or run it in a terminal."
 
 
+class NoRootPassphrase(NoPassphrase):
+    """The passphrase of a site's root is needed, and there is no way to ask for it."""
+
+    code = "no-root-passphrase"
+    advice = "Use --root-passphrase-file or TRISEAL_ROOT_PASSPHRASE, or run it in a terminal."
+
+
 # Input from developers.
 
 

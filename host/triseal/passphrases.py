@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from triseal import files
-from triseal.errors import NoPassphrase
+from triseal.errors import NoPassphrase, NoRootPassphrase
 
 ENVIRONMENT = "TRISEAL_PASSPHRASE"
 CREDENTIAL = "triseal-passphrase"
@@ -34,9 +34,8 @@ def given(file: Path | None = None, *, root: bool = False) -> bytes:
     """
     if file is not None:
         return _first_line(file)
-    found = os.fsencode(
-        os.environ.get(ROOT_ENVIRONMENT if root else ENVIRONMENT, "")
-    )  # the exact bytes, of any encoding
+    variable = ROOT_ENVIRONMENT if root else ENVIRONMENT
+    found = os.fsencode(os.environ.get(variable, ""))  # the exact bytes, of any encoding
     folder = os.environ.get(_CREDENTIALS, "")
     if found or not folder:
         return found
@@ -55,21 +54,23 @@ def _first_line(file: Path) -> bytes:
     return lines[0]
 
 
-def asked(prompt: str) -> bytes:
+def asked(prompt: str, *, root: bool = False) -> bytes:
     """Ask a person at the terminal.
 
     Args:
         prompt: the question.
+        root: whether it is about a site's root, which has options of its own.
 
     Raises:
-        NoPassphrase: there is no terminal, or nothing was typed.
+        NoPassphrase, NoRootPassphrase: there is no terminal, or nothing was typed.
     """
+    missing = NoRootPassphrase if root else NoPassphrase
     if not sys.stdin.isatty():
-        raise NoPassphrase("there is no terminal to ask on")
+        raise missing("there is no terminal to ask on")
     try:
         typed = os.fsencode(getpass.getpass(prompt))
     except EOFError:
         typed = b""
     if not typed:
-        raise NoPassphrase("no passphrase was typed")
+        raise missing("no passphrase was typed")
     return typed

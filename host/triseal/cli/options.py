@@ -97,7 +97,8 @@ def passphrase(file: Path | None, what: str, *, root: bool = False) -> Callable[
     @functools.cache
     def get() -> bytes:
         """Return the passphrase. A pipe can be read only once."""
-        return passphrases.given(file, root=root) or passphrases.asked(f"Passphrase of {what}: ")
+        prompt = f"Passphrase of {what}: "
+        return passphrases.given(file, root=root) or passphrases.asked(prompt, root=root)
 
     return get
 
@@ -122,8 +123,8 @@ def new_passphrase(file: Path | None, what: str, *, none: bool, root: bool = Fal
     given = passphrases.given(file, root=root)
     if given:
         return given
-    first = passphrases.asked(f"New passphrase of {what}: ")
-    if passphrases.asked("The same again: ") != first:
+    first = passphrases.asked(f"New passphrase of {what}: ", root=root)
+    if passphrases.asked("The same again: ", root=root) != first:
         raise WrongPassphrase("the two passphrases differ")
     return first
 
