@@ -9,6 +9,7 @@ import typer
 from triseal.choices import ALGORITHMS
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import RootKeys, open_site, open_to_change_trust
+from triseal.cli.site_root import Request, asking
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -85,6 +86,7 @@ def prepare(
     roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
     root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -92,7 +94,10 @@ def prepare(
 
     It has the passphrase of the present key, and signs nothing before `activate`. Prints which
     nodes know it."""
-    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
+    with (
+        asking(out),
+        open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site,
+    ):
         site.prepare_key(algorithm or "", uri)
         _wait_and_show(site, wait, as_json=as_json)
 
@@ -103,11 +108,15 @@ def cancel(
     roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
     root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Give up a prepared key, which has signed nothing yet."""
-    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
+    with (
+        asking(out),
+        open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site,
+    ):
         site.cancel_key()
         _wait_and_show(site, wait, as_json=as_json)
 
@@ -148,11 +157,15 @@ def revoke(
     roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
     root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Remove the old key from the trust bundle. Prints which nodes refuse it already."""
-    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
+    with (
+        asking(out),
+        open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site,
+    ):
         site.revoke_key(force=force)
         _wait_and_show(site, wait, as_json=as_json)
 
@@ -170,6 +183,7 @@ def rotate(
     roots: RootKeys = None,
     passphrase_file: options.PassphraseFile = None,
     root_passphrase_file: options.RootPassphraseFile = None,
+    out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
@@ -179,7 +193,10 @@ def rotate(
     on."""
     from triseal.site import keychange
 
-    with open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site:
+    with (
+        asking(out),
+        open_to_change_trust(home_dir, root_passphrase_file, roots or (), passphrase_file) as site,
+    ):
         total = len(site.key_waits_for())
         with waiting.shown("waits for", total) as report:
             for step in keychange.rotate(

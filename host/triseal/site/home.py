@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -369,8 +370,29 @@ def next_key(home: Path, issuer: Issuer, ask: keyfile.Ask, algorithm: str, uri: 
     return new
 
 
+def left_keys(home: Path, site: str, number: int) -> Iterator[Issuer]:
+    """Find keys in the site's folder that no bundle had yet, and that have signed nothing.
+
+    A command was interrupted that had made such a key, or its bundle waits for signatures of roots
+    that are elsewhere.
+
+    Args:
+        home: the site's folder.
+        site: name of the site.
+        number: the lowest number that such a key has.
+
+    Returns: their public parts.
+    """
+    while key_file(home, number).exists() or _certificate_file(home, number).exists():
+        if key_file(home, number).exists() and _certificate_file(home, number).exists():
+            yield Issuer(_certificate(home, number), site, Term(number, signs=False))
+        number += 1
+
+
 def make_key(home: Path, site: str, new: NewKey, number: int, now: int) -> Issuer:
     """Make another key of a site, with its CA certificate. It counts once a bundle has it.
+
+    It is one that `left_keys` finds, if there is one of the same kind.
 
     Args:
         home: the site's folder.
@@ -384,7 +406,10 @@ def make_key(home: Path, site: str, new: NewKey, number: int, now: int) -> Issue
     Raises:
         Failure: as `keysource.NewKey.create` raises it.
     """
-    # A command that was interrupted may have left files, which nothing uses.
+    for left in left_keys(home, site, number):
+        on_token = keysource.is_on_token(key_file(home, left.term.number))
+        if (signer.algorithm_of(left.spki), on_token) == (new.algorithm, bool(new.uri)):
+            return left
     while key_file(home, number).exists() or _certificate_file(home, number).exists():
         number += 1
     key = new.create(key_file(home, number))

@@ -6,7 +6,6 @@ Each call is one transaction. If it fails, it has had no effect.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -465,8 +464,30 @@ class Manager:
             ClockDoubted: the site can't sign now.
         """
         with self._changing() as connection:
-            self._check_may_sign(connection, self._clock())
-            return roots.accept(connection, self.issuer, asked)
+            moment = self._clock()
+            self._check_may_sign(connection, moment)
+            before = rotation.progress(connection, self.issuer)
+            made = roots.accept(connection, self.issuer, asked)
+            self._note_step(connection, before, made, moment)
+            return made
+
+    def _note_step(
+        self, connection: Connection, before: Progress, made: TrustBundle, moment: int
+    ) -> None:
+        """Note the step of a change of the site's key that a new bundle is."""
+        has = {bytes(spki) for _, spki in made.site_keys}
+        if before.next == rotation.PREPARE:
+            for left in home.left_keys(self._folder, self.name, before.keys[-1].number + 1):
+                if left.spki in has:
+                    self._note_prepared(connection, before, left, made.version, moment)
+        elif before.concerned_spki not in has:
+            rotation.revoke(connection, before, made.version, moment)
+
+    def _note_prepared(
+        self, connection: Connection, before: Progress, made: Issuer, version: int, moment: int
+    ) -> None:
+        key = SiteKey(made.term.number, made.spki, sitekeys.PREPARED, version, prepared_at=moment)
+        rotation.prepared(connection, before, key)
 
     def _trusted(self, connection: Connection) -> Keys:
         return trust.keys_of(trust.current(connection, self.issuer), trust.known(connection))
@@ -551,6 +572,7 @@ class Manager:
         Raises:
             WrongStep: another key is on its way.
             TooLarge: the bundle has no room for another key.
+            SignaturesWanted: roots elsewhere must sign; `accept_bundle` then takes the step.
             ClockDoubted: the site can't sign now.
             Failure: as `keysource.NewKey.create` raises it.
         """
@@ -565,8 +587,7 @@ class Manager:
             before = rotation.progress(connection, self.issuer)
             before.check(rotation.PREPARE)
             version = self._publish(connection, trust.with_site_key(made.entry))
-            key = SiteKey(made.term.number, made.spki, sitekeys.PREPARED, version)
-            rotation.prepared(connection, before, dataclasses.replace(key, prepared_at=moment))
+            self._note_prepared(connection, before, made, version, moment)
         return version
 
     def activate_key(self, *, force: bool = False) -> None:
@@ -614,6 +635,7 @@ class Manager:
         Raises:
             WrongStep: no key is tainted.
             NodesWaiting: a node does not know the active key, or holds seals of the tainted one.
+            SignaturesWanted: roots elsewhere must sign; `accept_bundle` then takes the step.
             ClockDoubted: the site can't sign now.
         """
         _ = self.signers
@@ -631,6 +653,7 @@ class Manager:
 
         Raises:
             WrongStep: no key is prepared.
+            SignaturesWanted: roots elsewhere must sign; `accept_bundle` then takes the step.
             ClockDoubted: the site can't sign now.
         """
         _ = self.signers
@@ -640,10 +663,7 @@ class Manager:
             return self._drop_key(connection, before)
 
     def _drop_key(self, connection: Connection, before: Progress) -> int:
-        newest = trust.current(connection, self.issuer)
-        (gone,) = (one for one in newest.site_keys if one[1] == before.concerned_spki)
-        entry = bytes(gone[0]), bytes(gone[1])
-        version = self._publish(connection, trust.without_site_key(entry))
+        version = self._publish(connection, trust.without_site_key(before.concerned_spki))
         rotation.revoke(connection, before, version, self._clock())
         return version
 

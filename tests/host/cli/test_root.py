@@ -67,6 +67,35 @@ def test_one_of_two_is_too_few_and_a_request_waits_for_the_other(three: Commands
     assert three.fails("site", "root", "collect", "b.request") == "changed-meanwhile"
 
 
+def test_the_key_of_the_site_is_changed_with_a_root_elsewhere(three: Commands) -> None:
+    """Each request that the other root has signed takes the step that wanted it."""
+
+    def signed_elsewhere(step: str, shows: str = "") -> None:
+        assert three.fails("site", "key", step, shows=shows) == "signatures-wanted"
+        (file,) = Path().glob("*.request")
+        three.run("site", "root", "sign", str(file), "--key", "bob.key", "--yes")
+        three.run("site", "root", "collect", str(file))
+        file.unlink()
+
+    def states() -> list[str]:
+        return [one["state"] for one in three.json("site", "key", "status")["keys"]]
+
+    assert three.fails("site", "key", "prepare") == "signatures-wanted"
+    signed_elsewhere("prepare")  # asked for again, it wants the same
+    assert states() == ["active", "prepared"]
+    signed_elsewhere("cancel")
+    assert states() == ["active", "revoked"]
+    signed_elsewhere("rotate")
+    assert states() == ["active", "revoked", "prepared"]
+    signed_elsewhere("rotate", "the new key signs")
+    assert states() == ["revoked", "revoked", "active"]
+    assert three.json("site", "key", "status")["next"] == "prepare"
+    with Manager(home.default(), lambda: b"") as site:
+        (key,) = site.bundle().site_keys
+        assert key[1] == site.issuer.spki
+    assert len(list(home.default().glob("site*.key"))) == 3
+
+
 def test_a_lost_root_is_replaced_by_the_others(three: Commands) -> None:
     old = home.default() / home.ROOT
     lost = three.json("site", "root", "status")["roots"][0]

@@ -525,13 +525,13 @@ def with_site_key(entry: Entry) -> Changed:
     return lambda before: replace(before, site=(*before.site, entry))
 
 
-def without_site_key(entry: Entry) -> Changed:
+def without_site_key(spki: bytes) -> Changed:
     """Return the change that removes a key of the site.
 
     Args:
-        entry: name and SubjectPublicKeyInfo of the key, both DER.
+        spki: the key, DER SubjectPublicKeyInfo.
     """
-    return lambda before: replace(before, site=tuple(e for e in before.site if e != entry))
+    return lambda before: replace(before, site=tuple(e for e in before.site if e[1] != spki))
 
 
 def _without(entries: Entries, name: str) -> Entries:
