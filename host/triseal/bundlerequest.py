@@ -39,6 +39,17 @@ class BundleRequest:
         """How many more signatures it needs at least."""
         return bundles.missing(self.asked, self.held)
 
+    @property
+    def tells_all(self) -> bool:
+        """Whether what changes between the two bundles is all that changes for the site.
+
+        Nobody but the file says that the site has the older bundle now. A thief of the site's
+        server can put one into it that he has made with roots of his own, or that the site had long
+        ago. If the newer bundle has the same roots and the next version, neither is possible.
+        """
+        same = bundles.roots_of(self.held) == bundles.roots_of(self.asked)
+        return same and self.asked.version == self.held.version + 1
+
     def der(self) -> bytes:
         """Return the content of its file."""
         listed = {entry for entry, _ in bundles.developers_of(self.held)}

@@ -6,7 +6,7 @@
         old      SubjectPublicKeyInfo,            -- it signs this
         request  CertificationRequest }           -- name and new key, signed with the new key
 
-Everybody who trusts the old key can verify it, and needs nobody's word for it. It does not say
+A party that trusts the old key can verify it, and needs nobody's word for it. It does not say
 whether the old key was stolen: a thief could sign such a request as well.
 """
 

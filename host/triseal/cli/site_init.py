@@ -65,7 +65,7 @@ def init(
     """Create a site. It gets a key, a CA certificate, a root and a first trust bundle.
 
     The root is a second key with a passphrase of its own. It signs trust bundles and nothing else:
-    whoever steals the server can't appoint others. Move its file to a safe place if you like, and
+    a thief of the server can't appoint others. Move its file to a safe place if you like, and
     give it with --key when the trust changes.
     """
     from triseal import request  # slow to load, and --help needs none of it

@@ -186,25 +186,27 @@ def sign(
 ) -> None:
     """Sign a change of trust with one root. It needs no site, no database and no network.
 
-    It prints what the new trust bundle changes, and asks before it signs.
+    It prints what the new trust bundle changes, and asks before it signs. It prints all keys if the
+    roots change, or if the versions do not follow each other.
     """
     from triseal import bundlerequest
 
     request = bundlerequest.parse(files.read(file, bundlerequest.MAX_SIZE))
-    shown = _differences(request)
+    shown, whole = _shown(request)
     if not as_json:
         typer.echo(
             f"site {request.asked.site}: trust bundle {request.asked.version}"
             f" in place of {request.held.version}"
         )
-        for line in shown:
-            typer.echo(f"the new trust bundle {line}")
+        for line in shown + whole:
+            typer.echo(output.printable(f"the new trust bundle {line}"))
     if not yes and not typer.confirm("Sign it?", err=True):
         raise typer.Exit(1)
     signed = request.signed(open_root(key, root_passphrase_file))
     files.write(out or file, signed.der())
     facts = {"request": str(out or file), "signatures_missing": signed.missing}
-    output.facts(facts | ({"changes": shown} if as_json else {}), as_json=as_json)
+    told = {"changes": shown, "contents": whole} if as_json else {}
+    output.facts(facts | told, as_json=as_json)
 
 
 @app.command(epilog=options.examples("site root collect bundle-7.request from-bob.request"))
@@ -272,17 +274,22 @@ def printer(*, as_json: bool) -> Callable[[list[Difference]], None]:
 
     def show(differences: list[Difference]) -> None:
         for one in differences:
-            typer.echo(f"the next trust bundle {one}")
+            typer.echo(output.printable(f"the next trust bundle {one}"))
 
     return (lambda _: None) if as_json else show
 
 
-def _differences(request: BundleRequest) -> list[str]:
+def _shown(request: BundleRequest) -> tuple[list[str], list[str]]:
+    """Return what the new bundle changes, and all that it has unless the changes tell all."""
     from triseal.site.rules import trust
 
     before = trust.keys_of(request.held, request.known)
     after = trust.keys_of(request.asked, request.known)
-    return [str(one) for one in trust.differences(before, after)]
+    changes = [str(one) for one in trust.differences(before, after)]
+    if request.tells_all:
+        return changes, []
+    keys = [one for one in trust.contents(after) if one.kind != "threshold"]
+    return changes, [f"has {one.what}" for one in keys]
 
 
 def _show(home_dir: Path | None, version: int, *, as_json: bool) -> None:

@@ -1,1 +1,1 @@
-"""A log that nobody has to believe: a Merkle tree in tiles, signed checkpoints, and proofs."""
+"""A log that everybody can check: a Merkle tree in tiles, signed checkpoints, and proofs."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from sealcore import bundle, sealwriter
+from sealcore.bundle import TrustBundle
 from sealcore.compat import sha256
 from tests.host.commands import Commands
 from tests.worlds.site_world import NOW, code_of, make_developer, make_store
@@ -149,6 +152,31 @@ def test_a_stranger_cannot_sign_and_false_signatures_are_dropped(three: Commands
     three.run(*sign, "bob.key")
     three.run("site", "root", "collect", str(file))
     assert trusted(three) == ["Ada"]
+
+
+def forged(old: TrustBundle, version: int, thief: KeySigner) -> TrustBundle:
+    """A bundle like another one, with a root of the thief, who has signed it alone."""
+    roots = 1, (*bundles.roots_of(old)[1], thief.spki)
+    site = [(bytes(name), bytes(key)) for name, key in old.site_keys]
+    made = (version, old.site, old.issued_at, roots, site, (), bundles.developers_of(old))
+    return bundle.parse(bundles.signed(bytes(sealwriter.bundle_tbs(*made)), thief))
+
+
+def test_a_thief_of_the_server_hides_no_key_from_the_one_who_signs(three: Commands) -> None:
+    """The thief invents the present bundle, or takes an old one that trusted his key already."""
+    Path("eve.pem").write_bytes(request.make(KeySigner(generate("p256")), "Eve"))
+    three.run("site", "trust-developer", "eve.pem", "--key", "bob.key")
+    with Manager(home.default(), lambda: b"") as site:
+        old = site.bundle()
+    three.run("site", "distrust", "developer", "Eve", "--wait", "0", "--key", "bob.key")
+    assert wanted(three, "site", "trust-developer", "eve.pem", "--request", "e.request")
+    asked = bundlerequest.parse(Path("e.request").read_bytes())
+    thief = KeySigner(generate("p256"))
+    for held in (old, forged(old, asked.asked.version - 1, thief)):
+        Path("thief.request").write_bytes(replace(asked, held=held).der())
+        said = three.run("site", "root", "sign", "thief.request", "--key", "bob.key", "--yes")
+        assert "has the developer Eve" in said
+        assert "adds the developer Eve" not in said
 
 
 def test_requests_for_different_bundles_are_not_put_together(three: Commands) -> None:

@@ -77,10 +77,14 @@ class Difference:
         """Return the difference as the end of a sentence that begins with "the bundle"."""
         if self.kind == "threshold":
             return f"must be signed by {self.fingerprint} of the roots"
-        verb = "adds" if self.added else "removes"
+        return f"{'adds' if self.added else 'removes'} {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The key, its holder and what it may sign, in words."""
         name = f" {self.name}" if self.name else ""
         may = f", for: {self.may}" if self.may not in ("", "service") else ""
-        return f"{verb} the {self.kind}{name}, key {self.fingerprint}{may}"
+        return f"the {self.kind}{name}, key {self.fingerprint}{may}"
 
 
 def current(connection: Connection, issuer: Issuer) -> TrustBundle:
@@ -323,6 +327,15 @@ def differences(before: Keys, after: Keys) -> list[Difference]:
             singular = kind.removesuffix("s")
             found += (Difference(added, singular, *one) for one in entries if one not in others)
     return found
+
+
+def contents(keys: Keys) -> list[Difference]:
+    """List all that a bundle has, as if each of it was added.
+
+    Args:
+        keys: the keys in the bundle.
+    """
+    return differences(Keys(roots=(0, ()), site=()), keys)
 
 
 def _printed(keys: Keys, kind: str, other: Keys) -> list[tuple[str, ...]]:
