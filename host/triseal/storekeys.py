@@ -9,8 +9,8 @@
         keys     SEQUENCE OF SubjectPublicKeyInfo }      -- 1 to 8, in the order of their making
 
 The certificate of each signing key, which that key signs itself, holds the SHA-256 of the root's
-key. So a party that trusts a signing key knows the root, and the root names the signing key that comes
-next. The key of the root is needed only for this and can lie elsewhere.
+key. So a party that trusts a signing key knows the root, and the root names the signing key that
+comes next. The key of the root is needed only for this and can lie elsewhere.
 """
 
 from __future__ import annotations
