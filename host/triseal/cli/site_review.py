@@ -10,7 +10,7 @@ import typer
 from triseal import files
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import Keys, open_to_change_trust
-from triseal.cli.site_root import Request, asking
+from triseal.cli.site_root import Request, asking, printer
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -102,9 +102,8 @@ def _follow(
     changed: list[str] = []
 
     def show(differences: list[Difference]) -> None:
-        changed.extend(_difference(one) for one in differences)
-        if not as_json:
-            typer.echo("\n".join(changed))
+        changed.extend(f"the next trust bundle {one}" for one in differences)
+        printer(as_json=as_json)(differences)
 
     version = site.follow(made, fingerprints, show, drop=drop).version
     facts: dict[str, object] = {"bundle_version": version, "changed": changed}
@@ -130,11 +129,6 @@ def _show(facts: dict[str, object]) -> None:
         output.table(rows, columns, as_json=False, empty="")
         typer.echo()
     output.facts(rest, as_json=False)
-
-
-def _difference(one: Difference) -> str:
-    change = "adds" if one.added else "removes"
-    return f"the next trust bundle {change} the {one.kind} {one.name}, key {one.fingerprint}"
 
 
 def _facts(made: Review) -> dict[str, object]:
