@@ -305,15 +305,15 @@ def test_a_passphrase_is_asked_for_only_where_something_is_signed(
     Path("pass.txt").write_text("correct horse\n", encoding="utf-8")
     Path("root.txt").write_text("battery staple\n", encoding="utf-8")
     key = ("--algorithm", "p256", "--passphrase-file", "pass.txt", "--home", "locked")
-    assert settled.fails("site", "init", "house", *key) == "no-passphrase"
+    assert settled.fails("site", "init", "house", *key) == "no-root-passphrase"
     settled.run("site", "init", "house", *key, "--root-passphrase-file", "root.txt")
     at = ("--home", "locked")
     trust = ("site", "trust-store", "store.pem", *at)
-    assert settled.fails(*trust) == "no-passphrase"
+    assert settled.fails(*trust) == "no-root-passphrase"
     # The passphrase of the site's key, which a thief of the server may have, opens no root.
     assert settled.fails(*trust, "--root-passphrase-file", "pass.txt") == "wrong-passphrase"
     monkeypatch.setenv("TRISEAL_PASSPHRASE", "correct horse")
-    assert settled.fails(*trust) == "no-passphrase"
+    assert settled.fails(*trust) == "no-root-passphrase"
     assert settled.json("site", "status", *at)["trusted"] == []
     settled.run(*trust, "--root-passphrase-file", "root.txt")
     monkeypatch.setenv("TRISEAL_ROOT_PASSPHRASE", "battery staple")
