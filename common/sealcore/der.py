@@ -134,18 +134,18 @@ def check_utf8(value) -> None:
     need = 0
     low = 0x80
     high = 0xBF
-    for octet in value:
+    for byte in value:
         if need:
             need -= 1
-        elif octet < 0x80:
+        elif byte < 0x80:
             continue
         else:
-            need = 1 if octet < 0xE0 else 2 if octet < 0xF0 else 3
+            need = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
             low, high = 0xC2, 0xF4
-        if not low <= octet <= high:
+        if not low <= byte <= high:
             raise errors.MalformedDER
-        low = 0xA0 if octet == 0xE0 else 0x90 if octet == 0xF0 else 0x80
-        high = 0x9F if octet == 0xED else 0x8F if octet == 0xF4 else 0xBF
+        low = 0xA0 if byte == 0xE0 else 0x90 if byte == 0xF0 else 0x80
+        high = 0x9F if byte == 0xED else 0x8F if byte == 0xF4 else 0xBF
     if need:
         raise errors.MalformedDER
 

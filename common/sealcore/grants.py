@@ -29,14 +29,14 @@ _KEY_LETTERS = const(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 def check(grant: str) -> str:
     """Return `grant` if it is written as one of the forms above. Raises: BadGrant."""
     if len(grant.encode()) > _MAX_GRANT:
-        raise errors.BadGrant("longer than %d octets" % _MAX_GRANT)
+        raise errors.BadGrant("longer than %d bytes" % _MAX_GRANT)
     kind, what = _split(grant)
     if kind in (PUBLISH, SUBSCRIBE):
         _check_filter(what)
     elif kind == PIN:
         _check_pin(what, grant)
     elif kind == CONFIG:
-        if not what or any(octet not in _KEY_LETTERS for octet in what.encode()):
+        if not what or any(byte not in _KEY_LETTERS for byte in what.encode()):
             raise errors.BadGrant("config:KEY of letters, digits and . _ -: " + grant)
     elif grant not in (TIMER, LOG):
         raise errors.BadGrant("no such capability: " + grant)
@@ -51,7 +51,7 @@ def _split(grant: str) -> tuple:
 
 def _check_pin(number: str, grant: str) -> None:
     """Check the only spelling of a number from 0 to 255; int() alone would accept others, too."""
-    digits = 1 <= len(number) <= 3 and all(0x30 <= octet <= 0x39 for octet in number.encode())
+    digits = 1 <= len(number) <= 3 and all(0x30 <= byte <= 0x39 for byte in number.encode())
     if not digits or str(int(number)) != number or int(number) > _MAX_PIN:
         raise errors.BadGrant("pin:NUMBER, 0 to 255: " + grant)
 
@@ -70,8 +70,8 @@ def _check_level(level: str, whole: str) -> None:
     if not level:
         raise errors.BadGrant("empty level in a topic: " + whole)
     # Byte by byte: each letter of a text would become a string that stays in a board's heap.
-    for octet in level.encode():
-        if octet < 0x21 or octet in b"+#\x7f":
+    for byte in level.encode():
+        if byte < 0x21 or byte in b"+#\x7f":
             raise errors.BadGrant("letter in a topic: " + whole)
 
 

@@ -39,10 +39,10 @@ def check_label(text: str) -> str:
     Raises: ProfileViolation.
     """
     sign = True
-    for octet in text.encode():
-        if 0x61 <= octet <= 0x7A or 0x30 <= octet <= 0x39:
+    for byte in text.encode():
+        if 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39:
             sign = False
-        elif sign or octet not in b".-_":
+        elif sign or byte not in b".-_":
             raise errors.ProfileViolation
     if not 1 <= len(text) <= _MAX_LABEL:
         raise errors.ProfileViolation

@@ -103,6 +103,6 @@ def _nonces(d: int, digest: bytes):
 
 def _hmac(key: bytes, message: bytes) -> bytes:
     """Return HMAC-SHA-256 (RFC 2104) with a key of 32 bytes; MicroPython has no hmac."""
-    inner = bytes([octet ^ 0x36 for octet in key]) + b"\x36" * 32
-    outer = bytes([octet ^ 0x5C for octet in key]) + b"\x5c" * 32
+    inner = bytes([byte ^ 0x36 for byte in key]) + b"\x36" * 32
+    outer = bytes([byte ^ 0x5C for byte in key]) + b"\x5c" * 32
     return sha256(outer + sha256(inner + message))

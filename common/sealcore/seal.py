@@ -70,9 +70,9 @@ class Seal(Certificate):
         self.executable_size = reader.unsigned(1, _MAX_EXECUTABLE)
         self.metadata_hash = reader.octets(32, 32)
         self.service_version = reader.text(1, _MAX_VERSION_TEXT)
-        for octet in self.service_version.encode():
+        for byte in self.service_version.encode():
             # People read it: so no hidden characters, and none that change the direction of text.
-            if not 0x21 <= octet <= 0x7E:
+            if not 0x21 <= byte <= 0x7E:
                 raise errors.ProfileViolation
         self.security_version = reader.unsigned(0, _MAX_SECURITY_VERSION)
         self.core = reader.data[: reader.pos]

@@ -9,7 +9,7 @@ _COMMON_NAME = b"\x55\x04\x03"
 def name(text: str) -> bytes:
     """Return the DER of a Name whose only common name is `text`."""
     if not 1 <= len(text.encode()) <= 64:
-        raise ValueError("a name has 1 to 64 octets")
+        raise ValueError("a name has 1 to 64 bytes")
     attribute = encode.sequence(encode.oid(_COMMON_NAME), encode.text(text))
     return encode.sequence(encode.element(limits.SET, attribute))
 

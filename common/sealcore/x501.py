@@ -25,10 +25,10 @@ def check_oid(value) -> None:
     if not value or value[-1] & 0x80:
         raise errors.MalformedDER
     start = True
-    for octet in value:
-        if start and octet == 0x80:
+    for byte in value:
+        if start and byte == 0x80:
             raise errors.MalformedDER
-        start = octet < 0x80
+        start = byte < 0x80
 
 
 def check_string(tag: int, value) -> None:
@@ -49,8 +49,8 @@ def check_string(tag: int, value) -> None:
     elif tag in (_IA5_STRING, _VISIBLE_STRING, _TELETEX_STRING):
         # No two readers agree on the characters of a TeletexString beyond ASCII.
         low, high = (0x20, 0x7E) if tag == _VISIBLE_STRING else (0x00, 0x7F)
-        for octet in value:
-            if not low <= octet <= high:
+        for byte in value:
+            if not low <= byte <= high:
                 raise errors.MalformedDER
     elif tag == _BIT_STRING:  # x500UniqueIdentifier
         _check_bits(value)
@@ -80,8 +80,8 @@ def _check_characters(value, width: int) -> None:
 
 
 def _only(value, allowed: bytes) -> None:
-    for octet in value:
-        if octet not in allowed:
+    for byte in value:
+        if byte not in allowed:
             raise errors.MalformedDER
 
 

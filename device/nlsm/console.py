@@ -47,22 +47,22 @@ class Console:
         for _ in range(_AT_ONCE):
             if self._whole or not self._poll.poll(0):
                 break
-            octet = sys.stdin.buffer.read(1)
-            if not octet:
+            byte = sys.stdin.buffer.read(1)
+            if not byte:
                 return False
-            if octet not in b"\r\n":
-                self._add(octet)
+            if byte not in b"\r\n":
+                self._add(byte)
             elif self._text[:1] == b"~":
                 self._whole = True
             else:
                 self._text = bytearray()
         return True
 
-    def _add(self, octet: bytes) -> None:
+    def _add(self, byte: bytes) -> None:
         if len(self._text) > _LONGEST:
             return
         try:
-            self._text.extend(octet)
+            self._text.extend(byte)
         except MemoryError:
             memory.relieve()
             # The rest of the line no longer begins with `~`, so the node ignores it.

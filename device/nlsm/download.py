@@ -156,25 +156,25 @@ class Download:
         self._link.expect()
         self._link.send(messages.write(messages.FETCH, wanted, self._done, length))
 
-    def take(self, wanted: bytes, offset: int, octets: bytes) -> None:
+    def take(self, wanted: bytes, offset: int, chunk: bytes) -> None:
         """Store a chunk that has arrived.
 
         Raises BadMessage if it is not the one that was asked for.
         """
-        if not self._file or (wanted, offset) != (self._left[0][2], self._done) or not octets:
+        if not self._file or (wanted, offset) != (self._left[0][2], self._done) or not chunk:
             raise errors.BadMessage("chunk")
         size = self._left[0][1]
-        if len(octets) > size - offset:
+        if len(chunk) > size - offset:
             raise errors.BadMessage("chunk")
         self._link.answered()
         try:
-            self._store(octets, size)
+            self._store(chunk, size)
         except OSError as error:
             self._give_up(error)
 
-    def _store(self, octets: bytes, size: int) -> None:
-        self._file.write(octets)  # type: ignore[union-attr] # open: `take` has looked
-        self._done += len(octets)
+    def _store(self, chunk: bytes, size: int) -> None:
+        self._file.write(chunk)  # type: ignore[union-attr] # open: `take` has looked
+        self._done += len(chunk)
         if self._anew:
             self.close()
             self._prepare()

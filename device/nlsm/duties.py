@@ -141,10 +141,10 @@ def _assign(link, name, seal, files) -> None:
         installer.refuse(link.node, one, error, seal, folder)
 
 
-def _chunk(link, digest, offset, octets) -> None:
+def _chunk(link, digest, offset, data) -> None:
     if not link.download:
         raise errors.BadMessage("chunk")
-    link.download.take(digest, offset, octets)
+    link.download.take(digest, offset, data)
 
 
 def _remove(link, gone) -> None:

@@ -85,9 +85,9 @@ def settle() -> None:
     _sweep(_SWEEP)
 
 
-def _sweep(octets: int) -> None:
+def _sweep(size: int) -> None:
     # Not on a large heap: each collection takes long there, and a long free piece always exists.
-    gc.threshold(octets if gc.mem_free() < _PLENTY else -1)
+    gc.threshold(size if gc.mem_free() < _PLENTY else -1)
 
 
 def check() -> None:

@@ -95,10 +95,10 @@ class Image:
     def _number(self, at: int, end: int) -> tuple:
         self._file.seek(at)
         value = 0
-        for octet in self._file.read(min(5, end - at)):
+        for byte in self._file.read(min(5, end - at)):
             at += 1
-            value = value << 7 | octet & 0x7F
-            if not octet & 0x80:
+            value = value << 7 | byte & 0x7F
+            if not byte & 0x80:
                 return value, at
         raise ValueError("romfs: number")
 

@@ -44,8 +44,8 @@ def plain(text: str, most: int) -> str:
     status.
     """
     text = text[:most]
-    for octet in text.encode():
-        if not 32 <= octet < 127:
+    for byte in text.encode():
+        if not 32 <= byte < 127:
             break
     else:
         return text

@@ -20,7 +20,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("refused", "service code", ""),
     ("renew now", "services", ""),
     ("fetch", "sha256 offset length", ""),
-    ("chunk", "sha256 offset octets", ""),
+    ("chunk", "sha256 offset bytes", ""),
     ("report", "service serial state code detail restarts evidence", ""),
     ("enrol", "request proof", ""),
     ("enrolled", "certificate", ""),

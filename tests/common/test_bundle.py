@@ -105,7 +105,7 @@ MALFORMED = (
     ("a version of 32 bits", made(version=encode.integer(1 << 31))),
     ("a version with a leading zero", made(version=b"\x02\x02\x00\x01")),
     ("an empty site", made(site=encode.text(""))),
-    ("a site of 64 octets", made(site=encode.text("a" * 64))),
+    ("a site of 64 bytes", made(site=encode.text("a" * 64))),
     ("no time", made(time=b"")),
     ("a GeneralizedTime before 2050", made(time=b"\x18\x0f20491122160000Z")),
     ("a time that is an INTEGER", made(time=b"\x02\x0120501122160000Z")),
@@ -149,7 +149,7 @@ MALFORMED = (
     ("a fourth kind", kinds(4, 0x90)),
     ("kinds of two bytes", kinds(7, 0x80, 0x80)),
     (
-        "kinds in octets",
+        "kinds in bytes",
         made(developers=sequence(sequence(encode.octets(ADA_HASH), b"\x04\x02\x07\x80"))),
     ),
     ("signatures that are a SET", sequence(bundle_tbs(), b"\x31\x00")),
@@ -164,7 +164,7 @@ MALFORMED = (
     ("an empty key", of_key(sequence())),
     ("a key without algorithm", of_key(sequence(sequence(), encode.bits(b"")))),
     ("a key without bits", of_key(sequence(ED25519[2:9]))),
-    ("a key in octets", of_key(sequence(ED25519[2:9], encode.octets(bytes(33))))),
+    ("a key in bytes", of_key(sequence(ED25519[2:9], encode.octets(bytes(33))))),
     ("something behind a key", of_key(sequence(ED25519[2:], b"\x05\x00"))),
     ("something behind it", FIRST + b"\x00"),
     ("cut off", FIRST[:-1]),
@@ -197,7 +197,7 @@ def test_names_are_those_of_the_profile():
 
 
 def test_sizes_are_bounded():
-    row("one octet more", "too-large", bundle.parse, bytes(limits.MAX_BUNDLE + 1))
+    row("one byte more", "too-large", bundle.parse, bytes(limits.MAX_BUNDLE + 1))
     row("as many", "malformed-der", bundle.parse, bytes(limits.MAX_BUNDLE))
     short = sequence(name("a"), ED25519)
     count = limits.MAX_BUNDLE_KEYS
@@ -437,7 +437,7 @@ def test_a_signed_thing_has_three_parts_and_no_more():
         ("something behind the signature", b"\x30\x0a\x30\x00\x30\x00\x03\x02\x00\xaa\x05\x00"),
         ("no signature", b"\x30\x04\x30\x00\x30\x00"),
         ("a signature with unused bits", b"\x30\x08\x30\x00\x30\x00\x03\x02\x01\xaa"),
-        ("a signature in octets", b"\x30\x07\x30\x00\x30\x00\x04\x01\xaa"),
+        ("a signature in bytes", b"\x30\x07\x30\x00\x30\x00\x04\x01\xaa"),
         ("a signed part that is no SEQUENCE", b"\x30\x08\x31\x00\x30\x00\x03\x02\x00\xaa"),
         ("an algorithm that is no SEQUENCE", b"\x30\x08\x30\x00\x31\x00\x03\x02\x00\xaa"),
     ):

@@ -96,7 +96,7 @@ def test_each_step_has_its_refusal():
     other = Package(developer=OTHER)
     stranger = site_seal(STORE, issuer=name("Shop"))
     for code, sentence, arguments in (
-        ("too-large", "1: a site seal of 4097 octets", {"site": SITE + bytes(4097 - len(SITE))}),
+        ("too-large", "1: a site seal of 4097 bytes", {"site": SITE + bytes(4097 - len(SITE))}),
         ("malformed-der", "1: no site seal", {"site": b""}),
         ("malformed-der", "1: the Store seal for the site seal", {"site": STORE[:-1]}),
         ("bad-grant", "1: a grant with # in the middle", {"site": granting("bus.publish:#/b")}),
@@ -224,7 +224,7 @@ def test_little_more_is_read_than_the_seals_say():
 
 def test_less_than_is_sealed_is_not_it():
     for data in (EXECUTABLE[:-1], EXECUTABLE[1:], b"", EXECUTABLE + b"\x00"):
-        row("%d octets" % len(data), "hash-mismatch", check, SITE, Package(executable=data))
+        row("%d bytes" % len(data), "hash-mismatch", check, SITE, Package(executable=data))
     site, package = chain(core(size=len(EXECUTABLE) + 1))
     row("a size of one more", "hash-mismatch", check, site, package)
     site, package = chain(core(size=len(EXECUTABLE) - 1))
@@ -236,7 +236,7 @@ def test_metadata_has_its_bound():
         metadata = bytes(size)
         site, package = chain(core(metadata=metadata), metadata=metadata)
         if code:
-            row("%d octets" % size, code, check, site, package)
+            row("%d bytes" % size, code, check, site, package)
         else:
             check(site, package)
 

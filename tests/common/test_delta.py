@@ -39,7 +39,7 @@ def test_over_the_end_of_utc_time_the_lengths_change():
 def test_what_is_refused():
     good = certificate(OLD_SERIAL, 0, 1, bytes(70))
     for sentence, seal, serial, code in (
-        ("a serial of 15 octets", good, bytes(15), "bad-message"),
+        ("a serial of 15 bytes", good, bytes(15), "bad-message"),
         ("no seal at all", b"", NEW_SERIAL, "malformed-der"),
         ("a seal that was cut", good[:-1], NEW_SERIAL, "malformed-der"),
         ("a seal with more behind it", good + b"\x00", NEW_SERIAL, "malformed-der"),

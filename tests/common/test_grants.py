@@ -41,7 +41,7 @@ NOT_WRITTEN = (
     ("a blank", "bus.publish:a b"),
     ("a control letter", "bus.publish:a\x1fb"),
     ("a DEL", "bus.publish:a\x7f"),
-    ("a zero octet", "bus.publish:\x00"),
+    ("a zero byte", "bus.publish:\x00"),
     ("no pin", "pin:"),
     ("pin 256", "pin:256"),
     ("pin -1", "pin:-1"),
@@ -59,8 +59,8 @@ NOT_WRITTEN = (
     ("a key with a slash", "config:a/b"),
     ("a key with a blank", "config:a b"),
     ("a key beyond ASCII", "config:\u00e4"),
-    ("129 octets", "bus.publish:" + "a" * 117),
-    ("129 octets in fewer letters", "bus.publish:" + "\u00e4" * 58 + "a"),
+    ("129 bytes", "bus.publish:" + "a" * 117),
+    ("129 bytes in fewer letters", "bus.publish:" + "\u00e4" * 58 + "a"),
 )
 
 COVERED = (

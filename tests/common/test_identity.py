@@ -69,7 +69,7 @@ NO_CERTIFICATE = (
         {"spki": with_key(b"\x30\x05\x06\x03\x2b\x65\x70", encode.bits(bytes(32)))},
     ),
     ("unsupported-key", "a compressed point", {"spki": ec_spki(b"\x02" + POINT[1:33])}),
-    ("unsupported-key", "a point with an octet more", {"spki": ec_spki(POINT + b"\x00")}),
+    ("unsupported-key", "a point with an byte more", {"spki": ec_spki(POINT + b"\x00")}),
     ("unsupported-key", "a point beside the curve", {"spki": ec_spki(BESIDE)}),
     ("unsupported-key", "a point of zeros", {"spki": ec_spki(b"\x04" + bytes(64))}),
     (
@@ -107,9 +107,9 @@ NO_CERTIFICATE = (
 )
 
 BEYOND_THE_PROFILE = (
-    ("profile-violation", "a serial number of one octet", {"serial": encode.integer(1)}),
+    ("profile-violation", "a serial number of one byte", {"serial": encode.integer(1)}),
     ("profile-violation", "a negative serial number", {"serial": b"\x02\x10\x80" + bytes(15)}),
-    ("profile-violation", "a serial number of 17 octets", {"serial": encode.integer(1 << 128)}),
+    ("profile-violation", "a serial number of 17 bytes", {"serial": encode.integer(1 << 128)}),
     ("profile-violation", "a subject of two names", {"subject": sequence(name("a")[2:] * 2)}),
     ("malformed-der", "no extensions", {"rest": b""}),
     ("profile-violation", "no URI", {"rest": listed(*GOOD[:-1])}),
@@ -159,7 +159,7 @@ def test_what_is_read_is_what_was_written():
 
 
 def test_it_is_no_larger_than_a_seal():
-    row("one octet more", "too-large", identity.parse, bytes(limits.MAX_SEAL + 1))
+    row("one byte more", "too-large", identity.parse, bytes(limits.MAX_SEAL + 1))
     row("as many", "malformed-der", identity.parse, bytes(limits.MAX_SEAL))
 
 

@@ -74,7 +74,7 @@ REFUSED = (
     ("unsupported-key", "infinity", ec_spki(b"\x00")),
     ("unsupported-key", "no point", ec_spki(b"")),
     ("unsupported-key", "a point cut off", ec_spki(POINT[:-1])),
-    ("unsupported-key", "a point with an octet more", ec_spki(POINT + b"\x00")),
+    ("unsupported-key", "a point with an byte more", ec_spki(POINT + b"\x00")),
     ("unsupported-key", "a point beside the curve", ec_spki(POINT[:-1] + bytes((POINT[64] ^ 1,)))),
     (
         "unsupported-key",

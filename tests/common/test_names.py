@@ -47,8 +47,8 @@ OTHER_NAMES = (
     ),
     ("no text", one()),
     ("an empty text", one(encode.text(""))),
-    ("65 octets", one(encode.text("a" * 65))),
-    ("65 octets, some of them of one letter", one(encode.text("a" * 63 + "\u00e4"))),
+    ("65 bytes", one(encode.text("a" * 65))),
+    ("65 bytes, some of them of one letter", one(encode.text("a" * 63 + "\u00e4"))),
     ("a SEQUENCE for the SET", sequence(sequence(sequence(encode.oid(CN), encode.text("a"))))),
     ("a length in the long form", b"\x30\x81" + name("a")[1:]),
     ("something behind", name("a") + b"\x00"),
@@ -177,5 +177,5 @@ def test_a_peer_has_one_uri():
         rest = with_names(extension(b"\x55\x1d\x11", value))
         row(sentence, "malformed-der", lambda rest: node(rest=rest), rest)
     long = with_names(uri_names("a" * 257))
-    row("a URI of 257 octets", "malformed-der", lambda rest: node(rest=rest), long)
+    row("a URI of 257 bytes", "malformed-der", lambda rest: node(rest=rest), long)
     assert node(uri="a" * 256).uri == "a" * 256

@@ -77,11 +77,11 @@ def test_key_files_that_are_not_der_are_refused():
     for sentence, value in (
         ("nothing", b""),
         ("cut short", der[:-1]),
-        ("octets behind it", der + b"\x00"),
+        ("bytes behind it", der + b"\x00"),
         ("a long length where a short one is due", b"\x30\x81" + der[1:]),
         ("version 0", der[:4] + b"\x00" + der[5:]),
         ("version 2", der[:4] + b"\x02" + der[5:]),
-        ("a number of 31 octets", b"\x30\x24\x02\x01\x01\x04\x1f" + der[8:39]),
+        ("a number of 31 bytes", b"\x30\x24\x02\x01\x01\x04\x1f" + der[8:39]),
     ):
         assert raises("malformed-der", p256_sign.from_sec1, value), sentence
 

@@ -27,14 +27,14 @@ def without_null(info):
 WRONG_MESSAGES = (
     ("block type 2", padded(DIGEST_INFO, head=b"\x00\x02")),
     ("block type 0", padded(DIGEST_INFO, head=b"\x00\x00", pad=b"\x00")),
-    ("a first octet that is not zero", padded(DIGEST_INFO, head=b"\x01\x01")),
+    ("a first byte that is not zero", padded(DIGEST_INFO, head=b"\x01\x01")),
     ("no zero behind the padding", padded(DIGEST_INFO, end=b"")),
     ("a one behind the padding", padded(DIGEST_INFO, end=b"\x01")),
-    ("padding of other octets", padded(DIGEST_INFO, pad=b"\xfe")),
+    ("padding of other bytes", padded(DIGEST_INFO, pad=b"\xfe")),
     ("padding with a hole", padded(DIGEST_INFO)[:100] + b"\x00" + padded(DIGEST_INFO)[101:]),
     ("short padding, garbage behind the hash", padded(DIGEST_INFO, 64) + bytes(192)),
     ("short padding, garbage in front", bytes(192) + padded(DIGEST_INFO, 64)),
-    ("eight octets of padding", padded(DIGEST_INFO + b"\x00" * 194)),
+    ("eight bytes of padding", padded(DIGEST_INFO + b"\x00" * 194)),
     ("no padding at all", b"\x00\x01\x00" + DIGEST_INFO + bytes(202)),
     ("no DigestInfo, the hash alone", padded(HASH)),
     ("no parameters", padded(without_null(DIGEST_INFO))),
@@ -42,8 +42,8 @@ WRONG_MESSAGES = (
     ("the hash of another message", encoded_message(b"another", 256)),
     ("a BER length", padded(b"\x30\x81\x31" + DIGEST_INFO[2:])),
     ("garbage in the parameters", padded(DIGEST_INFO[:17] + b"\x05\x01\x00" + DIGEST_INFO[19:])),
-    ("one octet more behind the hash", padded(DIGEST_INFO + b"\x00")),
-    ("the hash without its last octet", padded(DIGEST_INFO[:-1])),
+    ("one byte more behind the hash", padded(DIGEST_INFO + b"\x00")),
+    ("the hash without its last byte", padded(DIGEST_INFO[:-1])),
     ("nothing", bytes(256)),
 )
 
@@ -96,10 +96,10 @@ def test_length_and_range_are_exact():
     number = int.from_bytes(good, "big")
     for sentence, signature in (
         ("nothing", b""),
-        ("one octet too few", good[:-1]),
-        ("without its first octet", good[1:]),
+        ("one byte too few", good[:-1]),
+        ("without its first byte", good[1:]),
         ("one zero in front", b"\x00" + good),
-        ("one octet more", good + b"\x00"),
+        ("one byte more", good + b"\x00"),
         ("the modulus itself", KEY.n.to_bytes(256, "big")),
         ("all ones", b"\xff" * 256),
         ("its negative", (KEY.n - number).to_bytes(256, "big")),

@@ -88,18 +88,18 @@ MALFORMED = (
     ("version 2", value(fields(version=encode.integer(2)))),
     ("no version", value(fields(version=b""))),
     ("a version with a leading zero", value(fields(version=b"\x02\x02\x00\x01"))),
-    ("a hash of 31 octets", value(fields(digest=encode.octets(bytes(31))))),
-    ("a hash of 33 octets", value(fields(digest=encode.octets(bytes(33))))),
+    ("a hash of 31 bytes", value(fields(digest=encode.octets(bytes(31))))),
+    ("a hash of 33 bytes", value(fields(digest=encode.octets(bytes(33))))),
     ("a hash in bits", value(fields(digest=encode.bits(bytes(31))))),
     ("a size of zero", value(fields(size=encode.integer(0)))),
     ("a negative size", value(fields(size=b"\x02\x01\xff"))),
     ("a size of more than 16 MiB", value(fields(size=encode.integer(limits.MAX_EXECUTABLE + 1)))),
     ("no size", value(fields(size=b""))),
-    ("metadata of 31 octets", value(fields(metadata=encode.octets(bytes(31))))),
-    ("metadata of 33 octets", value(fields(metadata=encode.octets(bytes(33))))),
+    ("metadata of 31 bytes", value(fields(metadata=encode.octets(bytes(31))))),
+    ("metadata of 33 bytes", value(fields(metadata=encode.octets(bytes(33))))),
     ("an empty text", value(fields(text=encode.text("")))),
-    ("a text of 33 octets", value(fields(text=encode.text("1" * 33)))),
-    ("a text of 17 letters in 34 octets", value(fields(text=encode.text("\u00e4" * 17)))),
+    ("a text of 33 bytes", value(fields(text=encode.text("1" * 33)))),
+    ("a text of 17 letters in 34 bytes", value(fields(text=encode.text("\u00e4" * 17)))),
     ("a text that is none", value(fields(text=b"\x0c\x01\xff"))),
     ("a PrintableString", value(fields(text=b"\x13\x011"))),
     ("a negative security version", value(fields(security=b"\x02\x01\xff"))),
@@ -161,8 +161,8 @@ def test_predecessor_and_grants_are_where_they_are_due():
         ("malformed-der", "a site seal without predecessor", site, value(CORE, granted("log"))),
         ("malformed-der", "a site seal without grants", site, OF_STORE),
         ("malformed-der", "grants in front", site, value(CORE, granted("log"), before())),
-        ("malformed-der", "a predecessor of 31 octets", store, value(CORE, before(bytes(31)))),
-        ("malformed-der", "a predecessor of 33 octets", store, value(CORE, before(bytes(33)))),
+        ("malformed-der", "a predecessor of 31 bytes", store, value(CORE, before(bytes(31)))),
+        ("malformed-der", "a predecessor of 33 bytes", store, value(CORE, before(bytes(33)))),
         ("malformed-der", "two predecessors", store, value(CORE, before(), before())),
         ("malformed-der", "a constructed predecessor", store, value(CORE, b"\xa0" + before()[1:])),
         ("malformed-der", "primitive grants", site, value(CORE, before(), b"\x81\x00")),
@@ -295,12 +295,12 @@ def test_no_seal_fits_another_role():
 RSA = Rsa()
 ED25519 = encode.sequence(b"\x30\x05\x06\x03\x2b\x65\x70", encode.bits(bytes(32)))
 SERIALS = (
-    ("profile-violation", "15 octets", encode.integer((1 << 120) - 1)),
-    ("profile-violation", "17 octets", encode.integer(1 << 127)),
-    ("profile-violation", "one octet", encode.integer(1)),
+    ("profile-violation", "15 bytes", encode.integer((1 << 120) - 1)),
+    ("profile-violation", "17 bytes", encode.integer(1 << 127)),
+    ("profile-violation", "one byte", encode.integer(1)),
     ("profile-violation", "zero", encode.integer(0)),
-    ("profile-violation", "a negative of 16 octets", b"\x02\x10\x80" + bytes(15)),
-    ("profile-violation", "20 octets", encode.integer(1 << 158)),
+    ("profile-violation", "a negative of 16 bytes", b"\x02\x10\x80" + bytes(15)),
+    ("profile-violation", "20 bytes", encode.integer(1 << 158)),
     ("malformed-der", "a leading zero", b"\x02\x11\x00\x01" + bytes(15)),
 )
 
@@ -333,7 +333,7 @@ def test_the_frame_is_that_of_the_profile():
         ("unsupported-key", "an Ed25519 key", {"spki": ED25519}),
         ("unsupported-key", "a compressed point", {"spki": ec_spki(b"\x02" + bytes(32))}),
         ("unsupported-key", "a point cut off", {"spki": ec_spki(b"\x04" + bytes(63))}),
-        ("unsupported-key", "a point with an octet more", {"spki": ec_spki(b"\x04" + bytes(65))}),
+        ("unsupported-key", "a point with an byte more", {"spki": ec_spki(b"\x04" + bytes(65))}),
         (
             "profile-violation",
             "an algorithm that is none",
@@ -345,7 +345,7 @@ def test_the_frame_is_that_of_the_profile():
 
 
 def test_a_seal_is_no_larger_than_it_may_be():
-    row("one octet more", "too-large", seal.parse, bytes(limits.MAX_SEAL + 1), seal.SITE)
+    row("one byte more", "too-large", seal.parse, bytes(limits.MAX_SEAL + 1), seal.SITE)
     row("as many", "malformed-der", seal.parse, bytes(limits.MAX_SEAL), seal.SITE)
 
 

@@ -21,7 +21,7 @@ KNOWN = (
 )
 
 REFUSED = (
-    ("no octets", 0x17, b""),
+    ("no bytes", 0x17, b""),
     ("a UTCTime without seconds", 0x17, b"2611221600Z"),
     ("a GeneralizedTime without seconds", 0x18, b"206011221600Z"),
     ("no Z", 0x17, b"261122160000"),
@@ -54,9 +54,9 @@ REFUSED = (
     ("a minus sign", 0x17, b"-11122160000Z"),
     ("an underscore", 0x17, b"26112216000_Z"),
     ("a letter", 0x17, b"2611221600a0Z"),
-    ("the octet before 0", 0x17, b"26112216000/Z"),
-    ("the octet behind 9", 0x17, b"26112216000:Z"),
-    ("a zero octet", 0x17, b"26112216000\x00Z"),
+    ("the byte before 0", 0x17, b"26112216000/Z"),
+    ("the byte behind 9", 0x17, b"26112216000:Z"),
+    ("a zero byte", 0x17, b"26112216000\x00Z"),
 )
 
 

@@ -61,11 +61,11 @@ MALFORMED = (
     ("a version of DEFAULT value written", {"version": b"\xa0\x03\x02\x01\x00"}),
     ("a version 4", {"version": b"\xa0\x03\x02\x01\x03"}),
     ("a negative version", {"version": b"\xa0\x03\x02\x01\xff"}),
-    ("a version of two octets", {"version": b"\xa0\x04\x02\x02\x00\x02"}),
+    ("a version of two bytes", {"version": b"\xa0\x04\x02\x02\x00\x02"}),
     ("two versions", {"version": b"\xa0\x06\x02\x01\x02\x02\x01\x02"}),
     ("an empty version", {"version": b"\xa0\x00"}),
     ("a version without its tag", {"version": b"\x02\x01\x02"}),
-    ("a serial number of no octets", {"serial": b"\x02\x00"}),
+    ("a serial number of no bytes", {"serial": b"\x02\x00"}),
     ("a serial number with a leading zero", {"serial": b"\x02\x02\x00\x01"}),
     ("no serial number", {"serial": b""}),
     ("an algorithm inside that is another", {"inner": limits.RSA_SHA256}),
@@ -83,7 +83,7 @@ MALFORMED = (
         {"issuer": sequence(rdn(sequence(encode.oid(CN), encode.text("a"), encode.text("b"))))},
     ),
     ("an attribute without type", {"issuer": sequence(rdn(sequence(encode.text("a"))))}),
-    ("a type of no octets", {"issuer": sequence(rdn(attribute(b"", 12, b"a")))}),
+    ("a type of no bytes", {"issuer": sequence(rdn(attribute(b"", 12, b"a")))}),
     ("a type that does not end", {"issuer": sequence(rdn(attribute(b"\x55\x84", 12, b"a")))}),
     ("a type with padding", {"issuer": sequence(rdn(attribute(b"\x55\x80\x03", 12, b"a")))}),
     (
@@ -102,7 +102,7 @@ MALFORMED = (
     ("a VisibleString with a control", {"subject": sequence(rdn(attribute(CN, 26, b"\x1f")))}),
     ("a VisibleString with a DEL", {"subject": sequence(rdn(attribute(CN, 26, b"\x7f")))}),
     ("a UTF8String that is none", {"subject": sequence(rdn(attribute(CN, 12, b"\xc0\x80")))}),
-    ("a BMPString of three octets", {"subject": sequence(rdn(attribute(CN, 30, b"\x00a\x00")))}),
+    ("a BMPString of three bytes", {"subject": sequence(rdn(attribute(CN, 30, b"\x00a\x00")))}),
     ("a UniversalString of six", {"subject": sequence(rdn(attribute(CN, 28, bytes(6))))}),
     ("a BMPString with a surrogate", {"subject": sequence(rdn(attribute(CN, 30, b"\xd8\x00")))}),
     (
@@ -110,7 +110,7 @@ MALFORMED = (
         {"subject": sequence(rdn(attribute(CN, 28, b"\x00\x11\x00\x00")))},
     ),
     ("a TeletexString beyond ASCII", {"subject": sequence(rdn(attribute(CN, 20, b"\xe4")))}),
-    ("bits without their first octet", {"subject": sequence(rdn(attribute(CN, 3, b"")))}),
+    ("bits without their first byte", {"subject": sequence(rdn(attribute(CN, 3, b"")))}),
     ("bits with eight unused", {"subject": sequence(rdn(attribute(CN, 3, b"\x08\x00")))}),
     ("bits with unused ones", {"subject": sequence(rdn(attribute(CN, 3, b"\x04\xf8")))}),
     ("no bits, of which some are unused", {"subject": sequence(rdn(attribute(CN, 3, b"\x04")))}),
@@ -128,7 +128,7 @@ MALFORMED = (
     ("a unique identifier twice", {"rest": UNIQUE[:4] + UNIQUE[:4]}),
     ("a unique identifier behind the extensions", {"rest": PARSED + UNIQUE[4:]}),
     ("a unique identifier, constructed", {"rest": b"\xa1\x04\x03\x02\x00\xaa"}),
-    ("a unique identifier of no octets", {"rest": b"\x82\x00"}),
+    ("a unique identifier of no bytes", {"rest": b"\x82\x00"}),
     ("a unique identifier with ones among the unused bits", {"rest": b"\x82\x02\x01\xff"}),
     ("extensions in a version 1", {"version": b"", "rest": PARSED}),
     ("extensions in a version 2", {"version": b"\xa0\x03\x02\x01\x01", "rest": PARSED}),
@@ -143,8 +143,8 @@ MALFORMED = (
     ("critical FALSE, the DEFAULT", rest_of(extension(UNKNOWN, b"", b"\x01\x01\x00"))),
     ("critical 01", rest_of(extension(UNKNOWN, b"", b"\x01\x01\x01"))),
     ("critical FE", rest_of(extension(UNKNOWN, b"", b"\x01\x01\xfe"))),
-    ("critical of two octets", rest_of(extension(UNKNOWN, b"", b"\x01\x02\xff\xff"))),
-    ("critical of no octets", rest_of(extension(UNKNOWN, b"", b"\x01\x00"))),
+    ("critical of two bytes", rest_of(extension(UNKNOWN, b"", b"\x01\x02\xff\xff"))),
+    ("critical of no bytes", rest_of(extension(UNKNOWN, b"", b"\x01\x00"))),
     ("critical twice", rest_of(extension(UNKNOWN, b"", CRITICAL + CRITICAL))),
     ("an extension without value", rest_of(sequence(encode.oid(UNKNOWN)))),
     ("an extension without identifier", rest_of(sequence(encode.octets(b"")))),
@@ -152,12 +152,12 @@ MALFORMED = (
     ("a value in a BIT STRING", rest_of(sequence(encode.oid(UNKNOWN), encode.bits(b"")))),
     ("an identifier with padding", rest_of(extension(b"\x2a\x80\x04", b""))),
     ("an identifier that does not end", rest_of(extension(b"\x2a\x83", b""))),
-    ("an identifier of no octets", rest_of(extension(b"", b""))),
+    ("an identifier of no bytes", rest_of(extension(b"", b""))),
 )
 
 UNSUPPORTED = (
-    ("a serial number of 21 octets", {"serial": integer(1 << 160)}),
-    ("a serial number of 20 octets and a sign", {"serial": integer(1 << 159)}),
+    ("a serial number of 21 bytes", {"serial": integer(1 << 160)}),
+    ("a serial number of 20 bytes and a sign", {"serial": integer(1 << 159)}),
     ("RSA with SHA-1", both(SHA1_RSA)),
     ("ECDSA with NULL", both(NULL_ECDSA)),
     ("RSA without NULL", both(BARE_RSA)),
@@ -178,8 +178,8 @@ ACCEPTED = (
     ("the issuer's unique identifier alone", {"rest": UNIQUE[:4]}),
     ("the subject's unique identifier alone", {"rest": UNIQUE[4:]}),
     ("version 3 with extensions", {"rest": PARSED}),
-    ("a serial number of 20 octets", {"serial": integer((1 << 159) - 1)}),
-    ("the lowest of 20 octets", {"serial": b"\x02\x14\x80" + bytes(19)}),
+    ("a serial number of 20 bytes", {"serial": integer((1 << 159) - 1)}),
+    ("the lowest of 20 bytes", {"serial": b"\x02\x14\x80" + bytes(19)}),
     ("a negative serial number", {"serial": b"\x02\x01\x80"}),
     ("a serial number of zero", {"serial": b"\x02\x01\x00"}),
     ("a subject without name", {"subject": b"\x30\x00"}),
@@ -230,7 +230,7 @@ def test_what_is_well_formed_is_read():
 
 
 def test_sizes_are_bounded():
-    # Signatures differ in length by some octets: what is over is tried out.
+    # Signatures differ in length by some bytes: what is over is tried out.
     length = 16000 + x509.MAX_SIZE - len(certificate(**rest_of(extension(UNKNOWN, bytes(16000)))))
     sizes = []
     for over in range(-4, 5):
@@ -239,7 +239,7 @@ def test_sizes_are_bounded():
         if len(made) <= x509.MAX_SIZE:
             x509.parse(made)
         else:
-            row("%d octets" % len(made), "unsupported-certificate", x509.parse, made)
+            row("%d bytes" % len(made), "unsupported-certificate", x509.parse, made)
     assert x509.MAX_SIZE in sizes
 
 

@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
         " ".join(["TypeError"] * 6),
     ),
     (
-        "text and octets have a bound",
+        "text and bytes have a bound",
         "for value in ('x' * 1024, 'x' * 1025, '\\xe9' * 512, '\\xe9' * 513,\n"
         "    bytes(1024), bytes(1025)):\n"
         "    said(lambda: b.publish('a', value))",

@@ -33,7 +33,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "10927"),
     ("nor taken for one", "Line.data = b'B' * 20000 + b'\\n'\nput(*ASK)\ngo()", "STATUS HELLO"),
     ("a line that does not fit is lost, and no other",
-     "class Full(list):\n    def extend(self, octet):\n        raise MemoryError\n"
+     "class Full(list):\n    def extend(self, byte):\n        raise MemoryError\n"
      "c._text = Full()\nLine.data = b'AB\\n'\nput(*ASK)\ngo()",
      "triseal: out-of-memory: a line is lost STATUS HELLO"),
     ("what is no message is said, and no more",
@@ -91,9 +91,9 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 MANY = ((1, 9, 128), (40, 9, 128), (45, 9, 32), (64, 9, 32), (64, 60, 0))
 
 
-@pytest.mark.parametrize(("count", "octets", "most"), MANY)
-def test_however_many_have_failed_the_node_can_tell(count: int, octets: int, most: int) -> None:
-    told = on_micropython.run("many_failed", arguments=(count, octets)).split()
+@pytest.mark.parametrize(("count", "size", "most"), MANY)
+def test_however_many_have_failed_the_node_can_tell(count: int, size: int, most: int) -> None:
+    told = on_micropython.run("many_failed", arguments=(count, size)).split()
     assert told == [str(count), str(most)]
 
 

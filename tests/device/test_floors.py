@@ -66,7 +66,7 @@ RISEN = (
         "249",
     ),
     ("what was cut is not believed", "keystore.write(floors._FILE, b'0' * 16)\nkept()", "rollback"),
-    ("nor one octet of it", "keystore.write(floors._FILE, b'0')\nkept()", "rollback"),
+    ("nor one byte of it", "keystore.write(floors._FILE, b'0')\nkept()", "rollback"),
 )
 
 

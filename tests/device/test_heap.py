@@ -127,7 +127,7 @@ def tell_time(board: Board, site: Site) -> None:
     status = board.ask()
     states = {one[0]: messages.STATES[one[1]] for one in status[5]}  # type: ignore[attr-defined]
     assert states == {"ticker": "running", "echo": "running"}, (board.printed, status)
-    print(f"free with two services: {status[4]} octets")
+    print(f"free with two services: {status[4]} bytes")
 
 
 def test_two_services_run_on_88_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:

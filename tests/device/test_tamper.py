@@ -40,7 +40,7 @@ def gone(name: str) -> Change:
 
 SERVICE = (
     ("one bit of the executable", flipped("app.py", 40), "hash-mismatch"),
-    ("the executable's last octet missing", cut("app.py", -1), "hash-mismatch"),
+    ("the executable's last byte missing", cut("app.py", -1), "hash-mismatch"),
     ("the executable empty", cut("app.py", 0), "hash-mismatch"),
     ("no executable", gone("app.py"), "hash-mismatch"),
     ("a second executable", added("app.mpy"), "hash-mismatch"),
@@ -50,7 +50,7 @@ SERVICE = (
     ("metadata missing", gone("metadata.json"), "metadata-mismatch"),
     ("metadata too long", added("metadata.json", b" " * 8193), "too-large"),
     ("the site seal's signature", flipped("site.der", -1), "bad-signature"),
-    ("the site seal's first octet", flipped("site.der", 0), "malformed-der"),
+    ("the site seal's first byte", flipped("site.der", 0), "malformed-der"),
     ("the site seal cut", cut("site.der", 100), "malformed-der"),
     ("no site seal", gone("site.der"), "malformed-der"),
     ("the site seal too long", added("site.der", b"0" * 4097), "too-large"),

@@ -59,7 +59,7 @@ REFUSED: tuple[tuple[str, bytes, str], ...] = (
     ("no executable", written(executable=b""), "malformed-der"),
     ("an empty executable", written(executable=encode.octets(b"")), "malformed-der"),
     ("one more field", written(more=encode.integer(1)), "malformed-der"),
-    ("an octet behind it", written() + b"\x00", "malformed-der"),
+    ("an byte behind it", written() + b"\x00", "malformed-der"),
     ("a length in BER's long form", b"\x30\x84\x00\x00\x00" + written()[1:], "malformed-der"),
 )
 

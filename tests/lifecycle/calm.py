@@ -92,11 +92,11 @@ def run(calm: Calm, folder: Path, *, verbose: bool) -> Recording:
         with database.reading(stage.site.manager.engine) as connection:
             lately = tables.seals.c.not_before.between(within[0], within[-1])
             renewals = connection.execute(select(func.count()).where(lately)).scalar_one()
-    octets = {second: stage.network.octets[second] for second in within}
+    wire_bytes = {second: stage.network.wire_bytes[second] for second in within}
     told = asdict(calm) | {"start": start, "duration": calm.seconds, "renewals": renewals}
     content: dict[str, object] = {
-        "seconds": list(octets),
-        "bytes": list(octets.values()),
+        "seconds": list(wire_bytes),
+        "bytes": list(wire_bytes.values()),
         "parameters": told,
     }
     return Recording(content, stage.observer.violations, renewals, outages.count)
@@ -127,7 +127,7 @@ def _reseal(stage: Stage, lifetime: int) -> tuple[int, int]:
 def _quiet(stage: Stage, latest: int) -> None:
     """Wait for a second in which nothing is said, `latest` at most: what starts anew is reported
     after it is sealed, on a busy machine some seconds after."""
-    while (now := int(time.time())) < latest and stage.network.octets[now - 1]:
+    while (now := int(time.time())) < latest and stage.network.wire_bytes[now - 1]:
         time.sleep(_STEP)
 
 

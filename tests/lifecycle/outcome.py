@@ -25,7 +25,7 @@ def show(result: Result) -> None:
     print("figures")
     for name, value in result.figures.items():
         print(f"  {name:<36} {value:>10,.0f}")
-    print(f"  {'octets on the wire':<36} {sum(result.traffic):>10,}")
+    print(f"  {'bytes on the wire':<36} {sum(result.traffic):>10,}")
     print("violations" if result.violations else "no violation")
     for kind, count in sorted(result.kinds.items()):
         print(f"  {kind:<36} {count:>10}")
@@ -49,7 +49,9 @@ def _picture(seconds: list[int], traffic: list[int], parameters: Parameters) -> 
 
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     axes = figure.subplots()
-    axes.fill_between(seconds, [octets / 1024 for octets in traffic], step="post", color="#1b3a57")
+    axes.fill_between(
+        seconds, [wire_bytes / 1024 for wire_bytes in traffic], step="post", color="#1b3a57"
+    )
     axes.set_xlabel("seconds")
     axes.set_ylabel("KiB per second")
     axes.set_xlim(0, max(len(seconds) - 1, 1))

@@ -23,12 +23,12 @@ class Network:
 
     Attributes:
         ports: to which each node connects.
-        octets: passed on in each second, by Unix time.
+        bytes: passed on in each second, by Unix time.
     """
 
     def __init__(self, nodes: list[str], target: int) -> None:
         self.ports: dict[str, int] = {}
-        self.octets: Counter[int] = Counter()
+        self.wire_bytes: Counter[int] = Counter()
         self._nodes = nodes
         self._target = target
         self._cut: set[str] = set()
@@ -123,7 +123,7 @@ class Network:
         try:
             while data := await reader.read(_BLOCK):
                 await self._passable(node)
-                self.octets[int(time.time())] += len(data)
+                self.wire_bytes[int(time.time())] += len(data)
                 writer.write(data)
                 await writer.drain()
         except OSError:

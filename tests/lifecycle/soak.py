@@ -78,7 +78,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         "server MiB, at the begin": memory[0],
         "server MiB, most": max(memory),
     }
-    traffic = [stage.network.octets[second] for second in seconds]
+    traffic = [stage.network.wire_bytes[second] for second in seconds]
     return Result(observer.violations, observer.kinds, faults.counts, figures, traffic)
 
 

@@ -10,7 +10,7 @@ from tests.lifecycle.calm import Calm
 from triseal.sim import reality, sizes
 
 
-def test_a_live_site_makes_the_renewals_and_the_octets_that_the_simulation_does(
+def test_a_live_site_makes_the_renewals_and_the_bytes_that_the_simulation_does(
     tmp_path: Path,
 ) -> None:
     found = calm.run(
@@ -20,7 +20,7 @@ def test_a_live_site_makes_the_renewals_and_the_octets_that_the_simulation_does(
     recording = tmp_path / "calm.json"
     recording.write_text(json.dumps(found.content))
     live = reality.load(recording)
-    assert live.octets.size == 26
+    assert live.wire_bytes.size == 26
     compared, _ = reality.compare(live)
     # Six services, 26 s, seals that are renewed after 8 s to 12 s; less if the start took long.
     assert compared.live_renewals == found.renewals >= 6

@@ -24,14 +24,14 @@ class Client:
 
     Attributes:
         serials: of the seals that it holds, by service.
-        seal_octets: size of the last whole seal in bytes.
+        seal_size: size of the last whole seal in bytes.
     """
 
     def __init__(
         self, port: int, context: ssl.SSLContext, node: str, held: dict[str, bytes] | None = None
     ) -> None:
         self.serials = dict(held or {})
-        self.seal_octets = 0
+        self.seal_size = 0
         self._data = b""
         raw = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -51,7 +51,7 @@ class Client:
             if kind != messages.ASSIGN:
                 raise RuntimeError(f"message {kind} instead of ASSIGN")
             service, seal, _files = values
-            self.seal_octets = len(seal)
+            self.seal_size = len(seal)
             self.serials[service] = _serial_of(seal)
 
     def ask(self, *services: str) -> None:

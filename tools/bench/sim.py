@@ -26,10 +26,12 @@ class SimPySite:
     """One run of the same site, by events: a process for each service and for each
     node's outages."""
 
-    def __init__(self, parameters: Parameters, run: int, drawn: engine.Draws, octets: Any) -> None:
+    def __init__(
+        self, parameters: Parameters, run: int, drawn: engine.Draws, wire_bytes: Any
+    ) -> None:
         self.parameters = parameters
         self.random = np.random.default_rng(run)
-        self.octets = octets
+        self.wire_bytes = wire_bytes
         self.seconds = [0] * parameters.duration
         self.renewals = 0
         self.environment = simpy.Environment()
@@ -71,7 +73,7 @@ class SimPySite:
             if back[0] > environment.now:
                 yield environment.timeout(back[0] - environment.now)
             self.renewals += 1
-            self.seconds[int(environment.now)] += self.octets[payload]
+            self.seconds[int(environment.now)] += self.wire_bytes[payload]
 
 
 def simpy_rate(parameters: Parameters) -> float:
@@ -82,10 +84,10 @@ def simpy_rate(parameters: Parameters) -> float:
         parameters: of the simulation.
     """
     drawn = engine.draws(parameters)
-    octets = sizes.wire(parameters).renewal.tolist()
+    wire_bytes = sizes.wire(parameters).renewal.tolist()
     elapsed, renewals = 0.0, 0
     for run in range(parameters.runs):
-        site = SimPySite(parameters, run, drawn, octets)
+        site = SimPySite(parameters, run, drawn, wire_bytes)
         begin = perf_counter()
         site.environment.run(until=parameters.duration)
         elapsed += perf_counter() - begin

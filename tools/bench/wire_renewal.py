@@ -32,12 +32,12 @@ def measure() -> Iterator[Figure]:
     """
     for algorithm in ("rsa2048", "p256"):
         with _connected(algorithm, [_SERVICE]) as (client, relay):
-            each = _octets(client, relay, [[_SERVICE]] * _RENEWALS)
-            yield Figure(f"wire.renewal.{algorithm}", each, "bytes", float(client.seal_octets))
+            each = _wire_bytes(client, relay, [[_SERVICE]] * _RENEWALS)
+            yield Figure(f"wire.renewal.{algorithm}", each, "bytes", float(client.seal_size))
     services = [f"service-{number:02}" for number in range(_TOGETHER)]
     with _connected("p256", services) as (client, relay):
-        together = _octets(client, relay, [services] * _BATCHES)
-        alone = _octets(client, relay, [[service] for service in services] * _BATCHES)
+        together = _wire_bytes(client, relay, [services] * _BATCHES)
+        alone = _wire_bytes(client, relay, [[service] for service in services] * _BATCHES)
         yield Figure(f"wire.renewal.batch{_TOGETHER}", together, "bytes", alone)
 
 
@@ -61,13 +61,13 @@ def _connected(algorithm: str, services: list[str]) -> "Iterator[tuple[Client, R
             relay.close()
 
 
-def _octets(client: Client, relay: "Relay", messages: list[list[str]]) -> float:
+def _wire_bytes(client: Client, relay: "Relay", messages: list[list[str]]) -> float:
     """Return the bytes of one renewal, if each message asks for these services."""
-    before = relay.octets
+    before = relay.wire_bytes
     for services in messages:
         client.ask(*services)
         client.all_renewed(len(services))
-    return (relay.octets - before) / sum(map(len, messages))
+    return (relay.wire_bytes - before) / sum(map(len, messages))
 
 
 class Relay:
@@ -78,11 +78,11 @@ class Relay:
 
     Attributes:
         port: where it listens.
-        octets: bytes passed on so far, both ways; counted before they are sent.
+        wire_bytes: bytes passed on so far, both ways; counted before they are sent.
     """
 
     def __init__(self, port: int) -> None:
-        self.octets = 0
+        self.wire_bytes = 0
         self._to = port
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -107,7 +107,7 @@ class Relay:
         try:
             while data := source.recv(_BLOCK):
                 with self._lock:
-                    self.octets += len(data)
+                    self.wire_bytes += len(data)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:  # the server ends a connection without notice

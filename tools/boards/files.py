@@ -56,7 +56,7 @@ class Files(abc.ABC):
         """
         with _about(path):
             printed = self.exec(device_code.READ + f"read({path!r})", _SLOW)
-        return literals.octets(printed)
+        return literals.base64_lines(printed)
 
     def write(self, path: str, data: bytes, progress: Progress | None = None) -> None:
         """Write a file whole or not at all: under a temporary name, verified, then renamed.

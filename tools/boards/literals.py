@@ -50,7 +50,7 @@ def pair(text: str, *kinds: type) -> tuple[str, Any]:
     return found[0], found[1]
 
 
-def octets(lines: str) -> bytes:
+def base64_lines(lines: str) -> bytes:
     """Return the bytes in `lines` of base64.
 
     Raises:

@@ -104,7 +104,7 @@ def image_(
         files.write(romfs, image.romfs(chip))
     facts = {
         "image": str(out),
-        "octets": len(made.data),
+        "bytes": len(made.data),
         "node": node,
         "bundle_version": bundle.version,
         **_places(chip, made.region),

@@ -126,7 +126,7 @@ def run(
     with _progress("simulating") as progress:
         simulated = traffic.simulate(Parameters(**told), progress)
     summary = boxes.summary(simulated)
-    peaks = simulated.octets.max(axis=0).tolist() if peak_per_second else []
+    peaks = simulated.wire_bytes.max(axis=0).tolist() if peak_per_second else []
     if peak_per_second:
         summary["peak_per_second"] = peaks
     if out:
@@ -141,12 +141,13 @@ def run(
 def _print_run(simulated: Traffic) -> None:
     from triseal.sim import boxes
 
-    box = boxes.box(simulated.octets)
-    quantiles = boxes.percentiles(simulated.octets)
+    box = boxes.box(simulated.wire_bytes)
+    quantiles = boxes.percentiles(simulated.wire_bytes)
     output.facts(
         {
             "renewals": f"{simulated.renewals:,} ({simulated.expired:,} after expiry)",
-            "total": f"{int(simulated.octets.sum()):,} bytes in {simulated.parameters.runs} runs",
+            "total": f"{int(simulated.wire_bytes.sum()):,} bytes in "
+            f"{simulated.parameters.runs} runs",
             "average": _rate(box.average),
             "all seconds": ", ".join(f"{k} {_rate(v)}" for k, v in quantiles.items()),
             "seconds with traffic": f"{box.seconds:,}: quartiles {_rate(box.q1)}, "
@@ -248,13 +249,13 @@ def _print_plan(made: Plan) -> None:
             "connect spread": f"{made.spread} s after boot: the node's setting --spread",
             "database": f"{made.database} ({made.signatures['peak']:.0f} writes/s at the peak; "
             f"one SQLite here commits {made.machine.commits:.0f})",
-            "traffic": f"{_rate(made.octets['average'])} on average "
-            f"({made.gigabytes_a_day:.3g} GB a day), p99.9 {_rate(made.octets['p99.9'])}, "
-            f"peak {_rate(made.octets['p100'])}",
+            "traffic": f"{_rate(made.wire_bytes['average'])} on average "
+            f"({made.gigabytes_a_day:.3g} GB a day), p99.9 {_rate(made.wire_bytes['p99.9'])}, "
+            f"peak {_rate(made.wire_bytes['p100'])}",
             "signing": f"{made.signatures['average']:.3g}/s, {made.cores:.2g} of a core",
             "availability": f"services stand still {made.stopped:.2g} of the time; in an outage "
             f"{made.expiring:.1%} of the seals expire",
-            "power outage": f"all back after {back.last} s; {_rate(back.peak_octets)}, "
+            "power outage": f"all back after {back.last} s; {_rate(back.peak_bytes)}, "
             f"{back.peak_handshakes} handshakes/s and {back.peak_signatures} signatures/s "
             f"at the peak",
         },

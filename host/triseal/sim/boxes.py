@@ -40,13 +40,13 @@ class Box:
     above: int
 
 
-def box(octets: NDArray[np.int64]) -> Box:
+def box(wire_bytes: NDArray[np.int64]) -> Box:
     """Compute the boxplot of a traffic. It is all zero if there is no traffic.
 
     Args:
-        octets: bytes per second, of any shape.
+        wire_bytes: bytes per second, of any shape.
     """
-    active = octets[octets > 0]
+    active = wire_bytes[wire_bytes > 0]
     if active.size == 0:
         return Box(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
     q1, median, q3 = (float(q) for q in np.percentile(active, (25, 50, 75)))
@@ -60,20 +60,20 @@ def box(octets: NDArray[np.int64]) -> Box:
         high=float(active[active <= q3 + reach].max()),
         maximum=float(active.max()),
         mean=float(active.mean()),
-        average=float(active.sum() / octets.size),
+        average=float(active.sum() / wire_bytes.size),
         above=int(np.count_nonzero(active > q3 + reach)),
     )
 
 
-def outliers(octets: NDArray[np.int64], of: Box, most: int = 200) -> list[float]:
+def outliers(wire_bytes: NDArray[np.int64], of: Box, most: int = 200) -> list[float]:
     """List the distinct values above the upper whisker, for drawing.
 
     Args:
-        octets: bytes per second, of any shape.
+        wire_bytes: bytes per second, of any shape.
         of: the box of these values.
         most: number of values to return at most; the highest one is always among them.
     """
-    values = np.unique(octets[octets > of.high])
+    values = np.unique(wire_bytes[wire_bytes > of.high])
     if values.size > most:
         values = values[np.linspace(0, values.size - 1, most).round().astype(int)]
     return [float(value) for value in values]
@@ -124,12 +124,12 @@ def summary(traffic: Traffic) -> dict[str, object]:
     served = parameters.runs * parameters.duration * parameters.services_per_run
     return {
         "parameters": parameters.as_dict(),
-        "octets": int(traffic.octets.sum()),
+        "bytes": int(traffic.wire_bytes.sum()),
         "renewals": traffic.renewals,
         "renewals_on_return": traffic.on_return,
         "expired_before_renewal": traffic.expired,
         "stopped_share": traffic.stopped / served,
-        "octets_per_second": percentiles(traffic.octets),
+        "bytes_per_second": percentiles(traffic.wire_bytes),
         "signatures_per_second": percentiles(traffic.signatures),
-        "box": box(traffic.octets).__dict__,
+        "box": box(traffic.wire_bytes).__dict__,
     }

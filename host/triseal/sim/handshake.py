@@ -85,7 +85,7 @@ def connect() -> tuple[_Party, _Party, int]:
 
 
 @cache
-def octets() -> int:
+def size() -> int:
     """Measure the bytes of a handshake in both directions, the median of many.
 
     The size of an ECDSA signature varies by a byte or two, and a handshake has two of them. With

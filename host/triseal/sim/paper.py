@@ -59,15 +59,15 @@ def point(parameters: Parameters) -> Point:
         parameters: the site.
     """
     traffic = simulate(parameters)
-    octets, box = traffic.octets, boxes.box(traffic.octets)
+    wire_bytes, box = traffic.wire_bytes, boxes.box(traffic.wire_bytes)
     returned = traffic.returns > 0
     return Point(
         services=parameters.services_per_run,
         box=box,
-        outliers=boxes.outliers(octets, box),
-        above_limit=_share(octets > LIMIT, octets > 0),
-        outliers_on_return=_share(returned, octets > box.high),
-        peaks_on_return=_share(returned, octets > box.maximum / 2),
+        outliers=boxes.outliers(wire_bytes, box),
+        above_limit=_share(wire_bytes > LIMIT, wire_bytes > 0),
+        outliers_on_return=_share(returned, wire_bytes > box.high),
+        peaks_on_return=_share(returned, wire_bytes > box.maximum / 2),
     )
 
 

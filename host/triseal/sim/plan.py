@@ -49,7 +49,7 @@ class Plan:
         wish: the requirements.
         lifetime: lifetime of a site seal, seconds: the longest time that a change takes.
         spread: seconds over which nodes draw their first connect after boot.
-        octets: bytes per second, average and percentiles of a simulated run with a common start.
+        wire_bytes: bytes per second, average and percentiles of a simulated run with one start.
         gigabytes_a_day: traffic, 10**9 bytes a day.
         signatures: signatures per second, average and peak; the database needs as many writes.
         cores: number of cores that are busy with signing, on average.
@@ -64,7 +64,7 @@ class Plan:
     wish: Wish
     lifetime: int
     spread: int
-    octets: dict[str, float]
+    wire_bytes: dict[str, float]
     gigabytes_a_day: float
     signatures: dict[str, float]
     cores: float
@@ -98,12 +98,12 @@ def make(wish: Wish, progress: Progress | None = None) -> Plan:
     traffic = simulate(settings, progress)
     signatures = float(traffic.signatures.mean())
     peak = max(float(traffic.signatures.max()), back.peak_signatures)
-    average = float(traffic.octets.mean())
+    average = float(traffic.wire_bytes.mean())
     return Plan(
         wish=wish,
         lifetime=settings.lifetime,
         spread=back.spread,
-        octets={"average": average} | boxes.percentiles(traffic.octets),
+        wire_bytes={"average": average} | boxes.percentiles(traffic.wire_bytes),
         gigabytes_a_day=average * 86_400 / 1e9,
         signatures={"average": signatures, "peak": peak},
         cores=signatures / machine.signatures,
@@ -160,11 +160,11 @@ def _spread(
     rate = wish.cores * machine.signatures
     for spread in SPREADS:
         back = recovery.recover(settings, spread, rate)
-        fits_link = wish.link is None or back.peak_octets <= _BUSY * wish.link
+        fits_link = wish.link is None or back.peak_bytes <= _BUSY * wish.link
         if fits_link and back.peak_signatures <= max(_BUSY * rate, settings.services):
             return back
     notes.append(
         f"even with a spread of {spread} s the return of all nodes at once needs "
-        f"{back.peak_octets} bytes/s and {back.peak_signatures} signatures/s"
+        f"{back.peak_bytes} bytes/s and {back.peak_signatures} signatures/s"
     )
     return back

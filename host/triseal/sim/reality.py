@@ -31,12 +31,12 @@ class Live:
     """The traffic of a live run.
 
     Attributes:
-        octets: bytes of each second from the first to the last of the run, shape (duration,).
+        wire_bytes: bytes of each second from the first to the last of the run, shape (duration,).
         parameters: parameters of the simulation to compare with.
         renewals: number of renewals of the live run; None if the file does not say it.
     """
 
-    octets: NDArray[np.int64]
+    wire_bytes: NDArray[np.int64]
     parameters: Parameters
     renewals: int | None = None
 
@@ -105,13 +105,13 @@ def load(path: Path) -> Live:
     try:
         content = json.loads(files.read(path, _MOST_BYTES))
         seconds = np.asarray(content["seconds"], dtype=np.int64)
-        octets = np.asarray(content["bytes"], dtype=np.int64)
+        wire_bytes = np.asarray(content["bytes"], dtype=np.int64)
         told = dict(content["parameters"])
         start, duration = int(told.get("start", 0)), int(told.get("duration", 0))
         renewals = int(told["renewals"]) if "renewals" in told else None
     except (ValueError, KeyError, TypeError) as error:
         raise BadTraffic(f"{path}: {error!r}") from None
-    row = _row(seconds - start, octets, duration)
+    row = _row(seconds - start, wire_bytes, duration)
     duration = row.size
     known = {f.name for f in fields(Parameters)}
     given = {name: value for name, value in told.items() if name in known}
@@ -121,9 +121,11 @@ def load(path: Path) -> Live:
         raise BadTraffic(f"{path}: {error}") from None
 
 
-def _row(seconds: NDArray[np.int64], octets: NDArray[np.int64], duration: int) -> NDArray[np.int64]:
+def _row(
+    seconds: NDArray[np.int64], wire_bytes: NDArray[np.int64], duration: int
+) -> NDArray[np.int64]:
     """Return the bytes of every second from the start on."""
-    if seconds.shape != octets.shape or seconds.ndim != 1 or (octets < 0).any():
+    if seconds.shape != wire_bytes.shape or seconds.ndim != 1 or (wire_bytes < 0).any():
         raise BadTraffic(
             "seconds and bytes must be lists of one length; bytes must not be negative"
         )
@@ -134,7 +136,7 @@ def _row(seconds: NDArray[np.int64], octets: NDArray[np.int64], duration: int) -
     if duration > _LONGEST_LIVE:
         raise BadTraffic(f"the run lasts {duration} seconds: give parameters.start")
     row = np.zeros(duration, dtype=np.int64)
-    np.add.at(row, seconds[inside], octets[inside])
+    np.add.at(row, seconds[inside], wire_bytes[inside])
     return row
 
 
@@ -167,17 +169,17 @@ def compare(live: Live) -> tuple[Comparison, NDArray[np.int64]]:
         BadTraffic: the live run or its simulation had no traffic.
     """
     traffic = simulate(live.parameters)
-    simulated = traffic.octets
-    if not live.octets.any() or not simulated.any():
+    simulated = traffic.wire_bytes
+    if not live.wire_bytes.any() or not simulated.any():
         raise BadTraffic("the live run or its simulation has no traffic to compare")
     alone = [distance(run, simulated).relative for run in simulated]
     comparison = Comparison(
-        distance(live.octets, simulated),
-        distance(live.octets[live.octets > 0], simulated[simulated > 0]),
+        distance(live.wire_bytes, simulated),
+        distance(live.wire_bytes[live.wire_bytes > 0], simulated[simulated > 0]),
         float(np.percentile(alone, 95)),
-        boxes.box(live.octets),
+        boxes.box(live.wire_bytes),
         boxes.box(simulated),
-        int(live.octets.sum()),
+        int(live.wire_bytes.sum()),
         float(simulated.sum() / live.parameters.runs),
         live.renewals,
         traffic.renewals / live.parameters.runs,
@@ -233,13 +235,13 @@ def _band(axes: Axes, runs: Floats) -> None:
 
 
 def _draw_seconds(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
-    p, seconds = live.parameters, np.arange(live.octets.size)
+    p, seconds = live.parameters, np.arange(live.wire_bytes.size)
     _band(axes, simulated / 1000)
     mean = simulated.mean(axis=0) / 1000
     axes.step(seconds, mean, where="post", label="their mean", **plots.SECOND)
-    axes.step(seconds, live.octets / 1000, where="post", label="live", **plots.FIRST)
+    axes.step(seconds, live.wire_bytes / 1000, where="post", label="live", **plots.FIRST)
     axes.set(xlabel="seconds after all seals were new", ylabel="KB in each second")
-    axes.set(xlim=(0, live.octets.size), ylim=(0, 1.2 * axes.get_ylim()[1]))
+    axes.set(xlim=(0, live.wire_bytes.size), ylim=(0, 1.2 * axes.get_ylim()[1]))
     away = f", churn {p.churn:g}/s" if p.churn else ""
     axes.set_title(
         f"{p.nodes} nodes with {p.services} services each, seals of {p.lifetime} s{away}"
@@ -248,9 +250,9 @@ def _draw_seconds(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
 
 
 def _draw_sums(axes: Axes, live: Live, simulated: NDArray[np.int64]) -> None:
-    seconds = np.arange(live.octets.size)
+    seconds = np.arange(live.wire_bytes.size)
     _band(axes, np.cumsum(simulated, axis=1) / 1000)
-    axes.plot(seconds, np.cumsum(live.octets) / 1000, label="live", **plots.FIRST)
+    axes.plot(seconds, np.cumsum(live.wire_bytes) / 1000, label="live", **plots.FIRST)
     axes.set(xlabel="seconds", ylabel="KB so far", title="Summed up", ylim=(0, None))
     axes.legend(loc="upper left")
 
@@ -259,7 +261,7 @@ def _draw_distributions(
     axes: Axes, live: Live, simulated: NDArray[np.int64], comparison: Comparison
 ) -> None:
     axes.step(*_share_up_to(simulated), where="post", label="simulated", **plots.SECOND)
-    axes.step(*_share_up_to(live.octets), where="post", label="live", **plots.FIRST)
+    axes.step(*_share_up_to(live.wire_bytes), where="post", label="live", **plots.FIRST)
     axes.set(xlabel="bytes in a second", ylabel="share of seconds up to it", ylim=(0, 1.02))
     axes.set_title("Distribution over seconds")
     axes.legend(

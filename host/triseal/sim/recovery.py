@@ -20,7 +20,7 @@ class Recovery:
 
     Attributes:
         spread: seconds over which the nodes' first connects are drawn.
-        peak_octets: bytes in the busiest second, with handshakes, if signing keeps up.
+        peak_bytes: bytes in the busiest second, with handshakes, if signing keeps up.
         peak_handshakes: handshakes in the busiest second.
         peak_signatures: signatures in the busiest second. Each one needs a database write too: a
             renewal is recorded before it is sent.
@@ -29,7 +29,7 @@ class Recovery:
     """
 
     spread: int
-    peak_octets: int
+    peak_bytes: int
     peak_handshakes: int
     peak_signatures: int
     half: int
@@ -54,7 +54,7 @@ def recover(parameters: Parameters, spread: int, signatures_per_second: float) -
     served = _served(renewals, signatures_per_second)
     return Recovery(
         spread=spread,
-        peak_octets=round(float((nodes * wire.reconnect + renewals * each).max())),
+        peak_bytes=round(float((nodes * wire.reconnect + renewals * each).max())),
         peak_handshakes=int(nodes.max()),
         peak_signatures=int(renewals.max()),
         half=int(np.searchsorted(served, renewals.sum() / 2)),

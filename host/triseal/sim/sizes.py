@@ -25,7 +25,7 @@ from triseal.site.server.signing import desired_state
 Integers = NDArray[np.int64]
 
 
-def tls_record(octets: int, version: str = "1.2") -> int:
+def tls_record(wire_bytes: int, version: str = "1.2") -> int:
     """Compute the size of one TLS record under AES-GCM.
 
     TLS 1.2: header 5 (RFC 5246 section 6.2.1), explicit nonce 8, tag 16 (RFC 5288 section 3).
@@ -33,10 +33,10 @@ def tls_record(octets: int, version: str = "1.2") -> int:
     MicroPython's mbedTLS speaks 1.2.
 
     Args:
-        octets: bytes of plaintext in the record.
+        wire_bytes: bytes of plaintext in the record.
         version: "1.2" or "1.3".
     """
-    return octets + {"1.2": 5 + 8 + 16, "1.3": 5 + 1 + 16}[version]
+    return wire_bytes + {"1.2": 5 + 8 + 16, "1.3": 5 + 1 + 16}[version]
 
 
 def _sent(*frames: bytes) -> int:
@@ -107,7 +107,7 @@ def reconnect(services: int) -> int:
     said = messages.PROTOCOL, NODE, nonce, 7, nonce, NOW, "power-on", held
     hello = messages.write(messages.HELLO, *said)
     welcome = messages.write(messages.WELCOME, authority().sign_time(nonce, NOW), b"")
-    return handshake.octets() + _sent(messages.frame(hello), messages.frame(welcome))
+    return handshake.size() + _sent(messages.frame(hello), messages.frame(welcome))
 
 
 @dataclass(frozen=True)

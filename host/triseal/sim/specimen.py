@@ -79,9 +79,12 @@ def _store_seal() -> seal.Seal:
     return seal.parse(der, seal.STORE)
 
 
-def _grants(octets: int) -> list[str]:
+def _grants(wire_bytes: int) -> list[str]:
     """Make grants that hold so many bytes of text together, the longest first."""
-    return ["g" * min(limits.MAX_GRANT, octets - at) for at in range(0, octets, limits.MAX_GRANT)]
+    return [
+        "g" * min(limits.MAX_GRANT, wire_bytes - at)
+        for at in range(0, wire_bytes, limits.MAX_GRANT)
+    ]
 
 
 @cache

@@ -32,8 +32,8 @@ class Statement:
     figure: str
 
 
-def _kb(octets: float) -> str:
-    return f"{octets / 1000:.2f} KB/s"
+def _kb(wire_bytes: float) -> str:
+    return f"{wire_bytes / 1000:.2f} KB/s"
 
 
 def _linear_without(result: Result) -> Statement:

@@ -25,14 +25,14 @@ class Lifetime:
 
     Attributes:
         lifetime: seconds: also the longest time that a change takes to reach an unreachable node.
-        octets: bytes per second for each format.
+        wire_bytes: bytes per second for each format.
         signatures: signatures per second.
         expiring: share of a node's seals that expire in one of its outages.
         stopped: share of time that services stand still for this reason.
     """
 
     lifetime: int
-    octets: dict[str, float]
+    wire_bytes: dict[str, float]
     signatures: float
     expiring: float
     stopped: float
@@ -68,16 +68,16 @@ def lifetime(parameters: Parameters) -> Lifetime:
         parameters: the site with this lifetime.
     """
     rate = closed.renewals_per_second(parameters) * parameters.services_per_run
-    octets = {}
+    wire_bytes = {}
     for name in FORMATS:
         wire = sizes.wire(replace(parameters, format=name))
         each = float(wire.renewal[parameters.payload_min :].mean())
         if parameters.companions != "none":
             each -= wire.together * (1 - 1 / parameters.services)
-        octets[name] = rate * each
+        wire_bytes[name] = rate * each
     return Lifetime(
         parameters.lifetime,
-        octets,
+        wire_bytes,
         rate,
         closed.expiring_share(parameters),
         closed.stopped_share(parameters),
@@ -274,7 +274,7 @@ def tell(study: Study) -> list[str]:
     """
     lines = ["lifetime s   delta bytes/s  signatures/s  seals lost per outage  time lost"]
     lines += [
-        f"{row.lifetime:>10}  {row.octets['delta']:>14.4g}  {row.signatures:>12.3g}"
+        f"{row.lifetime:>10}  {row.wire_bytes['delta']:>14.4g}  {row.signatures:>12.3g}"
         f"  {row.expiring:>21.2%}  {row.stopped:>9.4%}"
         for row in study.lifetimes
     ]
@@ -290,7 +290,7 @@ def tell(study: Study) -> list[str]:
         lines.append(f"{churn:>10.0e}  {share}; with 25 %, a lifetime of {settings.lifetime} s")
     lines.append("after a power outage: services, spread s, peak bytes/s, signatures/s, all back s")
     lines += [
-        f"{services:>10}  {r.spread:>6}  {r.peak_octets:>12}  {r.peak_signatures:>9}  {r.last:>6}"
+        f"{services:>10}  {r.spread:>6}  {r.peak_bytes:>12}  {r.peak_signatures:>9}  {r.last:>6}"
         for services, row in study.recoveries.items()
         for r in row
     ]

@@ -30,8 +30,8 @@ def _series(index: int) -> dict[str, Any]:
 
 def _lifetimes(axes: Axes, study: Study) -> None:
     for index, (kind, name) in enumerate(_NAMES.items()):
-        octets = [row.octets[kind] for row in study.lifetimes]
-        axes.plot(LIFETIMES, octets, label=name, **_series(index))
+        wire_bytes = [row.wire_bytes[kind] for row in study.lifetimes]
+        axes.plot(LIFETIMES, wire_bytes, label=name, **_series(index))
     axes.set(xscale="log", yscale="log", xlabel="lifetime = longest change, seconds")
     axes.set_ylabel("bytes/s of the site")
     axes.set_title("A fast change costs traffic and robustness")

@@ -29,7 +29,7 @@ class Traffic:
 
     Attributes:
         parameters: the simulated site.
-        octets: bytes on the wire, both directions; shape (runs, duration).
+        wire_bytes: bytes on the wire, both directions; shape (runs, duration).
         signatures: signatures by the SLCA, one for each renewal; shape (runs, duration).
         returns: nodes that came back online; shape (runs, duration).
         renewals: number of renewals of all runs.
@@ -39,7 +39,7 @@ class Traffic:
     """
 
     parameters: Parameters
-    octets: Integers
+    wire_bytes: Integers
     signatures: Integers
     returns: Integers
     renewals: int
@@ -66,31 +66,31 @@ class _Bins:
         self._asked, self._expired = wire.renewal[payloads], wire.expired[payloads]
         self._held: list[tuple[Integers, Integers, Integers]] = []
         self._size = 0
-        self._octets: NDArray[np.floating[Any]] | float = 0.0
+        self._wire_bytes: NDArray[np.floating[Any]] | float = 0.0
         self._count: Integers | int = 0
 
     def add(self, some: engine.Generation) -> None:
-        octets = self._asked[some.service]
+        wire_bytes = self._asked[some.service]
         asked = self._first_of_node[some.service] + some.second if self._together else _NONE
         if some.expired.any():
-            octets[some.expired] = self._expired[some.service[some.expired]]
+            wire_bytes[some.expired] = self._expired[some.service[some.expired]]
             if self._together:
                 asked[some.expired] = _UNASKED
-        self._held.append((some.second + self._first[some.service], octets, asked))
+        self._held.append((some.second + self._first[some.service], wire_bytes, asked))
         self._size += some.service.size
         if self._size >= _BATCH:
             self._flush()
 
     def _flush(self) -> None:
-        bins, octets, asked = (
+        bins, wire_bytes, asked = (
             np.concatenate([_NONE, *(held[i] for held in self._held)]) for i in range(3)
         )
         count = np.bincount(bins, minlength=self._every)
         # Sums stay far below 2**53, so that these floats count bytes exactly.
-        self._octets = self._octets + np.bincount(bins, octets, self._every)
+        self._wire_bytes = self._wire_bytes + np.bincount(bins, wire_bytes, self._every)
         if self._together:
             more = self._more(asked[count[bins] > 1])  # a lone renewal in a second saves nothing
-            self._octets -= self._together * np.bincount(more, minlength=self._every)
+            self._wire_bytes -= self._together * np.bincount(more, minlength=self._every)
         self._count = self._count + count
         self._held.clear()
         self._size = 0
@@ -110,7 +110,7 @@ class _Bins:
     def total(self) -> tuple[Integers, Integers]:
         """Return bytes and number of renewals, for each bin."""
         self._flush()
-        return np.asarray(self._octets, dtype=np.int64), np.asarray(self._count)
+        return np.asarray(self._wire_bytes, dtype=np.int64), np.asarray(self._count)
 
 
 def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffic:
@@ -133,13 +133,17 @@ def simulate(parameters: Parameters, progress: Progress | None = None) -> Traffi
         figures["stopped"] += int(generation.stopped.sum())
         if progress and generation.service.size:
             progress(float(generation.second.mean()) / parameters.duration)
-    octets, count = bins.total()
+    wire_bytes, count = bins.total()
     returns = np.zeros_like(count)
     np.add.at(returns, back := _returns(parameters, drawn), 1)
-    np.add.at(octets, back, wire.reconnect)
+    np.add.at(wire_bytes, back, wire.reconnect)
     shape = (parameters.runs, parameters.duration)
     return Traffic(
-        parameters, octets.reshape(shape), count.reshape(shape), returns.reshape(shape), **figures
+        parameters,
+        wire_bytes.reshape(shape),
+        count.reshape(shape),
+        returns.reshape(shape),
+        **figures,
     )
 
 

@@ -26,8 +26,8 @@ class Line:
 
     @staticmethod
     def read(count):
-        octet, Line.data = Line.data[:count], Line.data[count:]
-        return octet
+        byte, Line.data = Line.data[:count], Line.data[count:]
+        return byte
 
 
 class Node(Bare):

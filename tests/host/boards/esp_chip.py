@@ -79,9 +79,9 @@ class EspChip(Socket):
 
     def _take(self, data: bytes) -> None:
         # SLIP (RFC 1055): each packet lies between two C0.
-        for octet in data:
-            if octet != 0xC0:
-                self._packet.append(octet)
+        for byte in data:
+            if byte != 0xC0:
+                self._packet.append(byte)
             elif self._packet:
                 packet = bytes(self._packet)
                 self._packet.clear()

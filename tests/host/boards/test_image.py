@@ -153,7 +153,7 @@ def test_the_command_makes_an_image_of_a_node(
     arguments = ["--node", "kitchen", "-o", str(out), "--json", *begin]
     assert main.main([*common, *arguments, "--romfs", str(tmp_path / "a.romfs")]) == 0
     facts = json.loads(capfd.readouterr().out)
-    assert facts["octets"] == out.stat().st_size
+    assert facts["bytes"] == out.stat().st_size
     assert out.stat().st_mode & 0o777 == 0o600
     (tmp_path / "flash").write_bytes(flashed(chip, out.read_bytes()))
     found = mounted(tmp_path / "flash", chip, Region(0x200000, 0x200000), tmp_path)

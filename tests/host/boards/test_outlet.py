@@ -38,8 +38,8 @@ def test_all_arrives_in_order_and_never_more_than_a_port_keeps(
 
 def node_takes(outlet: Outlet, arrived: bytes, waiting: bytes) -> bytes:
     """As `nlsm.console` does it: a word for each piece of a message's line."""
-    for octet in waiting:
-        arrived += bytes([octet])
+    for byte in waiting:
+        arrived += bytes([byte])
         text = arrived.rpartition(b"\n")[2]
         if text and len(text) % PIECE == 0:
             outlet.taken()

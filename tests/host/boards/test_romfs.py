@@ -239,8 +239,8 @@ def ours(image):
 good = open({image!r}, "rb").read()
 accepted = refused = 0
 for at in range(len(good)):
-    for octet in (0, 1, 2, 3, 4, 5, 0x2f, 0x7f, 0x80, 0xff, good[at] ^ 1, good[at] ^ 0x80):
-        data = good[:at] + bytes((octet,)) + good[at + 1:]
+    for byte in (0, 1, 2, 3, 4, 5, 0x2f, 0x7f, 0x80, 0xff, good[at] ^ 1, good[at] ^ 0x80):
+        data = good[:at] + bytes((byte,)) + good[at + 1:]
         try:
             image = romfs.Image(io.BytesIO(data))
         except (ValueError, UnicodeError):
@@ -248,7 +248,7 @@ for at in range(len(good)):
             continue
         accepted += 1
         if ours(image) != native(vfs.VfsRom(data), ""):
-            print("differ", at, octet)
+            print("differ", at, byte)
     try:
         romfs.Image(io.BytesIO(good[:at]))
         print("truncated", at)

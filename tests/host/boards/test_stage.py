@@ -135,8 +135,8 @@ def names(compiled: bytes) -> set[bytes | int]:
     def number() -> int:
         found, more = 0, True
         while more:
-            (octet,) = stream.read(1)
-            found, more = found << 7 | octet & 127, octet > 127
+            (byte,) = stream.read(1)
+            found, more = found << 7 | byte & 127, byte > 127
         return found
 
     count, _ = number(), number()

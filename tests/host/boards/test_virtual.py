@@ -135,7 +135,7 @@ COMMANDS = (
         0,
     ),
     (
-        "every octet passes a mount",
+        "every byte passes a mount",
         ["mount", "{local}", "exec", "print(sum(open('/remote/all', 'rb').read()))"],
         "32640\n",
         0,

@@ -278,7 +278,7 @@ def test_signing_refused(settled: Shell, sentence: str, words: list[str], code: 
         ("a folder", ["submit", "home"], "not-a-file"),
         ("source", ["submit", "blink.py"], "malformed-der"),
         ("a package cut off", ["submit", "cut.triseal"], "malformed-der"),
-        ("a package with a flipped octet", ["submit", "flipped.triseal"], "hash-mismatch"),
+        ("a package with a flipped byte", ["submit", "flipped.triseal"], "hash-mismatch"),
         ("a service that is not there", ["get", "other"], "unknown-service"),
         ("a version that is not there", ["get", "blink", "--version", "7"], "unknown-service"),
         ("a request that is a package", ["register-developer", "blink.triseal"], "bad-request"),

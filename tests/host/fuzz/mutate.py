@@ -164,7 +164,7 @@ def trail(root: Node, rng: Random) -> None:
 
 
 def octets(root: Node, rng: Random) -> None:
-    """A value's octets: one flipped, added or lost, or all of them others."""
+    """A value's bytes: one flipped, added or lost, or all of them others."""
     node = _leaf(root, rng)
     if node is None:
         return

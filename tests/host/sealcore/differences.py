@@ -94,7 +94,7 @@ VECTORS_REFUSED = {
         "unsupported-certificate",
         "custom/san_registered_id.pem",
     ),
-    "a signature that is not of whole octets": (
+    "a signature that is not of whole bytes": (
         "malformed-der",
         "PKITS_data/certs/BadSignedCACert.crt PKITS_data/certs/InvalidDSASignatureTest6EE.crt",
     ),
@@ -112,7 +112,7 @@ VECTORS_REFUSED = {
         "malformed-der",
         "custom/alternate-rsa-sha1-oid.der",
     ),
-    "an octet beyond ASCII in an IA5String": ("malformed-der", "utf8-dnsname.pem"),
+    "an byte beyond ASCII in an IA5String": ("malformed-der", "utf8-dnsname.pem"),
 }
 
 # Accepted by sealcore, refused by `cryptography`, by `asn1crypto` or by both. What is inside an
@@ -140,7 +140,7 @@ class Difference(NamedTuple):
         reason: why.
         referee: its name.
         refusal: what it says, a regular expression.
-        octets: what the certificate then holds, a regular expression.
+        bytes: what the certificate then holds, a regular expression.
     """
 
     reason: str
@@ -166,7 +166,7 @@ FUZZ = (
         rb"\x06.[^\x30]*[\x80-\xff]{18}",
     ),
     Difference(
-        "cryptography reads no object identifier of more than 63 octets",
+        "cryptography reads no object identifier of more than 63 bytes",
         "by_cryptography",
         "OidTooLong",
         rb"\x06[\x40-\x7f\x81\x82]",
@@ -193,7 +193,7 @@ FUZZ = (
     ),
     Difference(
         "cryptography has BIT STRINGs in an x500UniqueIdentifier alone; sealcore does not tell "
-        "which attribute has which type of string, and compares the octets",
+        "which attribute has which type of string, and compares the bytes",
         "by_cryptography",
         "oid must be X500_UNIQUE_IDENTIFIER",
         rb"\x03",

@@ -25,7 +25,7 @@ def test_a_run_in_json_holds_its_parameters_totals_and_percentiles(
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads(file.read_text())
     assert Parameters(**told["parameters"]).services_per_run == 12
-    assert told["octets_per_second"]["p100"] == max(told["peak_per_second"])
+    assert told["bytes_per_second"]["p100"] == max(told["peak_per_second"])
     assert len(told["peak_per_second"]) == 12_000
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out) == told, "reproducible by its seed"

@@ -268,8 +268,8 @@ def test_equal_seeds_give_equal_traffic_and_others_do_not() -> None:
     p = Parameters(nodes=2, services=5, runs=2, duration=20_000, format="certificate", seed=9)
     first, second = traffic.simulate(p), traffic.simulate(p)
     other = traffic.simulate(replace(p, seed=10))
-    assert (first.octets == second.octets).all()
-    assert (first.octets != other.octets).any()
+    assert (first.wire_bytes == second.wire_bytes).all()
+    assert (first.wire_bytes != other.wire_bytes).any()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -277,23 +277,23 @@ def test_traffic_adds_up_every_renewal_in_its_second_of_its_run(form: str) -> No
     p = Parameters(nodes=2, services=3, runs=3, duration=30_000, churn=1e-4, format=form, share=20)
     seen, drawn, wire = traffic.simulate(p), engine.draws(p), sizes.wire(p)
     signatures = np.zeros((p.runs, p.duration), dtype=np.int64)
-    octets = np.zeros_like(signatures)
+    wire_bytes = np.zeros_like(signatures)
     asked: set[tuple[int, int]] = set()
     together = 0
     for service, second, _, _, expired, _ in vectorised(p, drawn):
         signatures[service // 6, second] += 1
         table = wire.expired if expired else wire.renewal
-        octets[service // 6, second] += table[drawn.payloads[service]]
+        wire_bytes[service // 6, second] += table[drawn.payloads[service]]
         if not expired and (service // 3, second) in asked:
-            octets[service // 6, second] -= wire.together
+            wire_bytes[service // 6, second] -= wire.together
             together += 1
         if not expired:
             asked.add((service // 3, second))
     for node, end in zip(drawn.outages.node, drawn.outages.end, strict=True):
         if end < p.duration:
-            octets[node // p.nodes, end] += wire.reconnect
+            wire_bytes[node // p.nodes, end] += wire.reconnect
     assert (seen.signatures == signatures).all()
-    assert (seen.octets == octets).all()
+    assert (seen.wire_bytes == wire_bytes).all()
     assert seen.expired > 0
     assert together > 0
     assert seen.renewals == signatures.sum()

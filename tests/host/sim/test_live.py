@@ -27,7 +27,7 @@ class CountedTls:
         self._raw = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing)
-        self.octets = 0
+        self.wire_bytes = 0
         while not self._done():
             pass
         self._flush()
@@ -43,14 +43,14 @@ class CountedTls:
 
     def _flush(self) -> None:
         data = self._outgoing.read()
-        self.octets += len(data)
+        self.wire_bytes += len(data)
         self._raw.sendall(data)
 
     def _fill(self) -> None:
         data = self._raw.recv(65536)
         if not data:
             raise EOFError
-        self.octets += len(data)
+        self.wire_bytes += len(data)
         self._incoming.write(data)
 
     def sendall(self, data: bytes) -> None:
@@ -109,16 +109,16 @@ def measured(node: Node, bundle_version: int) -> dict[str, int]:
         told,
     )
     node.expect(messages.WELCOME)
-    connected = tls.octets
+    connected = tls.wire_bytes
     node.send(messages.RENEW, int(time.time()), [(specimen.SERVICE, serial)])
     node.expect(messages.RENEWED)
     node.close()
-    return {"reconnect": connected, "renewal": tls.octets - connected}
+    return {"reconnect": connected, "renewal": tls.wire_bytes - connected}
 
 
-def test_a_renewal_is_as_many_octets_as_simulated(exchanged: dict[str, int]) -> None:
+def test_a_renewal_is_as_many_bytes_as_simulated(exchanged: dict[str, int]) -> None:
     assert exchanged["renewal"] == sizes.renew() + sizes.by_delta(0)
 
 
-def test_a_reconnect_is_as_many_octets_as_simulated(exchanged: dict[str, int]) -> None:
+def test_a_reconnect_is_as_many_bytes_as_simulated(exchanged: dict[str, int]) -> None:
     assert exchanged["reconnect"] == pytest.approx(sizes.reconnect(1), abs=8)

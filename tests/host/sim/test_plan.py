@@ -104,11 +104,11 @@ def test_a_plan_keeps_what_it_promises() -> None:
     made = plan.make(wish)
     settings_ = Parameters(nodes=50, services=20, lifetime=made.lifetime, runs=5, seed=3)
     simulated = traffic.simulate(settings_)
-    seconds = simulated.octets.size * settings_.services_per_run
+    seconds = simulated.wire_bytes.size * settings_.services_per_run
     assert simulated.stopped / seconds < 1.3 * (1 - wish.availability)
     assert made.lifetime == wish.change_within
-    assert made.recovery.peak_octets < 200_000
-    assert made.octets["average"] == pytest.approx(simulated.octets.mean(), rel=0.05)
+    assert made.recovery.peak_bytes < 200_000
+    assert made.wire_bytes["average"] == pytest.approx(simulated.wire_bytes.mean(), rel=0.05)
     assert made.notes == []
     json.dumps(made.as_dict())
 

@@ -43,7 +43,7 @@ def test_the_wasserstein_distance_is_the_mean_move_between_sorted_samples(
 
 
 def live_file(folder: Path, p: Parameters, start: int = 0, extra: int = 0) -> Path:
-    row = traffic.simulate(p).octets[0]
+    row = traffic.simulate(p).wire_bytes[0]
     seconds = np.flatnonzero(row)
     told = {k: getattr(p, k) for k in ("nodes", "services", "lifetime", "churn", "duration")}
     content = {

@@ -18,29 +18,29 @@ from triseal.sim import (
 from triseal.sim.parameters import Parameters
 
 
-@pytest.mark.parametrize("octets", [1, 416, 8192])
-def test_a_tls_record_has_the_size_that_tls_gives_it(octets: int) -> None:
+@pytest.mark.parametrize("wire_bytes", [1, 416, 8192])
+def test_a_tls_record_has_the_size_that_tls_gives_it(wire_bytes: int) -> None:
     node, _, _ = handshake.connect()
     assert node.tls.cipher() == ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2", 256)
     node.outgoing.read()
-    node.tls.write(bytes(octets))
-    assert node.outgoing.pending == sizes.tls_record(octets)
+    node.tls.write(bytes(wire_bytes))
+    assert node.outgoing.pending == sizes.tls_record(wire_bytes)
 
 
 def test_both_ends_of_the_handshake_know_each_other() -> None:
-    node, slsm, octets = handshake.connect()
+    node, slsm, wire_bytes = handshake.connect()
     for party, peer in ((node, "spiffe://site/slsm"), (slsm, "spiffe://site/node/node-07")):
         shown = x509.load_der_x509_certificate(party.tls.getpeercert(binary_form=True) or b"")
         names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert names.get_values_for_type(x509.UniformResourceIdentifier) == [peer]
         assert isinstance(party.tls, ssl.SSLObject)
         # Both certificates travel once.
-        octets -= len(shown.public_bytes(Encoding.DER))
-    assert 0 < octets < 4000
+        wire_bytes -= len(shown.public_bytes(Encoding.DER))
+    assert 0 < wire_bytes < 4000
 
 
 @pytest.mark.parametrize("payload", [0, 1, 128, 129, 200, 2000])
-def test_a_seals_payload_is_octets_of_grants_and_the_rest_the_profile(payload: int) -> None:
+def test_a_seals_payload_is_bytes_of_grants_and_the_rest_the_profile(payload: int) -> None:
     for key in ("p256", "rsa2048"):
         parsed = seal.parse(specimen.site_seal(payload, key).der, seal.SITE)
         assert len("".join(parsed.grants)) == payload
@@ -88,6 +88,6 @@ def test_our_modes_differ_in_what_a_node_that_asks_gets() -> None:
 
 def test_a_reconnect_grows_with_what_a_node_holds() -> None:
     ten, twenty, thirty = (sizes.reconnect(services) for services in (10, 20, 30))
-    assert ten > handshake.octets()
+    assert ten > handshake.size()
     assert thirty - twenty == pytest.approx(twenty - ten, abs=2)
     assert twenty - ten >= 10 * (16 + len(specimen.SERVICE))

@@ -79,22 +79,22 @@ PACKAGES: tuple[tuple[str, Callable[[World], Package], str], ...] = (
         "untrusted-signer",
     ),
     (
-        "a flipped octet in the executable",
+        "a flipped byte in the executable",
         lambda w: flipped(w.package(), "executable"),
         "hash-mismatch",
     ),
     (
-        "a flipped octet in the metadata",
+        "a flipped byte in the metadata",
         lambda w: flipped(w.package(), "metadata"),
         "metadata-mismatch",
     ),
     (
-        "a flipped octet in the Store seal",
+        "a flipped byte in the Store seal",
         lambda w: flipped(w.package(), "store_seal"),
         "bad-signature",
     ),
     (
-        "a flipped octet in the developer seal",
+        "a flipped byte in the developer seal",
         lambda w: flipped(w.package(), "developer_seal"),
         "predecessor-mismatch",
     ),

@@ -313,7 +313,7 @@ OVERFULL: tuple[tuple[str, Act, Act], ...] = (
         lambda w: w.manager.grant("thermo", bus("b", 40), ["hall"]),
     ),
     (
-        "fewer than 64, but more octets than a seal has",
+        "fewer than 64, but more bytes than a seal has",
         lambda w: w.manager.grant("thermo", ["log"]),
         lambda w: w.manager.grant("thermo", bus("x" * 90, 45)),
     ),

@@ -37,8 +37,8 @@ VALIDITIES = (
 )
 
 BAD_FIELDS = (
-    ("a serial of 15 octets", 1 << 119, VALIDITY),
-    ("a serial of 17 octets", 1 << 128, VALIDITY),
+    ("a serial of 15 bytes", 1 << 119, VALIDITY),
+    ("a serial of 17 bytes", 1 << 128, VALIDITY),
     ("a serial with its top bit set", 1 << 127, VALIDITY),
 )
 

@@ -44,7 +44,7 @@ from triseal.site.slca.authority import Authority, Issuer, self_signed
 NONCE = bytes(16)
 DIGEST = bytes(32)
 OTHER_KEY = make_request(signer.generate("p256"), "kitchen")
-FLOOD = 64 << 20  # octets: far more than sockets hold
+FLOOD = 64 << 20  # bytes: far more than sockets hold
 
 
 @pytest.fixture(autouse=True)
@@ -101,14 +101,14 @@ def file_of(service: str) -> Callable[[LinkWorld], bytes]:
 
 # What is said, whether a right HELLO goes before, and the code with which the connection ends.
 SAID: tuple[tuple[str, bytes, bool, str], ...] = (
-    ("a frame of no octets", bytes(4), True, "bad-message"),
-    ("a frame of one octet", b"\0\0\0\1\xa4", True, "bad-message"),
+    ("a frame of no bytes", bytes(4), True, "bad-message"),
+    ("a frame of one byte", b"\0\0\0\1\xa4", True, "bad-message"),
     ("a frame that is too long", b"\0\0\x20\x01", True, "bad-message"),
     ("a length of 4 GiB", b"\xff\xff\xff\xff", True, "bad-message"),
     ("an HTTP request", b"GET / HTTP/1.1\r\n\r\n", False, "bad-message"),
     ("noise in a frame", messages.frame(bytes(range(200))), True, "bad-message"),
     ("a kind that does not exist", raw(30, b""), True, "bad-message"),
-    ("a message with octets behind it", messages.frame(b"\xa0\x00\x00"), True, "malformed-der"),
+    ("a message with bytes behind it", messages.frame(b"\xa0\x00\x00"), True, "malformed-der"),
     ("a message that ends in the middle", messages.frame(b"\xa4\x10"), True, "malformed-der"),
     ("RENEW before HELLO", message(messages.RENEW, 0, [("thermo", b"")]), False, "bad-message"),
     ("LOG before HELLO", message(messages.LOG, "thermo", "x"), False, "bad-message"),
@@ -125,7 +125,7 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
     ),
     ("RENEW of 65 services", raw(messages.RENEW, encode.integer(0), many(65)), True, "bad-message"),
     (
-        "a serial of 17 octets",
+        "a serial of 17 bytes",
         message(messages.RENEW, 0, [("thermo", bytes(17))]),
         True,
         "malformed-der",
@@ -142,11 +142,11 @@ SAID: tuple[tuple[str, bytes, bool, str], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("sentence", "octets", "greets", "code"), SAID, ids=[sentence for sentence, *_ in SAID]
+    ("sentence", "sent", "greets", "code"), SAID, ids=[sentence for sentence, *_ in SAID]
 )
 def test_the_connection_ends_with_a_code(
     sentence: str,
-    octets: bytes,
+    sent: bytes,
     greets: bool,
     code: str,
     site: Serving,
@@ -160,7 +160,7 @@ def test_the_connection_ends_with_a_code(
     else:
         kitchen.connect()
     issued = seals(world)
-    kitchen.tls.sendall(octets)
+    kitchen.tls.sendall(sent)
     assert kitchen.closed(), sentence
     until(lambda: closed(site, code) == before + 1, f"closed with {code}: {sentence}")
     assert seals(world) == issued

@@ -76,8 +76,8 @@ class Board:
 
     def _read(self) -> None:
         """As the agent does: a mark for each piece of a line that has come."""
-        for octet in os.read(self._fd, 4096):
-            self._data += bytes([octet])
+        for byte in os.read(self._fd, 4096):
+            self._data += bytes([byte])
             text = self._data.rpartition(b"\n")[2]
             if text.startswith(b"~") and len(text) % PIECE == 0:
                 self.put(b"\n~" + self.mark + b"\n")
@@ -188,12 +188,12 @@ def test_a_greeted_board_that_says(world: LinkWorld, plug: Plug, said: bytes, co
 # What bears the mark and is no message.
 GARBLED: tuple[tuple[str, bytes], ...] = (
     ("the mark and no base64", b"not base64!"),
-    ("the mark and one octet", b"AA=="),
+    ("the mark and one byte", b"AA=="),
     ("a line longer than any message", OVERSIZE),
     ("a message longer than a frame", base64.b64encode(b"\xa1\x82\x30\x00" + bytes(12288))),
     ("no DER", base64.b64encode(b"\xa4\xff\xff")),
     (
-        "octets after the message",
+        "bytes after the message",
         base64.b64encode(messages.write(messages.RENEW, 0, []) + b"\0"),
     ),
     ("an unknown kind", base64.b64encode(b"\xbe\x00")),
