@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 
 from sealcore import certificate, encode, errors, keys, limits, names, sealwriter, x501
 from sealcore.der import single
@@ -111,6 +108,10 @@ def parse(data: bytes) -> Request:
         BadName: the name is not allowed.
         UnsupportedKey: no node accepts such a key.
     """
+    # Most commands of a site read no request, and this takes longer to load than they run.
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
     if len(data) > MAX_SIZE:
         raise BadRequest(f"more than {MAX_SIZE} bytes")
     try:
@@ -190,6 +191,4 @@ def fingerprint(spki: bytes) -> str:
     Args:
         spki: SubjectPublicKeyInfo, DER.
     """
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(spki)
-    return digest.finalize().hex()
+    return hashlib.sha256(spki).hexdigest()

@@ -94,10 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @functools.cache
 def _command() -> Any:
     """Build the command, once for all calls of `main` in a process."""
-    command = typer.main.get_command(app)
-    for group in getattr(command, "commands", {}).values():
-        roles.with_plain_help(group)
-    return command
+    return roles.with_plain_help(typer.main.get_command(app))
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:

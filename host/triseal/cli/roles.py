@@ -58,9 +58,49 @@ def with_plain_help(command: Any) -> Any:
         context = command.context_class
         formatter = type("Formatter", (_PlainFormatter, context.formatter_class), {})
         command.context_class = type("Context", (context,), {"formatter_class": formatter})
+        _without_pydantic(command)
         for inner in getattr(command, "commands", {}).values():  # of a group in a group
             with_plain_help(inner)
     return command
+
+
+def _without_pydantic(command: Any) -> None:
+    """Let the options of a command that need no conversion do without Typer's converters.
+
+    Typer makes them with pydantic, which takes longer to load than a small command runs. A version
+    of Typer that converts in another way is left alone.
+
+    Args:
+        command: the command, as Typer has built it; it is changed in place.
+    """
+    get_params = command.get_params
+
+    def lighter(context: Any) -> Any:
+        parameters = get_params(context)
+        for parameter in parameters:
+            if getattr(parameter, "_runtime_param", parameter) is None:
+                parameter._runtime_param = _AsItIs(parameter)
+        return parameters
+
+    command.get_params = lighter
+
+
+class _AsItIs:
+    """Returns what needs no conversion; leaves everything else to the converter of Typer."""
+
+    def __init__(self, parameter: Any) -> None:
+        self._several = parameter.multiple or parameter.nargs == -1
+        described = parameter.type_descriptor
+        self._type = None if described.parameter_info.parser else described.annotation
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return what Typer's converter would return for `value`."""
+        if value is None:
+            return () if self._several else None
+        if type(value) is self._type:
+            return value
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
 class _PlainFormatter:
