@@ -10,11 +10,15 @@ import re
 import secrets
 import select
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from boards import state_folder
-from triseal.errors import FileTooLarge, NotAFile
+from sealcore.errors import SealError
+from triseal.errors import Failure, FileTooLarge, NotAFile
+
+T = TypeVar("T")
 
 PRIVATE = 0o600  # whatever the umask is; also for folders that are made, which get 0700
 _OPENED = re.compile(r"/dev/fd/(\d{1,6})|/proc/self/fd/(\d{1,6})|/dev/(stdin|stdout|stderr)")
@@ -48,6 +52,31 @@ def read(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise _too_large(path, limit)
     return data
+
+
+def parsed(path: Path, limit: int, parse: Callable[[bytes], T]) -> T:
+    """Read a regular file and parse it, so that an error names the file.
+
+    Args:
+        path: the file; symbolic links are followed.
+        limit: largest size, bytes.
+        parse: reads the contents.
+
+    Returns: what `parse` returns.
+
+    Raises:
+        NotAFile, FileTooLarge, OSError: as `read`.
+        Failure, SealError: the errors of `parse`, with the path before what was seen.
+    """
+    data = read(path, limit)
+    try:
+        return parse(data)
+    except (Failure, SealError) as error:
+        text = f"{path}: {error}" if str(error) else str(path)
+        error.args = (text,)
+        if isinstance(error, Failure):
+            error.detail = text
+        raise
 
 
 def receive(path: Path, limit: int) -> bytes:

@@ -38,7 +38,7 @@ def read(path: Path) -> Facts:
 
     Raises: as files.read and `inspect`.
     """
-    return inspect(files.read(path, MAX_SIZE))
+    return files.parsed(path, MAX_SIZE, inspect)
 
 
 def inspect(data: bytes) -> Facts:

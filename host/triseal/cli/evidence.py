@@ -128,7 +128,7 @@ def _log_key(path: Path) -> Key:
 def _fork(paths: list[Path], certificates: list[Path], log: Path | None) -> forks.Fork:
     if len(paths) != 2:
         raise typer.BadParameter("give two checkpoints")
-    pair = [checkpoint.parse(files.read(path, note.MAX_SIZE)) for path in paths]
+    pair = [files.parsed(path, note.MAX_SIZE, checkpoint.parse) for path in paths]
     tree = Folder(log).tree(max(one.size for one in pair)) if log else None
     keys = [_log_key(path) for path in certificates]
     key = next((one for one in keys if one.name == pair[0].origin), keys[0])
@@ -150,13 +150,20 @@ def _seals(paths: list[Path]) -> list[bytes]:
         if not content.store_seal:
             raise NoContradiction(f"{paths[0]} has only one seal")
         return [content.developer_seal, content.store_seal]
-    return [pem.expect(files.read(path, pem.MAX_SIZE), pem.CERTIFICATE) for path in paths]
+    return [files.parsed(path, pem.MAX_SIZE, _certificate) for path in paths]
+
+
+def _certificate(data: bytes) -> bytes:
+    return pem.expect(data, pem.CERTIFICATE)
 
 
 def _entry(path: Path) -> evidence.Entry:
     """Return name and key of a certificate or a request."""
-    data = files.read(path, pem.MAX_SIZE)
+    return files.parsed(path, pem.MAX_SIZE, _entry_of)
+
+
+def _entry_of(data: bytes) -> evidence.Entry:
     if pem.decode(data)[0] == pem.REQUEST:
         return request.parse(data).entry
-    parsed = x509.parse(pem.expect(data, pem.CERTIFICATE))
+    parsed = x509.parse(_certificate(data))
     return bytes(parsed.subject), bytes(parsed.spki)

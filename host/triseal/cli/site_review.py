@@ -83,7 +83,7 @@ def review(
     """
     from triseal import notices  # slow to load, and --help needs none of it
 
-    parsed = notices.parse(files.read(file, 2 * notices.MAX_SIZE))
+    parsed = files.parsed(file, 2 * notices.MAX_SIZE, notices.parse)
     with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
         made = site.review(parsed, anew=anew)
         facts = _facts(made)

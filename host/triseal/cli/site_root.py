@@ -127,7 +127,7 @@ def add(
     from triseal.site import inputs
     from triseal.site.rules import trust
 
-    spki = inputs.public_key(files.read(file, _MAX_KEY))
+    spki = files.parsed(file, _MAX_KEY, inputs.public_key)
     request.check_fingerprint(spki, fingerprint)
     _change(trust.with_root(spki), keys, root_passphrase_file, out, home_dir, as_json=as_json)
 
@@ -191,7 +191,7 @@ def sign(
     """
     from triseal import bundlerequest
 
-    request = bundlerequest.parse(files.read(file, bundlerequest.MAX_SIZE))
+    request = files.parsed(file, bundlerequest.MAX_SIZE, bundlerequest.parse)
     shown, whole = _shown(request)
     if not as_json:
         typer.echo(
@@ -223,7 +223,7 @@ def collect(
     from triseal import bundlerequest
 
     first, *others = [
-        bundlerequest.parse(files.read(file, bundlerequest.MAX_SIZE)) for file in request_files
+        files.parsed(file, bundlerequest.MAX_SIZE, bundlerequest.parse) for file in request_files
     ]
     for other in others:
         first = first.merged(other)

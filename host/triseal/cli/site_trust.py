@@ -68,14 +68,22 @@ def trust_store(
     from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    data = _of_server(file) if file.startswith("https:") else files.read(Path(file), pem.MAX_SIZE)
-    certificate = inputs.certificate(data)
+    if file.startswith("https:"):
+        data = _of_server(file)
+        certificate = inputs.certificate(data)
+    else:
+        data, certificate = files.parsed(
+            Path(file), pem.MAX_SIZE, lambda data: (data, inputs.certificate(data))
+        )
     spki = inputs.key_of(certificate)
     request.check_fingerprint(spki, fingerprint)
     signed = endorsement.of_file(data)
     log = endorsement.check(signed, spki) if signed else None
-    wanted = files.read(log_policy, policy.MAX_SIZE) if log_policy else b""
-    policy.parse(wanted or b"quorum none")  # before anything changes
+    wanted = b""
+    if log_policy:  # read before anything changes
+        wanted, _ = files.parsed(
+            log_policy, policy.MAX_SIZE, lambda data: (data, policy.parse(data))
+        )
     with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
         name, bundle = site.trust_store(certificate, printer(as_json=as_json))
         if wanted:
@@ -126,7 +134,7 @@ def trust_developer(
     from triseal import request
     from triseal.site import inputs
 
-    developer = inputs.developer(files.read(file, pem.MAX_SIZE), name)
+    developer = files.parsed(file, pem.MAX_SIZE, lambda data: inputs.developer(data, name))
     request.check_fingerprint(developer.spki, fingerprint)
     with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
         bundle = site.trust_developer(developer.name, developer.spki, printer(as_json=as_json))

@@ -12,6 +12,7 @@ from triseal.cli import options, output
 
 if TYPE_CHECKING:
     from triseal.log.audit import Audit
+    from triseal.log.note import Key
 
 app = typer.Typer()
 
@@ -69,16 +70,21 @@ def _of_server(url: str) -> Audit:
         )
 
 
+def _log_key(data: bytes) -> Key:
+    """Return the key of the log that the file of a Store names."""
+    from triseal.log import endorsement
+    from triseal.site import inputs
+
+    return endorsement.check(endorsement.of_file(data), inputs.key_of(inputs.certificate(data)))
+
+
 def _of_folder(top: Path, store_cert: Path) -> Audit:
     from triseal.log import audit as auditing
-    from triseal.log import endorsement
     from triseal.log.errors import LogDamaged
     from triseal.log.policy import Policy
     from triseal.log.writer import Folder
-    from triseal.site import inputs
 
-    data = files.read(store_cert, pem.MAX_SIZE)
-    key = endorsement.check(endorsement.of_file(data), inputs.key_of(inputs.certificate(data)))
+    key = files.parsed(store_cert, pem.MAX_SIZE, _log_key)
     folder = Folder(top)
     head = folder.head()
     if head is None:
