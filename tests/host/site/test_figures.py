@@ -11,6 +11,7 @@ from tests.worlds.site_world import NOW, YEAR, World
 from triseal import database
 from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import clocks, ledger, twins
+from triseal.site.server import jsonlog
 from triseal.site.server.metrics import Metrics
 from triseal.site.slca.authority import CA_SECONDS
 from triseal.site.views import ends, figures
@@ -119,6 +120,14 @@ def test_a_node_can_not_make_up_labels() -> None:
     ]
     assert metrics.value("triseal_service_restarts_total", {"service": "thermo"}) == 3
     assert metrics.value("triseal_fallbacks_total", {"service": "thermo"}) == 1
+
+
+def test_a_line_that_the_log_lost_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics()
+    for lost in (0, 2, 2, 5):
+        monkeypatch.setattr(jsonlog, "dropped", lambda lost=lost: lost)
+        metrics.text(None)
+        assert metrics.value("triseal_dropped_log_lines_total", {}) == lost
 
 
 def test_figures_that_can_not_be_read_leave_no_old_ones_on_the_page() -> None:

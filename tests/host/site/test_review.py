@@ -20,7 +20,7 @@ from triseal.package import Package
 from triseal.request import fingerprint
 from triseal.signer import KeySigner
 from triseal.site.rules import review, trust
-from triseal.site.views import told
+from triseal.site.views import figures, told
 from triseal.storekeys import StoreKeys
 
 ROOT, OTHER, NEXT, NEW, THIRD = (KeySigner(signer.generate("p256")) for _ in range(5))
@@ -257,6 +257,12 @@ def told_here(site: Told) -> list[told.Concern]:
         return told.concerns(connection)
 
 
+def number_here(site: Told) -> int:
+    """The number that the metrics show."""
+    with database.reading(site.world.manager.engine) as connection:
+        return figures.read(connection, site.world.manager.issuer, site.world.now).concerns
+
+
 def test_dropping_is_a_decision(site: Told) -> None:
     site.decide(replaced(ada(site), NEW))
     site.review(drop=True)
@@ -270,8 +276,10 @@ def test_what_runs_of_a_withdrawn_release_is_named(site: Told) -> None:
     site.review()
     (concern,) = told_here(site)
     assert str(concern) == "thermo 1.0 on hall: withdrawn at Store: a reason"
+    assert number_here(site) == 1
     site.world.manager.add_service(site.world.package(version="1.1"))
     assert told_here(site) == []
+    assert number_here(site) == 0
 
 
 def test_a_store_says_nothing_about_what_another_one_has_sealed(site: Told) -> None:

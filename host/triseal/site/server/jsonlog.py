@@ -126,6 +126,12 @@ class Patient(logging.Handler):
         return self.format(record).encode() + b"\n"
 
 
+def dropped() -> int:
+    """Return the number of lines that this process could not write to its log."""
+    handlers = logging.getLogger().handlers
+    return sum(handler.dropped for handler in handlers if isinstance(handler, Patient))
+
+
 def set_up(level: str) -> Patient:
     """Send the log to stderr.
 

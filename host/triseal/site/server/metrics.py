@@ -20,6 +20,7 @@ from prometheus_client import (
 
 from triseal.advice import REFUSALS
 from triseal.site.records import restarts
+from triseal.site.server import jsonlog
 from triseal.site.views.figures import Figures
 
 OTHER = "other"
@@ -34,6 +35,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._dropped = 0  # lines of the log that are counted already
         ProcessCollector(registry=self._registry)  # memory, CPU time, open files, start
         self._make_of_process()
         self._make_of_nodes()
@@ -69,6 +71,9 @@ class Metrics:
         )
         self._free = self._gauge(
             "triseal_database_free_bytes", "Free bytes on the disk of an SQLite database, or NaN."
+        )
+        self._unlogged = self._counter(
+            "triseal_dropped_log_lines", "Lines of the log that could not be written."
         )
         self._doubted = self._gauge(
             "triseal_clock_doubted",
@@ -119,6 +124,10 @@ class Metrics:
         self._ended = self._gauge(
             "triseal_ended_services",
             "Assigned services on nodes that have no valid seal any more.",
+        )
+        self._concerns = self._gauge(
+            "triseal_withdrawn_services",
+            "Running releases that their Store has withdrawn, or whose developer it has suspended.",
         )
         self._bundle = self._gauge("triseal_bundle_version", "Version of the newest trust bundle.")
         self._ends = self._gauge(
@@ -201,6 +210,9 @@ class Metrics:
                 figures either.
             ends: ends of other certificates by kind, Unix seconds.
         """
+        dropped = jsonlog.dropped()
+        self._unlogged.inc(dropped - self._dropped)
+        self._dropped = dropped
         for labelled in (self._states, self._silent, self._ends):
             labelled.clear()
         for kind, end in (*ends, *(figures.ends.items() if figures else ())):
@@ -222,6 +234,7 @@ class Metrics:
             (self._expiry, "expiry"),
             (self._enrolled, "enrolled"),
             (self._claimed, "claimed"),
+            (self._concerns, "concerns"),
             (self._bundle, "bundle_version"),
             (self._behind, "behind"),
             (self._strange, "strange"),

@@ -13,7 +13,7 @@ from triseal.site.records import clocks, holdings, tables, twins
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 from triseal.site.slca.authority import Issuer
-from triseal.site.views import ends
+from triseal.site.views import ends, told
 
 NONE = "none"
 ENDED = "ended"
@@ -35,6 +35,8 @@ class Figures:
             reported, ENDED after the end of its newest seal, NONE if the node holds nothing.
         enrolled: number of nodes that are enrolled and not retired.
         claimed: number of nodes that two boards have lately claimed to be.
+        concerns: number of running releases that their Store has withdrawn, or whose developer it
+            has suspended.
         bundle_version: version of the newest trust bundle.
         behind: number of nodes that have reported an older trust bundle.
         strange: number of nodes that have reported a trust bundle that the site does not know.
@@ -50,6 +52,7 @@ class Figures:
     states: Mapping[tuple[str, str], int] = field(default_factory=dict)
     enrolled: int = 0
     claimed: int = 0
+    concerns: int = 0
     bundle_version: int = 0
     behind: int = 0
     strange: int = 0
@@ -82,6 +85,7 @@ def read(connection: Connection, issuer: Issuer, now: int) -> Figures:
         states=states,
         enrolled=sum(row.spki is not None for row in present),
         claimed=len(claimed & {row.name for row in present}),
+        concerns=len(told.concerns(connection)),
         bundle_version=newest,
         behind=sum((row.bundle_version or newest) < newest for row in present),
         strange=len(trust.nodes_with_others(connection, issuer)),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.worlds.link_world import until
+from triseal.site.server import jsonlog
 from triseal.site.server.jsonlog import JsonLines, Patient
 
 MANY = 3000
@@ -37,7 +38,7 @@ def logger(writer: int, most: int = WAITING) -> tuple[logging.Logger, Patient]:
     return made, handler
 
 
-def test_a_pipe_that_nobody_reads(pipe: tuple[int, int]) -> None:
+def test_a_pipe_that_nobody_reads(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = pipe
     log, handler = logger(writer)
     for number in range(MANY):  # more than pipe and queue hold
@@ -54,6 +55,8 @@ def test_a_pipe_that_nobody_reads(pipe: tuple[int, int]) -> None:
             else:
                 numbers.append(number)
     assert told == handler.dropped
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler(), handler])
+    assert jsonlog.dropped() == told
     assert numbers == sorted(numbers)
     log.warning("later")
     assert json.loads(os.read(reader, 4096))["event"] == "later"
