@@ -39,8 +39,13 @@ flash: environment ## MicroPython onto a board; BOARD=esp32 PORT=/dev/ttyUSB0 FI
 ##@ Check
 
 .PHONY: test
-test: micropython ## All tests; ARGS="-k name" narrows them, JOBS=1 runs them one by one
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: micropython ## All tests but the long ones; ARGS="-k name" narrows them, JOBS=1 runs them one by one
+	$(PYTEST) $(ARGS)
+
+.PHONY: test-full
+test-full: micropython ## Really all tests; stops first where a package is missing that some need
+	@$(PY) -m tests.needs
+	$(PYTEST) --full $(ARGS)
 
 .PHONY: steady
 steady: RUNS ?= 20
@@ -132,6 +137,8 @@ help: ## This list
 	  /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- What the targets stand on ---
+
+PYTEST = $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 LOCK_FLAGS = --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
              --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

@@ -15,7 +15,13 @@ import pytest
 from tests.worlds import postgres
 
 # Installed, the distribution names them itself; in a checkout that is not, this does.
-pytest_plugins = ("boards.testing.plugin", "triseal.testing", "tests.host.commands")
+pytest_plugins = (
+    "boards.testing.plugin",
+    "pytester",
+    "tests.full",
+    "tests.host.commands",
+    "triseal.testing",
+)
 
 COMMON = "tests/common/"
 

@@ -26,7 +26,7 @@ _SO_PIN = "12345678"
 def missing() -> str:
     """Return why there can be no token here, or ""."""
     if not shutil.which("softhsm2-util") or not _module():
-        return "needs SoftHSM (Debian's package softhsm2)"
+        return "no SoftHSM: apt install softhsm2"
     return ""
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
+
 
 def accepts(*arguments: str | Path) -> str:
     """Run it, and skip the test where there is none.
@@ -17,6 +19,6 @@ def accepts(*arguments: str | Path) -> str:
             ["openssl", *map(str, arguments)], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        pytest.skip("no openssl on PATH: apt install openssl")
+        pytest.skip(needs.openssl())
     assert done.returncode == 0, done.stderr
     return done.stdout

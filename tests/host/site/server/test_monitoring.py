@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import needs
 from triseal.site.server.health import CODES
 from triseal.site.server.metrics import Metrics
 from triseal.site.views import ends, figures
@@ -29,11 +29,10 @@ _LABELS = {"job", "instance", "le"}
 
 
 def promtool(*words: str, given: bytes = b"") -> str:
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("no promtool: apt install prometheus")
+    if reason := needs.promtool():
+        pytest.skip(reason)
     done = subprocess.run(
-        [program, *words],
+        ["promtool", *words],
         check=False,
         input=given,
         stdout=subprocess.PIPE,
