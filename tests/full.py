@@ -7,17 +7,20 @@ sweeps over many points takes a few of them without `--full` (fixture `sweep`).
 from __future__ import annotations
 
 import faulthandler
+import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
 import pytest
+from _pytest.mark import ParameterSet
 
 T = TypeVar("T")
 Sweep = Callable[[Sequence[T], int], list[T]]
+OneOf = Callable[[int], int]
 
 LIMIT_S = 300.0  # for one test with its fixtures; none needs a tenth of it on a quiet computer
 LONG_LIMIT_S = 1200.0
@@ -62,6 +65,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_named(item: pytest.Item, named: tuple[str, ...]) -> bool:
     return any(word.endswith(item.nodeid) or item.nodeid.startswith(word) for word in named)
+
+
+def rows(values: Iterable[object], *kept: int) -> list[ParameterSet]:
+    """The rows of a parametrized test, all but a few of them long.
+
+    Args:
+        values: a row each; a tuple has the values of several parameters.
+        kept: which ones are no long tests; they must reach what the others do, in a thinner way.
+    """
+    made = []
+    for number, row in enumerate(values):
+        marks = () if number in kept else (pytest.mark.long,)
+        made.append(pytest.param(*(row if isinstance(row, tuple) else (row,)), marks=marks))
+    return made
+
+
+def step(request: pytest.FixtureRequest, number: int) -> int:
+    """Return `number`, as in every seventh point; 1 with `--full`.
+
+    Args:
+        request: of the test or fixture that asks.
+        number: of points that one stands for.
+    """
+    if request.config.getoption("full"):
+        return 1
+    request.config.stash[_THINNED].add(request.node.nodeid)
+    return number
+
+
+@pytest.fixture
+def one_of(request: pytest.FixtureRequest) -> OneOf:
+    """`step` for a test."""
+    return functools.partial(step, request)
 
 
 @pytest.fixture

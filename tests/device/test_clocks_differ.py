@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from boards.virtual.board import VirtualBoard
 from boards.virtual.flaws import GOOD, Flaws
+from tests import full
 from tests.device import linked
 from tests.device.linked import deploy, lifetime, package
 from tests.worlds.link_world import LinkWorld, Serving, serving, until
@@ -104,7 +105,7 @@ def lives(world: LinkWorld) -> None:
 SET = [(False, 2.0), (False, 250.0), (False, -250.0), (True, 55.0), (True, -55.0)]
 
 
-@pytest.mark.parametrize(("cable", "by"), SET)
+@pytest.mark.parametrize(("cable", "by"), full.rows(SET, 2, 3))
 def test_the_sites_clock_is_set(world: LinkWorld, tmp_path: Path, cable: bool, by: float) -> None:
     moved = Moved()
     with running(world, tmp_path, moved, cable=cable):
@@ -112,7 +113,7 @@ def test_the_sites_clock_is_set(world: LinkWorld, tmp_path: Path, cable: bool, b
         lives(world)
 
 
-@pytest.mark.parametrize("drift", [10_000, -10_000])
+@pytest.mark.parametrize("drift", full.rows([10_000, -10_000], 0))
 def test_a_node_is_fast_or_slow(world: LinkWorld, tmp_path: Path, drift: int) -> None:
     """By 1 %, and its counters come round after a few seconds."""
     with running(world, tmp_path, Moved(), cable=False, flaws=Flaws(drift=drift, wrap=8.0)):

@@ -19,6 +19,7 @@ from tests.device import linked
 from tests.device.linked import TICKING, deploy, lifetime, package
 from tests.device.node import Node as Watched
 from tests.device.node import spki
+from tests.full import Sweep
 from tests.worlds.link_world import LinkWorld, serving, until
 from triseal import database
 from triseal.certificate import Validity
@@ -112,9 +113,10 @@ def test_seals_are_renewed_by_deltas_while_the_service_runs_on(
 
 
 def test_many_services_come_and_are_renewed_on_a_small_heap(
-    world: LinkWorld, connect: Connect
+    world: LinkWorld, connect: Connect, sweep: Sweep[str]
 ) -> None:
-    names = [f"radio-{number}" for number in range(8)]  # far more than wait on the node at once
+    # Far more than wait on the node at once; by default just more.
+    names = sweep([f"radio-{number}" for number in range(8)], 4)
     fields = {"executable": TICKING, "metadata": b'{"capabilities": ["log", "pin:4"]}'}
     deploy(world, NODE, *(world.package(name, **fields) for name in names))
     ran: dict[str, set[bytes]] = {name: set() for name in names}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.lifecycle import calm
 from tests.lifecycle.calm import Calm
 from triseal.sim import reality, sizes
 
 
+@pytest.mark.long
 def test_a_live_site_makes_the_renewals_and_the_bytes_that_the_simulation_does(
     tmp_path: Path,
 ) -> None:

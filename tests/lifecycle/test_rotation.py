@@ -78,6 +78,7 @@ def signed_by(stage: Stage, node: str) -> str:
     return str(names.common_name(identity.parse((flash / "node.crt").read_bytes()).issuer))
 
 
+@pytest.mark.long
 def test_a_rotation_with_a_node_that_is_away_and_a_thief(tmp_path: Path) -> None:
     stage = Stage(tmp_path, SIZE, verbose=False)
     with stage:

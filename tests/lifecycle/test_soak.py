@@ -16,6 +16,7 @@ from triseal.site.home import Founding
 from triseal.site.manager import Manager
 
 
+@pytest.mark.long
 def test_a_small_site_bears_every_fault(tmp_path: Path) -> None:
     result = soak.run(SMALL, tmp_path, verbose=False)
     assert result.violations == []

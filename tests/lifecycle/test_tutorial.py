@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.lifecycle import walk
 
 _SERVE = "--listen 127.0.0.1:7443 --pages 7480"
@@ -24,6 +26,7 @@ def commands() -> str:
     return text
 
 
+@pytest.mark.long
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     examples = str(walk.ROOT / "host" / "examples" / "services")
     printed = walk.run(commands(), tmp_path, 900, EXAMPLES=examples)

@@ -1,10 +1,11 @@
 """Cuts the power at every write and erase of a change, restarts, and looks what is left.
 
-    micropython power_cuts.py FILES.json
+    micropython power_cuts.py FILES.json STEP
 
 Runs the node's own code over a real LittleFS in memory. After every cut the node must hold the old
 state or the new one, whole and accepted by all checks; no floor is lower; nothing else is left
-lying about; and the same change, made again, completes.
+lying about; and the same change, made again, completes. With a STEP above 1, power is cut at every
+STEPth operation and at the last ones, where what is new takes the place of what is old.
 """
 
 import hashlib
@@ -51,6 +52,7 @@ _SERVICE = "service"
 _FOLDER = "/triseal/services/service"
 _FLOORS = "/triseal/floors"
 _BLOCKS = 64
+_LAST = 3
 # Where nothing is cut, LittleFS reads much at once: most of the time goes by in reads.
 _MUCH = flash.BLOCK // 4
 
@@ -223,7 +225,7 @@ def state(cuts: Cuts, data) -> tuple:
     return settle(cuts)
 
 
-def run(cuts: Cuts, sentence: str, before, change) -> int:
+def run(cuts: Cuts, sentence: str, before, change, step: int) -> int:
     """All cuts of one change; the number of cut points."""
     device = mount(formatted())
     before()
@@ -236,7 +238,8 @@ def run(cuts: Cuts, sentence: str, before, change) -> int:
         raise AssertionError(sentence + ": changes nothing")
     count = device.count
     judged = set()
-    for at in range(count):
+    points = [at for at in range(count) if at % step == 0 or at >= count - _LAST]
+    for at in points:
         for how in (flash.BEFORE, flash.TORN, flash.AFTER):
             device = mount(start)
             device.cut(at, how)
@@ -253,8 +256,8 @@ def run(cuts: Cuts, sentence: str, before, change) -> int:
                 judge(cuts, where, device.data, old, new)
             if how == flash.TORN:
                 complete(cuts, where, device.data, change, new)
-    print("%s: %d operations, %d cut points" % (sentence, count, 3 * count))
-    return 3 * count
+    print("%s: %d operations, %d cut points" % (sentence, count, 3 * len(points)))
+    return 3 * len(points)
 
 
 def complete(cuts: Cuts, where: str, data, change, new: tuple) -> None:
@@ -282,7 +285,7 @@ def judge(cuts: Cuts, where: str, data, old: tuple, new: tuple) -> None:
             raise AssertionError(where + ": a floor is too high: " + name)
 
 
-def main(path: str) -> None:
+def main(path: str, step: int) -> None:
     with open(path) as file:
         cuts = Cuts(json.load(file))
     # While its file can still be read.
@@ -302,8 +305,8 @@ def main(path: str) -> None:
         ("enrol by a token", cuts.newcomer, cuts.enrol),
         ("raise the time's floor", cuts.installed, lambda: floors.rise(cuts.now + 7200)),
     ):
-        total += run(cuts, sentence, before, change)
+        total += run(cuts, sentence, before, change, step)
     print("all: %d cut points" % total)
 
 
-main(sys.argv[1])
+main(sys.argv[1], int(sys.argv[2]))

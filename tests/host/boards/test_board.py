@@ -34,6 +34,7 @@ from boards.errors import (
 from boards.facts import Facts
 from boards.port import Port
 from boards.virtual.board import VirtualBoard
+from tests.full import Sweep
 
 
 @pytest.fixture
@@ -348,9 +349,11 @@ def test_a_frozen_board_is_a_timeout_and_goes_on_afterwards(virtual: VirtualBoar
         assert board.exec("print(2)") == "2\n"
 
 
-def test_endless_code_is_a_timeout_and_the_board_is_reached_again(virtual: VirtualBoard) -> None:
+def test_endless_code_is_a_timeout_and_the_board_is_reached_again(
+    virtual: VirtualBoard, sweep: Sweep[int]
+) -> None:
     with Board(virtual.port) as board:
-        for _ in range(3):
+        for _ in sweep(range(3), 2):
             with pytest.raises(BoardTimeout):
                 board.exec("while True: pass", timeout=0.1)
             assert board.exec("print('again')") == "again\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from boards.virtual.board import VirtualBoard
+from tests.full import Sweep
 from tests.host.boards.esp_chip import EspChip
 from tests.host.boards.plug import Plug
 from tests.host.boards.test_flash import esp_image
@@ -38,10 +39,12 @@ def octets_of(commands: Commands, board: VirtualBoard, *words: str) -> int:
         return plug.passed
 
 
-def test_a_board_unplugged_while_it_is_provisioned(commands: Commands, tmp_path: Path) -> None:
+def test_a_board_unplugged_while_it_is_provisioned(
+    commands: Commands, tmp_path: Path, sweep: Sweep[float]
+) -> None:
     with VirtualBoard(tmp_path / "measured") as board:
         whole = octets_of(commands, board, "node", "provision", "--node", "kitchen")
-    for share in SHARES:
+    for share in sweep(SHARES, 5):
         node = f"node-{share}"
         commands.run("site", "add-node", node)
         words = ("node", "provision", "--node", node)
@@ -53,12 +56,14 @@ def test_a_board_unplugged_while_it_is_provisioned(commands: Commands, tmp_path:
             assert (status["node"], status["services"]) == (node, []), share
 
 
-def test_a_board_unplugged_while_it_gets_a_service(commands: Commands, tmp_path: Path) -> None:
+def test_a_board_unplugged_while_it_gets_a_service(
+    commands: Commands, tmp_path: Path, sweep: Sweep[float]
+) -> None:
     words = ("node", "deploy", "kitchen", "thermo")
     with VirtualBoard(tmp_path / "board") as board:
         commands.run("node", "provision", "--node", "kitchen", "--port", board.port)
         whole = octets_of(commands, board, *words)
-        for share in SHARES:
+        for share in sweep(SHARES, 5):
             commands.run("node", "remove", "kitchen", "thermo", "--port", board.port)
             with Plug(Path("port"), board.port, 1 + int(share * whole)) as plug:
                 assert commands.fails(*words, "--port", plug.port) in GONE, share

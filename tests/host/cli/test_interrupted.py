@@ -15,6 +15,7 @@ from boards import interrupts
 from boards.flashing import chips
 from boards.provision import Report
 from boards.virtual.board import VirtualBoard
+from tests.full import Sweep
 from tests.host.boards.plug import Plug
 from tests.host.commands import Commands
 from triseal.cli import node_flash
@@ -56,7 +57,10 @@ def interrupted(board: VirtualBoard, after: int, number: signal.Signals, *words:
 
 
 def test_a_node_runs_what_it_ran_whenever_a_command_is_interrupted(
-    settled: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settled: Commands,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    sweep: Sweep[float],
 ) -> None:
     settled.run("site", "add-service", settled.release("1.0"))
     settled.run("site", "grant", "thermo", "log")
@@ -73,7 +77,7 @@ def test_a_node_runs_what_it_ran_whenever_a_command_is_interrupted(
         turn = 0
         for words, shares in commands.items():
             whole = measured(settled, board, *words)
-            for share in shares:
+            for share in sweep(shares, 2):
                 number = SIGNALS[turn % len(SIGNALS)]
                 turn += 1
                 interrupted(board, 1 + int(share * whole), number, *words)

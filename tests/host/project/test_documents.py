@@ -29,6 +29,7 @@ def test_a_link_that_leads_nowhere_is_an_error(
     assert build.linked_files(Path("page.md")) == []
 
 
+@pytest.mark.long
 def test_the_site_builds_without_a_warning() -> None:
     """MkDocs itself checks anchors, menu and docstrings; `--strict` makes a warning an error."""
     done = subprocess.run(

@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import pytest
 
+from tests import full
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[3]
 COUNTED = """
@@ -125,7 +127,7 @@ def test_a_run_that_is_none_is_no_success(tmp_path: Path) -> None:
     assert "broken: pytest ended with status 2" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", full.rows([signal.SIGKILL, signal.SIGTERM, signal.SIGINT], 0))
 def test_its_loops_and_tests_end_however_it_ends(tmp_path: Path, number: int) -> None:
     (tmp_path / "test_some.py").write_text(HANGS)
     with subprocess.Popen(

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.full import Sweep
+
 ROOT = Path(__file__).resolve().parents[3]
 SET = {
     "TRISEAL_HOME": "/nonexistent/state",
@@ -30,8 +32,8 @@ TESTS = (
 )
 
 
-def test_what_is_set_in_the_shell_is_not_what_is_tested() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+def test_what_is_set_in_the_shell_is_not_what_is_tested(sweep: Sweep[str]) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *sweep(TESTS, 3)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **SET}, capture_output=True, text=True, check=False
     )

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import needs
+from tests.worlds import postgres
+
 ROOT = Path(__file__).resolve().parents[3]
 (FILE,) = (ROOT / ".github" / "workflows").iterdir()
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -26,10 +29,24 @@ def steps(workflow: Any) -> list[dict[str, Any]]:
 
 
 def test_every_line_that_it_runs_is_a_target_of_the_makefile(steps: list[dict[str, Any]]) -> None:
-    lines = [step["run"] for step in steps if "run" in step]
-    assert lines == ["make lint", "make test", "make demo"]
+    lines = [step["run"] for step in steps if "run" in step and not step["run"].startswith("sudo ")]
+    assert lines == ["make lint", "make test-full", "make test", "make demo"]
     for line in lines:
         assert re.search(rf"^{line.removeprefix('make ')}:.*##", MAKEFILE, re.MULTILINE), line
+
+
+def test_all_tests_run_on_linux_with_the_packages_that_they_need(
+    steps: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (install,) = [step for step in steps if step.get("run", "").startswith("sudo ")]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(postgres, "_PROGRAMS", tmp_path)
+    wanted = {why.rpartition(" ")[2] for need in needs.NEEDS if (why := need())}
+    assert len(wanted) == len(needs.NEEDS)
+    assert set(install["run"].rpartition("--yes ")[2].split()) == wanted
+    when = {step["run"]: step.get("if") for step in steps if "run" in step}
+    assert when[install["run"]] == when["make test-full"] == "runner.os == 'Linux'"
+    assert when["make test"] == "runner.os != 'Linux'"
 
 
 def test_it_may_read_and_nothing_else(workflow: Any, steps: list[dict[str, Any]]) -> None:
