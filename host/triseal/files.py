@@ -124,10 +124,26 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> None:
         NotAFile: it is a disk.
         OSError: it can't be written.
     """
+    write_pieces(path, [data], mode)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None:
+    """Write a file that comes in pieces, as `write` does: completely or not at all.
+
+    Args:
+        path: the file; its folder is created if needed.
+        pieces: its contents. If making them fails, nothing is written.
+        mode: its permissions from the first moment; see PRIVATE.
+
+    Raises:
+        NotAFile: it is a disk.
+        OSError: it can't be written.
+    """
     if _is_special(path):
-        _send(path, data)
+        for piece in pieces:
+            _send(path, piece)
         return
-    with _temporary(path, data, mode) as temporary:
+    with _temporary(path, pieces, mode) as temporary:
         temporary.replace(path)
 
 
@@ -155,7 +171,7 @@ def create(path: Path, data: bytes, mode: int) -> None:
         FileExistsError: the file exists.
         OSError: it can't be written.
     """
-    with _temporary(path, data, mode) as temporary:
+    with _temporary(path, [data], mode) as temporary:
         try:
             path.hardlink_to(temporary)  # unlike a rename this never replaces a file
         except OSError as error:
@@ -211,7 +227,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _temporary(path: Path, pieces: Iterable[bytes], mode: int) -> Iterator[Path]:
     """Write a temporary file next to `path` and sync it to the disk. It goes with the block."""
     try:
         make_folder(path.parent, mode)
@@ -223,7 +239,7 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
         with os.fdopen(descriptor, "wb") as stream:
             if mode == PRIVATE:
                 os.fchmod(descriptor, mode)  # whatever the umask
-            stream.write(data)
+            stream.writelines(pieces)
             stream.flush()
             _sync(descriptor)
         yield temporary

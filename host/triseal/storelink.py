@@ -14,20 +14,20 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
-from cryptography import x509 as cx509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from boards import addresses
 from boards.errors import BadAddress
-from triseal import pem, request, signedrequest
-from triseal.errors import Failure, NotRecognised
+from triseal import request, signedrequest
+from triseal.errors import Failure
 from triseal.package import Package
 from triseal.signedrequest import Wanted
 from triseal.signer import Signer
+from triseal.storefiles import BadAnswer, key_of
 
 MAX_PAGE = 1 << 24
 _SECONDS = 150.0  # for each step, such as the next bytes
@@ -36,6 +36,7 @@ _HEADERS = {"accept-encoding": "identity"}
 _MOST_SAID = 1000  # characters
 _STORE = "v1/store.json"
 _PORT = 443
+NOT_THERE = "Check the URL; a mirror may be incomplete."
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
@@ -44,13 +45,6 @@ class StoreUnreachable(Failure):
 
     code = "store-unreachable"
     advice = "Check the URL and the network, and whether `triseal store serve` runs there."
-
-
-class BadAnswer(Failure):
-    """The server answers, but not as a Store does."""
-
-    code = "bad-answer"
-    advice = "Check the URL; update Triseal if the Store is newer."
 
 
 class BadURL(Failure):
@@ -81,8 +75,12 @@ def _client(verify: ssl.SSLContext | bool) -> httpx.Client:
     return httpx.Client(verify=verify, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
 
 
-def _parts(url: str) -> SplitResult:
+def _parts(url: str, *, reading: bool) -> SplitResult:
     """Take the URL of a Store apart.
+
+    Args:
+        url: the URL.
+        reading: whether http: is enough, since all that is read is checked.
 
     Raises:
         BadURL: it is none.
@@ -96,7 +94,8 @@ def _parts(url: str) -> SplitResult:
     except ValueError as error:
         raise BadURL(f"{url!r}: {error}") from None
     # `urlsplit` drops the ends of lines.
-    if parts.scheme != "https" or parts.query or url != "".join(url.split()):
+    schemes = ("https", "http") if reading else ("https",)
+    if parts.scheme not in schemes or parts.query or url != "".join(url.split()):
         raise BadURL(f"{url!r}")
     if parts.fragment and not _FINGERPRINT.fullmatch(request.plain(parts.fragment)):
         raise BadURL(f"{url!r}: the part after # is not a fingerprint")
@@ -108,6 +107,8 @@ class Link:
 
     Args:
         url: its URL, with or without a fingerprint.
+        reading: whether files are only read and then checked, so that the URL may also be that of a
+            mirror, on any server of files: `http:`, with or without a fingerprint.
 
     Raises:
         BadURL: it is not the URL of a Store.
@@ -115,12 +116,14 @@ class Link:
         OtherFingerprint: another Store answers.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = _parts(url)
-        self._base = f"https://{parts.netloc}{parts.path.rstrip('/')}/"
+    def __init__(self, url: str, *, reading: bool = False) -> None:
+        parts = _parts(url, reading=reading)
+        self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
         context: ssl.SSLContext | bool = True
-        if self.fingerprint:
+        if self.fingerprint and parts.scheme == "http":
+            self._pinned()
+        elif self.fingerprint:
             context = ssl.create_default_context(cadata=self._pinned())
         self._client = httpx.Client(
             verify=context, timeout=_SECONDS, trust_env=False, headers=_HEADERS
@@ -226,23 +229,6 @@ def sealed_by(submitted: Package, answer: Mapping[str, Any]) -> Package:
     return made
 
 
-def key_of(certificate: str) -> bytes:
-    """Return the key of a Store's certificate, DER SubjectPublicKeyInfo.
-
-    Args:
-        certificate: PEM.
-
-    Raises:
-        BadAnswer: it is not a certificate.
-    """
-    try:
-        der = pem.expect(certificate.encode(), pem.CERTIFICATE)
-        key = cx509.load_der_x509_certificate(der).public_key()
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (NotRecognised, Failure, ValueError):
-        raise BadAnswer("the Store's certificate can't be read") from None
-
-
 def _fetch(
     client: httpx.Client,
     method: str,
@@ -266,12 +252,18 @@ def _fetch(
         raise StoreUnreachable(f"{url}: {error or type(error).__name__}") from None
     if answer.status_code < 300:
         return data
+    if answer.status_code == HTTPStatus.NOT_FOUND and not _is_problem(answer):
+        raise StoreRefused(f"{url} is not there", "not-found", NOT_THERE)  # a server of files
     try:
         said = _json(data)
         told = [str(said[name])[:_MOST_SAID] for name in ("detail", "code", "advice")]
     except (BadAnswer, KeyError):
         raise BadAnswer(f"{url} answers {answer.status_code}") from None
     raise StoreRefused(*told)
+
+
+def _is_problem(answer: httpx.Response) -> bool:
+    return str(answer.headers.get("content-type", "")).startswith("application/problem+json")
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The progress of long work with a board: a bar on a terminal, nothing for programs."""
+"""The progress of long work: a bar on a terminal, nothing for programs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ _WORDS = {
     "check": "The board checks three seals",
     "remove": "Removing",
     "restart": "Restarting the agent",
+    "tiles": "Checking the log's hashes",
+    "entries": "Checking the log's entries",
+    "packages": "Checking packages",
+    "pages": "Checking pages",
 }
 
 

@@ -6,6 +6,7 @@ import typer
 
 from triseal.cli import (
     site_grants,
+    site_import,
     site_init,
     site_keys,
     site_nodes,
@@ -29,6 +30,7 @@ for part in (
     site_review,
     site_nodes,
     site_services,
+    site_import,
     site_rollout,
     site_grants,
     site_status,

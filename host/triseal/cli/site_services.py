@@ -101,7 +101,7 @@ def add_service(
 def _obtained(site: Manager, url: str, wanted: str) -> package.Package:
     from triseal.site import obtaining  # HTTPS takes long to load, and few commands need it
 
-    return obtaining.obtain(site.logs, url, wanted)
+    return obtaining.obtain(site.logs, url, wanted, site.bundle().store_keys)
 
 
 @app.command(

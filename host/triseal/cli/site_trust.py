@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import files, pem
+from triseal import files, pem, storesource
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import Keys, open_to_change_trust
 from triseal.cli.site_root import Request, asking, printer
@@ -35,6 +35,16 @@ LogPolicy = Annotated[
         readable=False,
     ),
 ]
+MaxAge = Annotated[
+    int | None,
+    typer.Option(
+        "--max-age",
+        min=1,
+        max=3650,
+        help="Days that a checkpoint of the Store may be old; 7 unless given.",
+        metavar="DAYS",
+    ),
+]
 
 
 @app.command(
@@ -53,6 +63,7 @@ def trust_store(
     ],
     fingerprint: Fingerprint = None,
     log_policy: LogPolicy = None,
+    max_age: MaxAge = None,
     keys: Keys = None,
     root_passphrase_file: options.RootPassphraseFile = None,
     out: Request = None,
@@ -68,7 +79,7 @@ def trust_store(
     from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    if file.startswith("https:"):
+    if storesource.is_url(file):
         data = _of_server(file)
         certificate = inputs.certificate(data)
     else:
@@ -90,6 +101,8 @@ def trust_store(
             site.logs.replace_policy(spki, wanted)
         elif log is not None:
             site.logs.pin(spki, log)
+        if max_age is not None:
+            site.logs.set_age(spki, max_age * 86400)
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
 
 
@@ -100,7 +113,7 @@ def _of_server(url: str) -> bytes:
 
     if "#" not in url:
         raise BadURL(f"{url!r} has no fingerprint")
-    with Link(url) as link:
+    with Link(url, reading=True) as link:
         about = link.about()
     line = f"{endorsement.LINE}{about.get('log_endorsement', '')}\n"
     return (line + str(about.get("certificate"))).encode()

@@ -11,7 +11,15 @@ import typer
 
 from sealcore import names
 from triseal import files, package, pem
-from triseal.cli import options, output, store_audit, store_keys, store_serve, store_standing
+from triseal.cli import (
+    options,
+    output,
+    store_audit,
+    store_export,
+    store_keys,
+    store_serve,
+    store_standing,
+)
 from triseal.cli.store_options import (
     DEFAULT_YEARS,
     ROOT,
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from triseal.store import store as stores
 
 app = typer.Typer()
-for part in (store_standing, store_keys, store_serve, store_audit):
+for part in (store_standing, store_keys, store_serve, store_audit, store_export):
     app.add_typer(part.app)
 
 RootKey = Annotated[

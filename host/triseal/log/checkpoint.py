@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from triseal.log import merkle, note
 from triseal.log.errors import BadLogData
@@ -37,16 +38,31 @@ def text(origin: str, size: int, root: bytes) -> str:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
-def sign(signer: note.Signer, size: int, root: bytes) -> Checkpoint:
+def sign(signer: note.Signer, size: int, root: bytes, time: int = 0) -> Checkpoint:
     """Make a checkpoint.
 
     Args:
         signer: the log's key.
         size: number of entries.
         root: hash of the tree.
+        time: the time to say as well, Unix seconds; 0 for none.
     """
     said = text(signer.key.name, size, root)
-    return Checkpoint(signer.key.name, size, root, note.Note(said, (signer.sign(said),)))
+    stamps = (signer.stamp(said, time),) if time else ()
+    return Checkpoint(signer.key.name, size, root, note.Note(said, (signer.sign(said), *stamps)))
+
+
+def with_signatures(made: Checkpoint, more: Iterable[note.Signature]) -> Checkpoint:
+    """Return a checkpoint with other signatures in the place of those of the same keys.
+
+    Args:
+        made: the checkpoint.
+        more: the signatures. They are not checked.
+    """
+    fresh = {(one.name, one.id): one for one in more}
+    kept = [one for one in made.note.signatures if (one.name, one.id) not in fresh]
+    signed = note.Note(made.note.text, (*kept, *fresh.values()))
+    return replace(made, note=signed)
 
 
 def number(digits: str) -> int:

@@ -16,6 +16,7 @@ WIDTH = 256
 HEIGHT = 8
 ENTRIES = "entries"
 CHECKPOINT = "checkpoint"
+WITNESSED = "witnessed"  # the newest checkpoint that witnesses have cosigned
 MAX_LEVEL = 63
 MAX_ENTRY = (1 << 16) - 1
 MAX_BUNDLE = WIDTH * (MAX_ENTRY + 2)
@@ -110,6 +111,22 @@ def bundle(entries: Sequence[bytes]) -> bytes:
         entries: at most 256, of at most 65535 bytes each.
     """
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def narrowed(full: bytes, level: int | str, count: int) -> bytes:
+    """Return the beginning of a full tile or bundle: what a partial one has.
+
+    Args:
+        full: contents of the full one.
+        level: its level, or ENTRIES.
+        count: number of hashes or entries.
+
+    Raises:
+        BadLogData: the full one has another form.
+    """
+    if level == ENTRIES:
+        return bundle(unbundle(full, WIDTH)[:count])
+    return full[: count * merkle.HASH]
 
 
 def unbundle(data: bytes, count: int) -> list[bytes]:

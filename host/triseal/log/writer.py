@@ -20,7 +20,7 @@ from triseal import files
 from triseal.errors import FileTooLarge, NotAFile
 from triseal.log import checkpoint, merkle, note, tiles
 from triseal.log.checkpoint import Checkpoint
-from triseal.log.errors import BadLogData, LogDamaged, LogForked, UnknownLog
+from triseal.log.errors import BadLogData, LogDamaged, LogForked, LogStale, UnknownLog
 
 # Each call signs at most so many entries, which bounds its memory.
 MOST = 1 << 16
@@ -54,10 +54,7 @@ class Folder:
                 raise LogDamaged(f"{self.top / path} is missing") from None
         except (NotAFile, FileTooLarge) as error:
             raise LogDamaged(error.detail) from None
-        full = self.read(tiles.path(level, index))
-        if level == tiles.ENTRIES:
-            return tiles.bundle(tiles.unbundle(full, tiles.WIDTH)[:width])
-        return full[: width * merkle.HASH]
+        return tiles.narrowed(self.read(tiles.path(level, index)), level, width)
 
     def head(self) -> bytes | None:
         """Return the last checkpoint, which may be anything; None if there is none."""
@@ -96,11 +93,15 @@ class Writer:
     Args:
         folder: the log; its folder exists.
         signer: the log's key.
+        clock: returns the time, Unix seconds, which each checkpoint then says; None for no times.
     """
 
-    def __init__(self, folder: Folder, signer: note.Signer) -> None:
+    def __init__(
+        self, folder: Folder, signer: note.Signer, clock: Callable[[], int] | None = None
+    ) -> None:
         self.folder = folder
         self._signer = signer
+        self._clock = clock or (lambda: 0)
 
     def head(self) -> Checkpoint | None:
         """Return the last checkpoint; None before the first one.
@@ -141,6 +142,50 @@ class Writer:
                     return last
                 last = self._sign(last, entries)
 
+    def refresh(self, age: int) -> None:
+        """Say the time in the last checkpoint again, if it says an older one.
+
+        Args:
+            age: seconds that a time may be old.
+
+        Raises:
+            LogDamaged: the checkpoint is not one of this log.
+            OSError: it can't be written.
+        """
+        with files.alone(self.folder.top):
+            last = self.head()
+            now = self._clock()
+            if last is None or now - self._said(last) < age:
+                return
+            stamp = self._signer.stamp(last.note.text, now)
+            self._write({tiles.CHECKPOINT: checkpoint.with_signatures(last, [stamp]).note.data()})
+
+    def _said(self, last: Checkpoint) -> int:
+        """Return the time that a checkpoint says, 0 if it says none."""
+        try:
+            return max(last.note.check([self._signer.key.clock]).values(), default=0)
+        except UnknownLog:
+            return 0
+
+    def cosign(self, signatures: Sequence[note.Signature], text: str) -> None:
+        """Add the cosignatures of witnesses to the last checkpoint, if it still has this text.
+
+        Args:
+            signatures: the cosignatures, which were checked.
+            text: the text that they are for.
+
+        Raises:
+            LogStale: the log has grown meanwhile.
+            LogDamaged, OSError: as `refresh`.
+        """
+        with files.alone(self.folder.top):
+            last = self.head()
+            if last is None or last.note.text != text:
+                raise LogStale("the log has grown")
+            data = checkpoint.with_signatures(last, signatures).note.data()
+            self._write({tiles.WITNESSED: data})
+            self._write({tiles.CHECKPOINT: data})
+
     def _sign(self, last: Checkpoint | None, entries: Sequence[bytes]) -> Checkpoint:
         old = last.size if last else 0
         before = self._trusted(last)
@@ -156,7 +201,7 @@ class Writer:
                 merkle.check_consistency(old, after.size, hashes, last.root, root)
             except LogForked as error:
                 raise LogDamaged(error.detail) from None
-        new = checkpoint.sign(self._signer, after.size, root)
+        new = checkpoint.sign(self._signer, after.size, root, self._clock())
         self._write({tiles.CHECKPOINT: new.note.data()})
         self._tidy(key for key, row in made.items() if len(row) == tiles.WIDTH)
         return new

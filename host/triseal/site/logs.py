@@ -4,6 +4,8 @@ The folder `logs` of the site's home has one policy (c2sp.org/tlog-policy) for e
 trusted with the key of its log: FINGERPRINT.policy, with the fingerprint of the Store's key. A
 package of that Store must prove that such a log has it. Nothing here needs a network.
 
+FINGERPRINT.age has the seconds that a checkpoint of its files may be old; a week if there is none.
+
 Beside it, FINGERPRINT.checkpoint is the largest checkpoint that the site has seen. Two checkpoints
 of one log that can't both be true are evidence against it: FINGERPRINT.evidence.
 """
@@ -17,7 +19,7 @@ from typing import NoReturn
 from sealcore import errors, keys
 from sealcore.compat import sha256
 from sealcore.seal import Seal
-from triseal import files, request
+from triseal import files, request, storeview
 from triseal.log import checkpoint, entry, forks, merkle, note, policy, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogForked, LogStale, NotInLog, UnknownLog
@@ -25,6 +27,8 @@ from triseal.log.policy import Policy
 from triseal.package import Package
 
 FOLDER = "logs"
+MAX_AGE = 7 * 86400  # seconds
+_MAX_AGE_FILE = 32
 _KINDS = (entry.RELEASE, entry.RESEAL)
 
 StoreKey = tuple[bytes, bytes]
@@ -35,10 +39,12 @@ class Logs:
 
     Args:
         home: the site's home.
+        clock: returns the time, Unix seconds.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, clock: Callable[[], int]) -> None:
         self._folder = home / FOLDER
+        self._clock = clock
 
     def pin(self, spki: bytes, key: note.Key) -> None:
         """Want proofs of a log from now on for the packages of a Store.
@@ -84,6 +90,32 @@ class Logs:
             return policy.parse(files.read(self._path(spki, "policy"), policy.MAX_SIZE))
         except FileNotFoundError:
             return None
+
+    def set_age(self, spki: bytes, seconds: int) -> None:
+        """Let a person decide how old the checkpoint of a Store may be.
+
+        Args:
+            spki: the Store's key.
+            seconds: the largest age.
+        """
+        files.write(self._path(spki, "age"), f"{seconds}\n".encode(), files.PRIVATE)
+
+    def age(self, spki: bytes) -> int:
+        """Return how old the checkpoint of a Store may be, seconds.
+
+        Args:
+            spki: the Store's key.
+
+        Raises:
+            BadLogData: the file can't be read.
+        """
+        path = self._path(spki, "age")
+        try:
+            return checkpoint.number(files.read(path, _MAX_AGE_FILE).decode().removesuffix("\n"))
+        except FileNotFoundError:
+            return MAX_AGE
+        except UnicodeDecodeError:
+            raise BadLogData(f"{path} has no number of seconds") from None
 
     def check(self, package: Package, store: Seal, trusted: Sequence[StoreKey]) -> None:
         """Check that the log of its Store has a package.
@@ -148,7 +180,7 @@ class Logs:
             old: the keys that the site trusts.
             new: the other key.
         """
-        for kind in ("policy", "checkpoint"):  # the checkpoint is of no use without the policy
+        for kind in ("policy", "checkpoint", "age"):  # without a policy, the rest is of no use
             target = self._path(new, kind)
             known = [path for spki in old if (path := self._path(spki, kind)).exists()]
             if known and not target.exists():
@@ -167,14 +199,13 @@ class Logs:
 
         Raises:
             UnknownLog: it is not signed as the policy wants it.
-            LogStale: it is older than what the site has seen.
+            LogStale: it is older than what the site has seen, or than the site allows.
             LogForked: it does not continue what the site has seen; both are kept.
             BadLogData: it can't be read.
         """
         made = checkpoint.parse(head)
         wanted = self.policy(spki)
-        if wanted is not None:
-            wanted.check(made)
+        time = wanted.check(made) if wanted is not None else 0
         known = self.seen(spki)
         if known is not None and known.origin == made.origin and known.size != made.size:
             if made.size < known.size:
@@ -188,6 +219,8 @@ class Logs:
             except LogForked:
                 self._keep_other(spki, known, made, tree.complete)
         self.remember(spki, made)
+        if wanted is not None:
+            storeview.check_fresh(time, self._clock(), self.age(spki))
         return made
 
     def _keep_other(

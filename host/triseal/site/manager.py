@@ -129,7 +129,7 @@ class Manager:
         with database.reading(self.engine) as connection:
             self._keys = _Keys(issuer, sitekeys.all_keys(connection))
         self.mark = Watermark(folder / restore.FILE)
-        self.logs = Logs(folder)
+        self.logs = Logs(folder, clock)
 
     def __enter__(self) -> Self:
         return self

@@ -1,54 +1,81 @@
-"""Packages from the server of a Store: the log is looked at first, and then the package is read."""
+"""Packages from the files of a Store: the log is looked at first, and then the package is read.
+
+The files may be those of a server, a mirror or a stick.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from triseal import package
-from triseal.errors import UnknownService
-from triseal.log import tiles
+from sealcore.errors import UntrustedSigner
+from triseal import storefiles, storeview
 from triseal.package import Package
-from triseal.site.logs import Logs
-from triseal.storelink import BadAnswer, Link, key_of
+from triseal.site.logs import Logs, StoreKey
+from triseal.storefiles import Source, key_of
+from triseal.storelink import Link
+from triseal.storeview import View
 
 
-def obtain(logs: Logs, url: str, wanted: str) -> Package:
-    """Get a package, which the site must still check.
+def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Package:
+    """Get a package from a server, which the site must still check.
 
     Args:
         logs: what the site knows of the logs of its Stores.
-        url: URL of the Store's server.
+        url: URL of the Store's server, or of a mirror.
         wanted: name of the service, or SERVICE@VERSION for another release than the newest.
+        trusted: keys of the Stores that the site trusts, as in a trust bundle.
 
     Raises:
+        StoreUnreachable, StoreRefused, BadAnswer: as `Link`.
+        Failure: as `take`.
+    """
+    with Link(url, reading=True) as link:
+        return take(logs, link, wanted, trusted)
+
+
+def take(logs: Logs, source: Source, wanted: str, trusted: Sequence[StoreKey]) -> Package:
+    """Get a package from the files of a Store, which the site must still check.
+
+    Args:
+        logs: what the site knows of the logs of its Stores.
+        source: the files.
+        wanted: as for `obtain`.
+        trusted: as for `obtain`.
+
+    Raises:
+        UntrustedSigner: the site does not trust this Store.
         UnknownService: the Store has no such release.
         LogForked: the Store has another history than the site has seen.
-        LogStale: the Store shows an older history.
-        StoreUnreachable, StoreRefused, BadAnswer: as `Link`.
+        LogStale: the Store shows an older history, or an old checkpoint.
+        NotInLog: the log does not have the package.
     """
-    service, _, version = wanted.partition("@")
-    with Link(url) as link:
-        spki = key_of(str(link.about().get("certificate")))
-        if logs.policy(spki) is not None:
-            head = link.read(f"log/{tiles.CHECKPOINT}", tiles.MAX_BUNDLE)
-            logs.follow(spki, head, lambda path: link.read(f"log/{path}", tiles.MAX_BUNDLE))
-        row = _choose(link.facts(f"v1/services/{service}.json"), service, version)
-        data = link.read(str(row.get("path")), package.MAX_SIZE)
-    found = package.parse(data)
-    if found.digest().hex() != row.get("package"):
-        raise BadAnswer(f"the package of {wanted} is not the one that the page names")
-    return found
+    service = wanted.partition("@")[0]
+    view = look(logs, source, trusted)
+    if view is not None:
+        return view.package(storeview.chosen(view.rows(service), wanted))
+    page = storefiles.facts(source, storefiles.service_path(service))
+    return storeview.unproved(source, storeview.chosen(storeview.releases_of(page), wanted))
 
 
-def _choose(page: dict[str, Any], service: str, version: str) -> dict[str, Any]:
-    rows = page.get("releases")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise BadAnswer("the page of the service can't be read")
-    if version:
-        rows = [row for row in rows if row.get("version") == version]
-    else:
-        rows = [row for row in rows if row.get("state") == "listed"]
-    if not rows:
-        raise UnknownService(f"the Store has no {service} {version}".rstrip())
-    chosen: dict[str, Any] = rows[-1]
-    return chosen
+def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None:
+    """Look at the log of a Store: it must continue what the site has seen of it.
+
+    Args:
+        logs: what the site knows of the logs of its Stores.
+        source: the files of the Store.
+        trusted: as for `obtain`.
+
+    Returns: what it shows; None if the site trusted this Store without a log.
+
+    Raises: as `take`.
+    """
+    about = storefiles.facts(source, storefiles.STORE)
+    spki = key_of(str(about.get("certificate")))
+    if spki not in [bytes(key) for _, key in trusted]:
+        raise UntrustedSigner("the site does not trust this Store")
+    wanted = logs.policy(spki)
+    if wanted is None:
+        return None
+    view = View(source, wanted)
+    logs.follow(spki, view.head.note.data(), view.tile)
+    return view

@@ -12,14 +12,14 @@ does not continue the last checkpoint.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
 from triseal import files
 from triseal.database import reading, writing
-from triseal.log import key, merkle, note, proof, tiles
+from triseal.log import checkpoint, key, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry, parse
 from triseal.log.errors import BadLogData, LogBehind, LogDamaged, NotInLog
@@ -29,6 +29,7 @@ from triseal.store.tables import LOG
 KEY = "log.key"
 PUBLIC = "public"
 FOLDER = f"{PUBLIC}/log"
+REFRESHED = 3600  # seconds after which a checkpoint says the time again
 _AT_ONCE = 500  # hashes in one query
 _PUBLISHING = 0x7472697365616D  # the lock of all writers of one PostgreSQL database
 
@@ -40,9 +41,11 @@ class Journal:
         home: the Store's folder.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex; it names the log.
+        clock: returns the time, Unix seconds, which each checkpoint says.
     """
 
-    def __init__(self, home: Path, engine: Engine, owner: str) -> None:
+    def __init__(self, home: Path, engine: Engine, owner: str, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self._home = home
         self._engine = engine
         self._origin = f"triseal-store/{owner[:32]}"
@@ -65,7 +68,7 @@ class Journal:
     def _writer(self) -> Writer:
         files.make_folder(self.folder.top)
         if self._opened is None:
-            self._opened = Writer(self.folder, self._load())
+            self._opened = Writer(self.folder, self._load(), self._clock)
         return self._opened
 
     def hold(self, connection: Connection) -> None:
@@ -117,6 +120,17 @@ class Journal:
             lock = text("SELECT pg_advisory_xact_lock(:n)")
             connection.execute(lock, {"n": _PUBLISHING})
             return self._writer().extend(self._after)
+
+    def refresh(self, age: int = REFRESHED) -> None:
+        """Say the time in the last checkpoint again. Mirrors that stand still lack it.
+
+        Args:
+            age: seconds that the time may be old.
+
+        Raises:
+            LogDamaged, OSError: as `Writer.refresh`.
+        """
+        self._writer().refresh(age)
 
     def _after(self, size: int) -> list[bytes]:
         """Return the entries behind those that the log has, which must be those before them."""
@@ -218,6 +232,23 @@ class Journal:
             ]
         connection.execute(insert(LOG), rows)
         return len(rows)
+
+
+def refresh(home: Path, clock: Callable[[], int]) -> None:
+    """Say the time in the checkpoint of a Store on this computer, if the log's key is here.
+
+    Args:
+        home: the Store's folder.
+        clock: returns the time, Unix seconds.
+
+    Raises:
+        LogDamaged, OSError: as `Writer.refresh`.
+    """
+    folder = Folder(home / FOLDER)
+    head = folder.head() if (home / KEY).exists() else None
+    if head is not None:
+        origin = checkpoint.parse(head).origin
+        Writer(folder, note.Signer(origin, note.LOG, key.load(home / KEY)), clock).refresh(0)
 
 
 def _row(position: int, leaf: bytes, change: int) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,13 +38,14 @@ class Ledger:
         home: the Store's folder.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex.
+        clock: returns the time, Unix seconds.
     """
 
-    def __init__(self, home: Path, engine: Engine, owner: str) -> None:
+    def __init__(self, home: Path, engine: Engine, owner: str, clock: Callable[[], int]) -> None:
         self._home = home
         self._engine = engine
         self._objects = home / OBJECTS
-        self.journal = Journal(home, engine, owner)
+        self.journal = Journal(home, engine, owner, clock)
         self.pages = Pages(home / journal.PUBLIC)
 
     @property
@@ -162,6 +163,7 @@ class Ledger:
             LogBehind, LogDamaged, OSError: as `Journal.publish`.
         """
         made = self.journal.publish()
+        self.journal.refresh()
         files.make_folder(self.pages.top)
         with files.alone(self.pages.top):
             self.pages.about(certificate, self.key, self.endorsement())

@@ -85,7 +85,7 @@ class Store:
         self._engine = open_database(database or home / DATABASE, SCHEMA)
         self._mark = Watermark(home / restore.FILE)
         owner = request.fingerprint(authority.first_key(home))
-        self._ledger = Ledger(home, self._engine, owner)
+        self._ledger = Ledger(home, self._engine, owner, clock)
 
     @property
     def log_key(self) -> Key:
@@ -235,6 +235,10 @@ class Store:
         """Write and sign what the log and the public pages lack. Raises as `Ledger.publish`."""
         self._ledger.endorse(self.signer())
         self._ledger.publish(self.certificate)
+
+    def refresh(self) -> None:
+        """Say the time in the log's checkpoint again if it is old. Raises as `Journal.refresh`."""
+        self._ledger.journal.refresh()
 
     def server_certificate(self, names: list[str]) -> Path:
         """Make the TLS certificate of the Store's server, see `server.identity`.

@@ -36,7 +36,8 @@ from triseal.signer import KeySigner
 from triseal.store.server import app as server
 from triseal.store.server import bodies
 from triseal.store.server.nonces import SECONDS, Nonces
-from triseal.storelink import Link, key_of, sealed_by
+from triseal.storefiles import key_of
+from triseal.storelink import Link, sealed_by
 
 # The server uses the real clock.
 VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)

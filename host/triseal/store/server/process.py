@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from triseal import files
+from triseal.errors import Failure
 from triseal.store.journal import PUBLIC
 from triseal.store.server.app import app
 from triseal.store.store import Store
@@ -20,6 +22,9 @@ from triseal.store.store import Store
 INCOMING = "incoming"
 _CONNECTIONS = 500
 _STOP_SECONDS = 8
+_REFRESH_EVERY = 600
+
+_log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -99,4 +104,22 @@ def serve(
         ws="none",
     )
     with listener:
-        asyncio.run(_Server(config, ready).serve([listener]))
+        asyncio.run(_serve(_Server(config, ready), store, listener))
+
+
+async def _serve(server: _Server, store: Store, listener: socket.socket) -> None:
+    refreshing = asyncio.create_task(_refresh(store))
+    try:
+        await server.serve([listener])
+    finally:
+        refreshing.cancel()
+
+
+async def _refresh(store: Store) -> None:
+    """Say the time in the log's checkpoint at intervals: sites refuse one that is old."""
+    while True:
+        try:
+            await asyncio.to_thread(store.refresh)
+        except (Failure, OSError) as error:
+            _log.warning("the checkpoint keeps its time: %s", error)
+        await asyncio.sleep(_REFRESH_EVERY)

@@ -1,0 +1,236 @@
+"""A mirror: a copy of a Store's public files in a folder, each of them checked.
+
+Everything that needs a checkpoint is written before it, so a mirror that was cut off still shows
+what it showed before, and the next run goes on where this one has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sealcore.errors import SealError
+from triseal import files, package, storefiles, storeview
+from triseal.errors import Failure, FileTooLarge, NotAFile
+from triseal.log import checkpoint, forks, merkle, note, tiles
+from triseal.log.checkpoint import Checkpoint
+from triseal.log.errors import BadLogData, LogForked, LogStale, UnknownLog
+from triseal.storefiles import LOG, BadAnswer, Source
+from triseal.storeview import Found, View
+
+EVIDENCE = "evidence"
+_KEPT_BACK = ("not-in-store", "not-found", "quarantined")
+_TRIES = 5  # a Store that gets releases meanwhile has newer pages than the checkpoint
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass
+class Mirrored:
+    """What a run has done.
+
+    Attributes:
+        view: what the mirror shows now.
+        fetched: number of files that were new.
+        services: names of the services.
+        missing: digests of packages that the Store does not offer, hex.
+    """
+
+    view: View
+    fetched: int = 0
+    services: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+class Mirror:
+    """A copy in a folder.
+
+    Args:
+        top: the folder.
+        source: the files that are copied.
+        report: called with a step, what is done of it, and all of it.
+    """
+
+    def __init__(self, top: Path, source: Source, report: Report) -> None:
+        self._top = top
+        self._source = source
+        self._report = report
+        self._fetched = 0
+
+    def update(self) -> Mirrored:
+        """Copy what is new, and check all files, also those that are there.
+
+        Raises:
+            LogForked: the Store shows another history than the mirror has; EVIDENCE proves it.
+            LogStale: the Store shows an older history.
+            UnknownLog: it is another Store, or the checkpoint is not signed by its log.
+            BadLogData, NotInLog, BadAnswer: a file of the Store is not what it should be.
+            Failure: a file can't be read; the next call goes on.
+            OSError: a file can't be written.
+        """
+        for number in range(1, _TRIES + 1):
+            view = View(self._source)
+            self._continue(view)
+            made = Mirrored(view)
+            entries = list(self._log(view))
+            made.missing = self._packages(view, entries)
+            try:
+                pages = self._pages(view, entries)
+                break
+            except _Newer as error:
+                if number == _TRIES:
+                    raise BadAnswer(error.detail) from None
+        made.services = sorted(pages)
+        self._finish(view, pages)
+        made.fetched = self._fetched
+        return made
+
+    def _continue(self, view: View) -> None:
+        """Check that the Store continues what the mirror shows."""
+        try:
+            last = checkpoint.parse(files.read(self._top / storefiles.CHECKPOINT, note.MAX_SIZE))
+        except FileNotFoundError:
+            return
+        if last.origin != view.head.origin or not last.note.check([view.key]):
+            raise UnknownLog(f"{self._top} is a mirror of another log, {last.origin}")
+        if last.size > view.head.size:
+            raise LogStale(f"it has {view.head.size} entries, the mirror has {last.size}")
+        check_continues(view, last, self._top / EVIDENCE)
+
+    def _log(self, view: View) -> Iterator[Found]:
+        """Copy tiles and bundles, and return the entries."""
+        size = view.head.size
+        levels = list(tiles.touched(0, size))
+        for done, (level, index) in enumerate(levels):
+            self._report("tiles", done, len(levels))
+            row = view.row(level, index)
+            self._keep(LOG + tiles.path(level, index, len(row)), b"".join(row))
+        for index in range(-(-size // tiles.WIDTH)):
+            self._report("entries", index * tiles.WIDTH, size)
+            row = view.row(0, index)
+            path = LOG + tiles.path(tiles.ENTRIES, index, len(row))
+            leaves = self._bundle(path, row)
+            if leaves is None:
+                leaves = view.bundle(index)
+                self._keep(path, tiles.bundle(leaves))
+            yield from storeview.parsed(index, leaves)
+
+    def _bundle(self, path: str, row: list[bytes]) -> list[bytes] | None:
+        """Return the entries of a bundle that is there and right."""
+        data = self._read(path)
+        try:
+            leaves = tiles.unbundle(data, len(row)) if data is not None else []
+        except BadLogData:
+            return None
+        return leaves if [merkle.leaf(one) for one in leaves] == row else None
+
+    def _packages(self, view: View, entries: list[Found]) -> list[str]:
+        """Copy the packages of all releases; return those that the Store does not offer."""
+        released = [one.said for one in entries if one.said.kind in storeview.RELEASES]
+        wanted = dict.fromkeys(one.package for one in released)
+        missing = []
+        for done, digest in enumerate(wanted):
+            self._report("packages", done, len(wanted))
+            path = storefiles.package_path(digest)
+            if self._has_package(path, digest):
+                continue
+            data = _offered(view.source, path)
+            if data is None:
+                missing.append(digest.hex())
+                continue
+            found = package.parse(data)
+            if found.digest() != digest:
+                raise BadAnswer(f"{path} is another package")
+            view.proved(found)
+            self._keep(path, data)
+        return missing
+
+    def _has_package(self, path: str, digest: bytes) -> bool:
+        data = self._read(path)
+        try:
+            return data is not None and package.parse(data).digest() == digest
+        except SealError:
+            return False
+
+    def _pages(self, view: View, entries: list[Found]) -> dict[str, bytes]:
+        """Read the page of each service, which must be what the log says."""
+        made = {}
+        by_service: dict[str, list[Found]] = {}
+        for one in entries:
+            if one.said.service:
+                by_service.setdefault(one.said.service, []).append(one)
+        for done, (service, of_it) in enumerate(by_service.items()):
+            self._report("pages", done, len(by_service))
+            path = storefiles.service_path(service)
+            data = view.source.read(path, storefiles.MAX_PAGE)
+            known = {one.said.package.hex() for one in of_it}
+            rows = storeview.releases_of(storefiles.parsed(path, data))
+            unknown = [row for row in rows if row.get("package") not in known]
+            if unknown:
+                raise _Newer(f"the page of {service} has releases that the log does not have")
+            made[service] = data
+        return made
+
+    def _finish(self, view: View, pages: dict[str, bytes]) -> None:
+        """Write what names the rest, and the checkpoint after everything that it needs."""
+        for service, data in pages.items():
+            self._keep(storefiles.service_path(service), data)
+        self._keep(storefiles.STORE, view.page)
+        index = view.source.read(storefiles.INDEX, storefiles.MAX_PAGE)
+        storefiles.parsed(storefiles.INDEX, index)  # sites do not read it, people do
+        self._keep(storefiles.INDEX, index)
+        cosigned = _offered(view.source, storefiles.WITNESSED)
+        if cosigned is not None:
+            self._keep(storefiles.WITNESSED, cosigned)
+        self._keep(storefiles.CHECKPOINT, view.head.note.data())
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return files.read(self._top / path, storefiles.check_path(path))
+        except (FileNotFoundError, NotAFile, FileTooLarge):
+            return None
+
+    def _keep(self, path: str, data: bytes) -> None:
+        if self._read(path) != data:
+            files.write(self._top / path, data)
+            files.settle([self._top / path], self._top)
+            self._fetched += 1
+
+
+def _offered(source: Source, path: str) -> bytes | None:
+    """Read a file that a Store may keep back, as it does with a quarantined package."""
+    try:
+        return source.read(path, storefiles.check_path(path))
+    except Failure as error:
+        if error.code not in _KEPT_BACK:
+            raise
+        return None
+
+
+def check_continues(view: View, last: Checkpoint, evidence: Path) -> None:
+    """Check that a view continues a checkpoint of the same log that was seen before.
+
+    Args:
+        view: what the Store shows.
+        last: the checkpoint, not larger than that of the view.
+        evidence: file to write if both can't be true.
+
+    Raises:
+        LogForked: it does not; the file proves it.
+    """
+    head = view.head
+    hashes = merkle.consistency(last.size, head.size, view.tree.complete)
+    try:
+        merkle.check_consistency(last.size, head.size, hashes, last.root, head.root)
+    except LogForked:
+        made = forks.make(view.key, last, head, view.tree.complete)
+        files.write(evidence, made.der())
+        raise LogForked(f"{evidence} proves it") from None
+
+
+class _Newer(Failure):
+    """A page is newer than the checkpoint that was read before it."""
+
+    code = "bad-answer"
+    advice = "Repeat the command."

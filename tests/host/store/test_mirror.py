@@ -1,0 +1,219 @@
+"""Mirrors: each file is checked, cut-off runs go on, and sites find those that stand still."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.host.store.test_sticks import Yard, yard
+from tests.host.store.test_store import ADA
+from tests.worlds import seals
+from tests.worlds.site_world import code_of
+from triseal import storefiles
+from triseal.cli.main import main
+from triseal.log import forks
+from triseal.mirror import EVIDENCE, Mirror, Mirrored
+from triseal.site import obtaining
+from triseal.site.logs import MAX_AGE
+from triseal.store.store import Store
+from triseal.storefiles import Source
+from triseal.storeview import View
+
+__all__ = ["yard"]
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def mirror(source: Source, top: Path) -> Mirrored:
+    return Mirror(top, source, silent).update()
+
+
+def files_of(top: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()
+    }
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Print nothing."""
+
+
+@contextmanager
+def served(top: Path) -> Iterator[str]:
+    """Any server of files, with the folder; its URL."""
+    handler = functools.partial(_Quiet, directory=str(top))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def other_history(yard: Yard, folder: Path, *versions: str) -> Path:
+    """A second Store with the keys and the history of the first one, which then goes on alone."""
+    shutil.copytree(yard.store.home, folder)
+    store = Store(folder, yard.store.unlock, clock=lambda: yard.store.now)
+    for version in versions:
+        store.submit(seals.package(ADA, version=version))
+    store.close()
+    return folder
+
+
+def test_a_mirror_has_all_and_grows(yard: Yard, tmp_path: Path) -> None:
+    home, top = storefiles.Folder(yard.store.home), tmp_path / "mirror"
+    yard.sealed("1.0")
+    assert mirror(home, top).services == ["blink"]
+    before = files_of(top)
+    assert mirror(home, top).fetched == 0
+    assert files_of(top) == before
+    yard.sealed("1.1")
+    yard.store.store.submit(seals.package(ADA, "other"))
+    made = mirror(home, top)
+    assert (made.services, made.missing, made.fetched > 3) == (["blink", "other"], [], True)
+    public = files_of(yard.store.home / "public")
+    kept = {path: data for path, data in files_of(top).items() if ".p/" not in path}
+    assert kept == {path: data for path, data in public.items() if ".p/" not in path}
+
+
+def test_a_site_takes_from_a_mirror_until_it_stands_still(yard: Yard, tmp_path: Path) -> None:
+    own = yard.sealed("1.0")
+    mirror(storefiles.Folder(yard.store.home), tmp_path / "mirror")
+    keys = yard.site.bundle().store_keys
+    with served(tmp_path / "mirror") as url:
+        take = partial(obtaining.obtain, yard.site.logs, url, "blink", keys)
+        assert take().digest() == own.digest()
+        yard.sealed("1.1")  # which the mirror never gets
+        yard.now = seals.NOW + MAX_AGE
+        assert take().digest() == own.digest()
+        yard.now += 1
+        assert code_of(take) == "log-stale"
+        mark = yard.store.store.certificate
+        assert code_of(partial(obtaining.obtain, yard.site.logs, url + "#" + "0" * 64, "blink",
+                               keys)) == "other-fingerprint"  # fmt: skip
+        assert mark
+
+
+def test_a_mirror_that_is_served_is_mirrored_by_command(
+    yard: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yard.sealed("1.0")
+    with served(yard.store.home / "public") as url:
+        assert main(["store", "mirror", url, str(tmp_path / "a"), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["entries"] == 2
+    assert main(["store", "mirror", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+    assert main(["store", "mirror", str(tmp_path / "none"), str(tmp_path / "c")]) == 1
+
+
+def test_another_history_is_evidence_and_changes_nothing(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    other = other_history(yard, tmp_path / "other", "1.2", "1.3")
+    home, top = storefiles.Folder(yard.store.home), tmp_path / "mirror"
+    old = tmp_path / "old"
+    shutil.copytree(yard.store.home, old)
+    yard.sealed("1.1")
+    mirror(home, top)
+    before = files_of(top)
+    assert code_of(partial(mirror, storefiles.Folder(other), top)) == "log-forked"
+    proof = (top / EVIDENCE).read_bytes()
+    forks.parse(proof).check([yard.store.store.log_key])
+    assert files_of(top) == before | {EVIDENCE: proof}
+    # What is only older accuses nobody.
+    (top / EVIDENCE).unlink()
+    assert code_of(partial(mirror, storefiles.Folder(old), top)) == "log-stale"
+    assert files_of(top) == before
+    assert mirror(home, top).fetched == 0
+
+
+def test_another_store_is_not_mirrored_into_the_folder(yard: Yard, tmp_path: Path) -> None:
+    from tests.host.store.test_store import World
+
+    yard.sealed("1.0")
+    mirror(storefiles.Folder(yard.store.home), tmp_path / "mirror")
+    with World(tmp_path / "second") as second:
+        second.store.submit(seals.package(ADA))
+        again = partial(mirror, storefiles.Folder(second.home), tmp_path / "mirror")
+        assert code_of(again) == "unknown-log"
+
+
+class Broken:
+    """Files of which the one at some position of the reads can't be read, or is another one."""
+
+    def __init__(self, source: Source, at: int, *, other: bool = False) -> None:
+        self._source = source
+        self.left = at
+        self._other = other
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Read a file."""
+        data = self._source.read(path, limit)
+        self.left -= 1
+        if self.left:
+            return data
+        if self._other:
+            return data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+        raise OSError(5, "cut off")
+
+
+def test_cut_off_anywhere_it_shows_what_it_showed_and_goes_on(yard: Yard, tmp_path: Path) -> None:
+    home, top = storefiles.Folder(yard.store.home), tmp_path / "mirror"
+    yard.sealed("1.0")
+    whole = mirror(home, top).fetched
+    yard.sealed("1.1")
+    fetched = []
+    for at in range(1, 100):
+        source = Broken(home, at)
+        try:
+            fetched.append(mirror(source, top).fetched)
+            break
+        except OSError:
+            view = View(storefiles.Folder(top))
+            assert view.head.size == 2
+            assert len(list(view.entries())) == 2
+            view.package(view.rows("blink")[0])
+    assert at > 5
+    assert 0 < fetched[0] < whole
+    assert View(storefiles.Folder(top)).head.size == 3
+
+
+def test_each_file_that_is_another_is_refused(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    home = storefiles.Folder(yard.store.home)
+    refused = 0
+    for at in range(1, 100):
+        top = tmp_path / str(at)
+        source = Broken(home, at, other=True)
+        code = code_of(partial(mirror, source, top))
+        if source.left > 0:
+            break
+        refused += code != ""
+        if code:
+            assert not (top / storefiles.CHECKPOINT).exists(), (at, code)
+    assert refused == at - 1
+
+
+def test_damaged_copies_are_replaced(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    home, top = storefiles.Folder(yard.store.home), tmp_path / "mirror"
+    mirror(home, top)
+    good = files_of(top)
+    for path, data in good.items():
+        if path == storefiles.CHECKPOINT:
+            continue
+        for wrong in (b"", data[:-1], data + b"x"):
+            (top / path).write_bytes(wrong)
+            assert mirror(home, top).fetched == 1, path
+        (top / path).unlink()
+        assert mirror(home, top).fetched == 1, path
+    assert files_of(top) == good
