@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from cryptography import x509 as cx509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from sealcore import encode, limits, sealwriter, timetext
+from triseal import pem
+from triseal.errors import BadAnswer, Failure
 from triseal.signer import Signer
 
 # Certificates that last for years begin so many seconds ago: other clocks may be behind.
@@ -237,3 +242,20 @@ def self_signed_ca(signer: Signer, name: str, validity: Validity, root: bytes = 
         *([extension(STORE_ROOT, encode.octets(root))] if root else ()),
     ]
     return issue(signer, subject, subject, signer.spki, validity, new_serial(), extension_list)
+
+
+def key_of(certificate: str) -> bytes:
+    """Return the key of a Store's certificate, DER SubjectPublicKeyInfo.
+
+    Args:
+        certificate: PEM.
+
+    Raises:
+        BadAnswer: it is not a certificate.
+    """
+    try:
+        der = pem.expect(certificate.encode(), pem.CERTIFICATE)
+        key = cx509.load_der_x509_certificate(der).public_key()
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (Failure, ValueError):
+        raise BadAnswer("the Store's certificate can't be read") from None

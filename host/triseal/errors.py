@@ -311,6 +311,13 @@ class UnknownService(Failure):
     advice = "See `triseal store list`."
 
 
+class BadAnswer(Failure):
+    """The server answers, or the files are, but not as those of a Store."""
+
+    code = "bad-answer"
+    advice = "Check the URL; update Triseal if the Store is newer."
+
+
 class StoreBehind(Failure):
     """The Store's database is older than what the Store has signed: a backup was restored."""
 

@@ -12,7 +12,7 @@ import select
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from boards import state_folder
 from sealcore.errors import SealError
@@ -42,16 +42,29 @@ def read(path: Path, limit: int) -> bytes:
         FileTooLarge: it is larger.
         OSError: it can't be opened or read.
     """
+    with opened(path) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise _too_large(path, limit)
+    return data
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a regular file for reading; the caller must close it.
+
+    Args:
+        path: the file; symbolic links are followed.
+
+    Raises:
+        NotAFile: it is a folder, a pipe or a device.
+        OSError: it can't be opened.
+    """
     # Without O_NONBLOCK, opening a pipe would wait for its other end.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotAFile(f"{path} is not a regular file")
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise _too_large(path, limit)
-    return data
+    return os.fdopen(descriptor, "rb")
 
 
 def parsed(path: Path, limit: int, parse: Callable[[bytes], T]) -> T:

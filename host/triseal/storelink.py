@@ -23,11 +23,11 @@ import httpx
 from boards import addresses
 from boards.errors import BadAddress
 from triseal import request, signedrequest
-from triseal.errors import Failure
+from triseal.certificate import key_of
+from triseal.errors import BadAnswer, Failure
 from triseal.package import Package
 from triseal.signedrequest import Wanted
 from triseal.signer import Signer
-from triseal.storefiles import BadAnswer, key_of
 
 MAX_PAGE = 1 << 24
 _SECONDS = 150.0  # for each step, such as the next bytes

@@ -76,6 +76,9 @@ Out = Annotated[
 ]
 
 
+URLS = ("https:", "http:")
+
+
 def examples(*lines: str) -> str:
     """Make the end of a command's help. The backspace keeps its lines from being joined.
 

@@ -11,8 +11,8 @@ from triseal.cli import options, output
 from triseal.cli.site_options import open_site
 
 if TYPE_CHECKING:
+    from triseal.copies.stick import Stick
     from triseal.site.manager import Manager
-    from triseal.stick import Stick
 
 app = typer.Typer()
 
@@ -51,7 +51,7 @@ def take(
     """
     if hold and at_once:
         raise typer.BadParameter("not allowed with --now", param_hint="--hold")
-    from triseal.stick import Stick  # slow to load, and --help needs none of it
+    from triseal.copies.stick import Stick  # slow to load, and --help needs none of it
 
     with open_site(home_dir) as site, Stick(file) as source:
         rows = [

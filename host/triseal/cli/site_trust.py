@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triseal import files, pem, storesource
+from triseal import files, pem
 from triseal.cli import guarantees, options, output, waiting
 from triseal.cli.site_options import Keys, open_to_change_trust
 from triseal.cli.site_root import Request, asking, printer
@@ -79,7 +79,7 @@ def trust_store(
     from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    if storesource.is_url(file):
+    if file.startswith(options.URLS):
         data = _of_server(file)
         certificate = inputs.certificate(data)
     else:

@@ -55,10 +55,10 @@ def audit(
 
 
 def _of_server(url: str) -> Audit:
+    from triseal.certificate import key_of
     from triseal.log import audit as auditing  # slow to load, and --help needs none of it
     from triseal.log import endorsement, tiles
     from triseal.log.policy import Policy
-    from triseal.storefiles import key_of
     from triseal.storelink import Link
 
     with Link(url) as link:

@@ -23,7 +23,7 @@ Where = Annotated[
 
 @app.command(
     epilog=options.examples(
-        "store export https://shop.example:7480#6f1c... thermo --out usb.tar",
+        "store export https://shop.example:7480 thermo --out usb.tar",
         "store export mirror thermo@1.2.0 pump --out /media/stick/usb.tar",
     )
 )
@@ -41,16 +41,16 @@ def export(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write releases with their proofs into one file, for a site without a network.
+    """Write releases to a file, for a site without network.
 
     The site takes it with `site import`. It refuses the file when the Store's checkpoint in it is
     older than the site allows, so carry it within a week.
     """
-    from triseal import stick, storesource  # slow to load, and --help needs none of it
+    from triseal.copies import stick, storesource  # slow to load, and --help needs none of it
+    from triseal.copies.storeview import View
     from triseal.store import journal
-    from triseal.storeview import View
 
-    if not storesource.is_url(where):
+    if not where.startswith(options.URLS):
         journal.refresh(Path(where), lambda: int(time.time()))
     with storesource.opened(where) as source:
         view = View(source)
@@ -68,8 +68,8 @@ def export(
 
 @app.command(
     epilog=options.examples(
-        "store mirror https://shop.example:7480#6f1c... /srv/mirror",
-        "store mirror https://shop.example:7480#6f1c... /srv/mirror --json",
+        "store mirror https://shop.example:7480 /srv/mirror",
+        "store mirror https://shop.example:7480 /srv/mirror --json",
     )
 )
 def mirror(
@@ -80,14 +80,14 @@ def mirror(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Copy a Store's files into a folder, and check each of them.
+    """Copy a Store's files to a folder, and check each file.
 
     Any server of files can offer the folder. Run the command again for what is new, or after it was
     cut off. It ends with status 1 if the Store shows another history than the mirror has; then the
     file `evidence` in the folder proves it.
     """
-    from triseal import mirror, storesource
     from triseal.cli import progress
+    from triseal.copies import mirror, storesource
 
     with storesource.opened(where) as source, progress.shown() as report:
         made = mirror.Mirror(folder, source, report).update()

@@ -19,7 +19,8 @@ from typing import NoReturn
 from sealcore import errors, keys
 from sealcore.compat import sha256
 from sealcore.seal import Seal
-from triseal import files, request, storeview
+from triseal import files, request
+from triseal.copies import storeview
 from triseal.log import checkpoint, entry, forks, merkle, note, policy, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogForked, LogStale, NotInLog, UnknownLog

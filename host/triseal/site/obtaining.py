@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sealcore.errors import UntrustedSigner
-from triseal import storefiles, storeview
+from triseal.certificate import key_of
+from triseal.copies import storefiles, storeview
+from triseal.copies.storefiles import Source
+from triseal.copies.storeview import View
 from triseal.package import Package
 from triseal.site.logs import Logs, StoreKey
-from triseal.storefiles import Source, key_of
 from triseal.storelink import Link
-from triseal.storeview import View
 
 
 def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Package:

@@ -44,7 +44,7 @@ def audit(world: World) -> tuple[Checkpoint, list[Entry]]:
     """Recompute the whole log from its files, with the Store's public key alone."""
     folder = Folder(world.home / FOLDER)
     head = checkpoint.parse(folder.head() or b"")
-    assert Policy(logs=[world.store.log_key]).check(head) == 0
+    assert Policy(logs=[world.store.log_key]).check(head) > 0
     leaves = []
     for index in range(-(-head.size // tiles.WIDTH)):
         leaves += folder.entries(index, head.size)

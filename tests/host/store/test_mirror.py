@@ -18,15 +18,15 @@ from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
-from triseal import storefiles
 from triseal.cli.main import main
+from triseal.copies import storefiles
+from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
+from triseal.copies.storefiles import Source
+from triseal.copies.storeview import View
 from triseal.log import forks
-from triseal.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.site import obtaining
 from triseal.site.logs import MAX_AGE
 from triseal.store.store import Store
-from triseal.storefiles import Source
-from triseal.storeview import View
 
 __all__ = ["yard"]
 

@@ -26,7 +26,7 @@ from tests.host.store.test_store import ADA, ADA_KEY, BOB, BOB_KEY, World
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
 from triseal import package, request, signedrequest, signer
-from triseal.certificate import Validity
+from triseal.certificate import Validity, key_of
 from triseal.cli.main import main
 from triseal.log import checkpoint, endorsement, note, proof
 from triseal.package import Package
@@ -36,7 +36,6 @@ from triseal.signer import KeySigner
 from triseal.store.server import app as server
 from triseal.store.server import bodies
 from triseal.store.server.nonces import SECONDS, Nonces
-from triseal.storefiles import key_of
 from triseal.storelink import Link, sealed_by
 
 # The server uses the real clock.

@@ -19,17 +19,18 @@ from tests.host.site.test_logs import Scene
 from tests.host.store.test_store import ADA, World
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
-from triseal import files, stick, storefiles
+from triseal import files
 from triseal.cli.main import main
+from triseal.copies import stick, storefiles
+from triseal.copies.stick import Stick
+from triseal.copies.storeview import View
 from triseal.log import forks
 from triseal.package import Package
 from triseal.site import home, obtaining
 from triseal.site.home import Founding
 from triseal.site.logs import MAX_AGE
 from triseal.site.manager import Manager
-from triseal.stick import Stick
 from triseal.store.store import Store
-from triseal.storeview import View
 
 
 class Yard(Scene):

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from triseal import package, storefiles
-from triseal.errors import UnknownService
+from triseal import package
+from triseal.certificate import key_of
+from triseal.copies import storefiles
+from triseal.copies.storefiles import Source
+from triseal.errors import BadAnswer, UnknownService
 from triseal.log import checkpoint, endorsement, entry, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry
 from triseal.log.errors import BadLogData, LogStale, NotInLog, UnknownLog
 from triseal.log.policy import Policy
 from triseal.package import Package
-from triseal.storefiles import BadAnswer, Source, key_of
 
 RELEASES = (entry.RELEASE, entry.RESEAL)
 

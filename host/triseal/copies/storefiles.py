@@ -10,12 +10,9 @@ import re
 from pathlib import Path
 from typing import Any, Protocol
 
-from cryptography import x509 as cx509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from sealcore import errors, names
-from triseal import files, package, pem
-from triseal.errors import Failure, FileTooLarge, NotAFile, NotRecognised
+from triseal import files, package
+from triseal.errors import BadAnswer, Failure, FileTooLarge, NotAFile
 from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
@@ -36,13 +33,6 @@ class NotInStore(Failure):
 
     code = "not-in-store"
     advice = "Ask the Store itself; a mirror or a stick may be incomplete."
-
-
-class BadAnswer(Failure):
-    """The server answers, or the files are, but not as those of a Store."""
-
-    code = "bad-answer"
-    advice = "Check the URL; update Triseal if the Store is newer."
 
 
 class Source(Protocol):
@@ -72,7 +62,15 @@ class Folder:
         self._top = top if (top / STORE).exists() else top / _PUBLIC
 
     def read(self, path: str, limit: int) -> bytes:
-        """Read a file, see `Source.read`. Raises NotInStore."""
+        """Read a file.
+
+        Args:
+            path: its path.
+            limit: largest size, bytes.
+
+        Raises:
+            NotInStore: it is missing, or too large.
+        """
         check_path(path)
         try:
             return files.read(self._top / path, limit)
@@ -179,20 +177,3 @@ def service_path(service: str) -> str:
         service: name of the service.
     """
     return f"v1/services/{service}.json"
-
-
-def key_of(certificate: str) -> bytes:
-    """Return the key of a Store's certificate, DER SubjectPublicKeyInfo.
-
-    Args:
-        certificate: PEM.
-
-    Raises:
-        BadAnswer: it is not a certificate.
-    """
-    try:
-        der = pem.expect(certificate.encode(), pem.CERTIFICATE)
-        key = cx509.load_der_x509_certificate(der).public_key()
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (NotRecognised, Failure, ValueError):
-        raise BadAnswer("the Store's certificate can't be read") from None

@@ -8,16 +8,16 @@ they are, and `storeview` checks them as it checks those of a server.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from triseal import files, storefiles, storeview
-from triseal.errors import Failure, NotAFile
+from triseal import files
+from triseal.copies import storefiles, storeview
+from triseal.copies.storefiles import LOG, NotInStore
+from triseal.copies.storeview import View
+from triseal.errors import BadAnswer, Failure
 from triseal.log import tiles
-from triseal.storefiles import LOG, BadAnswer, NotInStore
-from triseal.storeview import View
 
 MOST_FILES = 100_000
 _BLOCK = 512
@@ -60,12 +60,10 @@ class Stick:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._stream = os.fdopen(descriptor, "rb")
+        self._stream = files.opened(path)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise NotAFile(f"{path} is not a regular file")
-            self._places = dict(self._headers(os.fstat(descriptor).st_size))
+            whole = self._stream.seek(0, os.SEEK_END)
+            self._places = dict(self._headers(whole))
         except BaseException:
             self._stream.close()
             raise
@@ -119,7 +117,16 @@ class Stick:
         return path, size
 
     def read(self, path: str, limit: int) -> bytes:
-        """Read a file, see `Source.read`. Raises NotInStore, BadStick."""
+        """Read a file.
+
+        Args:
+            path: its path.
+            limit: largest size, bytes.
+
+        Raises:
+            NotInStore: it is missing, or too large.
+            BadStick: it was cut off.
+        """
         place = self._places.get(path)
         if place is None:
             raise NotInStore(f"{self._path} has no {path}")

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealcore.errors import SealError
-from triseal import files, package, storefiles, storeview
-from triseal.errors import Failure, FileTooLarge, NotAFile
+from triseal import files, package
+from triseal.copies import storefiles, storeview
+from triseal.copies.storefiles import LOG, Source
+from triseal.copies.storeview import Found, View
+from triseal.errors import BadAnswer, Failure, FileTooLarge, NotAFile
 from triseal.log import checkpoint, forks, merkle, note, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogForked, LogStale, UnknownLog
-from triseal.storefiles import LOG, BadAnswer, Source
-from triseal.storeview import Found, View
 
 EVIDENCE = "evidence"
 _KEPT_BACK = ("not-in-store", "not-found", "quarantined")
@@ -80,7 +81,7 @@ class Mirror:
                 break
             except _Newer as error:
                 if number == _TRIES:
-                    raise BadAnswer(error.detail) from None
+                    raise BadAnswer(str(error)) from None
         made.services = sorted(pages)
         self._finish(view, pages)
         made.fetched = self._fetched
@@ -229,8 +230,5 @@ def check_continues(view: View, last: Checkpoint, evidence: Path) -> None:
         raise LogForked(f"{evidence} proves it") from None
 
 
-class _Newer(Failure):
+class _Newer(Exception):
     """A page is newer than the checkpoint that was read before it."""
-
-    code = "bad-answer"
-    advice = "Repeat the command."

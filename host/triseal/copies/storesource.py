@@ -6,19 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from triseal import storefiles
-from triseal.storefiles import Source
+from triseal.copies import storefiles
+from triseal.copies.storefiles import Source
 
 _URL = ("https:", "http:")
-
-
-def is_url(where: str) -> bool:
-    """Tell whether a place is that of a server.
-
-    Args:
-        where: a URL or a path.
-    """
-    return where.startswith(_URL)
 
 
 @contextmanager
@@ -32,7 +23,7 @@ def opened(where: str) -> Iterator[Source]:
     Raises:
         Failure: as `Link` or `Stick`.
     """
-    if is_url(where):
+    if where.startswith(_URL):
         from triseal.storelink import Link  # HTTPS takes long to load
 
         with Link(where, reading=True) as link:
@@ -40,7 +31,7 @@ def opened(where: str) -> Iterator[Source]:
     elif Path(where).is_dir():
         yield storefiles.Folder(Path(where))
     else:
-        from triseal.stick import Stick
+        from triseal.copies.stick import Stick
 
         with Stick(Path(where)) as stick:
             yield stick
