@@ -255,6 +255,20 @@ class Withdrawn(Failure):
     advice = "Take or submit a newer version."
 
 
+class Quarantined(Failure):
+    """The Store holds this release or service back while somebody looks into it."""
+
+    code = "quarantined"
+    advice = "Ask the Store for the reason; `triseal store clear` ends it."
+
+
+class Archived(Failure):
+    """The Store takes no new releases of this service."""
+
+    code = "archived"
+    advice = "Ask the Store for the reason; `triseal store reopen` ends it."
+
+
 class BadReason(Failure):
     """The reason is not a text that people can read."""
 

@@ -49,6 +49,12 @@ SUSPENDED = "developer-suspended"
 RESUMED = "developer-resumed"
 WITHDRAWN = "release-withdrawn"
 HANDED_OVER = "service-handed-over"
+QUARANTINED = "release-quarantined"
+CLEARED = "release-cleared"
+SERVICE_QUARANTINED = "service-quarantined"
+SERVICE_CLEARED = "service-cleared"
+ARCHIVED = "service-archived"
+REOPENED = "service-reopened"
 KEY_PREPARED = "store-key-prepared"
 KEY_ACTIVATED = "store-key-activated"
 KEY_REVOKED = "store-key-revoked"
@@ -61,6 +67,12 @@ KINDS = {
     RESUMED: "key",
     WITHDRAWN: "version",
     HANDED_OVER: "version key",
+    QUARANTINED: "version",
+    CLEARED: "version",
+    SERVICE_QUARANTINED: "",
+    SERVICE_CLEARED: "",
+    ARCHIVED: "",
+    REOPENED: "",
     KEY_PREPARED: "key",
     KEY_ACTIVATED: "key former",
     KEY_REVOKED: "former",

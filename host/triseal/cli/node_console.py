@@ -57,8 +57,8 @@ def console_(
     """
     import httpx
 
+    from triseal.serving import unix_socket
     from triseal.site import home
-    from triseal.site.server.listeners import unix_socket
 
     where = pages_at(pages)
     url = f"http://localhost/nodes/{label.check(node, 'node')}/log"

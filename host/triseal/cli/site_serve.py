@@ -104,9 +104,10 @@ def serve(
     """
     import asyncio  # all of these are slow to load, and --help needs none of them
 
+    from triseal.serving import jsonlog
     from triseal.site import home
     from triseal.site.manager import Manager
-    from triseal.site.server import descriptors, jsonlog, process
+    from triseal.site.server import descriptors, process
 
     places = _places(listen or [f"127.0.0.1:{DEFAULT_PORT}"])
     where = pages_at(pages, least=0)

@@ -222,10 +222,11 @@ def list_(
             output.table(people, shown, as_json=as_json, empty="no developers")
             return
         releases = store.releases(service)
+        states = {one.name: one.state for one in store.services().values()}
         warnings = _ending(store)
-    rows = [_release(release) for release in releases]
+    rows = [_release(one) | {"service_state": states[one.service]} for one in releases]
     columns = ("service", "version", "security_version", "developer", "submitted_at", "valid_to")
-    output.table(rows, (*columns, "state"), as_json=as_json, empty="no services")
+    output.table(rows, (*columns, "state", "service_state"), as_json=as_json, empty="no services")
     newest = {release.service: release for release in releases}
     soon = time.time() + SOON
     warnings += [_ends(release) for release in newest.values() if release.ends[0] < soon]

@@ -43,6 +43,18 @@ Key = Annotated[
     Path | None,
     typer.Option("--tls-key", help="Key of that certificate.", metavar="FILE", readable=False),
 ]
+AdminSocket = Annotated[
+    Path | None,
+    typer.Option(
+        "--admin-socket",
+        help="Unix socket with the API for whoever runs the Store; only you can open it.",
+        metavar="PATH",
+        readable=False,
+    ),
+]
+BehindProxy = Annotated[
+    bool, typer.Option("--behind-proxy", help="Serve HTTP: a proxy on this computer has TLS.")
+]
 
 
 @app.command(
@@ -53,10 +65,8 @@ def serve(
     name: Names = None,
     certificate: Certificate = None,
     key: Key = None,
-    behind_proxy: Annotated[
-        bool,
-        typer.Option("--behind-proxy", help="Serve HTTP: a proxy on this computer has TLS."),
-    ] = False,
+    behind_proxy: BehindProxy = False,
+    admin_socket: AdminSocket = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     database: Database = None,
@@ -80,17 +90,20 @@ def serve(
     names = [*(name or []), host]
     with open_store(folder, database, passphrase_file) as store:
         tls = (certificate, key) if certificate and key else None
-        if tls is None and not behind_proxy:
+        own = tls is None and not behind_proxy
+        if own:
             made = store.server_certificate(names)
             tls = made, made
         listener = process.listen(host, port)
-        number = listener.getsockname()[1]
-        shown = f"[{names[0]}]" if ":" in names[0] else names[0]
-        scheme = "https" if tls else "http"
-        mark = "" if certificate or behind_proxy else request.fingerprint(store.certificate.spki)
-        url = f"{scheme}://{shown}:{number}" + (f"#{mark}" if mark else "")
+        url = _url("https" if tls else "http", names[0], listener.getsockname()[1])
+        if own:
+            url += "#" + request.fingerprint(store.certificate.spki)
 
         def ready() -> None:
             print(json.dumps({"url": url}) if as_json else f"url: {url}", flush=True)
 
-        process.serve(store, folder, listener, tls, ready)
+        process.serve(store, folder, listener, tls, ready, admin_socket)
+
+
+def _url(scheme: str, name: str, port: int) -> str:
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"

@@ -1,17 +1,24 @@
-"""`triseal store approve-key`, `suspend`, `resume`, `withdraw`, `hand-over` and `changes`."""
+"""What a person decides at a Store about keys, developers, releases and services."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triseal.cli import options, output
 from triseal.cli.store_options import Database, Reason, developer, open_store, why
 
+if TYPE_CHECKING:
+    from triseal.store.records import Service as KnownService
+
 app = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="Name of the developer.", metavar="DEVELOPER")]
+Held = Annotated[
+    str | None,
+    typer.Argument(help="Its version; without one, the whole service.", metavar="VERSION"),
+]
 Service = Annotated[str, typer.Argument(help="Name of the service.", metavar="SERVICE")]
 
 _NEXT = {"next": "tell the sites: `triseal store export-notices --out FILE`"}
@@ -103,6 +110,108 @@ def withdraw(
         "withdrawn_at": output.time(release.withdrawn_at),
     }
     output.facts(facts | _NEXT, as_json=as_json)
+
+
+@app.command(
+    epilog=options.examples(
+        "store quarantine blink 1.2.0 --reason 'it may be malicious'",
+        "store quarantine blink --reason 'the account of its owner was taken over'",
+    )
+)
+def quarantine(
+    service: Service,
+    reason: Reason,
+    version: Held = None,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Hold back a release or a service for now.
+
+    Use it while you look into something. Nobody gets the packages meanwhile, whatever serves the
+    files, and the Store takes nothing new of a service that is held back. `triseal store clear`
+    ends it.
+    """
+    with open_store(home_dir, database) as store:
+        known = store.quarantine(service, version or "", why(reason))
+    output.facts(_service(known, version) | _NEXT, as_json=as_json)
+
+
+@app.command(epilog=options.examples("store clear blink 1.2.0 --reason 'nothing was found'"))
+def clear(
+    service: Service,
+    reason: Reason,
+    version: Held = None,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """End the quarantine of a release or a service.
+
+    A release keeps the seals that it had: if the Store has another key or certificate since then,
+    its developer submits a newer version.
+    """
+    with open_store(home_dir, database) as store:
+        known = store.clear(service, version or "", why(reason))
+    output.facts(_service(known, version) | _NEXT, as_json=as_json)
+
+
+@app.command(epilog=options.examples("store archive blink --reason 'nobody works on it'"))
+def archive(
+    service: Service,
+    reason: Reason,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take no new releases of a service. Those that it has stay as they are."""
+    with open_store(home_dir, database) as store:
+        known = store.archive(service, why(reason))
+    output.facts(_service(known, None) | _NEXT, as_json=as_json)
+
+
+@app.command(epilog=options.examples("store reopen blink --reason 'Bob works on it'"))
+def reopen(
+    service: Service,
+    reason: Reason,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take new releases of an archived service again."""
+    with open_store(home_dir, database) as store:
+        known = store.reopen(service, why(reason))
+    output.facts(_service(known, None) | _NEXT, as_json=as_json)
+
+
+def _service(known: KnownService, version: str | None) -> dict[str, object]:
+    facts: dict[str, object] = {"service": known.name}
+    if version is not None:
+        facts["version"] = version
+    return facts | {"owner": known.owner, "service_state": known.state}
+
+
+@app.command(epilog=options.examples("store limit Ada --hourly 20 --size 65536"))
+def limit(
+    name: Name,
+    hourly: Annotated[
+        int | None,
+        typer.Option("--hourly", min=0, max=1_000_000, help="Submissions in an hour.", metavar="N"),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            "--size", min=0, max=1 << 30, help="Bytes of code and metadata.", metavar="BYTES"
+        ),
+    ] = None,
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
+) -> None:
+    """Limit what a developer may submit. Without an option, show the limits."""
+    with open_store(home_dir, database) as store:
+        made = store.set_limits(name, hourly, size)
+    output.facts({"name": name, "hourly": made.hourly, "size": made.size}, as_json=as_json)
 
 
 @app.command(

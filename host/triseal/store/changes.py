@@ -9,11 +9,21 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from triseal import words
+from triseal import notices, words
 from triseal.notices import Change
 from triseal.store.tables import CHANGES
 
 MAX_WHO = 64  # bytes
+# The kinds that are about releases, and about services; `name` is that of the service.
+OF_RELEASES = (notices.WITHDRAWN, notices.QUARANTINED, notices.CLEARED)
+OF_SERVICES = (
+    *OF_RELEASES,
+    notices.HANDED_OVER,
+    notices.SERVICE_QUARANTINED,
+    notices.SERVICE_CLEARED,
+    notices.ARCHIVED,
+    notices.REOPENED,
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,19 @@ def last(connection: Connection) -> int:
         connection: any transaction.
     """
     return connection.execute(select(func.max(CHANGES.c.number))).scalar_one() or 0
+
+
+def about(connection: Connection, service: str) -> dict[tuple[str, str], Change]:
+    """Return the last change of each kind about a service, by kind and version.
+
+    Args:
+        connection: any transaction.
+        service: name of the service.
+    """
+    query = select(CHANGES).where(CHANGES.c.name == service, CHANGES.c.kind.in_(OF_SERVICES))
+    rows = connection.execute(query.order_by(CHANGES.c.number)).mappings()
+    found = [Change(**row) for row in rows]
+    return {(one.kind, one.version): one for one in found}
 
 
 def listed(connection: Connection, since: int = 0) -> list[Change]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sealcore import errors, names, seal, upstream
 from triseal import loadable, metadata, version
-from triseal.errors import Failure, ServiceTaken, Withdrawn
+from triseal.errors import Archived, Failure, Quarantined, ServiceTaken, Withdrawn
 from triseal.package import Package
 
 
@@ -30,6 +30,8 @@ class Newest:
         security_version: its security version.
         developer_seal: its developer seal, DER.
         withdrawn: whether the Store has withdrawn it.
+        quarantined: whether the Store holds it back.
+        service_state: state of the service, see `records.Service`.
     """
 
     owner: str
@@ -37,6 +39,8 @@ class Newest:
     security_version: int
     developer_seal: bytes
     withdrawn: bool = False
+    quarantined: bool = False
+    service_state: str = "active"
 
 
 def service_of(package: Package) -> str:
@@ -81,6 +85,8 @@ def check(
     Raises:
         KeyReplaced, DeveloperSuspended: as `barred` says.
         Withdrawn: it renews a release that the Store has withdrawn.
+        Quarantined: it renews a release that the Store holds back, or the service is held back.
+        Archived: the Store takes no new releases of the service.
         ServiceTaken: the name belongs to another developer.
         BadVersion, BadMetadata, BadExecutable: see `triseal.version`, `metadata` and `loadable`.
         SealError: a seal is refused; Rollback for an old version.
@@ -96,17 +102,31 @@ def check(
         return developer
     if newest.owner != str(names.common_name(developer.issuer)):  # 3
         raise ServiceTaken(f"{developer.service} belongs to another developer")
+    _check_open(str(developer.service), newest)
     if developer.security_version < newest.security_version:  # 1, step 9
         raise errors.Rollback(
             f"security version {developer.security_version}, had {newest.security_version}"
         )
     if renews(developer, newest):  # 4
-        if newest.withdrawn:
-            raise Withdrawn(f"{developer.service} {developer.service_version}")
+        _check_offered(f"{developer.service} {developer.service_version}", newest)
         return developer
     if version.parse(developer.service_version) <= version.parse(newest.version):  # 4
         raise errors.Rollback(f"version {developer.service_version}, had {newest.version}")
     return developer
+
+
+def _check_offered(release: str, newest: Newest) -> None:
+    if newest.withdrawn:
+        raise Withdrawn(release)
+    if newest.quarantined:
+        raise Quarantined(release)
+
+
+def _check_open(service: str, newest: Newest) -> None:
+    if newest.service_state == "quarantined":
+        raise Quarantined(service)
+    if newest.service_state == "archived":
+        raise Archived(service)
 
 
 def renews(developer: seal.Seal, newest: Newest) -> bool:

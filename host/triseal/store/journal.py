@@ -182,6 +182,18 @@ class Journal:
         query = select(LOG.c.service).where(LOG.c.position >= since, LOG.c.service != "")
         return sorted(set(connection.execute(query).scalars()))
 
+    def packages_of(self, connection: Connection, service: str, size: int) -> list[tuple[str, str]]:
+        """Return all packages of a service: their versions, and their hashes in hex.
+
+        Args:
+            connection: any transaction.
+            service: name of the service.
+            size: number of entries that count.
+        """
+        which = LOG.c.service == service, LOG.c.package != "", LOG.c.position < size
+        rows = connection.execute(select(LOG.c.leaf, LOG.c.package).where(*which))
+        return [(parse(bytes(row.leaf)).version, row.package) for row in rows]
+
     def proof(self, package: bytes) -> proof.Proof:
         """Prove that the log has a package.
 

@@ -22,12 +22,11 @@ from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
 from triseal.store import changes, journal, objects, records
 from triseal.store.journal import Journal
-from triseal.store.pages import MOST, Pages
-from triseal.store.records import Developer, Release
+from triseal.store.pages import MOST, Pages, Shown
+from triseal.store.records import Developer, Release, Service
 
 OBJECTS = "objects"
 ENDORSEMENT = "log.endorsement"
-_OF_SERVICES = (notices.WITHDRAWN, notices.HANDED_OVER)
 _OF_STORE = (notices.KEY_PREPARED, notices.KEY_ACTIVATED, notices.KEY_REVOKED)
 
 
@@ -103,8 +102,18 @@ class Ledger:
         if known is not None:
             return known
         made = replace(bare, proof=self.journal.proof(digest).text())
-        self.pages.keep(made)
+        files.make_folder(self.pages.top)
+        with files.alone(self.pages.top):
+            self._keep(release, made)
         return made
+
+    def _keep(self, release: Release, made: Package) -> None:
+        """Offer a package, unless it is held back; whoever holds it back waits for this."""
+        with reading(self._engine) as connection:
+            known = records.services(connection, release.service)[release.service]
+            held = records.held(connection, known)
+        if release.version not in held:
+            self.pages.keep(made)
 
     def sealed(
         self, connection: Connection, releases: Iterable[Release], kind: str, now: int
@@ -172,15 +181,39 @@ class Ledger:
                 return  # somebody else was faster
             with reading(self._engine) as connection:
                 touched = self.journal.services(connection, have)
-                of_services = [records.releases(connection, one) for one in touched]
-                pages = [self._digests(connection, rows, made.size) for rows in of_services]
+                known = [records.services(connection, one) for one in touched]  # {} if it is lost
+                shown = [
+                    self._shown(connection, one[name], made.size) for one in known for name in one
+                ]
                 newest = self._digests(connection, records.latest(connection, MOST), made.size)
-            for rows in pages:
-                for release, digest in rows:
-                    if not self.pages.has(digest):
-                        self.proved(release)
-                self.pages.service(rows)
+            for one in shown:
+                self._offer(one)
             self.pages.index(newest, made)
+
+    def _offer(self, shown: Shown) -> None:
+        """Bring the public files of one service up to date."""
+        for digest in shown.held:
+            self.pages.hold(digest)
+        for digest in shown.free:
+            self.pages.give_back(digest)
+        for release, digest in shown.releases:
+            if digest not in shown.held and not self.pages.has(digest):
+                bare = self.bare(release)
+                proof = self.journal.proof(bare.digest()).text()
+                self.pages.keep(replace(bare, proof=proof))
+        self.pages.service(shown)
+
+    def _shown(self, connection: Connection, known: Service, size: int) -> Shown:
+        service = known.name
+        releases = self._digests(connection, records.releases(connection, service), size)
+        barred = records.held(connection, known)
+        held: set[str] = set()
+        free: set[str] = set()
+        if barred or self.pages.holds():
+            for version, digest in self.journal.packages_of(connection, service, size):
+                (held if version in barred else free).add(digest)
+        why = changes.about(connection, service)
+        return Shown(known, releases, why, frozenset(held), frozenset(free))
 
     def _digests(
         self, connection: Connection, releases: Sequence[Release], size: int
@@ -202,7 +235,7 @@ def of_change(change: Change) -> Entry:
         change: the change.
     """
     facts = {
-        "developer": "" if change.kind in (*_OF_SERVICES, *_OF_STORE) else change.name,
+        "developer": "" if change.kind in (*changes.OF_SERVICES, *_OF_STORE) else change.name,
         "store": change.name if change.kind in _OF_STORE else "",
         "to": change.version if change.kind == notices.HANDED_OVER else "",
         "key": request.fingerprint(change.key) if change.key else "",
@@ -211,8 +244,8 @@ def of_change(change: Change) -> Entry:
         "reason": change.reason,
         "who": change.who,
     }
-    service = change.name if change.kind in _OF_SERVICES else ""
-    version = change.version if change.kind == notices.WITHDRAWN else ""
+    service = change.name if change.kind in changes.OF_SERVICES else ""
+    version = change.version if change.kind in changes.OF_RELEASES else ""
     return Entry(change.kind, change.time, service, version, detail=_detail(facts))
 
 

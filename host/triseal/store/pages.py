@@ -6,6 +6,8 @@
     public/v1/services/NAME.json           all releases of a service
     public/v1/packages/SHA256.triseal      a package with its proof; this file never changes
 
+A package that is held back lies in the folder `held` beside the public one meanwhile.
+
 The name of a package is its SHA-256 without the proof, as the log has it. The index is written
 last: it says how far the pages have come, so that whoever writes next also does what was cut off.
 """
@@ -14,23 +16,75 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sealcore import names, x509
-from triseal import files, package, pem, request
+from triseal import files, notices, package, pem, request
 from triseal.errors import FileTooLarge, NotAFile
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.note import Key
+from triseal.notices import Change
 from triseal.package import SUFFIX, Package
-from triseal.store.records import Release
+from triseal.store.records import Release, Service
 
 VERSION = "v1"
 STORE = f"{VERSION}/store.json"
 INDEX = f"{VERSION}/index.json"
 MAX_PAGE = 1 << 24
 MOST = 100  # services in the index
+HELD = "held"  # beside the public folder
+# The change that brought a release or a service into a state.
+CAUSES = {
+    "withdrawn": notices.WITHDRAWN,
+    "quarantined": notices.QUARANTINED,
+    "archived": notices.ARCHIVED,
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page of one service is made of.
+
+    Attributes:
+        service: the service.
+        releases: all its releases, oldest first, with the hashes of their packages in hex.
+        why: the last change of each kind about it, by kind and version.
+        held: hashes of the packages that are held back; also those of former seals.
+        free: hashes of the other packages, if one may have been held back before.
+    """
+
+    service: Service
+    releases: Sequence[tuple[Release, str]]
+    why: Mapping[tuple[str, str], Change]
+    held: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
+
+    def facts(self) -> dict[str, Any]:
+        """Return the page, for JSON."""
+        known = self.service
+        kind = CAUSES.get(known.state, "")
+        if known.quarantined_at is not None:
+            kind = notices.SERVICE_QUARANTINED
+        about = {"service": known.name, "owner": known.owner, "state": known.state}
+        rows = [self._row(release, digest) for release, digest in self.releases]
+        return about | self._cause(kind, "") | {"releases": rows}
+
+    def _row(self, release: Release, digest: str) -> dict[str, Any]:
+        """One release, with the state that it has by its service too."""
+        state, kind, version = release.state, CAUSES.get(release.state, ""), release.version
+        if self.service.quarantined_at is not None:
+            state, kind, version = "quarantined", notices.SERVICE_QUARANTINED, ""
+        return _row(release, digest) | {"state": state} | self._cause(kind, version)
+
+    def _cause(self, kind: str, version: str) -> dict[str, Any]:
+        """Say since when, why and by whose decision something has its state."""
+        change = self.why.get((kind, version))
+        if change is None:
+            return {}
+        return {"since": change.time, "reason": change.reason, "who": change.who}
 
 
 def package_path(digest: str) -> str:
@@ -60,6 +114,7 @@ class Pages:
 
     def __init__(self, top: Path) -> None:
         self.top = top
+        self._held = top.parent / HELD
 
     def have(self) -> int:
         """Return the number of entries of the log that the pages contain."""
@@ -89,6 +144,38 @@ class Pages:
         """
         return (self.top / package_path(digest)).exists()
 
+    def hold(self, digest: str) -> None:
+        """Take a package out of the public folder; nothing happens if it is not there.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        public = self.top / package_path(digest)
+        if public.exists():
+            files.make_folder(self._held, files.PRIVATE)
+            public.rename(self.held(digest))
+
+    def give_back(self, digest: str) -> None:
+        """Undo `hold`; nothing happens if the package is not held.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        if self.held(digest).exists():
+            self.held(digest).rename(self.top / package_path(digest))
+
+    def held(self, digest: str) -> Path:
+        """Return where a package is while it is held back.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        return self._held / f"{digest}{SUFFIX}"
+
+    def holds(self) -> bool:
+        """Tell whether any package is held back."""
+        return self._held.is_dir() and any(self._held.iterdir())
+
     def keep(self, sealed: Package) -> None:
         """Write a package with its proof.
 
@@ -116,16 +203,15 @@ class Pages:
         if not path.exists() or files.read(path, MAX_PAGE) != _json(facts):
             self._write(STORE, _json(facts))
 
-    def service(self, releases: Iterable[tuple[Release, str]]) -> None:
+    def service(self, shown: Shown) -> None:
         """Write the page of a service.
 
         Args:
-            releases: all its releases, oldest first, with the hashes of their packages in hex.
+            shown: what is on it.
         """
-        rows = [_row(one, digest) for one, digest in releases]
-        if rows:
-            name = str(rows[0]["service"])  # a label, as every seal is held to
-            self._write(service_path(name), _json({"service": name, "releases": rows}))
+        if shown.releases:
+            name = shown.service.name  # a label, as every seal is held to
+            self._write(service_path(name), _json(shown.facts()))
 
     def index(self, newest: Iterable[tuple[Release, str]], made: Checkpoint) -> None:
         """Write the index, after everything that it names.
@@ -149,7 +235,7 @@ def _row(release: Release, digest: str) -> dict[str, Any]:
         "version": release.version,
         "security_version": release.security_version,
         "developer": release.developer,
-        "state": "withdrawn" if release.withdrawn_at else "listed",
+        "state": release.state,
         "submitted_at": release.submitted_at,
         "valid_to": release.ends[0],
         "package": digest,

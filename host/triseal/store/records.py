@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, Row, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, Select, func, insert, select, update
 
 from sealcore import names, seal, sealwriter
 from triseal import notices
@@ -65,6 +65,7 @@ class Release:
         developer_seal, store_seal: DER.
         submitted_at: Unix seconds.
         withdrawn_at: Unix seconds; None while the Store offers it.
+        quarantined_at: Unix seconds; None unless the Store holds it back.
     """
 
     service: str
@@ -77,10 +78,13 @@ class Release:
     store_seal: bytes
     submitted_at: int
     withdrawn_at: int | None = None
+    quarantined_at: int | None = None
 
     @property
     def state(self) -> str:
-        """ "listed" or "withdrawn"."""
+        """One of "listed", "withdrawn" and "quarantined", whatever the state of its service."""
+        if self.quarantined_at is not None:
+            return "quarantined"
         return "listed" if self.withdrawn_at is None else "withdrawn"
 
     @property
@@ -94,6 +98,30 @@ class Release:
         developer = seal.parse(self.developer_seal, seal.DEVELOPER).not_after
         store = seal.parse(self.store_seal, seal.STORE).not_after
         return (developer, "developer") if developer < store else (store, "store")
+
+
+@dataclass(frozen=True)
+class Service:
+    """The name of a service.
+
+    Attributes:
+        name: the name.
+        owner: name of the developer to whom it belongs.
+        archived_at: Unix seconds; None while the Store takes new releases.
+        quarantined_at: Unix seconds; None unless the Store holds all its releases back.
+    """
+
+    name: str
+    owner: str
+    archived_at: int | None = None
+    quarantined_at: int | None = None
+
+    @property
+    def state(self) -> str:
+        """One of "active", "archived" and "quarantined"."""
+        if self.quarantined_at is not None:
+            return "quarantined"
+        return "active" if self.archived_at is None else "archived"
 
 
 def register(connection: Connection, parsed: Request, request: bytes, now: int) -> Developer:
@@ -188,23 +216,59 @@ def newest(connection: Connection, service: str) -> Newest | None:
 
     Returns: None if the service is new.
     """
-    owner = connection.execute(
-        select(DEVELOPERS.c.name)
-        .join(SERVICES, SERVICES.c.owner == DEVELOPERS.c.fingerprint)
-        .where(SERVICES.c.name == service)
-        .with_for_update(of=SERVICES)
-    ).scalar_one_or_none()
-    if owner is None:
+    wanted = _services().where(SERVICES.c.name == service).with_for_update(of=SERVICES)
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
         return None
+    known = Service(**row)
     last = connection.execute(
         select(RELEASES)
         .where(RELEASES.c.service == service)
         .order_by(RELEASES.c.id.desc())
         .limit(1)
     ).one()
-    withdrawn = last.withdrawn_at is not None
-    developer_seal = bytes(last.developer_seal)
-    return Newest(owner, last.version, last.security_version, developer_seal, withdrawn)
+    return Newest(
+        known.owner,
+        last.version,
+        last.security_version,
+        bytes(last.developer_seal),
+        last.withdrawn_at is not None,
+        last.quarantined_at is not None,
+        known.state,
+    )
+
+
+def _services() -> Select[tuple[str, str, int | None, int | None]]:
+    kept = SERVICES.c
+    owner = DEVELOPERS.c.name.label("owner")
+    columns = kept.name, owner, kept.archived_at, kept.quarantined_at
+    return select(*columns).join(DEVELOPERS, kept.owner == DEVELOPERS.c.fingerprint)
+
+
+def services(connection: Connection, service: str | None = None) -> dict[str, Service]:
+    """Return services by name, in the order of the names.
+
+    Args:
+        connection: any transaction.
+        service: only the one with this name, if it exists.
+    """
+    wanted = _services().order_by(SERVICES.c.name)
+    if service is not None:
+        wanted = wanted.where(SERVICES.c.name == service)
+    return {row["name"]: Service(**row) for row in connection.execute(wanted).mappings()}
+
+
+def held(connection: Connection, service: Service) -> set[str]:
+    """Return the versions of a service that the Store holds back.
+
+    Args:
+        connection: any transaction.
+        service: the service.
+    """
+    which = RELEASES.c.service == service.name
+    if service.quarantined_at is None:
+        which &= RELEASES.c.quarantined_at.is_not(None)
+    return set(connection.execute(select(RELEASES.c.version).where(which)).scalars())
 
 
 def add(connection: Connection, release: Release, first_of: str | None) -> None:
@@ -270,7 +334,7 @@ def same(connection: Connection, developer_seal: bytes) -> Release | None:
 
 
 def latest(connection: Connection, most: int) -> list[Release]:
-    """Return the newest release that is not withdrawn of each service, newest first.
+    """Return the newest release that is listed of each service, newest first.
 
     Args:
         connection: any transaction.
@@ -278,7 +342,9 @@ def latest(connection: Connection, most: int) -> list[Release]:
     """
     newest = (
         select(func.max(RELEASES.c.id))
-        .where(RELEASES.c.withdrawn_at.is_(None))
+        .join(SERVICES, SERVICES.c.name == RELEASES.c.service)
+        .where(RELEASES.c.withdrawn_at.is_(None), RELEASES.c.quarantined_at.is_(None))
+        .where(SERVICES.c.quarantined_at.is_(None))
         .group_by(RELEASES.c.service)
     )
     order = RELEASES.c.submitted_at.desc(), RELEASES.c.id.desc()

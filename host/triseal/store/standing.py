@@ -1,4 +1,4 @@
-"""The standing of developers and releases: a new key of a developer, suspension, withdrawal.
+"""The standing of developers, releases and services: new keys, suspension, withdrawal, quarantine.
 
 A developer is a name: at most one key of it is approved and not replaced. A service belongs to the
 developer, and not to a key. Each function is one step of a transaction of its caller, and records
@@ -27,8 +27,11 @@ from triseal.replacement import Replacement
 from triseal.request import fingerprint
 from triseal.store import changes, records
 from triseal.store.changes import Why
-from triseal.store.records import Developer, Release
+from triseal.store.records import Developer, Release, Service
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
+
+_RELEASE_KINDS = notices.QUARANTINED, notices.CLEARED
+_SERVICE_KINDS = notices.SERVICE_QUARANTINED, notices.SERVICE_CLEARED
 
 
 def of_key(connection: Connection, spki: bytes) -> Developer | None:
@@ -219,16 +222,116 @@ def withdraw(connection: Connection, service: str, version: str, now: int, why: 
         WrongState: it is withdrawn already.
     """
     _hold_service(connection, service)
-    found = [one for one in records.releases(connection, service) if one.version == version]
-    if not found:
-        raise UnknownService(f"there is no {service} {version}")
-    if found[0].withdrawn_at is not None:
-        since = timetext.iso(found[0].withdrawn_at)
+    found = _release(connection, service, version)
+    if found.withdrawn_at is not None:
+        since = timetext.iso(found.withdrawn_at)
         raise WrongState(f"{service} {version} is withdrawn since {since}")
     row = (RELEASES.c.service == service) & (RELEASES.c.version == version)
     connection.execute(update(RELEASES).where(row).values(withdrawn_at=now))
     changes.record(connection, now, why, Change(notices.WITHDRAWN, service, version))
-    return replace(found[0], withdrawn_at=now)
+    return replace(found, withdrawn_at=now)
+
+
+def quarantine(connection: Connection, service: str, version: str, now: int, why: Why) -> None:
+    """Hold back a release, or all releases of a service, until `clear`.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        version: version of the release, as it was submitted; "" for the whole service.
+        now: the time, Unix seconds.
+        why: the reason.
+
+    Raises:
+        UnknownService: there is no such service or release.
+        WrongState: it is held back already.
+    """
+    _hold_back(connection, service, version, now, why, now)
+
+
+def clear(connection: Connection, service: str, version: str, now: int, why: Why) -> None:
+    """End what `quarantine` began. A withdrawn release stays withdrawn.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        version: version of the release; "" for the whole service.
+        now: the time, Unix seconds.
+        why: the reason.
+
+    Raises:
+        UnknownService: there is no such service or release.
+        WrongState: it is not held back.
+    """
+    _hold_back(connection, service, version, now, why, None)
+
+
+def _hold_back(
+    connection: Connection, service: str, version: str, now: int, why: Why, at: int | None
+) -> None:
+    _hold_service(connection, service)
+    held: Release | Service
+    table, row, kinds = SERVICES, SERVICES.c.name == service, _SERVICE_KINDS
+    held = records.services(connection, service)[service]
+    if version:
+        table, kinds = RELEASES, _RELEASE_KINDS
+        row = (RELEASES.c.service == service) & (RELEASES.c.version == version)
+        held = _release(connection, service, version)
+    if (held.quarantined_at is None) == (at is None):
+        raise WrongState(f"{service} {version}".strip() + f" is {held.state}")
+    connection.execute(update(table).where(row).values(quarantined_at=at))
+    kind = kinds[at is None]
+    changes.record(connection, now, why, Change(kind, service, version))
+
+
+def archive(connection: Connection, service: str, now: int, why: Why) -> None:
+    """Take no new releases of a service, until `reopen`. Those that it has stay as they are.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        now: the time, Unix seconds.
+        why: the reason.
+
+    Raises:
+        UnknownService: there is no such service.
+        WrongState: it is archived already.
+    """
+    _set_archived(connection, service, now, why, now)
+
+
+def reopen(connection: Connection, service: str, now: int, why: Why) -> None:
+    """Take new releases of an archived service again.
+
+    Args:
+        connection: a writing transaction.
+        service: name of the service.
+        now: the time, Unix seconds.
+        why: the reason.
+
+    Raises:
+        UnknownService: there is no such service.
+        WrongState: it is not archived.
+    """
+    _set_archived(connection, service, now, why, None)
+
+
+def _set_archived(connection: Connection, service: str, now: int, why: Why, at: int | None) -> None:
+    _hold_service(connection, service)
+    known = records.services(connection, service)[service]
+    if (known.archived_at is None) == (at is None):
+        raise WrongState(f"{service} is {'not ' if at is None else ''}archived")
+    row = SERVICES.c.name == service
+    connection.execute(update(SERVICES).where(row).values(archived_at=at))
+    kind = notices.REOPENED if at is None else notices.ARCHIVED
+    changes.record(connection, now, why, Change(kind, service))
+
+
+def _release(connection: Connection, service: str, version: str) -> Release:
+    for one in records.releases(connection, service):
+        if one.version == version:
+            return one
+    raise UnknownService(f"there is no {service} {version}")
 
 
 def hand_over(connection: Connection, service: str, to: str, now: int, why: Why) -> str:

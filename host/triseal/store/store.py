@@ -16,7 +16,7 @@ from sealcore import names, seal, x509
 from triseal import notices, replacement, request
 from triseal.certificate import Validity
 from triseal.database import open_database, reading, writing
-from triseal.errors import OtherKeyInUse, UnknownService, Withdrawn
+from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
 from triseal.keysource import NewKey
 from triseal.log import entry
 from triseal.log.note import Key
@@ -29,13 +29,15 @@ from triseal.store import (
     intake,
     journal,
     objects,
+    pace,
     records,
     restore,
     standing,
 )
 from triseal.store.changes import NO_REASON, Why
 from triseal.store.ledger import OBJECTS, Ledger
-from triseal.store.records import Developer, Release
+from triseal.store.pace import Limits
+from triseal.store.records import Developer, Release, Service
 from triseal.store.tables import SCHEMA
 from triseal.watermark import Watermark
 
@@ -189,6 +191,82 @@ class Store:
         with self.changing() as connection:
             return standing.withdraw(connection, service, version, self._clock(), why)
 
+    def quarantine(self, service: str, version: str, why: Why) -> Service:
+        """Hold back a release or a service. Raises as `standing.quarantine`.
+
+        Args:
+            service: name of the service.
+            version: version of the release; "" for all of them.
+            why: the reason.
+
+        Returns: the service.
+        """
+        with self.changing() as connection:
+            standing.quarantine(connection, service, version, self._clock(), why)
+            return records.services(connection, service)[service]
+
+    def clear(self, service: str, version: str, why: Why) -> Service:
+        """End what `quarantine` began. Returns as `quarantine`, raises as `standing.clear`.
+
+        Args:
+            service: name of the service.
+            version: version of the release; "" for the service.
+            why: the reason.
+        """
+        with self.changing() as connection:
+            standing.clear(connection, service, version, self._clock(), why)
+            return records.services(connection, service)[service]
+
+    def archive(self, service: str, why: Why) -> Service:
+        """Take no new releases of a service. Raises as `standing.archive`.
+
+        Args:
+            service: name of the service.
+            why: the reason.
+
+        Returns: the service.
+        """
+        with self.changing() as connection:
+            standing.archive(connection, service, self._clock(), why)
+            return records.services(connection, service)[service]
+
+    def reopen(self, service: str, why: Why) -> Service:
+        """Take new releases again. Returns as `archive`, raises as `standing.reopen`.
+
+        Args:
+            service: name of the service.
+            why: the reason.
+        """
+        with self.changing() as connection:
+            standing.reopen(connection, service, self._clock(), why)
+            return records.services(connection, service)[service]
+
+    def set_limits(self, name: str, hourly: int | None, size: int | None) -> Limits:
+        """Limit what a developer may submit. Raises as `standing.present`.
+
+        Args:
+            name: name of the developer.
+            hourly: submissions in an hour; None leaves the limit as it is.
+            size: bytes of a package; None leaves the limit as it is.
+        """
+        with writing(self._engine) as connection:
+            standing.present(connection, name)
+            return pace.set_limits(connection, name, hourly, size)
+
+    def limits(self, name: str) -> Limits:
+        """Return what a developer may submit.
+
+        Args:
+            name: name of the developer.
+        """
+        with reading(self._engine) as connection:
+            return pace.limits(connection, name)
+
+    def services(self) -> dict[str, Service]:
+        """Return all services by name."""
+        with reading(self._engine) as connection:
+            return records.services(connection)
+
     def hand_over(self, service: str, to: str, why: Why) -> str:
         """Give a service to another developer. Returns and raises as `standing.hand_over`.
 
@@ -293,21 +371,15 @@ class Store:
             approved = [who.entry] if who and who.approved_at is not None else []
             barred = standing.barred(who)
             had = records.same(connection, package.developer_seal)
-            if had is not None and approved and barred is None:
+            if had is not None and known and approved and barred is None:
+                _check_held(had, known.service_state)
                 return had  # the answer may have been lost: it is the same one again
             developer = intake.check(package, approved, newest, moment, barred)
-            sealed = authority.countersign(key, self.certificate, developer, moment)
-            release = Release(
-                service=service,
-                version=developer.service_version,
-                security_version=developer.security_version,
-                entry=package.name,
-                executable=objects.put(self._objects, package.executable),
-                metadata=objects.put(self._objects, package.metadata),
-                developer_seal=package.developer_seal,
-                store_seal=bytes(sealed.der),
-                submitted_at=moment,
-            )
+            if who is not None:
+                pace.take(
+                    connection, who.name, len(package.executable) + len(package.metadata), moment
+                )
+            release = self._sealed(package, developer, key, moment)
             if known is not None and intake.renews(developer, known):
                 records.reseal(connection, release)
                 self._ledger.sealed(connection, [release], entry.RESEAL, moment)
@@ -316,6 +388,21 @@ class Store:
             records.add(connection, release, owner if known is None else None)
             self._ledger.sealed(connection, [release], entry.RELEASE, moment)
         return release
+
+    def _sealed(self, package: Package, developer: seal.Seal, key: Signer, now: int) -> Release:
+        """Countersign a package that was checked, and keep its files."""
+        sealed = authority.countersign(key, self.certificate, developer, now)
+        return Release(
+            service=str(developer.service),
+            version=developer.service_version,
+            security_version=developer.security_version,
+            entry=package.name,
+            executable=objects.put(self._objects, package.executable),
+            metadata=objects.put(self._objects, package.metadata),
+            developer_seal=package.developer_seal,
+            store_seal=bytes(sealed.der),
+            submitted_at=now,
+        )
 
     def renew(self, valid: Validity) -> tuple[list[Release], list[Release]]:
         """Renew the Store's certificate with the same key, and countersign all releases again.
@@ -356,7 +443,7 @@ class Store:
         moment = self._clock()
         for release in records.releases(connection, None):
             developer = seal.parse(release.developer_seal, seal.DEVELOPER)
-            if release.withdrawn_at is not None:
+            if release.state != "listed":
                 continue  # nobody is offered it
             if developer.not_after < moment:
                 ended.append(release)
@@ -450,6 +537,7 @@ class Store:
         Raises:
             UnknownService: there is no such service or version.
             Withdrawn: all releases of the service are withdrawn.
+            Quarantined: the Store holds the release or the service back.
             DamagedStore: a file is missing or damaged.
         """
         matching = [r for r in self.releases(service) if version in (None, r.version)]
@@ -457,11 +545,20 @@ class Store:
             raise UnknownService(
                 f"there is no {service} {version}" if version else f"there is no {service}"
             )
-        if version is None:
-            matching = [r for r in matching if r.withdrawn_at is None]
-            if not matching:
+        known = self.services()[service]
+        if version is None and known.quarantined_at is None:
+            listed = [one for one in matching if one.state == "listed"]
+            if not listed and all(one.state == "withdrawn" for one in matching):
                 raise Withdrawn(f"all releases of {service} are withdrawn")
+            matching = listed or matching
+        _check_held(matching[-1], known.state)
         return matching[-1], self._ledger.proved(matching[-1])
+
+
+def _check_held(release: Release, service_state: str) -> None:
+    """Check that a release is not held back. Raises Quarantined."""
+    if "quarantined" in (release.state, service_state):
+        raise Quarantined(f"{release.service} {release.version}")
 
 
 def init(

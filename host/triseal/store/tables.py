@@ -47,6 +47,8 @@ SERVICES = Table(
     METADATA,
     Column("name", String(63), primary_key=True),
     Column("owner", ForeignKey(DEVELOPERS.c.fingerprint), nullable=False),
+    Column("archived_at", BigInteger),  # NULL while the Store takes new releases
+    Column("quarantined_at", BigInteger),  # NULL unless the Store holds all its releases back
 )
 
 RELEASES = Table(
@@ -64,6 +66,7 @@ RELEASES = Table(
     Column("serial", String(32), nullable=False, unique=True),  # of the Store seal
     Column("submitted_at", BigInteger, nullable=False),
     Column("withdrawn_at", BigInteger),  # NULL while the Store offers it
+    Column("quarantined_at", BigInteger),  # NULL unless the Store holds it back
     UniqueConstraint("service", "version"),
 )
 Index("releases_by_service", RELEASES.c.service, RELEASES.c.id)
@@ -119,4 +122,17 @@ LOG = Table(
 Index("log_by_package", LOG.c.package)
 Index("log_by_seal", LOG.c.seal)
 
-SCHEMA = Schema(METADATA, "store_3", Path(__file__).with_name("migrations"))
+
+# The limits of developers, by name, and what they have submitted in the hour of the last
+# submission: see `pace`.
+PACES = Table(
+    "paces",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("most_hourly", Integer),  # NULL: the default
+    Column("most_bytes", Integer),  # NULL: the default
+    Column("hour", BigInteger, nullable=False),
+    Column("taken", Integer, nullable=False),
+)
+
+SCHEMA = Schema(METADATA, "store_4", Path(__file__).with_name("migrations"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import getpass
 import hashlib
 import json
 import signal
@@ -85,7 +86,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with World(home) as world:
         world.now = int(time.time())
         command = [sys.executable, "-m", "triseal", "store", "serve", "--home", str(home)]
-        command += ["--listen", "127.0.0.1:0", "--json"]
+        command += ["--listen", "127.0.0.1:0", "--json", "--admin-socket", str(home / "admin")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
@@ -389,6 +390,30 @@ def test_from_a_developer_to_a_site_by_https(
     assert fails(*add, "pump@9") == "unknown-service"
     assert fails(*add, "pump@1.0") == "rollback"
     assert fails(*add, "nobody") == "not-found"
+
+
+def test_decisions_are_in_force_at_once(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a command beside the server, and by the socket of the server itself."""
+    with Link(service.url) as link:
+        path = link.submit(release("1.0", "pulse").der(), ADA.signer)["path"]
+        words = ("store", "quarantine", "pulse", "1.0", "--reason", "looked into")
+        assert main([*words, "--home", str(service.world.home)]) == 0
+        capsys.readouterr()
+        assert code_of(partial(link.read, path)) == "quarantined"
+        assert link.facts("v1/services/pulse.json")["releases"][0]["state"] == "quarantined"
+        place = service.world.home / "admin"
+        assert place.stat().st_mode & 0o777 == 0o600
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(place))) as client:
+            body = {"service": "pulse", "version": "1.0", "reason": "nothing was found"}
+            answer = client.post("http://admin/v1/admin/clear", json=body)
+        assert answer.status_code == 200, answer.text
+        assert package.parse(link.read(path)).proof
+        change = service.world.store.changes()[-1]
+        assert (change.kind, change.who) == ("release-cleared", getpass.getuser())
+        # Nobody else gets there: neither the API nor its description is on the public port.
+        assert code_of(partial(link.read, "v1/admin/changes")) == "not-found"
 
 
 def test_anybody_audits_the_log(

@@ -114,7 +114,7 @@ class Review:
         stores: new keys of the Store.
         old: keys that are trusted and no longer should be.
         suspended: names of suspended developers whom the site trusts, with what runs of them.
-        withdrawn: what runs of withdrawn releases.
+        withdrawn: what runs of releases that are withdrawn or held back.
         root_unknown: whether the file has a list of keys, but the site does not know the root.
     """
 
@@ -330,7 +330,9 @@ def _find(connection: Connection, made: Review, trusted: Keys, every: list[Chang
     for name in sorted(barred.keys() & {name for name, _ in have}):
         made.suspended[name] = [one for one in runs if one.developer == name]
     gone = withdrawn(every)
-    made.withdrawn.extend(one for one in runs if (one.service, one.version) in gone)
+    for one in runs:
+        if {(one.service, one.version), (one.service, "")} & gone.keys():
+            made.withdrawn.append(one)
 
 
 def _follow(name: str, spki: bytes, every: list[Change]) -> tuple[bytes, bool]:
@@ -396,13 +398,24 @@ def suspended(every: list[Change]) -> dict[str, Change]:
 
 
 def withdrawn(every: list[Change]) -> dict[tuple[str, str], Change]:
-    """Return the withdrawn releases by service and version.
+    """Return the releases that are withdrawn or held back, by service and version.
 
     Args:
-        every: the changes of a Store.
+        every: the changes of a Store, oldest first.
+
+    Returns: the change that did it; version "" for all releases of a service.
     """
-    kind = notices.WITHDRAWN
-    return {(one.name, one.version): one for one in every if one.kind == kind}
+    found: dict[tuple[str, str], Change] = {}
+    gone: dict[tuple[str, str], Change] = {}
+    for one in every:
+        at = one.name, one.version
+        if one.kind == notices.WITHDRAWN:
+            gone[at] = one
+        elif one.kind in (notices.QUARANTINED, notices.SERVICE_QUARANTINED):
+            found[at] = one
+        elif one.kind in (notices.CLEARED, notices.SERVICE_CLEARED):
+            found.pop(at, None)
+    return gone | found
 
 
 def running(connection: Connection) -> list[Running]:

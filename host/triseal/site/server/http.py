@@ -10,18 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from triseal import advice
 from triseal.errors import Failure
 from triseal.site.server.health import Health, Problem
-from triseal.site.server.listeners.pages import BACKLOG, BoundedHTTP, is_private
+from triseal.site.server.listeners.pages import is_private
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
 
@@ -136,30 +134,3 @@ async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:
             yield json.dumps(fields).encode() + b"\n"
     finally:
         connection.unfollow(queue)
-
-
-class PagesServer(uvicorn.Server):
-    """A uvicorn server for a process that handles its signals itself."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signal handlers of the process alone."""
-        yield
-
-
-def server(pages: FastAPI) -> PagesServer:
-    """Make an HTTP server for the pages. The caller gives it a listening socket.
-
-    Args:
-        pages: the application.
-    """
-    return PagesServer(
-        uvicorn.Config(
-            pages,
-            http=BoundedHTTP,
-            backlog=BACKLOG,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-        )
-    )

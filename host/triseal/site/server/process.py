@@ -19,6 +19,7 @@ from typing import NoReturn
 from boards import interrupts
 from triseal import database
 from triseal.choices import KEEP_DAYS, TLS_SECONDS
+from triseal.serving import bounded
 from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
@@ -178,7 +179,7 @@ async def _run(
     registry = server.registry
     parts = Parts(manager.engine, pipeline, guard, identity, registry, limits, duties.failing)
     state = Health(parts, metrics)
-    site = http.server(http.app(pipeline, server.registry, lines.nodes, state))
+    site = bounded.server(http.app(pipeline, server.registry, lines.nodes, state))
     tasks = [
         asyncio.create_task(server.run(*listeners[0])),
         showing := asyncio.create_task(site.serve(listeners[1])),
@@ -197,7 +198,7 @@ async def _run(
 async def _work(
     tasks: list[asyncio.Task[None]],
     stop: asyncio.Event,
-    pages_of: tuple[http.PagesServer, asyncio.Task[None]],
+    pages_of: tuple[bounded.PagesServer, asyncio.Task[None]],
 ) -> None:
     """Wait until the server is told to stop or a task has ended; then end all tasks in order."""
     site, showing = pages_of

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from triseal import notices
 from triseal.site.records import told
 from triseal.site.rules import review
 
@@ -19,7 +20,7 @@ class Concern:
         store: name of the Store.
         service, version: what runs.
         nodes: names of the nodes.
-        what: "withdrawn", or "developer suspended".
+        what: "withdrawn", "quarantined", or "developer suspended".
         reason: the Store's reason.
     """
 
@@ -39,7 +40,7 @@ class Concern:
 
 
 def concerns(connection: Connection) -> list[Concern]:
-    """Return what runs of a withdrawn release or of a suspended developer.
+    """Return what runs of a release that is withdrawn or held back, or of a suspended developer.
 
     Args:
         connection: any transaction.
@@ -57,9 +58,10 @@ def _of(connection: Connection, store: str, runs: list[review.Running]) -> Itera
     for one in runs:
         if one.store != store:
             continue
-        found = gone.get((one.service, one.version))
+        found = gone.get((one.service, "")) or gone.get((one.service, one.version))
         if found is not None:
-            yield Concern(store, one.service, one.version, one.nodes, "withdrawn", found.reason)
+            what = "withdrawn" if found.kind == notices.WITHDRAWN else "quarantined"
+            yield Concern(store, one.service, one.version, one.nodes, what, found.reason)
         if one.developer in barred:
             what = "developer suspended"
             yield Concern(

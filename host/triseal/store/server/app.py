@@ -19,16 +19,15 @@ from typing import IO
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from sealcore import errors, names, seal
 from triseal import package, replacement, request, signedrequest
-from triseal.errors import Failure, OtherSigner
+from triseal.errors import Failure, OtherSigner, Quarantined
 from triseal.log import tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
-from triseal.store.pages import INDEX, STORE, package_path
+from triseal.store.pages import INDEX, STORE, Pages, package_path
 from triseal.store.records import Developer
 from triseal.store.server import problems
 from triseal.store.server.bodies import received
@@ -149,6 +148,7 @@ def app(store: Store, public: Path, incoming: Path) -> FastAPI:
     """
     api = Api(store, incoming)
     made = FastAPI(title="Triseal Store", docs_url=None, redoc_url=None)
+    pages = Pages(public)
     made.add_api_route("/v1/nonce", api.nonce, methods=["GET"])
     made.add_api_route("/v1/developers", api.register, methods=["POST"], status_code=201)
     made.add_api_route("/v1/submissions", api.submit, methods=["POST"])
@@ -157,6 +157,8 @@ def app(store: Store, public: Path, incoming: Path) -> FastAPI:
         kept = _cached(path)
         found = public / path
         if kept is None or not found.is_file():
+            if _PACKAGE.fullmatch(path) and pages.held(found.stem).is_file():
+                raise Quarantined(found.stem)
             raise NotThere(path)
         kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
         if found.name == tiles.CHECKPOINT:
@@ -164,18 +166,8 @@ def app(store: Store, public: Path, incoming: Path) -> FastAPI:
         return FileResponse(found, headers={"Cache-Control": kept}, media_type=kind)
 
     made.add_api_route("/{path:path}", read, methods=["GET", "HEAD"], include_in_schema=False)
-    for kind in (Failure, errors.SealError, OSError, HTTPException):
-        made.add_exception_handler(kind, _refuse)
+    problems.install(made)
     return made
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        code = "not-found" if error.status_code in (404, 405) else "bad-request"
-        made = problems.answer(code, str(error.detail), "Check the URL and the method")
-        made.status_code = error.status_code
-        return made
-    return problems.of(error)
 
 
 def _cached(path: str) -> str | None:

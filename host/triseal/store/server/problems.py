@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
+from sealcore import errors
 from triseal import advice
+from triseal.errors import Failure
 
 MEDIA_TYPE = "application/problem+json"
 _OTHER = 400
@@ -19,12 +24,18 @@ _STATUS: Mapping[str, int] = {
     "other-signer": 403,
     "developer-suspended": 403,
     "key-replaced": 403,
+    "quarantined": 403,
     "rollback": 409,
     "service-taken": 409,
     "name-taken": 409,
+    "archived": 409,
+    "wrong-state": 409,
+    "withdrawn": 409,
     "too-slow": 408,
     "too-large": 413,
+    "package-too-large": 413,
     "too-busy": 429,
+    "too-many-submissions": 429,
 }
 # The fault is the Store's, not the caller's: what the caller sent may be sent again.
 _OURS = {
@@ -54,9 +65,13 @@ def answer(code: str, what: str, cure: str) -> JSONResponse:
         cure: what to do about it.
     """
     number = status(code)
-    facts = {"type": "about:blank", "status": number, "title": code.replace("-", " ")}
-    facts |= {"detail": what, "code": code, "advice": cure}
-    return JSONResponse(facts, number, media_type=MEDIA_TYPE)
+    return JSONResponse(_facts(code, number, what, cure), number, media_type=MEDIA_TYPE)
+
+
+def _facts(code: str, number: int, what: str, cure: str) -> dict[str, object]:
+    facts: dict[str, object] = {"type": "about:blank", "status": number}
+    facts["title"] = code.replace("-", " ")
+    return facts | {"detail": what, "code": code, "advice": cure}
 
 
 def of(error: BaseException) -> JSONResponse:
@@ -68,3 +83,38 @@ def of(error: BaseException) -> JSONResponse:
     if isinstance(error, OSError):  # its text names files of this computer
         return answer("store-failed", "the Store could not write", "Tell its operator")
     return answer(*advice.explain(error))
+
+
+def install(made: FastAPI) -> None:
+    """Let an application answer each failure with a refusal.
+
+    Args:
+        made: the application.
+    """
+    for kind in (Failure, errors.SealError, OSError, HTTPException, RequestValidationError):
+        made.add_exception_handler(kind, _refuse)
+    made.add_exception_handler(Exception, _defect)
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RequestValidationError):
+        said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]]
+        return answer("bad-request", "; ".join(said), "See /openapi.json for what is expected")
+    if isinstance(error, HTTPException):
+        code = "not-found" if error.status_code in (404, 405) else "bad-request"
+        number = error.status_code
+        return JSONResponse(
+            _facts(code, number, str(error.detail), "Check the URL and the method"),
+            number,
+            media_type=MEDIA_TYPE,
+            headers=dict(error.headers or {}),
+        )
+    return of(error)
+
+
+async def _defect(_: Request, __: Exception) -> JSONResponse:
+    """Answer a defect of this program, whose text may hold anything; the log has it."""
+    cure = "Tell the Store's operator"
+    return JSONResponse(
+        _facts("defect", 500, "the server has failed", cure), 500, media_type=MEDIA_TYPE
+    )

@@ -8,14 +8,17 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 
 from triseal import files
 from triseal.errors import Failure
+from triseal.serving import bounded, unix_socket
 from triseal.store.journal import PUBLIC
+from triseal.store.server.admin import PeerHTTP
+from triseal.store.server.admin import app as admin_app
 from triseal.store.server.app import app
 from triseal.store.store import Store
 
@@ -77,6 +80,7 @@ def serve(
     listener: socket.socket,
     tls: tuple[Path, Path] | None,
     ready: Callable[[], None],
+    admin: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -86,6 +90,7 @@ def serve(
         listener: where clients connect.
         tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
         ready: called once clients can connect.
+        admin: path of the Unix socket for whoever runs the Store; None for none.
     """
     store.publish()
     incoming = home / INCOMING
@@ -103,16 +108,25 @@ def serve(
         ssl_keyfile=str(tls[1]) if tls else None,
         ws="none",
     )
-    with listener:
-        asyncio.run(_serve(_Server(config, ready), store, listener))
+    with listener, ExitStack() as opened:
+        private = [opened.enter_context(unix_socket.listen(admin))] if admin else []
+        asyncio.run(_serve(_Server(config, ready), store, listener, private))
 
 
-async def _serve(server: _Server, store: Store, listener: socket.socket) -> None:
+async def _serve(
+    main: _Server, store: Store, listener: socket.socket, private: list[socket.socket]
+) -> None:
+    """Serve until the main server ends."""
+    admin = bounded.server(admin_app(store), PeerHTTP)
+    beside = asyncio.create_task(admin.serve(private)) if private else None
     refreshing = asyncio.create_task(_refresh(store))
     try:
-        await server.serve([listener])
+        await main.serve([listener])
     finally:
         refreshing.cancel()
+        admin.should_exit = True
+        if beside is not None:
+            await asyncio.wait([beside], timeout=_STOP_SECONDS)
 
 
 async def _refresh(store: Store) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.worlds.link_world import until
-from triseal.site.server import jsonlog
-from triseal.site.server.jsonlog import JsonLines, Patient
+from triseal.serving import jsonlog
+from triseal.serving.jsonlog import JsonLines, Patient
 
 MANY = 3000
 WAITING = 100

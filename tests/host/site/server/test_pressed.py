@@ -24,9 +24,9 @@ from sealcore import messages
 from tests.host.site.server.test_jsonlog import fill
 from tests.worlds.link_world import Node, close_nodes, until
 from triseal import database
+from triseal.serving import bounded, unix_socket
 from triseal.site.server import descriptors, process
 from triseal.site.server.limits import Limits
-from triseal.site.server.listeners import pages, unix_socket
 
 MANY = 1500
 
@@ -118,7 +118,7 @@ def test_strangers_on_the_pages_keep_no_node_out(
         node.expect(messages.RENEWED)
         opened = Path(f"/proc/{server.pid}/fd")
         if opened.is_dir():
-            most = 3 * pages.MOST  # the pages', and what the server needs anyway
+            most = 3 * bounded.MOST  # the pages', and what the server needs anyway
             until(lambda: sum(1 for _ in opened.iterdir()) < most, "few are open")
         answer = httpx.get(f"http://127.0.0.1:{ports.pages}/health", timeout=20, trust_env=False)
         assert answer.json()["connected"] == 1

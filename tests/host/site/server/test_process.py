@@ -23,9 +23,9 @@ from sealcore import messages
 from tests.worlds import postgres
 from tests.worlds.link_world import Node, close_nodes, parsed, until
 from triseal import database
+from triseal.serving import unix_socket
 from triseal.site.records import tables
 from triseal.site.records.ledger import find_seal
-from triseal.site.server.listeners import unix_socket
 
 SOURCE = b"async def main(ctx):\n    pass\n"
 RUNNING = messages.STATES.index("running")

@@ -26,10 +26,10 @@ from tests.worlds.link_world import (
 )
 from tests.worlds.site_world import NOW, YEAR, World, ends, make_developer
 from triseal import database
+from triseal.serving.jsonlog import JsonLines
 from triseal.site.records import node_clocks, reports, tables
 from triseal.site.records.ledger import find_seal
 from triseal.site.rules.guarantee import Guarantee, of, places_of
-from triseal.site.server.jsonlog import JsonLines
 from triseal.site.server.signing.desired_state import DesiredState, Plan
 from triseal.site.views import overview
 

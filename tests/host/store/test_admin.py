@@ -1,0 +1,114 @@
+"""The API for whoever runs the Store: the decisions of the commands, over a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.host.store.test_store import BOB_KEY, World, versioned
+from triseal import request, signer
+from triseal.signer import KeySigner
+from triseal.store.server import admin
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path / "store") as made:
+        made.store.submit(versioned("1.0"))
+        yield made
+
+
+Body = dict[str, Any] | None
+Call = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def call(world: World) -> Call:
+    """Sends one request to the application, as Eve."""
+    transport = httpx.ASGITransport(admin.app(world.store), client=("Eve", 0))
+
+    async def send(path: str, body: Body) -> tuple[int, Any]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
+            answer = await client.request("GET" if body is None else "POST", path, json=body)
+            return answer.status_code, answer.json()
+
+    def run(path: str, body: Body = None) -> tuple[int, Any]:
+        return asyncio.run(send(f"/v1/admin/{path}", body))
+
+    return run
+
+
+BLINK = {"service": "blink", "reason": "why"}
+STEPS: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("suspend", {"name": "Ada", "reason": "why"}, "state", "suspended"),
+    ("resume", {"name": "Ada", "reason": "why"}, "state", "approved"),
+    ("withdraw", BLINK | {"version": "1.0"}, "state", "withdrawn"),
+    ("quarantine", BLINK | {"version": "1.0"}, "state", "active"),
+    ("clear", BLINK | {"version": "1.0"}, "state", "active"),
+    ("quarantine", BLINK, "state", "quarantined"),
+    ("clear", BLINK, "state", "active"),
+    ("archive", BLINK, "state", "archived"),
+    ("reopen", BLINK, "state", "active"),
+    ("hand-over", BLINK | {"to": "Bob"}, "former_owner", "Ada"),
+)
+
+
+def test_each_decision_is_recorded_with_the_user_who_made_it(world: World, call: Call) -> None:
+    status, known = call("approve", {"fingerprint": world.bob.fingerprint})
+    assert (status, known["state"]) == (200, "approved")
+    for action, body, name, value in STEPS:
+        status, facts = call(action, body)
+        assert (status, facts.get(name)) == (200, value), (action, facts)
+    new = world.store.register(request.make(KeySigner(signer.generate("p256")), "Bob"))
+    body = {"name": "Bob", "fingerprint": new.fingerprint, "reason": "why"}
+    assert call("approve-key", body)[1]["replaces"] == request.fingerprint(KeySigner(BOB_KEY).spki)
+    assert call("limit", {"name": "Bob", "hourly": 5})[1]["hourly"] == 5
+    _, found = call("changes?since=2")
+    assert {one["who"] for one in found} == {"Eve"}
+    assert {one["reason"] for one in found} == {"why"}
+    assert len(found) == len(STEPS) + 1
+    assert call("services")[1] == [{"service": "blink", "owner": "Bob", "state": "active"}]
+    assert [one["version"] for one in call("releases?service=blink")[1]] == ["1.0"]
+    assert {one["state"] for one in call("developers")[1]} == {"approved", "replaced"}
+
+
+REFUSED: tuple[tuple[str, dict[str, Any] | None, int, str], ...] = (
+    ("approve", {"fingerprint": "00"}, 404, "unknown-developer"),
+    ("approve", {}, 400, "bad-request"),
+    ("suspend", {"name": "Ada", "reason": ""}, 400, "bad-request"),
+    ("suspend", {"name": "Ada", "reason": "a\nb"}, 400, "bad-reason"),
+    ("suspend", {"name": "Ada", "reason": "x" * 201}, 400, "bad-request"),
+    ("suspend", {"name": "Ada", "reason": "why", "force": True}, 400, "bad-request"),
+    ("resume", {"name": "Ada", "reason": "why"}, 409, "wrong-state"),
+    ("withdraw", BLINK | {"version": "9"}, 404, "unknown-service"),
+    ("archive", {"service": 7, "reason": "why"}, 400, "bad-request"),
+    ("limit", {"name": "Ada", "hourly": -1}, 400, "bad-request"),
+    ("changes?since=-1", None, 400, "bad-request"),
+    ("everything", None, 404, "not-found"),
+    ("approve", None, 405, "not-found"),
+)
+
+
+def test_what_is_refused_changes_nothing(world: World, call: Call) -> None:
+    before = world.store.changes()
+    for path, body, status, code in REFUSED:
+        answered, problem = call(path, body)
+        assert (answered, problem["code"], problem["status"]) == (status, code, status), path
+        assert problem["detail"]
+        assert problem["advice"]
+    assert world.store.changes() == before
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not say it here")
+def test_the_kernel_says_who_is_at_the_other_end() -> None:
+    here, there = socket.socketpair(socket.AF_UNIX)
+    with here, there:
+        assert admin.user_of(here) == getpass.getuser() or os.environ.get("LOGNAME")
