@@ -9,9 +9,9 @@ import pytest
 
 from tests.worlds.site_world import NOW, YEAR, World
 from triseal import database
+from triseal.serving import jsonlog
 from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import clocks, ledger, twins
-from triseal.site.server import jsonlog
 from triseal.site.server.metrics import Metrics
 from triseal.site.slca.authority import CA_SECONDS
 from triseal.site.views import ends, figures

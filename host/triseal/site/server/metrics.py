@@ -19,8 +19,8 @@ from prometheus_client import (
 )
 
 from triseal.advice import REFUSALS
+from triseal.serving import jsonlog
 from triseal.site.records import restarts
-from triseal.site.server import jsonlog
 from triseal.site.views.figures import Figures
 
 OTHER = "other"
