@@ -220,16 +220,26 @@ def collect(
     as_json: options.Json = False,
 ) -> None:
     """Put the signatures of several roots together. If they are enough, the change is made."""
-    from triseal import bundlerequest
+    first = merged(request_files)
+    with open_site(home_dir) as site, asking(out):
+        made = site.accept_bundle(first)
+        _show(home_dir, made.version, as_json=as_json)
+
+
+def merged(request_files: Sequence[Path]) -> BundleRequest:
+    """Read request files of one trust bundle, and put their signatures together.
+
+    Args:
+        request_files: one file or more.
+    """
+    from triseal import bundlerequest  # slow to load, and --help needs none of it
 
     first, *others = [
         files.parsed(file, bundlerequest.MAX_SIZE, bundlerequest.parse) for file in request_files
     ]
     for other in others:
         first = first.merged(other)
-    with open_site(home_dir) as site, asking(out):
-        made = site.accept_bundle(first)
-        _show(home_dir, made.version, as_json=as_json)
+    return first
 
 
 @contextlib.contextmanager

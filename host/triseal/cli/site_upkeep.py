@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from triseal.choices import KEEP_DAYS, LEAST_DAYS
 from triseal.cli import options, output
 from triseal.cli.site_options import Keys, open_site, open_to_change_trust
+from triseal.cli.site_root import Request, asking, merged
 
 app = typer.Typer()
 
@@ -64,14 +66,25 @@ def site_clock(
     output.facts(facts, as_json=as_json)
 
 
-@app.command(epilog=options.examples("site restored"))
+@app.command(epilog=options.examples("site restored", "site restored --signed bundle-9.request"))
 def restored(
+    signed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--signed",
+            help="A signed request of this command. Can be repeated.",
+            metavar="REQUEST",
+        ),
+    ] = None,
+    out: Request = None,
     keys: Keys = None,
     root_passphrase_file: options.RootPassphraseFile = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
     """Go on after a backup of the database was restored.
+
+    If roots elsewhere must sign the new trust bundle, it writes a request for them.
 
     Before, compare grants, nodes and services with what they should be: changes since the backup
     are lost. The trust bundle gets a new version, above those of all nodes, and the command prints
@@ -81,8 +94,9 @@ def restored(
     """
     from triseal.site.views import overview  # slow to load, and --help needs none of it
 
-    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site:
-        done = site.accept_restored()
+    given = merged(signed) if signed else None
+    with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
+        done = site.accept_restored(given)
         trusted = overview.all_trusted(site.bundle(), site.known_developers())
     facts = {
         "bundle_version": done.bundle_version,

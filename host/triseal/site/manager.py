@@ -231,11 +231,14 @@ class Manager:
         with self.reading() as connection:
             restore.check(connection, self.issuer, self.mark, self._clock())
 
-    def accept_restored(self) -> Accepted:
+    def accept_restored(self, signed: BundleRequest | None = None) -> Accepted:
         """Go on with a database that was restored from a backup: a person has looked at it.
 
         The trust bundle gets a version above all others. For one lifetime each bound includes
         seals that the database may have lost.
+
+        Args:
+            signed: the bundle of `SignaturesWanted`, signed by roots elsewhere; None makes one.
 
         Returns: what was done.
 
@@ -243,14 +246,15 @@ class Manager:
             ClockDoubted, CertificateNotValid: the site can't sign now.
             MarkDamaged: the file that remembers what the site has signed can't be read.
             NoSiteRoot, SignaturesWanted: as `change_trust`.
+            Changed: the signed bundle is not what is wanted now.
         """
-        signers = self.signers
+        signers = [] if signed else self.signers
         with self._changing(restored=True) as connection:
             moment = self._clock()
             clock.check(connection, moment)
             self.issuer.check_valid(moment)
             return restore.accept(
-                connection, self.issuer, signers, self.mark, self.lifetime, moment
+                connection, self.issuer, signers, self.mark, self.lifetime, moment, signed
             )
 
     # --- What the site signs at once --------------------------------------------------------

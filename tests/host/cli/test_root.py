@@ -179,6 +179,35 @@ def test_a_thief_of_the_server_hides_no_key_from_the_one_who_signs(three: Comman
         assert "adds the developer Eve" not in said
 
 
+def test_a_restored_database_with_a_root_elsewhere(three: Commands) -> None:
+    trust = ("site", "trust-developer", "ada.pem", "--key", "bob.key")
+    kept = Path("home/site/site.sqlite").read_bytes()
+    three.run(*trust)
+    newest = version(three)
+    Path("home/site/site.sqlite").write_bytes(kept)
+    assert three.fails("site", "restored", "--request", "r.request") == "signatures-wanted"
+    assert three.fails(*trust) == "database-behind"  # nothing is accepted yet
+    assert three.fails("site", "restored", "--signed", "r.request") == "signatures-wanted"
+    said = three.run("site", "root", "sign", "r.request", "--key", "bob.key", "--yes")
+    assert f"trust bundle {newest + 1} in place of {newest - 1}" in said
+    # `collect` would make the change without the acceptance of the restored database.
+    assert three.fails("site", "root", "collect", "r.request") == "database-behind"
+    done = three.json("site", "restored", "--signed", "r.request")
+    assert (done["bundle_version"], done["developers"]) == (newest + 1, [])
+    assert three.fails("site", "restored", "--signed", "r.request") == "changed-meanwhile"
+    three.run(*trust)
+    assert trusted(three) == ["Ada"]
+
+
+def test_a_signed_change_of_trust_is_no_acceptance_of_a_restored_database(three: Commands) -> None:
+    """A request for another change does not become the bundle of `restored`."""
+    trust = ("site", "trust-developer", "ada.pem")
+    assert wanted(three, *trust, "--request", "ada.request")
+    three.run("site", "root", "sign", "ada.request", "--key", "bob.key", "--yes")
+    assert three.fails("site", "restored", "--signed", "ada.request") == "changed-meanwhile"
+    assert trusted(three) == []
+
+
 def test_requests_for_different_bundles_are_not_put_together(three: Commands) -> None:
     Path("eve.pem").write_bytes(request.make(KeySigner(generate("p256")), "Eve"))
     for name in ("ada", "eve"):

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from triseal import database
+from triseal.bundlerequest import BundleRequest
 from triseal.signer import Signer
-from triseal.site.errors import DatabaseBehind
+from triseal.site.errors import Changed, DatabaseBehind
 from triseal.site.records import losses, revision, tables
 from triseal.site.records.losses import Lost
 from triseal.site.rules import roots, trust
@@ -114,6 +115,7 @@ def accept(
     mark: Watermark,
     lifetime: int,
     now: int,
+    signed: BundleRequest | None = None,
 ) -> Accepted:
     """Go on with the database as it is: jump above everything that was lost.
 
@@ -124,16 +126,24 @@ def accept(
         mark: the file.
         lifetime: lifetime of seals, seconds.
         now: the time, Unix seconds.
+        signed: the bundle that an earlier try has asked for, signed by roots elsewhere; None makes
+            a new one.
 
     Raises:
         SignaturesWanted: the bundle needs more signatures.
+        Changed: the signed bundle is not what is wanted now.
     """
     newest = trust.current(connection, issuer)
     highest = max(newest.version, mark.get(BUNDLE))
-    version = trust.next_version(connection, highest)
     wanted = trust.keys_of(newest, trust.known(connection))
-    tbs = roots.make(issuer, wanted, version, now)
-    roots.accept(connection, issuer, roots.ask(issuer, newest, wanted, tbs, signers))
+    if signed is None:
+        tbs = roots.make(issuer, wanted, trust.next_version(connection, highest), now)
+        signed = roots.ask(issuer, newest, wanted, tbs, signers)
+    elif signed.asked.version <= highest:
+        raise Changed(f"trust bundle {highest} is newer than the signed one")
+    elif trust.keys_of(signed.asked, signed.known) != wanted:
+        raise Changed("the signed trust bundle has other keys than the restored database")
+    version = roots.accept(connection, issuer, signed).version
     number = max(revision.current(connection), mark.get(REVISION)) + _JUMP
     revision.jump(connection, number)
     until = max(now + lifetime, mark.get(SEALED) + STEP)
