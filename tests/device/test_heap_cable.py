@@ -14,7 +14,8 @@ import pytest
 from boards.board import Board
 from boards.virtual.board import VirtualBoard
 from tests.device.conftest import ECHO, TICKER
-from triseal import testing
+from triseal import database, testing
+from triseal.site.rules import ending
 
 # (services, heap); a board with 6 KiB less: the shim of a virtual board has the rest.
 HEAPS = ((1, "92k"), (2, "96k"))
@@ -34,7 +35,8 @@ def test_from_an_empty_board_to_the_end_of_a_seal(services: int, heap: str, tmp_
             node.deploy(ECHO.decode(), "echo", grants=["log", "bus.subscribe:home/#"])
             node.wait_for("echo: home/kitchen/n=")
         assert {one.state for one in node.status().services} == {"running"}
-        whole.manager.lifetime = 5
+        with database.writing(whole.manager.engine) as connection:
+            ending.set_lifetime(connection, 5)
         node.renew("ticker")
         assert node.await_state("expired", "ticker").code == "expired"
         node.remove("ticker")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import typer
 
 from triseal.cli import (
+    site_ending,
     site_grants,
     site_import,
     site_init,
     site_keys,
+    site_labels,
     site_nodes,
     site_reports,
     site_review,
@@ -29,10 +31,12 @@ for part in (
     site_keys,
     site_review,
     site_nodes,
+    site_labels,
     site_services,
     site_import,
     site_rollout,
     site_grants,
+    site_ending,
     site_status,
     site_reports,
     site_serve,

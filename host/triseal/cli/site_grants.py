@@ -1,6 +1,6 @@
 """`triseal site grant` and `revoke`.
 
-Both take SERVICE GRANT..., for all nodes or for those that --node names.
+Both take SERVICE GRANT..., for all nodes or for those that --node or --where names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from triseal.cli import guarantees, options, waiting
-from triseal.cli.site_options import ServiceName, node_option, open_site
+from triseal.cli.site_options import ServiceName, chosen, node_option, open_site, where_option
 
 app = typer.Typer()
 
@@ -22,17 +22,21 @@ OnNodes = Annotated[
     list[str] | None,
     node_option("Only on this node; may be repeated."),
 ]
+Where = Annotated[str | None, where_option("Only on nodes")]
 
 
 @app.command(
     epilog=options.examples(
-        "site grant thermo bus.publish:home/kitchen/# log", "site grant thermo pin:4 --node kitchen"
+        "site grant thermo bus.publish:home/kitchen/# log",
+        "site grant thermo pin:4 --node kitchen",
+        "site grant thermo pin:4 --where floor=2,chip=esp32c3",
     )
 )
 def grant(
     service: ServiceName,
     grants: Grants,
     node: OnNodes = None,
+    where: Where = None,
     force: Annotated[
         bool, typer.Option("--force", help="Grant even what its metadata does not ask for.")
     ] = False,
@@ -40,10 +44,16 @@ def grant(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Give grants to a service, on all or some nodes. Prints when they are in force."""
+    """Give grants to a service, on all or some nodes. Prints when they are in force.
+
+    With --where, the nodes that match now get them, and no later ones.
+    """
     with open_site(home_dir) as site:
         guarantee = waiting.confirmations(
-            site, site.grant(service, grants, node or (), force=force), wait, service=service
+            site,
+            site.grant(service, grants, chosen(site, node, where), force=force),
+            wait,
+            service=service,
         )
     guarantees.show(guarantee, as_json=as_json)
 
@@ -55,6 +65,7 @@ def revoke(
     service: ServiceName,
     grants: Grants,
     node: OnNodes = None,
+    where: Where = None,
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
@@ -62,6 +73,9 @@ def revoke(
     """Take grants from a service. Prints when no node can use them any more."""
     with open_site(home_dir) as site:
         guarantee = waiting.confirmations(
-            site, site.revoke(service, grants, node or ()), wait, service=service
+            site,
+            site.revoke(service, grants, chosen(site, node, where)),
+            wait,
+            service=service,
         )
     guarantees.show(guarantee, as_json=as_json)

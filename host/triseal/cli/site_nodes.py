@@ -10,7 +10,7 @@ import typer
 
 from triseal import files
 from triseal.cli import completion, guarantees, options, output, waiting
-from triseal.cli.site_options import NodeName, open_site
+from triseal.cli.site_options import NodeName, Width, open_site, where_option
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -30,6 +30,12 @@ _NODE = (
     "other_bundle",
     "last_reset",
 )
+_WIDE = (*_NODE, "labels")
+
+Output = Annotated[
+    Width,
+    typer.Option("--output", "-o", help="With `wide`, also labels.", metavar="narrow|wide"),
+]
 
 
 @app.command(
@@ -120,8 +126,15 @@ def _unchanged(site: Manager, before: dict[str, bytes]) -> list[str]:
     return [name for name, key in before.items() if now.get(name) == key]
 
 
-@app.command(epilog=options.examples("site nodes", "site nodes --json"))
-def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+@app.command(
+    epilog=options.examples("site nodes", "site nodes -o wide --where floor=2", "site nodes --json")
+)
+def nodes(
+    where: Annotated[str | None, where_option("Only nodes")] = None,
+    width: Output = Width.NARROW,
+    home_dir: options.Home = None,
+    as_json: options.Json = False,
+) -> None:
     """List the nodes.
 
     If a node is claimed by two boards, there is a copy of its flash, or its connection breaks
@@ -135,12 +148,16 @@ def nodes(home_dir: options.Home = None, as_json: options.Json = False) -> None:
     from triseal.site.views import overview
 
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        rows = [_node(node) for node in overview.all_nodes(connection, site.issuer)]
-    output.table(rows, _NODE, as_json=as_json, empty="no nodes")
+        only = None if where is None else site.matching(where)
+        every = overview.all_nodes(connection, site.issuer)
+        rows = [_node(node) for node in every if only is None or node.name in only]
+    columns = _WIDE if width == Width.WIDE else _NODE
+    output.table(rows, columns, as_json=as_json, empty="no nodes")
 
 
 def _node(node: NodeFacts) -> output.Facts:
     heard = output.time(node.heard_at)
     told = (node.bundle_version, node.other_bundle, node.reset_cause)
     values = (node.name, node.state, node.services, heard, *told)
-    return dict(zip(_NODE, values, strict=True))
+    more = {"labels": [f"{key}={value}" for key, value in node.labels.items()]}
+    return dict(zip(_NODE, values, strict=True)) | more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,14 @@ DEFAULT_PAGES_PORT = 7480
 
 _UNIX = "unix:"
 _MOST_PORT = 65535
+
+
+class Width(enum.StrEnum):
+    """How many columns a table has."""
+
+    NARROW = "narrow"
+    WIDE = "wide"
+
 
 Keys = Annotated[
     list[str] | None,
@@ -56,6 +65,36 @@ def node_option(what: str) -> Any:
         what: its help.
     """
     return typer.Option("--node", help=what, metavar="NODE", autocompletion=completion.nodes)
+
+
+def where_option(what: str) -> Any:
+    """Return the option --where, a selector of nodes.
+
+    Args:
+        what: its help.
+    """
+    return typer.Option(
+        "--where", help=f"{what} that match, such as floor=2,chip!=esp32.", metavar="SELECTOR"
+    )
+
+
+def chosen(site: Manager, names: Sequence[str] | None, where: str | None) -> list[str]:
+    """Return the names of the nodes that --node and --where mean; none of both is no name.
+
+    Args:
+        site: the site.
+        names: the names of nodes, or None.
+        where: the selector, or None.
+
+    Raises:
+        typer.BadParameter: both are given.
+        BadSelector, NoNodeMatches: as `Manager.matching`.
+    """
+    if where is None:
+        return list(names or ())
+    if names:
+        raise typer.BadParameter("not allowed with names of nodes", param_hint="--where")
+    return site.matching(where)
 
 
 def service_option(what: str) -> Any:

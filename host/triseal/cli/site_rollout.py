@@ -9,7 +9,7 @@ import typer
 
 from triseal.choices import SOAK
 from triseal.cli import guarantees, options, waiting
-from triseal.cli.site_options import ServiceName, node_option, open_site
+from triseal.cli.site_options import ServiceName, node_option, open_site, where_option
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -31,6 +31,7 @@ Nodes = Annotated[
     list[str] | None,
     node_option("Move this node; may be repeated."),
 ]
+Where = Annotated[str | None, where_option("Move the nodes of the service")]
 Share = Annotated[
     str | None,
     typer.Option(
@@ -76,6 +77,7 @@ Soak = Annotated[
     epilog=options.examples(
         "site add-service thermo-2.0.triseal --hold",
         "site rollout thermo --node kitchen --wait 120",
+        "site rollout thermo --where floor=2 --wait 120",
         "site rollout thermo --share 10% --wait 120 && triseal site rollout thermo --all",
         "site rollout thermo --back --node kitchen",
     )
@@ -83,6 +85,7 @@ Soak = Annotated[
 def rollout(
     service: ServiceName,
     node: Nodes = None,
+    where: Where = None,
     share: Share = None,
     everywhere: Everywhere = False,
     back: Back = False,
@@ -98,14 +101,16 @@ def rollout(
     refuses the version, or it fails or restarts there, or the node is reset; it says where and why.
     It ends with status 0 only after the version has run on all these nodes for the time of --soak.
     """
-    if sum((bool(node), share is not None, everywhere)) != 1:
-        raise typer.BadParameter("give one of them", param_hint="--node, --share, --all")
+    if sum((bool(node), where is not None, share is not None, everywhere)) != 1:
+        raise typer.BadParameter("give one of them", param_hint="--node, --where, --share, --all")
     if back and (share is not None or version):
         raise typer.BadParameter("not allowed with --share or --version", param_hint="--back")
     from triseal.site.views.rollout_status import Watch  # slow to load, and --help needs none of it
 
-    on = None if everywhere else node
     with open_site(home_dir) as site:
+        on = None if everywhere else node
+        if where is not None:
+            on = site.matching_with(service, where)
         if share is not None:
             on = site.wave(service, int(share.rstrip("%")))
         watch = Watch(site, service)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal import package
-from triseal.cli import guarantees, options, output, waiting
-from triseal.cli.site_options import NodeName, ServiceName, open_site
+from triseal.cli import completion, guarantees, options, output, site_labels, waiting
+from triseal.cli.site_options import NodeName, ServiceName, open_site, where_option
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -31,6 +31,10 @@ Started = Annotated[
     ),
 ]
 
+Nodes = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of nodes.", metavar="[NODE]...", autocompletion=completion.nodes),
+]
 File = Annotated[
     Path,
     typer.Argument(
@@ -106,12 +110,16 @@ def _obtained(site: Manager, url: str, wanted: str) -> package.Package:
 
 @app.command(
     epilog=options.examples(
-        "site deploy kitchen thermo", "site deploy kitchen thermo --port /dev/ttyACM0"
+        "site deploy kitchen thermo",
+        "site deploy kitchen thermo --port /dev/ttyACM0",
+        "site deploy thermo --where floor=2,chip=esp32c3",
     )
 )
 def deploy(
-    node: NodeName,
+    *,
+    nodes: Nodes = None,
     service: ServiceName,
+    where: Annotated[str | None, where_option("Make a rule: all nodes, now or later,")] = None,
     port: Annotated[
         str | None,
         typer.Option("--port", help="Deploy to the node at this port now.", metavar="PORT"),
@@ -121,60 +129,95 @@ def deploy(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Assign a service to a node. Without --port the site's server delivers it.
+    """Assign a service to nodes. Without --port the site's server delivers it.
 
-    Prints whether the node runs it. The command ends with status 1 if the node refuses the service
+    Prints whether each node runs it. The command ends with status 1 if a node refuses the service
     or the service fails within the time of --wait.
+
+    With --where it makes a rule that is kept: nodes that match later get the service by themselves,
+    and those that match no longer lose it. `site rules` lists the rules, `site remove-rule` ends
+    one.
     """
+    if bool(nodes) == (where is not None):
+        raise typer.BadParameter("give names of nodes, or --where", param_hint="NODE")
     if port is not None:
+        if where is not None or len(nodes or ()) != 1:
+            raise typer.BadParameter("give one node", param_hint="--port")
         from triseal.cli import node as cable_commands
 
         cable_commands.deploy_by_cable(
-            node, service, port, passphrase_file, home_dir, as_json=as_json
+            (nodes or [""])[0], service, port, passphrase_file, home_dir, as_json=as_json
         )
-        return
-    from triseal import database
+    elif where is not None:
+        with open_site(home_dir, passphrase_file) as site:
+            facts: dict[str, object] = {"service": service, "rule": where}
+            site_labels.output_applied(
+                site, facts, site.add_rule(service, where), wait, as_json=as_json
+            )
+    else:
+        with open_site(home_dir, passphrase_file) as site:
+            _deploy(site, nodes or [], service, wait, as_json=as_json)
+
+
+def _deploy(site: Manager, on: list[str], service: str, seconds: float, *, as_json: bool) -> None:
+    """Assign a service to nodes, wait until they run it, and print that."""
+    from triseal import database  # slow to load, and --help needs none of it
     from triseal.site.records.placement import Place
     from triseal.site.views import placements
     from triseal.site.views.rollout_status import Watch
 
-    with open_site(home_dir, passphrase_file) as site:
-        watch = Watch(site, service)
-        site.assign(node, service)
+    watch = Watch(site, service)
+    site.assign_all(on, service)
+    end = time.monotonic() + seconds
+    rows: list[output.Facts] = []
+    for node in on:
         heard_at = site.heard_at(node)
-        runs = heard_at is not None and watch.started(node, wait)
+        runs = heard_at is not None and watch.started(node, max(0, end - time.monotonic()))
         with database.reading(site.engine) as connection:
             version = placements.due(connection, Place(node, service))
-    facts = {"node": node, "service": service, "version": version}
-    _show_deployment(facts, runs=runs, heard_at=heard_at, as_json=as_json)
-
-
-def _show_deployment(
-    facts: dict[str, str | None], *, runs: bool, heard_at: int | None, as_json: bool
-) -> None:
-    heard = output.time(heard_at)
-    if as_json:
-        state = "running" if runs else "assigned"
-        output.facts(facts | {"state": state, "heard_at": heard}, as_json=True)
-    elif runs:
-        typer.echo("{node} runs {service} {version}".format_map(facts))
+        heard = output.time(heard_at)
+        row = {"node": node, "service": service, "version": version, "heard_at": heard}
+        rows.append(row | {"state": "running" if runs else "assigned"})
+    if as_json and len(rows) == 1:
+        output.facts(rows[0], as_json=True)
+    elif as_json:
+        output.table(rows, (), as_json=True, empty="")
     else:
-        when = "was never heard" if heard is None else f"was heard at {heard}"
-        typer.echo("{node} gets {service} {version} when it connects; it ".format_map(facts) + when)
+        for one in rows:
+            typer.echo(_sentence(one))
 
 
-@app.command(epilog=options.examples("site undeploy kitchen thermo"))
+def _sentence(facts: output.Facts) -> str:
+    """Say whether a node runs what was deployed."""
+    if facts["state"] == "running":
+        return "{node} runs {service} {version}".format_map(facts)
+    heard = facts["heard_at"]
+    when = "was never heard" if heard is None else f"was heard at {heard}"
+    return "{node} gets {service} {version} when it connects; it ".format_map(facts) + when
+
+
+@app.command(
+    epilog=options.examples("site undeploy kitchen thermo", "site undeploy thermo --where floor=2")
+)
 def undeploy(
-    node: NodeName,
+    *,
+    nodes: Nodes = None,
     service: ServiceName,
+    where: Annotated[str | None, where_option("From the nodes of the service")] = None,
     wait: waiting.Wait = waiting.DEFAULT_SECONDS,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a service from a node. Prints when it has stopped there."""
+    """Take a service from nodes. Prints when it has stopped there.
+
+    A node that has it by a rule keeps it: end the rule with `site remove-rule`.
+    """
+    if bool(nodes) == (where is not None):
+        raise typer.BadParameter("give names of nodes, or --where", param_hint="NODE")
     with open_site(home_dir) as site:
-        guarantee = waiting.confirmations(
-            site, site.undeploy(node, service), wait, service=service, node=node
+        on = nodes or site.matching_with(service, where or "")
+        guarantee = waiting.until_confirmed(
+            lambda: site.guarantee_at(service, on), site.undeploy_all(on, service), wait
         )
     guarantees.show(guarantee, as_json=as_json)
 

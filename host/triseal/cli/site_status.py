@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import sys
 import time
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal.cli import options, output
-from triseal.cli.site_options import node_option, open_site, service_option
+from triseal.cli.site_options import Width, node_option, open_site, service_option, where_option
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from triseal.site.manager import Manager
     from triseal.site.views.ends import End
     from triseal.site.views.placements import PlaceFacts
@@ -27,17 +28,11 @@ _NARROW = ("node", "service", "due", "version", "state", "heard", "not_after", "
 _WIDE = (*_NARROW[:6], "restarts", "not_after", "grants", "why")
 
 
-class Width(enum.StrEnum):
-    """How many columns the table of services has."""
-
-    NARROW = "narrow"
-    WIDE = "wide"
-
-
 OnlyNodes = Annotated[
     list[str] | None,
     node_option("Only services of this node; may be repeated."),
 ]
+Where = Annotated[str | None, where_option("Only services of nodes")]
 OnlyServices = Annotated[
     list[str] | None,
     service_option("Only this service; may be repeated."),
@@ -66,10 +61,12 @@ Watch = Annotated[
         "site status -o wide",
         "site status --failed --watch",
         "site status --node kitchen --json",
+        "site status --where floor=2 --failed",
     )
 )
 def status(
     only_nodes: OnlyNodes = None,
+    where: Where = None,
     only_services: OnlyServices = None,
     failed: Failed = False,
     width: Output = Width.NARROW,
@@ -80,7 +77,9 @@ def status(
     """Show the site, the trusted keys, and what runs where."""
     if watch and as_json:
         raise typer.BadParameter("--watch shows a table: it does not go with --json.")
-    chosen = (only_nodes or [], only_services or [], failed)
+    if where is not None and only_nodes:
+        raise typer.BadParameter("not allowed with --node", param_hint="--where")
+    chosen = (only_nodes or [], where, only_services or [], failed)
     columns = _WIDE if width == Width.WIDE else _NARROW
     try:
         while True:
@@ -109,12 +108,17 @@ def status(
 
 
 def _read(
-    home_dir: Path | None, now: int, only_nodes: list[str], only_services: list[str], failed: bool
+    home_dir: Path | None,
+    now: int,
+    only_nodes: list[str],
+    where: str | None,
+    only_services: list[str],
+    failed: bool,
 ) -> tuple[dict[str, object], list[output.Facts], list[PlaceFacts]]:
     """Read facts about the site, the trusted keys, and the chosen places.
 
     Raises:
-        UnknownNode, UnknownService: the site has nothing of a given name.
+        UnknownNode, UnknownService, BadSelector, NoNodeMatches: nothing has a given name.
     """
     from triseal import database, request  # slow to load, and --help needs none of it
     from triseal.site.errors import NodeRetired
@@ -127,6 +131,8 @@ def _read(
                 nodes.get(connection, name)
         for name in only_services:
             services.get(connection, name)
+        if where is not None:
+            only_nodes = site.matching(where)
         places = [
             place
             for place in placements.places(connection, site.issuer, now)
@@ -150,8 +156,16 @@ def _read(
             "key_change": _key_change(site),
             "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
             "told_by_stores": [str(one) for one in told.concerns(connection)],
+            "rules_not_met": _unmet(connection),
         }
     return facts, trusted, places
+
+
+def _unmet(connection: Connection) -> list[str]:
+    """Name what rules want and nodes have no room for."""
+    from triseal.site.rules import deploying
+
+    return [f"{place.service} on {place.node}" for place in deploying.unmet(connection)]
 
 
 def _database(site: Manager) -> str:

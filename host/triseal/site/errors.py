@@ -87,6 +87,55 @@ class NotAssigned(Failure):
     advice = "See which services each node has: triseal site status."
 
 
+class BadSelector(Failure):
+    """A label or a selector of nodes is malformed."""
+
+    code = "bad-selector"
+    advice = "Write it as floor=2,chip!=esp32; see host/OPERATIONS.md, labels and selectors."
+
+
+class NoNodeMatches(Failure):
+    """A selector matches no node."""
+
+    code = "no-node-matches"
+    advice = "See labels and facts of all nodes: triseal site nodes -o wide."
+
+
+class ByRule(Failure):
+    """A rule gives the service to this node, so that it would come back."""
+
+    code = "by-rule"
+    advice = "Remove the rule (triseal site remove-rule) or change the labels of the node."
+
+
+class NoSuchRule(Failure):
+    """There is no such rule."""
+
+    code = "no-such-rule"
+    advice = "See all rules: triseal site rules."
+
+
+class NotRetired(Failure):
+    """Only a retired node can be forgotten."""
+
+    code = "not-retired"
+    advice = "Cut it off first: triseal site retire NODE."
+
+
+class MayRun(Failure):
+    """Something that would be deleted may still run on a node that nobody can reach."""
+
+    code = "may-run"
+    advice = "Wait until that time, then repeat."
+
+
+class StillNeeded(Failure):
+    """A service is still wanted somewhere."""
+
+    code = "still-needed"
+    advice = "Take it away first: triseal site undeploy, remove-rule."
+
+
 class NotRequested(Failure):
     """The service's metadata does not ask for this grant."""
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from sealcore import keys, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
 from triseal.bundlerequest import BundleRequest
+from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
 from triseal.errors import AlreadyExists
 from triseal.keysource import NewKey
 from triseal.notices import Notices
@@ -26,10 +27,11 @@ from triseal.package import Package
 from triseal.signer import Signer
 from triseal.site import clock, home, keyfacts
 from triseal.site.deployment import Deployment
-from triseal.site.errors import Changed, NodesWaiting, NoSiteRoot
+from triseal.site.errors import Changed, NodesWaiting, NoNodeMatches, NoSiteRoot
 from triseal.site.logs import Logs
 from triseal.site.records import (
     holdings,
+    labels,
     ledger,
     node_clocks,
     nodes,
@@ -45,6 +47,8 @@ from triseal.site.records import (
 from triseal.site.records.placement import Place
 from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import (
+    deploying,
+    ending,
     grants,
     guarantee,
     intake,
@@ -53,8 +57,10 @@ from triseal.site.rules import (
     rollout,
     roots,
     rotation,
+    selector,
     trust,
 )
+from triseal.site.rules.deploying import Applied, Standing
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.intake import Choices, Taken
 from triseal.site.rules.restore import Accepted
@@ -103,7 +109,6 @@ class Manager:
     Attributes:
         engine: the site's database.
         name: name of the site.
-        lifetime: lifetime of its seals, seconds.
         mark: the file that remembers how far the database has come, see `restore`.
         logs: what the site knows of the logs of its Stores.
 
@@ -124,7 +129,7 @@ class Manager:
         self._signers: list[Signer] | None = None
         self._more: list[Signer] = []
         self._clock = clock
-        self.engine, issuer, self.lifetime = home.open_site(folder)
+        self.engine, issuer, _ = home.open_site(folder)
         self.name = issuer.site
         with database.reading(self.engine) as connection:
             self._keys = _Keys(issuer, sitekeys.all_keys(connection))
@@ -145,6 +150,15 @@ class Manager:
     def close(self) -> None:
         """Close the database. All threads that use the site must have ended."""
         self.engine.dispose()
+
+    @property
+    def lifetime(self) -> int:
+        """The lifetime of the seals that the site issues now, seconds."""
+        with database.reading(self.engine) as connection:
+            return self._lifetime(connection)
+
+    def _lifetime(self, connection: Connection) -> int:
+        return int(connection.execute(select(tables.site.c.lifetime)).scalar_one())
 
     @property
     def issuer(self) -> Issuer:
@@ -253,8 +267,9 @@ class Manager:
             moment = self._clock()
             clock.check(connection, moment)
             self.issuer.check_valid(moment)
+            lifetime = self._lifetime(connection)
             return restore.accept(
-                connection, self.issuer, signers, self.mark, self.lifetime, moment, signed
+                connection, self.issuer, signers, self.mark, lifetime, moment, signed
             )
 
     # --- What the site signs at once --------------------------------------------------------
@@ -779,6 +794,7 @@ class Manager:
         """
         with self._changing() as connection:
             nodes.add(connection, node, self._clock())
+            deploying.apply(connection, self._clock(), [node])
 
     def add_enrolled(self, node: str, csr: bytes) -> Certified:
         """Add a node and issue its certificate; both or neither.
@@ -869,6 +885,151 @@ class Manager:
             nodes.retire(connection, node, self._clock())
             tokens.void(connection, node)
         return self.guarantee(node=node)
+
+    def forget(self, node: str) -> None:
+        """Delete a retired node, whose name is free afterwards.
+
+        Args:
+            node: name of the node.
+
+        Raises:
+            UnknownNode, NotRetired: as `ending.forget`.
+            MayRun: services may still run there.
+        """
+        with self._changing() as connection:
+            places = guarantee.places_of(connection, node=node)
+            ending.check_ended(self._guarantee(connection, places, [node]), node)
+            ending.forget(connection, node)
+
+    def rename(self, old: str, new: str) -> Guarantee:
+        """Give what a node has to a new name. An enrolled node is retired under the old one.
+
+        Args:
+            old: name of the node.
+            new: the new name.
+
+        Returns: when nothing runs any more under the old name.
+
+        Raises:
+            UnknownNode, NodeRetired, BadLabel, NameTaken: as `ending.rename`.
+        """
+        with self._changing() as connection:
+            moment = self._clock()
+            ending.rename(connection, old, new, moment)
+            deploying.apply(connection, moment, [old, new])
+        return self.guarantee(node=old)
+
+    # --- Labels, selectors, and the rules that deploy by them ---------------------------------
+
+    def label(self, node: str, given: Mapping[str, str | None]) -> tuple[dict[str, str], Applied]:
+        """Give labels to a node, and take others away.
+
+        Args:
+            node: name of the node.
+            given: values by key; None takes the label away.
+
+        Returns: all its labels, and what rules have changed for this reason.
+
+        Raises:
+            UnknownNode, NodeRetired, BadSelector: as `deploying.label`.
+        """
+        with self._changing() as connection:
+            has = deploying.label(connection, node, given)
+            return has, deploying.apply(connection, self._clock(), [node])
+
+    def matching(self, wanted: str) -> list[str]:
+        """Return the names of the nodes that match a selector now, sorted.
+
+        Args:
+            wanted: the selector, see `selector`.
+
+        Raises:
+            BadSelector, NoNodeMatches: as `selector.parse` and `deploying.matching`.
+        """
+        with self.reading() as connection:
+            return deploying.matching(connection, selector.parse(wanted))
+
+    def matching_with(self, service: str, wanted: str) -> list[str]:
+        """Return the names of the nodes that match a selector and have a service, sorted.
+
+        Args:
+            service: name of the service.
+            wanted: the selector.
+
+        Raises:
+            UnknownService: there is no such service.
+            BadSelector, NoNodeMatches: as `matching`.
+        """
+        with self.reading() as connection:
+            services.get(connection, service)
+            found = deploying.matching(connection, selector.parse(wanted))
+            have = services.nodes_of(connection, service)
+        if not set(have) & set(found):
+            raise NoNodeMatches(f"{wanted} and has {service}")
+        return [node for node in found if node in have]
+
+    def rules(self) -> list[Standing]:
+        """Return the rules that deploy by selectors, each with the nodes that it means now."""
+        with self.reading() as connection:
+            return deploying.standing(connection)
+
+    def tell(self, node: str, told: Mapping[str, str]) -> Applied:
+        """Keep what a node has said about itself.
+
+        Args:
+            node: name of the node.
+            told: values by key.
+
+        Returns: what rules have changed for this reason.
+        """
+        with self._changing() as connection:
+            labels.tell(connection, node, told, self._clock())
+            return deploying.apply(connection, self._clock(), [node])
+
+    def add_rule(self, service: str, wanted: str) -> Applied:
+        """Assign a service to all nodes that match a selector, now or later.
+
+        Args:
+            service: name of the service.
+            wanted: the selector.
+
+        Returns: what has changed.
+
+        Raises:
+            BadSelector: as `selector.parse`.
+            UnknownService: there is no such service.
+            UntrustedSigner: the site does not trust the developer or the Store of its package.
+            TooLarge: a seal can't hold the grants.
+        """
+        with self._changing() as connection:
+            newest = services.get(connection, service).package
+            trust.check_package(connection, self.issuer, newest)
+            done = deploying.add(connection, service, selector.parse(wanted), self._clock())
+            check_fits(connection, self.preparer, service, {place.node for place in done.given})
+        return done
+
+    def remove_rule(self, service: str, wanted: str) -> Applied:
+        """End a rule, and take away what it alone has assigned.
+
+        Args:
+            service: name of the service.
+            wanted: its selector.
+
+        Returns: what has changed.
+
+        Raises:
+            BadSelector, NoSuchRule: as `selector.parse` and `deploying.remove`.
+        """
+        with self._changing() as connection:
+            return deploying.remove(connection, service, selector.parse(wanted), self._clock())
+
+    def guarantee_of(self, done: Applied) -> Guarantee:
+        """Compute when what rules have changed is in force.
+
+        Args:
+            done: what they have changed.
+        """
+        return self._guarantee_of(done.changed)
 
     # --- Boards that enrol by a one-time token ----------------------------------------------
 
@@ -1111,13 +1272,26 @@ class Manager:
             UntrustedSigner: the site does not trust the developer or the Store of its package.
             TooLarge: the node has too many services, or the seal can't hold the grants.
         """
-        place = Place(node, service)
+        self.assign_all([node], service)
+
+    def assign_all(self, on: Sequence[str], service: str) -> None:
+        """Assign a service to several nodes; to all of them or to none.
+
+        Args:
+            on: names of the nodes.
+            service: name of the service.
+
+        Raises: as `assign`.
+        """
         with self._changing() as connection:
-            nodes.get(connection, node)
-            newest = services.get(connection, service).package
-            trust.check_package(connection, self.issuer, releases.due(connection, place, newest))
-            services.assign(connection, place, self._clock())
-            check_fits(connection, self.preparer, service, {node})
+            for node in on:
+                nodes.get(connection, node)
+                place = Place(node, service)
+                newest = services.get(connection, service).package
+                due = releases.due(connection, place, newest)
+                trust.check_package(connection, self.issuer, due)
+                services.assign(connection, place, self._clock())
+            check_fits(connection, self.preparer, service, set(on))
 
     def undeploy(self, node: str, service: str) -> Guarantee:
         """Take a service from a node.
@@ -1129,11 +1303,61 @@ class Manager:
         Returns: when the service has stopped there.
 
         Raises:
-            NotAssigned: the service is not assigned to the node.
+            NotAssigned, ByRule: as `deploying.undeploy`.
+        """
+        return self.undeploy_all([node], service)
+
+    def undeploy_all(self, on: Sequence[str], service: str) -> Guarantee:
+        """Take a service from several nodes; from all of them or from none.
+
+        Args:
+            on: names of the nodes.
+            service: name of the service.
+
+        Returns: when the service has stopped there.
+
+        Raises:
+            NotAssigned, ByRule: as `deploying.undeploy`.
         """
         with self._changing() as connection:
-            services.unassign(connection, Place(node, service))
-        return self.guarantee(node=node, service=service)
+            deploying.undeploy(connection, on, service)
+        return self.guarantee_at(service, on)
+
+    def remove_service(self, service: str) -> None:
+        """Delete a service that is assigned to no node and runs nowhere.
+
+        Args:
+            service: name of the service.
+
+        Raises:
+            UnknownService, StillNeeded: as `ending.remove_service`.
+            MayRun: it may still run somewhere.
+        """
+        with self._changing() as connection:
+            ending.check_unwanted(connection, service)
+            places = guarantee.places_of(connection, service=service)
+            on = [place.node for place in places]
+            ending.check_ended(self._guarantee(connection, places, on), service)
+            ending.remove_service(connection, service)
+
+    def set_lifetime(self, seconds: int) -> int | None:
+        """Change the lifetime of the seals that the site issues from now on.
+
+        Args:
+            seconds: MIN_LIFETIME to MAX_LIFETIME.
+
+        Returns: the last second in which a seal with a longer lifetime is valid, Unix time; None
+            if there is none.
+
+        Raises:
+            ValueError: the lifetime is out of its range.
+        """
+        if not MIN_LIFETIME <= seconds <= MAX_LIFETIME:
+            raise ValueError(f"lifetime {seconds}")
+        with self._changing() as connection:
+            ending.set_lifetime(connection, seconds)
+            last = ending.last_longer(connection, seconds)
+        return last if last is not None and last >= self._clock() else None
 
     def package_for(self, node: str, service: str) -> Package:
         """Return the package of a service that a node gets, also before it is assigned.
@@ -1309,4 +1533,5 @@ class Manager:
         issued = self.authority.certify_node(node, spki, self.issuer.lasting(begin, NODE_SECONDS))
         ledger.record_certificate(connection, issued)
         tokens.use(connection, node, issued)
+        deploying.apply(connection, begin, [node])
         return issued

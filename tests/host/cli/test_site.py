@@ -376,3 +376,66 @@ def test_a_version_is_rolled_out_in_waves(settled: Commands) -> None:
 def due(commands: Commands) -> dict[str, str]:
     places = commands.json("site", "status")["services"]
     return {one["node"]: one["due"] for one in places}
+
+
+def test_nodes_are_chosen_by_labels_and_rules(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    for node in ("hall", "kitchen", "attic"):
+        settled.run("site", "add-node", node)
+    assert settled.json("site", "label", "hall", "floor=2", "room=hall")["labels"] == {
+        "floor": "2",
+        "room": "hall",
+    }
+    settled.run("site", "label", "kitchen", "floor=2")
+    rule = settled.json("site", "deploy", "thermo", "--where", "floor=2")
+    assert rule["given"] == ["thermo on hall", "thermo on kitchen"]
+    assert settled.json("site", "label", "attic", "floor=2")["given"] == ["thermo on attic"]
+    said = settled.run("site", "label", "attic", "floor-")
+    assert "thermo on attic" in said
+    assert "in force on 1 node" in said
+    assert "hall\tadded" in settled.run("site", "nodes", "--where", "room=hall", "-o", "wide")
+    assert [one["node"] for one in settled.json("site", "nodes", "--where", "floor!=2")] == [
+        "attic"
+    ]
+    (one,) = settled.json("site", "rules")
+    assert (one["where"], one["nodes"], one["lacking"]) == ("floor=2", ["hall", "kitchen"], [])
+    status = settled.json("site", "status", "--where", "room=hall")
+    assert ([one["node"] for one in status["services"]], status["rules_not_met"]) == (["hall"], [])
+    settled.run("site", "grant", "thermo", "log", "--where", "floor=2")
+    assert list(settled.json("site", "services")[0]["grants"]) == ["hall", "kitchen"]
+    settled.run("site", "revoke", "thermo", "log", "--where", "room=hall")
+    assert settled.fails("site", "undeploy", "thermo", "--where", "floor=2") == "by-rule"
+    assert (
+        settled.fails("site", "grant", "thermo", "log", "--where", "floor=3") == "no-node-matches"
+    )
+    assert settled.fails("site", "nodes", "--where", "floor=*") == "bad-selector"
+    for words in (["undeploy", "hall", "thermo"], ["deploy", "hall", "thermo"]):
+        assert "--where" in settled.misused("site", *words, "--where", "floor=2")
+    for words in (["deploy", "thermo"], ["undeploy", "thermo"]):
+        assert "--where" in settled.misused("site", *words)
+    assert settled.json("site", "remove-rule", "thermo", "floor=2")["taken"]
+    both = settled.json("site", "deploy", "hall", "attic", "thermo")
+    assert [(one["node"], one["state"]) for one in both] == [
+        ("hall", "assigned"),
+        ("attic", "assigned"),
+    ]
+    settled.run("site", "undeploy", "hall", "attic", "thermo")
+    assert settled.run("site", "rules") == "no rules\n"
+
+
+def test_nodes_and_services_end(settled: Commands) -> None:
+    settled.run("site", "add-service", settled.release("1.0"))
+    settled.run("site", "add-node", "kitchen")
+    settled.run("site", "deploy", "kitchen", "thermo")
+    assert settled.run("site", "rename", "kitchen", "bath") == "it concerns no node\n"
+    assert settled.fails("site", "remove-service", "thermo") == "still-needed"
+    settled.run("site", "undeploy", "bath", "thermo")
+    settled.run("site", "remove-service", "thermo")
+    assert settled.fails("site", "forget", "bath") == "not-retired"
+    settled.run("site", "retire", "bath")
+    settled.run("site", "forget", "bath")
+    assert settled.json("site", "nodes") == []
+    changed = settled.json("site", "set", "--lifetime", "600")
+    assert changed == {"lifetime": 600, "longer_seals_end": None}
+    assert settled.json("site", "status")["lifetime"] == 600
+    assert "--lifetime" in settled.misused("site", "set", "--lifetime", "5")

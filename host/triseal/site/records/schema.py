@@ -10,6 +10,8 @@ from pathlib import Path
 from triseal.database import Schema
 from triseal.site.records import (
     clocks,
+    deployrules,
+    labels,
     losses,
     reports,
     restarts,
@@ -23,6 +25,9 @@ from triseal.site.records import (
 # The tables that are not defined in `tables`.
 _OF = (
     clocks.clocks,
+    deployrules.rules,
+    labels.facts,
+    labels.labels,
     losses.losses,
     reports.refusals,
     restarts.restarts,
@@ -34,4 +39,4 @@ _OF = (
     twins.twins,
 )
 
-SCHEMA = Schema(tables.metadata, "site_9", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_10", Path(__file__).with_name("migrations"))

@@ -105,25 +105,29 @@ def find(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(table).where(table.c.name == name)).one_or_none()
 
 
-def assign(connection: Connection, place: Place, now: int) -> None:
-    """Assign a service to a node. Does nothing if it is assigned already.
+def assign(connection: Connection, place: Place, now: int, *, by_rule: bool = False) -> None:
+    """Assign a service to a node.
+
+    If it is assigned already, a person's wish outlives the rules, and a rule changes nothing.
 
     Args:
         connection: a writing transaction.
         place: the service and its node.
         now: the time, Unix seconds.
+        by_rule: whether a rule wants it, and no person does.
 
     Raises:
         TooLarge: the node has as many services as it can name in one message.
     """
     table = tables.assignments
     if is_assigned(connection, place):
+        if not by_rule:
+            connection.execute(table.update().where(_at(place)).values(by_rule=False))
         return
     if len(assigned(connection, place.node)) >= messages.MAX_LIST:
         raise errors.TooLarge(f"more than {messages.MAX_LIST} services on {place.node}")
-    connection.execute(
-        table.insert().values(node=place.node, service=place.service, assigned_at=now)
-    )
+    row = {"node": place.node, "service": place.service, "assigned_at": now, "by_rule": by_rule}
+    connection.execute(table.insert().values(row))
 
 
 def unassign(connection: Connection, place: Place) -> None:
@@ -173,6 +177,30 @@ def is_assigned(connection: Connection, place: Place) -> bool:
     """
     query = select(tables.assignments.c.node).where(_at(place))
     return connection.execute(query).first() is not None
+
+
+def by_rules(connection: Connection) -> set[Place]:
+    """Return the places that rules alone have assigned, see `deployrules`.
+
+    Args:
+        connection: any transaction.
+    """
+    table = tables.assignments.c
+    rows = connection.execute(select(table.node, table.service).where(table.by_rule))
+    return {Place(row.node, row.service) for row in rows}
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Delete a service with all its releases and grants.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the service, which is assigned to no node.
+    """
+    for table in (tables.releases, tables.grants):
+        connection.execute(table.delete().where(table.c.service == name))
+    connection.execute(tables.services.delete().where(tables.services.c.name == name))
+    connection.execute(tables.packages.delete().where(tables.packages.c.service == name))
 
 
 def _at(place: Place) -> ColumnElement[bool]:

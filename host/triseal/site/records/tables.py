@@ -120,6 +120,8 @@ assignments = Table(
     Column("node", ForeignKey("nodes.name"), primary_key=True),
     Column("service", ForeignKey("services.name"), primary_key=True),
     Column("assigned_at", BigInteger, nullable=False),
+    # Whether rules alone have assigned it, see `deployrules`: then it goes with the last of them.
+    Column("by_rule", Boolean, nullable=False, server_default=false()),
 )
 
 # The package that nodes get instead of the newest one, while that is held back: for one node under

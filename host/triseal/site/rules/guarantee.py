@@ -245,6 +245,9 @@ def _outstanding(connection: Connection, preparer: Preparer, place: Place) -> tu
     if held != holdings.NO_SERIAL and ledger.template_of(connection, held) is None:
         # The database was restored from a backup, and does not know this seal.
         lifetime = connection.execute(select(tables.site.c.lifetime)).scalar_one()
+        lost = losses.find(connection)
+        if lost is not None:  # the lifetime may have been longer before the restore
+            lifetime = max(lifetime, lost.until - lost.at)
         until = max(ledger.newest_expiry(connection, place)[0], told.told_at + lifetime)
         return until, node_clocks.of(connection, place.node).adds(until, lifetime)
     if desired is None or ledger.template_of(connection, held) != desired:

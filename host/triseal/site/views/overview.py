@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -12,7 +12,7 @@ from sealcore import names
 from sealcore.bundle import TrustBundle
 from triseal import bundles, request
 from triseal.bundles import Entry
-from triseal.site.records import tables, twins
+from triseal.site.records import labels, tables, twins
 from triseal.site.rules import trust
 from triseal.site.slca.authority import Issuer
 from triseal.site.views import placements
@@ -44,6 +44,8 @@ class NodeFacts:
     bundle_version: int | None
     other_bundle: bool = False
     reset_cause: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
     unused = select(tables.tokens.c.node).where(tables.tokens.c.certificate.is_(None))
     awaited = set(connection.scalars(unused))
     claimed = twins.seen(connection)
+    given, told = labels.given(connection), labels.told(connection)
     rows = connection.execute(select(tables.nodes).order_by(tables.nodes.c.name))
     return [
         NodeFacts(
@@ -104,6 +107,8 @@ def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
             row.bundle_version,
             row.name in other,
             row.reset_cause,
+            given.get(row.name, {}),
+            told.get(row.name, {}),
         )
         for row in rows
     ]
