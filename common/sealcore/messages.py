@@ -34,6 +34,10 @@
     ASK_TIME node   a nonce, the node's time or 0
     REJECTED node   (over a serial line) code, detail: why it does not do what it was just told
     RESTART  site   services to start again; the node reports each with the code `restart`
+    FACTS    node   (after WELCOME) versions of its settings in force and of those that it gave up,
+                    or 0, number of its .mpy files, free heap and flash in bytes, uptime in
+                    seconds: board, version of MicroPython, port, version of the agent
+    SETTINGS site   newer settings for this node, see `settings`
 
 A serial number stands for a seal; an empty one says that the node holds none. A whole new seal is
 an ASSIGN, both for the first seal and for a renewal that changed more than a delta holds. The time
@@ -73,6 +77,8 @@ PROOF = const(19)
 ASK_TIME = const(20)
 REJECTED = const(21)
 RESTART = const(22)
+FACTS = const(23)
+SETTINGS = const(24)
 
 # States of a service on a node.
 STATES = (
@@ -119,6 +125,8 @@ _FIELDS = (
     "kw",
     "ct",
     "[n]",
+    "iiiiiw[t]",
+    "o",
 )
 
 
@@ -200,25 +208,14 @@ def _read_list(fields: str, reader) -> list:
 
 
 def _read_value(letter: str, reader):
-    if letter == "n":
-        return reader.text(1, 63)
-    if letter == "t":
-        return reader.text(0, 512)
-    if letter == "c":
-        return reader.text(0, 32)
-    if letter == "i":
-        return reader.unsigned(0, _MAX_INT)
-    if letter == "w":
-        return reader.unsigned(0, _MAX_TIME)
-    if letter == "e":
-        return reader.unsigned(0, len(STATES) - 1)
-    if letter == "k":
-        return bytes(reader.octets(16, 16))
-    if letter == "s":
-        return bytes(reader.octets(0, 16))
-    if letter == "h":
-        return bytes(reader.octets(32, 32))
-    return bytes(reader.octets(0, MAX_FRAME))
+    if letter in "ntc":
+        most = 63 if letter == "n" else 512 if letter == "t" else 32
+        return reader.text(letter == "n", most)
+    if letter in "iwe":
+        most = _MAX_INT if letter == "i" else _MAX_TIME if letter == "w" else len(STATES) - 1
+        return reader.unsigned(0, most)
+    least = 16 if letter == "k" else 32 if letter == "h" else 0
+    return bytes(reader.octets(least, MAX_FRAME if letter == "o" else least or 16))
 
 
 def frame(message: bytes) -> bytes:

@@ -131,5 +131,17 @@ def _facts(one, grants: bool, most) -> tuple:
     )
 
 
+def machine(settings) -> bytes:
+    """Build a FACTS: what this board is, and how much is free."""
+    from . import board
+
+    kind, free, texts = board.look()
+    gc.collect()
+    now = settings.get("version", 0), settings.get("failed", 0)
+    return messages.write(
+        messages.FACTS, *now, kind, gc.mem_free(), free, clock.ms() // 1000, texts
+    )
+
+
 def _state(one) -> int:
     return messages.STATES.index(one.state)

@@ -23,6 +23,10 @@ _CAUSES = const(
 )
 # Every port that has a watchdog accepts this time.
 _WATCHDOG_S = const(8)
+# Version of the agent, as in pyproject.toml. Bytes, because a text would stay in memory.
+_VERSION = const(b"0.1.0")
+_MOST = const(0x7FFFFFFF)
+_LINE = const(128)
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
 
@@ -56,6 +60,24 @@ def unique_id() -> bytes:
         return bytes(machine.unique_id())
     except AttributeError:
         return b""
+
+
+def look() -> tuple:
+    """Return the number of .mpy files that the port loads (0 for none), the free bytes of flash,
+    and the texts of a FACTS.
+    """
+    kind = sys.implementation
+    found = os.statvfs("/")
+    return (
+        getattr(kind, "_mpy", 0),
+        min(found[0] * found[3], _MOST),
+        (
+            getattr(kind, "_machine", "")[:_LINE],
+            "%d.%d.%d" % kind.version[:3],
+            sys.platform,
+            _VERSION.decode(),
+        ),
+    )
 
 
 def ticks() -> int:
@@ -129,22 +151,32 @@ def take_back(number, safe) -> None:
 
 
 async def network(settings: dict) -> None:
-    """Join the Wi-Fi of the settings, if they name one. Raises OSError if that fails."""
+    """Join the first Wi-Fi of the settings that can be joined, if they name one.
+
+    Raises OSError if that fails.
+    """
     wifi = settings.get("wifi")
     if not wifi:
         return
+    if type(wifi[0]) is str:
+        wifi = [wifi]
     import asyncio
 
     import network
 
     station = network.WLAN(network.STA_IF)
     station.active(True)
-    if not station.isconnected():
-        station.connect(*wifi)
-    for _ in range(_WIFI_TRIES):
-        if station.isconnected():
+    if station.isconnected():
+        if station.config("ssid") in [one[0] for one in wifi]:
             return
-        await asyncio.sleep_ms(_WIFI_PAUSE_MS)
+        station.disconnect()  # the settings have changed
+    for one in wifi:
+        station.connect(*one)
+        for _ in range(_WIFI_TRIES):
+            if station.isconnected():
+                return
+            await asyncio.sleep_ms(_WIFI_PAUSE_MS)
+        station.disconnect()
     raise OSError("no Wi-Fi")
 
 

@@ -31,7 +31,7 @@ class Dial(link.Link):
     def __init__(self, node):
         super().__init__(node)
         self._session = self._running = None
-        self._turn = 0  # which of the server's addresses is tried first
+        self._turn = 0  # which server and which of its addresses is tried first
         self._wake = asyncio.Event()
 
     def tick(self) -> None:
@@ -109,9 +109,12 @@ class Dial(link.Link):
 
         seen: list[bytes] = []
         context = secure.context(seen)
-        server = self.node.settings["server"]
+        servers = self.node.settings["server"]
+        if type(servers[0]) is str:
+            servers = [servers]
+        server = servers[self._turn % len(servers)]
         self._out = []
-        plain = await secure.connect(server, self._turn, _CONNECT_S)
+        plain = await secure.connect(server, self._turn // len(servers), _CONNECT_S)
         del secure
         reader = asyncio.StreamReader(
             context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)

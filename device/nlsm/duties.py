@@ -18,6 +18,11 @@ def take(link, kind: int, values) -> None:
 
         newcomer.take(kind, values)
         return
+    if kind == messages.SETTINGS and link.greeted:
+        from . import settle
+
+        settle.take(link, *values)
+        return
     if kind not in _DUTIES or (kind == messages.WELCOME) == link.greeted:
         raise errors.BadMessage("kind %d now" % kind)
     _DUTIES[kind](link, *values)
@@ -37,6 +42,10 @@ def _welcome(link, signed, newer) -> None:
         keys.check_time(link.peer, node.clock.now())
         link.peer = True  # the Identity would keep its module in memory
     link.greeted = True
+    if node.trial:
+        from . import settle
+
+        settle.keep(node)
     if newer:
         _believe(node, newer)
     for one in node.services.values():
@@ -49,6 +58,9 @@ def _welcome(link, signed, newer) -> None:
         node.hold(_QUIET_MS)
     node.check()
     _renew_certificate(link)
+    from . import answers
+
+    link.send(answers.machine(node.settings))
 
 
 def _time(link, signed) -> None:

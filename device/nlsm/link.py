@@ -96,14 +96,17 @@ class Link:
 
         Called several times a second.
         """
+        now = clock.ms()
+        if self.node.trial and now > self.node.trial[1]:
+            from . import settle
+
+            settle.leave(self)
         if not self.greeted:
             return
-        now = clock.ms()
-        for asked in self._asked.values():
-            if now - asked > _ANSWER_MS:
-                self.say("no-answer", "the site does not answer")
-                self.drop()
-                return
+        if self._asked and now - min(self._asked.values()) > _ANSWER_MS:
+            self.say("no-answer", "the site does not answer")
+            self.drop()
+            return
         if self.download:
             try:
                 self.download.finish()

@@ -38,6 +38,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("ask time", "nonce time", ""),
     ("rejected", "code detail", ""),
     ("restart", "services", ""),
+    ("facts", "settings gave_up mpy free_heap free_flash uptime texts", ""),
+    ("settings", "settings", ""),
 )
 
 FIRST = 0xA0

@@ -47,11 +47,13 @@ SAMPLES = (
     (messages.ASK_TIME, NONCE, 1795363200),
     (messages.REJECTED, "rollback", "time 5, had 9"),
     (messages.RESTART, ["thermo"]),
+    (messages.FACTS, 3, 0, 9734, 20000, 1000000, 86400, ["ESP32C3 module", "1.28.0", "", ""]),
+    (messages.SETTINGS, b"settings"),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 23
+    assert len(SAMPLES) == 25
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 

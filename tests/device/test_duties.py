@@ -68,24 +68,29 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("no certificate: another key is wanted", "take(messages.ENROLLED, b'')",
      "key kitchen None prove kitchen/ 16 send 11 (b'request', b'proof')"),
     ("WELCOME", WELCOME + "take(messages.WELCOME, b't', b'')\nprint(Link.greeted)",
-     "time b't' check True"),
+     "time b't' check facts 0 0 True"),
+    ("WELCOME to a node that gave settings up",
+     WELCOME + "Node.settings = {'version': 3, 'failed': 4}\ntake(messages.WELCOME, b't', b'')",
+     "time b't' check facts 3 4"),
+    ("settings before WELCOME", "Link.greeted = False\ntake(messages.SETTINGS, b'')",
+     "! bad-message"),
     ("WELCOME over TLS", WELCOME + "Link.peer = 1\ntake(messages.WELCOME, b't', b'')",
-     "time b't' peer 0 hold check"),
+     "time b't' peer 0 hold check facts 0 0"),
     ("WELCOME to a node whose files are wrong",
      WELCOME + "Node.failure = errors.Rollback()\ntake(messages.WELCOME, b't', b'')\n"
      "print(Link.greeted)", "! rollback False"),
     ("WELCOME, and why something does not run",
      WELCOME + "Node.services['a'].set('refused', 'expired')\ntake(messages.WELCOME, b't', b'')",
-     "time b't' report a refused check"),
+     "time b't' report a refused check facts 0 0"),
     ("a newer bundle", WELCOME + "have('b', 'c')\nNode.services['b'].set('refused', 'x')\n"
      "Node.services['c'].set('stopped')\ntake(messages.WELCOME, b't', b'new')\n"
      "print(Node.bundle, [Node.services[name].state for name in 'abc'])",
      f"time b't' remove {ROOT} make {ROOT} write {ROOT}/bundle.der b'new' accept"
-     " recheck a report a running report c stopped report b installing check (7, b'mark')"
+     " recheck a report a running report c stopped report b installing check facts 0 0 (7, b'mark')"
      " ['running', 'installing', 'stopped']"),
     ("WELCOME in the second half of the certificate's life",
      WELCOME + "Own.renew_at = NOW\nREQUEST = b'0\\x0a' + KEY\ntake(messages.WELCOME, b't', b'')",
-     "time b't' check send 11 (b'0\\npublic key', b'')"),
+     "time b't' check send 11 (b'0\\npublic key', b'') facts 0 0"),
 )  # fmt: skip
 
 

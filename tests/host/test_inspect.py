@@ -158,6 +158,8 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.ASK_TIME: (b"n" * 16, 0),
     messages.REJECTED: ("rollback", "time 5, had 9"),
     messages.RESTART: (["blink"],),
+    messages.FACTS: (3, 0, 9734, 20000, 1000000, 86400, ["ESP32C3 module", "1.28.0", "esp32"]),
+    messages.SETTINGS: (b"settings",),
 }
 
 

@@ -11,7 +11,10 @@ class QuietChannel:
     Attributes:
         answer: the pipeline's own.
         sent: the frames that the session sent.
+        origin: the network address of the node.
     """
+
+    origin = "192.0.2.7"
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.answer = pipeline.answer

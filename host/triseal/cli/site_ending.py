@@ -32,11 +32,11 @@ def rename(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Give the services, grants and labels of a node to a new name.
+    """Give a node another name.
 
-    The name of an enrolled node is in its certificate and in all its seals. So the old name is
-    retired, and the board runs nothing until `triseal node provision --node NEW`. Prints when
-    nothing runs any more under the old name.
+    Its services, grants and labels go to the new name. The name of an enrolled node is in its
+    certificate and in all its seals: so the old name is retired, and the board runs nothing until
+    `triseal node provision --node NEW`. Prints when nothing runs any more under the old name.
     """
     with open_site(home_dir) as site:
         found = waiting.confirmations(site, site.rename(node, new), wait, node=node)
@@ -47,10 +47,10 @@ def rename(
 def remove_service(
     service: ServiceName, home_dir: options.Home = None, as_json: options.Json = False
 ) -> None:
-    """Delete a service with its releases and grants, if it is assigned and runs nowhere.
+    """Delete a service that no node has or runs.
 
-    The site then knows no security version of it: nodes that had the service still refuse a lower
-    one.
+    Its releases and grants go with it. The site then knows no security version of it. Nodes that
+    had the service still refuse a lower one.
     """
     with open_site(home_dir) as site:
         site.remove_service(service)

@@ -21,20 +21,28 @@ app = typer.Typer()
 _REKEY_SECONDS = 30.0
 _CHECK_EVERY = 0.2
 
-_NODE = (
-    "node",
-    "state",
-    "services",
-    "heard_at",
+_NARROW = ("node", "state", "services", "heard_at", "agent", "firmware", "last_reset")
+_WIDE = (
+    *_NARROW,
+    "board",
+    "chip",
+    "address",
+    "free_heap",
+    "free_flash",
+    "uptime",
     "bundle_version",
     "other_bundle",
-    "last_reset",
+    "labels",
 )
-_WIDE = (*_NODE, "labels")
 
 Output = Annotated[
     Width,
-    typer.Option("--output", "-o", help="With `wide`, also labels.", metavar="narrow|wide"),
+    typer.Option(
+        "--output",
+        "-o",
+        help="With `wide`, also board, chip, address, memory, uptime, trust bundle and labels.",
+        metavar="narrow|wide",
+    ),
 ]
 
 
@@ -137,6 +145,8 @@ def nodes(
 ) -> None:
     """List the nodes.
 
+    Agent, firmware (MicroPython), board and memory are what a node said when it connected last.
+
     If a node is claimed by two boards, there is a copy of its flash, or its connection breaks
     often. Find the copy, or give the right board a new key with `triseal node provision --replace`.
     The other board is then refused.
@@ -151,13 +161,31 @@ def nodes(
         only = None if where is None else site.matching(where)
         every = overview.all_nodes(connection, site.issuer)
         rows = [_node(node) for node in every if only is None or node.name in only]
-    columns = _WIDE if width == Width.WIDE else _NODE
+    columns = _WIDE if width == Width.WIDE else _NARROW
     output.table(rows, columns, as_json=as_json, empty="no nodes")
 
 
-def _node(node: NodeFacts) -> output.Facts:
-    heard = output.time(node.heard_at)
-    told = (node.bundle_version, node.other_bundle, node.reset_cause)
-    values = (node.name, node.state, node.services, heard, *told)
-    more = {"labels": [f"{key}={value}" for key, value in node.labels.items()]}
-    return dict(zip(_NODE, values, strict=True)) | more
+def _node(node: NodeFacts) -> dict[str, object]:
+    """Return what is known of a node. What it said about itself are claims."""
+    told, now = node.facts, node.vitals
+    return {
+        "node": node.name,
+        "state": node.state,
+        "services": node.services,
+        "heard_at": output.time(node.heard_at),
+        "agent": told.get("agent"),
+        "firmware": told.get("micropython"),
+        "last_reset": node.reset_cause,
+        "board": told.get("board"),
+        "chip": told.get("chip"),
+        "port": told.get("port"),
+        "mpy": told.get("mpy"),
+        "address": (now.address or None) if now else None,
+        "free_heap": now.heap if now else None,
+        "free_flash": now.flash if now else None,
+        "uptime": now.uptime if now else None,
+        "told_at": output.time(now.told_at) if now else None,
+        "bundle_version": node.bundle_version,
+        "other_bundle": node.other_bundle,
+        "labels": [f"{key}={value}" for key, value in node.labels.items()],
+    }

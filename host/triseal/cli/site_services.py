@@ -217,7 +217,7 @@ def undeploy(
     with open_site(home_dir) as site:
         on = nodes or site.matching_with(service, where or "")
         guarantee = waiting.until_confirmed(
-            lambda: site.guarantee_at(service, on), site.undeploy_all(on, service), wait
+            lambda: site.guarantee_among(on, service), site.undeploy_all(on, service), wait
         )
     guarantees.show(guarantee, as_json=as_json)
 

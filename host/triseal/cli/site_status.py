@@ -115,11 +115,7 @@ def _read(
     only_services: list[str],
     failed: bool,
 ) -> tuple[dict[str, object], list[output.Facts], list[PlaceFacts]]:
-    """Read facts about the site, the trusted keys, and the chosen places.
-
-    Raises:
-        UnknownNode, UnknownService, BadSelector, NoNodeMatches: nothing has a given name.
-    """
+    """Read facts about the site, the trusted keys, and the chosen places. Raises a Failure."""
     from triseal import database, request  # slow to load, and --help needs none of it
     from triseal.site.errors import NodeRetired
     from triseal.site.records import nodes, services
@@ -131,8 +127,7 @@ def _read(
                 nodes.get(connection, name)
         for name in only_services:
             services.get(connection, name)
-        if where is not None:
-            only_nodes = site.matching(where)
+        only_nodes = only_nodes if where is None else site.matching(where)
         places = [
             place
             for place in placements.places(connection, site.issuer, now)

@@ -973,6 +973,19 @@ class Manager:
         with self.reading() as connection:
             return deploying.standing(connection)
 
+    def told_at(self) -> int:
+        """Return when a node said something new about itself last, Unix seconds; 0 for never."""
+        with database.reading(self.engine) as connection:
+            return labels.newest(connection)
+
+    def apply_rules(self) -> Applied:
+        """Assign what rules want, and take away what they want no more. Writes only if needed."""
+        with self.reading() as connection:
+            if not deploying.differs(connection):
+                return Applied()
+        with self._changing() as connection:
+            return deploying.apply(connection, self._clock())
+
     def tell(self, node: str, told: Mapping[str, str]) -> Applied:
         """Keep what a node has said about itself.
 
@@ -1321,7 +1334,18 @@ class Manager:
         """
         with self._changing() as connection:
             deploying.undeploy(connection, on, service)
-        return self.guarantee_at(service, on)
+        return self.guarantee_among(on, service)
+
+    def guarantee_among(self, on: Sequence[str], service: str) -> Guarantee:
+        """Compute as `guarantee` for those of some nodes that have or had a service.
+
+        Args:
+            on: names of the nodes.
+            service: name of the service.
+        """
+        with self.reading() as connection:
+            every = guarantee.places_of(connection, service=service)
+            return self._guarantee(connection, [one for one in every if one.node in on], on)
 
     def remove_service(self, service: str) -> None:
         """Delete a service that is assigned to no node and runs nowhere.

@@ -65,7 +65,11 @@ class Link:
 
     @staticmethod
     def send(message):
-        print("send", *messages.parse(message))
+        kind, values = messages.parse(message)
+        if kind == messages.FACTS:
+            print("facts", *values[:2])
+        else:
+            print("send", kind, values)
 
     @staticmethod
     def drop():

@@ -53,7 +53,7 @@ class Node:
     services = {}
     held = 0
     failure = None
-    link = None
+    link = trial = None
     clock = clock.Clock(NOW)
 
 

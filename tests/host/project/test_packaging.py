@@ -71,3 +71,10 @@ def test_what_builds_this_distribution_is_locked() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert set(table["build-system"]["requires"]) <= set(table["dependency-groups"]["build"])
     assert {"hatchling", "setuptools"} <= locked("requirements-build.lock")
+
+
+def test_the_agent_says_the_version_of_the_project() -> None:
+    text = (ROOT / "device/nlsm/board.py").read_text(encoding="utf-8")
+    (said,) = re.findall(r'_VERSION = const\(b"(.*)"\)', text)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert said == project["version"]

@@ -31,7 +31,7 @@ REFERENCE = (ROOT / "host/REFERENCE.md").read_text(encoding="utf-8")
 SERVICES = (ROOT / "device/SERVICES.md").read_text(encoding="utf-8")
 DEVICE = ROOT / "device" / "nlsm"
 # What the node puts into its settings itself, for a moment.
-NOT_WRITTEN = {"enrol"}
+NOT_WRITTEN = {"enrol", "failed"}  # in memory only
 
 
 def section(page: str, heading: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import asn1tools
 import pytest
 
-from sealcore import encode, messages, onetime, proof, seal, sealwriter, signedtime
+from sealcore import encode, messages, onetime, proof, seal, sealwriter, settings, signedtime
 from sealcore.compat import sha256
 from tests.host.sealcore import schema
 from tests.worlds.site_world import NOW, World, signed_package
@@ -143,6 +143,12 @@ def test_the_table_of_changes_is_that_of_the_code() -> None:
 
 def test_signed_time_and_proof() -> None:
     key = KeySigner(signer.generate("p256"))
+    tbs = settings.tbs("house", "hall", 7, NOW, b"{}")
+    found = schema.read("Settings", sealwriter.signed(tbs, key.algorithm, key.sign(tbs)))
+    assert found["tbs"] == {
+        "label": settings.LABEL, "version": 7, "site": "house", "node": "hall",
+        "issuedAt": NOW, "values": b"{}",
+    }  # fmt: skip
     tbs = signedtime.tbs("house", NONCE, NOW)
     found = schema.read("SignedTime", sealwriter.signed(tbs, key.algorithm, key.sign(tbs)))
     assert found["tbs"] == {
@@ -175,6 +181,8 @@ KINDS = [
     ("ask", messages.ASK), ("status", messages.STATUS), ("time", messages.TIME),
     ("prove", messages.PROVE), ("proof", messages.PROOF), ("askTime", messages.ASK_TIME),
     ("rejected", messages.REJECTED), ("restart", messages.RESTART),
+    ("facts", messages.FACTS),
+    ("settings", messages.SETTINGS),
 ]  # fmt: skip
 SAMPLES = {
     "n": "thermo", "t": "\u00e4" * 256, "c": "1.0", "i": 2**31 - 1, "w": 253402300799,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.worlds.site_world import code_of
+from triseal.site.errors import BadSelector
 from triseal.site.rules import selector
 
 KNOWN = {"floor": "2", "chip": "esp32c3", "room": "kitchen"}
@@ -71,7 +72,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize(("sentence", "text"), HOSTILE, ids=[one for one, _ in HOSTILE])
 def test_no_selector(sentence: str, text: str) -> None:
-    with pytest.raises(selector.BadSelector) as caught:
+    with pytest.raises(BadSelector) as caught:
         selector.parse(text)
     assert len(str(caught.value)) < 500, sentence
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, select
+from sqlalchemy import BigInteger, Column, Connection, Index, String, Table, func, select
 
+from triseal import database
 from triseal.site.records import tables
 
 # What a person calls a node.
@@ -25,6 +26,7 @@ facts = Table(
     Column("key", String(32), primary_key=True),
     Column("value", String(64), nullable=False),
     Column("told_at", BigInteger, nullable=False),
+    Index("facts_by_time", "told_at"),
 )
 
 
@@ -63,18 +65,32 @@ def change(connection: Connection, node: str, given: Mapping[str, str | None]) -
 def tell(connection: Connection, node: str, told: Mapping[str, str], now: int) -> None:
     """Keep what a node has said about itself, in place of what it said before.
 
+    Nothing is written if it says the same.
+
     Args:
         connection: a writing transaction.
         node: name of the node.
         told: values by key.
         now: the time, Unix seconds.
     """
+    query = select(facts.c.key, facts.c.value).where(facts.c.node == node)
+    if dict(told) == {row.key: row.value for row in connection.execute(query)}:
+        return
     connection.execute(facts.delete().where(facts.c.node == node))
     rows = [
         {"node": node, "key": key, "value": value, "told_at": now} for key, value in told.items()
     ]
     if rows:
-        connection.execute(facts.insert(), rows)
+        database.insert_new(connection, facts, rows)
+
+
+def newest(connection: Connection) -> int:
+    """Return when a node said something new about itself last, Unix seconds; 0 if none ever did.
+
+    Args:
+        connection: any transaction.
+    """
+    return connection.execute(select(func.max(facts.c.told_at))).scalar_one() or 0
 
 
 def told(connection: Connection) -> dict[str, dict[str, str]]:

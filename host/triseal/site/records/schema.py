@@ -20,6 +20,7 @@ from triseal.site.records import (
     tables,
     told,
     twins,
+    vitals,
 )
 
 # The tables that are not defined in `tables`.
@@ -37,6 +38,7 @@ _OF = (
     told.store_changes,
     told.store_lists,
     twins.twins,
+    vitals.vitals,
 )
 
-SCHEMA = Schema(tables.metadata, "site_10", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_11", Path(__file__).with_name("migrations"))

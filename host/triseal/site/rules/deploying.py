@@ -154,6 +154,18 @@ def unmet(connection: Connection) -> list[Place]:
     return sorted(place for place in wanted if not services.is_assigned(connection, place))
 
 
+def differs(connection: Connection) -> bool:
+    """Tell whether `apply` would change something, or try to.
+
+    Args:
+        connection: any transaction.
+    """
+    wanted = wanted_by_rules(connection)
+    if services.by_rules(connection) - wanted.keys():
+        return True
+    return any(not services.is_assigned(connection, place) for place in wanted)
+
+
 def apply(connection: Connection, now: int, only: Collection[str] | None = None) -> Applied:
     """Assign what rules want, and take away what no rule wants any more.
 

@@ -17,6 +17,7 @@ from triseal.site.records import (
     tables,
     tokens,
     twins,
+    vitals,
 )
 from triseal.site.rules.guarantee import Guarantee
 
@@ -75,6 +76,7 @@ def _delete(connection: Connection, node: str) -> None:
         reports.refusals,
         restarts.restarts,
         twins.twins,
+        vitals.vitals,
     )
     for table in tables_of_node:
         connection.execute(table.delete().where(table.c.node == node))

@@ -23,7 +23,7 @@ from triseal.serving import bounded
 from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
-from triseal.site.server import descriptors, http, janitor, timekeeper
+from triseal.site.server import descriptors, http, janitor, steward, timekeeper
 from triseal.site.server.duties import Duties
 from triseal.site.server.events import Events
 from triseal.site.server.health import Health, Parts
@@ -187,6 +187,7 @@ async def _run(
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard, pruning)),
         asyncio.create_task(watch(pipeline, identity, server.registry, duties)),
         asyncio.create_task(state.keep(duties.add("health"))),
+        asyncio.create_task(steward.keep(manager, duties.add(steward.DUTY))),
         working,
     ]
     if options.serial:

@@ -12,7 +12,8 @@ from sealcore import names
 from sealcore.bundle import TrustBundle
 from triseal import bundles, request
 from triseal.bundles import Entry
-from triseal.site.records import labels, tables, twins
+from triseal.site.records import labels, tables, twins, vitals
+from triseal.site.records.vitals import Vitals
 from triseal.site.rules import trust
 from triseal.site.slca.authority import Issuer
 from triseal.site.views import placements
@@ -35,6 +36,9 @@ class NodeFacts:
             restore of a backup.
         reset_cause: reason for the last reset that the node has reported, a word such as "power-on"
             or "watchdog".
+        labels: what people call it, values by key.
+        facts: what it has said about itself, values by key.
+        vitals: what it has said about its condition, or None.
     """
 
     name: str
@@ -46,6 +50,7 @@ class NodeFacts:
     reset_cause: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    vitals: Vitals | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
     awaited = set(connection.scalars(unused))
     claimed = twins.seen(connection)
     given, told = labels.given(connection), labels.told(connection)
+    present = vitals.every(connection)
     rows = connection.execute(select(tables.nodes).order_by(tables.nodes.c.name))
     return [
         NodeFacts(
@@ -109,6 +115,7 @@ def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
             row.reset_cause,
             given.get(row.name, {}),
             told.get(row.name, {}),
+            present.get(row.name),
         )
         for row in rows
     ]

@@ -11,7 +11,7 @@ from sealcore import errors, messages
 from triseal.errors import Failure
 from triseal.site.records import nodes
 from triseal.site.records.nodes import Bundle
-from triseal.site.server.handlers import ask_time, enrol, fetch, hello, renew, report
+from triseal.site.server.handlers import ask_time, enrol, facts, fetch, hello, renew, report
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.task import Answer, Snapshot, Task
 
@@ -44,6 +44,10 @@ class KeyChanged(Failure):
 
 class Channel(Protocol):
     """The services that a session needs from its connection."""
+
+    @property
+    def origin(self) -> str:
+        """The network address of the node; empty for a serial line."""
 
     async def answer(
         self, task: Task, node: str, patience: float, renews: Iterable[str] = ()
@@ -251,6 +255,9 @@ class Session:
         if kind == messages.FETCH:
             digest, offset, length = values
             return partial(fetch.fetch, node=self.node, digest=digest, offset=offset, length=length)
+        if kind == messages.FACTS:
+            address = self._channel.origin
+            return partial(facts.facts, node=self.node, told=values, address=address)
         if kind == messages.REPORT:
             return partial(report.report, node=self.node, told=values)
         if kind == messages.ENROL:

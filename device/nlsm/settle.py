@@ -1,0 +1,88 @@
+"""New settings from the site: on trial until they have reached it.
+
+Nothing is written during a trial: a board that is reset meanwhile has its old settings. The trial
+is over when the site has sent WELCOME under the new settings. If that does not happen in time, the
+node goes back to those before, which have reached the site.
+"""
+
+import json
+
+from sealcore import settings
+from sealcore.compat import const
+
+from . import clock, keystore, trust
+
+_TRIAL_S = const(300)
+_MOST_S = const(604800)
+# The settings that are numbers, as words between spaces.
+_NUMBERS = const(" grace spread watchdog trial ")
+
+
+def take(link, der) -> None:
+    """Check settings, and try them on the next connection. Raises SealError.
+
+    Settings that the site has signed but no node can use are given up at once.
+    """
+    node = link.node
+    own = trust.load()
+    had = node.settings.get("version", 0)
+    version, issued, values = settings.read(der, own.site_keys, own.site, node.name, had)
+    node.clock.rise(issued)
+    before = node.trial[0] if node.trial else node.settings
+    try:
+        new = _merged(before, json.loads(values))
+        _check(new)
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+        node.settings["failed"] = version
+        link.drop()
+        return
+    new["version"] = version
+    new.pop("failed", 0)
+    node.settings = new
+    end = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
+    node.trial = before, end, values
+    link.drop()
+
+
+def _merged(old: dict, new: dict) -> dict:
+    made = dict(old)
+    for key, value in new.items():
+        if value is None:
+            made.pop(key, 0)
+        elif type(value) is dict:
+            made[key] = _merged(made.get(key) or {}, value)
+        else:
+            made[key] = value
+    return made
+
+
+def _check(new: dict) -> None:
+    """Raise ValueError or TypeError for what would end the agent when it starts."""
+    for name in _NUMBERS.split():
+        if type(new.get(name, 0)) is not int or not 0 <= new.get(name, 0) <= _MOST_S:
+            raise ValueError
+    for name in ("server", "wifi"):
+        if name in new:
+            new[name][0][0]  # raises where this is no list
+    if type(new.get("config", {})) is not dict:
+        raise ValueError
+
+
+def keep(node) -> None:
+    """End the trial: the site was reached. What the flash has beside the new values stays."""
+    path = keystore.ROOT + "/settings.json"
+    new = _merged(json.loads(keystore.read(path)), json.loads(node.trial[2]))
+    new["version"] = node.settings["version"]
+    keystore.write(path, json.dumps(new).encode())
+    node.trial = None
+
+
+def leave(link) -> None:
+    """Give the new settings up: they did not reach the site in time."""
+    node = link.node
+    failed = node.settings["version"]
+    node.settings = node.trial[0]
+    node.settings["failed"] = failed
+    node.trial = None
+    link.say("settings", "version %d did not reach the site: back to those before" % failed)
+    link.drop()
