@@ -157,3 +157,18 @@ def new_key(
     where = keyuri.parse(uri)
     known = none or (isinstance(where, keyuri.TokenKey) and bool(where.pin_file))
     return NewKey(algorithm, None if known else passphrase(file, f"{what} (PIN)", root=root)(), uri)
+
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _level(value: str) -> str:
+    if value not in _LEVELS:
+        raise typer.BadParameter(f"give one of {', '.join(_LEVELS)}")
+    return value
+
+
+LogLevel = Annotated[
+    str,
+    typer.Option("--log-level", help=", ".join(_LEVELS), metavar="LEVEL", callback=_level),
+]

@@ -22,14 +22,6 @@ app = typer.Typer()
 DEFAULT_PORT = 7443
 
 _GARBAGE = 700  # Python's default; see `triseal.__main__`
-_LEVELS = ("debug", "info", "warning", "error")
-
-
-def _level(value: str) -> str:
-    if value not in _LEVELS:
-        raise typer.BadParameter(f"give one of {', '.join(_LEVELS)}")
-    return value
-
 
 Listen = Annotated[
     list[str] | None,
@@ -91,10 +83,7 @@ def serve(
     ] = None,
     keep_days: KeepDays = KEEP_DAYS,
     certificate_seconds: CertificateSeconds = TLS_SECONDS,
-    log_level: Annotated[
-        str,
-        typer.Option("--log-level", help=", ".join(_LEVELS), metavar="LEVEL", callback=_level),
-    ] = "info",
+    log_level: options.LogLevel = "info",
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 
 from boards import addresses
 from boards.errors import BadAddress
-from triseal.cli import options
+from triseal.cli import options, output
 from triseal.cli.node_settings import wrong_address
+from triseal.cli.site_options import pages_at
 from triseal.cli.store_options import Database, open_store
 
 app = typer.Typer()
@@ -52,6 +54,15 @@ AdminSocket = Annotated[
         readable=False,
     ),
 ]
+Pages = Annotated[
+    str,
+    typer.Option(
+        "--pages",
+        help="Loopback port of /health and /metrics, or unix:PATH for a socket that only you can"
+        " open. Default: none; --admin-socket has them too.",
+        metavar="PORT",
+    ),
+]
 BehindProxy = Annotated[
     bool, typer.Option("--behind-proxy", help="Serve HTTP: a proxy on this computer has TLS.")
 ]
@@ -67,6 +78,8 @@ def serve(
     key: Key = None,
     behind_proxy: BehindProxy = False,
     admin_socket: AdminSocket = None,
+    pages: Pages = "",
+    log_level: options.LogLevel = "info",
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
     database: Database = None,
@@ -82,7 +95,9 @@ def serve(
         raise wrong_address(error, "--listen") from None
     if (certificate is None) != (key is None) or (certificate and behind_proxy):
         raise typer.BadParameter("give --tls-certificate and --tls-key", param_hint="--tls-key")
+    place = pages_at(pages, least=0) if pages else None
     from triseal import request
+    from triseal.serving import jsonlog
     from triseal.store import store as stores
     from triseal.store.server import process
 
@@ -99,10 +114,19 @@ def serve(
         if own:
             url += "#" + request.fingerprint(store.certificate.spki)
 
-        def ready() -> None:
-            print(json.dumps({"url": url}) if as_json else f"url: {url}", flush=True)
+        def ready(where: int | Path | None) -> None:
+            facts: dict[str, object] = {"url": url}
+            if where is not None:
+                facts["pages"] = f"unix:{where}" if isinstance(where, Path) else where
+            if as_json:
+                typer.echo(json.dumps(facts))  # one line, which a program can wait for
+            else:
+                output.facts(facts, as_json=False)
+            sys.stdout.flush()
 
-        process.serve(store, folder, listener, tls, ready, admin_socket)
+        jsonlog.set_up(log_level)
+        chosen = process.Options(tls, admin_socket, place)
+        process.serve(store, folder, listener, chosen, ready)
 
 
 def _url(scheme: str, name: str, port: int) -> str:

@@ -20,10 +20,13 @@ IDLE_SECONDS = 10.0
 class BoundedHTTP(H11Protocol):
     """HTTP on one connection: it ends if no request comes, and it makes room for others.
 
+    `most` is the number of connections at once.
+
     Uvicorn itself waits for the first request for as long as it takes. Its time limit between two
     requests ends with the first byte of the second one.
     """
 
+    most = MOST
     _since = 0.0
     _seen: object = None
 
@@ -33,7 +36,7 @@ class BoundedHTTP(H11Protocol):
         Args:
             transport: the connection.
         """
-        if len(self.connections) >= MOST and not self._make_room():
+        if len(self.connections) >= self.most and not self._make_room():
             transport.abort()
         super().connection_made(transport)
         self._since = self.loop.time()

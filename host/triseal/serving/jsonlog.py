@@ -28,6 +28,10 @@ _FIELDS = (
     "detail",
     "port",
     "pages",
+    "method",
+    "path",
+    "status",
+    "seconds",
 )
 _MOST_WAITING = 2048  # lines
 _CLOSE_SECONDS = 1.0

@@ -148,6 +148,25 @@ class Journal:
                 raise LogBehind(f"the log has {size} entries, the database has not the last one")
         return leaves
 
+    def check(self, connection: Connection) -> int:
+        """Check that the database has what the log has, and return its number of entries.
+
+        Args:
+            connection: any transaction.
+
+        Raises:
+            LogDamaged: the checkpoint can't be read, or is not of this log.
+            LogBehind: the database lacks entries.
+        """
+        head = self._writer().head()
+        size = head.size if head else 0
+        if count(connection) < size:
+            with reading(connection.engine) as later:  # it may have grown since the other began
+                have = count(later)
+            if have < size:
+                raise LogBehind(f"the log has {size} entries, the database has {have}")
+        return size
+
     def packages(self, connection: Connection) -> set[str]:
         """Return the hashes of all packages that have an entry, hex.
 

@@ -318,6 +318,20 @@ class Store:
         """Say the time in the log's checkpoint again if it is old. Raises as `Journal.refresh`."""
         self._ledger.journal.refresh()
 
+    def check(self) -> int:
+        """Check that database and log are there and fit each other.
+
+        Returns: number of entries of the signed log.
+
+        Raises:
+            StoreBehind: the database was restored from a backup.
+            LogDamaged, LogBehind: the log is not what it should be.
+            DatabaseUnusable: the database can't be read.
+        """
+        with reading(self._engine) as connection:
+            restore.check(connection, self._mark)
+            return self._ledger.journal.check(connection)
+
     def server_certificate(self, names: list[str]) -> Path:
         """Make the TLS certificate of the Store's server, see `server.identity`.
 

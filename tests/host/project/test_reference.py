@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from triseal.site.server.limits import Limits
 from triseal.site.server.metrics import Metrics
 from triseal.site.server.process import Options
 from triseal.site.views.figures import Figures
+from triseal.store.server.metrics import Metrics as StoreMetrics
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = (ROOT / "host/REFERENCE.md").read_text(encoding="utf-8")
@@ -98,26 +100,34 @@ def test_a_page_without_its_marks_is_refused() -> None:
         reference.page("# Reference\n")
 
 
-def test_metrics() -> None:
-    text = Metrics().text(Figures()).decode()
+PAGES = (
+    ("## Metrics", "site/server", lambda: Metrics().text(Figures())),
+    ("## Metrics of a Store", "store/server", lambda: StoreMetrics().text({}, None, None)),
+)
+TITLES = [title for title, *_ in PAGES]
+
+
+@pytest.mark.parametrize(("title", "page"), [(row[0], row[2]) for row in PAGES], ids=TITLES)
+def test_metrics(title: str, page: Callable[[], bytes]) -> None:
+    text = page().decode()
     kinds = dict(re.findall(r"^# TYPE (triseal_\w+) (\w+)$", text, re.MULTILINE))
-    table = {
-        row[0].strip("`").partition("{")[0]: row[1] for row in rows(REFERENCE, "## Metrics")[1:]
-    }
+    table = {row[0].strip("`").partition("{")[0]: row[1] for row in rows(REFERENCE, title)[1:]}
     kinds = {name: kind for name, kind in kinds.items() if not name.endswith("_created")}
     assert table == kinds
 
 
-def test_labels_of_metrics() -> None:
-    tree = ast.parse((ROOT / "host/triseal/site/server/metrics.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("title", "folder"), [row[:2] for row in PAGES], ids=TITLES)
+def test_labels_of_metrics(title: str, folder: str) -> None:
+    sources = [ROOT / "host/triseal" / one for one in ("serving/series.py", f"{folder}/metrics.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
     in_code = {}
-    for node in ast.walk(tree):
+    for node in (node for tree in trees for node in ast.walk(tree)):
         made = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and made in ("self._gauge", "self._counter"):
             total = "_total" if made == "self._counter" else ""
             labels = [ast.literal_eval(label) for label in node.args[2:]]
             in_code[ast.literal_eval(node.args[0]) + total] = labels
-    found = names(REFERENCE, "## Metrics")
+    found = names(REFERENCE, title)
     assert {
         name.partition("{")[0]: re.findall(r"\w+", name.partition("{")[2]) for name in found
     } == in_code
@@ -126,7 +136,7 @@ def test_labels_of_metrics() -> None:
 def test_the_page_of_operations_names_no_other_metric() -> None:
     text = (ROOT / "host/OPERATIONS.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\btriseal_[a-z_]+", text))
-    known = {name.partition("{")[0] for name in names(REFERENCE, "## Metrics")}
+    known = {name.partition("{")[0] for title in TITLES for name in names(REFERENCE, title)}
     assert named <= known
 
 

@@ -36,6 +36,7 @@ from triseal.signedrequest import Wanted
 from triseal.signer import KeySigner
 from triseal.store.server import app as server
 from triseal.store.server import bodies
+from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.storelink import Link, sealed_by
 
@@ -52,11 +53,15 @@ class Service:
         base: the same without it.
         world: the Store, also open here.
         client: a plain client that trusts the Store's certificate.
+        pages: port of the pages about the process.
+        log: file with the log of the process.
     """
 
     url: str
     world: World
     client: httpx.Client
+    pages: int
+    log: Path
 
     @property
     def base(self) -> str:
@@ -87,17 +92,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         world.now = int(time.time())
         command = [sys.executable, "-m", "triseal", "store", "serve", "--home", str(home)]
         command += ["--listen", "127.0.0.1:0", "--json", "--admin-socket", str(home / "admin")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        command += ["--pages", "0", "--log-level", "debug"]
+        log = tmp_path_factory.mktemp("log") / "log"
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             try:
                 assert process.stdout is not None
-                url = json.loads(process.stdout.readline())["url"]
+                told = json.loads(process.stdout.readline())
+                url = told["url"]
                 with Link(url) as link:
                     trusted = str(link.about()["certificate"])
                 context = ssl.create_default_context(cadata=trusted)
                 with httpx.Client(verify=context, trust_env=False) as client:
-                    yield Service(url, world, client)
+                    yield Service(url, world, client, told["pages"], log)
+                    listening = f"{url.partition('#')[0]}/v1/events"
+                    with client.stream("GET", listening) as stream:
+                        process.send_signal(signal.SIGTERM)
+                        assert b"".join(stream.iter_raw())  # it ends, and keeps nobody waiting
             finally:
-                process.send_signal(signal.SIGTERM)
+                process.terminate()
                 assert process.wait(20) == 0
 
 
@@ -301,7 +316,12 @@ def test_nothing_is_left_of_what_was_received(service: Service) -> None:
 
 def test_the_api_is_described(service: Service) -> None:
     described = service.client.get(f"{service.base}/openapi.json").json()
-    assert set(described["paths"]) == {"/v1/nonce", "/v1/developers", "/v1/submissions"}
+    assert set(described["paths"]) == {
+        "/v1/nonce",
+        "/v1/developers",
+        "/v1/submissions",
+        "/v1/events",
+    }
 
 
 def test_a_package_in_the_answer_is_the_one_that_was_sent(service: Service) -> None:
@@ -416,6 +436,68 @@ def test_decisions_are_in_force_at_once(
         assert code_of(partial(link.read, "v1/admin/changes")) == "not-found"
 
 
+def heard(stream: httpx.Response, until: int) -> list[dict[str, Any]]:
+    """The events of a stream, up to the one with this index."""
+    found: list[dict[str, Any]] = []
+    for line in stream.iter_lines():
+        if line.startswith("data: "):
+            found.append(json.loads(line.removeprefix("data: ")))
+            if found[-1]["index"] == until:
+                break
+    return found
+
+
+def test_who_listens_gets_each_entry_and_goes_on_where_it_was_cut_off(service: Service) -> None:
+    service.world.store.submit(release("1.0", "news"))
+    with Link(service.url) as link:
+        size = checkpoint.parse(link.read("log/checkpoint")).size
+    listen = f"{service.base}/v1/events"
+    with service.client.stream("GET", f"{listen}?since=0") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        first = heard(stream, size - 1)
+        assert [one["index"] for one in first] == list(range(size))
+    last = {"Last-Event-ID": str(size - 1)}
+    with service.client.stream("GET", listen, headers=last) as stream:
+        # Another process than the server seals the next one.
+        sealed = service.world.store.submit(release("1.1", "news"))[1]
+        (event,) = heard(stream, size)
+    assert event["entry"]["kind"] == "release"
+    assert (event["entry"]["service"], event["entry"]["version"]) == ("news", "1.1")
+    assert event["entry"]["package"] == sealed.digest().hex()
+    for given, code in (("x", "bad-request"), ("-1", "bad-request"), (size + 1, "no-such-entry")):
+        answer = service.client.get(listen, headers={"Last-Event-ID": str(given)})
+        assert answer.json()["code"] == code
+
+
+def test_the_pages_of_the_process(service: Service) -> None:
+    base = f"http://127.0.0.1:{service.pages}"
+    service.post(b"x", {})
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(f"{base}/livez").json() == {"status": "ok"}
+        assert client.get(f"{base}/readyz").json()["status"] == "ok"
+        assert client.get(f"{base}/health").json()["problems"] == []
+        text = client.get(f"{base}/metrics").text
+        rebound = client.get(f"{base}/health", headers={"Host": "evil.example"})
+        assert rebound.status_code == 421
+    assert 'triseal_store_answers_total{route="/v1/submissions",status="401"}' in text
+    assert 'triseal_store_refusals_total{code="not-signed"}' in text
+    assert 'triseal_store_developers{state="approved"}' in text
+    assert 'triseal_store_problem{code="log-damaged"} 0.0' in text
+    # They are not for everybody.
+    assert service.client.get(f"{service.base}/metrics").status_code == 404
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(service.world.home / "admin"))) as own:
+        assert own.get("http://admin/readyz").status_code == 200
+
+
+def test_the_log_has_a_line_for_each_answer(service: Service) -> None:
+    nasty = "/" + "%0a%22" * 200
+    service.client.get(service.base + nasty)
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    answered = [line for line in lines if line["event"] == "answered"]
+    assert {"method", "path", "status", "seconds", "address", "level"} <= answered[-1].keys()
+    assert all(len(line["path"]) <= 200 for line in answered)
+
+
 def test_anybody_audits_the_log(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -434,7 +516,7 @@ def test_anybody_audits_the_log(
 def test_a_flood_of_developers_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_WAITING", 2)
     with World(tmp_path / "store") as world:  # Bob waits
-        api = server.Api(world.store, tmp_path)
+        api = server.Api(world.store, tmp_path, Metrics())
         codes = [
             code_of(partial(api._register, request.make(KeySigner(signer.generate("p256")), name)))
             for name in ("Cleo", "Dora")

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +23,7 @@ from sealcore.errors import SealError
 from triseal import advice, database
 from triseal.database import DatabaseGone, DiskFull
 from triseal.errors import DatabaseUnusable, Failure
+from triseal.serving.state import Problem
 from triseal.site.clock import ClockDoubted, Guard
 from triseal.site.errors import CertificateNotValid, DatabaseBehind
 from triseal.site.records.placement import Place
@@ -76,20 +76,6 @@ _MOST_TURNED_AWAY = 8
 _MOST_LINES = 32  # of one look, for services whose seals ended
 
 _log = logging.getLogger(__name__)
-
-
-class Problem(NamedTuple):
-    """A problem of the server process or its site.
-
-    Attributes:
-        code: its stable code, one of CODES.
-        detail: what was seen.
-        stops: whether no node can be served meanwhile.
-    """
-
-    code: str
-    detail: str
-    stops: bool
 
 
 @dataclass(frozen=True)

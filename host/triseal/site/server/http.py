@@ -11,21 +11,20 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from triseal import advice
 from triseal.errors import Failure
-from triseal.site.server.health import Health, Problem
+from triseal.serving import state
+from triseal.serving.state import TEXT, check_host
+from triseal.site.server.health import Health
 from triseal.site.server.listeners.pages import is_private
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
 
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _FOLLOWER_LINES = 256
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 def app(
@@ -47,7 +46,7 @@ def app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(_check_host)],
+        dependencies=[Depends(check_host)],
     )
 
     _add_state(pages, pipeline, registry, lines, health)
@@ -92,32 +91,16 @@ def _add_state(
 
     @pages.get("/readyz")
     async def ready() -> Response:
-        return _state(await health.stopping(), {})
+        return state.answer(await health.stopping(), {})
 
     @pages.get("/health")
-    async def state() -> Response:
+    async def everything() -> Response:
         more = {"connected": len(registry), "revision": pipeline.revision, "lines": dict(lines)}
-        return _state(await health.all(), more)
+        return state.answer(await health.all(), more)
 
     @pages.get("/metrics")
     async def page() -> Response:
-        return Response(await health.page(), media_type=_TEXT)
-
-
-def _state(problems: list[Problem], more: dict[str, Any]) -> Response:
-    """Answer with the problems; `status` is the code of the worst one."""
-    status = problems[0].code if problems else "ok"
-    listed = [{"code": one.code, "detail": one.detail, "stops": one.stops} for one in problems]
-    stopped = any(one.stops for one in problems)
-    return JSONResponse({"status": status, "problems": listed} | more, 503 if stopped else 200)
-
-
-async def _check_host(request: Request) -> None:
-    """Defence against DNS rebinding: serve only loopback Host headers."""
-    host = request.headers.get("host", "")
-    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() not in _LOOPBACK:
-        raise HTTPException(421, "the Host header does not name this server")
+        return Response(await health.page(), media_type=TEXT)
 
 
 async def _lines(registry: Registry, node: str) -> AsyncIterator[bytes]:

@@ -6,20 +6,13 @@ program. A node can't make up labels: what it reports is looked up here, and all
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import Gauge
 
 from triseal.advice import REFUSALS
 from triseal.serving import jsonlog
+from triseal.serving.series import Series
 from triseal.site.records import restarts
 from triseal.site.views.figures import Figures
 
@@ -27,23 +20,19 @@ OTHER = "other"
 _NAN = float("nan")
 _CODES = REFUSALS.keys() | {restarts.CODE, "MemoryError", "removed"}
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
-
-class Metrics:
+class Metrics(Series):
     """The counters and gauges of one server process."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        super().__init__()
         self._dropped = 0  # lines of the log that are counted already
-        ProcessCollector(registry=self._registry)  # memory, CPU time, open files, start
         self._make_of_process()
         self._make_of_nodes()
         self._make_of_site()
 
     def _make_of_process(self) -> None:
-        build = self._gauge("triseal_build_info", "1, with the release of Triseal.", "version")
-        build.labels(importlib.metadata.version("triseal")).set(1)
+        self._make_build()
         self.connected = self._gauge("triseal_connected_nodes", "Nodes connected to this process.")
         self.connecting = self._gauge(
             "triseal_connecting", "Connections that have not yet proved to be a node's."
@@ -136,12 +125,6 @@ class Metrics:
             "kind",
         )
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self._registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self._registry)
-
     def count(self, outcomes: Mapping[str, int]) -> None:
         """Add the outcomes of one message.
 
@@ -226,7 +209,7 @@ class Metrics:
             self._silent.labels(node).set(seconds)
         for gauge, value in self._plain(figures):
             gauge.set(_NAN if value is None else value)
-        return generate_latest(self._registry)
+        return self._text()
 
     def _plain(self, figures: Figures | None) -> list[tuple[Gauge, float | None]]:
         gauges = (

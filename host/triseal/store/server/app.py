@@ -4,6 +4,7 @@ Reading: the files of the public folder, see `pages`; everything else is not the
 
     POST /v1/developers     a developer's request, or a replacement: both are signed in themselves
     GET  /v1/nonce          for the signature of the next request
+    GET  /v1/events         each new entry of the log, see `events`
     POST /v1/submissions    a package, signed by the developer: see `signedrequest`
 """
 
@@ -19,6 +20,7 @@ from typing import IO
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from sealcore import errors, names, seal
 from triseal import package, replacement, request, signedrequest
@@ -31,9 +33,13 @@ from triseal.store.pages import INDEX, STORE, Pages, package_path
 from triseal.store.records import Developer
 from triseal.store.server import problems
 from triseal.store.server.bodies import received
+from triseal.store.server.events import Events
+from triseal.store.server.flood import Flood, TooBusy
+from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.store.store import Store
 
+EVENTS = "/v1/events"
 MOST_WAITING = 1000  # developers who wait for approval; anybody can register
 _AT_ONCE = 2  # packages that are checked and sealed: each may need some 50 MiB of memory
 _MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
@@ -50,23 +56,18 @@ class NotThere(Failure):
     advice = "Check the URL."
 
 
-class TooBusy(Failure):
-    """The Store takes no more requests of developers now: too many wait for a person."""
-
-    code = "too-busy"
-    advice = "Ask the Store's operator, or try again later."
-
-
 class Api:
     """The writing side of one server process.
 
     Args:
         store: the Store.
         incoming: folder for bodies that are being received.
+        metrics: the metrics of the process.
     """
 
-    def __init__(self, store: Store, incoming: Path) -> None:
+    def __init__(self, store: Store, incoming: Path, metrics: Metrics) -> None:
         self._store = store
+        self._flood = Flood(metrics.bodies)
         self._incoming = incoming
         self._nonces = Nonces()
         self._turn = asyncio.Semaphore(_AT_ONCE)
@@ -82,8 +83,10 @@ class Api:
         Args:
             asked: the request.
         """
-        async with received(asked, self._incoming, _MAX_REQUEST, None) as body:
-            known = await run_in_threadpool(self._register, body.read())
+        with self._flood.body(""):
+            async with received(asked, self._incoming, _MAX_REQUEST, None) as body:
+                data = body.read()
+        known = await run_in_threadpool(self._register, data)
         facts = {"name": known.name, "state": known.state, "fingerprint": known.fingerprint}
         return JSONResponse(facts, 201)
 
@@ -100,11 +103,14 @@ class Api:
             asked: the request.
         """
         spki, wanted = await self._signed(asked)
-        async with (
-            received(asked, self._incoming, package.MAX_SIZE, wanted.digest) as body,
-            self._turn,
-        ):
-            return JSONResponse(await run_in_threadpool(self._submit, body, spki))
+        mark = request.fingerprint(spki)
+        self._flood.asked(mark, int(time.time()))
+        with self._flood.body(mark):
+            async with (
+                received(asked, self._incoming, package.MAX_SIZE, wanted.digest) as body,
+                self._turn,
+            ):
+                return JSONResponse(await run_in_threadpool(self._submit, body, spki))
 
     async def _signed(self, asked: Request) -> tuple[bytes, signedrequest.Wanted]:
         """Check the signature, before anything of the body is read."""
@@ -138,20 +144,29 @@ class Api:
         }
 
 
-def app(store: Store, public: Path, incoming: Path) -> FastAPI:
+def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Events) -> FastAPI:
     """Make the application.
 
     Args:
         store: the Store.
         public: the folder with the public pages.
         incoming: folder for bodies that are being received.
+        metrics: the metrics of the process.
+        events: the listeners of the process.
     """
-    api = Api(store, incoming)
+    api = Api(store, incoming, metrics)
     made = FastAPI(title="Triseal Store", docs_url=None, redoc_url=None)
     pages = Pages(public)
     made.add_api_route("/v1/nonce", api.nonce, methods=["GET"])
     made.add_api_route("/v1/developers", api.register, methods=["POST"], status_code=201)
     made.add_api_route("/v1/submissions", api.submit, methods=["POST"])
+
+    metrics.listeners.set_function(lambda: events.listeners)
+
+    async def listen(asked: Request) -> Response:
+        return await events.open(_first(asked))
+
+    made.add_api_route(EVENTS, listen, methods=["GET"])
 
     async def read(path: str) -> Response:
         kept = _cached(path)
@@ -168,6 +183,18 @@ def app(store: Store, public: Path, incoming: Path) -> FastAPI:
     made.add_api_route("/{path:path}", read, methods=["GET", "HEAD"], include_in_schema=False)
     problems.install(made)
     return made
+
+
+def _first(asked: Request) -> int | None:
+    """Return the position of the first entry that a listener wants; None for new ones."""
+    last = asked.headers.get("last-event-id")
+    since = asked.query_params.get("since")
+    text = last if last is not None else since
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise HTTPException(400, "Last-Event-ID and since are positions in the log")
+    return int(text) + (last is not None)
 
 
 def _cached(path: str) -> str | None:

@@ -14,6 +14,7 @@ from triseal import advice
 from triseal.errors import Failure
 
 MEDIA_TYPE = "application/problem+json"
+CODE = "triseal.code"  # where the scope of a request has the code of its refusal
 _OTHER = 400
 _STATUS: Mapping[str, int] = {
     "not-found": 404,
@@ -36,6 +37,8 @@ _STATUS: Mapping[str, int] = {
     "package-too-large": 413,
     "too-busy": 429,
     "too-many-submissions": 429,
+    "too-many-listeners": 429,
+    "no-such-entry": 409,
 }
 # The fault is the Store's, not the caller's: what the caller sent may be sent again.
 _OURS = {
@@ -96,20 +99,28 @@ def install(made: FastAPI) -> None:
     made.add_exception_handler(Exception, _defect)
 
 
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
+async def _refuse(asked: Request, error: Exception) -> JSONResponse:
+    code, made = _answer(error)
+    asked.scope[CODE] = code
+    return made
+
+
+def _answer(error: Exception) -> tuple[str, JSONResponse]:
     if isinstance(error, RequestValidationError):
         said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]]
-        return answer("bad-request", "; ".join(said), "See /openapi.json for what is expected")
+        cure = "See /openapi.json for what is expected"
+        return "bad-request", answer("bad-request", "; ".join(said), cure)
     if isinstance(error, HTTPException):
         code = "not-found" if error.status_code in (404, 405) else "bad-request"
         number = error.status_code
-        return JSONResponse(
+        return code, JSONResponse(
             _facts(code, number, str(error.detail), "Check the URL and the method"),
             number,
             media_type=MEDIA_TYPE,
             headers=dict(error.headers or {}),
         )
-    return of(error)
+    code = "store-failed" if isinstance(error, OSError) else advice.explain(error)[0]
+    return code, of(error)
 
 
 async def _defect(_: Request, __: Exception) -> JSONResponse:

@@ -9,30 +9,43 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from fastapi import Depends, FastAPI
 
 from triseal import files
 from triseal.errors import Failure
+from triseal.log.writer import Folder
 from triseal.serving import bounded, unix_socket
-from triseal.store.journal import PUBLIC
+from triseal.serving.state import check_host
+from triseal.store.journal import FOLDER, PUBLIC
 from triseal.store.server.admin import PeerHTTP
 from triseal.store.server.admin import app as admin_app
-from triseal.store.server.app import app
+from triseal.store.server.app import EVENTS, app
+from triseal.store.server.events import Events
+from triseal.store.server.health import Health
+from triseal.store.server.health import router as health_pages
+from triseal.store.server.metrics import Metrics
+from triseal.store.server.watched import Watched
 from triseal.store.store import Store
 
 INCOMING = "incoming"
+_LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 500
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
+
+_Beside = list[tuple[bounded.PagesServer, list[socket.socket]]]
 
 _log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, events: Events, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._events = events
         self._ready = ready
 
     @contextmanager
@@ -50,6 +63,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._events.stop()
+        await super().shutdown(sockets)
+
+
+class _HTTP(bounded.BoundedHTTP):
+    most = _CONNECTIONS
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,13 +95,28 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
+@dataclass(frozen=True)
+class Options:
+    """The options of a server process.
+
+    Attributes:
+        tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
+        admin: path of the Unix socket for whoever runs the Store; None for none.
+        pages: place of the pages about the process: a port of the loopback address, or the path of
+            a Unix socket; None for none.
+    """
+
+    tls: tuple[Path, Path] | None = None
+    admin: Path | None = None
+    pages: int | Path | None = None
+
+
 def serve(
     store: Store,
     home: Path,
     listener: socket.socket,
-    tls: tuple[Path, Path] | None,
-    ready: Callable[[], None],
-    admin: Path | None = None,
+    options: Options,
+    ready: Callable[[int | Path | None], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -88,45 +124,89 @@ def serve(
         store: the Store.
         home: its folder.
         listener: where clients connect.
-        tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
-        ready: called once clients can connect.
-        admin: path of the Unix socket for whoever runs the Store; None for none.
+        options: the options.
+        ready: called with the place of the pages once clients can connect.
     """
     store.publish()
-    incoming = home / INCOMING
+    incoming = _emptied(home / INCOMING)
+    metrics, events = Metrics(), Events(Folder(home / FOLDER))
+    public = app(store, home / PUBLIC, incoming, metrics, events)
+    made = Watched(public, metrics, (EVENTS,))
+    with listener, ExitStack() as opened:
+        place, beside = _beside(opened, options, store, Health(store, metrics))
+        main = _Server(_config(made, options.tls), events, lambda: ready(place))
+        asyncio.run(_serve(main, store, listener, beside))
+
+
+def _emptied(folder: Path) -> Path:
     with suppress(FileNotFoundError):
-        shutil.rmtree(incoming)  # what was being received when the last process was killed
-    files.make_folder(incoming, files.PRIVATE)
-    config = uvicorn.Config(
-        app(store, home / PUBLIC, incoming),
-        log_level="warning",
+        shutil.rmtree(folder)  # what was being received when the last process was killed
+    files.make_folder(folder, files.PRIVATE)
+    return folder
+
+
+def _beside(
+    opened: ExitStack, options: Options, store: Store, health: Health
+) -> tuple[int | Path | None, _Beside]:
+    """Make the servers beside the public one; return the place of the pages, and the servers."""
+    beside: _Beside = []
+    if options.admin is not None:
+        own = admin_app(store)
+        own.include_router(health_pages(health))
+        place = opened.enter_context(unix_socket.listen(options.admin))
+        beside.append((bounded.server(own, PeerHTTP), [place]))
+    where = options.pages
+    if where is None:
+        return None, beside
+    if isinstance(where, Path):
+        sockets = [opened.enter_context(unix_socket.listen(where))]
+    else:
+        sockets = [opened.enter_context(listen(_LOOPBACK, where))]
+        where = int(sockets[0].getsockname()[1])
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    pages.include_router(health_pages(health), dependencies=[Depends(check_host)])
+    beside.append((bounded.server(pages), sockets))
+    return where, beside
+
+
+def _config(made: Watched, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        made,
+        http=_HTTP,
+        log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_SECONDS,
         ssl_certfile=str(tls[0]) if tls else None,
         ssl_keyfile=str(tls[1]) if tls else None,
         ws="none",
     )
-    with listener, ExitStack() as opened:
-        private = [opened.enter_context(unix_socket.listen(admin))] if admin else []
-        asyncio.run(_serve(_Server(config, ready), store, listener, private))
 
 
 async def _serve(
-    main: _Server, store: Store, listener: socket.socket, private: list[socket.socket]
+    main: _Server,
+    store: Store,
+    listener: socket.socket,
+    beside: _Beside,
 ) -> None:
     """Serve until the main server ends."""
-    admin = bounded.server(admin_app(store), PeerHTTP)
-    beside = asyncio.create_task(admin.serve(private)) if private else None
+    others = [asyncio.create_task(one.serve(sockets)) for one, sockets in beside]
     refreshing = asyncio.create_task(_refresh(store))
+    _log.info("serving", extra={"address": _place(listener)})
     try:
         await main.serve([listener])
     finally:
         refreshing.cancel()
-        admin.should_exit = True
-        if beside is not None:
-            await asyncio.wait([beside], timeout=_STOP_SECONDS)
+        for one, _ in beside:
+            one.should_exit = True
+        if others:
+            await asyncio.wait(others, timeout=_STOP_SECONDS)
+        _log.info("stopped")
+
+
+def _place(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _refresh(store: Store) -> None:
@@ -135,5 +215,8 @@ async def _refresh(store: Store) -> None:
         try:
             await asyncio.to_thread(store.refresh)
         except (Failure, OSError) as error:
-            _log.warning("the checkpoint keeps its time: %s", error)
+            code = getattr(error, "code", "store-failed")
+            _log.warning(
+                "the checkpoint keeps its time", extra={"code": code, "detail": str(error)}
+            )
         await asyncio.sleep(_REFRESH_EVERY)
