@@ -6,6 +6,7 @@ import typer
 
 from triseal.cli import (
     site_ending,
+    site_follow,
     site_grants,
     site_import,
     site_init,
@@ -34,6 +35,7 @@ for part in (
     site_labels,
     site_services,
     site_import,
+    site_follow,
     site_rollout,
     site_grants,
     site_ending,

@@ -153,6 +153,7 @@ def _read(
             "told_by_stores": [str(one) for one in told.concerns(connection)],
             "rules_not_met": _unmet(connection),
         }
+        facts["seen_at_stores"] = _seen(site)
     return facts, trusted, places
 
 
@@ -161,6 +162,13 @@ def _unmet(connection: Connection) -> list[str]:
     from triseal.site.rules import deploying
 
     return [f"{place.service} on {place.node}" for place in deploying.unmet(connection)]
+
+
+def _seen(site: Manager) -> list[str]:
+    """Name what runs of releases that the logs of followed Stores say are no longer offered."""
+    from triseal.site import following
+
+    return following.concerns(site, following.Follows(site.folder))
 
 
 def _database(site: Manager) -> str:

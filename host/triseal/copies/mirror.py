@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sealcore.errors import SealError
 from triseal import files, package
-from triseal.copies import storefiles, storeview
+from triseal.copies import history, storefiles, storeview
+from triseal.copies.history import PageDiffers
 from triseal.copies.storefiles import LOG, Source
 from triseal.copies.storeview import Found, View
 from triseal.errors import BadAnswer, Failure, FileTooLarge, NotAFile
@@ -79,9 +80,9 @@ class Mirror:
             try:
                 pages = self._pages(view, entries)
                 break
-            except _Newer as error:
+            except PageDiffers:  # it may be newer than the log was
                 if number == _TRIES:
-                    raise BadAnswer(str(error)) from None
+                    raise
         made.services = sorted(pages)
         self._finish(view, pages)
         made.fetched = self._fetched
@@ -130,10 +131,15 @@ class Mirror:
         """Copy the packages of all releases; return those that the Store does not offer."""
         released = [one.said for one in entries if one.said.kind in storeview.RELEASES]
         wanted = dict.fromkeys(one.package for one in released)
+        barred = _held_back(entries)
         missing = []
         for done, digest in enumerate(wanted):
             self._report("packages", done, len(wanted))
             path = storefiles.package_path(digest)
+            if digest.hex() in barred:
+                (self._top / path).unlink(missing_ok=True)
+                missing.append(digest.hex())
+                continue
             if self._has_package(path, digest):
                 continue
             data = _offered(view.source, path)
@@ -157,19 +163,12 @@ class Mirror:
     def _pages(self, view: View, entries: list[Found]) -> dict[str, bytes]:
         """Read the page of each service, which must be what the log says."""
         made = {}
-        by_service: dict[str, list[Found]] = {}
-        for one in entries:
-            if one.said.service:
-                by_service.setdefault(one.said.service, []).append(one)
-        for done, (service, of_it) in enumerate(by_service.items()):
-            self._report("pages", done, len(by_service))
+        known = history.of_services(entries)
+        for done, (service, told) in enumerate(known.items()):
+            self._report("pages", done, len(known))
             path = storefiles.service_path(service)
             data = view.source.read(path, storefiles.MAX_PAGE)
-            known = {one.said.package.hex() for one in of_it}
-            rows = storeview.releases_of(storefiles.parsed(path, data))
-            unknown = [row for row in rows if row.get("package") not in known]
-            if unknown:
-                raise _Newer(f"the page of {service} has releases that the log does not have")
+            told.check(storeview.releases_of(storefiles.parsed(path, data)))
             made[service] = data
         return made
 
@@ -230,5 +229,12 @@ def check_continues(view: View, last: Checkpoint, evidence: Path) -> None:
         raise LogForked(f"{evidence} proves it") from None
 
 
-class _Newer(Exception):
-    """A page is newer than the checkpoint that was read before it."""
+def _held_back(entries: list[Found]) -> set[str]:
+    """Return the digests of the packages that the log says are held back, hex."""
+    return {
+        digest
+        for told in history.of_services(entries).values()
+        for version, digests in told.packages.items()
+        if told.state(version) == history.QUARANTINED
+        for digest in digests
+    }

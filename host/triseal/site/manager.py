@@ -161,6 +161,11 @@ class Manager:
         return int(connection.execute(select(tables.site.c.lifetime)).scalar_one())
 
     @property
+    def folder(self) -> Path:
+        """The site's home."""
+        return self._folder
+
+    @property
     def issuer(self) -> Issuer:
         """The public part of the SLCA."""
         return self._keys.preparer.issuer

@@ -23,7 +23,7 @@ from triseal.serving import bounded
 from triseal.site import clock
 from triseal.site.clock import Guard
 from triseal.site.manager import Manager
-from triseal.site.server import descriptors, http, janitor, steward, timekeeper
+from triseal.site.server import descriptors, follower, http, janitor, steward, timekeeper
 from triseal.site.server.duties import Duties
 from triseal.site.server.events import Events
 from triseal.site.server.health import Health, Parts
@@ -184,6 +184,7 @@ async def _run(
         asyncio.create_task(server.run(*listeners[0])),
         showing := asyncio.create_task(site.serve(listeners[1])),
         asyncio.create_task(timekeeper.keep(pipeline, guard, duties.add(timekeeper.DUTY))),
+        asyncio.create_task(follower.keep(manager, duties.add(follower.DUTY))),
         asyncio.create_task(janitor.keep(manager.engine, options.keep_days, guard, pruning)),
         asyncio.create_task(watch(pipeline, identity, server.registry, duties)),
         asyncio.create_task(state.keep(duties.add("health"))),

@@ -1,0 +1,135 @@
+"""What a log says of one service: its releases, and which of them were withdrawn or held back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from triseal import notices
+from triseal.copies.storeview import RELEASES, Found
+from triseal.errors import Failure
+
+LISTED = "listed"
+WITHDRAWN = "withdrawn"
+QUARANTINED = "quarantined"
+_OF_SERVICE = {"service-quarantined": True, "service-cleared": False}
+_OF_RELEASE = {"release-quarantined": True, "release-cleared": False}
+
+
+class PageDiffers(Failure):
+    """The page of a service is not what the Store's log says."""
+
+    code = "page-differs"
+    advice = "Ask the Store itself instead of a mirror; if it stays so, the Store hides something."
+
+
+@dataclass
+class History:
+    """The history of one service.
+
+    Attributes:
+        size: number of entries of the log that were read.
+        packages: digests of the packages by version, hex, oldest first.
+        withdrawn: reasons by version.
+        quarantined: reasons by version; that of the whole service by "".
+    """
+
+    size: int = 0
+    packages: dict[str, list[str]] = field(default_factory=dict)
+    withdrawn: dict[str, str] = field(default_factory=dict)
+    quarantined: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entries: Iterable[Found], service: str) -> None:
+        """Add entries that follow those that were read.
+
+        Args:
+            entries: the entries of the log.
+            service: name of the service.
+        """
+        for found in entries:
+            self.size = found.position + 1
+            said = found.said
+            if said.service != service:
+                continue
+            if said.kind in RELEASES:
+                self.packages.setdefault(said.version, []).append(said.package.hex())
+            elif said.kind == notices.WITHDRAWN:
+                self.withdrawn[said.version] = _reason(said.detail)
+            elif said.kind in _OF_SERVICE or said.kind in _OF_RELEASE:
+                version = "" if said.kind in _OF_SERVICE else said.version
+                self.quarantined.pop(version, None)
+                if (_OF_SERVICE | _OF_RELEASE)[said.kind]:
+                    self.quarantined[version] = _reason(said.detail)
+
+    def state(self, version: str) -> str:
+        """Return the state of a release: LISTED, WITHDRAWN or QUARANTINED.
+
+        Args:
+            version: its version.
+        """
+        if "" in self.quarantined or version in self.quarantined:
+            return QUARANTINED
+        return WITHDRAWN if version in self.withdrawn else LISTED
+
+    def why(self, version: str) -> str:
+        """Return the reason for the state of a release, "" if it is listed.
+
+        Args:
+            version: its version.
+        """
+        for reasons in (self.quarantined, self.withdrawn):
+            for name in ("", version):
+                if name in reasons:
+                    return reasons[name]
+        return ""
+
+    def check(self, rows: list[dict[str, Any]]) -> None:
+        """Check that the page of the service shows all releases, in the states of the log.
+
+        Args:
+            rows: the releases on the page.
+
+        Raises:
+            PageDiffers: it does not.
+        """
+        shown = {str(row.get("version")): row for row in rows}
+        for version, digests in self.packages.items():
+            row = shown.pop(version, None)
+            if row is None:
+                raise PageDiffers(f"it lacks {version}, which the log has")
+            if row.get("package") != digests[-1]:
+                raise PageDiffers(f"{version} is another package than in the log")
+            if row.get("state") != self.state(version):
+                said, true = row.get("state"), self.state(version)
+                raise PageDiffers(f"{version} is {said} on the page and {true} in the log")
+        if shown:
+            raise PageDiffers(f"it has {', '.join(sorted(shown))}, which the log lacks")
+
+
+def of_services(entries: Iterable[Found]) -> dict[str, History]:
+    """Return the histories of all services that have releases.
+
+    Args:
+        entries: all entries of the log.
+    """
+    sorted_out: dict[str, list[Found]] = {}
+    for one in entries:
+        if one.said.service:
+            sorted_out.setdefault(one.said.service, []).append(one)
+    made = {}
+    for service, of_it in sorted_out.items():
+        told = History()
+        told.add(of_it, service)
+        if told.packages:
+            made[service] = told
+    return made
+
+
+def _reason(detail: str) -> str:
+    try:
+        found = json.loads(detail)
+    except (ValueError, RecursionError):
+        found = None
+    return str(found.get("reason", "")) if isinstance(found, dict) else ""

@@ -1,0 +1,77 @@
+"""The follower of a server process: it asks Stores for new releases, and rolls them out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sealcore.errors import SealError
+from triseal import advice
+from triseal.errors import Failure
+from triseal.site import following
+from triseal.site.following import Follow, Follows
+from triseal.site.manager import Manager
+from triseal.site.server.duties import Duty
+
+DUTY = "following"
+EVERY = 600  # seconds between two questions to a Store
+AGAIN = 60  # seconds after a failure
+_TICK = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+async def keep(manager: Manager, duty: Duty, tick: float = _TICK) -> None:
+    """Follow services until cancelled. A step that has begun is finished.
+
+    Args:
+        manager: the site.
+        duty: takes failures of the site itself.
+        tick: seconds between two looks at rollouts.
+    """
+    follows = Follows(manager.folder)
+    while True:
+        await asyncio.sleep(duty.pause or tick)
+        if follows.names():
+            await duty.attempt(lambda: asyncio.to_thread(step, manager, follows))
+
+
+def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[Follow]:
+    """Ask the Stores that are due, and go on with rollouts.
+
+    Args:
+        manager: the site.
+        follows: the services that it follows.
+        at_once: whether all Stores are asked now.
+
+    Returns: all services, as they are known now.
+    """
+    found = []
+    with follows.alone():
+        for name in follows.names():
+            follow = follows.get(name)
+            wait = AGAIN if follow.trouble else EVERY
+            due = at_once or manager.time() - follow.checked >= wait
+            if due | (follow.wave is not None):
+                _one(manager, follow, due=due)
+                follows.put(follow)
+            found.append(follow)
+    return found
+
+
+def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
+    """Do what is to be done for one service; a failure there keeps no other from being followed."""
+    before = follow.state, follow.trouble
+    try:
+        if due:
+            following.check(manager, follow)
+        following.advance(manager, follow)
+    except (Failure, SealError, OSError) as error:
+        code, detail = advice.explain(error)[:2]
+        follow.checked = manager.time()
+        follow.trouble = f"{code}: {detail}"
+        if follow.trouble != before[1]:
+            said = {"service": follow.service, "code": code, "detail": detail}
+            _log.warning("not followed", extra=said)
+    if follow.state != before[0]:
+        _log.info("followed", extra={"service": follow.service, "detail": follow.state})
