@@ -27,7 +27,8 @@ from triseal.describemessage import FIRST, LAST, of_message
 from triseal.errors import BadMetadata, Failure, NotRecognised
 
 MAX_SIZE = package.MAX_SIZE
-_FORK = "triseal log evidence v1"  # as in `log.forks`, which takes long to load
+_UNSIGNED = "triseal seal evidence v1"  # as in `log.unsigned` and
+_FORK = "triseal log evidence v1"  # in `log.forks`, which take long to load
 
 
 def read(path: Path) -> Facts:
@@ -67,6 +68,7 @@ def _reader(content: bytes) -> Callable[[bytes], Facts]:
     """Find out by its beginning which kind of SEQUENCE it is."""
     outer = der.single(content)
     labels = {package.LABEL: _package, evidence.LABEL: _evidence, _FORK: _fork}
+    labels[_UNSIGNED] = _unsigned
     labels[bundlerequest.LABEL] = _bundle_request
     if outer.peek() == limits.SEQUENCE:
         tbs = outer.enter()
@@ -149,6 +151,21 @@ def _fork(content: bytes) -> Facts:
         "log": str(parsed.key),
         "sizes": [parsed.older.size, parsed.newer.size],
         "roots": [parsed.older.root.hex(), parsed.begin.hex()],
+    }
+
+
+def _unsigned(content: bytes) -> Facts:
+    from triseal.log import unsigned  # needed by few files
+
+    parsed = unsigned.parse(content)
+    said = parsed.said
+    return {
+        "kind": "evidence against a Store",
+        "log": str(parsed.key),
+        "entry": parsed.proof.index,
+        "service": said.service,
+        "version": said.version,
+        "claim": "sealed without the signature of its developer",
     }
 
 

@@ -11,7 +11,7 @@ import typer
 from sealcore import limits, seal
 from triseal import files, package
 from triseal.choices import DEFAULT_YEARS, MAX_YEARS
-from triseal.cli import dev_store, options, output
+from triseal.cli import dev_store, dev_watch, options, output
 
 if TYPE_CHECKING:
     from triseal.developer.executable import Executable as Found
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 app.add_typer(dev_store.app)
+app.add_typer(dev_watch.app)
 
 _WHO = "the developer's key"
 

@@ -15,7 +15,7 @@ from sealcore import der, errors, x509
 from triseal import evidence, files, package, pem, request
 from triseal.cli import options, output
 from triseal.errors import NoContradiction
-from triseal.log import checkpoint, endorsement, forks, note
+from triseal.log import checkpoint, endorsement, forks, note, unsigned
 from triseal.log.errors import BadLogData
 from triseal.log.note import Key
 from triseal.log.writer import Folder
@@ -94,8 +94,15 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Verify evidence with public keys alone. Exit status 0 means that it is proved."""
-    data = files.read(file, max(evidence.MAX_SIZE, forks.MAX_SIZE))
-    if _is_fork(data):
+    data = files.read(file, max(evidence.MAX_SIZE, forks.MAX_SIZE, unsigned.MAX_SIZE))
+    if _is(data, unsigned.LABEL):
+        made = unsigned.parse(data)
+        made.check([_log_key(path) for path in store_cert or ()])
+        said = {"kind": "unsigned", "role": "store", "signer": made.key.name}
+        about = {"service": made.said.service, "version": made.said.version}
+        output.facts({"proven": True, **said, **about}, as_json=as_json)
+        return
+    if _is(data, forks.LABEL):
         parsed = forks.parse(data)
         parsed.check([_log_key(path) for path in store_cert or ()])
         output.facts({"proven": True, **_said(parsed)}, as_json=as_json)
@@ -109,9 +116,9 @@ def check(
     output.facts({"proven": True} | asdict(finding), as_json=as_json)
 
 
-def _is_fork(data: bytes) -> bool:
+def _is(data: bytes, label: str) -> bool:
     try:
-        return bool(der.single(data).text(1, 63) == forks.LABEL)
+        return bool(der.single(data).text(1, 63) == label)
     except errors.SealError:
         return False
 

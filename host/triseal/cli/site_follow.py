@@ -24,6 +24,26 @@ def _auto(value: str) -> str:
     return value
 
 
+Where = Annotated[
+    str | None,
+    typer.Argument(help="URL of the Store or of a mirror, or its folder.", metavar="STORE"),
+]
+Service = Annotated[str | None, typer.Argument(help="Name of the service.", metavar="SERVICE")]
+Auto = Annotated[
+    str,
+    typer.Option(
+        "--auto",
+        help="hold: keep nodes at their version until `site rollout`. rollout: move them in"
+        " waves of 10, 33 and 100 percent, and back if it fails.",
+        metavar="hold|rollout",
+        callback=_auto,
+    ),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Ask all Stores now; for a site without a server.")
+]
+
+
 @app.command(
     epilog=options.examples(
         "site follow https://shop.example:7480 thermo",
@@ -33,26 +53,10 @@ def _auto(value: str) -> str:
     )
 )
 def follow(
-    store: Annotated[
-        str | None,
-        typer.Argument(help="URL of the Store or of a mirror, or its folder.", metavar="STORE"),
-    ] = None,
-    service: Annotated[
-        str | None, typer.Argument(help="Name of the service.", metavar="SERVICE")
-    ] = None,
-    auto: Annotated[
-        str,
-        typer.Option(
-            "--auto",
-            help="hold: keep nodes at their version until `site rollout`. rollout: move them in"
-            " waves of 10, 33 and 100 percent, and back if it fails.",
-            metavar="hold|rollout",
-            callback=_auto,
-        ),
-    ] = "hold",
-    check: Annotated[
-        bool, typer.Option("--check", help="Ask all Stores now; for a site without a server.")
-    ] = False,
+    store: Where = None,
+    service: Service = None,
+    auto: Auto = "hold",
+    check: Check = False,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:

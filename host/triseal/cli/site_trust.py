@@ -79,13 +79,7 @@ def trust_store(
     from triseal.log import endorsement, policy
     from triseal.site import inputs
 
-    if file.startswith(options.URLS):
-        data = _of_server(file)
-        certificate = inputs.certificate(data)
-    else:
-        data, certificate = files.parsed(
-            Path(file), pem.MAX_SIZE, lambda data: (data, inputs.certificate(data))
-        )
+    data, certificate = _read(file)
     spki = inputs.key_of(certificate)
     request.check_fingerprint(spki, fingerprint)
     signed = endorsement.of_file(data)
@@ -104,6 +98,16 @@ def trust_store(
         if max_age is not None:
             site.logs.set_age(spki, max_age * 86400)
         _show_trust(site, name, "store", bundle.version, as_json=as_json)
+
+
+def _read(file: str) -> tuple[bytes, bytes]:
+    """Return what says who a Store is, and its certificate, DER."""
+    from triseal.site import inputs
+
+    if file.startswith(options.URLS):
+        data = _of_server(file)
+        return data, inputs.certificate(data)
+    return files.parsed(Path(file), pem.MAX_SIZE, lambda data: (data, inputs.certificate(data)))
 
 
 def _of_server(url: str) -> bytes:

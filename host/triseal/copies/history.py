@@ -14,8 +14,8 @@ from triseal.errors import Failure
 LISTED = "listed"
 WITHDRAWN = "withdrawn"
 QUARANTINED = "quarantined"
-_OF_SERVICE = {"service-quarantined": True, "service-cleared": False}
-_OF_RELEASE = {"release-quarantined": True, "release-cleared": False}
+_OF_SERVICE = {notices.SERVICE_QUARANTINED: True, notices.SERVICE_CLEARED: False}
+_OF_RELEASE = {notices.QUARANTINED: True, notices.CLEARED: False}
 
 
 class PageDiffers(Failure):

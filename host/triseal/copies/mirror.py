@@ -131,7 +131,7 @@ class Mirror:
         """Copy the packages of all releases; return those that the Store does not offer."""
         released = [one.said for one in entries if one.said.kind in storeview.RELEASES]
         wanted = dict.fromkeys(one.package for one in released)
-        barred = _held_back(entries)
+        barred = held_back(entries)
         missing = []
         for done, digest in enumerate(wanted):
             self._report("packages", done, len(wanted))
@@ -142,7 +142,7 @@ class Mirror:
                 continue
             if self._has_package(path, digest):
                 continue
-            data = _offered(view.source, path)
+            data = offered(view.source, path)
             if data is None:
                 missing.append(digest.hex())
                 continue
@@ -180,7 +180,7 @@ class Mirror:
         index = view.source.read(storefiles.INDEX, storefiles.MAX_PAGE)
         storefiles.parsed(storefiles.INDEX, index)  # sites do not read it, people do
         self._keep(storefiles.INDEX, index)
-        cosigned = _offered(view.source, storefiles.WITNESSED)
+        cosigned = offered(view.source, storefiles.WITNESSED)
         if cosigned is not None:
             self._keep(storefiles.WITNESSED, cosigned)
         self._keep(storefiles.CHECKPOINT, view.head.note.data())
@@ -198,8 +198,18 @@ class Mirror:
             self._fetched += 1
 
 
-def _offered(source: Source, path: str) -> bytes | None:
-    """Read a file that a Store may keep back, as it does with a quarantined package."""
+def offered(source: Source, path: str) -> bytes | None:
+    """Read a file that a Store may keep back, as it does with a quarantined package.
+
+    Args:
+        source: the files of the Store.
+        path: path of the file.
+
+    Returns: its contents; None if it is not there.
+
+    Raises:
+        Failure: it can't be read.
+    """
     try:
         return source.read(path, storefiles.check_path(path))
     except Failure as error:
@@ -229,8 +239,12 @@ def check_continues(view: View, last: Checkpoint, evidence: Path) -> None:
         raise LogForked(f"{evidence} proves it") from None
 
 
-def _held_back(entries: list[Found]) -> set[str]:
-    """Return the digests of the packages that the log says are held back, hex."""
+def held_back(entries: list[Found]) -> set[str]:
+    """Return the digests of the packages that the log says are held back, hex.
+
+    Args:
+        entries: entries of the log.
+    """
     return {
         digest
         for told in history.of_services(entries).values()

@@ -70,6 +70,31 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
             files.write(path, data, files.PRIVATE)
 
 
+def has(home: Path, package: Package) -> bool:
+    """Tell whether this content was sealed here as the version of a package.
+
+    Args:
+        home: the developer's folder.
+        package: the package with its developer seal.
+    """
+    said = seal.parse(package.developer_seal, seal.DEVELOPER)
+    try:
+        number = ".".join(map(str, version.parse(str(said.service_version))))
+        known, _ = _read(home / FOLDER / f"{number}-{said.service}")
+    except (FileNotFoundError, BadVersion):
+        return False
+    return known == _content(said, number)
+
+
+def services(home: Path) -> set[str]:
+    """Return the names of the services of which releases were sealed here.
+
+    Args:
+        home: the developer's folder.
+    """
+    return {path.name.partition("-")[2] for path in (home / FOLDER).glob("[0-9]*-*")}
+
+
 def ending(home: Path, before: int) -> list[Ending]:
     """Return the seals that end soon, of the newest version of each service, sorted by service.
 

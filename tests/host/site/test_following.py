@@ -17,6 +17,7 @@ from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of, make_request
+from tests.worlds.waiting import looks
 from triseal import signer
 from triseal.choices import SOAK
 from triseal.cli.main import main
@@ -251,14 +252,18 @@ def test_a_server_follows_until_it_ends(yard: Yard) -> None:
     yard.sealed("1.1")
     yard.now += follower.EVERY
 
+    def until_taken() -> None:
+        for _ in looks(60):
+            if follows.get("blink").version == "1.1":
+                return
+
     async def serve() -> None:
         task = asyncio.create_task(follower.keep(yard.site, Duty("following"), 0.01))
-        while follows.get("blink").version != "1.1":
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(until_taken)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    asyncio.run(asyncio.wait_for(serve(), 60))
+    asyncio.run(serve())
     assert version(yard) == "1.1"
 
 
