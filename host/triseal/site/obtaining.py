@@ -14,7 +14,6 @@ from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
 from triseal.package import Package
 from triseal.site.logs import Logs, StoreKey
-from triseal.storelink import Link
 
 
 def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Package:
@@ -30,6 +29,8 @@ def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Pa
         StoreUnreachable, StoreRefused, BadAnswer: as `Link`.
         Failure: as `take`.
     """
+    from triseal.storelink import Link  # HTTPS takes long to load, and few need it
+
     with Link(url, reading=True) as link:
         return take(logs, link, wanted, trusted)
 
