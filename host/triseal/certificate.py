@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,12 +18,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealcore import encode, limits, sealwriter, timetext
 from triseal import pem
-from triseal.errors import BadAnswer, Failure
+from triseal.errors import BadAnswer, ClockNotSet, Failure
 from triseal.signer import Signer
 
 # Certificates that last for years begin so many seconds ago: other clocks may be behind.
 CLOCK_SKEW = 300
 SERIAL_BITS = 127
+# This program was made later; Unix seconds. A computer with an earlier time does not know the time.
+MADE = 1_793_491_200  # 2026-11-01
 # What ends within this time is pointed out, so that there is time to renew it; seconds.
 SOON = 90 * 86400
 
@@ -54,6 +57,20 @@ class Validity:
 
     not_before: int
     not_after: int
+
+
+def now() -> int:
+    """Return this computer's time, to sign with; Unix seconds.
+
+    Raises:
+        ClockNotSet: the time is before this program was made. What is signed with it would have
+            ended long ago, or would end long before it should.
+    """
+    moment = int(time.time())
+    if moment < MADE:
+        shown = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        raise ClockNotSet(f"this computer's time is {shown}")
+    return moment
 
 
 def new_serial() -> int:

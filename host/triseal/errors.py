@@ -359,6 +359,13 @@ class DatabaseUnusable(Failure):
 # Files that people inspect.
 
 
+class ClockNotSet(Failure):
+    """The computer's time is before this program was made, as after a start without any time."""
+
+    code = "clock-not-set"
+    advice = "Set the computer's clock (NTP), then repeat the command."
+
+
 class NotRecognised(Failure):
     """Triseal does not know this kind of file."""
 

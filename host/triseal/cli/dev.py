@@ -104,7 +104,7 @@ def sign(
     as_json: options.Json = False,
 ) -> None:
     """Seal an executable and its metadata into a package."""
-    from triseal.certificate import CLOCK_SKEW
+    from triseal.certificate import CLOCK_SKEW, now
     from triseal.developer import executable, home, signed
     from triseal.developer import sign as signing
 
@@ -114,7 +114,7 @@ def sign(
     described, warnings = _checked(release, found)  # before a passphrase is asked for
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
-    validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
+    validity = signing.years(now() - CLOCK_SKEW, years)
     made = signing.sign(developer, release, found.name, found.content, validity)
     signed.remember(folder, made, again=again)
     warnings += _ending(folder)
@@ -200,14 +200,14 @@ def renew(
 
     A Store takes it in place of the newest version, and a site in place of the one that it has.
     """
-    from triseal.certificate import CLOCK_SKEW
+    from triseal.certificate import CLOCK_SKEW, now
     from triseal.developer import home, signed
     from triseal.developer import sign as signing
 
     before = package.read(file)
     folder = home_dir or home.default()
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
-    validity = signing.years(int(time.time()) - CLOCK_SKEW, years)
+    validity = signing.years(now() - CLOCK_SKEW, years)
     made = signing.renew(developer, before, validity, _former(folder, before, former))
     signed.remember(folder, made)
     said = seal.parse(made.developer_seal, seal.DEVELOPER)

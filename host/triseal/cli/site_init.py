@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -69,6 +68,7 @@ def init(
     give it with --key when the trust changes.
     """
     from triseal import request  # slow to load, and --help needs none of it
+    from triseal.certificate import now
     from triseal.site import home
 
     folder = home_dir or home.default()
@@ -77,7 +77,7 @@ def init(
         algorithm, root_key, root_passphrase_file, ROOT, none=no_passphrase, root=True
     )
     founding = home.Founding(name, algorithm, lifetime, database_url, key, root)
-    home.init(folder, founding, new.passphrase, int(time.time()))
+    home.init(folder, founding, new.passphrase, now())
     with open_site(folder, passphrase_file) as site:
         facts = {
             "site": site.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,10 +81,10 @@ def validity(years: int) -> Validity:
     Args:
         years: the number of years.
     """
-    from triseal.certificate import CLOCK_SKEW
+    from triseal.certificate import CLOCK_SKEW, now
     from triseal.developer import sign
 
-    return sign.years(int(time.time()) - CLOCK_SKEW, years)
+    return sign.years(now() - CLOCK_SKEW, years)
 
 
 def why(reason: str) -> Why:

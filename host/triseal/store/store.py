@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from boards import state_folder
 from sealcore import names, seal, x509
 from triseal import notices, replacement, request
-from triseal.certificate import Validity
+from triseal.certificate import Validity, now
 from triseal.database import open_database, reading, writing
 from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
 from triseal.keysource import NewKey
@@ -50,11 +49,6 @@ Clock = Callable[[], int]
 def default() -> Path:
     """Return the default folder of a Store's home."""
     return state_folder.root() / "store"
-
-
-def now() -> int:
-    """Return this computer's time, Unix seconds."""
-    return int(time.time())
 
 
 class Store:
