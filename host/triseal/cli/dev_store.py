@@ -20,7 +20,7 @@ URL = Annotated[
 ]
 
 
-@app.command(epilog=options.examples("dev register --store https://shop.example:7480#6f1c..."))
+@app.command(epilog=options.examples("dev register --store https://shop.example:7490#6f1c..."))
 def register(store: URL, home_dir: options.Home = None, as_json: options.Json = False) -> None:
     """Send your request to a Store. A person there must approve it before it seals anything."""
     from triseal.developer import home  # slow to load, and --help needs none of it
@@ -33,7 +33,7 @@ def register(store: URL, home_dir: options.Home = None, as_json: options.Json = 
 
 @app.command(
     epilog=options.examples(
-        "dev upload blink-1.0.triseal --store https://shop.example:7480#6f1c..."
+        "dev upload blink-1.0.triseal --store https://shop.example:7490#6f1c..."
     )
 )
 def upload(

@@ -22,8 +22,8 @@ _EVERY = 30.0  # seconds
 
 @app.command(
     epilog=options.examples(
-        "dev watch https://shop.example:7480 --once",
-        "dev watch https://shop.example:7480",
+        "dev watch https://shop.example:7490 --once",
+        "dev watch https://shop.example:7490",
     )
 )
 def watch(

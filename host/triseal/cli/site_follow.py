@@ -46,8 +46,8 @@ Check = Annotated[
 
 @app.command(
     epilog=options.examples(
-        "site follow https://shop.example:7480 thermo",
-        "site follow https://shop.example:7480 thermo --auto rollout",
+        "site follow https://shop.example:7490 thermo",
+        "site follow https://shop.example:7490 thermo --auto rollout",
         "site follow --check",
         "site follow",
     )

@@ -50,7 +50,7 @@ MaxAge = Annotated[
 @app.command(
     epilog=options.examples(
         "site trust-store store.pem --fingerprint 6f1c...",
-        "site trust-store https://shop.example:7480#6f1c...",
+        "site trust-store https://shop.example:7490#6f1c...",
     )
 )
 def trust_store(

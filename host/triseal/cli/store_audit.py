@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @app.command(
     epilog=options.examples(
-        "store audit https://shop.example:7480#6f1c...",
+        "store audit https://shop.example:7490#6f1c...",
         "store audit mirror/log --store-cert store.pem",
     )
 )

@@ -23,7 +23,7 @@ Where = Annotated[
 
 @app.command(
     epilog=options.examples(
-        "store export https://shop.example:7480 thermo --out usb.tar",
+        "store export https://shop.example:7490 thermo --out usb.tar",
         "store export mirror thermo@1.2.0 pump --out /media/stick/usb.tar",
     )
 )
@@ -68,8 +68,8 @@ def export(
 
 @app.command(
     epilog=options.examples(
-        "store mirror https://shop.example:7480 /srv/mirror",
-        "store mirror https://shop.example:7480 /srv/mirror --json",
+        "store mirror https://shop.example:7490 /srv/mirror",
+        "store mirror https://shop.example:7490 /srv/mirror --json",
     )
 )
 def mirror(

@@ -18,7 +18,7 @@ from triseal.cli.store_options import Database, open_store
 
 app = typer.Typer()
 
-DEFAULT_PORT = 7480
+DEFAULT_PORT = 7490
 
 Listen = Annotated[
     str,
