@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from tests.worlds import postgres
@@ -34,6 +33,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """Look for garbage from now on, but not in what the collection of the tests has made."""
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # by default it looks so often that it costs one part in 25
     gc.enable()
 
 
@@ -47,17 +47,6 @@ for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
 _BUILD = Path(__file__).resolve().parent.parent / "build"
 os.environ["XDG_STATE_HOME"] = str(_BUILD / "state")
 os.environ["TRISEAL_CACHE"] = str(_BUILD / "cache")  # all homes of all tests have the same
-
-# One tree, one verdict: examples are drawn by the test's own source, and a machine that is busy
-# fails nothing. `make fuzz` is where new ones are looked for.
-hypothesis.settings.register_profile(
-    "suite",
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("suite")
-
 
 _connections: list[tuple[sqlite3.Connection, str]] = []
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 from _pytest.mark import ParameterSet
 
@@ -26,10 +27,24 @@ LIMIT_S = 300.0  # for one test with its fixtures; none needs a tenth of it on a
 LONG_LIMIT_S = 1200.0
 _GRACE_S = 60.0  # for a test that no exception ends, because it never comes back to Python
 
+# One tree, one verdict: examples are drawn by the test's own source, and a machine that is busy
+# fails nothing. `make fuzz` is where new ones are looked for.
+hypothesis.settings.register_profile(
+    "full",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "suite", hypothesis.settings.get_profile("full"), max_examples=40
+)
+hypothesis.settings.load_profile("suite")
+
 _LEFT = pytest.StashKey[set[str]]()
 _THINNED = pytest.StashKey[set[str]]()
 _TOLD = {"left": _LEFT, "thinned": _THINNED}
 _STDERR = pytest.StashKey[int]()
+_PROFILE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,14 +54,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and keep the place where stacks are printed."""
+    config.stash[_PROFILE] = hypothesis.settings.get_current_profile_name()
+    if config.getoption("full"):
+        hypothesis.settings.load_profile("full")
     config.addinivalue_line("markers", "long: left out by `make test`; `make test-full` runs it")
     config.stash[_LEFT], config.stash[_THINNED] = set(), set()
     config.stash[_STDERR] = os.dup(2)  # later pytest captures it
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close what `pytest_configure` has opened."""
+    """Undo what `pytest_configure` has done."""
     os.close(config.stash[_STDERR])
+    hypothesis.settings.load_profile(config.stash[_PROFILE])
 
 
 @pytest.hookimpl(trylast=True)
@@ -65,6 +84,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_named(item: pytest.Item, named: tuple[str, ...]) -> bool:
     return any(word.endswith(item.nodeid) or item.nodeid.startswith(word) for word in named)
+
+
+def examples(number: int) -> int:
+    """Return how many examples a test of Hypothesis draws: `number` with `--full`, else a quarter.
+
+    Args:
+        number: more than the hundred of other tests, or as few as it can do with.
+    """
+    is_full = hypothesis.settings.get_current_profile_name() == "full"
+    return number if is_full else max(number // 4, 10)
 
 
 def rows(values: Iterable[object], *kept: int) -> list[ParameterSet]:

@@ -13,6 +13,7 @@ import pytest
 
 from boards.board import Board
 from boards.virtual.board import VirtualBoard
+from tests import full
 from tests.device.conftest import ECHO, TICKER
 from triseal import database, testing
 from triseal.site.rules import ending
@@ -21,7 +22,7 @@ from triseal.site.rules import ending
 HEAPS = ((1, "92k"), (2, "96k"))
 
 
-@pytest.mark.parametrize(("services", "heap"), HEAPS)
+@pytest.mark.parametrize(("services", "heap"), full.rows(HEAPS, 1))
 def test_from_an_empty_board_to_the_end_of_a_seal(services: int, heap: str, tmp_path: Path) -> None:
     whole = testing.Site(tmp_path / "site")
     with (

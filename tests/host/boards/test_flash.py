@@ -34,6 +34,7 @@ from boards.errors import (
 from boards.flashing import chips, flash, imagefile, uf2, volume
 from boards.provision import Report
 from boards.virtual.board import VirtualBoard
+from tests import full
 from tests.host.boards.esp_chip import EspChip
 from triseal.cli import main, node_flash
 from triseal.cli.output import Facts
@@ -177,7 +178,7 @@ ESPRESSIF = tuple(name for name, chip in chips.CHIPS.items() if not chip.is_uf2)
 
 
 @pytest.mark.usefixtures("patient_esptool")
-@pytest.mark.parametrize("name", ESPRESSIF)
+@pytest.mark.parametrize("name", full.rows(ESPRESSIF, 0))
 def test_a_chip_is_erased_and_written(name: str, tmp_path: Path) -> None:
     chip = chips.named(name)
     image = esp_image(name)

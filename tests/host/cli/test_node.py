@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +16,7 @@ import pytest
 
 from boards.board import Board
 from tests.host.commands import Commands
+from tests.worlds.waiting import looks
 
 PORT = ("--port", "virtual:kitchen")
 NODE = ("--node", "kitchen")
@@ -149,9 +149,9 @@ def test_provisioning_that_is_cut_off_is_repeated(commands: Commands) -> None:
         virtual() as board,
         subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as process,
     ):
-        until = time.monotonic() + PATIENCE
-        while not code.exists():  # it has begun to copy
-            assert time.monotonic() < until
+        for _ in looks(PATIENCE):
+            if code.exists():  # it has begun to copy
+                break
             assert process.poll() is None
         board.kill()
         _, said = process.communicate(timeout=PATIENCE)

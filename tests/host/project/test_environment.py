@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import environment
+from tests import full
 
 PYTHON = Path(sys.executable)
 BACKEND = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
@@ -58,7 +59,7 @@ def refusal(folder: Path, *arguments: str) -> str:
     return line
 
 
-@pytest.mark.parametrize(("sentence", "project", "backend"), ARCHIVES)
+@pytest.mark.parametrize(("sentence", "project", "backend"), full.rows(ARCHIVES, 0))
 def test_what_has_no_wheel_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], sentence: str, project: str, backend: str
 ) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sealcore import errors, p256, p256_sign
 from sealcore.compat import sha256
 from sealcore.p256_curve import N, P
+from tests import full
 from tests.host.sealcore.arithmetic import own_arithmetic
 
 CURVE = ec.SECP256R1()
@@ -92,7 +93,7 @@ def test_nonces_after_the_first_are_those_of_the_rfc(d: int, digest: bytes) -> N
 
 
 @given(numbers, messages, st.data())
-@settings(max_examples=400)
+@settings(max_examples=full.examples(400))
 def test_a_changed_signature_gets_the_same_verdict(
     d: int, message: bytes, data: st.DataObject
 ) -> None:
@@ -106,7 +107,7 @@ def test_a_changed_signature_gets_the_same_verdict(
 
 
 @given(numbers, messages, st.one_of(corners, numbers), st.one_of(corners, numbers))
-@settings(max_examples=200)
+@settings(max_examples=full.examples(200))
 def test_numbers_at_their_bounds_get_the_same_verdict(
     d: int, message: bytes, r: int, s: int
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sealcore import errors, rsa
 from sealcore.compat import sha256
+from tests import full
 from tests.host.sealcore.arithmetic import own_arithmetic
 
 MESSAGE = b"what is signed"
@@ -63,7 +64,7 @@ def test_what_openssl_signs_verifies(kind: tuple[int, int], message: bytes) -> N
 
 
 @given(keys, st.data())
-@settings(max_examples=40)
+@settings(max_examples=full.examples(40))
 def test_a_changed_encoded_message_gets_the_same_verdict(
     kind: tuple[int, int], data: st.DataObject
 ) -> None:

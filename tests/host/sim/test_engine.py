@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sealcore import renewal
+from tests import full
 from triseal.sim import companions, engine, outages, rules, sizes, traffic
 from triseal.sim.errors import ParameterError
 from triseal.sim.parameters import COMPANIONS, FORMATS, RULES, Parameters
@@ -132,7 +133,7 @@ small_sites = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=full.examples(150))
 @given(small_sites)
 def test_it_agrees_with_the_obvious_model_renewal_by_renewal(p: Parameters) -> None:
     drawn, words = recorded(engine.draws(p))
@@ -144,7 +145,7 @@ def test_it_agrees_with_the_obvious_model_renewal_by_renewal(p: Parameters) -> N
     assert past_expiry <= 0
 
 
-@settings(max_examples=50)
+@settings(max_examples=full.examples(50))
 @given(small_sites, st.sampled_from(RULES))
 def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
     if rule != "triseal":
@@ -158,7 +159,7 @@ def test_no_service_runs_past_its_expiry(p: Parameters, rule: str) -> None:
         assert ((g.stopped == 0) | (running_until == g.issued + p.lifetime)).all()
 
 
-@settings(max_examples=200)
+@settings(max_examples=full.examples(200))
 @given(
     st.integers(0, 10**9),
     st.integers(0, 1000),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests import full
 from triseal.sim import (
     boxes,
     figure3,
@@ -23,7 +24,7 @@ from triseal.sim.parameters import Parameters
 octet_rows = arrays.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 5000))
 
 
-@settings(max_examples=100)
+@settings(max_examples=full.examples(100))
 @given(octet_rows)
 def test_a_box_is_the_box_that_matplotlib_would_draw(row: np.ndarray) -> None:
     from matplotlib.cbook import boxplot_stats  # each worker of pytest would load it otherwise

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealcore import renewal
+from tests import full
 from triseal.sim import (
     closed,
     plan,
@@ -75,7 +76,7 @@ def slow_queue(arrivals: list[int], capacity: int) -> list[int]:
     return served
 
 
-@settings(max_examples=60)
+@settings(max_examples=full.examples(60))
 @given(
     st.integers(1, 30),
     st.integers(1, 5),

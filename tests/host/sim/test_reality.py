@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests import full
 from triseal.sim import (
     reality,
     traffic,
@@ -30,7 +31,7 @@ def test_distances_of_known_distributions() -> None:
     assert (half.wasserstein, half.kolmogorov_smirnov) == (0.5, 0.25)
 
 
-@settings(max_examples=60)
+@settings(max_examples=full.examples(60))
 @given(octet_rows, octet_rows)
 def test_the_wasserstein_distance_is_the_mean_move_between_sorted_samples(
     first: np.ndarray, second: np.ndarray

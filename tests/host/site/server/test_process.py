@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from bench._site import Ports, Site, ready, server, start_server
 from sealcore import messages
+from tests.full import Sweep
 from tests.worlds import postgres
 from tests.worlds.link_world import Node, close_nodes, parsed, until
 from triseal import database
@@ -171,7 +172,9 @@ def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitSt
     assert not path.exists()
 
 
-def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path, stack: ExitStack) -> None:
+def test_several_servers_on_one_postgresql(
+    cluster: str, tmp_path: Path, stack: ExitStack, sweep: Sweep[int]
+) -> None:
     site = stack.enter_context(make(tmp_path, postgres.database(cluster)))
     log = tmp_path / "log"
     with server(site.home, log) as (left, _), server(site.home, log) as (right, _):
@@ -192,17 +195,17 @@ def test_several_servers_on_one_postgresql(cluster: str, tmp_path: Path, stack: 
         moved.seals = nodes[0].seals
         moved.hello(thermo=moved.serial("thermo"))
         renew(moved)
-        changes_under_load(site, [moved, nodes[1]])
+        changes_under_load(site, [moved, nodes[1]], sweep(range(10), 4))
 
 
-def changes_under_load(site: Site, nodes: list[Node]) -> None:
+def changes_under_load(site: Site, nodes: list[Node], turns: list[int]) -> None:
     """No seal is issued with the old grants once a change has been answered with a bound."""
     done = threading.Event()
     threads = [threading.Thread(target=hammer, args=(one, done)) for one in nodes]
     for thread in threads:
         thread.start()
     try:
-        for number in range(10):
+        for number in turns:
             change = site.manager.revoke if number % 2 == 0 else site.manager.grant
             change("thermo", ["log"])
             recorded = serials(site)

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from sealcore import messages
 from sealcore.errors import SealError
+from tests import full
 from tests.worlds.channels import QuietChannel
 from tests.worlds.link_world import SECONDS, LinkWorld, parsed
 from triseal import database
@@ -132,7 +133,9 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=full.examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     said=st.lists(st.one_of(any_message, damaged(), st.binary(max_size=64)), max_size=6),
