@@ -42,6 +42,7 @@ MOST_AWAY = 31 * 86400
 LEAST_BACK = MOST_JUMP
 LEAST_STEP = 1.0
 # While a clock that was set back catches up, the signed time loses this share of each second.
+_LATEST = select(func.max(clocks.c.seen_at))
 _SLOWED = 0.1
 _DRIFT = 0.001  # largest relative error of a counter
 
@@ -140,7 +141,7 @@ def check(connection: Connection, now: int) -> None:
         ClockDoubted: the time does not continue from a noted one, or a doubt was noted that
             nobody has accepted, see `_doubts`.
     """
-    row = connection.execute(select(func.max(clocks.c.seen_at))).scalar()
+    row = connection.execute(_LATEST).scalar()
     if row is None:
         return
     latest = int(row)

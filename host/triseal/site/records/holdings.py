@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
 from triseal import database
 from triseal.site.records import tables
@@ -17,6 +17,10 @@ from triseal.site.records.placement import Place
 
 SENT = "sent"
 RUNNING = "running"
+_ALL_OF_PLACE = select(tables.holdings).where(
+    tables.holdings.c.node == bindparam("at_node"),
+    tables.holdings.c.service == bindparam("at_service"),
+)
 NO_SERIAL = b""
 
 
@@ -133,7 +137,8 @@ def find(connection: Connection, place: Place) -> Row[Any] | None:
 
     Returns: the row, or None if the node holds nothing.
     """
-    return connection.execute(select(tables.holdings).where(_at(place))).one_or_none()
+    here = {"at_node": place.node, "at_service": place.service}
+    return connection.execute(_ALL_OF_PLACE, here).one_or_none()
 
 
 def _has_fallen(service_state: str, restarts: int | None = None, before: int = 0) -> bool:

@@ -15,6 +15,7 @@ losses = Table(
     Column("noted_at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
 )
+_ALL = select(losses)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def find(connection: Connection) -> Lost | None:
     Args:
         connection: any transaction.
     """
-    row = connection.execute(select(losses)).one_or_none()
+    row = connection.execute(_ALL).one_or_none()
     return None if row is None else Lost(row.noted_at, row.until)
 
 

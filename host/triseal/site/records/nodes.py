@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from triseal import label, request
 from triseal.site.errors import (
@@ -16,6 +16,8 @@ from triseal.site.errors import (
     UnknownNode,
 )
 from triseal.site.records import tables
+
+_BY_NAME = select(tables.nodes).where(tables.nodes.c.name == bindparam("wanted"))
 
 Bundle = tuple[int, bytes | None]  # version and mark of a trust bundle
 
@@ -219,4 +221,4 @@ def with_service(connection: Connection, service: str) -> list[tuple[str, bytes]
 
 
 def _find(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(tables.nodes).where(tables.nodes.c.name == name)).one_or_none()
+    return connection.execute(_BY_NAME, {"wanted": name}).one_or_none()

@@ -9,10 +9,21 @@ depends on it.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from triseal.site.records import tables
 from triseal.site.records.placement import Place
+
+_RELEASES = tables.releases.c
+_OF_NODE = (
+    select(_RELEASES.service, _RELEASES.node, _RELEASES.package)
+    .where(or_(_RELEASES.node == tables.EVERY_NODE, _RELEASES.node == bindparam("on_node")))
+    .order_by(_RELEASES.node)  # EVERY_NODE, "", comes first
+)
+_OF_PLACE = _OF_NODE.where(_RELEASES.service == bindparam("wanted"))
+_OF_SERVICE = select(_RELEASES.node, _RELEASES.package).where(
+    _RELEASES.service == bindparam("wanted")
+)
 
 
 def of_node(connection: Connection, node: str, service: str = "") -> dict[str, bytes]:
@@ -25,13 +36,10 @@ def of_node(connection: Connection, node: str, service: str = "") -> dict[str, b
 
     Returns: digest of the package by service. A service that is missing gets its newest package.
     """
-    table = tables.releases.c
-    query = select(table.service, table.node, table.package).where(
-        table.node.in_((tables.EVERY_NODE, node))
-    )
     if service:
-        query = query.where(table.service == service)
-    rows = connection.execute(query.order_by(table.node)).all()  # EVERY_NODE, "", comes first
+        rows = connection.execute(_OF_PLACE, {"on_node": node, "wanted": service}).all()
+    else:
+        rows = connection.execute(_OF_NODE, {"on_node": node}).all()
     return {row.service: row.package for row in rows}
 
 
@@ -135,9 +143,8 @@ def of_service(connection: Connection, service: str) -> dict[str, bytes]:
 
     Returns: digest of the package by node; EVERY_NODE stands for all nodes that are not named.
     """
-    table = tables.releases.c
-    query = select(table.node, table.package).where(table.service == service)
-    return {row.node: row.package for row in connection.execute(query)}
+    rows = connection.execute(_OF_SERVICE, {"wanted": service})
+    return {row.node: row.package for row in rows}
 
 
 def _insert(connection: Connection, place: Place, package: bytes) -> None:

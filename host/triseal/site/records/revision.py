@@ -26,6 +26,9 @@ revision = Table(
     Column("number", Integer, nullable=False),
 )
 
+_CURRENT = select(revision.c.number)
+_HELD = _CURRENT.with_for_update(read=True)
+
 # The last change of each place. No place is listed twice, so that the table stays small.
 touched = Table(
     "touched",
@@ -77,8 +80,7 @@ def current(connection: Connection, *, hold: bool = False) -> int:
         hold: whether to keep the revision from changing until the transaction ends. Several
             transactions may hold it at the same time.
     """
-    query = select(revision.c.number)
-    return int(connection.execute(query.with_for_update(read=True) if hold else query).scalar_one())
+    return int(connection.execute(_HELD if hold else _CURRENT).scalar_one())
 
 
 def changed(connection: Connection, since: int, newest: int) -> list[Place]:

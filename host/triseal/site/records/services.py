@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from sealcore import errors, messages, seal
 from sealcore.seal import Seal
@@ -13,6 +13,14 @@ from triseal.package import Package
 from triseal.site.errors import NotAssigned, UnknownService
 from triseal.site.records import tables
 from triseal.site.records.placement import Place
+
+# To build a statement takes longer than SQLite's answer: what is asked often is built once.
+_BY_NAME = select(tables.services).where(tables.services.c.name == bindparam("wanted"))
+_PACKAGE = select(tables.packages).where(tables.packages.c.digest == bindparam("wanted"))
+_ASSIGNED = select(tables.assignments.c.node).where(
+    tables.assignments.c.node == bindparam("at_node"),
+    tables.assignments.c.service == bindparam("at_service"),
+)
 
 
 def keep(connection: Connection, store: Seal, digest: bytes, package: Package, now: int) -> None:
@@ -74,8 +82,7 @@ def load(connection: Connection, digest: bytes) -> Package:
         connection: any transaction.
         digest: digest of the package, 32 bytes.
     """
-    table = tables.packages
-    row = connection.execute(select(table).where(table.c.digest == digest)).one()
+    row = connection.execute(_PACKAGE, {"wanted": digest}).one()
     entry = metadata.parse(row.metadata).entry
     return Package(entry, row.executable, row.metadata, row.developer_seal, row.store_seal)
 
@@ -101,8 +108,7 @@ def find(connection: Connection, name: str) -> Row[Any] | None:
         connection: any transaction.
         name: name of the service.
     """
-    table = tables.services
-    return connection.execute(select(table).where(table.c.name == name)).one_or_none()
+    return connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
 
 
 def assign(connection: Connection, place: Place, now: int, *, by_rule: bool = False) -> None:
@@ -175,8 +181,8 @@ def is_assigned(connection: Connection, place: Place) -> bool:
         connection: any transaction.
         place: the service and its node.
     """
-    query = select(tables.assignments.c.node).where(_at(place))
-    return connection.execute(query).first() is not None
+    here = {"at_node": place.node, "at_service": place.service}
+    return connection.execute(_ASSIGNED, here).first() is not None
 
 
 def by_rules(connection: Connection) -> set[Place]:

@@ -37,6 +37,7 @@ site_keys = Table(
     Column("revoked_at", BigInteger),
     Column("renewed_at", BigInteger),  # its CA certificate
 )
+_ALL = select(site_keys).order_by(site_keys.c.number)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def all_keys(connection: Connection) -> tuple[SiteKey, ...]:
     Args:
         connection: any transaction.
     """
-    rows = connection.execute(select(site_keys).order_by(site_keys.c.number))
+    rows = connection.execute(_ALL)
     return tuple(SiteKey(**row._mapping) for row in rows)
 
 

@@ -201,13 +201,17 @@ seals = Table(
 )
 
 
+_ALONE = select(site.c.id).with_for_update()
+_SHARED = select(site.c.id).with_for_update(read=True)
+
+
 def lock_shared(connection: Connection) -> None:
     """Keep others from changing the site until this transaction ends. Others may still issue seals.
 
     Args:
         connection: a writing transaction.
     """
-    connection.execute(select(site.c.id).with_for_update(read=True))
+    connection.execute(_SHARED)
 
 
 def lock(connection: Connection) -> None:
@@ -219,4 +223,4 @@ def lock(connection: Connection) -> None:
     Args:
         connection: a writing transaction.
     """
-    connection.execute(select(site.c.id).with_for_update())
+    connection.execute(_ALONE)

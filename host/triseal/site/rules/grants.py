@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from sealcore import errors
 from sealcore import grants as capabilities
@@ -13,6 +13,12 @@ from triseal import metadata
 from triseal.site.errors import GrantedEverywhere, NoSuchGrant, NotRequested
 from triseal.site.records import nodes, releases, services, tables
 
+_TABLE = tables.grants.c
+_OF_SERVICE = select(_TABLE.node, _TABLE.grant).where(_TABLE.service == bindparam("wanted"))
+_OF_PLACE = select(_TABLE.grant).where(
+    _TABLE.service == bindparam("wanted"),
+    or_(_TABLE.node == tables.EVERY_NODE, _TABLE.node == bindparam("on_node")),
+)
 MAX_GRANTS = 64  # in one site seal
 
 
@@ -149,18 +155,14 @@ def of_service(connection: Connection, service: str) -> dict[str, frozenset[str]
         connection: any transaction.
         service: name of the service.
     """
-    table = tables.grants.c
-    query = select(table.node, table.grant).where(table.service == service)
     found: dict[str, set[str]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_OF_SERVICE, {"wanted": service}):
         found.setdefault(row.node, set()).add(row.grant)
     return {node: frozenset(grants) for node, grants in found.items()}
 
 
 def _given(connection: Connection, service: str, node: str) -> Iterable[str]:
-    table = tables.grants.c
-    where = or_(table.node == tables.EVERY_NODE, table.node == node)
-    return connection.scalars(select(table.grant).where(table.service == service, where))
+    return connection.scalars(_OF_PLACE, {"wanted": service, "on_node": node})
 
 
 def _requested(connection: Connection, service: str) -> list[str]:

@@ -32,6 +32,7 @@ STEP = 10
 # How far the number of changes jumps: other servers of the site compare with files of their own.
 _JUMP = 100_000
 _DAY = 86400
+_NEWEST = select(func.max(tables.seals.c.not_after))
 
 
 def present(connection: Connection, issuer: Issuer) -> dict[str, int]:
@@ -42,7 +43,7 @@ def present(connection: Connection, issuer: Issuer) -> dict[str, int]:
         issuer: the public part of the SLCA.
     """
     lost = losses.find(connection)
-    newest = connection.execute(select(func.max(tables.seals.c.not_after))).scalar_one() or 0
+    newest = connection.execute(_NEWEST).scalar_one() or 0
     return {
         BUNDLE: trust.current(connection, issuer).version,
         REVISION: revision.current(connection),

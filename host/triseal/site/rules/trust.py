@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from sealcore import bundle, custody, errors, keys, limits, names, seal, sealwriter, x509
 from sealcore.bundle import TrustBundle
@@ -27,6 +27,15 @@ from triseal.site.slca.authority import Issuer
 
 Entries = tuple[Entry, ...]
 
+# Asked for in almost every transaction: to build a statement takes longer than the answer.
+_BUNDLES = select(tables.bundles.c.version, tables.bundles.c.der).where(
+    tables.bundles.c.version > bindparam("since")
+)
+_NEWEST_FIRST = _BUNDLES.order_by(tables.bundles.c.version.desc())
+_STEPS = _BUNDLES.where(tables.bundles.c.changes_roots).order_by(tables.bundles.c.version)
+_SEALS = select(tables.packages.c.store_seal, tables.packages.c.developer_seal).where(
+    tables.packages.c.digest == bindparam("package")
+)
 _MOST_AHEAD = 1000
 _LONGEST_NAME = 64
 
@@ -100,10 +109,8 @@ def current(connection: Connection, issuer: Issuer) -> TrustBundle:
     held, roots = None, issuer.roots
     for step in _steps(connection, issuer):
         held, roots = step, bundles.roots_of(step)
-    table = tables.bundles.c
     since = held.version if held is not None else 0
-    query = select(table.version, table.der).where(table.version > since)
-    for row in connection.execute(query.order_by(table.version.desc())):
+    for row in connection.execute(_NEWEST_FIRST, {"since": since}):
         found = _signed(bytes(row.der), roots, issuer.site)
         if found is not None and found.version == row.version and _of(found) == roots:
             return found
@@ -124,13 +131,11 @@ def _holds_any(connection: Connection, site: str) -> bool:
 
 def _steps(connection: Connection, issuer: Issuer) -> Iterator[TrustBundle]:
     """Return the first bundle of the roots, and each later one that changed the roots."""
-    table = tables.bundles.c
     roots, version = issuer.roots, 0
     if issuer.first is not None:
         yield issuer.first
         version = issuer.first.version
-    query = select(table.version, table.der).where(table.changes_roots, table.version > version)
-    for row in connection.execute(query.order_by(table.version)):
+    for row in connection.execute(_STEPS, {"since": version}):
         found = _signed(bytes(row.der), roots, issuer.site)
         if found is not None and found.version == row.version:
             roots = _of(found)
@@ -566,9 +571,7 @@ def check_package(connection: Connection, issuer: Issuer, package: bytes) -> Non
         UntrustedSigner, BadSignature: the site does not trust one of them now.
         SealError: no node would accept these two seals.
     """
-    table = tables.packages.c
-    query = select(table.store_seal, table.developer_seal).where(table.digest == package)
-    row = connection.execute(query).one()
+    row = connection.execute(_SEALS, {"package": package}).one()
     newest = current(connection, issuer)
     refused = _refusal(newest.der, bytes(row.store_seal), bytes(row.developer_seal))
     if refused is not None:
