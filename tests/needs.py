@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from tests.worlds import postgres, softhsm
 
+SBIN = "/usr/sbin"
+
 
 def openssl() -> str:
     """Return why there is no openssl, or ""."""
@@ -22,8 +24,30 @@ def promtool() -> str:
     return "" if shutil.which("promtool") else "no promtool: apt install prometheus"
 
 
+def chromium() -> str:
+    """Return why there is no chromium, or ""."""
+    return "" if shutil.which("chromium") else "no chromium: apt install chromium"
+
+
+def nginx() -> str:
+    """Return why there is no nginx, or ""."""
+    return "" if nginx_program() else "no nginx: apt install nginx-light"
+
+
+def nginx_program() -> str:
+    """Return the path of nginx, which a user's PATH may lack, or ""."""
+    return shutil.which("nginx") or shutil.which("nginx", path=SBIN) or ""
+
+
 # Each returns why something is missing, with the Debian package that brings it, or "".
-NEEDS: tuple[Callable[[], str], ...] = (openssl, postgres.missing, promtool, softhsm.missing)
+NEEDS: tuple[Callable[[], str], ...] = (
+    chromium,
+    nginx,
+    openssl,
+    postgres.missing,
+    promtool,
+    softhsm.missing,
+)
 
 
 def main() -> int:

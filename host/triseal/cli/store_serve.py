@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -114,20 +115,21 @@ def serve(
         if own:
             url += "#" + request.fingerprint(store.certificate.spki)
 
-        def ready(where: int | Path | None) -> None:
-            facts: dict[str, object] = {"url": url}
-            if where is not None:
-                facts["pages"] = f"unix:{where}" if isinstance(where, Path) else where
-            if as_json:
-                typer.echo(json.dumps(facts))  # one line, which a program can wait for
-            else:
-                output.facts(facts, as_json=False)
-            sys.stdout.flush()
-
         jsonlog.set_up(log_level)
         chosen = process.Options(tls, admin_socket, place)
-        process.serve(store, folder, listener, chosen, ready)
+        process.serve(store, folder, listener, chosen, partial(_ready, as_json, url))
 
 
 def _url(scheme: str, name: str, port: int) -> str:
     return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+
+
+def _ready(as_json: bool, url: str, pages: int | Path | None) -> None:
+    facts: dict[str, object] = {"url": url}
+    if pages is not None:
+        facts["pages"] = f"unix:{pages}" if isinstance(pages, Path) else pages
+    if as_json:
+        typer.echo(json.dumps(facts))  # one line, which a program can wait for
+    else:
+        output.facts(facts, as_json=False)
+    sys.stdout.flush()

@@ -41,6 +41,7 @@ def test_all_tests_run_on_linux_with_the_packages_that_they_need(
     (install,) = [step for step in steps if step.get("run", "").startswith("sudo ")]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(postgres, "_PROGRAMS", tmp_path)
+    monkeypatch.setattr(needs, "SBIN", str(tmp_path))
     wanted = {why.rpartition(" ")[2] for need in needs.NEEDS if (why := need())}
     assert len(wanted) == len(needs.NEEDS)
     assert set(install["run"].rpartition("--yes ")[2].split()) == wanted

@@ -131,7 +131,12 @@ def app(store: Store) -> FastAPI:
     Args:
         store: the Store.
     """
-    made = FastAPI(title="Triseal Store, administration", docs_url=None, redoc_url=None)
+    made = FastAPI(
+        title="Triseal Store, administration",
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.documented(400, 403, 404, 409, 503),
+    )
     problems.install(made)
     _add_lists(made, store)
     _add_of_developers(made, store)

@@ -14,11 +14,12 @@ import asyncio
 import base64
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -31,7 +32,7 @@ from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
 from triseal.store.pages import INDEX, STORE, Pages, package_path
 from triseal.store.records import Developer
-from triseal.store.server import problems
+from triseal.store.server import people, problems
 from triseal.store.server.bodies import received
 from triseal.store.server.events import Events
 from triseal.store.server.flood import Flood, TooBusy
@@ -45,6 +46,16 @@ _AT_ONCE = 2  # packages that are checked and sealed: each may need some 50 MiB 
 _MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
 _FOREVER = "public, max-age=31536000, immutable"
 _FRESH = "no-cache"
+_PLAIN = {"X-Content-Type-Options": "nosniff"}
+# The files that can be read, and what stands in their paths.
+_READ: Mapping[str, Mapping[str, str]] = {
+    "/v1/store.json": {},
+    "/v1/index.json": {},
+    "/v1/services/{service}.json": {"service": "Name of the service"},
+    f"/v1/packages/{{digest}}{SUFFIX}": {"digest": "SHA-256 of the package, hex"},
+    "/log/checkpoint": {},
+    "/log/tile/{tile:path}": {"tile": "As C2SP tlog-tiles has it"},
+}
 _PACKAGE = re.compile(r"v1/packages/[0-9a-f]{64}" + re.escape(SUFFIX))
 _SERVICE = re.compile(r"v1/services/([^/]{1,63})\.json")
 
@@ -156,19 +167,63 @@ def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Ev
     """
     api = Api(store, incoming, metrics)
     made = FastAPI(title="Triseal Store", docs_url=None, redoc_url=None)
-    pages = Pages(public)
-    made.add_api_route("/v1/nonce", api.nonce, methods=["GET"])
-    made.add_api_route("/v1/developers", api.register, methods=["POST"], status_code=201)
-    made.add_api_route("/v1/submissions", api.submit, methods=["POST"])
-
+    _add_writing(made, api)
+    _add_events(made, events)
     metrics.listeners.set_function(lambda: events.listeners)
+    people.install(made, people.People(store, public))
+    _add_reading(made, public)
+    problems.install(made)
+    return made
 
+
+def _add_writing(made: FastAPI, api: Api) -> None:
+    refused = problems.documented(400, 408, 413, 429, 503)
+    signed = problems.documented(400, 401, 403, 404, 408, 409, 413, 429, 503)
+    made.add_api_route("/v1/nonce", api.nonce, methods=["GET"], responses=problems.documented(503))
+    made.add_api_route(
+        "/v1/developers",
+        api.register,
+        methods=["POST"],
+        status_code=201,
+        responses=refused | problems.documented(403, 404, 409),
+        openapi_extra=_body("The request or the replacement, PEM or DER"),
+    )
+    headers = {
+        signedrequest.KEY: "SHA-256 of the developer's key, hex",
+        signedrequest.REQUEST: "The signed request, base64",
+    }
+    made.add_api_route(
+        "/v1/submissions",
+        api.submit,
+        methods=["POST"],
+        responses=signed,
+        openapi_extra=_body("The package") | {"parameters": _parameters("header", headers)},
+    )
+
+
+def _add_events(made: FastAPI, events: Events) -> None:
     async def listen(asked: Request) -> Response:
         return await events.open(_first(asked))
 
-    made.add_api_route(EVENTS, listen, methods=["GET"])
+    parameters = [
+        *_parameters("header", {"Last-Event-ID": "The last entry that the client has"}, "integer"),
+        *_parameters("query", {"since": "The first entry that the client wants"}, "integer"),
+    ]
+    made.add_api_route(
+        EVENTS,
+        listen,
+        methods=["GET"],
+        response_class=StreamingResponse,
+        responses=problems.documented(400, 409, 429, 503),
+        openapi_extra={"parameters": parameters},
+    )
 
-    async def read(path: str) -> Response:
+
+def _add_reading(made: FastAPI, public: Path) -> None:
+    pages = Pages(public)
+
+    async def read(asked: Request) -> Response:
+        path = str(asked.scope["path"]).removeprefix("/")
         kept = _cached(path)
         found = public / path
         if kept is None or not found.is_file():
@@ -178,11 +233,36 @@ def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Ev
         kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
         if found.name == tiles.CHECKPOINT:
             kind = "text/plain; charset=utf-8"
-        return FileResponse(found, headers={"Cache-Control": kept}, media_type=kind)
+        return FileResponse(found, headers=_PLAIN | {"Cache-Control": kept}, media_type=kind)
 
+    for path, parameters in _READ.items():
+        made.add_api_route(
+            path,
+            read,
+            methods=["GET"],
+            response_class=FileResponse,
+            responses=problems.documented(403, 404, 503),
+            openapi_extra={"parameters": _parameters("path", parameters)},
+        )
     made.add_api_route("/{path:path}", read, methods=["GET", "HEAD"], include_in_schema=False)
-    problems.install(made)
-    return made
+
+
+def _body(text: str) -> dict[str, Any]:
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "description": text, "content": content}}
+
+
+def _parameters(where: str, texts: Mapping[str, str], kind: str = "string") -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": where,
+            "required": where == "path",
+            "description": text,
+            "schema": {"type": kind},
+        }
+        for name, text in texts.items()
+    ]
 
 
 def _first(asked: Request) -> int | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from sealcore import errors
@@ -46,6 +49,31 @@ _OURS = {
     "token-missing", "mark-not-written", "mark-damaged", "open-permissions", "not-a-key",
     "wrong-passphrase", "no-passphrase", "store-failed",
 }  # fmt: skip
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457)."""
+
+    type: str
+    status: int
+    title: str
+    detail: str
+    code: str
+    advice: str
+
+
+def documented(*numbers: int) -> dict[int | str, dict[str, Any]]:
+    """Describe refusals for the OpenAPI document.
+
+    Args:
+        numbers: the statuses that they may have.
+    """
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {"content": {MEDIA_TYPE: {"schema": schema}}}
+    made: dict[int | str, dict[str, Any]] = {
+        number: {"description": HTTPStatus(number).phrase} | content for number in numbers
+    }
+    return made | {"default": {"model": Problem, "description": "A defect of the server"}}
 
 
 def status(code: str) -> int:
