@@ -9,12 +9,19 @@ _PAUSE_S = 5
 # Services see another class under this name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
 node = None
-machine = None
+machine = slots = None
 # Remove the root: a file there would be imported instead of a built-in module of the same name.
 # Remove `/lib` too, after both packages were found: they know the place of their own modules, and
 # services need no others.
 sys.path[:] = [place for place in sys.path if place]
 try:
+    try:
+        open("/agent/active").close()  # an agent has come over the link
+        import slots  # type: ignore[assignment]
+
+        slots.begin()
+    except OSError:
+        pass
     import nlsm
     import sealcore
 
@@ -29,6 +36,10 @@ try:
     import nlsm.node
 
     node = nlsm.node.Node(start)
+    if slots:
+        import nlsm.swap  # type: ignore[unreachable]
+
+        nlsm.swap.begin(node)
     node.wait_for_time()
     import nlsm.agent
 
@@ -44,6 +55,8 @@ except BaseException as error:
     try:
         print("triseal: the agent stopped, so the board is reset soon:")
         sys.print_exception(error)
+        if slots:
+            slots.fail(error)  # type: ignore[unreachable]
     except Exception:  # noqa: S110 - memory is too short for it
         pass
     time.sleep(_PAUSE_S)  # a Ctrl-C in this time leads to the REPL

@@ -3,17 +3,17 @@
  1. All sizes are within their bounds, every certificate is strict DER within the profile, and each
     grant is written as grants are.
  2. A site key of the trust bundle signed the site seal, and the seal is valid now.
- 3. It names this site, this node and this service, and its key is this node's key.
+ 3. It names this site, this node, the kind and this service, and its key is this node's key.
  4. Its predecessor is the Store seal.
  5. A Store key of the bundle signed the Store seal, which was valid when the site seal began.
  6. Its predecessor is the developer seal.
  7. The Store seal and the developer seal have the same subject key. The bundle lists this key with
-    the developer's name. The key signed the developer seal, which was valid when the site seal
-    began.
+    the developer's name, for this kind. The key signed the developer seal, which was valid when the
+    site seal began.
  8. Everything that must be equal is equal in all three seals.
  9. The security version is not below the highest one that was accepted before.
-10. The metadata's hash matches. The executable, read once and in blocks, has the stated size and
-    hash.
+10. The metadata's hash matches, and it states this kind. The executable, read once and in blocks,
+    has the stated size and hash.
 
 `verify` runs all ten. A small node calls `seal.read`, `check` and `grants.check`, one after the
 other, which together do the same. `upstream` runs the steps for the Store and for the site's
@@ -59,10 +59,10 @@ def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
     seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
     for grant in seals[0].grants:
         grants.check(grant)
-    return check(seals, package, trust, (node, service, node_key), now, floor)
+    return check(seals, package, trust, (node, service, node_key), now, floor, "service")
 
 
-def check(seals, package, trust, place: tuple, now: int, floor: int):
+def check(seals, package, trust, place: tuple, now: int, floor: int, what: str):
     """Run steps 2 to 10 with seals that were read. `grants.check` checks the grants.
 
     Args:
@@ -72,38 +72,37 @@ def check(seals, package, trust, place: tuple, now: int, floor: int):
         place: (node, service, node_key), as `verify` has them.
         now: trusted time, Unix seconds.
         floor: highest security version accepted for this service so far.
+        what: the kind that the package must be: "service", "agent" or "firmware".
 
     Returns: the site seal. Raises: a leaf of SealError.
     """
     site = seals[0]
     keys.check_signed(site, trust.site_keys, now)  # 2
-    _check_place(site, trust.site, place)  # 3
+    _check_place(site, trust.site, place, what)  # 3
     if site.predecessor != seals[1].hash:  # 4
         raise errors.PredecessorMismatch("site_seal")
-    check_package(seals[1], seals[2], trust, site.not_before)  # 5-8
+    may = check_package(seals[1], seals[2], trust, site.not_before)  # 5-8
     if seals[1].service != site.service or seals[1].core != site.core:  # 8
         raise errors.SealMismatch("store_seal")
-    check_content(site, package, floor)  # 9-10
+    check_content(site, package, floor, may, what)  # 9-10
     return site
 
 
-def _check_place(cert, site: str, place: tuple) -> None:
+def _check_place(cert, site: str, place: tuple, what: str) -> None:
     """Step 3: the SPIFFE ID is this service's on this node of this site, and the key is
     the node's."""
     node, service, key = place
-    due = ["spiffe:", "", site, "node", node, "service", service]
+    due = ["spiffe:", "", site, "node", node, what, service]
     found = cert.uri.split("/")
-    if found[:3] != due[:3]:
-        raise errors.WrongSite(cert.uri)
-    if found[:5] != due[:5]:
-        raise errors.WrongNode(cert.uri)
     if found != due or cert.service != service:
-        raise errors.WrongService(cert.uri)
+        from . import kind
+
+        kind.refuse(found, due)
     if cert.spki != key:
         raise errors.WrongKey
 
 
-def check_package(store, developer, trust, now: int) -> None:
+def check_package(store, developer, trust, now: int) -> int:
     """Run steps 5 to 8 on what the Store gave to a site.
 
     Args:
@@ -112,19 +111,20 @@ def check_package(store, developer, trust, now: int) -> None:
         trust: anything with `store_keys` and `developers`, as a bundle.TrustBundle has them.
         now: the time at which both must be valid, Unix seconds.
 
-    Raises: a leaf of SealError.
+    Returns: what the developer may sign, as `check_developer`. Raises: a leaf of SealError.
     """
     keys.check_signed(store, trust.store_keys, now)  # 5
     if store.predecessor != developer.hash:  # 6
         raise errors.PredecessorMismatch("store_seal")
     if store.spki != developer.spki:  # 7
         raise errors.SealMismatch("developer_seal")
-    check_developer(developer, trust.developers, now)  # 7
+    may = check_developer(developer, trust.developers, now)  # 7
     if developer.service != store.service or developer.core != store.core:  # 8
         raise errors.SealMismatch("developer_seal")
+    return may
 
 
-def check_developer(cert, developers, now: int) -> None:
+def check_developer(cert, developers, now: int) -> int:
     """Run step 7.
 
     The hash in the trust bundle came from the site and not from the Store, so this step finds a
@@ -135,6 +135,7 @@ def check_developer(cert, developers, now: int) -> None:
         developers: as in bundle.TrustBundle.
         now: the time at which the seal must be valid, Unix seconds.
 
+    Returns: the bits of the kinds that she may sign.
     Raises: UntrustedSigner, BadSignature, NotYetValid or Expired.
     """
     entry = bytes(cert.issuer) + bytes(cert.spki)
@@ -143,20 +144,23 @@ def check_developer(cert, developers, now: int) -> None:
     # The hash of a KeyEntry, as `sealwriter.entry_hash` writes it.
     head = (b"\x30", b"\x30\x81", b"\x30\x82")[long] + size.to_bytes(long or 1, "big")
     at = developers.find(sha256(head + entry))
-    if at % _DEVELOPER or not developers[at + 32] & _SERVICE:  # -1: not found
+    if at % _DEVELOPER:  # -1: not found
         raise errors.UntrustedSigner
     keys.check_signed(cert, [(cert.issuer, cert.spki)], now)
+    return developers[at + 32]
 
 
-def check_content(cert, package, floor: int) -> None:
+def check_content(cert, package, floor: int, may: int, what: str) -> None:
     """Run steps 9 and 10. They read at most one block beyond the sealed size.
 
     Args:
         cert: the seal that states what the content must be.
         package: see above.
         floor: highest security version accepted for this service so far.
+        may: the bits of the kinds that the developer may sign.
+        what: the kind that the metadata must state; "" for any.
 
-    Raises: Rollback, MetadataMismatch or HashMismatch.
+    Raises: Rollback, MetadataMismatch, WrongKind, UntrustedKind or HashMismatch.
     """
     if cert.security_version < floor:  # 9
         raise errors.Rollback
@@ -165,6 +169,10 @@ def check_content(cert, package, floor: int) -> None:
         raise errors.TooLarge
     if sha256(metadata) != cert.metadata_hash:  # 10
         raise errors.MetadataMismatch
+    if what != "service" or not may & _SERVICE or b'"kind":' in metadata:
+        from . import kind
+
+        kind.check(metadata, may, what)
     stream = package.executable
     digest = hashlib.sha256()
     block = memoryview(bytearray(_BLOCK))

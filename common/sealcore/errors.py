@@ -15,9 +15,11 @@ NotYetValid               the time is before the begin of validity
     of the chain of custody
 ProfileViolation          valid X.509, but not what Triseal's profile wants
 UntrustedSigner           the trust bundle names no key for this signer
+UntrustedKind             the trust bundle does not let the developer's key sign this kind
 WrongSite                 the seal is for another site
 WrongNode                 the seal is for another node
 WrongService              the seal is for another service
+WrongKind                 the seal, the metadata and the place do not name the same kind
 WrongKey                  the seal's key is not this node's key
 PredecessorMismatch       a seal does not build on the seal that lies before it
 SealMismatch              two seals of one service say different things
@@ -33,6 +35,8 @@ MissingModule             the service needs a module that the board does not hav
 TooLittleHeap             the service needs more heap than the board has left
 WeakEntropy               the board's random numbers are too poor to make a key of
 NotEnrolled               the node has no certificate of its site yet
+FellBack                  the new agent was not confirmed in its trial
+UnsupportedBoard          the board can't take an agent over the link
 NoTrustedTime             the node does not know the time well enough to decide
 BadMessage                a message or its frame is not of the protocol, or out of order
 

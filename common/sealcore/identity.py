@@ -3,6 +3,8 @@
     spiffe://SITE/slsm                          the site's manager
     spiffe://SITE/node/NODE                     a node
     spiffe://SITE/node/NODE/service/SERVICE     a service on a node: a site seal
+    spiffe://SITE/node/NODE/agent/NAME          the node's agent: a site seal
+    spiffe://SITE/node/NODE/firmware/NAME       its MicroPython: a site seal
 
 Each name between the slashes is a label (`names.check_label`).
 """
@@ -51,9 +53,16 @@ def node(site: str, name: str) -> str:
     return "spiffe://" + names.check_label(site) + "/node/" + names.check_label(name)
 
 
-def service(site: str, node_name: str, name: str) -> str:
-    """Return the SPIFFE ID of the service `name` on the node `node_name` of `site`."""
-    return node(site, node_name) + "/service/" + names.check_label(name)
+def service(site: str, node_name: str, name: str, kind: str = "service") -> str:
+    """Return the SPIFFE ID of the service `name` on the node `node_name` of `site`.
+
+    Args:
+        site: name of the site.
+        node_name: name of the node.
+        name: name of the service.
+        kind: "service", "agent" or "firmware".
+    """
+    return node(site, node_name) + "/" + kind + "/" + names.check_label(name)
 
 
 parse = Identity

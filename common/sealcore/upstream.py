@@ -17,8 +17,8 @@ def verify_package(package, trust, now, floor=0) -> seal.Seal:
     """
     store = seal.parse(package.store_seal, seal.STORE)  # 1
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    check_package(store, developer, trust, now)  # 5-8
-    check_content(store, package, floor)  # 9-10
+    may = check_package(store, developer, trust, now)  # 5-8
+    check_content(store, package, floor, may, "")  # 9-10
     return store
 
 
@@ -34,16 +34,18 @@ def verify_submission(package, developers, now, floor=0) -> seal.Seal:
     Returns: the developer seal. Raises: a leaf of SealError.
     """
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    check_developer(developer, listed(developers), now)  # 7
-    check_content(developer, package, floor)  # 9-10
+    may = check_developer(developer, listed(developers), now)  # 7
+    check_content(developer, package, floor, may, "")  # 9-10
     return developer
 
 
 def listed(developers) -> bytes:
-    """Return the developers in the form of TrustBundle.developers; all of them may sign services.
+    """Return the developers in the form of TrustBundle.developers.
+
+    All of them may sign every kind: only the trust bundle of a site says who may sign what.
 
     Args:
         developers: (name, SubjectPublicKeyInfo) pairs, DER.
     """
-    kinds = bytes((limits.SERVICE,))
+    kinds = bytes((limits.SERVICE | limits.AGENT | limits.FIRMWARE,))
     return b"".join([sealwriter.entry_hash(name, key) + kinds for name, key in developers])

@@ -134,10 +134,14 @@ class Download:
         if self._anew:
             self._begin()
             return
-        name = self.queue[0][0]
+        name, seal, _ = self.queue[0]
         if name in self.unwanted:
             self.unwanted.remove(name)
             recovery.remove(self._folder())
+        elif b"/agent/" + name.encode() in seal:
+            from . import swap
+
+            swap.offer(self._link.node, name)
         else:
             from . import linked
 
@@ -261,3 +265,19 @@ def check_files(files) -> None:
             raise errors.BadMessage("size of " + name)
     if due != [None]:
         raise errors.BadMessage("files")
+
+
+def offer(link, name: str, seal: bytes, files) -> bool:
+    """Check what an ASSIGN names, and tell whether it was taken here.
+
+    An agent is taken here if none of its files is wanted. Raises SealError.
+    """
+    from sealcore import names
+
+    names.check_label(name)
+    check_files(files)
+    if b"/agent/" + name.encode() not in seal:
+        return False
+    from . import swap
+
+    return swap.take(link, name, seal, files)

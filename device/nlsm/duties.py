@@ -1,6 +1,6 @@
 """Handles each message that the site sends to the node."""
 
-from sealcore import der, errors, keys, messages, names
+from sealcore import der, errors, keys, messages
 from sealcore.compat import const
 
 from . import clock, installer, keystore, starter, trust
@@ -134,8 +134,8 @@ def _assign(link, name, seal, files) -> None:
     from . import download
 
     link.answered(name)
-    names.check_label(name)
-    download.check_files(files)
+    if download.offer(link, name, seal, files):
+        return
     one = link.node.services.get(name)
     folder = keystore.SERVICES + "/" + name
     for file, _, wanted in files:

@@ -24,7 +24,7 @@ def check(one) -> bool:
         once = _check_needs(keystore.read(folder + "metadata.json"))
         if once != one.once:
             one.once = once
-        _check_code(folder)
+        look(folder)
         return True
     except errors.SealError as error:
         one.stop("refused", error.code, str(error))
@@ -55,7 +55,8 @@ def _check_needs(metadata: bytes) -> bool:
     return once
 
 
-def _check_code(folder: str) -> None:
+def look(folder: str) -> None:
+    """Check the executable in a folder. Raises Unloadable."""
     for name in os.listdir(folder):
         if name[-4:] == ".mpy" or name[-6:] == ".romfs":
             with open(folder + name, "rb") as file:

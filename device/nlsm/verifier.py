@@ -49,7 +49,7 @@ class Package:
         return keystore.read(self._folder + file, _LIMIT)
 
 
-def check(folder: str, service: str, clock, site_seal=None):
+def check(folder: str, service: str, clock, site_seal=None, kind=None):
     """Run all ten steps over the files of a folder, for this node.
 
     Args:
@@ -57,6 +57,7 @@ def check(folder: str, service: str, clock, site_seal=None):
         service: the name of the service.
         clock: the node's clock; a seal that passes moves it forward to the start of that seal.
         site_seal: DER of another site seal than the one in the folder, or None.
+        kind: what the package must be, as in `custody`; None for a service.
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
@@ -73,7 +74,8 @@ def check(folder: str, service: str, clock, site_seal=None):
         # A seal with the site's signature proves that it is at least as late as its start. A seal
         # without that signature is refused before the time is checked.
         now = max(clock.now(), seals[0].not_before)
-        found = custody.check(seals, package, own, (own.node, service, own.spki), now, floor)
+        place = own.node, service, own.spki
+        found = custody.check(seals, package, own, place, now, floor, kind or "service")
         clock.rise(found.not_before)
         from sealcore import grants
 

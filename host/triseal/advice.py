@@ -44,9 +44,17 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "no trusted party has this signer's name and key",
         "First register and approve its signer, or let the site trust it",
     ),
+    "untrusted-kind": (
+        "the site does not let this developer sign software of this kind",
+        "If it should, `triseal site trust-developer REQUEST --kinds service,agent`",
+    ),
     "wrong-site": ("it is for another site", "Get the one for this site"),
     "wrong-node": ("it is for another node", "Deploy it to the node that it names"),
     "wrong-service": ("it is for another service", "Check the service's name"),
+    "wrong-kind": (
+        "the seal and the metadata do not state the same kind of software",
+        "Do not use it; ask its developer to sign it again",
+    ),
     "wrong-key": (
         "the seal's key is not this node's key",
         "Provision the node again if it has a new key",
@@ -96,6 +104,15 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "not-enrolled": (
         "the node has no certificate of its site yet",
         "Enrol it: `triseal node enrol`, or `triseal node provision` if it has no token",
+    ),
+    "fell-back": (
+        "the new agent did not prove itself, and the node runs the one before it",
+        "Correct the agent and sign a new version; `triseal site restart NODE NAME` tries this one "
+        "once more",
+    ),
+    "unsupported-board": (
+        "the board can't take an agent over the link",
+        "Provision it once more with this release; firmware with an agent in it must be flashed",
     ),
     "no-trusted-time": (
         "the node does not know the time",

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from boards.code import mpy, romfs
+from boards.code import mpy, romfs, stage
 from boards.errors import BoardError
 from sealcore import errors
 from sealcore import mpy as walker
 from triseal.errors import BadExecutable
+
+SERVICE, AGENT, FIRMWARE = "service", "agent", "firmware"
+KINDS = (SERVICE, AGENT, FIRMWARE)
 
 # The bits of a small integer that a file may assume: mpy-cross writes 31, as boards have.
 _SMALL_INT_BITS = range(15, 65)
@@ -20,13 +23,14 @@ _VERSION = 6
 _THUMB = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 
 
-def check(name: str, data: bytes, place: str = "") -> None:
+def check(name: str, data: bytes, place: str = "", kind: str = SERVICE) -> None:
     """Refuse an executable that MicroPython can't load.
 
     Args:
         name: its file name on a board: app.py, app.mpy or app.romfs.
         data: its bytes.
         place: its name in the error, if it is another one.
+        kind: what the metadata says that it is, one of `KINDS`.
 
     Raises:
         BadExecutable: it is empty, cut off, damaged, or can't be compiled.
@@ -34,7 +38,9 @@ def check(name: str, data: bytes, place: str = "") -> None:
     place = place or name
     if not data:
         raise BadExecutable(f"{place} is empty")
-    if name.endswith(".mpy"):
+    if kind != SERVICE:
+        _check_agent(name, data, kind)
+    elif name.endswith(".mpy"):
         wants(data, place)
     elif name.endswith(".romfs"):
         _check_image(data, place)
@@ -120,6 +126,24 @@ def _check_image(data: bytes, place: str) -> None:
         raise BadExecutable(f"{place}: {error.detail}") from None
     for path, module in modules.items():
         wants(module, f"{path} in {place}")
+
+
+def _check_agent(name: str, data: bytes, kind: str) -> None:
+    """Check an agent: an image of the packages that `main.py` starts."""
+    if kind != AGENT or name != "app.romfs":
+        raise BadExecutable(f"no board takes {name} as {kind}")
+    try:
+        modules = romfs.unpack(data, romfs.MAX_AGENT_FILES)
+    except BoardError as error:
+        raise BadExecutable(f"the agent: {error.detail}") from None
+    strange = [path for path in modules if path.partition("/")[0] not in stage.PACKAGES]
+    missing = [f"{one}/__init__.mpy" for one in stage.PACKAGES]
+    missing += [f"nlsm/{one}.mpy" for one in ("boot", "node", "agent", "swap")]
+    if strange or not modules.keys() >= set(missing):
+        raise BadExecutable("it is no agent: main.py could not start it")
+    for path, module in modules.items():
+        if wants(module, path)[1]:
+            raise BadExecutable(f"{path} has native code, so it would not run on all boards")
 
 
 def _check_source(data: bytes, place: str) -> None:

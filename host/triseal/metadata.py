@@ -13,6 +13,8 @@ Known keys have a type. Other keys may be added, for example a bill of materials
     restart       "always" (the default) or "never": whether the node restarts the service after
                   it has failed
     licence       text
+    kind          "service" (the default), "agent" or "firmware": what the package is on a node
+    needs         of an agent: what a board must have, see `developer.agent`
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sealcore import errors, grants, names
+from sealcore import kind as kinds
 from triseal.errors import BadMetadata
+from triseal.loadable import KINDS, SERVICE
 from triseal.package import MAX_METADATA, NAMES
 
 MAX_DEPTH = 8
@@ -44,6 +48,7 @@ class Metadata:
         capabilities: the grants that it asks for.
         modules: the modules that it needs.
         heap: bytes of heap that it needs, 0 if it does not say.
+        kind: one of KINDS.
         values: everything, including known keys.
     """
 
@@ -52,6 +57,7 @@ class Metadata:
     capabilities: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     heap: int = 0
+    kind: str = SERVICE
     values: dict[str, object] = field(default_factory=dict)
 
 
@@ -68,14 +74,27 @@ def parse(data: bytes) -> Metadata:
     for key in ("name", "entry"):
         if key not in values:
             raise BadMetadata(f"{key!r} is missing")
+    kind = str(values.get("kind", SERVICE))
+    _check_kind(data, kind)
     return Metadata(
         name=str(values["name"]),
         entry=str(values["entry"]),
         capabilities=_strings(values.get("capabilities", [])),
         modules=_strings(values.get("modules", [])),
         heap=int(str(values.get("heap", 0))),
+        kind=kind,
         values=values,
     )
+
+
+def _check_kind(data: bytes, kind: str) -> None:
+    """Refuse metadata in which a node would read another kind: a node looks for text alone."""
+    try:
+        if kinds.of(data) == KINDS.index(kind):
+            return
+    except errors.WrongKind:
+        pass
+    raise BadMetadata(f"'kind' is {kind}, and a node would read another one")
 
 
 def complete(data: bytes, name: str, entry: str) -> bytes:
@@ -231,9 +250,19 @@ def _restart(value: object) -> None:
         raise ValueError(f"not one of {', '.join(_RESTARTS)}")
 
 
+def _kind(value: object) -> None:
+    if value not in KINDS:
+        raise ValueError(f"not one of {', '.join(KINDS)}")
+
+
 def _heap(value: object) -> None:
     if type(value) is not int or not 0 <= value <= _MAX_HEAP:
         raise ValueError("not a number of bytes")
+
+
+def _needs(value: object) -> None:
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
 
 
 _KNOWN: dict[str, Callable[[object], object]] = {
@@ -246,4 +275,6 @@ _KNOWN: dict[str, Callable[[object], object]] = {
     "pins": _pins,
     "restart": _restart,
     "licence": _text,
+    "kind": _kind,
+    "needs": _needs,
 }

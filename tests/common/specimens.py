@@ -210,8 +210,14 @@ def hashed(entries, kinds=limits.SERVICE):
     return [(sealwriter.entry_hash(*entry), kinds) for entry in entries]
 
 
-def bundle_tbs(version=1, site="home", developers=DEVELOPERS, roots=(1, (ROOT.spki,))):
-    keys = SITE_KEYS, STORE_KEYS, hashed(developers)
+def bundle_tbs(
+    version=1,
+    site="home",
+    developers=DEVELOPERS,
+    roots=(1, (ROOT.spki,)),
+    kinds=limits.SERVICE,
+):
+    keys = SITE_KEYS, STORE_KEYS, hashed(developers, kinds)
     return sealwriter.bundle_tbs(version, site, NOW, roots, *keys)
 
 

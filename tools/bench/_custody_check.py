@@ -76,7 +76,7 @@ def check() -> None:
         gc.threshold(2048)
     here.executable = open("executable", "rb")  # noqa: SIM115
     place = "node", "service", here.node_key
-    sealcore.custody.check(seals, here, here, place, int(here.now), 0)
+    sealcore.custody.check(seals, here, here, place, int(here.now), 0, "service")
     clear(_CHECK)
 
 

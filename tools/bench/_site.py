@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from sealcore import seal, sealwriter
 from sealcore.compat import sha256
-from triseal import certificate, database
+from triseal import bundles, certificate, database
 from triseal.certificate import Validity
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
@@ -60,7 +60,8 @@ class Site:
         self.manager = Manager(self.home, lambda: b"")
         self._developer = Developer("Ada", KeySigner(generate(algorithm)))
         self._store = KeySigner(generate(algorithm))
-        self.manager.trust_developer("Ada", self._developer.signer.spki)
+        kinds = bundles.kinds_of(["service", "agent"])
+        self.manager.trust_developer("Ada", self._developer.signer.spki, kinds=kinds)
         validity = Validity(self.now - 90, self.now + _YEAR)
         self.manager.trust_store(certificate.self_signed_ca(self._store, "Store", validity))
         self.nodes: dict[str, tuple[bytes, PrivateKey]] = {}
@@ -79,10 +80,18 @@ class Site:
             source: its text.
             metadata: JSON.
         """
-        release = Release(name, "1.0", 1, metadata)
+        self.manager.add_service(self.package(Release(name, "1.0", 1, metadata), "app.py", source))
+
+    def package(self, release: Release, entry: str, content: bytes) -> Package:
+        """Return a package that the developer and the Store have sealed.
+
+        Args:
+            release: what the developer says.
+            entry: file name of the executable.
+            content: the executable.
+        """
         validity = Validity(self.now - 80, self.now + _YEAR)
-        made = sign(self._developer, release, "app.py", source, validity)
-        self.manager.add_service(self._countersign(made))
+        return self._countersign(sign(self._developer, release, entry, content, validity))
 
     def add_node(self, name: str, services: list[str], algorithm: str = "p256") -> None:
         """Add a node with a key and a certificate, and assign services to it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -134,23 +134,27 @@ def measure() -> Iterator[Figure]:
         yield Figure("node.renew.ms", check, "ms", minimum)
 
 
-def make(site: Site, flash: Path, port: int) -> None:
+def make(
+    site: Site, flash: Path, port: int, node: str = NODE, more: Mapping[str, object] | None = None
+) -> None:
     """Make the flash of an enrolled node that knows its server.
 
     Args:
         site: the node's.
         flash: folder.
         port: of the server, on the loopback address.
+        node: its name.
+        more: settings of the node besides the server.
     """
     number = int(micropython.run(["-c", _NUMBER]).stdout)
-    certificate, key = site.nodes[NODE]
+    certificate, key = site.nodes[node]
     files = {file.path: file.data for file in stage.plan(mpy.Target.from_number(number))}
     files["/triseal/node.crt"] = certificate
     files["/triseal/node.key"] = key.private_bytes(
         Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
     )
     files["/triseal/bundle.der"] = site.manager.bundle().der
-    settings = {"server": ["127.0.0.1", port], "spread": 1}
+    settings = {"server": ["127.0.0.1", port], "spread": 1, **(more or {})}
     files["/triseal/settings.json"] = json.dumps(settings).encode()
     for path, data in files.items():
         place = flash / path.lstrip("/")

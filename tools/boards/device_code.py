@@ -130,7 +130,12 @@ def remove_tree(p):
 _AGENT = """\
 import sys
 q=sys.path[:]
+sys.path[:]=[p for p in q if p[:4]=='.fro']
+import os
 sys.path[:]=[p for p in q if p]
+if'agent'in os.listdir('/'):
+ import slots
+ slots.mount()
 import nlsm,sealcore
 sys.path[:]=[p for p in q if p[:4]=='.fro']
 try:

@@ -15,8 +15,9 @@ from boards.files import TEMPORARY, Files
 Foreign = Literal["refuse", "move", "keep"]
 MOVED = "/triseal-moved"  # not the name of a module, so nothing can be imported from there
 # The node's own, the agent's, and the place where firmware mounts a ROMFS.
-_FOLDERS = ("triseal", "lib", "rom", MOVED[1:])
+_FOLDERS = ("triseal", "lib", "rom", "agent", MOVED[1:])
 _LIBRARY = "/lib"
+_OWN = (*stage.PACKAGES, "slots.mpy", "slots.mpy" + TEMPORARY)
 _BOOT = "/boot.py"
 _OURS = b"import nlsm"  # text in each main.py of the agent so far
 # SHA-256 of the boot.py that ports write when they format a flash, with the place of its text in
@@ -79,9 +80,7 @@ def _foreign(board: Files) -> Iterator[str]:
             continue
         yield path
     if "lib" in board.listdir("/"):
-        yield from (
-            f"{_LIBRARY}/{name}" for name in board.listdir(_LIBRARY) if name not in stage.PACKAGES
-        )
+        yield from (f"{_LIBRARY}/{name}" for name in board.listdir(_LIBRARY) if name not in _OWN)
 
 
 def _named(paths: list[str]) -> str:

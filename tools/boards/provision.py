@@ -15,7 +15,7 @@ from boards.facts import Facts
 
 INCOMING = "/triseal/incoming"
 _EXTRA = 32  # random bytes for the board's key
-_OLDEST = (1, 22)  # the oldest MicroPython whose bytecode and modules suffice
+OLDEST = (1, 22)  # the oldest MicroPython whose bytecode and modules suffice
 KEY_SECONDS = 180.0  # a P-256 key made in pure Python on a slow board
 
 # issue(request) returns the files for /triseal/incoming, by name, for a DER PKCS #10 request.
@@ -186,7 +186,7 @@ def require_supported(facts: Facts) -> None:
     Raises:
         UnsupportedFirmware: it runs no MicroPython, or one that is too old.
     """
-    if facts.implementation != "micropython" or facts.version < _OLDEST:
+    if facts.implementation != "micropython" or facts.version < OLDEST:
         version = ".".join(str(part) for part in facts.version)
         raise UnsupportedFirmware(f"the board runs {facts.implementation} {version}")
 

@@ -67,6 +67,23 @@ Executable = Annotated[
     Path,
     typer.Argument(help="A .py or .mpy file, or a folder of such.", metavar="FILE", readable=False),
 ]
+Agent = Annotated[
+    bool, typer.Option("--agent", help="Sign the agent of this installation; no FILE, no metadata.")
+]
+Name = Annotated[
+    str, typer.Option("--name", help="Name of the service: a-z 0-9 . - _", metavar="NAME")
+]
+Version = Annotated[
+    str, typer.Option("--version", help="Numbers between dots: 1.2.0.", metavar="VERSION")
+]
+MetadataFile = Annotated[
+    Path | None,
+    typer.Option("--metadata", help="JSON about the service.", metavar="FILE", readable=False),
+]
+OptionalExecutable = Annotated[
+    Path | None,
+    typer.Argument(help="A .py or .mpy file, or a folder of such.", metavar="FILE", readable=False),
+]
 Years = Annotated[
     int,
     typer.Option("--years", min=1, max=MAX_YEARS, help="Validity of the seal.", metavar="YEARS"),
@@ -78,21 +95,17 @@ Years = Annotated[
         "dev sign blink.py --name blink --version 1.0.0 --security-version 1",
         "dev sign app.mpy --name blink --version 1.1 --security-version 1 --metadata blink.json",
         "dev sign blink/ --name blink --version 1.2 --security-version 1",
+        "dev sign --agent --name nlsm --version 1.0 --security-version 1",
     )
 )
 def sign(
-    file: Executable,
-    name: Annotated[
-        str, typer.Option("--name", help="Name of the service: a-z 0-9 . - _", metavar="NAME")
-    ],
-    version: Annotated[
-        str, typer.Option("--version", help="Numbers between dots: 1.2.0.", metavar="VERSION")
-    ],
+    file: OptionalExecutable = None,
+    agent: Agent = False,
+    *,
+    name: Name,
+    version: Version,
     security_version: SecurityVersion,
-    metadata_file: Annotated[
-        Path | None,
-        typer.Option("--metadata", help="JSON about the service.", metavar="FILE", readable=False),
-    ] = None,
+    metadata_file: MetadataFile = None,
     years: Years = DEFAULT_YEARS,
     again: Annotated[
         bool,
@@ -103,13 +116,16 @@ def sign(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Seal an executable and its metadata into a package."""
+    """Seal an executable and its metadata into a package.
+
+    With --agent, the package holds the agent that `triseal node provision` of this installation
+    would copy. Only sites that trust you for agents take it.
+    """
     from triseal.certificate import CLOCK_SKEW, now
-    from triseal.developer import executable, home, signed
+    from triseal.developer import home, signed
     from triseal.developer import sign as signing
 
-    found = executable.read(file)
-    text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
+    found, text = _content(file, metadata_file, agent=agent)
     release = signing.Release(name, version, security_version, text)
     described, warnings = _checked(release, found)  # before a passphrase is asked for
     folder = home_dir or home.default()
@@ -132,12 +148,31 @@ def sign(
     _show(facts, found, warnings, as_json=as_json)
 
 
+def _content(file: Path | None, metadata_file: Path | None, *, agent: bool) -> tuple[Found, bytes]:
+    """Return what is signed, and the developer's metadata."""
+    from triseal.developer import agent as own
+    from triseal.developer import executable
+
+    if (file is None) != agent or (agent and metadata_file):
+        raise typer.BadParameter(
+            "give one of them, and --agent without --metadata", param_hint="FILE, --agent"
+        )
+    if file is None:
+        return own.read(), own.metadata()
+    text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
+    return executable.read(file), text
+
+
 def _checked(release: Release, found: Found) -> tuple[Metadata, list[str]]:
     """Check a release. Returns its metadata, and warnings about what was found."""
-    from triseal import metadata
+    from triseal import loadable, metadata
     from triseal.developer import review, sign
+    from triseal.loadable import SERVICE
 
     described = metadata.parse(sign.check(release, found.name))
+    if described.kind != SERVICE:
+        loadable.check(found.name, found.content, kind=described.kind)
+        return described, []
     return described, review.review(found.packed, described)
 
 

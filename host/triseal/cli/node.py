@@ -92,6 +92,7 @@ def provision(
     watchdog: node_settings.Watchdog = None,
     no_watchdog: node_settings.NoWatchdog = False,
     spread: node_settings.Spread = renewal.CONNECT_SPREAD,
+    trial: node_settings.Trial = node_settings.DEFAULT_TRIAL,
     config: node_settings.Config = None,
     replace: Annotated[
         bool,
@@ -112,7 +113,8 @@ def provision(
     flash`): nothing that runs on it can prove that it is clean.
     """
     foreign = node_settings.foreign(clean=clean, keep=keep)
-    settings = node_settings.of(grace, config, server, wifi, 0 if no_watchdog else watchdog, spread)
+    dog = 0 if no_watchdog else watchdog
+    settings = node_settings.of(grace, config, server, wifi, dog, spread, trial)
     with _connected(port, home_dir, passphrase_file, node) as (site, board):
         settings = node_settings.with_password(settings)
         with progress.shown() as report:

@@ -59,14 +59,16 @@ Replace = Annotated[
     bool, typer.Option("--replace", help="Accept a new key: this board replaces the node's board.")
 ]
 
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE", readable=False)
+]
+
 
 def image_(
     board: BoardName,
     firmware_file: FirmwareFile,
     node: NodeName,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE", readable=False)
-    ],
+    out: Out,
     sha256: Sha256 = "",
     filesystem: Filesystem = "",
     romfs: Romfs = None,
@@ -76,6 +78,7 @@ def image_(
     watchdog: node_settings.Watchdog = None,
     no_watchdog: node_settings.NoWatchdog = False,
     spread: node_settings.Spread = renewal.CONNECT_SPREAD,
+    trial: node_settings.Trial = node_settings.DEFAULT_TRIAL,
     config: node_settings.Config = None,
     token_days: TokenDays = _TOKEN_DAYS,
     replace: Replace = False,
@@ -89,7 +92,8 @@ def image_(
     """
     from triseal.site.records import tokens  # the database is slow to load, and --help needs none
 
-    settings = node_settings.of(grace, config, server, wifi, 0 if no_watchdog else watchdog, spread)
+    dog = 0 if no_watchdog else watchdog
+    settings = node_settings.of(grace, config, server, wifi, dog, spread, trial)
     place, chip = _place(filesystem), chips.named(board)
     data = imagefile.load(firmware_file, chip, sha256)
     with open_site(home_dir) as site:

@@ -16,6 +16,7 @@ from sealcore import renewal
 from triseal.site.errors import BadSettings
 from triseal.site.rules import settings as rules
 
+DEFAULT_TRIAL = rules.TRIAL
 PASSWORD = "TRISEAL_WIFI_PASSWORD"
 
 Grace = Annotated[
@@ -80,6 +81,18 @@ Spread = Annotated[
     ),
 ]
 
+Trial = Annotated[
+    int,
+    typer.Option(
+        "--trial",
+        min=1,
+        max=rules.MAX_TRIAL,
+        help="Seconds within which a new agent must reach the site and run all services. Otherwise "
+        "the node starts the old one again.",
+        metavar="SECONDS",
+    ),
+]
+
 
 def of(
     grace: int,
@@ -88,6 +101,7 @@ def of(
     wifi: str | None,
     watchdog: int | None,
     spread: int,
+    trial: int = rules.TRIAL,
 ) -> dict[str, Any]:
     """Make a node's settings from the options.
 
@@ -98,6 +112,7 @@ def of(
         wifi: SSID of a Wi-Fi, or None.
         watchdog: seconds, 0 for none, or None for the default of the board.
         spread: seconds, see `Spread`.
+        trial: seconds, see `Trial`.
 
     Returns: the settings; `with_password` completes them.
 
@@ -116,6 +131,8 @@ def of(
         settings["watchdog"] = watchdog
     if spread != renewal.CONNECT_SPREAD:
         settings["spread"] = spread
+    if trial != rules.TRIAL:
+        settings["trial"] = trial
     return settings
 
 

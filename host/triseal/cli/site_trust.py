@@ -123,10 +123,28 @@ def _of_server(url: str) -> bytes:
     return (line + str(about.get("certificate"))).encode()
 
 
+def _kinds(value: str) -> str:
+    if not {*value.split(",")} <= {"service", "agent", "firmware"}:
+        raise typer.BadParameter("give some of service, agent, firmware, with commas")
+    return value
+
+
+Kinds = Annotated[
+    str,
+    typer.Option(
+        "--kinds",
+        help="What the developer may sign: service, agent, firmware; with commas.",
+        metavar="KINDS",
+        callback=_kinds,
+    ),
+]
+
+
 @app.command(
     epilog=options.examples(
         "site trust-developer ada.request.pem --fingerprint 6f1c...",
         "site trust-developer ada.pub.pem --name Ada",
+        "site trust-developer ada.request.pem --kinds service,agent",
     )
 )
 def trust_developer(
@@ -141,20 +159,26 @@ def trust_developer(
         typer.Option("--name", help="Name of the developer, as in its seals.", metavar="NAME"),
     ] = None,
     fingerprint: Fingerprint = None,
+    kinds: Kinds = "service",
     keys: Keys = None,
     root_passphrase_file: options.RootPassphraseFile = None,
     out: Request = None,
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Trust a developer. Give the fingerprint that the developer's `triseal dev show` prints."""
-    from triseal import request
+    """Trust a developer. Give the fingerprint that the developer's `triseal dev show` prints.
+
+    Somebody who may sign agents can change everything on your nodes. What a developer may sign
+    already, she still may sign afterwards.
+    """
+    from triseal import bundles, request
     from triseal.site import inputs
 
+    may = bundles.kinds_of(kinds.split(","))
     developer = files.parsed(file, pem.MAX_SIZE, lambda data: inputs.developer(data, name))
     request.check_fingerprint(developer.spki, fingerprint)
     with open_to_change_trust(home_dir, root_passphrase_file, keys or ()) as site, asking(out):
-        bundle = site.trust_developer(developer.name, developer.spki, printer(as_json=as_json))
+        bundle = site.trust_developer(developer.name, developer.spki, printer(as_json=as_json), may)
         _show_trust(site, developer.name, "developer", bundle.version, as_json=as_json)
 
 

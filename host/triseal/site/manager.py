@@ -14,7 +14,7 @@ from typing import Self
 
 from sqlalchemy import Connection, select
 
-from sealcore import keys, proof
+from sealcore import keys, limits, proof
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import database
@@ -338,13 +338,16 @@ class Manager:
             review.check_root(connection, trusted, certificate)
         return name, self.change_trust(trust.with_store(name, spki), show, certificate)
 
-    def trust_developer(self, name: str, spki: bytes, show: Show = _silent) -> TrustBundle:
+    def trust_developer(
+        self, name: str, spki: bytes, show: Show = _silent, kinds: int = limits.SERVICE
+    ) -> TrustBundle:
         """Trust a developer's key.
 
         Args:
             name: name of the developer, which is the issuer in its seals.
             spki: the public key, DER SubjectPublicKeyInfo.
             show: as in `trust_store`.
+            kinds: what she may sign, see `bundles.kinds_of`; she keeps what she may sign already.
 
         Returns: the trust bundle that includes the key.
 
@@ -352,7 +355,7 @@ class Manager:
             BadName: as `trust.with_developer`.
             TooLarge, Changed, ClockDoubted: as `trust_store`.
         """
-        return self.change_trust(trust.with_developer(name, spki), show)
+        return self.change_trust(trust.with_developer(name, spki, kinds), show)
 
     def distrust_store(self, name: str, show: Show = _silent) -> TrustBundle:
         """Stop trusting a Store. From now on the site seals nothing that it has countersigned.

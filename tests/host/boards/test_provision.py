@@ -61,6 +61,7 @@ def device_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, package, raising=False)
     (tmp_path / "device" / "nlsm" / "enrol.py").write_text(ENROL)
     (tmp_path / "device" / "main.py").write_text(MAIN)
+    (tmp_path / "device" / "slots.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path / "device")
 
 
@@ -144,7 +145,7 @@ def test_files_that_nobody_knows_are_moved_where_nothing_imports_them(
             assert done.foreign.kept == ()
             board.wait_for("the agent starts")
             assert set(board.listdir("/")) == {"lib", "main.py", "triseal", "triseal-moved"}
-            assert set(board.listdir("/lib")) == {"nlsm", "sealcore"}
+            assert set(board.listdir("/lib")) == {"nlsm", "sealcore", "slots.mpy"}
         moved = board.tree("/triseal-moved")
         texts = sorted(board.read(path) for path in moved)
         assert texts == sorted(b"# %d %s\n" % (n, p.encode()) for n in (0, 1) for p in FOREIGN)

@@ -34,7 +34,8 @@ ALLOWED = {
     "common/sealcore": PURE | {"collections", "sealcore"},
     BOARD: MICROPYTHON | HARDWARE | PORT_SPECIFIC | {"sealcore", "nlsm"},
     "device/nlsm": MICROPYTHON | {"sealcore", "nlsm"},
-    "device/main.py": MICROPYTHON | {"nlsm", "sealcore"},
+    "device/main.py": MICROPYTHON | {"nlsm", "sealcore", "slots"},
+    "device/slots.py": MICROPYTHON,
 }
 # Who must not import which of our packages; anything else is a matter of the dependencies.
 REFUSED = {

@@ -218,7 +218,7 @@ def settings_read() -> set[str]:
 
 
 def test_settings_of_a_node() -> None:
-    written = set(node_settings.of(0, [], "host:1", "wifi", 1, 60))
+    written = set(node_settings.of(0, [], "host:1", "wifi", 1, 60, 60))
     source = (ROOT / "host/triseal/cli/node_image.py").read_text(encoding="utf-8")
     (named,) = re.findall(r"named = \{(.*?)\*\*settings", source)
     written |= set(re.findall(r'"(\w+)":', named))

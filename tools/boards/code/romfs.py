@@ -20,6 +20,7 @@ from boards.errors import BadFolder
 
 ENTRIES = ("main.mpy", "app.mpy")
 MAX_FILES = 64
+MAX_AGENT_FILES = 120
 MAX_DEPTH = 4  # folders within folders
 MAX_NAME = 64
 MAX_SIZE = 1 << 24  # sealcore.limits.MAX_EXECUTABLE
@@ -149,11 +150,12 @@ def pack(files: dict[str, bytes]) -> bytes:
     return _HEADER + length + body
 
 
-def unpack(image: bytes) -> dict[str, bytes]:
+def unpack(image: bytes, most: int = MAX_FILES) -> dict[str, bytes]:
     """Return the files of an image by their paths. It reads as strictly as a node does.
 
     Args:
         image: its bytes.
+        most: how many files it may have.
 
     Raises:
         BadFolder: it is not written as `pack` writes images, or is not complete.
@@ -171,7 +173,7 @@ def unpack(image: bytes) -> dict[str, bytes]:
             kind, begin, at = _read_record(image, at, end)
             size, begin = _read_number(image, begin, at)
             path = folder + image[begin : begin + size].decode("ascii", "replace")
-            if path in found or len(found) + len(folders) > MAX_FILES or begin + size > at:
+            if path in found or len(found) + len(folders) > most or begin + size > at:
                 raise BadFolder("the ROMFS image has a bad name, or too many files")
             if kind == _FILE:
                 found[path] = _read_data(image, begin + size, at)

@@ -18,6 +18,8 @@ from boards.files import TEMPORARY, Files, Staged
 
 PACKAGES = ("sealcore", "nlsm")
 MAIN = "/main.py"
+SLOTS = "/lib/slots.mpy"  # picks the agent that starts; main.py and this come by cable only
+_ARRIVED = "/agent"  # agents that came over the link
 _LIBRARY = "/lib"
 # Levels of optimisation. The refusals of sealcore have codes, and it runs on any computer: on a
 # board nobody needs its line numbers, which are 5 % of it.
@@ -82,11 +84,15 @@ def main_source() -> Path:
     Raises:
         SourcesMissing: it is in neither place.
     """
+    return _beside("main.py")
+
+
+def _beside(name: str) -> Path:
     folder = package_folder("nlsm")
-    for path in (folder / "main.py", folder.parent / "main.py"):
+    for path in (folder / name, folder.parent / name):
         if path.is_file():
             return path
-    raise SourcesMissing(f"no main.py in or beside {folder}")
+    raise SourcesMissing(f"no {name} in or beside {folder}")
 
 
 def sources() -> dict[str, bytes]:
@@ -101,7 +107,7 @@ def sources() -> dict[str, bytes]:
         f"{package}/{name}": without_const(source)
         for package in PACKAGES
         for name, source in mpy.read_sources(package_folder(package)).items()
-        if (package, name) != ("nlsm", "main.py")
+        if (package, name) not in (("nlsm", "main.py"), ("nlsm", "slots.py"))
     }
     return dict(_prepared(tuple(found.items())))
 
@@ -147,7 +153,20 @@ def plan(target: mpy.Target) -> list[StagedFile]:
     """
     compiled = compile_modules(sources(), target)
     files = [StagedFile(f"{_LIBRARY}/{path}", data) for path, data in compiled.items()]
-    return [*files, main_file()]
+    return [*files, slots_file(target), main_file()]
+
+
+def slots_file(target: mpy.Target) -> StagedFile:
+    """Return the module that picks the agent that starts, for a board with the agent as files.
+
+    Args:
+        target: the `.mpy` files that the board loads.
+
+    Raises:
+        SourcesMissing, CompileFailed, UnsupportedFirmware: as `plan`.
+    """
+    source = _beside("slots.py").read_bytes()
+    return StagedFile(SLOTS, mpy.compile_source(source, "slots", target, level=3))
 
 
 def main_file() -> StagedFile:
@@ -221,21 +240,21 @@ def install(
     board.remove(*sorted(left - {path + TEMPORARY for path in changed}))
     stale = sorted(there.keys() - wanted.keys() - fresh.keys())
     missing = [p for p in changed if hashes.get(p + TEMPORARY) != wanted[p].sha256]
-    if changed or stale:
+    # What comes by cable replaces what came over the link.
+    arrived = _ARRIVED[1:] in board.listdir("/")
+    if changed or stale or arrived:
         _stage(board, [wanted[path] for path in missing], progress)
         with interrupts.held():  # in between, the board has no program to start
-            _replace(board, wanted, changed, stale)
+            _replace(board, wanted, changed, stale, arrived=arrived)
         _verify(board, files)
     kept = tuple(path for path in wanted if path not in missing)
     return Installed(tuple(missing), kept, tuple(stale))
 
 
 def _sizes(board: Files) -> dict[str, int]:
-    """Return the files in the folders of the packages, by path, with sizes in bytes."""
-    found: dict[str, int] = {}
-    for name in PACKAGES:
-        found |= board.tree(f"{_LIBRARY}/{name}")
-    return found
+    """Return the files of the agent in `/lib`, by path, with sizes in bytes."""
+    own = (*(f"{_LIBRARY}/{name}/" for name in PACKAGES), SLOTS)
+    return {path: size for path, size in board.tree(_LIBRARY).items() if path.startswith(own)}
 
 
 def _alike(sought: Mapping[str, StagedFile], there: Mapping[str, int]) -> list[str]:
@@ -279,7 +298,12 @@ def counted(
 
 
 def _replace(
-    board: Files, wanted: Iterable[str], changed: Sequence[str], stale: Sequence[str]
+    board: Files,
+    wanted: Iterable[str],
+    changed: Sequence[str],
+    stale: Sequence[str],
+    *,
+    arrived: bool,
 ) -> None:
     has_main = MAIN in wanted
     if MAIN in changed:
@@ -288,6 +312,8 @@ def _replace(
         board.withdraw(MAIN)
     board.remove(*stale)
     board.commit([path for path in changed if path != MAIN])
+    if arrived:
+        board.remove_tree(_ARRIVED)
     if has_main:
         board.commit([MAIN])
 

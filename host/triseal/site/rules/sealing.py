@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from sealcore import errors, seal, timetext
 from sealcore.seal import Seal
-from triseal import database
+from triseal import database, metadata
 from triseal.certificate import Validity
 from triseal.site.errors import Changed, NotAssigned
 from triseal.site.records import holdings, ledger, nodes, releases, services, tables
@@ -108,6 +108,7 @@ class _Upstream:
 
     store: Seal
     usable: Validity
+    kind: str
 
 
 def form_of(wanted: Wanted) -> _Form:
@@ -182,7 +183,12 @@ class Preparer:
             wanted.package, lambda: _upstream_of(connection, wanted.package)
         )
         prepared = self.issuer.prepare(
-            wanted.place.node, wanted.spki, upstream.store, wanted.package, wanted.grants
+            wanted.place.node,
+            wanted.spki,
+            upstream.store,
+            wanted.package,
+            wanted.grants,
+            upstream.kind,
         )
         # Raises before signing what a node would refuse for its form.
         self._fits.get(form_of(wanted), lambda: _check_form(prepared))
@@ -295,7 +301,8 @@ class Sealer:
 def _upstream_of(connection: Connection, package: bytes) -> _Upstream:
     loaded = services.load(connection, package)
     store = seal.parse(loaded.store_seal, seal.STORE)
-    return _Upstream(store, _common(store, seal.parse(loaded.developer_seal, seal.DEVELOPER)))
+    usable = _common(store, seal.parse(loaded.developer_seal, seal.DEVELOPER))
+    return _Upstream(store, usable, metadata.parse(loaded.metadata).kind)
 
 
 def _common(store: Seal, developer: Seal) -> Validity:

@@ -12,6 +12,8 @@ from triseal.site.errors import BadSettings
 MAX_GRACE = 7 * 86400
 MAX_WATCHDOG = 3600
 MAX_SPREAD = 12 * 3600
+MAX_TRIAL = 86400
+TRIAL = 300  # seconds, as `nlsm/swap.py` has it
 
 _MAX_SSID = 32  # bytes, IEEE 802.11 section 9.4.2.2
 _PASSPHRASE = range(8, 64)  # bytes, IEEE 802.11 annex J.4
@@ -137,6 +139,7 @@ _CHECKS: dict[str, Callable[[object], None]] = {
     "config": _check_config,
     "grace": _between(0, MAX_GRACE, "grace"),
     "spread": _between(1, MAX_SPREAD, "spread"),
+    "trial": _between(1, MAX_TRIAL, "trial"),
     "watchdog": _between(0, MAX_WATCHDOG, "watchdog"),
     "wifi": _check_wifi,
 }

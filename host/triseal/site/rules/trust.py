@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from sealcore import bundle, custody, errors, keys, limits, names, seal, sealwriter, x509
 from sealcore.bundle import TrustBundle
-from triseal import bundles, request
+from triseal import bundles, metadata, request
 from triseal.bundles import Developer, Entry, Roots
 from triseal.site.errors import BadAuthority, Incomplete, NameTaken, TooFewRoots, UnknownKey
 from triseal.site.records import tables
@@ -33,9 +33,9 @@ _BUNDLES = select(tables.bundles.c.version, tables.bundles.c.der).where(
 )
 _NEWEST_FIRST = _BUNDLES.order_by(tables.bundles.c.version.desc())
 _STEPS = _BUNDLES.where(tables.bundles.c.changes_roots).order_by(tables.bundles.c.version)
-_SEALS = select(tables.packages.c.store_seal, tables.packages.c.developer_seal).where(
-    tables.packages.c.digest == bindparam("package")
-)
+_SEALS = select(
+    tables.packages.c.store_seal, tables.packages.c.developer_seal, tables.packages.c.metadata
+).where(tables.packages.c.digest == bindparam("package"))
 _MOST_AHEAD = 1000
 _LONGEST_NAME = 64
 
@@ -569,11 +569,13 @@ def check_package(connection: Connection, issuer: Issuer, package: bytes) -> Non
 
     Raises:
         UntrustedSigner, BadSignature: the site does not trust one of them now.
+        UntrustedKind: the developer may not sign what this package is.
         SealError: no node would accept these two seals.
     """
     row = connection.execute(_SEALS, {"package": package}).one()
     newest = current(connection, issuer)
-    refused = _refusal(newest.der, bytes(row.store_seal), bytes(row.developer_seal))
+    what = metadata.parse(row.metadata).kind
+    refused = _refusal(newest.der, bytes(row.store_seal), bytes(row.developer_seal), what)
     if refused is not None:
         kind, detail = refused
         raise kind(detail)
@@ -581,7 +583,7 @@ def check_package(connection: Connection, issuer: Issuer, package: bytes) -> Non
 
 @functools.lru_cache(maxsize=4096)
 def _refusal(
-    trusted: bytes, store_seal: bytes, developer_seal: bytes
+    trusted: bytes, store_seal: bytes, developer_seal: bytes, kind: str
 ) -> tuple[type[errors.SealError], str] | None:
     """Return why two seals are refused at the first moment at which both are valid, or None."""
     believed = bundle.parse(trusted)
@@ -593,7 +595,9 @@ def _refusal(
         signer = f"the Store {names.common_name(store.issuer)}"
         keys.check_signed(store, believed.store_keys, moment)
         signer = f"the developer {names.common_name(developer.issuer)}"
-        custody.check_package(store, developer, believed, moment)
+        may = custody.check_package(store, developer, believed, moment)
+        if not may & bundles.kinds_of([kind]):
+            return errors.UntrustedKind, f"the site takes no {kind} that {signer[4:]} has signed"
     except errors.UntrustedSigner as error:
         return type(error), f"the site does not trust {signer}"
     except errors.SealError as error:

@@ -202,7 +202,13 @@ class Issuer:
         return Validity(max(_begin(now), own.not_before), min(now + seconds, own.not_after))
 
     def prepare(
-        self, node: str, spki: bytes, store: Seal, predecessor: bytes, grants: Sequence[str]
+        self,
+        node: str,
+        spki: bytes,
+        store: Seal,
+        predecessor: bytes,
+        grants: Sequence[str],
+        kind: str = "service",
     ) -> SealTemplate:
         """Lay out the part that all site seals of one service on one node have in common.
 
@@ -212,10 +218,11 @@ class Issuer:
             store: the package's Store seal.
             predecessor: SHA-256 of the Store seal.
             grants: the grants of the service on this node.
+            kind: the kind that the package's metadata states.
 
         Returns: the template; its `content` raises TooLarge if no node would accept such a seal.
         """
-        uri = identity.service(self.site, node, store.service)
+        uri = identity.service(self.site, node, store.service, kind)
         service_seal = sealwriter.service_seal(store.core, predecessor, grants)
         tbs = certificate.tbs(
             self.algorithm,

@@ -1,0 +1,234 @@
+"""The agent as a package: it comes over the link, starts on trial, and is confirmed or given up.
+
+`slots.py`, beside `main.py`, picks what starts; it describes the state in `/agent/state`. This
+module adds to the state:
+
+    ran      names of the services that ran before
+    a, b     what lies in a slot: [name, serial in hex, version, security version]
+
+A trial is over when the site has welcomed the new agent and each service that ran before runs
+again. If that does not happen in time, the board starts the old agent again, which reports why.
+"""
+
+import json
+import os
+
+from sealcore import errors
+from sealcore.compat import const
+
+from . import clock, keystore, memory, service
+
+_STATE = "/agent/state"
+_MARK = const("/agent/active")  # tells `main.py` to look at the state
+_TRIAL_S = const(300)
+_STARTS = const(3)
+_SPARE = const(32768)  # bytes of flash that must stay free
+_IMAGE = const("app.romfs")
+
+
+def _read() -> dict:
+    try:
+        data = keystore.read(_STATE) or keystore.read(_STATE + ".new")  # on FAT
+        return dict(json.loads(data or b"{}"))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _write(state: dict) -> None:
+    keystore.write(_STATE, json.dumps(state).encode())
+
+
+class Agent(service.Service):
+    """The running agent among the services of its node, so that the site is told about it alike.
+
+    It is "installing" during its trial and "running" afterwards. It has no tasks, and its seal may
+    expire.
+    """
+
+    def __init__(self, node, state: dict):
+        slot = state.get("trial") or state["slot"]
+        name, serial, version, _ = state[slot] if slot else (state[state["fell"]][0], "", "", 0)
+        super().__init__(name)
+        self.node = node
+        self.serial = bytes.fromhex(serial)
+        self.version = version
+        self.retry = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
+        self.lent = state.get("ran", ())
+        if "trial" not in state:
+            self.show(state)
+
+    def show(self, state: dict) -> None:
+        """Set the state of a confirmed agent, with the reason if a later one was given up."""
+        if "fell" in state:
+            self.set("running", errors.FellBack.code, state["why"])
+        else:
+            self.set("running")
+
+    def ended(self) -> bool:
+        """Look after the trial. The agent's loop calls this often; it never ends."""
+        if self.state == "installing":
+            node = self.node
+            missing = [
+                name
+                for name in self.lent
+                if name in node.services and node.services[name].state != "running"
+            ]
+            greeted = node.link and node.link.greeted
+            if greeted and not missing and node.flight is None:
+                self.confirm()
+            elif clock.ms() > self.retry:
+                state = _read()
+                state["starts"] = 0
+                state["why"] = "does not run: " + ", ".join(missing) if greeted else "no WELCOME"
+                _write(state)
+                _reset(node)
+        return False
+
+    def confirm(self) -> None:
+        """End the trial: this agent stays."""
+        from . import floors
+
+        state = _read()
+        slot = state.pop("trial")
+        state["slot"] = slot
+        for key in ("starts", "ran", "why", "fell"):
+            state.pop(key, None)
+        floors.rise(0, self.name, state[slot][3])
+        _write(state)
+        self.lent = ()
+        self.set("running")
+        _tidy()
+
+    def stuck(self) -> bool:
+        return False
+
+    def stop(self, state: str, code: str = "", detail: str = "") -> None:
+        """Do nothing: an agent that ends could renew nothing."""
+
+    def finish(self, then: str, _state: str, code: str = "") -> None:
+        """Forget that the site knows this agent, if it is no longer assigned."""
+        if then == "remove":
+            self.serial = b""
+            self.set("stopped", code)
+            del self.node.services[self.name]
+            self.node.link.report(self)
+
+    def again(self, code: str = "") -> None:
+        """Try an agent once more that was given up, because the site asks for it."""
+        state = _read()
+        state.pop("fell", 0)
+        _write(state)
+        self.set(self.state, code)
+        self.node.link.ask([self.name])
+
+
+def begin(node) -> None:
+    """Add the agent to the services of a node, if it has come as a package or one was given up."""
+    state = _read()
+    if state.get("trial") or state.get("slot") or state.get("fell"):
+        one = Agent(node, state)
+        node.services[one.name] = one
+        if "trial" not in state:
+            _tidy()
+
+
+def _tidy() -> None:
+    """Remove the agent in `/lib`: another one was confirmed."""
+    from . import recovery
+
+    if _read().get("slot"):
+        recovery.remove("/lib/nlsm")
+        recovery.remove("/lib/sealcore")
+
+
+def _reset(node) -> None:
+    from . import board
+
+    node.land()
+    board.reset()
+
+
+def _other(state: dict) -> str:
+    return "/agent/b" if state.get("slot") == "a" else "/agent/a"
+
+
+def take(link, name: str, seal: bytes, files) -> bool:
+    """Take the site seal of an agent. Return False if its files are to be fetched.
+
+    Otherwise it is the agent that runs, or this board can't take it: it is refused before anything
+    is fetched.
+    """
+    from . import download, installer, recovery, verifier
+
+    node = link.node
+    state = _read()
+    if state.get("trial"):
+        return True
+    one = node.services.get(name) or service.Service(name)
+    wanted = b"".join([digest for file, _, digest in files if file == _IMAGE])
+    place = "/agent/" + (state.get("slot") or "none")
+    try:
+        if not keystore.exists("/lib/slots.mpy"):
+            raise errors.UnsupportedBoard("no slots: agent in firmware, or provisioned long ago")
+        if "fell" in state and download.digest("/agent/%s/%s" % (state["fell"], _IMAGE)) == wanted:
+            raise errors.FellBack(state["why"])
+        if download.digest(place + "/" + _IMAGE) == wanted:
+            found = verifier.check(place, name, node.clock, seal, "agent")
+            keystore.write(place + "/site.der", seal)
+            one.serial = found.serial.to_bytes(16, "big")
+            state[state["slot"]][1] = one.serial.hex()
+            _write(state)
+            link.report(one)
+            return True
+        recovery.remove(_other(state))
+        if not keystore.exists(keystore.INCOMING + "/" + name):
+            _check_room(files)
+    except errors.SealError as error:
+        node.services[name] = one
+        installer.refuse(node, one, error, seal, "")
+        return True
+    return False
+
+
+def _check_room(files) -> None:
+    found = os.statvfs("/")
+    free = found[0] * found[3]
+    size = sum([size for _, size, _ in files])
+    if free < size + _SPARE:
+        raise errors.TooLarge("flash: %d bytes are free, the agent has %d" % (free, size))
+
+
+def offer(node, name: str) -> None:
+    """Check the agent in incoming/NAME. If it passes, the board starts it on trial."""
+    from . import fitness, installer, recovery, verifier
+
+    folder = keystore.INCOMING + "/" + name
+    one = node.services.get(name) or service.Service(name)
+    try:
+        seal = verifier.check(folder, name, node.clock, None, "agent")
+        fitness.look(folder + "/")
+    except errors.SealError as error:
+        node.services[name] = one
+        installer.refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
+        recovery.remove(folder)
+        return
+    state = _read()
+    place = _other(state)
+    state.pop("fell", 0)
+    recovery.remove(place)
+    recovery.make("/agent")
+    if not keystore.exists(_MARK):
+        keystore.write(_MARK, b"")
+    os.rename(folder, place)
+    serial = seal.serial.to_bytes(16, "big").hex()
+    state.setdefault("slot", "")
+    state["trial"] = place[-1]
+    state["starts"] = _STARTS
+    state["why"] = ""
+    state["ran"] = [
+        other.name for other in node.services.values() if other.state == "running" and other.tasks
+    ]
+    state[place[-1]] = [name, serial, seal.service_version, seal.security_version]
+    _write(state)
+    memory.free()
+    _reset(node)

@@ -1,0 +1,167 @@
+"""Picks the agent that starts: the one in `/lib`, or the image in one of two slots.
+
+    /agent/state         JSON, written under another name and then renamed; see below
+    /agent/a, /agent/b   one package each, as it arrived: `app.romfs` is the agent
+
+An agent that arrives over the link is written to the slot from which none runs, and starts on
+trial. This module counts the starts of a trial. It starts the old agent again after three starts,
+or as soon as the trial has no start left. Only a cable replaces this module and `main.py`, so that
+no agent can lose the way back. `nlsm/swap.py` is the other user of the state:
+
+    slot     the confirmed agent: "a", "b", or "" for the one in `/lib`
+    trial    the slot on trial; not there if there is none
+    starts   how many starts the trial has left
+    fell     the slot whose trial has failed; why: the reason, as far as it is known
+"""
+
+import sys
+
+# No file may stand in for a built-in module: see `main.py`.
+_places = sys.path[:]
+sys.path[:] = [place for place in _places if place[0] == "."]
+import io  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+
+import vfs  # noqa: E402
+
+sys.path[:] = _places
+
+_STATE = "/agent/state"
+_PLACE = "/a"
+_FOLDER = 4
+
+
+def read() -> dict:
+    """Return the state; empty if there is none that can be read."""
+    for path in (_STATE, _STATE + ".new"):  # on FAT, only the new one may be left
+        try:
+            with open(path) as file:
+                return dict(json.load(file))
+        except (OSError, ValueError, TypeError):
+            pass
+    return {}
+
+
+def write(state: dict) -> None:
+    """Replace the state in one step."""
+    with open(_STATE + ".new", "w") as file:
+        json.dump(state, file)
+    try:
+        os.rename(_STATE + ".new", _STATE)
+    except OSError:  # FAT
+        os.remove(_STATE)
+        os.rename(_STATE + ".new", _STATE)
+
+
+def _fall(state: dict, why: str) -> None:
+    """End a trial: the old agent starts next."""
+    state["fell"] = state.pop("trial")
+    state["why"] = why
+    write(state)
+
+
+def begin() -> None:
+    """Make the agent that is due the one that `import` finds. Called once, by `main.py`."""
+    state = read()
+    if "trial" in state:
+        if state["starts"] > 0:
+            state["starts"] -= 1
+            write(state)
+        else:
+            _fall(state, state.get("why") or "not confirmed in three starts")
+    mount(state)
+
+
+def fail(error) -> None:
+    """Keep the error that has ended an agent, for the report of the one before."""
+    state = read()
+    if "trial" in state:
+        state["why"] = "%s: %s" % (type(error).__name__, str(error)[:80])
+        write(state)
+
+
+def mount(state=None) -> None:
+    """Mount the agent that runs or is due. Does nothing if that is the one in `/lib`."""
+    state = state or read()
+    slot = state.get("trial") or state.get("slot")
+    try:
+        vfs.umount(_PLACE)
+    except OSError:
+        pass
+    if slot:
+        vfs.mount(Image(open("/agent/%s/app.romfs" % slot, "rb")), _PLACE)  # noqa: SIM115
+        sys.path.insert(0, _PLACE)
+
+
+class Image:
+    """The file system in a ROMFS image that was checked before it came here."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        self.file.close()
+
+    def ilistdir(self, _path):
+        return iter(())
+
+    def stat(self, path):
+        kind = self.find(path)[0]
+        return (0x4000 if kind == _FOLDER else 0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    def open(self, path, _mode):
+        _, at, _ = self.find(path)
+        _, at = self.number(at)
+        return _Part(self.file, *reversed(self.number(at)))
+
+    def number(self, at):
+        """Return the number at an offset, and the offset behind it."""
+        self.file.seek(at)
+        value = 0
+        while True:
+            octet = self.file.read(1)[0]
+            value = value << 7 | octet & 127
+            at += 1
+            if octet < 128:
+                return value, at
+
+    def find(self, path):
+        """Return kind, begin and end of the record of a path."""
+        end, at = self.number(3)
+        end += at
+        kind = _FOLDER
+        for name in path.strip("/").split("/"):
+            while True:
+                if at >= end:
+                    raise OSError(2)
+                kind, at = self.number(at)
+                size, at = self.number(at)
+                after = at + size
+                size, at = self.number(at)
+                if self.file.read(size) == name.encode():
+                    break
+                at = after
+            at += size
+            end = after
+        return kind, at, end
+
+
+class _Part(io.IOBase):
+    # A part of an open file, as a file of its own.
+    def __init__(self, file, at, size):
+        self.file = file
+        self.at = at
+        self.end = at + size
+
+    def readinto(self, buffer):
+        self.file.seek(self.at)
+        count = self.file.readinto(memoryview(buffer)[: self.end - self.at])
+        self.at += count
+        return count
+
+    def ioctl(self, _request, _argument):
+        return 0

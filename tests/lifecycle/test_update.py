@@ -1,0 +1,141 @@
+"""An agent that comes over the link to a living node: confirmed, or given up by the node itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import node_agent
+from bench._site import Ports, Site, server
+from boards.code import mpy, romfs
+from boards.virtual.board import VirtualBoard
+from tests.worlds import waiting
+from triseal import database
+from triseal.developer import agent
+from triseal.developer.sign import Release
+from triseal.site.errors import NotConfirmed
+from triseal.site.views import placements
+from triseal.site.views.rollout_status import Watch
+
+SERVICE = b"import asyncio\nasync def main(ctx):\n    while True:\n        await asyncio.sleep(1)\n"
+TRIAL = 12  # seconds
+PATIENCE = 90.0
+
+
+class World:
+    """A site with a server, and nodes with one service that become living boards."""
+
+    def __init__(self, site: Site, ports: Ports, folder: Path) -> None:
+        self.site, self.ports, self.folder = site, ports, folder
+        self.releases = 0
+
+    def node(self, name: str) -> Path:
+        """Add a node, and return the folder of its board."""
+        self.site.add_node(name, ["thermo"])
+        folder = self.folder / name
+        node_agent.make(self.site, folder / "flash", self.ports.nodes, name, {"trial": TRIAL})
+        return folder
+
+    def release(self, *changes: tuple[str, bytes]) -> str:
+        """Take in an agent of its own name, with some modules replaced."""
+        self.releases += 1
+        name = f"nlsm{self.releases}"
+        self.add(name, "1.0", *changes)
+        return name
+
+    def add(self, name: str, version: str, *changes: tuple[str, bytes]) -> None:
+        found = agent.read()
+        modules = {**found.packed, **dict(changes)}
+        release = Release(name, version, 1, agent.metadata())
+        package = self.site.package(release, found.name, romfs.pack(modules))
+        self.site.manager.add_service(package)
+
+    def state(self, node: str, service: str) -> str:
+        with database.reading(self.site.manager.engine) as connection:
+            found = placements.places(
+                connection, self.site.manager.issuer, self.site.manager.time()
+            )
+        one = {(one.node, one.service): one for one in found}.get((node, service))
+        return f"{one.state} {one.version} {one.why}" if one else ""
+
+    def runs(self, node: str, service: str = "thermo") -> None:
+        self.shows(node, service, "running")
+
+    def shows(self, node: str, service: str, start: str) -> None:
+        """Wait until the site shows a state that begins like this."""
+        for _ in waiting.looks(PATIENCE):
+            found = self.state(node, service)
+            if found.startswith(start):
+                return
+        pytest.fail(f"{service} on {node}: {found}, due {start}")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("update")
+    with Site(folder, "p256") as site:
+        site.add_service("thermo", SERVICE)
+        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+            yield World(site, ports, folder)
+
+
+def test_a_new_agent_comes_over_the_link_and_stays(world: World) -> None:
+    folder = world.node("kitchen")
+    with VirtualBoard(folder, "512k"):
+        world.runs("kitchen")
+        name = world.release()
+        world.site.manager.assign("kitchen", name)
+        world.runs("kitchen", name)
+        world.runs("kitchen")
+    assert not (folder / "flash/lib/nlsm").exists(), "the agent that came by cable has gone"
+    with VirtualBoard(folder, "512k"):
+        world.runs("kitchen")
+
+
+CRASHES = b"raise ValueError('of no use')\n"
+DEAF = b"""\
+from . import link
+class Dial(link.Link):
+    def tick(self):
+        pass
+"""
+FORGETFUL = b"""\
+def load(services, one):
+    one.fail(ValueError("forgotten"))
+"""
+BAD = (
+    ("cellar", "nlsm/agent", CRASHES, "ValueError: of no use"),
+    ("hall", "nlsm/dial", DEAF, "no WELCOME"),
+    ("attic", "nlsm/loader", FORGETFUL, "does not run: thermo"),
+)
+
+
+def test_a_bad_agent_is_given_up_by_each_node_itself(world: World) -> None:
+    """It crashes at its start, it does not connect, or it loses a service."""
+    boards = [VirtualBoard(world.node(node), "512k") for node, _, _, _ in BAD]
+    with contextlib.ExitStack() as stack:
+        for board in boards:
+            stack.enter_context(board)
+        watches = []
+        for node, module, source, _ in BAD:
+            world.runs(node)
+            name = world.release((f"{module}.mpy", mpy.compile_source(source, module)))
+            watches.append((name, Watch(world.site.manager, name)))
+            world.site.manager.assign(node, name)
+        for (node, _, _, why), board, (name, watch) in zip(BAD, boards, watches, strict=True):
+            with pytest.raises(NotConfirmed, match=f"{node}: not installed: fell-back: {why}"):
+                watch.wait([node], PATIENCE)
+            world.runs(node)
+            state = json.loads((board.directory / "flash/agent/state").read_text())
+            assert (state["slot"], state["fell"], "trial" in state) == ("", "a", False)
+            assert not (board.directory / "flash/triseal/incoming" / name).exists()
+            assert name not in floors(board.directory), "it may still come again"
+
+
+def floors(board: Path) -> str:
+    """The values that never go down again, as text."""
+    return (board / "flash/triseal/floors").read_text()
