@@ -91,7 +91,7 @@ def status(
                 return
             if watch and sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
-            output.facts(facts, as_json=False)
+            output.facts(_worth_showing(facts, width), as_json=False)
             typer.echo()
             kinds = ("kind", "name", "fingerprint")
             output.table(trusted, kinds, as_json=False, empty="trusts nobody")
@@ -105,6 +105,13 @@ def status(
     except KeyboardInterrupt:
         if not watch:
             raise
+
+
+def _worth_showing(facts: dict[str, object], width: Width) -> dict[str, object]:
+    """Leave out what is empty, unless all is asked for."""
+    if width == Width.WIDE:
+        return facts
+    return {name: value for name, value in facts.items() if value not in (None, [])}
 
 
 def _read(
