@@ -90,10 +90,7 @@ def serve(
 
     The URL ends with the fingerprint of the Store's key, so that clients need no public authority.
     """
-    try:
-        host, port = addresses.parse_listening(listen)
-    except BadAddress as error:
-        raise wrong_address(error, "--listen") from None
+    host, port = _place(listen)
     if (certificate is None) != (key is None) or (certificate and behind_proxy):
         raise typer.BadParameter("give --tls-certificate and --tls-key", param_hint="--tls-key")
     place = pages_at(pages, least=0) if pages else None
@@ -106,18 +103,22 @@ def serve(
     names = [*(name or []), host]
     with open_store(folder, database, passphrase_file) as store:
         tls = (certificate, key) if certificate and key else None
-        own = tls is None and not behind_proxy
-        if own:
-            made = store.server_certificate(names)
-            tls = made, made
+        if own := tls is None and not behind_proxy:
+            tls = (made := store.server_certificate(names)), made
         listener = process.listen(host, port)
         url = _url("https" if tls else "http", names[0], listener.getsockname()[1])
         if own:
             url += "#" + request.fingerprint(store.certificate.spki)
-
         jsonlog.set_up(log_level)
         chosen = process.Options(tls, admin_socket, place)
         process.serve(store, folder, listener, chosen, partial(_ready, as_json, url))
+
+
+def _place(listen: str) -> tuple[str, int]:
+    try:
+        return addresses.parse_listening(listen)
+    except BadAddress as error:
+        raise wrong_address(error, "--listen") from None
 
 
 def _url(scheme: str, name: str, port: int) -> str:
