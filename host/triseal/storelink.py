@@ -185,6 +185,22 @@ class Link:
             _fetch(self._client, "POST", self._base + "v1/developers", MAX_PAGE, content=data)
         )
 
+    def cosign(self, data: bytes) -> list[str]:
+        """Send a checkpoint that a witness has cosigned.
+
+        Args:
+            data: the checkpoint.
+
+        Returns: names of the witnesses that the Store's checkpoint has now.
+
+        Raises:
+            StoreUnreachable, StoreRefused, BadAnswer: it was not taken.
+        """
+        answer = _json(
+            _fetch(self._client, "POST", self._base + "v1/cosignatures", MAX_PAGE, content=data)
+        )
+        return [str(name) for name in answer.get("witnesses", ())]
+
     def submit(self, data: bytes, key: Signer) -> dict[str, Any]:
         """Send a package.
 

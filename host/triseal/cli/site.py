@@ -22,6 +22,7 @@ from triseal.cli import (
     site_status,
     site_trust,
     site_upkeep,
+    site_witness,
 )
 
 app = typer.Typer()
@@ -43,6 +44,7 @@ for part in (
     site_reports,
     site_serve,
     site_upkeep,
+    site_witness,
 ):
     app.add_typer(part.app)
 app.add_typer(site_root.app, name="root", help="Roots: the keys that change whom the site trusts.")

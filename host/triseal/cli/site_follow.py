@@ -119,4 +119,5 @@ def _facts(follow: Follow) -> dict[str, object]:
         "checked_at": output.time(follow.checked or None),
         "trouble": follow.trouble or None,
         "store": follow.store,
+        "witness": follow.witness or None,
     }

@@ -19,6 +19,7 @@ from triseal.cli import (
     store_keys,
     store_serve,
     store_standing,
+    store_witness,
 )
 from triseal.cli.store_options import (
     DEFAULT_YEARS,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from triseal.store import store as stores
 
 app = typer.Typer()
-for part in (store_standing, store_keys, store_serve, store_audit, store_export):
+for part in (store_standing, store_keys, store_serve, store_audit, store_export, store_witness):
     app.add_typer(part.app)
 
 RootKey = Annotated[

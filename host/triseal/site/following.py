@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from triseal import database, files, label, version
 from triseal.choices import SOAK
@@ -31,6 +31,10 @@ from triseal.site.records import releases, reports, services
 from triseal.site.records.placement import Place
 from triseal.site.rules import review
 from triseal.site.views import rollout_status
+from triseal.site.witness import Witness
+
+if TYPE_CHECKING:
+    from triseal.storelink import Link
 
 FOLDER = "follows"
 HOLD, ROLLOUT = "hold", "rollout"
@@ -79,6 +83,7 @@ class Follow:
         checked: when the Store was asked last, Unix seconds; 0 for never.
         version: the newest release that was taken.
         state: what goes on, for people.
+        witness: "cosigned", or the code with which the Store has refused the cosignature.
         trouble: code and detail of the last failure; "" if there was none.
         wave: the rollout that goes on, None if none does.
         history: what the log says of the service.
@@ -92,6 +97,7 @@ class Follow:
     version: str = ""
     state: str = ""
     trouble: str = ""
+    witness: str = ""
     wave: Wave | None = None
     history: History = field(default_factory=History)
 
@@ -214,6 +220,8 @@ def check(site: Manager, follow: Follow) -> str:
         view, rows = _looked(site, source, follow)
         follow.log, follow.checked, follow.trouble = view.head.origin, site.time(), ""
         _stop_what_is_gone(site, follow)
+        if follow.store.startswith("https:"):
+            follow.witness = obtaining.send(cast("Link", source), Witness(site.folder, site.time))
         listed = [row for row in rows if row.get("state") == history.LISTED]
         if not follow.history.packages:
             raise UnknownService(f"the Store has no {follow.service}")

@@ -6,14 +6,21 @@ The files may be those of a server, a mirror or a stick.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sealcore.errors import UntrustedSigner
 from triseal.certificate import key_of
 from triseal.copies import storefiles, storeview
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
+from triseal.errors import BadAnswer
+from triseal.log.errors import UnknownLog
 from triseal.package import Package
 from triseal.site.logs import Logs, StoreKey
+from triseal.site.witness import Witness
+
+if TYPE_CHECKING:
+    from triseal.storelink import Link
 
 
 def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Package:
@@ -59,6 +66,63 @@ def take(logs: Logs, source: Source, wanted: str, trusted: Sequence[StoreKey]) -
     return storeview.unproved(source, storeview.chosen(storeview.releases_of(page), wanted))
 
 
+def cosigned(
+    logs: Logs, url: str, trusted: Sequence[StoreKey], witness: Witness
+) -> tuple[View, list[str]]:
+    """Cosign the newest checkpoint of a Store, and send that to the Store.
+
+    Args:
+        logs: what the site knows of the logs of its Stores.
+        url: URL of the Store's server.
+        trusted: as for `obtain`.
+        witness: the site as a witness.
+
+    Returns: what the Store shows, and the names of the witnesses that it has now.
+
+    Raises:
+        LogForked, LogStale: as `Witness.cosign`.
+        UnknownLog: the site trusts the Store without its log.
+        StoreUnreachable, StoreRefused, BadAnswer: as `Link`.
+    """
+    from triseal.storelink import Link
+
+    with Link(url) as link:
+        return _cosigned(logs, link, trusted, witness)
+
+
+def _cosigned(
+    logs: Logs, link: Link, trusted: Sequence[StoreKey], witness: Witness
+) -> tuple[View, list[str]]:
+    spki = _trusted_key(link, trusted)
+    if logs.policy(spki) is None:
+        raise UnknownLog("the site trusts this Store without its log")
+    # The policy may want other witnesses, who have not seen the newest checkpoint yet either.
+    view = View(link)
+    return view, link.cosign(witness.cosign(view))
+
+
+def send(link: Link, witness: Witness) -> str:
+    """Cosign what a Store shows. It may not know this witness, or be a mirror that takes nothing.
+
+    Args:
+        link: the Store.
+        witness: the site as a witness.
+
+    Returns: "cosigned", or the code of the Store's refusal.
+
+    Raises:
+        LogForked, LogStale: as `Witness.cosign`.
+    """
+    from triseal.storelink import StoreRefused, StoreUnreachable
+
+    data = witness.cosign(View(link))
+    try:
+        link.cosign(data)
+    except (StoreRefused, StoreUnreachable, BadAnswer) as error:
+        return error.code
+    return "cosigned"
+
+
 def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None:
     """Look at the log of a Store: it must continue what the site has seen of it.
 
@@ -71,13 +135,17 @@ def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None
 
     Raises: as `take`.
     """
-    about = storefiles.facts(source, storefiles.STORE)
-    spki = key_of(str(about.get("certificate")))
-    if spki not in [bytes(key) for _, key in trusted]:
-        raise UntrustedSigner("the site does not trust this Store")
-    wanted = logs.policy(spki)
+    wanted = logs.policy(spki := _trusted_key(source, trusted))
     if wanted is None:
         return None
     view = View(source, wanted)
     logs.follow(spki, view.head.note.data(), view.tile)
     return view
+
+
+def _trusted_key(source: Source, trusted: Sequence[StoreKey]) -> bytes:
+    about = storefiles.facts(source, storefiles.STORE)
+    spki = key_of(str(about.get("certificate")))
+    if spki not in [bytes(key) for _, key in trusted]:
+        raise UntrustedSigner("the site does not trust this Store")
+    return spki

@@ -25,6 +25,7 @@ from triseal.log.entry import Entry, parse
 from triseal.log.errors import BadLogData, LogBehind, LogDamaged, NotInLog
 from triseal.log.writer import MOST, Folder, Writer
 from triseal.store.tables import LOG
+from triseal.store.witnesses import Witnesses
 
 KEY = "log.key"
 PUBLIC = "public"
@@ -131,6 +132,23 @@ class Journal:
             LogDamaged, OSError: as `Writer.refresh`.
         """
         self._writer().refresh(age)
+
+    def cosign(self, data: bytes, known: Witnesses) -> list[str]:
+        """Publish the cosignatures of witnesses.
+
+        Args:
+            data: the newest checkpoint, with them.
+            known: the witnesses of the Store.
+
+        Returns: names of the witnesses whose cosignatures were new.
+
+        Raises:
+            LogStale: the log has grown meanwhile.
+            Failure: as `Witnesses.checked`.
+        """
+        made, signatures = known.checked(data, self.key, self._clock())
+        self._writer().cosign(signatures, made.note.text)
+        return [one.name for one in signatures]
 
     def _after(self, size: int) -> list[bytes]:
         """Return the entries behind those that the log has, which must be those before them."""

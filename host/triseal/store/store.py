@@ -38,6 +38,7 @@ from triseal.store.ledger import OBJECTS, Ledger
 from triseal.store.pace import Limits
 from triseal.store.records import Developer, Release, Service
 from triseal.store.tables import SCHEMA
+from triseal.store.witnesses import Witnesses
 from triseal.watermark import Watermark
 
 DATABASE = "store.sqlite"
@@ -307,6 +308,14 @@ class Store:
         """Write and sign what the log and the public pages lack. Raises as `Ledger.publish`."""
         self._ledger.endorse(self.signer())
         self._ledger.publish(self.certificate)
+
+    def cosign(self, data: bytes) -> list[str]:
+        """Publish the cosignatures of witnesses. Returns and raises as `Journal.cosign`.
+
+        Args:
+            data: the newest checkpoint, with them.
+        """
+        return self._ledger.journal.cosign(data, Witnesses(self.home))
 
     def refresh(self) -> None:
         """Say the time in the log's checkpoint again if it is old. Raises as `Journal.refresh`."""

@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from sealcore import errors, names, seal
 from triseal import package, replacement, request, signedrequest
 from triseal.errors import Failure, OtherSigner, Quarantined
-from triseal.log import tiles
+from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
@@ -106,6 +106,17 @@ class Api:
         if len(waiting) >= MOST_WAITING:
             raise TooBusy(f"{len(waiting)} developers wait for approval")
         return self._store.register(data)
+
+    async def cosign(self, asked: Request) -> dict[str, object]:
+        """Take the newest checkpoint with the cosignatures of witnesses.
+
+        Args:
+            asked: the request.
+        """
+        with self._flood.body(""):
+            async with received(asked, self._incoming, note.MAX_SIZE, None) as body:
+                data = body.read()
+        return {"witnesses": await run_in_threadpool(self._store.cosign, data)}
 
     async def submit(self, asked: Request) -> JSONResponse:
         """Take a package, and answer when the log has it.
@@ -199,6 +210,13 @@ def _add_writing(made: FastAPI, api: Api) -> None:
         responses=signed,
         openapi_extra=_body("The package") | {"parameters": _parameters("header", headers)},
     )
+    made.add_api_route(
+        "/v1/cosignatures",
+        api.cosign,
+        methods=["POST"],
+        responses=refused | problems.documented(403, 409),
+        openapi_extra=_body("The newest checkpoint with cosignatures of witnesses"),
+    )
 
 
 def _add_events(made: FastAPI, events: Events) -> None:
@@ -231,7 +249,7 @@ def _add_reading(made: FastAPI, public: Path) -> None:
                 raise Quarantined(found.stem)
             raise NotThere(path)
         kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
-        if found.name == tiles.CHECKPOINT:
+        if found.name in (tiles.CHECKPOINT, tiles.WITNESSED):
             kind = "text/plain; charset=utf-8"
         return FileResponse(found, headers=_PLAIN | {"Cache-Control": kept}, media_type=kind)
 
@@ -279,7 +297,7 @@ def _first(asked: Request) -> int | None:
 
 def _cached(path: str) -> str | None:
     """Return how long a page may be kept; None if there is no such page."""
-    if path in (STORE, INDEX, f"log/{tiles.CHECKPOINT}"):
+    if path in (STORE, INDEX, f"log/{tiles.CHECKPOINT}", f"log/{tiles.WITNESSED}"):
         return _FRESH
     if _PACKAGE.fullmatch(path):
         return _FOREVER

@@ -24,6 +24,8 @@ _STATUS: Mapping[str, int] = {
     "unknown-service": 404,
     "unknown-developer": 404,
     "not-signed": 401,
+    "unknown-witness": 403,
+    "log-stale": 409,
     "untrusted-signer": 403,
     "other-signer": 403,
     "developer-suspended": 403,

@@ -1,0 +1,183 @@
+"""Sites cosign that a Store's log only grows; the Store publishes it, and policies want it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.store.test_mirror import other_history
+from tests.host.store.test_server import Service, release, service
+from tests.host.store.test_sticks import Yard, yard
+from tests.host.store.test_store import ADA
+from tests.worlds import seals
+from tests.worlds.site_world import code_of
+from triseal.cli.main import main
+from triseal.copies import storefiles
+from triseal.copies.storeview import View
+from triseal.log import checkpoint, forks, note
+from triseal.site import obtaining
+from triseal.site.witness import Witness
+from triseal.store.witnesses import MOST, Witnesses
+
+__all__ = ["service", "yard"]
+
+
+def view(yard: Yard) -> View:
+    return View(storefiles.Folder(yard.store.home))
+
+
+def witness(folder: Path) -> Witness:
+    folder.mkdir(exist_ok=True)
+    return Witness(folder, lambda: seals.NOW)
+
+
+def test_a_policy_wants_two_witnesses(yard: Yard, tmp_path: Path) -> None:
+    some = [witness(tmp_path / name) for name in "abc"]
+    lines = [f"witness {n} {one.signer.key}" for n, one in zip("abc", some, strict=True)]
+    key = yard.store.store.log_key
+    wanted = "\n".join((f"log {key}", *lines, "group g 2 a b c", "quorum g", ""))
+    yard.site.logs.replace_policy(yard.spki, wanted.encode())
+    known = Witnesses(yard.store.home)
+    for one in some:
+        known.add(str(one.signer.key))
+    own = yard.sealed("1.0")
+    trusted = yard.site.bundle().store_keys
+    home = storefiles.Folder(yard.store.home)
+
+    def take() -> str:
+        return code_of(
+            lambda: yard.site.take_in(obtaining.take(yard.site.logs, home, "blink", trusted))
+        )
+
+    assert take() == "not-in-store"  # no witness has seen anything
+    yard.store.store.cosign(some[0].cosign(view(yard)))
+    assert take() == "unknown-log"
+    yard.store.store.cosign(some[1].cosign(view(yard)))
+    assert take() == ""
+    yard.sealed("1.1")  # which the witnesses have not seen: the site still has what they saw
+    assert code_of(lambda: obtaining.take(yard.site.logs, home, "blink@1.1", trusted)) == (
+        "not-in-log"
+    )
+    assert obtaining.take(yard.site.logs, home, "blink@1.0", trusted).digest() == own.digest()
+    for one in some[1:]:
+        yard.store.store.cosign(one.cosign(view(yard)))
+    assert take() == ""
+    yard.now = yard.store.now = seals.NOW + 30 * 86400
+    yard.store.store.refresh()  # the Store's own word does not count where witnesses do
+    assert take() == "log-stale"
+
+
+def test_a_witness_cosigns_no_second_history(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    mine = witness(tmp_path / "w")
+    other = other_history(yard, tmp_path / "other", "1.2", "1.3")
+    old = tmp_path / "old"
+    shutil.copytree(yard.store.home, old)
+    yard.sealed("1.1")
+    data = mine.cosign(view(yard))
+    assert checkpoint.parse(data).note.check([mine.signer.key]) == {mine.signer.key: seals.NOW}
+    assert code_of(lambda: mine.cosign(View(storefiles.Folder(other)))) == "log-forked"
+    (proof,) = (tmp_path / "w").glob("logs/*.evidence")
+    forks.parse(proof.read_bytes()).check([yard.store.store.log_key])
+    assert code_of(lambda: mine.cosign(View(storefiles.Folder(old)))) == "log-stale"
+    assert mine.cosign(view(yard))  # the honest Store goes on
+
+
+def sign(by: note.Signer, made: checkpoint.Checkpoint, time: int = seals.NOW) -> bytes:
+    mine = by.sign(made.note.text, time)
+    return checkpoint.with_signatures(made, [mine]).note.data()
+
+
+def test_what_the_store_does_not_publish(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    mine, stranger = witness(tmp_path / "w").signer, witness(tmp_path / "s").signer
+    Witnesses(yard.store.home).add(str(mine.key))
+    old = view(yard).head
+    yard.sealed("1.1")
+    now = view(yard).head
+    bare = replace(now, note=replace(now.note, signatures=(mine.sign(now.note.text, seals.NOW),)))
+    false = mine.sign(old.note.text, seals.NOW)
+    cases: tuple[tuple[str, bytes, str], ...] = (
+        ("noise", b"noise", "bad-log-data"),
+        ("none", now.note.data(), "unknown-witness"),
+        ("a stranger", sign(stranger, now), "unknown-witness"),
+        ("an older tree", sign(mine, old), "log-stale"),
+        ("no log", bare.note.data(), "unknown-log"),
+        ("a false signature", checkpoint.with_signatures(now, [false]).note.data(),
+         "unknown-log"),
+        ("an hour ahead", sign(mine, now, seals.NOW + 3600), "unknown-log"),
+        ("an hour ago", sign(mine, now, seals.NOW - 3600), "unknown-log"),
+    )  # fmt: skip
+    before = (yard.store.home / "public/log/checkpoint").read_bytes()
+    for sentence, data, code in cases:
+        assert code_of(partial(yard.store.store.cosign, data)) == code, sentence
+    assert (yard.store.home / "public/log/checkpoint").read_bytes() == before
+    good = sign(mine, now)
+    stranger_too = sign(stranger, checkpoint.parse(good))
+    assert yard.store.store.cosign(stranger_too) == [mine.key.name]
+    kept = view(yard).head.note
+    assert kept.check([mine.key, stranger.key]) == {mine.key: seals.NOW}  # strangers are left out
+    yard.store.now += 86400
+    yard.store.store.refresh()  # the time is said anew, and the cosignatures stay
+    assert view(yard).head.note.check([mine.key]) == {mine.key: seals.NOW}
+    assert view(yard).time == yard.store.now
+
+
+def test_there_is_room_for_some(yard: Yard, tmp_path: Path) -> None:
+    known = Witnesses(yard.store.home)
+    key = witness(tmp_path / "w").signer.key
+    known.add(str(key))
+    assert code_of(lambda: known.add(str(key))) == "already-exists"
+    assert code_of(lambda: known.add(str(yard.store.store.log_key))) == "bad-log-data"
+    for number in range(1, MOST):
+        known.add(str(replace(key, name=f"w{number}")))
+    assert code_of(lambda: known.add(str(replace(key, name="more")))) == "already-exists"
+    known.remove(key.name)
+    assert code_of(partial(known.remove, key.name)) == "unknown-witness"
+    assert len(known.keys()) == MOST - 1
+
+
+def test_by_command_over_https(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    store, home = ["--home", str(service.world.home)], ["--home", str(tmp_path / "site")]
+    run("site", "init", "house", "--algorithm", "p256", "--no-passphrase", *home)
+    service.world.now = int(time.time())
+    service.world.store.submit(release("1.0", "seen"))
+    run("site", "trust-store", service.url, *home)
+    mine = run("site", "witness", *home)
+    assert main(["site", "witness", service.url, *home]) == 1
+    assert "unknown-witness" in capsys.readouterr().err
+    run("store", "add-witness", mine["key"], *store)
+    assert run("site", "witness", service.url, *home)["witnesses"] == [mine["name"]]
+    assert run("store", "witnesses", *store) == [mine]
+    key = note.parse_key(mine["key"], note.WITNESS)
+    for path in ("log/checkpoint", "log/witnessed"):
+        found = checkpoint.parse(service.client.get(f"{service.base}/{path}").content)
+        assert found.note.check([key])
+    run("site", "trust-developer", _ada(tmp_path), *home)
+    followed = run("site", "follow", service.url, "seen", *home)
+    assert (followed["version"], followed["witness"]) == ("1.0", "cosigned")
+    run("store", "remove-witness", mine["name"], *store)
+    run("site", "follow", "--check", *home)
+    (row,) = run("site", "follow", *home)
+    assert (row["witness"], row["trouble"]) == ("unknown-witness", None)
+
+
+def _ada(folder: Path) -> str:
+    from triseal import request
+
+    path = folder / "ada.pem"
+    path.write_bytes(request.make(ADA.signer, "Ada"))
+    return str(path)
