@@ -21,7 +21,7 @@ def witness(
     home_dir: options.Home = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print the key of this site as a witness, or cosign a Store's log.
+    """Print the site's witness key, or cosign a Store's log.
 
     Give the key to the Store (`store add-witness`), and to sites whose policy wants you as a
     witness. The site's server cosigns the logs of all services that it follows.
