@@ -12,7 +12,7 @@ from triseal.cli.site_options import open_site
 app = typer.Typer()
 
 
-@app.command(epilog=options.examples("site witness", "site witness https://shop.example:7480"))
+@app.command(epilog=options.examples("site witness", "site witness https://shop.example:7490"))
 def witness(
     store: Annotated[
         str | None,
