@@ -13,6 +13,8 @@ from pathlib import Path
 from boards.board import Board
 from boards.virtual.board import VirtualBoard
 from triseal.certificate import Validity
+from triseal.demo import shop
+from triseal.demo.shop import Shop
 from triseal.developer import home as developer_home
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
@@ -42,6 +44,7 @@ class Scene:
     Attributes:
         folder: folder of all files.
         developer, store, site: the parties.
+        shop: the server of the Store, once there is one.
         at_cable: the board, once there is one.
         signed: packages by service, as the developer signed them.
         sealed: packages by service, as the Store returned them.
@@ -52,10 +55,18 @@ class Scene:
     developer: Developer
     store: Store
     site: Manager
+    shop: Shop | None = None
     at_cable: Board | None = None
     signed: dict[str, Package] = field(default_factory=dict)
     sealed: dict[str, Package] = field(default_factory=dict)
     deployed: dict[str, Deployment] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The URL of the Store's server. Raises LookupError if there is none."""
+        if self.shop is None:
+            raise LookupError("this scene has no server of the Store")
+        return self.shop.url
 
     @property
     def board(self) -> Board:
@@ -88,8 +99,8 @@ class Scene:
 
 @contextlib.contextmanager
 def staged() -> Iterator[Scene]:
-    """Set up all parties with new keys, and a running virtual board."""
-    with parties() as made:
+    """Set up all parties with new keys, the Store's server, and a running virtual board."""
+    with parties() as made, shop.serving(made.folder) as made.shop:
         virtual = VirtualBoard(made.folder / "board", HEAP)
         with virtual, Board(virtual.port) as board:
             made.at_cable = board

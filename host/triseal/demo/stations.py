@@ -8,7 +8,9 @@ from sealcore import timetext
 from triseal.demo import services
 from triseal.demo.scene import NODE, Scene
 from triseal.developer import home as developer_home
+from triseal.site import obtaining
 from triseal.site.cable import dialogue, enrolment, installation
+from triseal.storelink import Link, sealed_by
 
 
 def seal(scene: Scene) -> str:
@@ -24,31 +26,37 @@ def seal(scene: Scene) -> str:
 
 
 def countersign(scene: Scene) -> str:
-    """Register and approve the developer; the Store then checks and countersigns the packages.
+    """Let the developer register and upload; the Store checks, countersigns and logs the packages.
 
     Args:
         scene: the parties.
     """
-    registered = scene.store.register(developer_home.request_pem(scene.folder / "dev"))
-    scene.store.approve(registered.fingerprint)
-    for service, package in scene.signed.items():
-        scene.sealed[service] = scene.store.submit(package)[1]
-    return "the Store approves Ada, checks both and countersigns"
+    with Link(scene.url) as link:
+        registered = link.register(developer_home.request_pem(scene.folder / "dev"))
+        scene.store.approve(str(registered["fingerprint"]))
+        for service, package in scene.signed.items():
+            answer = link.submit(package.der(), scene.developer.signer)
+            scene.sealed[service] = sealed_by(package, answer)
+    return "Ada uploads by HTTPS; the Store approves her, checks, countersigns, logs both"
 
 
 def grant(scene: Scene) -> str:
-    """Let the site check the packages itself, and grant what the services may do.
+    """Let the site get the packages by HTTPS, check them itself, and grant what they may do.
 
     Args:
         scene: the parties.
     """
     scene.site.trust_store(bytes(scene.store.certificate.der))
+    scene.site.logs.pin(bytes(scene.store.certificate.spki), scene.store.log_key)
     scene.site.trust_developer(scene.developer.name, scene.developer.signer.spki)
-    for package in scene.sealed.values():
+    trusted = scene.site.bundle().store_keys
+    for service in scene.sealed:
+        package = obtaining.obtain(scene.site.logs, scene.url, service, trusted)
         scene.site.add_service(package)
     scene.site.grant("thermo", [services.PUBLISH])
     scene.site.grant("display", [services.SUBSCRIBE, services.LOG])
-    return f"the site takes both in and grants {services.PUBLISH}, {services.SUBSCRIBE}, log"
+    granted = f"{services.PUBLISH}, {services.SUBSCRIBE}, log"
+    return f"the site gets both, checks seals and log, grants {granted}"
 
 
 def provision(scene: Scene) -> str:
