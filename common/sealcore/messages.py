@@ -148,7 +148,17 @@ def _write(fields: str, values) -> list:
         letter = fields[i]
         if letter == "[":
             inner = fields[i + 1 : -1]
-            parts.append(encode.sequence(*[_write_record(inner, item) for item in value]))
+            parts.append(
+                encode.sequence(
+                    *[
+                        # A record, or one element of a list of plain values.
+                        encode.sequence(*_write(inner, item))
+                        if len(inner) > 1
+                        else _write(inner, (item,))[0]
+                        for item in value
+                    ]
+                )
+            )
         elif letter in "ntc":
             parts.append(encode.text(value))
         elif letter in "iwe":
@@ -156,12 +166,6 @@ def _write(fields: str, values) -> list:
         else:
             parts.append(encode.octets(value))
     return parts
-
-
-def _write_record(fields: str, item) -> bytes:
-    if len(fields) == 1:  # a list of plain values
-        return _write(fields, (item,))[0]
-    return encode.sequence(*_write(fields, item))
 
 
 def parse(message):
@@ -185,26 +189,23 @@ def parse(message):
 
 
 def _read(fields: str, reader) -> tuple:
-    values = []
+    values: list = []
     for i, letter in enumerate(fields):
         if letter == "[":
-            values.append(_read_list(fields[i + 1 : -1], reader.enter()))
+            inner = fields[i + 1 : -1]
+            listed = reader.enter()
+            values.append([])
+            while listed.peek() >= 0:
+                if len(values[-1]) == MAX_LIST:
+                    raise errors.BadMessage("list")
+                if len(inner) > 1:
+                    values[-1].append(_read(inner, listed.enter()))
+                else:
+                    values[-1].append(_read_value(inner, listed))
             break
         values.append(_read_value(letter, reader))
     reader.end()
     return tuple(values)
-
-
-def _read_list(fields: str, reader) -> list:
-    items: list = []
-    while reader.peek() >= 0:
-        if len(items) == MAX_LIST:
-            raise errors.BadMessage("list")
-        if len(fields) == 1:
-            items.append(_read_value(fields, reader))
-        else:
-            items.append(_read(fields, reader.enter()))
-    return items
 
 
 def _read_value(letter: str, reader):

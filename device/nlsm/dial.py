@@ -18,6 +18,7 @@ from . import clock, link, memory
 _CONNECT_S = const(30)
 # Tries in a row that fail because memory is short: this takes half a minute or more.
 _STARVED = const(6)
+_TRIED = const(2)
 _FRAME_S = const(20)
 _STEADY_MS = const(10000)  # a connection that ends sooner counts as a failure
 _PAUSE_MS = const(50)
@@ -31,7 +32,7 @@ class Dial(link.Link):
     def __init__(self, node):
         super().__init__(node)
         self._session = self._running = None
-        self._turn = 0  # which server and which of its addresses is tried first
+        self.turn = 0
         self._wake = asyncio.Event()
 
     def tick(self) -> None:
@@ -53,9 +54,11 @@ class Dial(link.Link):
             self._begin()
             began = clock.ms()
             short = await self._connect()
-            self._turn += not self.greeted
+            self.turn += not self.greeted
             brief = not self.greeted or clock.ms() - began < _STEADY_MS
             attempt = attempt + 1 if brief else 0
+            if self.node.trial:  # new settings end a connection, and want several tries in time
+                attempt = min(attempt, _TRIED)
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
                 self.say("out-of-memory", "no connection for want of it, so the board is reset")
@@ -112,9 +115,9 @@ class Dial(link.Link):
         servers = self.node.settings["server"]
         if type(servers[0]) is str:
             servers = [servers]
-        server = servers[self._turn % len(servers)]
+        server = servers[self.turn % len(servers)]
         self._out = []
-        plain = await secure.connect(server, self._turn // len(servers), _CONNECT_S)
+        plain = await secure.connect(server, self.turn // len(servers), _CONNECT_S)
         del secure
         reader = asyncio.StreamReader(
             context.wrap_socket(plain, server_hostname=server[0], do_handshake_on_connect=False)

@@ -33,6 +33,7 @@ class Link:
         question   clock.Question of the last HELLO
         renewed    seal deltas that have arrived and are still to be handled
         validity   validity period of the seals that these deltas produce
+        turn       which server and which of its addresses is tried first
         _out       frames that wait to be sent
 
     A subclass provides the transport: `send(message)` and `drop()`.

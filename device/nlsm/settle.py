@@ -41,6 +41,7 @@ def take(link, der) -> None:
     node.settings = new
     end = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
     node.trial = before, end, values
+    link.turn = 0
     link.drop()
 
 
@@ -84,5 +85,6 @@ def leave(link) -> None:
     node.settings = node.trial[0]
     node.settings["failed"] = failed
     node.trial = None
+    link.turn = 0
     link.say("settings", "version %d did not reach the site: back to those before" % failed)
     link.drop()

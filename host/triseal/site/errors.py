@@ -275,6 +275,20 @@ class BadSettings(Failure):
     advice = "Correct the setting; see host/REFERENCE.md, settings of a node."
 
 
+class SettingsGivenUp(Failure):
+    """Nodes did not reach the site with new settings, and have returned to those before."""
+
+    code = "settings-given-up"
+    advice = "Correct them and repeat; the nodes are back with their old settings."
+
+
+class SecretLost(Failure):
+    """A secret of the settings can't be opened: its vault is not the one in the site's folder."""
+
+    code = "secret-lost"
+    advice = "Restore settings.key from the backup of the site's folder, or give the secret again."
+
+
 class WatchdogTooLong(Failure):
     """The hardware watchdog of the board can't count so many seconds."""
 

@@ -24,6 +24,7 @@ from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import roots, trust
 from triseal.site.slca import authority
 from triseal.site.slca.authority import Authority, Issuer, Term
+from triseal.site.vault import Vault
 
 KEY = "site.key"
 CERTIFICATE = "site.crt"
@@ -327,6 +328,17 @@ def _open(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Signer:
     if (key.spki, key.algorithm) != (issuer.spki, issuer.algorithm):
         raise NotAKey(f"{path} is not the key of this site")
     return key
+
+
+def vault(home: Path, issuer: Issuer, ask: keyfile.Ask) -> Vault:
+    """Return the vault of a site, which opens its key when it needs it.
+
+    Args:
+        home: the site's folder.
+        issuer: the public part of the authority that signs now.
+        ask: returns the passphrase of its key.
+    """
+    return Vault(home, ask, lambda: keysource.is_protected(key_file(home, issuer.term.number)))
 
 
 class _Later:

@@ -47,6 +47,7 @@ from triseal.site.records import (
 from triseal.site.records.placement import Place
 from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import (
+    configuring,
     deploying,
     ending,
     grants,
@@ -60,6 +61,7 @@ from triseal.site.rules import (
     selector,
     trust,
 )
+from triseal.site.rules.configuring import Configured
 from triseal.site.rules.deploying import Applied, Standing
 from triseal.site.rules.guarantee import Guarantee
 from triseal.site.rules.intake import Choices, Taken
@@ -69,6 +71,7 @@ from triseal.site.rules.rotation import Progress
 from triseal.site.rules.sealing import Preparer, Sealer, check_fits
 from triseal.site.rules.trust import Difference, Keys
 from triseal.site.slca.authority import Authority, Certified, Issuer
+from triseal.site.vault import Vault
 from triseal.watermark import Watermark
 
 NODE_SECONDS = 365 * 86400
@@ -181,7 +184,13 @@ class Manager:
         keys = self._keys
         if keys.authority is None:
             keys.authority = home.unlock(self._folder, keys.preparer.issuer, self._ask)
+            keys.authority.open_secret = self.vault.open
         return keys.authority
+
+    @property
+    def vault(self) -> Vault:
+        """Encrypts the secrets of settings."""
+        return home.vault(self._folder, self._keys.preparer.issuer, self._ask)
 
     def authority_now(self, connection: Connection) -> Authority:
         """Return the SLCA after the keys of the site may have changed.
@@ -1051,6 +1060,40 @@ class Manager:
             done: what they have changed.
         """
         return self._guarantee_of(done.changed)
+
+    # --- Settings of nodes ------------------------------------------------------------------
+
+    def change_settings(self, on: Sequence[str], changes: Mapping[str, object]) -> dict[str, int]:
+        """Change settings of nodes: of all of these or of none.
+
+        A node tries them when it hears of them, and returns to those before if it does not reach
+        the site with them.
+
+        Args:
+            on: names of the nodes.
+            changes: new values by key, as for `configuring.prepare`; all others stay.
+
+        Returns: the new version by node.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+            BadAddress, BadSettings: a node could not use them.
+            TooLarge: the settings of a node would be too long.
+            Failure: the key of the vault can't be made.
+        """
+        configuring.check(changes)
+        vault = self.vault
+        made = {node: configuring.prepare(node, changes, vault.seal) for node in on}
+        with self._changing() as connection:
+            return {
+                node: configuring.change(connection, node, new, self._clock())
+                for node, new in made.items()
+            }
+
+    def settings(self) -> list[Configured]:
+        """Return the settings that the site has changed, and how far each node is with them."""
+        with self.reading() as connection:
+            return configuring.every(connection)
 
     # --- Boards that enrol by a one-time token ----------------------------------------------
 

@@ -439,3 +439,41 @@ def test_nodes_and_services_end(settled: Commands) -> None:
     assert changed == {"lifetime": 600, "longer_seals_end": None}
     assert settled.json("site", "status")["lifetime"] == 600
     assert "--lifetime" in settled.misused("site", "set", "--lifetime", "5")
+
+
+def test_settings_of_nodes_are_changed(settled: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    for node in ("hall", "kitchen"):
+        settled.run("site", "add-node", node)
+        settled.run("site", "label", node, "floor=2")
+    assert settled.run("site", "settings") == "the site has changed no settings\n"
+    change = ("site", "settings", "--where", "floor=2", "--wait", "0")
+    rows = settled.json(*change, "--server", "a.example:7443", "--server", "192.0.2.1:7443")
+    assert [(one["node"], one["version"], one["state"]) for one in rows] == [
+        ("hall", 1, "not known"),
+        ("kitchen", 1, "not known"),
+    ]
+    monkeypatch.setenv("TRISEAL_WIFI_PASSWORD", "correct horse\n")
+    said = settled.run(
+        "site", "settings", "hall", "--wifi", "Plant", "--wifi", "Open", "--wait", "0"
+    )
+    assert "wifi=Plant, Open" in said
+    assert "correct horse" not in said
+    settled.run("site", "config", "hall", "unit=celsius", "old-", "--wait", "0")
+    settled.run("site", "config", "--where", "floor=2", "minus=-", "--wait", "0")
+    hall, kitchen = settled.json("site", "settings")
+    assert (hall["version"], kitchen["version"]) == (4, 2)
+    assert hall["settings"] == {
+        "config.minus": '"-"',
+        "config.old": "(taken away)",
+        "config.unit": '"celsius"',
+        "server": '[["a.example",7443],["192.0.2.1",7443]]',
+        "wifi": "Plant, Open",
+    }
+    assert [one["node"] for one in settled.json("site", "settings", "kitchen")] == ["kitchen"]
+    assert "lines" in settled.misused("site", "settings", "hall", "--wifi", "Plant")
+    assert "--where" in settled.misused("site", "settings", "--spread", "5")
+    assert "--server" in settled.misused("site", "settings", "hall", "--server", "nowhere")
+    assert "KEY" in settled.misused("site", "config", "hall")
+    for words in (["config", "hall", "a b=1"], ["config", "hall", "unit"]):
+        assert settled.fails("site", *words) == "bad-settings"
+    assert settled.fails("site", "settings", "attic", "--spread", "5") == "unknown-node"

@@ -61,6 +61,7 @@ _WATCHED = (
     _Watched("grants", node="node", service="service"),
     _Watched("releases", node="node", service="service"),
     _Watched("assignments", node="node", service="service"),
+    _Watched("settings_versions", node="node"),
     # When a restart is done, no node needs to hear of it.
     _Watched("restarts", None, node="node", service="service"),
 )

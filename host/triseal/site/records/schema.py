@@ -13,6 +13,7 @@ from triseal.site.records import (
     deployrules,
     labels,
     losses,
+    nodesettings,
     reports,
     restarts,
     revision,
@@ -30,6 +31,8 @@ _OF = (
     labels.facts,
     labels.labels,
     losses.losses,
+    nodesettings.settings,
+    nodesettings.versions,
     reports.refusals,
     restarts.restarts,
     revision.revision,
@@ -41,4 +44,4 @@ _OF = (
     vitals.vitals,
 )
 
-SCHEMA = Schema(tables.metadata, "site_11", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(tables.metadata, "site_12", Path(__file__).with_name("migrations"))

@@ -11,6 +11,7 @@ from triseal.site.records import (
     deployrules,
     labels,
     nodes,
+    nodesettings,
     reports,
     restarts,
     services,
@@ -78,6 +79,7 @@ def _delete(connection: Connection, node: str) -> None:
         twins.twins,
         vitals.vitals,
     )
+    nodesettings.forget(connection, node)
     for table in tables_of_node:
         connection.execute(table.delete().where(table.c.node == node))
     connection.execute(tables.nodes.delete().where(tables.nodes.c.name == node))

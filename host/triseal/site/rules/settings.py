@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from boards import addresses
 from sealcore import errors, grants
@@ -14,6 +14,8 @@ MAX_WATCHDOG = 3600
 MAX_SPREAD = 12 * 3600
 MAX_TRIAL = 86400
 TRIAL = 300  # seconds, as `nlsm/swap.py` has it
+LEAST_TRIAL = 30  # for what is changed over the link
+MOST_PLACES = 4  # servers or Wi-Fi networks of one node
 
 _MAX_SSID = 32  # bytes, IEEE 802.11 section 9.4.2.2
 _PASSPHRASE = range(8, 64)  # bytes, IEEE 802.11 annex J.4
@@ -33,10 +35,23 @@ def check(settings: Mapping[str, object]) -> None:
     unknown = sorted(settings.keys() - _CHECKS.keys() - {"server"})
     if unknown:
         raise BadSettings(f"there is no setting {unknown[0]!r}")
-    addresses.check_settings(settings)
+    for server in _places(settings, "server"):
+        addresses.check_settings({"server": server})
     for name, value in settings.items():
         if name in _CHECKS:
             _CHECKS[name](value)
+
+
+def _places(settings: Mapping[str, object], name: str) -> Sequence[object]:
+    """Return the servers or Wi-Fi networks of settings: one, or a list of them."""
+    if name not in settings:
+        return ()
+    value = settings[name]
+    if not isinstance(value, list | tuple) or not value or isinstance(value[0], str):
+        return (value,)
+    if len(value) > MOST_PLACES:
+        raise BadSettings(f"{name} has {len(value)} entries, more than {MOST_PLACES}")
+    return value
 
 
 def check_ssid(ssid: object) -> None:
@@ -119,6 +134,11 @@ def _check_wifi(wifi: object) -> None:
     check_password(wifi[1])
 
 
+def _check_wifis(wifi: object) -> None:
+    for one in _places({"wifi": wifi}, "wifi"):
+        _check_wifi(one)
+
+
 def _between(least: int, most: int, name: str) -> Callable[[object], None]:
     def check_one(value: object) -> None:
         """Check one number of seconds."""
@@ -141,5 +161,6 @@ _CHECKS: dict[str, Callable[[object], None]] = {
     "spread": _between(1, MAX_SPREAD, "spread"),
     "trial": _between(1, MAX_TRIAL, "trial"),
     "watchdog": _between(0, MAX_WATCHDOG, "watchdog"),
-    "wifi": _check_wifi,
+    "wifi": _check_wifis,
 }
+KEYS = frozenset((*_CHECKS, "server"))

@@ -8,17 +8,17 @@ Trust bundles are signed by the site's roots, see `rules.roots`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sealcore import identity, sealwriter, signedtime, timetext, x509
+from sealcore import identity, sealwriter, settings, signedtime, timetext, x509
 from sealcore.bundle import TrustBundle
 from sealcore.seal import Seal
 from triseal import bundles, certificate
 from triseal.bundles import Roots, Signature
 from triseal.certificate import CLOCK_SKEW, Validity, new_serial
 from triseal.signer import Signer
-from triseal.site.errors import CertificateNotValid
+from triseal.site.errors import CertificateNotValid, SecretLost
 from triseal.site.slca import template
 from triseal.site.slca.template import SealTemplate
 
@@ -236,6 +236,10 @@ class Issuer:
         return template.from_tbs(tbs)
 
 
+def _no_secret(_: bytes, purpose: str) -> bytes:
+    raise SecretLost(purpose)
+
+
 class Authority:
     """The SLCA: signs with the site key.
 
@@ -243,6 +247,9 @@ class Authority:
         signer: signs with the active key of the site.
         issuer: the public part of the same key.
         others: the same with the other keys of the site that are in the trust bundle.
+
+    Attributes:
+        open_secret: opens a secret of the settings, see `vault`.
 
     Raises:
         ValueError: `issuer` has another key.
@@ -252,6 +259,7 @@ class Authority:
         if (signer.spki, signer.algorithm) != (issuer.spki, issuer.algorithm):
             raise ValueError("the CA certificate has another key")
         self.issuer = issuer
+        self.open_secret: Callable[[bytes, str], bytes] = _no_secret
         self._signer = signer
         self._others = tuple(others)
 
@@ -334,6 +342,23 @@ class Authority:
         Returns: the signed time, DER.
         """
         tbs = signedtime.tbs(self.issuer.site, nonce, now)
+        return sealwriter.signed(tbs, self._signer.algorithm, self._signer.sign(tbs))
+
+    def sign_settings(self, node: str, version: int, now: int, values: bytes) -> bytes:
+        """Sign settings of a node.
+
+        Args:
+            node: name of the node.
+            version: their version.
+            now: the time, Unix seconds.
+            values: the settings, a JSON object.
+
+        Returns: the signed settings, DER.
+
+        Raises:
+            TooLarge: they are too long.
+        """
+        tbs = settings.tbs(self.issuer.site, node, version, now, values)
         return sealwriter.signed(tbs, self._signer.algorithm, self._signer.sign(tbs))
 
     def _certify(self, name: str, uri: str, spki: bytes, validity: Validity) -> Certified:

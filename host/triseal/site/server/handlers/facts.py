@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from triseal.site.records import labels, nodes, vitals
+import logging
+
+from sealcore import messages
+from triseal.errors import Failure
+from triseal.site.records import labels, nodes, nodesettings, vitals
 from triseal.site.records.vitals import Vitals
-from triseal.site.rules import selector
+from triseal.site.rules import configuring, selector
 from triseal.site.server.signing.task import Answer, Snapshot
 
 # Versions of the settings in force and given up, number of .mpy files, free heap, free flash,
@@ -12,11 +16,14 @@ from triseal.site.server.signing.task import Answer, Snapshot
 Told = tuple[int, int, int, int, int, int, list[str]]
 
 _TEXTS = 4  # those that the site knows; a newer node may say more
+_log = logging.getLogger(__name__)
 _WITH = " with "  # a port writes "BOARD with CHIP"
 
 
-def facts(snapshot: Snapshot, node: str, told: Told, address: str) -> Answer:
-    """Keep what a node says about itself.
+def facts(
+    snapshot: Snapshot, node: str, told: Told, address: str = "", bundle: int = 0
+) -> tuple[Answer, int]:
+    """Keep what a node says about itself, and send it newer settings.
 
     All of it are claims. They choose nodes for rules, and protect nothing.
 
@@ -25,15 +32,58 @@ def facts(snapshot: Snapshot, node: str, told: Told, address: str) -> Answer:
         node: name of the node, from its certificate.
         told: the values of the FACTS.
         address: network address of the node; "" at a serial line.
+        bundle: version of its trust bundle.
+
+    Returns: the answer, and the version of the settings that the node then has or tries.
     """
     settings, gave_up, number, heap, flash, uptime, texts = told
     known = as_values(number, texts)
+    before = vitals.of(snapshot.connection, node)
+    if before is not None and not gave_up and before.gave_up > settings:
+        gave_up = before.gave_up  # it was reset since, and does not remember it
     now = Vitals(heap, flash, uptime, settings, gave_up, address, snapshot.now)
     answer = Answer(counts={"facts": 1}, services=frozenset())
     answer.writes.append(lambda connection: labels.tell(connection, node, known, snapshot.now))
     answer.writes.append(lambda connection: vitals.tell(connection, node, now))
     answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now))
-    return answer
+    answer.writes.append(lambda connection: configuring.settled(connection, node, settings))
+    return answer, _settle(snapshot, answer, node, (settings, gave_up), bundle)
+
+
+def settle(snapshot: Snapshot, answer: Answer, node: str, told: int, bundle: int) -> int:
+    """Add newer settings for a connected node to an answer, unless it gave them up.
+
+    Args:
+        snapshot: the state of the site.
+        answer: the answer to add to.
+        node: name of the node, from its certificate.
+        told: version of the settings that it has or was sent.
+        bundle: version of its trust bundle.
+
+    Returns: the version of the settings that the node then has or tries.
+    """
+    known = vitals.of(snapshot.connection, node)
+    return _settle(snapshot, answer, node, (told, known.gave_up if known else 0), bundle)
+
+
+def _settle(
+    snapshot: Snapshot, answer: Answer, node: str, has: tuple[int, int], bundle: int
+) -> int:
+    told, gave_up = has
+    newest = nodesettings.version(snapshot.connection, node)
+    if newest <= told or newest == gave_up:
+        return told
+    try:
+        values = configuring.assembled(snapshot.connection, node, snapshot.slca.open_secret)
+    except Failure as error:  # everything else goes on
+        extra = {"node": node, "code": error.code, "detail": error.detail}
+        _log.error("settings can't be sent", extra=extra)
+        return told
+    slca = snapshot.authority.known_to(bundle)
+    der = slca.sign_settings(node, newest, snapshot.now, values)
+    answer.frames.append(messages.frame(messages.write(messages.SETTINGS, der)))
+    answer.count("settings")
+    return newest
 
 
 def as_values(number: int, texts: list[str]) -> dict[str, str]:

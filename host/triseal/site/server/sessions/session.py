@@ -111,6 +111,9 @@ class Session:
         # The trust bundle that the node got and has not confirmed. It stores the bundle before it
         # sends anything else, or ends the connection.
         self._given: Bundle | None = None
+        # Version of the settings that the node has or tries; None before FACTS, which an older
+        # agent does not send.
+        self._settings: int | None = None
         # Name of the key of the site that signed the node's newest certificate, DER.
         self._certified_by = peer.issuer
         # Until when it has time to store a new certificate, which the newest trust bundle needs.
@@ -194,6 +197,11 @@ class Session:
         answer = hello.changes(snapshot, self.node, dict(self.held))
         self._certify(snapshot, answer, 0)
         self._ask_for_key(snapshot, answer)
+        if self._settings is not None:
+            self._settle(
+                answer,
+                facts.settle(snapshot, answer, self.node, self._settings, self._bundle),
+            )
         return answer
 
     def _ask_for_key(self, snapshot: Snapshot, answer: Answer) -> None:
@@ -256,13 +264,27 @@ class Session:
             digest, offset, length = values
             return partial(fetch.fetch, node=self.node, digest=digest, offset=offset, length=length)
         if kind == messages.FACTS:
-            address = self._channel.origin
-            return partial(facts.facts, node=self.node, told=values, address=address)
+            return partial(self._facts, told=values)
         if kind == messages.REPORT:
             return partial(report.report, node=self.node, told=values)
         if kind == messages.ENROL:
             return partial(enrol.enrol, node=self.node, csr=values[0], proof=values[1])
         raise errors.BadMessage("a node may not send this message")
+
+    def _facts(self, snapshot: Snapshot, told: facts.Told) -> Answer:
+        address = self._channel.origin
+        answer, version = facts.facts(snapshot, self.node, told, address, self._bundle)
+        self._settle(answer, version)
+        return answer
+
+    def _settle(self, answer: Answer, version: int) -> None:
+        """Note the version of the settings that the node has, once the answer was recorded."""
+
+        def settled(_: object) -> None:
+            self._settings = version
+
+        if version != self._settings:
+            answer.writes.append(settled)
 
     def _hello(self, snapshot: Snapshot, values: tuple[Any, ...]) -> Answer:
         protocol, node, nonce, version, mark, now, cause, told = values
