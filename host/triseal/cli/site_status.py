@@ -158,17 +158,18 @@ def _read(
             "key_change": _key_change(site),
             "with_another_bundle": overview.with_another_bundle(connection, site.issuer),
             "told_by_stores": [str(one) for one in told.concerns(connection)],
-            "rules_not_met": _unmet(connection),
+            **_not_met(connection),
         }
         facts["seen_at_stores"] = _seen(site)
     return facts, trusted, places
 
 
-def _unmet(connection: Connection) -> list[str]:
-    """Name what rules want and nodes have no room for."""
-    from triseal.site.rules import deploying
+def _not_met(connection: Connection) -> dict[str, object]:
+    """Name what rules want and nodes have no room for, and nodes that gave new settings up."""
+    from triseal.site.rules import configuring, deploying
 
-    return [f"{place.service} on {place.node}" for place in deploying.unmet(connection)]
+    unmet = [f"{place.service} on {place.node}" for place in deploying.unmet(connection)]
+    return {"rules_not_met": unmet, "settings_given_up": configuring.given_up(connection)}
 
 
 def _seen(site: Manager) -> list[str]:

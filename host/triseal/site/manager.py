@@ -35,6 +35,7 @@ from triseal.site.records import (
     ledger,
     node_clocks,
     nodes,
+    nodesettings,
     rekeying,
     releases,
     restarts,
@@ -1089,6 +1090,21 @@ class Manager:
                 node: configuring.change(connection, node, new, self._clock())
                 for node, new in made.items()
             }
+
+    def provisioned(self, node: str) -> int:
+        """Note that a node gets all of its settings at a cable, in place of those of the site.
+
+        Args:
+            node: name of the node.
+
+        Returns: the version that they get; 0 if the site never changed any.
+
+        Raises:
+            UnknownNode, NodeRetired: as `check_node`.
+        """
+        with self._changing() as connection:
+            nodes.get(connection, node)
+            return nodesettings.start_over(connection, node, self._clock())
 
     def settings(self) -> list[Configured]:
         """Return the settings that the site has changed, and how far each node is with them."""

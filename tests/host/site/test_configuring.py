@@ -158,3 +158,15 @@ def test_grace_counts_for_bounds_from_the_moment_of_the_change(world: World) -> 
     assert grace() == 600
     tell(world, "hall", 2)
     assert grace() == 60
+
+
+def test_what_is_provisioned_at_a_cable_replaces_all(world: World) -> None:
+    site = world.manager
+    assert site.provisioned("hall") == 0
+    site.change_settings(["hall"], {"spread": 5, "wifi": WIFI})
+    assert site.provisioned("hall") == 2
+    assert values(world, "hall") == {}
+    tell(world, "hall", 2)
+    (one,) = site.settings()
+    assert (one.version, one.state, one.shown) == (2, "in force", {})
+    assert code_of(lambda: site.provisioned("attic")) == "unknown-node"

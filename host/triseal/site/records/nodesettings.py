@@ -81,6 +81,22 @@ def change(connection: Connection, node: str, changed: Iterable[Setting], now: i
     return newest + 1
 
 
+def start_over(connection: Connection, node: str, now: int) -> int:
+    """Drop the settings of a node that gets all of them at a cable.
+
+    Args:
+        connection: a writing transaction.
+        node: name of the node.
+        now: the time, Unix seconds.
+
+    Returns: the version of those that it gets; 0 if the site never changed any.
+    """
+    if not version(connection, node):
+        return 0
+    connection.execute(settings.delete().where(settings.c.node == node))
+    return change(connection, node, (), now)
+
+
 def version(connection: Connection, node: str) -> int:
     """Return the version of a node's settings, 0 if the site never changed them.
 

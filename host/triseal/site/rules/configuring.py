@@ -15,6 +15,7 @@ from triseal.site.records.nodesettings import Setting
 from triseal.site.records.vitals import Vitals
 from triseal.site.rules import settings as rules
 
+GIVEN_UP = "given up"
 MOST_BYTES = 4096  # of all settings of a node, see `sealcore.settings`
 
 _CONFIG = "config"
@@ -174,6 +175,20 @@ def every(connection: Connection) -> list[Configured]:
     ]
 
 
+def given_up(connection: Connection) -> list[str]:
+    """Return the names of the nodes that did not reach the site with their settings, sorted.
+
+    Args:
+        connection: any transaction.
+    """
+    told = vitals.every(connection)
+    return [
+        node
+        for node, version in nodesettings.all_versions(connection).items()
+        if state_of(version, told.get(node)) == GIVEN_UP
+    ]
+
+
 def state_of(version: int, told: Vitals | None) -> str:
     """Say how far a node is with its settings.
 
@@ -185,7 +200,7 @@ def state_of(version: int, told: Vitals | None) -> str:
         return "not known"
     if told.settings >= version:
         return "in force"
-    return "given up" if told.gave_up == version else "to be told"
+    return GIVEN_UP if told.gave_up == version else "to be told"
 
 
 def _plain(key: str, value: object) -> Setting:

@@ -6,7 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sealcore import timetext
 from triseal.site.manager import Manager
+from triseal.site.records.placement import Place
+from triseal.site.rules.deploying import Applied
+from triseal.site.rules.guarantee import Guarantee
 from triseal.site.server.duties import Duty
 
 DUTY = "rules"
@@ -36,11 +40,19 @@ async def keep(manager: Manager, duty: Duty, every: float = _EVERY) -> None:
         done = await asyncio.to_thread(manager.apply_rules)
         # More may be said in the same second.
         seen, looks = newest + (newest < manager.time()), 0
-        for place in done.changed:
-            what = "given" if place in done.given else "taken"
-            extra = {"node": place.node, "service": place.service, "detail": what}
-            _log.info("by rule", extra=extra)
+        if done.changed:
+            found = await asyncio.to_thread(manager.guarantee_of, done)
+            for place in done.changed:
+                _log.info("by rule", extra=_said(done, found, place))
 
     while True:
         await asyncio.sleep(duty.pause or every)
         await duty.attempt(look)
+
+
+def _said(done: Applied, found: Guarantee, place: Place) -> dict[str, str]:
+    """Say what a rule has done, and by when it is in force."""
+    what = "given" if place in done.given else "taken"
+    until = found.waiting.get(place.node)
+    bound = f", in force by {timetext.iso(until)} at the latest" if until else ""
+    return {"node": place.node, "service": place.service, "detail": what + bound}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sealcore import messages
+from sealcore import messages, timetext
 from tests.worlds.link_world import SECONDS, LinkWorld, serving, until
 from triseal import database
-from triseal.site.records import labels, vitals
+from triseal.site.records import labels, ledger, vitals
 from triseal.site.records.placement import Place
 from triseal.site.server import steward
 from triseal.site.server.duties import Duties
@@ -97,6 +98,34 @@ def test_a_node_says_what_it_is_and_gets_what_rules_want(world: LinkWorld) -> No
         until(lambda: "chip" not in known(), "the second FACTS")
         assert world.manager.apply_rules().taken == (Place("hall", "thermo"),)
         assert node.expect(messages.REMOVE) == (["thermo"],)
+
+
+def test_what_a_rule_takes_is_said_with_its_bound(
+    world: LinkWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = world.manager
+    world.deploy("hall", "thermo")
+    site.undeploy("hall", "thermo")
+    site.tell("hall", {"chip": "rp2040"})
+    site.add_rule("thermo", "chip=rp2040")
+    made = site.deployment("hall", "thermo").seal
+    site.heard("hall", {"thermo": (ledger.serial_bytes(made.serial), "running")}, 1)
+    with database.writing(site.engine) as connection:
+        labels.tell(connection, "hall", {"chip": "esp32"}, world.now)
+    caplog.set_level(logging.INFO)
+
+    async def look() -> None:
+        task = asyncio.create_task(steward.keep(site, Duties().add("rules"), 0.01))
+        while not caplog.records:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(look(), SECONDS))
+    (record,) = caplog.records
+    by = timetext.iso(site.guarantee(node="hall").waiting["hall"])
+    assert record.detail == f"taken, in force by {by} at the latest"  # type: ignore[attr-defined]
+    assert site.assigned("hall") == []
 
 
 def test_the_same_facts_are_not_written_again(world: LinkWorld) -> None:
