@@ -14,6 +14,7 @@ from . import clock, keystore, trust
 
 _TRIAL_S = const(300)
 _MOST_S = const(604800)
+_WATCHDOG_S = const(8)
 # The settings that are numbers, as words between spaces.
 _NUMBERS = const(" grace spread watchdog trial ")
 
@@ -30,7 +31,10 @@ def take(link, der) -> None:
     node.clock.rise(issued)
     before = node.trial[0] if node.trial else node.settings
     try:
-        new = _merged(before, json.loads(values))
+        offered = json.loads(values)
+        if 0 < (offered.get("watchdog") or 0) < _WATCHDOG_S:  # it could reset the board forever
+            raise ValueError
+        new = _merged(before, offered)
         _check(new)
     except (ValueError, TypeError, AttributeError, KeyError, IndexError):
         node.settings["failed"] = version

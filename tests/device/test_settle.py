@@ -26,6 +26,10 @@ ROWS = (
     ("new ones, on trial", "offer(1, {'spread': 9})",
      "drop ('grace', 5) ('spread', 9) ('version', 1) trial"),
     ("a value that is taken away", "offer(1, {'grace': None})", "drop ('version', 1) trial"),
+    ("a short watchdog that was provisioned", "begin(watchdog=5)\noffer(1, {'spread': 9})",
+     "drop ('spread', 9) ('version', 1) ('watchdog', 5) trial"),
+    ("no watchdog any more", "begin(watchdog=5)\noffer(1, {'watchdog': None})",
+     "drop ('version', 1) trial"),
     ("the same version again", "Node.settings['version'] = 2\noffer(2, {})",
      "! rollback ('grace', 5) ('version', 2) -"),
     ("a part of the configuration", "begin(config={'a': '1', 'b': '2'})\n"
@@ -47,9 +51,9 @@ ROWS = (
      " drop ('grace', 5) ('trial', 60) ('version', 2) trial"),
     *((f"what would end the agent: {values}", f"offer(3, {values})",
        "drop ('failed', 3) ('grace', 5) -")
-      for values in ("{'watchdog': '9'}", "{'grace': -1}", "{'spread': 1e9}", "{'server': 1}",
-                     "{'server': []}", "{'wifi': {}}", "{'config': 'x'}", "[]", "7",
-                     "{'trial': True}")),
+      for values in ("{'watchdog': '9'}", "{'grace': -1}", "{'watchdog': 7}", "{'spread': 1e9}",
+                     "{'server': 1}", "{'server': []}", "{'wifi': {}}", "{'config': 'x'}", "[]",
+                     "7", "{'trial': True}")),
 )  # fmt: skip
 
 

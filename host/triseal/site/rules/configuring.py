@@ -16,6 +16,7 @@ from triseal.site.records.vitals import Vitals
 from triseal.site.rules import settings as rules
 
 GIVEN_UP = "given up"
+LEAST_WATCHDOG = 8  # seconds: checks of seals need some of them, on the slowest board
 MOST_BYTES = 4096  # of all settings of a node, see `sealcore.settings`
 
 _CONFIG = "config"
@@ -64,6 +65,8 @@ def check(changes: Mapping[str, object]) -> None:
     if isinstance(config, Mapping):
         given[_CONFIG] = {key: value or "" for key, value in config.items()}
     rules.check(given)
+    if 0 < int(str(given.get("watchdog", 0))) < LEAST_WATCHDOG:
+        raise BadSettings(f"a watchdog of less than {LEAST_WATCHDOG} s may reset the board forever")
     unknown = sorted(changes.keys() - rules.KEYS)
     if unknown:
         raise BadSettings(f"there is no setting {unknown[0]!r}")
