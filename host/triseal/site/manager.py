@@ -1091,20 +1091,21 @@ class Manager:
                 for node, new in made.items()
             }
 
-    def provisioned(self, node: str) -> int:
+    def provisioned(self, node: str) -> dict[str, int]:
         """Note that a node gets all of its settings at a cable, in place of those of the site.
 
         Args:
             node: name of the node.
 
-        Returns: the version that they get; 0 if the site never changed any.
+        Returns: their `version`; nothing if the site never changed any.
 
         Raises:
             UnknownNode, NodeRetired: as `check_node`.
         """
         with self._changing() as connection:
             nodes.get(connection, node)
-            return nodesettings.start_over(connection, node, self._clock())
+            version = nodesettings.start_over(connection, node, self._clock())
+        return {"version": version} if version else {}
 
     def settings(self) -> list[Configured]:
         """Return the settings that the site has changed, and how far each node is with them."""

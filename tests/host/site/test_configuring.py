@@ -160,9 +160,9 @@ def test_grace_counts_for_bounds_from_the_moment_of_the_change(world: World) -> 
 
 def test_what_is_provisioned_at_a_cable_replaces_all(world: World) -> None:
     site = world.manager
-    assert site.provisioned("hall") == 0
+    assert site.provisioned("hall") == {}
     site.change_settings(["hall"], {"spread": 5, "wifi": WIFI})
-    assert site.provisioned("hall") == 2
+    assert site.provisioned("hall") == {"version": 2}
     assert values(world, "hall") == {}
     tell(world, "hall", 2)
     (one,) = site.settings()

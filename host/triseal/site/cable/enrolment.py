@@ -61,9 +61,7 @@ def enrol(
     def issue(request: bytes) -> dict[str, bytes]:
         issued = site.enrol(node, request, replace=replace)
         site.allow_grace(node, grace, in_force=False)
-        version = site.provisioned(node)
-        whole = {"node": node, **chosen} | ({"version": version} if version else {})
-        made = json.dumps(whole).encode()
+        made = json.dumps({"node": node, **chosen, **site.provisioned(node)}).encode()
         return {"node.crt": issued.der, "bundle.der": site.bundle().der, "settings.json": made}
 
     with dialogue.back_to_work(site, board), dialogue.board_refusals():

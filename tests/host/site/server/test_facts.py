@@ -77,12 +77,11 @@ def test_a_node_says_what_it_is_and_gets_what_rules_want(world: LinkWorld) -> No
             return labels.told(connection).get("hall", {})
 
     async def apply() -> None:
-        with world.open() as manager:
-            task = asyncio.create_task(steward.keep(manager, Duties().add("rules"), 0.05))
-            while not steward_gave():
-                assert not task.done()
-                await asyncio.sleep(0.05)
-            task.cancel()
+        task = asyncio.create_task(steward.keep(world.manager, Duties().add("rules"), 0.05))
+        while not steward_gave():
+            assert not task.done()
+            await asyncio.sleep(0.05)
+        task.cancel()
 
     with serving(world) as site, contextlib.closing(world.node("hall", site.port)) as node:
         node.hello()
