@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds import postgres
+from tests.worlds import postgres, statements
 
 # Installed, the distribution names them itself; in a checkout that is not, this does.
 pytest_plugins = (
@@ -47,6 +47,8 @@ for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
 _BUILD = Path(__file__).resolve().parent.parent / "build"
 os.environ["XDG_STATE_HOME"] = str(_BUILD / "state")
 os.environ["TRISEAL_CACHE"] = str(_BUILD / "cache")  # all homes of all tests have the same
+
+statements.share()
 
 _connections: list[tuple[sqlite3.Connection, str]] = []
 
