@@ -80,18 +80,18 @@ def set_limits(connection: Connection, name: str, hourly: int | None, size: int 
 
     Returns: the limits from now on.
     """
-    known, hour, taken = _read(connection, name)
+    known, hour, taken = _read(connection, name, alone=True)
     made = Limits(known.hourly if hourly is None else hourly, known.size if size is None else size)
     row = {"most_hourly": made.hourly, "most_bytes": made.size, "hour": hour, "taken": taken}
     upsert(connection, PACES, [{"name": name, **row}], ["most_hourly", "most_bytes"])
     return made
 
 
-def take(connection: Connection, name: str, size: int, now: int) -> None:
-    """Count a submission.
+def check(connection: Connection, name: str, size: int, now: int) -> None:
+    """Check that a developer may submit a package now.
 
     Args:
-        connection: a writing transaction.
+        connection: any transaction.
         name: name of the developer.
         size: bytes of the executable and the metadata.
         now: the time, Unix seconds.
@@ -102,17 +102,36 @@ def take(connection: Connection, name: str, size: int, now: int) -> None:
     """
     allowed, hour, taken = _read(connection, name)
     allowed.check_size(size)
-    if hour != now // HOUR:
-        hour, taken = now // HOUR, 0
+    _check_count(name, allowed, taken if hour == now // HOUR else 0)
+
+
+def _check_count(name: str, allowed: Limits, taken: int) -> None:
     if taken >= allowed.hourly:
         raise TooManySubmissions(f"{name} has submitted {taken} packages in this hour")
+
+
+def take(connection: Connection, name: str, now: int) -> None:
+    """Count a submission that was checked. Others of the developer wait until the end of this one.
+
+    Args:
+        connection: a writing transaction.
+        name: name of the developer.
+        now: the time, Unix seconds.
+
+    Raises:
+        TooManySubmissions: others have reached the limit of this hour meanwhile.
+    """
+    allowed, hour, taken = _read(connection, name, alone=True)
+    if hour != now // HOUR:
+        hour, taken = now // HOUR, 0
+    _check_count(name, allowed, taken)
     row = {"name": name, "hour": hour, "taken": taken + 1}
     upsert(connection, PACES, [row], ["hour", "taken"])
 
 
-def _read(connection: Connection, name: str) -> tuple[Limits, int, int]:
-    query = select(PACES).where(PACES.c.name == name).with_for_update()
-    row = connection.execute(query).one_or_none()
+def _read(connection: Connection, name: str, *, alone: bool = False) -> tuple[Limits, int, int]:
+    query = select(PACES).where(PACES.c.name == name)
+    row = connection.execute(query.with_for_update() if alone else query).one_or_none()
     if row is None:
         return Limits(), 0, 0
     hourly = MOST_HOURLY if row.most_hourly is None else row.most_hourly

@@ -392,11 +392,12 @@ class Store:
                 _check_held(had, known.service_state)
                 return had  # the answer may have been lost: it is the same one again
             developer = intake.check(package, approved, newest, moment, barred)
+            size = len(package.executable) + len(package.metadata)
             if who is not None:
-                pace.take(
-                    connection, who.name, len(package.executable) + len(package.metadata), moment
-                )
+                pace.check(connection, who.name, size, moment)
             release = self._sealed(package, developer, key, moment)
+            if who is not None:  # not before: nobody shall wait while another package is signed
+                pace.take(connection, who.name, moment)
             if known is not None and intake.renews(developer, known):
                 records.reseal(connection, release)
                 self._ledger.sealed(connection, [release], entry.RESEAL, moment)
