@@ -172,7 +172,7 @@ def take(link, name: str, seal: bytes, files) -> bool:
             raise errors.UnsupportedBoard("no slots: agent in firmware, or provisioned long ago")
         if "fell" in state and download.digest("/agent/%s/%s" % (state["fell"], _IMAGE)) == wanted:
             raise errors.FellBack(state["why"])
-        if download.digest(place + "/" + _IMAGE) == wanted:
+        if all(download.digest(place + "/" + file) == digest for file, _, digest in files):
             found = verifier.check(place, name, node.clock, seal, "agent")
             keystore.write(place + "/site.der", seal)
             one.serial = found.serial.to_bytes(16, "big")
@@ -212,14 +212,24 @@ def offer(node, name: str) -> None:
         installer.refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
         return
+    memory.free()
+    start(node, name, seal)
+    _reset(node)
+
+
+def start(node, name: str, seal) -> None:
+    """Put the agent in incoming/NAME, which was checked, into the other slot, on trial."""
+    from . import recovery
+
     state = _read()
     place = _other(state)
-    state.pop("fell", 0)
+    if state.pop("fell", ""):
+        _write(state)  # what fell is removed next
     recovery.remove(place)
     recovery.make("/agent")
     if not keystore.exists(_MARK):
         keystore.write(_MARK, b"")
-    os.rename(folder, place)
+    os.rename(keystore.INCOMING + "/" + name, place)
     serial = seal.serial.to_bytes(16, "big").hex()
     state.setdefault("slot", "")
     state["trial"] = place[-1]
@@ -230,5 +240,3 @@ def offer(node, name: str) -> None:
     ]
     state[place[-1]] = [name, serial, seal.service_version, seal.security_version]
     _write(state)
-    memory.free()
-    _reset(node)

@@ -95,6 +95,18 @@ def test_every_cut_leaves_the_old_state_or_the_new(
     assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 1000
 
 
+def test_every_cut_leaves_an_agent_that_starts(
+    capsys: pytest.CaptureFixture[str], one_of: OneOf
+) -> None:
+    """While one comes over the link, starts on trial, is confirmed or given up."""
+    step = one_of(9)
+    printed = run("agent_cuts.py", str(step))
+    counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
+    with capsys.disabled():
+        print("\n" + "\n".join(counts))
+    assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 700
+
+
 @pytest.mark.parametrize("blocks", [352, 512], ids=["Pico, 1408 KiB", "ESP32, 2 MiB"])
 def test_a_day_of_renewals_wears_the_flash_little(
     blocks: int, capsys: pytest.CaptureFixture[str]

@@ -13,11 +13,13 @@ from bench import node_agent
 from bench._site import Ports, Site, server
 from boards.code import mpy, romfs
 from boards.virtual.board import VirtualBoard
+from sealcore.errors import TooLarge
 from tests.worlds import waiting
 from triseal import database
 from triseal.developer import agent
 from triseal.developer.sign import Release
-from triseal.site.errors import NotConfirmed
+from triseal.site.errors import NotConfirmed, UnfitBoards
+from triseal.site.records import vitals
 from triseal.site.views import placements
 from triseal.site.views.rollout_status import Watch
 
@@ -47,12 +49,12 @@ class World:
         self.add(name, "1.0", *changes)
         return name
 
-    def add(self, name: str, version: str, *changes: tuple[str, bytes]) -> None:
+    def add(self, name: str, version: str, *changes: tuple[str, bytes], hold: bool = False) -> None:
         found = agent.read()
         modules = {**found.packed, **dict(changes)}
         release = Release(name, version, 1, agent.metadata())
         package = self.site.package(release, found.name, romfs.pack(modules))
-        self.site.manager.add_service(package)
+        self.site.manager.add_service(package, hold=hold)
 
     def state(self, node: str, service: str) -> str:
         with database.reading(self.site.manager.engine) as connection:
@@ -61,6 +63,14 @@ class World:
             )
         one = {(one.node, one.service): one for one in found}.get((node, service))
         return f"{one.state} {one.version} {one.why}" if one else ""
+
+    def is_known(self, node: str) -> None:
+        """Wait until a node has said what it is."""
+        for _ in waiting.looks(PATIENCE):
+            with database.reading(self.site.manager.engine) as connection:
+                if vitals.of(connection, node):
+                    return
+        pytest.fail(f"{node} says nothing about itself")
 
     def runs(self, node: str, service: str = "thermo") -> None:
         self.shows(node, service, "running")
@@ -83,17 +93,49 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(site, ports, folder)
 
 
-def test_a_new_agent_comes_over_the_link_and_stays(world: World) -> None:
+def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) -> None:
+    manager = world.site.manager
     folder = world.node("kitchen")
+    name = world.release()
     with VirtualBoard(folder, "512k"):
+        with pytest.raises(UnfitBoards, match="kitchen has never said what it is"):
+            manager.assign("kitchen", name)
         world.runs("kitchen")
-        name = world.release()
-        world.site.manager.assign("kitchen", name)
+        world.is_known("kitchen")
+        manager.assign("kitchen", name)
         world.runs("kitchen", name)
         world.runs("kitchen")
-    assert not (folder / "flash/lib/nlsm").exists(), "the agent that came by cable has gone"
+        assert slot(folder) == "a"
+        assert not (folder / "flash/lib/nlsm").exists(), "the agent that came by cable has gone"
+        with pytest.raises(TooLarge, match=f"kitchen has the agent {name}"):
+            manager.assign("kitchen", world.release())
     with VirtualBoard(folder, "512k"):
         world.runs("kitchen")
+        world.add(name, "1.1", hold=True)
+        watch = Watch(manager, name)
+        assert manager.rollout(name, ["kitchen"]).lasting
+        watch.wait(["kitchen"], PATIENCE, soak=0)
+        assert slot(folder) == "b"
+        world.add(name, "1.2", ("nlsm/dial.mpy", mpy.compile_source(DEAF, "dial")), hold=True)
+        watch = Watch(manager, name)
+        manager.rollout(name, ["kitchen"])
+        with pytest.raises(NotConfirmed, match="kitchen: refused: fell-back: no WELCOME"):
+            watch.wait(["kitchen"], PATIENCE)
+        assert slot(folder) == "b"
+        world.shows("kitchen", name, "running 1.1 fell-back")
+        world.runs("kitchen")
+        manager.roll_back(name, None)
+        manager.undeploy("kitchen", name)
+        for _ in waiting.looks(PATIENCE):
+            if not world.state("kitchen", name):
+                break
+        assert not world.state("kitchen", name)
+        world.runs("kitchen")
+
+
+def slot(board: Path) -> str:
+    """The slot of the confirmed agent on the flash of a board."""
+    return str(json.loads((board / "flash/agent/state").read_text())["slot"])
 
 
 CRASHES = b"raise ValueError('of no use')\n"
@@ -123,6 +165,7 @@ def test_a_bad_agent_is_given_up_by_each_node_itself(world: World) -> None:
         watches = []
         for node, module, source, _ in BAD:
             world.runs(node)
+            world.is_known(node)
             name = world.release((f"{module}.mpy", mpy.compile_source(source, module)))
             watches.append((name, Watch(world.site.manager, name)))
             world.site.manager.assign(node, name)

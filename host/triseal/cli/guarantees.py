@@ -32,6 +32,8 @@ def show_nodes(guarantee: Guarantee) -> None:
     Args:
         guarantee: the guarantee.
     """
+    if guarantee.lasting:
+        return
     for node, until in guarantee.waiting.items():
         late = guarantee.clocks.get(node, 0)
         typer.echo(f"  {node}: {output.time(until)}, including {late} s for its clock")
@@ -49,7 +51,10 @@ def facts(guarantee: Guarantee) -> dict[str, object]:
         "nodes": len(guarantee.nodes),
         "confirmed": guarantee.confirmed,
         "ended": guarantee.ended,
-        "waiting": {node: output.time(until) for node, until in guarantee.waiting.items()},
+        "waiting": {
+            node: None if guarantee.lasting else output.time(until)
+            for node, until in guarantee.waiting.items()
+        },
         "in_force_by": output.time(guarantee.by),
         "clocks": guarantee.clocks,
         "grace": guarantee.grace,
@@ -71,6 +76,8 @@ def sentence(guarantee: Guarantee) -> str:
         done = f"in force on {there} of {_count(total)}"
     if guarantee.ended:
         done += f" ({len(guarantee.ended)} of them silent, but their old seals have ended)"
+    if guarantee.lasting and guarantee.waiting:
+        return f"{done}; the others run their agent until they take this one"
     if guarantee.by is None:
         return done
     rest = "all" if not there else f"the other {len(guarantee.waiting)}"

@@ -365,6 +365,20 @@ class OtherRoot(Failure):
     advice = "Ask the Store; if it has another root, distrust it, and trust it again."
 
 
+class UnfitBoards(Failure):
+    """Boards can't take an agent: what they said about themselves does not fit it."""
+
+    code = "unfit-boards"
+    advice = "Leave them out, or provision them once with this release (triseal node provision)."
+
+
+class OverCable(Failure):
+    """An agent can't be deployed over a cable, since provisioning does that."""
+
+    code = "over-cable"
+    advice = "Copy the agent with triseal node provision, or let it come over the link."
+
+
 class FingerprintWanted(Failure):
     """Only the Store vouches for a developer's new key: a person must compare its fingerprint."""
 

@@ -48,6 +48,7 @@ from triseal.site.records import (
 from triseal.site.records.placement import Place
 from triseal.site.records.sitekeys import SiteKey
 from triseal.site.rules import (
+    agents,
     configuring,
     deploying,
     ending,
@@ -1371,6 +1372,7 @@ class Manager:
                 newest = services.get(connection, service).package
                 due = releases.due(connection, place, newest)
                 trust.check_package(connection, self.issuer, due)
+                agents.check(connection, due, [node])
                 services.assign(connection, place, self._clock())
             check_fits(connection, self.preparer, service, set(on))
 

@@ -10,9 +10,11 @@ from boards import provision
 from boards.board import Board
 from boards.errors import DeviceFailed
 from boards.provision import Report
-from triseal import loadable
+from triseal import loadable, metadata
+from triseal.loadable import SERVICE
 from triseal.site.cable import dialogue
 from triseal.site.cable.agent import NodeStatus
+from triseal.site.errors import OverCable
 
 if TYPE_CHECKING:
     from triseal.site.deployment import Deployment
@@ -169,6 +171,8 @@ def _deploy(
     site: Manager, board: Board, node: str, services: Sequence[str], report: Report
 ) -> tuple[list[Accepted], NodeStatus]:
     packages = [site.package_for(node, service) for service in services]
+    if any(metadata.parse(package.metadata).kind != SERVICE for package in packages):
+        raise OverCable(", ".join(services))
     dialogue.check_is(site, board, node)
     target = board.facts().target
     for package in packages:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
-from sealcore import errors, messages, seal
+from sealcore import errors, kind, messages, seal
 from sealcore.seal import Seal
 from triseal import metadata
 from triseal.package import Package
@@ -101,6 +101,29 @@ def version_of(connection: Connection, digest: bytes) -> str:
     return str(seal.parse(store, seal.STORE).service_version)
 
 
+def lasts(connection: Connection, digest: bytes) -> bool:
+    """Tell whether a package runs on after the end of its site seal: it is no service.
+
+    Args:
+        connection: any transaction.
+        digest: digest of the package, 32 bytes.
+    """
+    column = tables.packages.c.metadata
+    data = connection.execute(select(column).where(tables.packages.c.digest == digest)).scalar_one()
+    return bool(kind.of(data))
+
+
+def lasting(connection: Connection) -> frozenset[str]:
+    """Return the names under which packages are known that run on after the end of their seals.
+
+    Args:
+        connection: any transaction.
+    """
+    packages, table = tables.packages.c, tables.services.c
+    query = select(table.name, packages.metadata).where(packages.digest == table.package)
+    return frozenset(row.name for row in connection.execute(query) if kind.of(row.metadata))
+
+
 def find(connection: Connection, name: str) -> Row[Any] | None:
     """Return the row of a service, or None if there is no such service.
 
@@ -123,15 +146,21 @@ def assign(connection: Connection, place: Place, now: int, *, by_rule: bool = Fa
         by_rule: whether a rule wants it, and no person does.
 
     Raises:
-        TooLarge: the node has as many services as it can name in one message.
+        TooLarge: the node has as many services as it can name in one message, or this is an
+            agent and it has another one.
     """
     table = tables.assignments
     if is_assigned(connection, place):
         if not by_rule:
             connection.execute(table.update().where(_at(place)).values(by_rule=False))
         return
-    if len(assigned(connection, place.node)) >= messages.MAX_LIST:
+    here = assigned(connection, place.node)
+    if len(here) >= messages.MAX_LIST:
         raise errors.TooLarge(f"more than {messages.MAX_LIST} services on {place.node}")
+    newest = get(connection, place.service).package
+    others = lasting(connection).intersection(here) if lasts(connection, newest) else ()
+    if others:
+        raise errors.TooLarge(f"{place.node} has the agent {min(others)}: undeploy that first")
     row = {"node": place.node, "service": place.service, "assigned_at": now, "by_rule": by_rule}
     connection.execute(table.insert().values(row))
 

@@ -14,7 +14,16 @@ from sqlalchemy import Connection, Subquery, select, union
 
 from sealcore import errors
 from triseal.site.errors import NodeRetired, NotAssigned, NotEnrolled
-from triseal.site.records import holdings, ledger, losses, node_clocks, nodes, reports, tables
+from triseal.site.records import (
+    holdings,
+    ledger,
+    losses,
+    node_clocks,
+    nodes,
+    reports,
+    services,
+    tables,
+)
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 from triseal.site.rules.sealing import Preparer, wanted
@@ -36,6 +45,8 @@ class Guarantee:
         grace: for each node that has not confirmed and may run services after a power loss before
             it knows the time (`triseal node provision --grace`), the number of seconds. The old
             state can hold for so long once more there, whenever the power comes back.
+        lasting: whether it is an agent, which runs on after the end of its seal: the nodes in
+            `waiting` keep the old one until they take the new one, whatever time stands there.
     """
 
     confirmed: tuple[str, ...]
@@ -43,6 +54,7 @@ class Guarantee:
     grace: dict[str, int] = field(default_factory=dict)
     ended: tuple[str, ...] = ()
     clocks: dict[str, int] = field(default_factory=dict)
+    lasting: bool = False
 
     def silent(self, nodes: Collection[str]) -> Guarantee:
         """Return the same, but with some of the confirmed nodes as silent: they said nothing.
@@ -64,8 +76,9 @@ class Guarantee:
 
     @property
     def by(self) -> int | None:
-        """The last second in which the old state can hold anywhere; None if it ended everywhere."""
-        return max(self.waiting.values(), default=None)
+        """The last second in which the old state can hold anywhere; None if it ended everywhere, or
+        if nothing ends it."""
+        return None if self.lasting else max(self.waiting.values(), default=None)
 
 
 def of(
@@ -87,8 +100,13 @@ def of(
         on: names of the nodes that the change may concern besides those of the places, if the
             database has lost a place; None for all nodes.
     """
+    places = tuple(places)
     found = [(place.node, _outstanding(connection, preparer, place)) for place in places]
-    return summed(connection, [*found, *_lost(connection, now, on)], now, step)
+    made = summed(connection, [*found, *_lost(connection, now, on)], now, step)
+    if not places or {place.service for place in places} - services.lasting(connection):
+        return made
+    waiting = {**made.waiting, **dict.fromkeys((*made.ended, *made.grace), now)}
+    return Guarantee(made.confirmed, dict(sorted(waiting.items())), lasting=True)
 
 
 def _lost(

@@ -16,7 +16,7 @@ from triseal.errors import BadMetadata
 from triseal.package import Package
 from triseal.site.errors import ManyNodes, OtherDeveloper
 from triseal.site.records import releases, services
-from triseal.site.rules import rollout
+from triseal.site.rules import agents, rollout
 
 _NAMED = 5  # number of nodes that a refusal names
 
@@ -73,6 +73,7 @@ def add(
         BadExecutable: MicroPython can't load the executable.
         OtherDeveloper: the service belongs to another developer.
         ManyNodes: too many nodes would get the package at once.
+        UnfitBoards: it is an agent, and one of these nodes can't take it.
     """
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)
     known = services.find(connection, developer.service)
@@ -87,6 +88,8 @@ def add(
     if known is not None and known.package != digest:
         before = services.load(connection, known.package)
         _check_newer(store, known.service_version, package, before)
+        if metadata.parse(before.metadata).kind != described.kind:
+            raise BadMetadata(f"{store.service} was no {described.kind} before")
         if not choices.other_developer:
             _check_same_developer(developer, before)
         if choices.hold:
@@ -96,6 +99,7 @@ def add(
             _check_few(store, moved, choices.most)
             releases.free(connection, store.service)
     services.keep(connection, store, digest, package, now)
+    agents.check(connection, digest, moved)
     return Taken(store, moved)
 
 

@@ -19,6 +19,7 @@ from triseal.site.errors import NotAssigned, NothingHeld, NoWayBack, OtherVersio
 from triseal.site.records import ledger, nodes, releases, reports, services, tables
 from triseal.site.records.holdings import NO_SERIAL
 from triseal.site.records.placement import Place
+from triseal.site.rules import agents
 
 _NAMED = 5  # number of nodes that a refusal names
 
@@ -47,6 +48,7 @@ def forward(
         UnknownService, UnknownNode, NodeRetired: there is no such service or node.
         OtherVersion: the newest release has another version.
         NotAssigned: a node does not have the service.
+        UnfitBoards: it is an agent, and a node can't take it.
         SealError: no node would accept the release now.
     """
     newest = services.get(connection, service)
@@ -56,6 +58,7 @@ def forward(
         )
     _check_usable(connection, trusted, newest.package, now)
     places = _places(connection, service, on)
+    agents.check(connection, newest.package, [place.node for place in places])
     if on is None:
         releases.free(connection, service)
     elif releases.held(connection, service) is not None:

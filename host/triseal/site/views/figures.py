@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from sealcore import messages
-from triseal.site.records import clocks, holdings, tables, twins
+from triseal.site.records import clocks, holdings, services, tables, twins
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
 from triseal.site.slca.authority import Issuer
@@ -112,9 +112,10 @@ def _places(connection: Connection, now: int) -> tuple[dict[Place, int], Counter
         .where(assigned.node.in_(present))
     )
     until, states = {}, Counter[tuple[str, str]]()
+    lasting = services.lasting(connection)
     for row in rows:
         state = NONE if row.state is None else row.state if row.state in STATES else OTHER
-        if row.until is not None:
+        if row.until is not None and row.service not in lasting:
             until[Place(row.node, row.service)] = row.until
             if row.until < now and state not in (NONE, holdings.SENT):
                 state = ENDED

@@ -78,6 +78,7 @@ class _Records:
         reports: the newest report.
         lags: the lateness of the clock, by node.
         lost: end and validity of seals that a restored database may have lost, by node.
+        lasting: names of packages that run on after the end of their seals.
         granted: a function that returns the grants of a service on a node.
     """
 
@@ -88,6 +89,7 @@ class _Records:
     reports: dict[Place, Report]
     lags: dict[str, Lag]
     lost: dict[str, tuple[int, int]]
+    lasting: frozenset[str]
     granted: Callable[[str, str], tuple[str, ...]]
 
 
@@ -125,6 +127,7 @@ def _read(connection: Connection, now: int) -> _Records:
         reports=reports.newest_of_all(connection),
         lags=node_clocks.of_all(connection),
         lost=losses.unheard(connection, now),
+        lasting=services.lasting(connection),
         granted=grants.effective_everywhere(connection),
     )
 
@@ -163,7 +166,8 @@ def others(service: str) -> Place:
 def _place(connection: Connection, known: _Records, place: Place, now: int) -> PlaceFacts:
     told, version = known.told.get(place, (None, None))
     state = told.state if told else None
-    if state and state != holdings.SENT and _has_ended(connection, known, place, now):
+    ends = state and state != holdings.SENT and place.service not in known.lasting
+    if ends and _has_ended(connection, known, place, now):
         state = ENDED
     due = known.due.get(place)
     return PlaceFacts(

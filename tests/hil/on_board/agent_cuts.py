@@ -1,0 +1,222 @@
+"""Cuts the power at every write and erase while an agent comes, starts, is confirmed or given up.
+
+    micropython agent_cuts.py STEP
+
+Runs the node's own code over a real LittleFS in memory, from one agent in `/lib` to the second one
+in the other slot. After every cut the board must find an agent that is whole: the old one or the
+new one. Made again, the same change completes. With a STEP above 1, power is cut at every STEPth
+operation and at the last ones.
+"""
+
+import json
+import os
+import sys
+
+import collector  # noqa: F401 - first: it replaces `gc`
+import flash
+import vfs
+
+import slots
+from nlsm import (
+    board,  # noqa: F401 - loaded late, when the flash is in the way
+    clock,
+    floors,
+    keystore,
+    recovery,
+    swap,
+)
+
+_BLOCKS = 64
+_NAME = "nlsm"
+_ENTRY = "/nlsm/boot.mpy"
+_SIZE = 6000
+
+
+class Seal:
+    """What the check of an agent returns, as far as it is used."""
+
+    serial = 7
+    service_version = "1.0"
+    security_version = 3
+
+
+class Node:
+    """A node that runs nothing."""
+
+    link = None
+    flight = None
+
+    def __init__(self):
+        self.services = {}
+        self.settings = {}
+
+    def land(self):
+        pass
+
+
+def _number(value: int) -> bytes:
+    return bytes((0x80 | value >> 14, 0x80 | value >> 7 & 0x7F, value & 0x7F))
+
+
+def image(letter: bytes) -> bytes:
+    """A ROMFS with the one file that `main.py` asks for, full of a letter."""
+    data = b"\x02" + _number(_SIZE) + letter * _SIZE
+    file = b"\x08boot.mpy" + data
+    file = b"\x05" + _number(len(file)) + file
+    folder = b"\x04nlsm" + file
+    folder = b"\x04" + _number(len(folder)) + folder
+    return b"\xd2\xcd\x31" + _number(len(folder)) + folder
+
+
+def arrive(letter: bytes) -> None:
+    """An agent has come whole, and was checked."""
+    folder = keystore.INCOMING + "/" + _NAME
+    recovery.remove(keystore.INCOMING)
+    recovery.make(keystore.INCOMING)
+    recovery.make(folder)
+    with open(folder + "/app.romfs", "wb") as file:
+        file.write(image(letter))
+    swap.start(Node(), _NAME, Seal)
+
+
+def boot() -> bytes:
+    """Start as `main.py` does; the letter of the agent that is found."""
+    try:
+        open("/agent/active").close()
+        slots.begin()
+    except OSError:
+        pass
+    for folder in ("/a", "/lib"):
+        try:
+            file = open(folder + _ENTRY, "rb")  # noqa: SIM115 - a part of an image has no `with`
+        except OSError:
+            continue
+        found = bytearray(_SIZE)
+        file.readinto(found)
+        found = bytes(found)
+        assert found == found[:1] * _SIZE, "half an agent"
+        return found[:1]
+    raise AssertionError("the board has no agent")
+
+
+def end() -> None:
+    """What the agent in `/a` holds open ends with the board."""
+    sys.path[:] = [place for place in sys.path if place != "/a"]
+    try:
+        vfs.umount("/a")
+    except OSError:
+        pass
+
+
+def confirm() -> None:
+    """The agent on trial proves itself."""
+    boot()
+    node = Node()
+    swap.begin(node)
+    if node.services and node.services[_NAME].state == "installing":
+        node.services[_NAME].confirm()
+
+
+def lose() -> None:
+    """The agent on trial uses up its starts."""
+    for _ in range(4):
+        boot()
+        slots.fail(ValueError("of no use"))
+
+
+def base() -> None:
+    """A board with an agent that came by cable."""
+    os.mkdir("/triseal")
+    os.mkdir("/lib")
+    os.mkdir("/lib/nlsm")
+    with open("/lib" + _ENTRY, "wb") as file:
+        file.write(b"0" * _SIZE)
+    floors.rise(1000000)
+
+
+def first() -> None:
+    base()
+    arrive(b"1")
+
+
+def confirmed() -> None:
+    first()
+    confirm()
+
+
+def second() -> None:
+    confirmed()
+    arrive(b"2")
+
+
+def mount(data):
+    end()
+    device = flash.Flash(data)
+    system = vfs.VfsLfs2(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
+    vfs.umount("/")
+    vfs.mount(system, "/")
+    return device
+
+
+def formatted() -> bytes:
+    device = flash.Flash(b"\xff" * (_BLOCKS * flash.BLOCK))
+    vfs.VfsLfs2.mkfs(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
+    return device.data
+
+
+def run(step: int, sentence: str, before, change, allowed: bytes, last: bytes) -> int:
+    """All cuts of one change. The agent that starts then is one of `allowed`; `last` if the change
+    is made again."""
+    device = mount(formatted())
+    before()
+    start = bytes(device.data)
+    device = mount(start)
+    change()
+    count = device.count
+    points = [at for at in range(count) if at % step == 0 or at >= count - 3]
+    for at in points:
+        for how in (flash.BEFORE, flash.TORN, flash.AFTER):
+            device = mount(start)
+            device.cut(at, how)
+            try:
+                change()
+            except BaseException:  # a file that is closed on the way out may have its own error
+                if not device.dead:
+                    raise
+            where = "%s: cut %s operation %d of %d" % (sentence, flash.WORDS[how], at, count)
+            left = bytes(device.data)
+            mount(left)
+            try:
+                found = boot()
+                assert found in allowed, found
+                mount(left)
+                recovery.recover()
+                change()
+                end()
+                found = boot()
+                assert found == last, found
+            except Exception as error:
+                sys.print_exception(error)
+                raise AssertionError(where + ": " + repr(error))
+    print("%s: %d operations, %d cut points" % (sentence, count, 3 * len(points)))
+    return 3 * len(points)
+
+
+def main(step: int) -> None:
+    clock.ms()
+    json.dumps(None)
+    total = 0
+    for sentence, before, change, allowed, last in (
+        ("the first agent comes", base, lambda: arrive(b"1"), b"01", b"1"),
+        ("it starts", first, boot, b"1", b"1"),
+        ("it is confirmed", first, confirm, b"1", b"1"),
+        ("it is given up", first, lose, b"01", b"0"),
+        ("the second agent comes", confirmed, lambda: arrive(b"2"), b"12", b"2"),
+        ("the second is confirmed", second, confirm, b"2", b"2"),
+        ("the second is given up", second, lose, b"12", b"1"),
+    ):
+        total += run(step, sentence, before, change, allowed, last)
+    print("all: %d cut points" % total)
+
+
+main(int(sys.argv[1]))
