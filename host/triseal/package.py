@@ -14,12 +14,12 @@ The executable comes last, so that a reader of a stream knows the seals before i
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 from sealcore import der, encode, errors, limits
-from sealcore.compat import sha256
 from triseal import files
 
 LABEL = "triseal package v1"
@@ -32,6 +32,7 @@ MAX_SIZE = limits.MAX_EXECUTABLE + MAX_PROOF + 32768
 
 _STORE_SEAL = 0xA0
 _PROOF = 0x81
+_OCTETS = 0x04
 
 
 @dataclass
@@ -75,19 +76,38 @@ class Package:
 
     def digest(self) -> bytes:
         """Return SHA-256 of the package without its proof, as the log has it."""
-        return bytes(sha256(replace(self, proof="").der()))
+        made = hashlib.sha256()
+        for piece in replace(self, proof="").pieces():
+            made.update(piece)
+        return made.digest()
 
     def der(self) -> bytes:
         """Encode the package, DER."""
-        return encode.sequence(
-            encode.text(LABEL),
-            encode.text(self.name),
-            encode.octets(self.metadata),
-            self.developer_seal,
-            encode.explicit(0, self.store_seal) if self.store_seal else b"",
-            encode.text(self.proof, _PROOF) if self.proof else b"",
-            encode.octets(self.executable),
+        return b"".join(self.pieces())
+
+    def pieces(self) -> list[bytes]:
+        """Encode the package in pieces, DER: the executable, which may be large, is not copied."""
+        head = b"".join(
+            (
+                encode.text(LABEL),
+                encode.text(self.name),
+                encode.octets(self.metadata),
+                self.developer_seal,
+                encode.explicit(0, self.store_seal) if self.store_seal else b"",
+                encode.text(self.proof, _PROOF) if self.proof else b"",
+                _header(_OCTETS, len(self.executable)),
+            )
         )
+        whole = len(head) + len(self.executable)
+        return [_header(limits.SEQUENCE, whole), head, self.executable]
+
+
+def _header(tag: int, length: int) -> bytes:
+    """Return tag and length of an element, DER."""
+    if length < 0x80:
+        return bytes((tag, length))
+    size = length.to_bytes(-(-length.bit_length() // 8), "big")
+    return bytes((tag, 0x80 | len(size))) + size
 
 
 def parse(data: bytes) -> Package:
@@ -152,4 +172,4 @@ def write(path: Path, package: Package) -> None:
     Raises:
         OSError: it can't be written.
     """
-    files.write(path, package.der())
+    files.write_pieces(path, package.pieces())

@@ -96,12 +96,11 @@ class Ledger:
             NotInLog: the log does not have it.
             DamagedStore, LogDamaged: a file is missing or damaged.
         """
-        bare = self.bare(release)
-        digest = bare.digest()
-        known = self.pages.package(digest.hex())
+        digest = self.bare(release).digest()
+        known = self.pages.package(digest.hex())  # nothing large is held meanwhile
         if known is not None:
             return known
-        made = replace(bare, proof=self.journal.proof(digest).text())
+        made = replace(self.bare(release), proof=self.journal.proof(digest).text())
         files.make_folder(self.pages.top)
         with files.alone(self.pages.top):
             self._keep(release, made)

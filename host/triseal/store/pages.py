@@ -182,7 +182,7 @@ class Pages:
         Args:
             sealed: the package.
         """
-        self._write(package_path(sealed.digest().hex()), sealed.der())
+        files.write_pieces(self.top / package_path(sealed.digest().hex()), sealed.pieces())
 
     def about(self, certificate: x509.Certificate, key: Key, endorsement: str) -> None:
         """Write the page about the Store, if it is another one than before.

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +44,8 @@ from triseal.store.store import Store
 
 EVENTS = "/v1/events"
 MOST_WAITING = 1000  # developers who wait for approval; anybody can register
-_AT_ONCE = 2  # packages that are checked and sealed: each may need some 50 MiB of memory
+_AT_ONCE = 2  # packages that are checked and sealed: each needs some six times its size
+_LARGE = 1 << 22  # bytes: of larger packages only one at a time
 _MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
 _FOREVER = "public, max-age=31536000, immutable"
 _FRESH = "no-cache"
@@ -82,6 +85,7 @@ class Api:
         self._incoming = incoming
         self._nonces = Nonces()
         self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._large = asyncio.Semaphore(1)
 
     async def nonce(self) -> dict[str, object]:
         """Return a nonce for one signature, and the server's time."""
@@ -128,11 +132,12 @@ class Api:
         mark = request.fingerprint(spki)
         self._flood.asked(mark, int(time.time()))
         with self._flood.body(mark):
-            async with (
-                received(asked, self._incoming, package.MAX_SIZE, wanted.digest) as body,
-                self._turn,
-            ):
-                return JSONResponse(await run_in_threadpool(self._submit, body, spki))
+            async with received(asked, self._incoming, package.MAX_SIZE, wanted.digest) as body:
+                size = body.seek(0, os.SEEK_END)
+                body.seek(0)
+                large = self._large if size > _LARGE else nullcontext()
+                async with large, self._turn:
+                    return JSONResponse(await run_in_threadpool(self._submit, body, spki))
 
     async def _signed(self, asked: Request) -> tuple[bytes, signedrequest.Wanted]:
         """Check the signature, before anything of the body is read."""
@@ -151,7 +156,7 @@ class Api:
         return spki, found
 
     def _submit(self, body: IO[bytes], spki: bytes) -> dict[str, object]:
-        submitted = package.parse(body.read())
+        submitted = package.parse(body.read(package.MAX_SIZE + 1))
         if seal.parse(submitted.developer_seal, seal.DEVELOPER).spki != spki:
             raise OtherSigner("the one who sent it has not sealed it")
         release, sealed = self._store.submit(submitted)

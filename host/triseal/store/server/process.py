@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import shutil
 import signal
@@ -36,6 +37,8 @@ _LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 500
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
+_MMAP_THRESHOLD = -3  # of mallopt
+_LARGE_BLOCK = 1 << 20  # bytes
 
 _Beside = list[tuple[bounded.PagesServer, list[socket.socket]]]
 
@@ -111,6 +114,15 @@ class Options:
     pages: int | Path | None = None
 
 
+def _give_back() -> None:
+    """Let the C library return the memory of large packages at once.
+
+    Otherwise it keeps blocks of their size for the next ones, and each thread has its own.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
 def serve(
     store: Store,
     home: Path,
@@ -127,6 +139,7 @@ def serve(
         options: the options.
         ready: called with the place of the pages once clients can connect.
     """
+    _give_back()
     store.publish()
     incoming = _emptied(home / INCOMING)
     metrics, events = Metrics(), Events(Folder(home / FOLDER))
