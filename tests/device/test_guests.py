@@ -9,6 +9,7 @@ import pytest
 from boards.board import Board
 from boards.port import Port
 from boards.virtual.board import VirtualBoard
+from tests import full
 from tests.device.conftest import Start
 from tests.device.node import NAME, Node, by_name, put
 from tests.device.site import Deployment, Site
@@ -109,7 +110,7 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-@pytest.mark.parametrize("heap", ["128k", "512k"])
+@pytest.mark.parametrize("heap", full.rows(["128k", "512k"], 0))
 def test_a_leak_ends_the_service_that_leaks(
     leak: str, heap: str, start: Start, site: Site, spki: bytes, ticker: Deployment
 ) -> None:

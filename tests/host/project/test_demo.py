@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sealcore import errors
+from tests import full
 from triseal.demo import __main__ as demo
 from triseal.demo.scene import Scene
 from triseal.demo.tamperings import TAMPERINGS, Tampering
@@ -29,7 +30,7 @@ def otherwise(scene: Scene) -> None:
     raise errors.Expired
 
 
-@pytest.mark.parametrize("act", [nothing, otherwise])
+@pytest.mark.parametrize("act", full.rows([nothing, otherwise], 0))
 def test_it_fails_if_something_else_happens(
     act: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from bench._site import Ports, Site, ready, server, start_server
 from sealcore import messages
+from tests import full
 from tests.full import Sweep
 from tests.worlds import postgres
 from tests.worlds.link_world import Node, close_nodes, parsed, until
@@ -101,7 +102,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack
         renew(one)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", full.rows([signal.SIGTERM, signal.SIGHUP], 0))
 def test_told_to_stop_it_stops(tmp_path: Path, stack: ExitStack, number: signal.Signals) -> None:
     site = stack.enter_context(make(tmp_path))
     process = start_server(site.home, tmp_path / "log")
