@@ -149,7 +149,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """End a test that hangs, and show what each thread was doing."""
     if threading.current_thread() is not threading.main_thread():
         return (yield)
-    limit = LONG_LIMIT_S if item.get_closest_marker("long") else LIMIT_S
+    is_long = item.config.getoption("full") or item.get_closest_marker("long")
+    limit = LONG_LIMIT_S if is_long else LIMIT_S
 
     def hangs(number: int, frame: FrameType | None) -> None:
         faulthandler.dump_traceback(file=2, all_threads=True)
