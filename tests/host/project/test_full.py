@@ -117,10 +117,13 @@ def test_what_is_missing_for_all_tests_is_named_with_its_package(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(postgres, "_PROGRAMS", tmp_path)
+    monkeypatch.setattr(needs, "SBIN", str(tmp_path))
     assert needs.main() == 1
     lines = capsys.readouterr().err.splitlines()
-    found = [re.findall(r"apt install (\S+)", line) for line in lines]
-    assert found == [["openssl"], ["postgresql"], ["prometheus"], ["softhsm2"]]
+    found = [package for line in lines for package in re.findall(r"apt install (\S+)$", line)]
+    assert len(found) == len(needs.NEEDS)
+    assert found == sorted(found)
+    assert {"chromium", "openssl", "postgresql", "prometheus", "softhsm2"} <= set(found)
 
 
 def test_with_everything_there_it_says_nothing(
