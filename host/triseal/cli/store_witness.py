@@ -1,7 +1,8 @@
-"""`triseal store add-witness`, `remove-witness` and `witnesses`: who cosigns the Store's log."""
+"""`triseal store refresh`, `add-witness`, `remove-witness`, `witnesses`: what checkpoints say."""
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -9,6 +10,28 @@ import typer
 from triseal.cli import options, output
 
 app = typer.Typer()
+
+
+@app.command(epilog=options.examples("store refresh"))
+def refresh(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+    """Say the time in the log's newest checkpoint again.
+
+    Sites refuse a checkpoint that is older than a week. `store serve` and each change of the Store
+    do this as well.
+    """
+    from triseal.copies import storefiles
+    from triseal.copies.storeview import View
+    from triseal.errors import NotInitialised
+    from triseal.store import journal
+    from triseal.store import store as stores
+
+    home = home_dir or stores.default()
+    if not (home / journal.KEY).exists():
+        raise NotInitialised(f"there is no Store with a log at {home}")
+    journal.refresh(home, lambda: int(time.time()))
+    view = View(storefiles.Folder(home))
+    facts = {"log": view.head.origin, "entries": view.head.size}
+    output.facts(facts | {"checkpoint_time": output.time(view.time)}, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store add-witness triseal-witness/6f1c...+0a1b2c3d+BG9r..."))

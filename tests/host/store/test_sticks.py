@@ -248,6 +248,18 @@ def test_pieces_are_written_completely_or_not_at_all(tmp_path: Path) -> None:
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("x", b"old")]
 
 
+def test_a_store_without_a_server_says_the_time(
+    yard: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yard.sealed("1.0")
+    yard.now = int(time.time())
+    words = ["store", "refresh", "--json", "--home"]
+    assert main([*words, str(yard.store.home)]) == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == 2
+    yard.take_from(yard.export("a.tar"))
+    assert main([*words, str(tmp_path / "none")]) == 1
+
+
 def test_by_command(yard: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*words: str) -> Any:
         assert main([*words, "--json"]) == 0, capsys.readouterr().err
