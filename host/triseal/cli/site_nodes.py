@@ -10,7 +10,7 @@ import typer
 
 from triseal import files
 from triseal.cli import completion, guarantees, options, output, waiting
-from triseal.cli.site_options import NodeName, Width, open_site, where_option
+from triseal.cli.site_options import NodeName, Width, chosen, open_site, where_option
 
 if TYPE_CHECKING:
     from triseal.site.manager import Manager
@@ -108,6 +108,7 @@ def rekey(
             help="Names of nodes.", metavar="[NODE]...", autocompletion=completion.nodes
         ),
     ] = None,
+    where: Annotated[str | None, where_option("Nodes")] = None,
     every: Annotated[bool, typer.Option("--all", help="All enrolled nodes.")] = False,
     wait: waiting.Wait = _REKEY_SECONDS,
     home_dir: options.Home = None,
@@ -117,10 +118,10 @@ def rekey(
 
     Prints which nodes have a new key. One that is not connected makes it when it comes; one that
     lacks the memory keeps its key, and is not asked again before you repeat the command."""
-    if bool(names) == every:
-        raise typer.BadParameter("give names of nodes, or --all")
+    if sum((bool(names), where is not None, every)) != 1:
+        raise typer.BadParameter("give names of nodes, --where, or --all")
     with open_site(home_dir) as site:
-        before = site.rekey(names or [])
+        before = site.rekey(chosen(site, names, where))
         end = time.monotonic() + wait
         while (left := _unchanged(site, before)) and time.monotonic() < end:
             time.sleep(_CHECK_EVERY)

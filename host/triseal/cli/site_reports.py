@@ -14,7 +14,7 @@ import typer
 
 from triseal import files
 from triseal.cli import options, output
-from triseal.cli.site_options import node_option, open_site, service_option
+from triseal.cli.site_options import chosen, node_option, open_site, service_option, where_option
 
 if TYPE_CHECKING:
     from sealcore.bundle import TrustBundle
@@ -30,6 +30,7 @@ OnlyNodes = Annotated[
     list[str] | None,
     node_option("Only reports of this node; may be repeated."),
 ]
+Where = Annotated[str | None, where_option("Only reports of nodes")]
 OnlyServices = Annotated[
     list[str] | None,
     service_option("Only reports about this service; may be repeated."),
@@ -48,11 +49,13 @@ Since = Annotated[
     epilog=options.examples(
         "site refusals",
         "site refusals --node kitchen --since 2h",
+        "site refusals --where floor=2",
         "site refusals --service thermo --json",
     )
 )
 def refusals(
     only_nodes: OnlyNodes = None,
+    where: Where = None,
     only_services: OnlyServices = None,
     since: Since = None,
     home_dir: options.Home = None,
@@ -62,7 +65,7 @@ def refusals(
 
     The newest comes first. The site keeps the last 64 reports of each node.
     """
-    with _history(home_dir, only_nodes, only_services, since) as (_, found):
+    with _history(home_dir, (only_nodes, where), only_services, since) as (_, found):
         rows = [_row(one) for one in found]
     output.table(rows, _COLUMNS, as_json=as_json, empty="no reports")
 
@@ -77,6 +80,7 @@ def evidence(
         Path, typer.Argument(help="Folder for the files.", metavar="DIR", readable=False)
     ],
     only_nodes: OnlyNodes = None,
+    where: Where = None,
     only_services: OnlyServices = None,
     since: Since = None,
     home_dir: options.Home = None,
@@ -89,7 +93,7 @@ def evidence(
     """
     from triseal.site.views import history  # slow to load, and --help needs none of it
 
-    with _history(home_dir, only_nodes, only_services, since) as (keys, found):
+    with _history(home_dir, (only_nodes, where), only_services, since) as (keys, found):
         proofs = history.found(found, keys)
     rows = []
     for one in proofs:
@@ -102,7 +106,7 @@ def evidence(
 @contextlib.contextmanager
 def _history(
     home_dir: Path | None,
-    only_nodes: list[str] | None,
+    which: tuple[list[str] | None, str | None],
     only_services: list[str] | None,
     since: str | None,
 ) -> Iterator[tuple[TrustBundle, list[Refusal]]]:
@@ -115,13 +119,14 @@ def _history(
 
     begin = 0 if since is None else _moment(since)
     with open_site(home_dir) as site, database.reading(site.engine) as connection:
-        for name in only_nodes or ():
+        only_nodes = chosen(site, *which)
+        for name in only_nodes:
             with contextlib.suppress(NodeRetired):  # its reports are still of interest
                 nodes.get(connection, name)
         yield (
             trust.current(connection, site.issuer),
             history.refused(
-                connection, nodes=only_nodes or (), services=only_services or (), since=begin
+                connection, nodes=only_nodes, services=only_services or (), since=begin
             ),
         )
 

@@ -409,6 +409,10 @@ def test_nodes_are_chosen_by_labels_and_rules(settled: Commands) -> None:
         settled.fails("site", "grant", "thermo", "log", "--where", "floor=3") == "no-node-matches"
     )
     assert settled.fails("site", "nodes", "--where", "floor=*") == "bad-selector"
+    assert settled.run("site", "refusals", "--where", "floor=2") == "no reports\n"
+    assert settled.fails("site", "evidence", "out", "--where", "floor=3") == "no-node-matches"
+    assert settled.fails("site", "rekey", "--where", "floor=2") == "node-not-enrolled"
+    assert "--where" in settled.misused("site", "rekey", "hall", "--where", "floor=2")
     for words in (["undeploy", "hall", "thermo"], ["deploy", "hall", "thermo"]):
         assert "--where" in settled.misused("site", *words, "--where", "floor=2")
     for words in (["deploy", "thermo"], ["undeploy", "thermo"]):
