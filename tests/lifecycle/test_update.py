@@ -11,7 +11,9 @@ import pytest
 
 from bench import node_agent
 from bench._site import Ports, Site, server
-from boards.code import mpy, romfs
+from boards import device_code
+from boards.board import Board
+from boards.code import mpy, romfs, stage
 from boards.virtual.board import VirtualBoard
 from sealcore.errors import TooLarge
 from tests.worlds import waiting
@@ -131,6 +133,14 @@ def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) 
                 break
         assert not world.state("kitchen", name)
         world.runs("kitchen")
+    with VirtualBoard(folder, "512k") as virtual, Board(virtual.port) as board:
+        found = board.exec(device_code.agent("nlsm.install", "print(nlsm.__path__)"))
+        assert found.strip() == "/a/nlsm", "at the cable, the host has the agent that runs"
+        stage.install(board, stage.plan(board.facts().target))
+        assert not (folder / "flash/agent").exists(), "what comes by cable replaces what came"
+        board.soft_reset()
+        world.runs("kitchen")
+        assert (folder / "flash/lib/nlsm/boot.mpy").exists()
 
 
 def slot(board: Path) -> str:

@@ -33,11 +33,23 @@ def measure() -> Iterator[Figure]:
         with VirtualBoard(folder / "plain") as plain:
             with Board(plain.port) as board:
                 files = stage.plan(board.facts().target)  # compiled once, as for any second board
-            baseline = _seconds(lambda: _copy(plain.port, _write(files, folder / "files")))
+            baseline = copy(plain.port, files, folder / "files")
         with Fleet(folder / "site") as fleet, VirtualBoard(folder / "board") as virtual:
             for figure in ("node.provision", "node.provision.again"):
                 taken = _seconds(lambda: fleet.provision(virtual.port, _NODE))
                 yield Figure(figure, taken, "s", baseline)
+
+
+def copy(port: str, files: Sequence[StagedFile], folder: Path) -> float:
+    """Return the seconds in which mpremote copies files to a board.
+
+    Args:
+        port: of the board.
+        files: the files.
+        folder: where they are put first.
+    """
+    paths = _write(files, folder)
+    return _seconds(lambda: _copy(port, paths))
 
 
 def _write(files: Sequence[StagedFile], folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from sealcore import messages
 from triseal.developer.executable import Executable
 from triseal.loadable import AGENT
 
-_TARGET = mpy.Target(6, 0, "")
+TARGET = mpy.Target(6, 0, "")
 
 
 def read() -> Executable:
@@ -23,7 +23,7 @@ def read() -> Executable:
     Raises:
         BoardError: the sources of the agent are missing, or can't be compiled.
     """
-    modules = stage.compile_modules(stage.sources(), _TARGET)
+    modules = stage.compile_modules(stage.sources(), TARGET)
     return Executable("app.romfs", romfs.pack(modules), modules)
 
 
@@ -31,7 +31,7 @@ def metadata() -> bytes:
     """Return what its metadata says: the kind, and what a board must have."""
     needs = {
         "micropython": ".".join(map(str, OLDEST)),
-        "mpy": _TARGET.version,
+        "mpy": TARGET.version,
         "protocol": messages.PROTOCOL,
     }
     return json.dumps({"kind": AGENT, "needs": needs}).encode()

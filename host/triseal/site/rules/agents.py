@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
+from sealcore import messages
 from triseal import metadata
 from triseal.loadable import SERVICE
 from triseal.metadata import Metadata
@@ -57,6 +58,8 @@ def _reason(described: Metadata, size: int, facts: dict[str, str], present: Vita
         return "has never said what it is: it was not connected yet, or its agent is too old"
     needs = described.values.get("needs")
     needs = needs if isinstance(needs, dict) else {}
+    if needs.get("protocol", messages.PROTOCOL) != messages.PROTOCOL:
+        return f"could not talk to this site: protocol {needs['protocol']}, not {messages.PROTOCOL}"
     python = facts.get("micropython", "")
     if _numbers(python) < _numbers(str(needs.get("micropython", ""))):
         return f"runs MicroPython {python}, and the agent needs {needs['micropython']}"
