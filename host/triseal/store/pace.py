@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from triseal import package
-from triseal.database import upsert
+from triseal.database import insert_new, upsert
 from triseal.errors import Failure
 from triseal.store.tables import PACES
 
@@ -131,6 +131,8 @@ def take(connection: Connection, name: str, now: int) -> None:
 
 def _read(connection: Connection, name: str, *, alone: bool = False) -> tuple[Limits, int, int]:
     query = select(PACES).where(PACES.c.name == name)
+    if alone:  # a row that is not there can't be locked
+        insert_new(connection, PACES, [{"name": name, "hour": 0, "taken": 0}])
     row = connection.execute(query.with_for_update() if alone else query).one_or_none()
     if row is None:
         return Limits(), 0, 0

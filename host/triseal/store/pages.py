@@ -35,6 +35,7 @@ STORE = f"{VERSION}/store.json"
 INDEX = f"{VERSION}/index.json"
 MAX_PAGE = 1 << 24
 MOST = 100  # services in the index
+FORM = 2  # of all pages; those of another form are written again
 HELD = "held"  # beside the public folder
 # The change that brought a release or a service into a state.
 CAUSES = {
@@ -120,8 +121,8 @@ class Pages:
         """Return the number of entries of the log that the pages contain."""
         try:
             found = json.loads(files.read(self.top / INDEX, MAX_PAGE))
-            return int(found["size"])
-        except (OSError, ValueError, KeyError, TypeError, NotAFile, FileTooLarge):
+            return int(found["size"]) if found.get("form") == FORM else 0
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, NotAFile, FileTooLarge):
             return 0  # all pages are written again
 
     def package(self, digest: str) -> Package | None:
@@ -222,7 +223,9 @@ class Pages:
         """
         rows = [_row(one, digest) for one, digest in newest]
         text = made.note.data().decode()
-        self._write(INDEX, _json({"size": made.size, "checkpoint": text, "services": rows}))
+        self._write(
+            INDEX, _json({"form": FORM, "size": made.size, "checkpoint": text, "services": rows})
+        )
 
     def _write(self, path: str, data: bytes) -> None:
         files.write(self.top / path, data)

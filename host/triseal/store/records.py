@@ -333,6 +333,23 @@ def same(connection: Connection, developer_seal: bytes) -> Release | None:
     return None if row is None else _as_release(row)
 
 
+def count_releases(connection: Connection) -> dict[str, int]:
+    """Return the number of releases by state, see `Release.state`.
+
+    Args:
+        connection: any transaction.
+    """
+    kept = RELEASES.c
+    listed = kept.quarantined_at.is_(None)
+    counted = select(
+        func.count(kept.id).filter(listed, kept.withdrawn_at.is_(None)).label("listed"),
+        func.count(kept.id).filter(listed, kept.withdrawn_at.is_not(None)).label("withdrawn"),
+        func.count(kept.quarantined_at).label("quarantined"),
+    )
+    row = connection.execute(counted).mappings().one()
+    return {state: number for state, number in row.items() if number}
+
+
 def latest(connection: Connection, most: int) -> list[Release]:
     """Return the newest release that is listed of each service, newest first.
 

@@ -257,6 +257,11 @@ class Store:
         with reading(self._engine) as connection:
             return pace.limits(connection, name)
 
+    def count_releases(self) -> dict[str, int]:
+        """Return the number of releases by state."""
+        with reading(self._engine) as connection:
+            return records.count_releases(connection)
+
     def services(self) -> dict[str, Service]:
         """Return all services by name."""
         with reading(self._engine) as connection:

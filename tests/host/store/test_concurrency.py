@@ -83,6 +83,7 @@ def test_of_submissions_at_once_each_is_newer_than_the_one_before(
     # What is submitted again is answered as before.
     assert 2 * len(kept) == [one.result() for one in done].count("")
     assert kept[-1] == len(PACKAGES) - 1
+    assert store.count_releases() == {"listed": len(kept)}
     check_logged(store, 1 + len(kept))
 
 

@@ -55,7 +55,7 @@ def nginx(folder: Path, home: Path, behind: str) -> Iterator[int]:
         for was, now in (
             ("listen 443", f"listen 127.0.0.1:{port}"),
             ("/var/lib/triseal/store", str(home)),
-            ("http://127.0.0.1:7480", behind),
+            ("http://127.0.0.1:7490", behind),
         ):
             assert was in server
             server = server.replace(was, now)

@@ -63,6 +63,7 @@ def test_a_quarantined_release_is_served_by_nobody(world: World) -> None:
     assert world.store.quarantine("blink", "1.1", WHY).state == "active"
     assert served(world) == before - {name}
     assert (states(world), offered(world)) == (["listed", "quarantined"], ["1.0"])
+    assert world.store.count_releases() == {"listed": 1, "quarantined": 1}
     held = page(world, "services/blink.json")["releases"][1]
     assert (held["reason"], held["who"], held["since"]) == ("a reason", "Eve", world.now)
     said = last_entry(world)
@@ -129,6 +130,17 @@ def test_a_withdrawn_release_stays_withdrawn_after_its_quarantine(world: World) 
     assert states(world) == ["listed", "withdrawn"]
     assert page(world, "services/blink.json")["releases"][1]["reason"] == "old"
     assert offered(world) == ["1.0"]
+    assert world.store.count_releases() == {"listed": 1, "withdrawn": 1}
+
+
+def test_pages_of_an_older_form_are_written_again(world: World) -> None:
+    public = world.home / "public/v1"
+    index = page(world, "index.json")
+    del index["form"]
+    (public / "index.json").write_text(json.dumps(index))
+    (public / "services/blink.json").write_text('{"service": "blink", "releases": []}')
+    world.store.publish()
+    assert page(world, "services/blink.json")["owner"] == "Ada"
 
 
 def test_an_archived_service_is_served_and_takes_nothing_new(world: World) -> None:
@@ -176,6 +188,9 @@ def test_a_developer_submits_so_much_in_an_hour(world: World) -> None:
     world.store.submit(GIVEN[1])  # the same answer again is no submission
     world.now += pace.HOUR
     world.store.submit(versioned("1.3"))
-    world.store.set_limits("Ada", None, 10)
+    world.store.set_limits("Ada", 0, None)
+    world.now += pace.HOUR
+    assert code_of(lambda: world.store.submit(versioned("1.4"))) == "too-many-submissions"
+    world.store.set_limits("Ada", 3, 10)
     assert code_of(lambda: world.store.submit(versioned("1.4"))) == "package-too-large"
     assert world.store.limits("Ada") == pace.Limits(3, 10)

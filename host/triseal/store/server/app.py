@@ -14,6 +14,7 @@ import asyncio
 import base64
 import os
 import re
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -249,14 +250,19 @@ def _add_reading(made: FastAPI, public: Path) -> None:
         path = str(asked.scope["path"]).removeprefix("/")
         kept = _cached(path)
         found = public / path
-        if kept is None or not found.is_file():
+        try:
+            known = found.stat() if kept is not None else None
+        except (OSError, ValueError):  # also a name that no file can have
+            known = None
+        if kept is None or known is None or not stat.S_ISREG(known.st_mode):
             if _PACKAGE.fullmatch(path) and pages.held(found.stem).is_file():
                 raise Quarantined(found.stem)
             raise NotThere(path)
         kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
         if found.name in (tiles.CHECKPOINT, tiles.WITNESSED):
             kind = "text/plain; charset=utf-8"
-        return FileResponse(found, headers=_PLAIN | {"Cache-Control": kept}, media_type=kind)
+        headers = _PLAIN | {"Cache-Control": kept}
+        return FileResponse(found, headers=headers, media_type=kind, stat_result=known)
 
     for path, parameters in _READ.items():
         made.add_api_route(

@@ -97,8 +97,7 @@ class Health:
         store = self._store
         entries = store.check()
         developers = Counter(one.state for one in store.developers())
-        releases = Counter(one.state for one in store.releases())
-        return Figures(developers, releases, entries, store.certificate.not_after)
+        return Figures(developers, store.count_releases(), entries, store.certificate.not_after)
 
     def _of(self, read: Figures | None) -> list[Problem]:
         found = []
