@@ -16,6 +16,7 @@ class Node:
 
     settings = {}
     services = {}
+    trial = None
 
     @staticmethod
     def land():
