@@ -55,7 +55,7 @@ steady: micropython ## Tests that wait for processes, again and again beside bus
 .PHONY: hil
 hil: BOARD ?= virtual
 hil: micropython ## The tests of a board; BOARD=/dev/ttyACM0, rp2040:FIRMWARE.uf2, ...
-	$(PY) -m pytest tests/hil --board $(BOARD) $(ARGS)
+	$(PY) -m pytest tests/hil --full --board $(BOARD) $(ARGS)
 
 .PHONY: lint
 lint: environment ## Style, format and types, of host and device code

@@ -98,6 +98,7 @@ TAMPERED = (
 )
 
 
+@pytest.mark.long  # on a virtual board; device/test_tamper.py has each change
 def test_what_was_tampered_with_does_not_run(deployed_service: DeployedService) -> None:
     node = deployed_service(TICKS, grants=["log"])
     for sentence, name, code in TAMPERED:
@@ -120,6 +121,7 @@ def test_another_file_beside_the_seals_is_refused(deployed_service: DeployedServ
     assert (found.state, found.code) == ("refused", "hash-mismatch")
 
 
+@pytest.mark.long  # on a virtual board; device/test_heap_cable.py ends a seal
 def test_a_service_stops_when_its_seal_expires_and_a_new_one_starts_it(
     deployed_service: DeployedService,
 ) -> None:
@@ -141,6 +143,7 @@ def test_without_a_trusted_time_nothing_runs(deployed_service: DeployedService) 
     assert node.await_state("running")
 
 
+@pytest.mark.long  # on a virtual board; device/test_floors.py has the floors
 def test_an_older_version_never_comes_back(deployed_service: DeployedService) -> None:
     node = deployed_service(HELLO, grants=["log"])
     names = node.board.listdir(FOLDER)
@@ -153,6 +156,7 @@ def test_an_older_version_never_comes_back(deployed_service: DeployedService) ->
     assert (found.state, found.code) == ("refused", "rollback")
 
 
+@pytest.mark.long  # on a virtual board; device/test_heap_cable.py removes one
 def test_a_removed_service_is_gone(deployed_service: DeployedService) -> None:
     node = deployed_service(TICKS, grants=["log"])
     status = node.remove()
@@ -190,6 +194,7 @@ def test_the_repl_interrupts_the_agent_and_a_restart_brings_it_back(
     node.wait_for("service: tick")
 
 
+@pytest.mark.long  # on a virtual board; host/cli/test_node.py fills one
 def test_a_full_flash_changes_nothing(deployed_service: DeployedService) -> None:
     node = deployed_service(TICKS, grants=["log"])
     before = {path: node.board.hash(path) for path in sorted(node.board.tree("/triseal"))}

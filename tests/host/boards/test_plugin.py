@@ -51,6 +51,7 @@ def test_a_user_tests_on_a_virtual_board_unless_told(tmp_path: Path) -> None:
     assert "test_it_adds[virtual] PASSED" in done.stdout
 
 
+@pytest.mark.long
 def test_each_board_that_is_named_has_its_turn(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     with VirtualBoard(tmp_path / "board") as board:
