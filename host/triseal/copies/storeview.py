@@ -67,6 +67,7 @@ class View:
         head: the checkpoint.
         tree: the hashes of the log, whose root is that of the checkpoint.
         time: the newest time that counts, see `Policy.check`.
+        behind: whether the log has a newer checkpoint, which the witnesses have not yet cosigned.
 
     Raises:
         UnknownLog: the checkpoint is not signed as the policy wants it.
@@ -81,7 +82,7 @@ class View:
         self.about = storefiles.parsed(storefiles.STORE, self.page)
         self.spki = key_of(str(self.about.get("certificate")))
         self.key = endorsement.check(str(self.about.get("log_endorsement")), self.spki)
-        self.head, self.time = _head(source, policy or Policy(logs=[self.key]))
+        self.head, self.time, self.behind = _head(source, policy or Policy(logs=[self.key]))
         self.tree = tiles.Tree(self.head.size, self.tile)
         if self.tree.root() != self.head.root:
             raise BadLogData("the tiles are not those of the checkpoint")
@@ -273,14 +274,14 @@ def _days(seconds: int) -> str:
     return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds} s"
 
 
-def _head(source: Source, policy: Policy) -> tuple[Checkpoint, int]:
-    """Return the newest checkpoint that is signed as the policy wants it, and its time."""
+def _head(source: Source, policy: Policy) -> tuple[Checkpoint, int, bool]:
+    """Return the newest checkpoint that is signed as the policy wants it; see `View`."""
     newest = checkpoint.parse(source.read(storefiles.CHECKPOINT, note.MAX_SIZE))
     try:
-        return newest, policy.check(newest)
+        return newest, policy.check(newest), False
     except UnknownLog:
         if not policy.witnesses:
             raise
     # The witnesses need some time until they have seen the newest one.
     cosigned = checkpoint.parse(source.read(storefiles.WITNESSED, note.MAX_SIZE))
-    return cosigned, policy.check(cosigned)
+    return cosigned, policy.check(cosigned), cosigned.size < newest.size

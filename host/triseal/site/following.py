@@ -23,7 +23,7 @@ from triseal.copies.history import History
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
 from triseal.errors import Failure, FileTooLarge, NotAFile, UnknownService
-from triseal.log.errors import UnknownLog
+from triseal.log.errors import LogStale, UnknownLog
 from triseal.site import obtaining
 from triseal.site.errors import NoWayBack
 from triseal.site.manager import Manager
@@ -213,6 +213,7 @@ def check(site: Manager, follow: Follow) -> str:
     Raises:
         UnknownLog: the site trusts the Store without a log.
         PageDiffers: the Store's page is not what its log says.
+        LogStale: the witnesses that the policy wants have not yet cosigned the newest entries.
         UnknownService: the Store has no release of the service.
         Failure, SealError: as `obtaining.take` and `Manager.take_in`.
     """
@@ -253,6 +254,8 @@ def _looked(site: Manager, source: Source, follow: Follow) -> tuple[View, list[d
         try:
             follow.history.check(rows)
         except history.PageDiffers:
+            if number == _TRIES and view.behind:
+                raise LogStale("the witnesses have not yet cosigned its newest entries") from None
             if number == _TRIES:
                 raise
         else:

@@ -22,7 +22,8 @@ from triseal.cli.main import main
 from triseal.copies import storefiles
 from triseal.copies.storeview import View
 from triseal.log import checkpoint, forks, note
-from triseal.site import obtaining
+from triseal.site import following, obtaining
+from triseal.site.following import Follow
 from triseal.site.witness import Witness
 from triseal.store.witnesses import MOST, Witnesses
 
@@ -66,6 +67,8 @@ def test_a_policy_wants_two_witnesses(yard: Yard, tmp_path: Path) -> None:
         "not-in-log"
     )
     assert obtaining.take(yard.site.logs, home, "blink@1.0", trusted).digest() == own.digest()
+    follow = Follow("blink", str(yard.store.home))
+    assert code_of(partial(following.check, yard.site, follow)) == "log-stale"
     for one in some[1:]:
         yard.store.store.cosign(one.cosign(view(yard)))
     assert take() == ""
