@@ -56,8 +56,11 @@ class ByHand:
         self._tls.sendall(messages.frame(messages.write(kind, *values)))
 
     def read(self) -> tuple[int, tuple[Any, ...]]:
-        """The next message; raises EOFError when the node has left."""
-        kind, values = messages.parse(self._exactly(messages.frame_size(self._exactly(4))))
+        """The next message but FACTS, which each node says of itself once; raises EOFError when the
+        node has left."""
+        kind = messages.FACTS
+        while kind == messages.FACTS:
+            kind, values = messages.parse(self._exactly(messages.frame_size(self._exactly(4))))
         return kind, values
 
     def welcome(self, site: Site, bundle: bytes = b"") -> None:
