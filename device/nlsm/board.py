@@ -73,7 +73,7 @@ def look() -> tuple:
         min(found[0] * found[3], _MOST),
         (
             getattr(kind, "_machine", "")[:_LINE],
-            "%d.%d.%d" % kind.version[:3],
+            sys.version[:_LINE],
             sys.platform,
             _VERSION.decode(),
         ),
@@ -169,14 +169,16 @@ async def network(settings: dict) -> None:
     if station.isconnected():
         if station.config("ssid") in [one[0] for one in wifi]:
             return
-        station.disconnect()  # the settings have changed
+        station.active(False)  # the settings have changed: leave
+        station.active(True)
     for one in wifi:
         station.connect(*one)
         for _ in range(_WIFI_TRIES):
             if station.isconnected():
                 return
             await asyncio.sleep_ms(_WIFI_PAUSE_MS)
-        station.disconnect()
+        station.active(False)
+        station.active(True)
     raise OSError("no Wi-Fi")
 
 

@@ -53,11 +53,11 @@ class Dial(link.Link):
         while True:
             self._begin()
             began = clock.ms()
-            short = await self._connect()
+            short = await self.connect()
             self.turn += not self.greeted
             brief = not self.greeted or clock.ms() - began < _STEADY_MS
             attempt = attempt + 1 if brief else 0
-            if self.node.trial:  # new settings end a connection, and want several tries in time
+            if self.node.offered:  # new settings end a connection, and want several tries in time
                 attempt = min(attempt, _TRIED)
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
@@ -68,7 +68,7 @@ class Dial(link.Link):
                 board.reset()
             await asyncio.sleep(self._pause(attempt))
 
-    async def _connect(self) -> bool:
+    async def connect(self) -> bool:
         """Run one connection until it ends. Return whether it ended because memory was short."""
         short = False
         try:
@@ -131,9 +131,9 @@ class Dial(link.Link):
         first = asyncio.create_task(reader.readexactly(4))
         sending = None
         try:
-            await asyncio.wait_for(self._greet(first, seen), _CONNECT_S)
+            await asyncio.wait_for(self.hello(first, seen), _CONNECT_S)
             context.verify_callback = None  # it would keep its module in memory
-            sending = asyncio.create_task(self._send_all(reader))
+            sending = asyncio.create_task(self.drain(reader))
             head = await asyncio.wait_for(first, _CONNECT_S)
             while True:
                 await self._take(reader, head)
@@ -147,7 +147,7 @@ class Dial(link.Link):
             reader.s.close()
             gc.collect()
 
-    async def _greet(self, first, seen) -> None:
+    async def hello(self, first, seen) -> None:
         """Wait for the server's certificate, check it, and say HELLO or ENROL.
 
         Data leaves only after the handshake, so only the owner of that certificate's key can
@@ -181,7 +181,7 @@ class Dial(link.Link):
             await asyncio.sleep_ms(_PAUSE_MS)
         memory.free()
 
-    async def _send_all(self, writer) -> None:
+    async def drain(self, writer) -> None:
         try:
             while True:
                 await self._wake.wait()

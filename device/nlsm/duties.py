@@ -42,7 +42,7 @@ def _welcome(link, signed, newer) -> None:
         keys.check_time(link.peer, node.clock.now())
         link.peer = True  # the Identity would keep its module in memory
     link.greeted = True
-    if node.trial:
+    if node.offered:
         from . import settle
 
         settle.keep(node)

@@ -98,7 +98,7 @@ class Link:
         Called several times a second.
         """
         now = clock.ms()
-        if self.node.trial and now > self.node.trial[1]:
+        if self.node.offered and now > self.node.offered[1]:
             from . import settle
 
             settle.leave(self)

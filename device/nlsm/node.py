@@ -27,7 +27,7 @@ class Node:
     held        until when nothing starts, by clock.ms(): the site may have messages first
     waits       whether nothing can run before the console has given the time
     services    {name: service.Service}
-    trial       for settings on trial: those before, until when by clock.ms(), their values;
+    offered     for settings on trial: those before, until when by clock.ms(), their values;
                 else None
     clock       clock.Clock
     question    clock.Question that was sent on the console
@@ -42,7 +42,7 @@ class Node:
         from . import runner as _runner
 
         flight: int | None
-        trial: tuple | None
+        offered: tuple | None
         runner: _runner.Runner | None
         link: _link.Link | None
 
@@ -51,7 +51,7 @@ class Node:
         self.name = found["name"]
         self.bundle = found["bundle"]
         self.settings = found["settings"]
-        self.trial = None
+        self.offered = None
         self.cause = found["cause"]
         self.failure = found["failure"]
         self.starts = found["starts"]

@@ -29,7 +29,7 @@ def take(link, der) -> None:
     had = node.settings.get("version", 0)
     version, issued, values = settings.read(der, own.site_keys, own.site, node.name, had)
     node.clock.rise(issued)
-    before = node.trial[0] if node.trial else node.settings
+    before = node.offered[0] if node.offered else node.settings
     try:
         offered = json.loads(values)
         if 0 < (offered.get("watchdog") or 0) < _WATCHDOG_S:  # it could reset the board forever
@@ -44,7 +44,7 @@ def take(link, der) -> None:
     new.pop("failed", 0)
     node.settings = new
     end = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
-    node.trial = before, end, values
+    node.offered = before, end, values
     link.turn = 0
     link.drop()
 
@@ -76,19 +76,19 @@ def _check(new: dict) -> None:
 def keep(node) -> None:
     """End the trial: the site was reached. What the flash has beside the new values stays."""
     path = keystore.ROOT + "/settings.json"
-    new = _merged(json.loads(keystore.read(path)), json.loads(node.trial[2]))
+    new = _merged(json.loads(keystore.read(path)), json.loads(node.offered[2]))
     new["version"] = node.settings["version"]
     keystore.write(path, json.dumps(new).encode())
-    node.trial = None
+    node.offered = None
 
 
 def leave(link) -> None:
     """Give the new settings up: they did not reach the site in time."""
     node = link.node
     failed = node.settings["version"]
-    node.settings = node.trial[0]
+    node.settings = node.offered[0]
     node.settings["failed"] = failed
-    node.trial = None
+    node.offered = None
     link.turn = 0
     link.say("settings", "version %d did not reach the site: back to those before" % failed)
     link.drop()

@@ -53,7 +53,7 @@ class Node:
     services = {}
     held = 0
     failure = None
-    link = trial = None
+    link = offered = None
     clock = clock.Clock(NOW)
 
 

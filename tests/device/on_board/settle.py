@@ -64,7 +64,7 @@ def offer(version, values):
 
 
 def show():
-    print(*sorted(Node.settings.items()), "trial" if Node.trial else "-")
+    print(*sorted(Node.settings.items()), "trial" if Node.offered else "-")
 
 
 def flash():

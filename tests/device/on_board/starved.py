@@ -16,7 +16,7 @@ class Node:
 
     settings = {}
     services = {}
-    trial = None
+    offered = None
 
     @staticmethod
     def land():

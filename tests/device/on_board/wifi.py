@@ -16,7 +16,9 @@ class Station:
         pass
 
     def active(self, up):
-        return up
+        if not up:
+            print("leave")
+            Station.joined = None
 
     def isconnected(self):
         return Station.joined is not None
@@ -27,10 +29,6 @@ class Station:
     def connect(self, ssid, password):
         print("connect", ssid, password)
         Station.joined = ssid if ssid in Station.found else None
-
-    def disconnect(self):
-        print("leave")
-        Station.joined = None
 
 
 class Network:

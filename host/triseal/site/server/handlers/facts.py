@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from sealcore import messages
 from triseal.errors import Failure
@@ -15,6 +16,7 @@ from triseal.site.server.signing.task import Answer, Snapshot
 # uptime, texts.
 Told = tuple[int, int, int, int, int, int, list[str]]
 
+_PYTHON = re.compile(r"MicroPython v?([0-9][0-9A-Za-z.+-]{0,30})", re.ASCII)
 _TEXTS = 4  # those that the site knows; a newer node may say more
 _log = logging.getLogger(__name__)
 _WITH = " with "  # a port writes "BOARD with CHIP"
@@ -98,7 +100,7 @@ def as_values(number: int, texts: list[str]) -> dict[str, str]:
     said = {
         "board": board,
         "chip": chip.lower(),
-        "micropython": python,
+        "micropython": found[1] if (found := _PYTHON.search(python)) else python,
         "port": port,
         "agent": agent,
         "mpy": mpy_of(number),
