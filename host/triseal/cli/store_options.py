@@ -47,8 +47,19 @@ RootFile = Annotated[
         readable=False,
     ),
 ]
+
+
+def _given(reason: str) -> str:
+    from triseal.words import check_reason
+
+    return check_reason(reason)
+
+
 Reason = Annotated[
-    str, typer.Option("--reason", help="The reason, which sites are told.", metavar="TEXT")
+    str,
+    typer.Option(
+        "--reason", help="The reason, which sites are told.", metavar="TEXT", callback=_given
+    ),
 ]
 
 

@@ -413,6 +413,9 @@ def test_decisions_are_in_force_at_once(
     """By a command beside the server, and by the socket of the server itself."""
     with Link(service.url) as link:
         path = link.submit(release("1.0", "pulse").der(), ADA.signer)["path"]
+        home = ("--home", str(service.world.home))
+        assert main(["store", "quarantine", "pulse", "--reason", "", *home]) == 1
+        assert capsys.readouterr().err.split(": ")[1] == "bad-reason"
         words = ("store", "quarantine", "pulse", "1.0", "--reason", "looked into")
         assert main([*words, "--home", str(service.world.home)]) == 0
         capsys.readouterr()
