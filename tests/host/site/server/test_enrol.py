@@ -113,6 +113,8 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.ASK_TIME, NONCE, 0),
     (messages.REJECTED, "defect", "x"),
     (messages.RESTART, []),
+    (messages.FACTS, 0, 0, 0, 0, 0, 0, []),
+    (messages.SETTINGS, b""),
 )
 
 
