@@ -138,11 +138,11 @@ def test_a_wrong_server_and_then_a_move_that_nobody_touches_a_board_for(
         site.change_settings(NODES, {"server": places, "trial": 120})
         until(lambda: states(world) == ["in force"] * 2, "the move")
         until(lambda: new.counted("triseal_answers_total", outcome="facts") >= 2, "the new server")
+        before = new.counted("triseal_answers_total", outcome="facts")
         for board in boards:
             assert kept(board)["server"] == places
             assert kept(board)["config"] == {"a": "1", "b": "2"}
             board.virtual.reset()
-        before = new.counted("triseal_answers_total", outcome="facts")
         until(
             lambda: new.counted("triseal_answers_total", outcome="facts") >= before + 2,
             "both after a reset",

@@ -11,13 +11,13 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from triseal import files, keyfile
+from triseal import files, keyfile, pem
 from triseal.errors import AlreadyExists
 from triseal.site.errors import SecretLost
 
@@ -26,7 +26,6 @@ PUBLIC = "settings.pub"
 
 _POINT = 65  # bytes of an uncompressed point of P-256
 _NONCE = bytes(12)  # each secret has a key of its own
-_MOST = 4096
 
 
 class Vault:
@@ -85,7 +84,11 @@ class Vault:
         path = self._folder / PUBLIC
         if not path.exists():
             self._make()
-        key = serialization.load_pem_public_key(files.read(path, _MOST))
+        der = files.parsed(path, pem.MAX_SIZE, lambda data: pem.expect(data, pem.PUBLIC_KEY))
+        try:
+            key = serialization.load_der_public_key(der)
+        except (ValueError, UnsupportedAlgorithm):
+            raise SecretLost(f"{path} holds no public key") from None
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise SecretLost(f"{path} holds a key of another kind")
         return key
@@ -96,14 +99,11 @@ class Vault:
             passphrase = self._ask() if self._protected() else None
             with contextlib.suppress(AlreadyExists):  # another command was faster
                 keyfile.create(path, ec.generate_private_key(ec.SECP256R1()), passphrase)
-        public = (
-            self._key()
-            .public_key()
-            .public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
+        public = self._key().public_key()
+        der = public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        files.write(self._folder / PUBLIC, public)
+        files.write(self._folder / PUBLIC, pem.encode(pem.PUBLIC_KEY, der))
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
         if self._private is None:

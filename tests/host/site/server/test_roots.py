@@ -84,6 +84,6 @@ def test_a_developer_who_may_not_sign_services_is_refused(world: LinkWorld) -> N
     site = world.manager
     site.change_trust(trust.with_developer("Eve", eve.signer.spki, 0x40))
     package = world.store.countersign(signed_package(eve, "lamp"))
-    assert code_of(lambda: site.add_service(package)) == "untrusted-signer"
+    assert code_of(lambda: site.add_service(package)) == "untrusted-kind"
     site.trust_developer("Eve", eve.signer.spki)
     site.add_service(package)
