@@ -2,8 +2,8 @@
 
 VENV     ?= .venv
 PY       := $(VENV)/bin/python
-# Tests wait longer than they compute: four at once keep two cores busy.
-JOBS     ?= 4
+# Tests wait longer than they compute: five at once keep two cores busy.
+JOBS     ?= 5
 UV       ?= uv
 
 # Without bytecode each process compiles all that it imports, which takes longer than most commands.
