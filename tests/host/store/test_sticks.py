@@ -162,14 +162,22 @@ def member(**facts: Any) -> Callable[[bytes], bytes]:
     return more
 
 
-def flip(name: str, back: int = 3) -> Callable[[dict[str, bytes]], None]:
+def flip(name: str) -> Callable[[dict[str, bytes]], None]:
     def change(kept: dict[str, bytes]) -> None:
         path = next(path for path in kept if name in path)
         data = bytearray(kept[path])
-        data[-back] ^= 1
+        data[-3] ^= 1
         kept[path] = bytes(data)
 
     return change
+
+
+def resign(kept: dict[str, bytes]) -> None:
+    """Change a letter of a signature to another letter that base64 has."""
+    path = next(path for path in kept if "checkpoint" in path)
+    data = bytearray(kept[path])
+    data[-40] = ord("B" if data[-40] == ord("A") else "A")
+    kept[path] = bytes(data)
 
 
 def relist(kept: dict[str, bytes]) -> None:
@@ -200,7 +208,7 @@ STICKS: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
     ("a long name", member(type=tarfile.GNUTYPE_LONGNAME, size=1 << 20), "bad-stick"),
     ("headers of pax", member(type=tarfile.XHDTYPE, size=1 << 20), "bad-stick"),
     ("a checkpoint too large", member(name="log/witnessed", size=1 << 17), "bad-stick"),
-    ("another checkpoint", changed(flip("checkpoint", 40)), "unknown-log"),
+    ("another checkpoint", changed(resign), "unknown-log"),
     ("another hash", changed(flip("tile/0")), "bad-log-data"),
     ("another package", changed(flip("v1/packages")), "bad-answer"),
     ("one package for another", changed(relist), "bad-answer"),
