@@ -154,8 +154,13 @@ class Follows:
 
         Args:
             follow: the service.
+
+        Raises:
+            BadFollow: it is too large; what was kept before stays.
         """
         data = json.dumps(dataclasses.asdict(follow), indent=1).encode()
+        if len(data) > _MAX_FILE:  # `get` would refuse it from then on
+            raise BadFollow(f"{follow.service}: {len(data)} bytes, at most {_MAX_FILE} are kept")
         files.write(self._path(follow.service), data, files.PRIVATE)
 
     def drop(self, service: str) -> None:
@@ -222,7 +227,9 @@ def check(site: Manager, follow: Follow) -> str:
         follow.log, follow.checked, follow.trouble = view.head.origin, site.time(), ""
         _stop_what_is_gone(site, follow)
         if follow.store.startswith("https:"):
-            follow.witness = obtaining.send(cast("Link", source), Witness(site.folder, site.time))
+            mine = Witness(site.folder, site.time)
+            trusted = site.bundle().store_keys
+            follow.witness = obtaining.send(site.logs, cast("Link", source), trusted, mine)
         listed = [row for row in rows if row.get("state") == history.LISTED]
         if not follow.history.packages:
             raise UnknownService(f"the Store has no {follow.service}")

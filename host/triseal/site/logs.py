@@ -6,13 +6,16 @@ package of that Store must prove that such a log has it. Nothing here needs a ne
 
 FINGERPRINT.age has the seconds that a checkpoint of its files may be old; a week if there is none.
 
-Beside it, FINGERPRINT.checkpoint is the largest checkpoint that the site has seen. Two checkpoints
-of one log that can't both be true are evidence against it: FINGERPRINT.evidence.
+Beside it, FINGERPRINT.checkpoint is the largest checkpoint that the site has seen. If a policy
+names further logs, each of them has its own FINGERPRINT.ORIGIN.checkpoint, with the beginning of
+the SHA-256 of its name: no log replaces what was seen of another. Two checkpoints of one log that
+can't both be true are evidence against it: FINGERPRINT.evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +33,7 @@ from triseal.package import Package
 FOLDER = "logs"
 MAX_AGE = 7 * 86400  # seconds
 _MAX_AGE_FILE = 32
+_ORIGIN = 16  # digits in the name of a file
 _KINDS = (entry.RELEASE, entry.RESEAL)
 
 StoreKey = tuple[bytes, bytes]
@@ -144,19 +148,36 @@ class Logs:
         check_about(found.leaf, package, store)
         self.remember(spki, found.checkpoint)
 
-    def seen(self, spki: bytes) -> Checkpoint | None:
-        """Return the largest checkpoint of a Store that the site has seen; None if there is none.
+    def seen(self, spki: bytes, origin: str | None = None) -> Checkpoint | None:
+        """Return the largest checkpoint of a log that the site has seen; None if there is none.
 
         Args:
             spki: the Store's key.
+            origin: name of the log; None for the first log that the site has seen of this Store.
         """
-        try:
-            return checkpoint.parse(files.read(self._path(spki, "checkpoint"), note.MAX_SIZE))
-        except FileNotFoundError:
-            return None
+        for _, known in self._memories(spki):
+            if origin in (None, known.origin):
+                return known
+        return None
+
+    def _memories(self, spki: bytes) -> Iterator[tuple[Path, Checkpoint]]:
+        """Return the largest checkpoint of each log with its file, the first log first."""
+        first = self._path(spki, "checkpoint")
+        more = self._folder.glob(f"{request.fingerprint(spki)}.{'[0-9a-f]' * _ORIGIN}.checkpoint")
+        for path in (first, *sorted(more)):
+            with suppress(FileNotFoundError):
+                yield path, checkpoint.parse(files.read(path, note.MAX_SIZE))
+
+    def _memory(self, spki: bytes, origin: str) -> Path:
+        """Return the file for the largest checkpoint of a log. It has no other log."""
+        known = {seen.origin: path for path, seen in self._memories(spki)}
+        if not known:
+            return self._path(spki, "checkpoint")
+        mark = bytes(sha256(origin.encode())).hex()[:_ORIGIN]
+        return known.get(origin, self._path(spki, f"{mark}.checkpoint"))
 
     def remember(self, spki: bytes, made: Checkpoint) -> None:
-        """Keep a checkpoint if it is the largest one. Its signatures were checked.
+        """Keep a checkpoint if it is the largest one of its log. Its signatures were checked.
 
         Args:
             spki: the Store's key.
@@ -165,12 +186,12 @@ class Logs:
         Raises:
             LogForked: it contradicts the one that the site has; both are kept.
         """
-        known = self.seen(spki)
-        if known is not None and known.origin == made.origin and known.size >= made.size:
+        known = self.seen(spki, made.origin)
+        if known is not None and known.size >= made.size:
             if known.size == made.size and known.root != made.root:
                 self._keep_other(spki, known, made)
             return
-        files.write(self._path(spki, "checkpoint"), made.note.data(), files.PRIVATE)
+        files.write(self._memory(spki, made.origin), made.note.data(), files.PRIVATE)
 
     def carry(self, old: Sequence[bytes], new: bytes) -> None:
         """Want of another key of a Store what the site wants of the present ones.
@@ -181,11 +202,14 @@ class Logs:
             old: the keys that the site trusts.
             new: the other key.
         """
-        for kind in ("policy", "checkpoint", "age"):  # without a policy, the rest is of no use
+        for seen in [made for spki in old for _, made in self._memories(spki)]:
+            if self.seen(new, seen.origin) is None:
+                files.write(self._memory(new, seen.origin), seen.note.data(), files.PRIVATE)
+        for kind in ("policy", "age"):
             target = self._path(new, kind)
             known = [path for spki in old if (path := self._path(spki, kind)).exists()]
             if known and not target.exists():
-                data = files.read(known[0], max(policy.MAX_SIZE, note.MAX_SIZE))
+                data = files.read(known[0], policy.MAX_SIZE)
                 files.write(target, data, files.PRIVATE)
 
     def follow(self, spki: bytes, head: bytes, read: Callable[[str], bytes]) -> Checkpoint:
@@ -207,8 +231,8 @@ class Logs:
         made = checkpoint.parse(head)
         wanted = self.policy(spki)
         time = wanted.check(made) if wanted is not None else 0
-        known = self.seen(spki)
-        if known is not None and known.origin == made.origin and known.size != made.size:
+        known = self.seen(spki, made.origin)
+        if known is not None and known.size != made.size:
             if made.size < known.size:
                 raise LogStale(f"it has {made.size} entries, the site has seen {known.size}")
             tree = tiles.Tree(made.size, read)

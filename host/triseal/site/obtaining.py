@@ -81,7 +81,7 @@ def cosigned(
 
     Raises:
         LogForked, LogStale: as `Witness.cosign`.
-        UnknownLog: the site trusts the Store without its log.
+        UntrustedSigner, UnknownLog: as `send`.
         StoreUnreachable, StoreRefused, BadAnswer: as `Link`.
     """
     from triseal.storelink import Link
@@ -93,29 +93,44 @@ def cosigned(
 def _cosigned(
     logs: Logs, link: Link, trusted: Sequence[StoreKey], witness: Witness
 ) -> tuple[View, list[str]]:
-    spki = _trusted_key(link, trusted)
-    if logs.policy(spki) is None:
-        raise UnknownLog("the site trusts this Store without its log")
-    # The policy may want other witnesses, who have not seen the newest checkpoint yet either.
-    view = View(link)
+    view = _unwitnessed(logs, link, trusted)
     return view, link.cosign(witness.cosign(view))
 
 
-def send(link: Link, witness: Witness) -> str:
+def _unwitnessed(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View:
+    """Look at the newest checkpoint of a log that the site trusts, without its witnesses.
+
+    The policy may want other witnesses, who have not seen the newest checkpoint yet either.
+    """
+    view = View(source)
+    _check_trusted(view.spki, trusted)
+    wanted = logs.policy(view.spki)
+    if wanted is None:
+        raise UnknownLog("the site trusts this Store without its log")
+    if view.key not in wanted.logs:
+        raise UnknownLog(f"the site trusts other logs of this Store than {view.key.name}")
+    return view
+
+
+def send(logs: Logs, link: Link, trusted: Sequence[StoreKey], witness: Witness) -> str:
     """Cosign what a Store shows. It may not know this witness, or be a mirror that takes nothing.
 
     Args:
+        logs: what the site knows of the logs of its Stores.
         link: the Store.
+        trusted: as for `obtain`.
         witness: the site as a witness.
 
     Returns: "cosigned", or the code of the Store's refusal.
 
     Raises:
+        UntrustedSigner: the site does not trust this Store.
+        UnknownLog: the site trusts the Store without its log, or with other logs.
         LogForked, LogStale: as `Witness.cosign`.
     """
     from triseal.storelink import StoreRefused, StoreUnreachable
 
-    data = witness.cosign(View(link))
+    data = witness.cosign(_unwitnessed(logs, link, trusted))
     try:
         link.cosign(data)
     except (StoreRefused, StoreUnreachable, BadAnswer) as error:
@@ -139,6 +154,8 @@ def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None
     if wanted is None:
         return None
     view = View(source, wanted)
+    if view.spki != spki:
+        raise UntrustedSigner("the Store has shown two keys")
     logs.follow(spki, view.head.note.data(), view.tile)
     return view
 
@@ -146,6 +163,10 @@ def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None
 def _trusted_key(source: Source, trusted: Sequence[StoreKey]) -> bytes:
     about = storefiles.facts(source, storefiles.STORE)
     spki = key_of(str(about.get("certificate")))
+    _check_trusted(spki, trusted)
+    return spki
+
+
+def _check_trusted(spki: bytes, trusted: Sequence[StoreKey]) -> None:
     if spki not in [bytes(key) for _, key in trusted]:
         raise UntrustedSigner("the site does not trust this Store")
-    return spki

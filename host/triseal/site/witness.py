@@ -1,7 +1,9 @@
 """The site as a witness (c2sp.org/tlog-witness): it cosigns that a log only grows.
 
-The folder `logs` of the site's home has the witness's key, and for each Store FINGERPRINT.cosigned:
-the last checkpoint that it has cosigned. It cosigns only what continues that one.
+The folder `logs` of the site's home has the witness's key, and for each log FINGERPRINT.cosigned,
+with the fingerprint of the log's key: the last checkpoint that it has cosigned. It cosigns only
+what continues that one. A Store may have another key, or name another log, and come back: what was
+cosigned of a log stays.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from triseal import files, request
 from triseal.copies.mirror import check_continues
 from triseal.copies.storeview import View
 from triseal.log import checkpoint, key, note
-from triseal.log.errors import LogStale
+from triseal.log.errors import LogStale, UnknownLog
 from triseal.site.logs import FOLDER
 
 KEY = "witness.key"
@@ -51,6 +53,7 @@ class Witness:
         Raises:
             LogForked: it does not continue; a file proves it.
             LogStale: it is older.
+            UnknownLog: the key of this log has signed another log before.
         """
         path = self._path(view, "cosigned")
         files.make_folder(self._folder, files.PRIVATE)
@@ -59,7 +62,9 @@ class Witness:
                 last = checkpoint.parse(files.read(path, note.MAX_SIZE))
             except FileNotFoundError:
                 last = None
-            if last is not None and last.origin == view.head.origin:
+            if last is not None:
+                if last.origin != view.head.origin:
+                    raise UnknownLog(f"its key has signed the log {last.origin} before")
                 if last.size > view.head.size:
                     raise LogStale(f"it has {view.head.size} entries, cosigned were {last.size}")
                 check_continues(view, last, self._path(view, "evidence"))
@@ -76,4 +81,4 @@ class Witness:
         return replace(view.head.note, signatures=(*kept, mine)).data()
 
     def _path(self, view: View, kind: str) -> Path:
-        return self._folder / f"{request.fingerprint(view.spki)}.{kind}"
+        return self._folder / f"{request.fingerprint(view.key.public)}.{kind}"

@@ -202,6 +202,34 @@ def test_a_log_is_followed_and_must_continue(scene: Scene) -> None:
     assert kept.note.data() == heads[2]
 
 
+def test_no_log_replaces_what_was_seen_of_another(scene: Scene) -> None:
+    log = Folder(scene.store.home / "public/log")
+    scene.sealed("1.0")
+    old = log.head() or b""
+    scene.sealed("1.1")
+    head = log.head() or b""
+    logs, own = scene.site.logs, scene.store.store.log_key
+    wanted = f"log {own}\nlog {STRANGER.key}\nquorum none\n".encode()
+    logs.replace_policy(scene.spki, wanted)
+    assert logs.follow(scene.spki, head, log.read).size == 3
+    small, large = (
+        checkpoint.sign(STRANGER, size, root, seals.NOW)
+        for size, root in ((1, bytes(32)), (2, merkle.join(bytes(32), bytes(32))))
+    )
+    assert logs.follow(scene.spki, large.note.data(), lambda _: bytes(64)).size == 2
+    for seen, older in ((head, old), (large.note.data(), small.note.data())):
+        assert code_of(lambda: logs.follow(scene.spki, older, log.read)) == "log-stale"  # noqa: B023
+        made = checkpoint.parse(seen)
+        logs.remember(scene.spki, checkpoint.parse(older))  # of a package: it may be older
+        known = logs.seen(scene.spki, made.origin)
+        assert known is not None
+        assert known.note.data() == seen
+    other = b"another key of the Store"
+    logs.carry([scene.spki], other)
+    for origin in (own.name, STRANGER.key.name):
+        assert logs.seen(other, origin) == logs.seen(scene.spki, origin)
+
+
 def test_a_policy_of_a_person_counts(scene: Scene) -> None:
     key = scene.store.store.log_key
     wanted = f"log {key}\nwitness w {WITNESS.key}\nquorum w\n".encode()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.host.store.test_mirror import other_history
 from tests.host.store.test_server import Service, release, service
@@ -18,10 +19,14 @@ from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
+from triseal import certificate, pem, signer
+from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.copies import storefiles
 from triseal.copies.storeview import View
-from triseal.log import checkpoint, forks, note
+from triseal.log import checkpoint, endorsement, forks, note
+from triseal.log.writer import Folder, Writer
+from triseal.signer import KeySigner
 from triseal.site import following, obtaining
 from triseal.site.following import Follow
 from triseal.site.witness import Witness
@@ -91,6 +96,70 @@ def test_a_witness_cosigns_no_second_history(yard: Yard, tmp_path: Path) -> None
     forks.parse(proof.read_bytes()).check([yard.store.store.log_key])
     assert code_of(lambda: mine.cosign(View(storefiles.Folder(old)))) == "log-stale"
     assert mine.cosign(view(yard))  # the honest Store goes on
+
+
+class Shown:
+    """The files of a Store that names what log it likes."""
+
+    def __init__(self, top: Path, store: KeySigner, log: note.Key) -> None:
+        self._files = storefiles.Folder(top)
+        made = certificate.self_signed_ca(store, "X", Validity(seals.NOW, seals.NOW + 9999))
+        page = {"certificate": pem.encode("CERTIFICATE", made).decode()}
+        self._page = json.dumps(page | {"log_endorsement": endorsement.make(store, log)}).encode()
+
+    def read(self, path: str, limit: int) -> bytes:
+        return self._page if path == storefiles.STORE else self._files.read(path, limit)
+
+    def cosign(self, data: bytes) -> list[str]:
+        return [one.name for one in checkpoint.parse(data).note.signatures]
+
+
+def log_of(folder: Path, key: note.Signer) -> Path:
+    """Files of a Store with another log."""
+    (folder / "public/log").mkdir(parents=True)
+    Writer(Folder(folder / "public/log"), key, lambda: seals.NOW).extend(lambda at: [b"z"][at:])
+    return folder
+
+
+def test_no_detour_lets_a_witness_sign_a_second_history(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    other = other_history(yard, tmp_path / "other", "1.2", "1.3")
+    yard.sealed("1.1")
+    mine, key = witness(tmp_path / "w"), yard.store.store.log_key
+    private = Ed25519PrivateKey.generate()
+    stranger, renamed = (note.Signer(f"triseal-store/{n}", note.LOG, private) for n in "bc")
+    another = log_of(tmp_path / "b", stranger)
+    first, second = (KeySigner(signer.generate("p256")) for _ in range(2))
+
+    def cosign(top: Path, store: KeySigner, log: note.Key) -> str:
+        return code_of(lambda: mine.cosign(View(Shown(top, store, log))))
+
+    assert cosign(yard.store.home, first, key) == ""
+    assert cosign(other, second, key) == "log-forked"  # the same log, at another Store
+    assert cosign(another, first, stranger.key) == ""  # another log, and then the first one
+    assert cosign(other, first, key) == "log-forked"
+    assert cosign(log_of(tmp_path / "c", renamed), first, renamed.key) == "unknown-log"
+    assert cosign(yard.store.home, second, key) == ""  # the honest history goes on
+
+
+@pytest.mark.parametrize("way", [obtaining.send, obtaining._cosigned])
+def test_a_site_cosigns_only_the_logs_that_it_trusts(yard: Yard, tmp_path: Path, way: Any) -> None:
+    yard.sealed("1.0")
+    mine, logs = witness(tmp_path / "w"), yard.site.logs
+    stranger = note.Signer("triseal-store/b", note.LOG, Ed25519PrivateKey.generate())
+    store, other = (KeySigner(signer.generate("p256")) for _ in range(2))
+
+    def code(top: Path, by: KeySigner, log: note.Key) -> str:
+        shown = Shown(top, by, log)
+        return code_of(lambda: way(logs, shown, [(b"", store.spki)], mine))
+
+    own = yard.store.store.log_key
+    assert code(yard.store.home, other, own) == "untrusted-signer"
+    assert code(yard.store.home, store, own) == "unknown-log"  # trusted without its log
+    logs.pin(store.spki, own)
+    assert code(log_of(tmp_path / "b", stranger), store, stranger.key) == "unknown-log"
+    assert not list((tmp_path / "w").glob("logs/*.cosigned"))
+    assert code(yard.store.home, store, own) == ""
 
 
 def sign(by: note.Signer, made: checkpoint.Checkpoint, time: int = seals.NOW) -> bytes:
