@@ -10,10 +10,13 @@ from typing import Any
 from triseal import notices
 from triseal.copies.storeview import RELEASES, Found
 from triseal.errors import Failure
+from triseal.log.entry import Entry
+from triseal.log.errors import BadLogData
 
 LISTED = "listed"
 WITHDRAWN = "withdrawn"
 QUARANTINED = "quarantined"
+MOST_KEPT = 1 << 14  # entries of a service in the file of one who follows it
 _OF_SERVICE = {notices.SERVICE_QUARANTINED: True, notices.SERVICE_CLEARED: False}
 _OF_RELEASE = {notices.QUARANTINED: True, notices.CLEARED: False}
 
@@ -41,27 +44,36 @@ class History:
     withdrawn: dict[str, str] = field(default_factory=dict)
     quarantined: dict[str, str] = field(default_factory=dict)
 
-    def add(self, entries: Iterable[Found], service: str) -> None:
+    def add(self, entries: Iterable[Found], service: str, most: int | None = None) -> None:
         """Add entries that follow those that were read.
 
         Args:
             entries: the entries of the log.
             service: name of the service.
+            most: how many entries may be kept; None for all.
+
+        Raises:
+            BadLogData: there are more of the service.
         """
+        kept = sum(map(len, self.packages.values())) + len(self.withdrawn) + len(self.quarantined)
         for found in entries:
+            if found.said.service == service:
+                kept += 1
+                if most is not None and kept > most:
+                    raise BadLogData(f"the log has more than {most} entries of {service}")
+                self._add(found.said)
             self.size = found.position + 1
-            said = found.said
-            if said.service != service:
-                continue
-            if said.kind in RELEASES:
-                self.packages.setdefault(said.version, []).append(said.package.hex())
-            elif said.kind == notices.WITHDRAWN:
-                self.withdrawn[said.version] = _reason(said.detail)
-            elif said.kind in _OF_SERVICE or said.kind in _OF_RELEASE:
-                version = "" if said.kind in _OF_SERVICE else said.version
-                self.quarantined.pop(version, None)
-                if (_OF_SERVICE | _OF_RELEASE)[said.kind]:
-                    self.quarantined[version] = _reason(said.detail)
+
+    def _add(self, said: Entry) -> None:
+        if said.kind in RELEASES:
+            self.packages.setdefault(said.version, []).append(said.package.hex())
+        elif said.kind == notices.WITHDRAWN:
+            self.withdrawn[said.version] = _reason(said.detail)
+        elif said.kind in _OF_SERVICE or said.kind in _OF_RELEASE:
+            version = "" if said.kind in _OF_SERVICE else said.version
+            self.quarantined.pop(version, None)
+            if (_OF_SERVICE | _OF_RELEASE)[said.kind]:
+                self.quarantined[version] = _reason(said.detail)
 
     def state(self, version: str) -> str:
         """Return the state of a release: LISTED, WITHDRAWN or QUARANTINED.

@@ -103,9 +103,9 @@ class Mirror:
     def _log(self, view: View) -> Iterator[Found]:
         """Copy tiles and bundles, and return the entries."""
         size = view.head.size
-        levels = list(tiles.touched(0, size))
-        for done, (level, index) in enumerate(levels):
-            self._report("tiles", done, len(levels))
+        number = sum(1 for _ in tiles.touched(0, size))
+        for done, (level, index) in enumerate(tiles.touched(0, size)):
+            self._report("tiles", done, number)
             row = view.row(level, index)
             self._keep(LOG + tiles.path(level, index, len(row)), b"".join(row))
         for index in range(-(-size // tiles.WIDTH)):

@@ -71,7 +71,8 @@ class View:
 
     Raises:
         UnknownLog: the checkpoint is not signed as the policy wants it.
-        BadLogData: the tiles are not those of the checkpoint, or something can't be read.
+        BadLogData: the tiles are not those of the checkpoint, something can't be read, or the log
+            has more than `checkpoint.MOST_ENTRIES`.
         BadAnswer: the pages are not those of a Store.
         Failure: the files can't be read.
     """
@@ -83,6 +84,7 @@ class View:
         self.spki = key_of(str(self.about.get("certificate")))
         self.key = endorsement.check(str(self.about.get("log_endorsement")), self.spki)
         self.head, self.time, self.behind = _head(source, policy or Policy(logs=[self.key]))
+        checkpoint.check_size(self.head)
         self.tree = tiles.Tree(self.head.size, self.tile)
         if self.tree.root() != self.head.root:
             raise BadLogData("the tiles are not those of the checkpoint")

@@ -41,10 +41,11 @@ def audit(head: bytes, read: Callable[[str], bytes], policy: Policy) -> Audit:
     Raises:
         UnknownLog: the checkpoint is not signed as the policy wants it.
         LogDamaged: entries and tiles do not lead to the checkpoint.
-        BadLogData: something can't be read.
+        BadLogData: something can't be read, or the log has more than `checkpoint.MOST_ENTRIES`.
     """
     made = checkpoint.parse(head)
     policy.check(made)
+    checkpoint.check_size(made)
     levels = _Levels(tiles.Tree(made.size, read))
     found = Audit(made.origin, made.size)
     newest = 0

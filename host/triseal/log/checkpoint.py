@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from triseal.log import merkle, note
 from triseal.log.errors import BadLogData
 
+MOST_ENTRIES = 1 << 24  # of a log that is read: one that claims more may keep its readers for ever
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -80,6 +82,19 @@ def number(digits: str) -> int:
     if str(value) != digits or value > merkle.MAX_SIZE:
         raise BadLogData("a number with leading zeros, or too large")
     return value
+
+
+def check_size(made: Checkpoint) -> None:
+    """Check that a log can be read in bounded time.
+
+    Args:
+        made: its checkpoint.
+
+    Raises:
+        BadLogData: it has more than MOST_ENTRIES.
+    """
+    if made.size > MOST_ENTRIES:
+        raise BadLogData(f"the log has {made.size} entries, at most {MOST_ENTRIES} are read")
 
 
 def parse(data: bytes) -> Checkpoint:

@@ -256,7 +256,8 @@ def _looked(site: Manager, source: Source, follow: Follow) -> tuple[View, list[d
             raise UnknownLog("the site trusts this Store without its log")
         if follow.log not in ("", view.head.origin):
             follow.history = History()  # another Store
-        follow.history.add(view.entries(follow.history.size), follow.service)
+        entries = view.entries(follow.history.size)
+        follow.history.add(entries, follow.service, history.MOST_KEPT)
         rows = view.rows(follow.service)
         try:
             follow.history.check(rows)

@@ -202,14 +202,15 @@ class Logs:
             old: the keys that the site trusts.
             new: the other key.
         """
-        for seen in [made for spki in old for _, made in self._memories(spki)]:
+        known = [made for spki in old for _, made in self._memories(spki)]
+        for seen in sorted(known, key=lambda made: -made.size):  # two keys may have the same log
             if self.seen(new, seen.origin) is None:
                 files.write(self._memory(new, seen.origin), seen.note.data(), files.PRIVATE)
         for kind in ("policy", "age"):
             target = self._path(new, kind)
-            known = [path for spki in old if (path := self._path(spki, kind)).exists()]
-            if known and not target.exists():
-                data = files.read(known[0], policy.MAX_SIZE)
+            found = [path for spki in old if (path := self._path(spki, kind)).exists()]
+            if found and not target.exists():
+                data = files.read(found[0], policy.MAX_SIZE)
                 files.write(target, data, files.PRIVATE)
 
     def follow(self, spki: bytes, head: bytes, read: Callable[[str], bytes]) -> Checkpoint:

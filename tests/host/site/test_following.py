@@ -288,6 +288,38 @@ def test_what_a_log_says_of_one_service() -> None:
     assert (made.size, list(made.packages)) == (7, ["1.0"])
 
 
+def test_what_is_kept_of_a_service_is_bounded(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.sealed("1.0")
+    follows = follow(yard)
+    monkeypatch.setattr(history, "MOST_KEPT", 2)
+    for number in (1, 2):
+        yard.sealed(f"1.{number}")
+    assert step(yard, follows).trouble.startswith("bad-log-data: ")
+    assert len(follows.get("blink").history.packages) == 2
+    view = Mirror(tmp_path, storefiles.Folder(yard.store.home), lambda *_: None).update().view
+    assert len(history.of_services(view.entries())["blink"].packages) == 3  # a mirror has all
+    before = follows.get("blink")
+    large = follows.get("blink")
+    large.state = "x" * (1 << 22)
+    assert code_of(partial(follows.put, large)) == "bad-follow"
+    assert follows.get("blink") == before
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_service_from_being_followed(yard: Yard) -> None:
+    yard.sealed("1.0")
+    follows = follow(yard)
+    damaged = yard.folder / following.FOLDER / "a.json"
+    damaged.write_text("{")
+    yard.sealed("1.1")
+    yard.now += follower.EVERY
+    yard.store.now = yard.now
+    assert code_of(partial(follower.step, yard.site, follows)) == "bad-follow"
+    assert follows.get("blink").version == "1.1"
+    assert version(yard) == "1.1"
+
+
 def test_by_command(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
     import time
 

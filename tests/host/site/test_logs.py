@@ -224,8 +224,9 @@ def test_no_log_replaces_what_was_seen_of_another(scene: Scene) -> None:
         known = logs.seen(scene.spki, made.origin)
         assert known is not None
         assert known.note.data() == seen
-    other = b"another key of the Store"
-    logs.carry([scene.spki], other)
+    former, other = b"a former key of the Store", b"another key of the Store"
+    logs.remember(former, checkpoint.parse(old))
+    logs.carry([former, scene.spki], other)
     for origin in (own.name, STRANGER.key.name):
         assert logs.seen(other, origin) == logs.seen(scene.spki, origin)
 

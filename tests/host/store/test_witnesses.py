@@ -24,7 +24,9 @@ from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.copies import storefiles
 from triseal.copies.storeview import View
-from triseal.log import checkpoint, endorsement, forks, note
+from triseal.log import audit, checkpoint, endorsement, forks, note
+from triseal.log.errors import BadLogData
+from triseal.log.policy import Policy
 from triseal.log.writer import Folder, Writer
 from triseal.signer import KeySigner
 from triseal.site import following, obtaining
@@ -160,6 +162,27 @@ def test_a_site_cosigns_only_the_logs_that_it_trusts(yard: Yard, tmp_path: Path,
     assert code(log_of(tmp_path / "b", stranger), store, stranger.key) == "unknown-log"
     assert not list((tmp_path / "w").glob("logs/*.cosigned"))
     assert code(yard.store.home, store, own) == ""
+
+
+def test_a_log_that_claims_too_many_entries_is_not_read(tmp_path: Path) -> None:
+    signed = note.Signer("triseal-store/b", note.LOG, Ed25519PrivateKey.generate())
+    store = KeySigner(signer.generate("p256"))
+    top = log_of(tmp_path / "b", signed) / "public/log"
+
+    def unread(path: str) -> bytes:
+        raise AssertionError(path)
+
+    for size in (checkpoint.MOST_ENTRIES + 1, 1 << 40):
+        head = checkpoint.sign(signed, size, bytes(32)).note.data()
+        (top / "checkpoint").write_bytes(head)
+        shutil.rmtree(top / "tile", ignore_errors=True)
+        shown = Shown(tmp_path / "b", store, signed.key)
+        for read in (
+            lambda: View(shown),  # noqa: B023
+            lambda: audit.audit(head, unread, Policy(logs=[signed.key])),  # noqa: B023
+        ):
+            with pytest.raises(BadLogData, match="at most 16777216"):
+                read()
 
 
 def sign(by: note.Signer, made: checkpoint.Checkpoint, time: int = seals.NOW) -> bytes:

@@ -45,18 +45,31 @@ def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[F
         at_once: whether all Stores are asked now.
 
     Returns: all services, as they are known now.
+
+    Raises:
+        Failure: what is known of a service can't be read or kept; all others were followed.
     """
     found = []
+    failed: list[Failure] = []
     with follows.alone():
         for name in follows.names():
-            follow = follows.get(name)
-            wait = AGAIN if follow.trouble else EVERY
-            due = at_once or manager.time() - follow.checked >= wait
-            if due | (follow.wave is not None):
-                _one(manager, follow, due=due)
-                follows.put(follow)
-            found.append(follow)
+            try:
+                found.append(_step(manager, follows, name, at_once=at_once))
+            except Failure as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]
     return found
+
+
+def _step(manager: Manager, follows: Follows, name: str, *, at_once: bool) -> Follow:
+    follow = follows.get(name)
+    wait = AGAIN if follow.trouble else EVERY
+    due = at_once or manager.time() - follow.checked >= wait
+    if due | (follow.wave is not None):
+        _one(manager, follow, due=due)
+        follows.put(follow)
+    return follow
 
 
 def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
