@@ -7,6 +7,7 @@ import base64
 import getpass
 import hashlib
 import json
+import re
 import signal
 import socket
 import ssl
@@ -22,6 +23,8 @@ from typing import Any, cast
 import httpx
 import pytest
 from fastapi import Request
+from starlette.datastructures import Address
+from starlette.requests import ClientDisconnect
 
 from tests.host.store.test_store import ADA, ADA_KEY, BOB, BOB_KEY, World
 from tests.worlds import seals
@@ -29,15 +32,17 @@ from tests.worlds.site_world import code_of
 from triseal import package, request, signedrequest, signer
 from triseal.certificate import Validity, key_of
 from triseal.cli.main import main
+from triseal.errors import Failure
 from triseal.log import checkpoint, endorsement, note, proof
 from triseal.package import Package
 from triseal.request import fingerprint
 from triseal.signedrequest import Wanted
 from triseal.signer import KeySigner
 from triseal.store.server import app as server
-from triseal.store.server import bodies
+from triseal.store.server import bodies, flood
 from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
+from triseal.store.store import Store
 from triseal.storelink import Link, sealed_by
 
 # The server uses the real clock.
@@ -262,12 +267,7 @@ REFUSED: tuple[tuple[str, Headers, int, str], ...] = (
     ("an hour ago", lambda s, d: s.signed(d, time=int(time.time()) - 3600), 401, "not-signed"),
     ("a nonce of one's own", lambda s, d: s.signed(d, nonce="1.2.3"), 401, "not-signed"),
     ("another body", lambda s, _: s.signed(b"other"), 400, "other-body"),
-    (
-        "the package of another developer",
-        lambda s, d: s.signed(d, BOB_KEY),
-        403,
-        "other-signer",
-    ),
+    ("a key that waits", lambda s, d: s.signed(d, BOB_KEY), 403, "untrusted-signer"),
 )
 
 
@@ -296,6 +296,8 @@ def test_the_store_refuses_with_the_codes_of_the_command_line(service: Service) 
         (release("1.0", "codes", BOB).der(), BOB, 403, "untrusted-signer"),
         (replace(good, executable=b"x = 1\n").der(), ADA, 400, "hash-mismatch"),
     )
+    others = release("1.0", "codes", BOB).der()
+    assert service.post(others, service.signed(others))[1]["code"] == "other-signer"
     for data, who, status, code in cases:
         key = ADA_KEY if who is ADA else BOB_KEY
         answered, problem = service.post(data, service.signed(data, key))
@@ -336,9 +338,27 @@ def test_a_package_in_the_answer_is_the_one_that_was_sent(service: Service) -> N
 class Trickle:
     """A request whose body never ends."""
 
+    def __init__(self, address: str = "") -> None:
+        self.client = Address(address, 1)
+
     async def stream(self) -> AsyncIterator[bytes]:
         yield b"x"
         await asyncio.Event().wait()
+
+
+class Whole(Trickle):
+    """A request whose body comes at once."""
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield b"body"
+
+
+class Left(Trickle):
+    """A request whose client has gone."""
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield b"b"
+        raise ClientDisconnect
 
 
 def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
@@ -348,6 +368,66 @@ def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
 
     assert code_of(lambda: asyncio.run(receive())) == "too-slow"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_client_that_has_gone_is_no_defect(tmp_path: Path) -> None:
+    async def receive() -> None:
+        async with bodies.received(cast("Request", Left()), tmp_path, 10, None):
+            raise AssertionError("it never ends")
+
+    assert code_of(lambda: asyncio.run(receive())) == "too-slow"
+
+
+def test_who_sends_slowly_keeps_nobody_out(tmp_path: Path) -> None:
+    many, other = "192.0.2.1", "192.0.2.2"
+
+    async def run() -> None:
+        metrics = Metrics()
+        api = server.Api(cast("Store", None), tmp_path, metrics)
+
+        def shown() -> int:
+            (line,) = re.findall(rb"^triseal_store_bodies (.*)$", metrics._text(), re.M)
+            return int(float(line))
+
+        async def code(asked: Trickle) -> str:
+            try:
+                await api._small(cast("Request", asked), 100)
+            except Failure as error:
+                return error.code
+            return ""
+
+        async with asyncio.TaskGroup() as group:
+            asked = [Trickle(other), *(Trickle(many) for _ in range(3 * flood.MOST_ANONYMOUS))]
+            slow = [group.create_task(code(one)) for one in asked]
+            await asyncio.wait_for(asyncio.gather(*slow[1 : 2 * flood.MOST_ANONYMOUS + 2]), 20)
+            assert shown() == flood.MOST_ANONYMOUS
+            assert await code(Whole(other)) == ""  # it took the place of the oldest of the many
+            gone = [one for one in slow if one.done()]
+            assert {one.result() for one in gone} == {"too-busy"}
+            assert gone == slow[1 : len(gone) + 1]
+            with api._flood.body("a key"):  # what is signed has places of its own
+                assert shown() == flood.MOST_ANONYMOUS
+            for one in slow:
+                one.cancel()
+        assert shown() == 0
+
+    asyncio.run(run())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_body_of_a_key_that_is_not_approved_is_not_read(service: Service) -> None:
+    data = release("1.0", "unread", BOB).der()
+    address = service.base.removeprefix("https://").split(":")
+    headers = service.signed(data, BOB_KEY) | {"Content-Length": str(len(data)), "Host": "a"}
+    lines = "".join(f"{name}: {said}\r\n" for name, said in headers.items())
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((address[0], int(address[1])), 20) as plain,
+        context.wrap_socket(plain) as made,
+    ):
+        made.sendall(f"POST /v1/submissions HTTP/1.1\r\n{lines}\r\n".encode())
+        assert b" 403 " in made.recv(100)  # without a byte of the body
 
 
 def test_nonces_end() -> None:

@@ -33,10 +33,11 @@ from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
+from triseal.store import standing
 from triseal.store.pages import INDEX, STORE, Pages, package_path
 from triseal.store.records import Developer
 from triseal.store.server import people, problems
-from triseal.store.server.bodies import received
+from triseal.store.server.bodies import SMALL_SECONDS, received
 from triseal.store.server.events import Events
 from triseal.store.server.flood import Flood, TooBusy
 from triseal.store.server.metrics import Metrics
@@ -99,12 +100,19 @@ class Api:
         Args:
             asked: the request.
         """
-        with self._flood.body(""):
-            async with received(asked, self._incoming, _MAX_REQUEST, None) as body:
-                data = body.read()
+        data = await self._small(asked, _MAX_REQUEST)
         known = await run_in_threadpool(self._register, data)
         facts = {"name": known.name, "state": known.state, "fingerprint": known.fingerprint}
         return JSONResponse(facts, 201)
+
+    async def _small(self, asked: Request, limit: int) -> bytes:
+        """Receive a small body of anybody."""
+        address = asked.client.host if asked.client else ""
+        async with (
+            self._flood.anonymous(address),
+            received(asked, self._incoming, limit, None, SMALL_SECONDS) as body,
+        ):
+            return body.read()
 
     def _register(self, data: bytes) -> Developer:
         waiting = [one for one in self._store.developers() if one.state == "pending"]
@@ -118,9 +126,7 @@ class Api:
         Args:
             asked: the request.
         """
-        with self._flood.body(""):
-            async with received(asked, self._incoming, note.MAX_SIZE, None) as body:
-                data = body.read()
+        data = await self._small(asked, note.MAX_SIZE)
         return {"witnesses": await run_in_threadpool(self._store.cosign, data)}
 
     async def submit(self, asked: Request) -> JSONResponse:
@@ -141,20 +147,21 @@ class Api:
                     return JSONResponse(await run_in_threadpool(self._submit, body, spki))
 
     async def _signed(self, asked: Request) -> tuple[bytes, signedrequest.Wanted]:
-        """Check the signature, before anything of the body is read."""
+        """Check the signature and the developer, before anything of the body is read."""
         mark = asked.headers.get(signedrequest.KEY, "")
         known = await run_in_threadpool(self._store.developers)
-        spki = next((one.spki for one in known if one.fingerprint == mark), None)
-        if spki is None:
+        developer = next((one for one in known if one.fingerprint == mark), None)
+        if developer is None:
             raise NotSigned("no registered key has this fingerprint")
-        found = signedrequest.check(asked.headers.get(signedrequest.REQUEST, ""), spki)
+        found = signedrequest.check(asked.headers.get(signedrequest.REQUEST, ""), developer.spki)
         if (found.method, found.path) != (asked.method, asked.url.path):
             raise NotSigned("another request was signed")
         now = int(time.time())
         if abs(found.time - now) > SECONDS:
             raise NotSigned(f"the clocks differ by {abs(found.time - now)} s")
         self._nonces.use(found.nonce, now)
-        return spki, found
+        _check_approved(developer)
+        return developer.spki, found
 
     def _submit(self, body: IO[bytes], spki: bytes) -> dict[str, object]:
         submitted = package.parse(body.read(package.MAX_SIZE + 1))
@@ -170,6 +177,15 @@ class Api:
             "store_seal": base64.b64encode(sealed.store_seal).decode(),
             "proof": sealed.proof,
         }
+
+
+def _check_approved(known: Developer) -> None:
+    """Refuse a key for which nothing is sealed. Anybody can register many keys."""
+    failure = standing.barred(known)
+    if failure is not None:
+        raise failure
+    if known.state != "approved":
+        raise errors.UntrustedSigner(f"the key {known.fingerprint} is {known.state}")
 
 
 def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Events) -> FastAPI:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import IO
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from sealcore import errors
 from triseal.errors import Failure
 
 SECONDS = 120  # for a whole body: a mobile network brings 16 MiB in that time
+SMALL_SECONDS = 15  # for some kilobytes of anybody
 
 
 class TooSlow(Failure):
@@ -47,7 +49,7 @@ async def received(
 
     Raises:
         TooLarge: it is larger.
-        TooSlow: it did not come in time.
+        TooSlow: it did not come in time, or the connection ended before.
         OtherBody: it has another digest.
     """
     found = hashlib.sha256()
@@ -63,6 +65,8 @@ async def received(
                     kept.write(piece)
         except TimeoutError:
             raise TooSlow(f"{size} bytes in {seconds:.0f} s") from None
+        except ClientDisconnect:
+            raise TooSlow(f"the connection ended after {size} bytes") from None
         if digest is not None and found.digest() != digest:
             raise OtherBody(f"{size} bytes")
         kept.seek(0)

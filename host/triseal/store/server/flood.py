@@ -5,15 +5,17 @@ What is refused costs time and disk too, and is nowhere in the database.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from prometheus_client import Gauge
 
 from triseal.errors import Failure
 
 MOST_BODIES = 64  # at once: of 16 MiB each, 1 GiB of the disk
+MOST_ANONYMOUS = 16  # at once, of anybody: beside those that are signed
 MOST_OF_KEY = 4  # at once, of one key
 MOST_HOURLY = 600  # requests of one key
 _HOUR = 3600
@@ -36,6 +38,7 @@ class Flood:
     def __init__(self, bodies: Gauge) -> None:
         self._gauge = bodies
         self._open: Counter[str] = Counter()
+        self._anonymous: dict[asyncio.Timeout, str] = {}  # their addresses, the oldest body first
         self._hour = 0
         self._asked: Counter[str] = Counter()
 
@@ -44,21 +47,54 @@ class Flood:
         """Count a body while it is received.
 
         Args:
-            key: fingerprint of the key that signed the request; "" for a request of anybody.
+            key: fingerprint of the approved key that signed the request.
 
         Raises:
             TooBusy: there is no room.
         """
-        if self._open.total() >= MOST_BODIES or (key and self._open[key] >= MOST_OF_KEY):
+        if self._open.total() >= MOST_BODIES or self._open[key] >= MOST_OF_KEY:
             raise TooBusy(f"{self._open.total()} bodies are being received")
         self._open[key] += 1
-        self._gauge.set(self._open.total())
+        self._show()
         try:
             yield
         finally:
             self._open[key] -= 1
             self._open += Counter()  # without those that have none
-            self._gauge.set(self._open.total())
+            self._show()
+
+    @asynccontextmanager
+    async def anonymous(self, address: str) -> AsyncIterator[None]:
+        """Count a body of anybody while it is received.
+
+        Where all places are taken, it takes that of the oldest body of the address that has most of
+        them. So whoever sends a small body at once gets in, whatever the others do.
+
+        Args:
+            address: where it comes from.
+
+        Raises:
+            TooBusy: another one has taken its place.
+        """
+        if len(self._anonymous) >= MOST_ANONYMOUS:
+            taken = Counter(self._anonymous.values())
+            one = max(self._anonymous, key=lambda one: taken[self._anonymous[one]])  # the first
+            one.reschedule(asyncio.get_running_loop().time())
+            del self._anonymous[one]
+        try:
+            async with asyncio.timeout(None) as place:
+                self._anonymous[place] = address
+                self._show()
+                try:
+                    yield
+                finally:
+                    self._anonymous.pop(place, None)
+                    self._show()
+        except TimeoutError:
+            raise TooBusy("others have begun to send something meanwhile") from None
+
+    def _show(self) -> None:
+        self._gauge.set(self._open.total() + len(self._anonymous))
 
     def asked(self, key: str, now: int) -> None:
         """Count a request of a registered key.
