@@ -17,11 +17,12 @@ sys.path[:] = [place for place in sys.path if place]
 try:
     try:
         open("/agent/active").close()  # an agent has come over the link
+    except OSError:
+        pass
+    else:
         import slots  # type: ignore[assignment]
 
         slots.begin()
-    except OSError:
-        pass
     import nlsm
     import sealcore
 

@@ -6,7 +6,7 @@
 An agent that arrives over the link is written to the slot from which none runs, and starts on
 trial. This module counts the starts of a trial. It starts the old agent again after three starts,
 or as soon as the trial has no start left. Only a cable replaces this module and `main.py`, so that
-no agent can lose the way back. `nlsm/swap.py` is the other user of the state:
+no agent can lose the way back. `nlsm/swap.py` uses `running`, `read()` and the state:
 
     slot     the confirmed agent: "a", "b", or "" for the one in `/lib`
     trial    the slot on trial; not there if there is none
@@ -31,20 +31,45 @@ _STATE = "/agent/state"
 _PLACE = "/a"
 _FOLDER = 4
 
+running = ""  # the slot whose agent is mounted; "" for the agent in `/lib`
+
 
 def read() -> dict:
-    """Return the state; empty if there is none that can be read."""
+    """Return the state; empty if there is none that an agent has written."""
     for path in (_STATE, _STATE + ".new"):  # on FAT, only the new one may be left
         try:
             with open(path) as file:
-                return dict(json.load(file))
-        except (OSError, ValueError, TypeError):
+                state = json.load(file)
+            _check(state)
+            return state
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             pass
     return {}
 
 
+def _check(state) -> None:
+    """Raise an error for a state with which no agent could start."""
+    if "trial" in state:
+        state["starts"] + 0
+    if "fell" in state:
+        state["why"][:0]
+    for slot in (state["slot"], state.get("trial", ""), state.get("fell", "")):
+        if slot:
+            _, serial, _, _ = state[slot]
+            bytes.fromhex(serial)
+            if slot not in ("a", "b"):
+                raise ValueError
+
+
 def write(state: dict) -> None:
     """Replace the state in one step."""
+    try:
+        os.stat(_STATE)
+    except OSError:
+        try:
+            os.rename(_STATE + ".new", _STATE)  # the only one, which must not be opened to write
+        except OSError:
+            pass
     with open(_STATE + ".new", "w") as file:
         json.dump(state, file)
     try:
@@ -65,11 +90,14 @@ def begin() -> None:
     """Make the agent that is due the one that `import` finds. Called once, by `main.py`."""
     state = read()
     if "trial" in state:
-        if state["starts"] > 0:
-            state["starts"] -= 1
-            write(state)
-        else:
-            _fall(state, state.get("why") or "not confirmed in three starts")
+        try:
+            if state["starts"] > 0:
+                state["starts"] -= 1
+                write(state)
+            else:
+                _fall(state, state.get("why") or "not confirmed in three starts")
+        except OSError:  # the flash is full: nothing counts the starts, so the trial is over
+            state.pop("trial", None)
     mount(state)
 
 
@@ -82,16 +110,30 @@ def fail(error) -> None:
 
 
 def mount(state=None) -> None:
-    """Mount the agent that runs or is due. Does nothing if that is the one in `/lib`."""
+    """Mount the agent that runs or is due. Does nothing if that is the one in `/lib`.
+
+    If it can't be opened, or the state was damaged, any other agent is better than none.
+    """
+    global running  # noqa: PLW0603 - `nlsm/swap.py` looks at it
     state = state or read()
-    slot = state.get("trial") or state.get("slot")
+    running = ""
     try:
         vfs.umount(_PLACE)
     except OSError:
         pass
-    if slot:
-        vfs.mount(Image(open("/agent/%s/app.romfs" % slot, "rb")), _PLACE)  # noqa: SIM115
-        sys.path.insert(0, _PLACE)
+    for slot in (state.get("trial"), state.get("slot"), "", "a", "b"):
+        try:
+            if slot == "":
+                os.stat("/lib/nlsm")
+                return
+            if slot:
+                image = open("/agent/%s/app.romfs" % slot, "rb")  # noqa: SIM115
+                vfs.mount(Image(image), _PLACE)
+                sys.path.insert(0, _PLACE)
+                running = slot
+                return
+        except OSError:
+            pass
 
 
 class Image:
@@ -123,10 +165,10 @@ class Image:
         self.file.seek(at)
         value = 0
         while True:
-            octet = self.file.read(1)[0]
-            value = value << 7 | octet & 127
+            byte = self.file.read(1)[0]
+            value = value << 7 | byte & 127
             at += 1
-            if octet < 128:
+            if byte < 128:
                 return value, at
 
     def find(self, path):

@@ -7,11 +7,12 @@ module adds to the state:
     a, b     what lies in a slot: [name, serial in hex, version, security version]
 
 A trial is over when the site has welcomed the new agent and each service that ran before runs
-again. If that does not happen in time, the board starts the old agent again, which reports why.
+again, has ended by itself, or has come to the end of its seal. If that does not happen in time, the board starts the old agent again, which reports why.
 """
 
 import json
 import os
+import sys
 
 from sealcore import errors
 from sealcore.compat import const
@@ -24,14 +25,19 @@ _TRIAL_S = const(300)
 _STARTS = const(3)
 _SPARE = const(32768)  # bytes of flash that must stay free
 _IMAGE = const("app.romfs")
+# A service that has ended by itself, or whose seal has ended, is no fault of the agent.
+_FINE = ("running", "stopped", "expired")
 
 
 def _read() -> dict:
-    try:
-        data = keystore.read(_STATE) or keystore.read(_STATE + ".new")  # on FAT
-        return dict(json.loads(data or b"{}"))
-    except (ValueError, TypeError):
-        return {}
+    slots = sys.modules.get("slots")
+    return slots.read() if slots else {}
+
+
+def _running() -> str:
+    """Return the slot from which this agent was started; "" for the agent in `/lib`."""
+    slots = sys.modules.get("slots")
+    return slots.running if slots else ""
 
 
 def _write(state: dict) -> None:
@@ -71,7 +77,7 @@ class Agent(service.Service):
             missing = [
                 name
                 for name in self.lent
-                if name in node.services and node.services[name].state != "running"
+                if name in node.services and node.services[name].state not in _FINE
             ]
             greeted = node.link and node.link.greeted
             if greeted and not missing and node.flight is None:
@@ -125,6 +131,13 @@ class Agent(service.Service):
 def begin(node) -> None:
     """Add the agent to the services of a node, if it has come as a package or one was given up."""
     state = _read()
+    if state.get("trial", "") != _running() and "trial" in state:  # `slots.py` could not start it
+        state["fell"] = state.pop("trial")
+        state["why"] = "could not be started"
+        try:
+            _write(state)
+        except OSError:  # the flash is full: at the next start, then
+            pass
     if state.get("trial") or state.get("slot") or state.get("fell"):
         one = Agent(node, state)
         node.services[one.name] = one
@@ -136,7 +149,7 @@ def _tidy() -> None:
     """Remove the agent in `/lib`: another one was confirmed."""
     from . import recovery
 
-    if _read().get("slot"):
+    if _running():
         recovery.remove("/lib/nlsm")
         recovery.remove("/lib/sealcore")
 
@@ -148,8 +161,8 @@ def _reset(node) -> None:
     board.reset()
 
 
-def _other(state: dict) -> str:
-    return "/agent/b" if state.get("slot") == "a" else "/agent/a"
+def _other() -> str:
+    return "/agent/b" if _running() == "a" else "/agent/a"
 
 
 def take(link, name: str, seal: bytes, files) -> bool:
@@ -180,7 +193,7 @@ def take(link, name: str, seal: bytes, files) -> bool:
             _write(state)
             link.report(one)
             return True
-        recovery.remove(_other(state))
+        recovery.remove(_other())
         if not keystore.exists(keystore.INCOMING + "/" + name):
             _check_room(files)
     except errors.SealError as error:
@@ -222,7 +235,7 @@ def start(node, name: str, seal) -> None:
     from . import recovery
 
     state = _read()
-    place = _other(state)
+    place = _other()
     if state.pop("fell", ""):
         _write(state)  # what fell is removed next
     recovery.remove(place)
@@ -231,7 +244,9 @@ def start(node, name: str, seal) -> None:
         keystore.write(_MARK, b"")
     os.rename(keystore.INCOMING + "/" + name, place)
     serial = seal.serial.to_bytes(16, "big").hex()
-    state.setdefault("slot", "")
+    slot = state["slot"] = _running()
+    if slot:  # a damaged state has no entry for what runs
+        state.setdefault(slot, [name, "", "", 0])
     state["trial"] = place[-1]
     state["starts"] = _STARTS
     state["why"] = ""

@@ -101,6 +101,7 @@ def test_every_cut_leaves_an_agent_that_starts(
     """While one comes over the link, starts on trial, is confirmed or given up."""
     step = one_of(9)
     printed = run("agent_cuts.py", str(step))
+    assert "damaged: 14 states" in printed
     counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
     with capsys.disabled():
         print("\n" + "\n".join(counts))

@@ -83,9 +83,10 @@ def boot() -> bytes:
     """Start as `main.py` does; the letter of the agent that is found."""
     try:
         open("/agent/active").close()
-        slots.begin()
     except OSError:
         pass
+    else:
+        slots.begin()
     for folder in ("/a", "/lib"):
         try:
             file = open(folder + _ENTRY, "rb")  # noqa: SIM115 - a part of an image has no `with`
@@ -101,6 +102,7 @@ def boot() -> bytes:
 
 def end() -> None:
     """What the agent in `/a` holds open ends with the board."""
+    slots.running = ""
     sys.path[:] = [place for place in sys.path if place != "/a"]
     try:
         vfs.umount("/a")
@@ -155,6 +157,7 @@ def mount(data):
     system = vfs.VfsLfs2(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
     vfs.umount("/")
     vfs.mount(system, "/")
+    slots.running = slots.read().get("slot", "")
     return device
 
 
@@ -202,6 +205,88 @@ def run(step: int, sentence: str, before, change, allowed: bytes, last: bytes) -
     return 3 * len(points)
 
 
+# What may lie in the place of a state, by its damage. The confirmed agent is in slot "a".
+_ENTRY_A = '"a": ["nlsm", "07", "1.0", 3]'
+DAMAGED = (
+    ("nothing", ""),
+    ("half a state", '{"slot": "a", "a": ["nl'),
+    ("no object", "[1]"),
+    ("no slot", "{%s}" % _ENTRY_A),
+    ("a slot that there is not", '{"slot": "c", "c": ["nlsm", "07", "1.0", 3]}'),
+    ("a slot that is no text", '{"slot": 5}'),
+    ("a slot without its entry", '{"slot": "a"}'),
+    ("an entry that is too short", '{"slot": "a", "a": ["nlsm"]}'),
+    ("a serial that is no number", '{"slot": "a", "a": ["nlsm", "x", "1.0", 3]}'),
+    ("a trial without starts", '{"slot": "a", %s, "trial": "a"}' % _ENTRY_A),
+    ("starts that are no number", '{"slot": "a", %s, "trial": "a", "starts": "x"}' % _ENTRY_A),
+    ("a trial of an empty slot", '{"slot": "a", %s, "trial": "b", "starts": 2,'
+     ' "b": ["nlsm", "08", "2.0", 3]}' % _ENTRY_A),
+    ("a fall without its reason", '{"slot": "a", %s, "fell": "a"}' % _ENTRY_A),
+    ("the agent of the cable, which is gone", '{"slot": ""}'),
+)  # fmt: skip
+
+
+def damaged(kind: str, text: str) -> None:
+    """A board whose state was damaged starts the agent that it has, and can take another one."""
+    mount(formatted())
+    confirmed()
+    for path in ("/agent/state", "/agent/state.new"):
+        with open(path, "w") as file:
+            file.write(text)
+    for _ in range(5):
+        end()
+        assert boot() == b"1", kind
+        node = Node()
+        swap.begin(node)
+        for one in node.services.values():
+            assert one.state == "running", (kind, one.state)
+    end()
+    boot()
+    arrive(b"2")
+    end()
+    assert boot() == b"2", kind
+    lose()
+    end()
+    assert boot() == b"1", kind
+
+
+def full(before, good: bytes, slot: str) -> None:
+    """While the flash is full, a trial can't count its starts: the old agent starts."""
+    mount(formatted())
+    before()
+    write = slots.write
+
+    def fail(state):
+        raise OSError(28)
+
+    slots.write = fail
+    for _ in range(5):
+        end()
+        assert boot() == good
+    slots.write = write
+    given_up(good, slot)
+
+
+def unreadable(before, good: bytes, slot: str) -> None:
+    """The image of a trial is gone: the old agent starts, and is not taken for the new one."""
+    mount(formatted())
+    before()
+    os.remove("/agent/%s/app.romfs" % slot)
+    end()
+    assert boot() == good
+    given_up(good, slot)
+
+
+def given_up(good: bytes, slot: str) -> None:
+    node = Node()
+    swap.begin(node)
+    assert node.services[_NAME].state == "running"
+    assert node.services[_NAME].code == "fell-back"
+    assert slots.read()["fell"] == slot
+    end()
+    assert boot() == good
+
+
 def main(step: int) -> None:
     clock.ms()
     json.dumps(None)
@@ -216,6 +301,12 @@ def main(step: int) -> None:
         ("the second is given up", second, lose, b"12", b"1"),
     ):
         total += run(step, sentence, before, change, allowed, last)
+    for kind, text in DAMAGED:
+        damaged(kind, text)
+    for kind in (full, unreadable):
+        kind(first, b"0", "a")
+        kind(second, b"1", "b")
+    print("damaged: %d states" % len(DAMAGED))
     print("all: %d cut points" % total)
 
 
