@@ -36,7 +36,7 @@
     RESTART  site   services to start again; the node reports each with the code `restart`
     FACTS    node   (after WELCOME) versions of its settings in force and of those that it gave up,
                     or 0, number of its .mpy files, free heap and flash in bytes, uptime in
-                    seconds: board, sys.version, port, version of the agent
+                    seconds: board, version of MicroPython, port, version of the agent
     SETTINGS site   newer settings for this node, see `settings`
 
 A serial number stands for a seal; an empty one says that the node holds none. A whole new seal is

@@ -141,7 +141,7 @@ def _some_run(node) -> bool:
 
 async def _main(node) -> None:
     feed = None
-    if "watchdog" in node.settings:
+    if node.settings.get("watchdog"):
         from . import board
 
         feed = board.watch(node.settings["watchdog"])

@@ -73,7 +73,7 @@ def look() -> tuple:
         min(found[0] * found[3], _MOST),
         (
             getattr(kind, "_machine", "")[:_LINE],
-            sys.version[:_LINE],
+            "%d.%d.%d" % kind.version[:3],
             sys.platform,
             _VERSION.decode(),
         ),

@@ -15,6 +15,8 @@ from . import clock, keystore, trust
 _TRIAL_S = const(300)
 _MOST_S = const(604800)
 _WATCHDOG_S = const(8)
+_PATH = const("/triseal/settings.json")
+_ROOM = const(8000)  # bytes of that file, which the next start reads back
 # The settings that are numbers, as words between spaces.
 _NUMBERS = const(" grace spread watchdog trial ")
 
@@ -36,6 +38,8 @@ def take(link, der) -> None:
             raise ValueError
         new = _merged(before, offered)
         _check(new)
+        if len(json.dumps(_merged(_stored(), offered))) > _ROOM:
+            raise ValueError
     except (ValueError, TypeError, AttributeError, KeyError, IndexError):
         node.settings["failed"] = version
         link.drop()
@@ -73,12 +77,15 @@ def _check(new: dict) -> None:
         raise ValueError
 
 
+def _stored() -> dict:
+    return dict(json.loads(keystore.read(_PATH)))
+
+
 def keep(node) -> None:
     """End the trial: the site was reached. What the flash has beside the new values stays."""
-    path = keystore.ROOT + "/settings.json"
-    new = _merged(json.loads(keystore.read(path)), json.loads(node.offered[2]))
+    new = _merged(_stored(), json.loads(node.offered[2]))
     new["version"] = node.settings["version"]
-    keystore.write(path, json.dumps(new).encode())
+    keystore.write(_PATH, json.dumps(new).encode())
     node.offered = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,8 @@ from tests.device import linked, on_micropython
 from tests.device.node import Node as Watched
 from tests.worlds.link_world import LinkWorld, serving
 from tests.worlds.waiting import looks
+from triseal import database
+from triseal.site.records import labels
 from triseal.site.server.listeners import tls
 
 NODES = ("kitchen", "hall")
@@ -49,6 +52,10 @@ ROWS = (
      "offer(1, {'spread': 9})\noffer(2, {'trial': 60})",
      "drop ('grace', 5) ('spread', 9) ('version', 1) trial"
      " drop ('grace', 5) ('trial', 60) ('version', 2) trial"),
+    ("more than the next start can read",
+     "begin(config={'a': 'x' * 4500})\noffer(1, {'config': {'b': 'y' * 3500}})\nflash()",
+     "drop ('config', {'a': '" + 4500 * "x" + "'}) ('failed', 1) -"
+     " ('config', {'a': '" + 4500 * "x" + "'})"),
     *((f"what would end the agent: {values}", f"offer(3, {values})",
        "drop ('failed', 3) ('grace', 5) -")
       for values in ("{'watchdog': '9'}", "{'grace': -1}", "{'watchdog': 7}", "{'spread': 1e9}",
@@ -125,6 +132,10 @@ def test_a_wrong_server_and_then_a_move_that_nobody_touches_a_board_for(
         old = stack.enter_context(serving(world))
         boards = start(old.port)  # type: ignore[operator]
         until(lambda: old.counted("triseal_answers_total", outcome="facts") >= 2, "both nodes")
+        with database.reading(site.engine) as connection:
+            told = labels.told(connection)
+        released = re.compile(r"\d+\.\d+\.\d+")
+        assert all(released.fullmatch(told[node]["micropython"]) for node in NODES)
         deaf = stack.enter_context(contextlib.closing(tls.listen("127.0.0.1", 0)))
         wrong = ["127.0.0.1", deaf.getsockname()[1]]
         site.change_settings(NODES, {"server": [wrong], "config": {"b": "2"}})

@@ -103,7 +103,7 @@ def _indented(values: Facts, margin: str) -> None:
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         label = f"{margin}{printable(name).replace('_', ' ')}:"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             typer.echo(label)
             _indented(value, margin + "  ")
         elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
@@ -117,7 +117,7 @@ def _indented(values: Facts, margin: str) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         return printable(value)
-    if value is None:
+    if value is None or value == {}:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

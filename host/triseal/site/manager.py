@@ -917,7 +917,7 @@ class Manager:
         """
         with self._changing() as connection:
             places = guarantee.places_of(connection, node=node)
-            ending.check_ended(self._guarantee(connection, places, [node]), node)
+            ending.check_ended(self._guarantee(connection, places, [node]), "a service")
             ending.forget(connection, node)
 
     def rename(self, old: str, new: str) -> Guarantee:

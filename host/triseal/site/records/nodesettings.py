@@ -108,6 +108,22 @@ def version(connection: Connection, node: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
+def raise_to(connection: Connection, node: str, least: int) -> None:
+    """Raise the version of a node's settings, which a restored database may have lost.
+
+    Args:
+        connection: a writing transaction.
+        node: name of the node.
+        least: the lowest version that they may have then.
+    """
+    if not version(connection, node):
+        values = {"node": node, "version": least, "changed_at": 0}
+        connection.execute(versions.insert().values(values))
+        return
+    lower = (versions.c.node == node) & (versions.c.version < least)
+    connection.execute(versions.update().where(lower).values(version=least))
+
+
 def all_versions(connection: Connection) -> dict[str, int]:
     """Return the version of the settings of each node that has any, by name, sorted.
 

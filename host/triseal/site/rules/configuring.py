@@ -89,6 +89,8 @@ def prepare(node: str, changes: Mapping[str, object], seal: Seal) -> list[Settin
             names = ", ".join(str(one[0]) for one in listed)
             sealed = seal(_json(listed), _purpose(node, key))
             made.append(Setting(key, sealed, secret=True, shown=names[:1024]))
+        elif key == "watchdog":
+            made.append(_plain(key, value or None))  # none, as `node provision` writes it
         else:
             made.append(_plain(key, _listed(value) if key == "server" else value))
     return made

@@ -30,17 +30,17 @@ def check_ended(guarantee: Guarantee, what: str) -> None:
 
     Args:
         guarantee: when it has stopped everywhere.
-        what: its name.
+        what: what may run: its name, or "a service".
 
     Raises:
         MayRun: it may still run somewhere.
     """
     if guarantee.waiting:
         node, until = next(iter(guarantee.waiting.items()))
-        raise MayRun(f"{what} until {_time(until)} on {node}")
+        raise MayRun(f"{what} may run on {node} until {_time(until)}")
     if guarantee.grace:
         node, seconds = next(iter(guarantee.grace.items()))
-        raise MayRun(f"{what} on {node} for {seconds} s after each power loss, its --grace")
+        raise MayRun(f"{what} may run on {node} for {seconds} s after each power loss (--grace)")
 
 
 def _time(seconds: int) -> str:

@@ -19,7 +19,7 @@ from triseal.site.server import steward
 from triseal.site.server.duties import Duties
 from triseal.site.server.handlers import facts
 
-PICO = ["Raspberry Pi Pico with RP2040", "3.4.0; MicroPython v1.26.1 on 2025-09-11", "rp2", "0.1.0"]
+PICO = ["Raspberry Pi Pico with RP2040", "1.26.1", "rp2", "0.1.0"]
 WROTE = (0, 0, 4870, 190_000, 800_000, 3600)
 
 
@@ -39,8 +39,8 @@ WROTE = (0, 0, 4870, 190_000, 800_000, 3600)
         ),
         ([], {"mpy": "6.3-4"}),
         (
-            ["", "3.4.0; MicroPython v1.29.0-preview.5.g1 on"],
-            {"micropython": "1.29.0-preview.5.g1", "mpy": "6.3-4"},
+            ["", "1.29.0-preview.5.g1 on"],
+            {"micropython": "1.29.0-preview.5.g1-on", "mpy": "6.3-4"},
         ),
         (["", "1.20"], {"micropython": "1.20", "mpy": "6.3-4"}),
         (["x", "", "", "", "more", "than", "known"], {"board": "x", "mpy": "6.3-4"}),

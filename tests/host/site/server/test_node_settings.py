@@ -75,6 +75,37 @@ def test_what_a_node_gave_up_is_not_sent_again_even_after_its_reset(world: LinkW
             assert arrived(world, node, 0)[0] == 2
 
 
+@pytest.mark.parametrize(("told", "gave_up", "sent"), [(7, 0, 8), (2, 7, 8), (7, 7, 8)])
+def test_what_a_restored_database_has_counts_as_newer(
+    world: LinkWorld, told: int, gave_up: int, sent: int
+) -> None:
+    site = world.manager
+    site.change_settings(["hall"], {"spread": 5})
+    with serving(world) as server, contextlib.closing(greeted(world, server.port)) as node:
+        facts(node, told, gave_up)  # the site had come further than this database
+        assert arrived(world, node, told) == (sent, {"spread": 5})
+        until(lambda: site.settings()[0].version == sent, "the version is kept")
+        assert state(world) == "to be told"
+        site.change_settings(["hall"], {"spread": 6})
+        assert arrived(world, node, sent) == (sent + 1, {"spread": 6})
+
+
+def test_a_node_that_makes_up_the_last_version_ends_nothing(world: LinkWorld) -> None:
+    world.manager.change_settings(["hall"], {"spread": 5})
+    with serving(world) as server, contextlib.closing(greeted(world, server.port)) as node:
+        facts(node, 2**31 - 1)
+        world.manager.grant("thermo", ["log"])
+        node.expect(messages.RENEWNOW)
+    assert world.manager.settings()[0].version == 1
+
+
+def test_no_watchdog_is_the_same_as_at_a_cable(world: LinkWorld) -> None:
+    world.manager.change_settings(["hall"], {"watchdog": 0})
+    with serving(world) as server, contextlib.closing(greeted(world, server.port)) as node:
+        facts(node, 0)
+        assert arrived(world, node, 0) == (1, {"watchdog": None})
+
+
 def test_an_agent_that_says_no_facts_gets_no_settings(world: LinkWorld) -> None:
     world.manager.change_settings(["hall"], {"spread": 5})
     with serving(world) as server, contextlib.closing(greeted(world, server.port)) as node:

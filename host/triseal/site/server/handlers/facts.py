@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from sealcore import messages
 from triseal.errors import Failure
@@ -16,7 +15,7 @@ from triseal.site.server.signing.task import Answer, Snapshot
 # uptime, texts.
 Told = tuple[int, int, int, int, int, int, list[str]]
 
-_PYTHON = re.compile(r"MicroPython v?([0-9][0-9A-Za-z.+-]{0,30})", re.ASCII)
+LARGEST = 2**31 - 2  # version of settings that can be followed by another one
 _TEXTS = 4  # those that the site knows; a newer node may say more
 _log = logging.getLogger(__name__)
 _WITH = " with "  # a port writes "BOARD with CHIP"
@@ -73,6 +72,12 @@ def _settle(
 ) -> int:
     told, gave_up = has
     newest = nodesettings.version(snapshot.connection, node)
+    if newest < max(has) < LARGEST:
+        # A backup was restored. What the site has now must count as newer.
+        newest = max(has) + 1
+        least = newest
+        answer.writes.append(lambda connection: nodesettings.raise_to(connection, node, least))
+        _log.warning("settings that the database lacks", extra={"node": node, "version": max(has)})
     if newest <= told or newest == gave_up:
         return told
     try:
@@ -100,7 +105,7 @@ def as_values(number: int, texts: list[str]) -> dict[str, str]:
     said = {
         "board": board,
         "chip": chip.lower(),
-        "micropython": found[1] if (found := _PYTHON.search(python)) else python,
+        "micropython": python,
         "port": port,
         "agent": agent,
         "mpy": mpy_of(number),
