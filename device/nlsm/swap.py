@@ -7,7 +7,8 @@ module adds to the state:
     a, b     what lies in a slot: [name, serial in hex, version, security version]
 
 A trial is over when the site has welcomed the new agent and each service that ran before runs
-again, has ended by itself, or has come to the end of its seal. If that does not happen in time, the board starts the old agent again, which reports why.
+again, has ended by itself, or has come to the end of its seal. If that does not happen in time,
+the board starts the old agent again, which reports why.
 """
 
 import json
