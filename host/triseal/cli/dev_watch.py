@@ -48,7 +48,7 @@ def watch(
     from triseal.developer import home
 
     folder = home_dir or home.default()
-    watching = Watch(folder / FOLDER, _me(folder))
+    watching = Watch(folder / FOLDER, _me(folder), store)
     while True:
         with storesource.opened(store) as source:
             view, seen = watching.look(source)

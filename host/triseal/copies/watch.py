@@ -1,19 +1,20 @@
 """What a Store seals in a developer's name: each new entry of its log is looked at.
 
 A folder has one file for each log: how far it was looked at, and the checkpoint that everything
-after it must continue. Beside it are the files of evidence.
+after it must continue. A file with the key of the log is there for each Store's key and for each
+place that was looked at: neither may show another log later. Beside them are the files of evidence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealcore import names, seal
 from sealcore.compat import sha256
-from triseal import files, notices, package, request
+from triseal import advice, files, notices, package, request
 from triseal.copies import storefiles, storeview
 from triseal.copies.mirror import check_continues, held_back, offered
 from triseal.copies.storefiles import Source
@@ -23,7 +24,7 @@ from triseal.log import checkpoint, merkle, note, unsigned
 from triseal.log import proof as proofs
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import DEVELOPER
-from triseal.log.errors import LogStale
+from triseal.log.errors import LogStale, UnknownLog
 from triseal.package import Package
 
 FINE = "signed by you"
@@ -81,13 +82,15 @@ class Watch:
     """Looks at the log of one Store.
 
     Args:
-        folder: where it is remembered how far the log was looked at.
+        folder: where it is remembered how far the log was looked at, and which log it was.
         me: the developer.
+        place: where the Store is, as the developer names it.
     """
 
-    def __init__(self, folder: Path, me: Me) -> None:
+    def __init__(self, folder: Path, me: Me, place: str) -> None:
         self._folder = folder
         self._me = me
+        self._place = place
 
     def look(self, source: Source) -> tuple[View, list[Seen]]:
         """Look at the entries that are new, all of them the first time.
@@ -102,9 +105,11 @@ class Watch:
         Raises:
             LogForked: the Store shows another history than before; a file proves it.
             LogStale: it shows an older one.
+            UnknownLog: it shows another log than before.
             Failure: its files can't be read, or are not what its log says.
         """
         view = View(source)
+        self._check_same(view)
         last = self._last(view)
         begin = 0
         if last is not None:
@@ -124,6 +129,25 @@ class Watch:
             view: what `look` has returned.
         """
         files.write(self._path(view, "checkpoint"), view.head.note.data(), files.PRIVATE)
+        for path in self._names(view):
+            files.write(path, f"{view.key}\n".encode(), files.PRIVATE)
+
+    def _names(self, view: View) -> Sequence[Path]:
+        """Return the files that name the log: one for the place, and one for the Store's key."""
+        place = bytes(sha256(self._place.encode("utf-8", "surrogateescape"))).hex()
+        return [self._folder / f"{mark}.log" for mark in (place, request.fingerprint(view.spki))]
+
+    def _check_same(self, view: View) -> None:
+        """Refuse another log: in a new one, a Store could hide what it has sealed before."""
+        for path in self._names(view):
+            try:
+                known = files.read(path, _MAX_FILE)
+            except FileNotFoundError:
+                continue
+            if known != f"{view.key}\n".encode():
+                was = advice.printable(known.decode("utf-8", "replace").strip())
+                why = f"it shows {view.key}, and before {was}"
+                raise UnknownLog(f"{why}; delete {path} if the Store has told you why")
 
     def _last(self, view: View) -> Checkpoint | None:
         path = self._path(view, "checkpoint")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealcore.compat import sha256
 from tests.host.store.test_mirror import other_history
@@ -25,8 +27,10 @@ from triseal.copies.watch import Me, Seen, Watch
 from triseal.database import writing
 from triseal.developer import home, signed
 from triseal.keysource import NewKey
-from triseal.log import merkle, proof, unsigned
+from triseal.log import endorsement, merkle, note, proof, unsigned
 from triseal.log.entry import RELEASE, Entry
+from triseal.log.errors import UnknownLog
+from triseal.log.writer import Folder, Writer
 from triseal.package import Package
 from triseal.store.changes import Why
 
@@ -69,7 +73,7 @@ def forged(world: World) -> Package:
 def look(world: World, folder: Path, *mine: Package) -> list[Seen]:
     digests = [one.developer_seal for one in mine]
     me = Me("Ada", [ADA.signer.spki], ["blink"], lambda one: one.developer_seal in digests)
-    watching = Watch(folder, me)
+    watching = Watch(folder, me, str(world.home))
     view, seen = watching.look(storefiles.Folder(world.home))
     watching.done(view)
     return seen
@@ -171,11 +175,40 @@ def test_another_history_is_proved_and_an_older_one_accuses_nobody(
     other = other_history(yard, tmp_path / "other", "1.2", "1.3")
     yard.sealed("1.1")
     me = Me("Ada", [ADA.signer.spki], ["blink"], lambda _: True)
-    watching = Watch(tmp_path / "w", me)
+    watching = Watch(tmp_path / "w", me, "here")
     view, _ = watching.look(storefiles.Folder(yard.store.home))
     watching.done(view)
     assert code_of(lambda: watching.look(storefiles.Folder(other))) == "log-forked"
     assert len(list((tmp_path / "w").glob("*.evidence"))) == 1
+
+
+def test_another_log_is_not_looked_at_in_silence(yard: Yard, tmp_path: Path) -> None:
+    me = Me("Ada", [ADA.signer.spki], ["blink"], lambda _: True)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for place in (first, second):
+        shutil.copytree(yard.store.home / "public", place / "public")
+    watching = Watch(tmp_path / "w", me, str(first))
+    watching.done(watching.look(storefiles.Folder(first))[0])
+    # The Store's key names a new log, here and in a mirror.
+    stranger = note.Signer("triseal-store/b", note.LOG, Ed25519PrivateKey.generate())
+    about = json.loads((first / "public" / storefiles.STORE).read_bytes())
+    about["log_endorsement"] = endorsement.make(yard.store.store.signer(), stranger.key)
+    log = Folder(tmp_path / "log")
+    (tmp_path / "log").mkdir()
+    Writer(log, stranger, lambda: seals.NOW).extend(lambda at: [b"z"][at:])
+    for place in (first, second):
+        (place / "public" / storefiles.STORE).write_text(json.dumps(about))
+        shutil.rmtree(place / "public/log")
+        shutil.copytree(tmp_path / "log", place / "public/log")
+        again = Watch(tmp_path / "w", me, str(place))
+        with pytest.raises(UnknownLog, match=r"delete .*/w/[0-9a-f]{64}\.log if"):
+            again.look(storefiles.Folder(place))
+    with World(tmp_path / "other") as other:  # another Store at the same place
+        other.store.publish()
+        source = storefiles.Folder(other.home)
+        assert code_of(lambda: watching.look(source)) == "unknown-log"
+        at_its_own = Watch(tmp_path / "w", me, str(other.home))
+        at_its_own.done(at_its_own.look(source)[0])
 
 
 def test_by_command(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
