@@ -21,7 +21,8 @@ from typing import NoReturn
 
 from sealcore import errors, keys
 from sealcore.compat import sha256
-from sealcore.seal import Seal
+from sealcore.seal import STORE, Seal
+from sealcore.seal import parse as parse_seal
 from triseal import files, request
 from triseal.copies import storeview
 from triseal.log import checkpoint, entry, forks, merkle, note, policy, proof, tiles
@@ -147,6 +148,25 @@ class Logs:
         found.check_path()
         check_about(found.leaf, package, store)
         self.remember(spki, found.checkpoint)
+
+    def check_unlogged(self, package: Package, trusted: Sequence[StoreKey]) -> None:
+        """Check that no log is wanted for a package that comes without a look at one.
+
+        Anybody can show the certificate of another Store beside the files of one. Its proof alone
+        does not say that the package is the newest one, or that it was not withdrawn.
+
+        Args:
+            package: the package.
+            trusted: as for `check`.
+
+        Raises:
+            UnknownLog: it is of a Store that the site trusts with its log.
+            SealError: its seal can't be read.
+        """
+        store = parse_seal(package.store_seal, STORE)
+        for one in trusted:
+            if self.policy(bytes(one[1])) is not None and _has_signed(one, store):
+                raise UnknownLog("the package is of a Store whose log is not shown here")
 
     def seen(self, spki: bytes, origin: str | None = None) -> Checkpoint | None:
         """Return the largest checkpoint of a log that the site has seen; None if there is none.
@@ -299,9 +319,14 @@ def check_about(leaf: bytes, package: Package, store: Seal) -> None:
 
 def _signer(store: Seal, trusted: Sequence[StoreKey]) -> bytes:
     for one in trusted:
-        try:
-            keys.check_signed(store, [one], store.not_before)
-        except errors.SealError:
-            continue
-        return bytes(one[1])
+        if _has_signed(one, store):
+            return bytes(one[1])
     raise BadLogData("no trusted Store has signed the seal")
+
+
+def _has_signed(one: StoreKey, store: Seal) -> bool:
+    try:
+        keys.check_signed(store, [one], store.not_before)
+    except errors.SealError:
+        return False
+    return True

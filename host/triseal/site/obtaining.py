@@ -57,13 +57,17 @@ def take(logs: Logs, source: Source, wanted: str, trusted: Sequence[StoreKey]) -
         LogForked: the Store has another history than the site has seen.
         LogStale: the Store shows an older history, or an old checkpoint.
         NotInLog: the log does not have the package.
+        UnknownLog: the files claim to be those of a Store that the site trusts without its log, and
+            the package is of another Store.
     """
     service = wanted.partition("@")[0]
     view = look(logs, source, trusted)
     if view is not None:
         return view.package(storeview.chosen(view.rows(service), wanted))
     page = storefiles.facts(source, storefiles.service_path(service))
-    return storeview.unproved(source, storeview.chosen(storeview.releases_of(page), wanted))
+    found = storeview.unproved(source, storeview.chosen(storeview.releases_of(page), wanted))
+    logs.check_unlogged(found, trusted)
+    return found
 
 
 def cosigned(

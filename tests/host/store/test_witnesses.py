@@ -164,6 +164,36 @@ def test_a_site_cosigns_only_the_logs_that_it_trusts(yard: Yard, tmp_path: Path,
     assert code(yard.store.home, store, own) == ""
 
 
+def test_no_other_certificate_lets_a_package_pass_without_its_log(yard: Yard) -> None:
+    yard.sealed("1.0")
+    logs, own = yard.site.logs, yard.store.store.log_key
+    other = KeySigner(signer.generate("p256"))
+    unlogged = (b"", other.spki)
+    trusted = [*yard.site.bundle().store_keys, unlogged]
+    shown = Shown(yard.store.home, other, own)
+
+    def take(source: Any, known: Any) -> str:
+        return code_of(lambda: obtaining.take(logs, source, "blink", known))
+
+    assert take(storefiles.Folder(yard.store.home), trusted) == ""
+    assert take(shown, trusted) == "unknown-log"
+    assert take(shown, [unlogged]) == ""  # a Store that is not trusted: the site refuses it later
+    first, second = (shown.read(storefiles.STORE, 1 << 20) for _ in range(2))
+    assert first == second
+
+    class Changing:
+        """Another certificate each time."""
+
+        def __init__(self) -> None:
+            honest = storefiles.Folder(yard.store.home)
+            self._pages = [honest.read(storefiles.STORE, 1 << 20), first]
+
+        def read(self, path: str, limit: int) -> bytes:
+            return self._pages.pop(0) if path == storefiles.STORE else shown.read(path, limit)
+
+    assert take(Changing(), trusted) == "untrusted-signer"
+
+
 def test_a_log_that_claims_too_many_entries_is_not_read(tmp_path: Path) -> None:
     signed = note.Signer("triseal-store/b", note.LOG, Ed25519PrivateKey.generate())
     store = KeySigner(signer.generate("p256"))
