@@ -181,9 +181,19 @@ class Mirror:
         storefiles.parsed(storefiles.INDEX, index)  # sites do not read it, people do
         self._keep(storefiles.INDEX, index)
         cosigned = offered(view.source, storefiles.WITNESSED)
-        if cosigned is not None:
+        if cosigned is not None and self._is_of(view, cosigned):
             self._keep(storefiles.WITNESSED, cosigned)
         self._keep(storefiles.CHECKPOINT, view.head.note.data())
+
+    def _is_of(self, view: View, cosigned: bytes) -> bool:
+        """Check the checkpoint that witnesses have cosigned; tell whether the view reaches it."""
+        found = checkpoint.parse(cosigned)
+        if found.origin != view.head.origin or not found.note.check([view.key]):
+            raise UnknownLog(f"{storefiles.WITNESSED} is not signed by {view.head.origin}")
+        if found.size > view.head.size:  # the Store has got releases meanwhile
+            return False
+        check_continues(view, found, self._top / EVIDENCE)
+        return True
 
     def _read(self, path: str) -> bytes | None:
         try:

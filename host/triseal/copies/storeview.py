@@ -146,7 +146,13 @@ class View:
             for found in parsed(index, self.bundle(index)):
                 if found.position >= begin:
                     yield found
+            self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        """Let go of a tile of level 0. If it is read again, it is checked again."""
+        if tiles.width(0, index, self.head.size) == tiles.WIDTH:  # see `row`
             self.tree.forget(0, index)
+            self._checked.discard((0, index))
 
     def rows(self, service: str) -> list[dict[str, Any]]:
         """Return the releases of a service as its page has them, oldest first.

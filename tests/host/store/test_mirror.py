@@ -13,17 +13,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
+from triseal import certificate, pem
+from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.copies import storefiles
 from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
-from triseal.log import forks
+from triseal.log import endorsement, forks, note, tiles
+from triseal.log.entry import Entry
+from triseal.log.writer import Folder, Writer
+from triseal.signer import KeySigner, generate
 from triseal.site import obtaining
 from triseal.site.logs import MAX_AGE
 from triseal.store.store import Store
@@ -217,3 +223,57 @@ def test_damaged_copies_are_replaced(yard: Yard, tmp_path: Path) -> None:
         (top / path).unlink()
         assert mirror(home, top).fetched == 1, path
     assert files_of(top) == good
+
+
+def test_a_cosigned_checkpoint_is_checked_as_all_else(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    own, other = yard.store.home / "public", other_history(yard, tmp_path / "other", "1.2")
+    older = (own / storefiles.CHECKPOINT).read_bytes()
+    newer = other_history(yard, tmp_path / "newer", "1.1", "1.2", "1.3") / "public"
+    yard.sealed("1.1")
+    stranger = tiny(tmp_path / "stranger", 1)
+    home = storefiles.Folder(own)
+    cases = (
+        ("one of before", older, "", True),
+        ("noise", b"noise", "bad-log-data", False),
+        ("another log", (stranger / storefiles.CHECKPOINT).read_bytes(), "unknown-log", False),
+        ("a newer one", (newer / storefiles.CHECKPOINT).read_bytes(), "", False),
+        ("another history", (other / "public" / storefiles.CHECKPOINT).read_bytes(), "log-forked",
+         False),
+    )  # fmt: skip
+    for sentence, data, code, kept in cases:
+        (own / storefiles.WITNESSED).write_bytes(data)
+        top = tmp_path / sentence
+        assert code_of(partial(mirror, home, top)) == code, sentence
+        assert (top / storefiles.WITNESSED).exists() is kept, sentence
+        assert (top / storefiles.CHECKPOINT).exists() is (code == ""), sentence
+        assert (top / EVIDENCE).exists() is (code == "log-forked"), sentence
+
+
+def tiny(top: Path, count: int) -> Path:
+    """The log of a Store with many entries, without its packages."""
+    signer = KeySigner(generate("p256"))
+    log = note.Signer("tiny.example/log", note.LOG, Ed25519PrivateKey.generate())
+    (top / "log").mkdir(parents=True)
+    entries = [Entry("release", seals.NOW + at).der() for at in range(count)]
+    Writer(Folder(top / "log"), log).extend(lambda size: entries[size:])
+    valid = Validity(seals.NOW, seals.NOW + 5000)
+    own = pem.encode(pem.CERTIFICATE, certificate.self_signed_ca(signer, "Tiny", valid)).decode()
+    page = {"certificate": own, "log_endorsement": endorsement.make(signer, log.key)}
+    (top / storefiles.STORE).parent.mkdir()
+    (top / storefiles.STORE).write_text(json.dumps(page))
+    return top
+
+
+@pytest.mark.parametrize("index", [0, 1])  # a tile that is full, and one that is not
+def test_a_tile_that_is_read_again_is_checked_again(tmp_path: Path, index: int) -> None:
+    top = tiny(tmp_path, 300)
+    view = View(storefiles.Folder(top))
+    good = [found.leaf for found in view.entries()]
+    tile = top / storefiles.LOG / tiles.path(0, index, tiles.width(0, index, 300))
+    tile.write_bytes(bytes(len(tile.read_bytes())))
+    bundle = top / storefiles.LOG / tiles.path(tiles.ENTRIES, index, tiles.width(0, index, 300))
+    if index:  # it was kept
+        assert [found.leaf for found in view.entries()] == good
+        bundle.write_bytes(bytes(2 * 44))
+    assert code_of(lambda: list(view.entries())) == "bad-log-data"
