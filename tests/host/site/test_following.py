@@ -18,7 +18,7 @@ from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of, make_request
 from tests.worlds.waiting import looks
-from triseal import signer
+from triseal import pem, signer
 from triseal.choices import SOAK
 from triseal.cli.main import main
 from triseal.copies import history, storefiles
@@ -185,6 +185,44 @@ def test_trouble_is_named_and_goes_by_itself(yard: Yard, tmp_path: Path) -> None
     shutil.copytree(other / "public", top)
     assert step(yard, follows).trouble.startswith("log-forked: ")
     assert list(yard.folder.glob("logs/*.evidence"))
+
+
+def test_no_answer_of_a_store_ends_the_server(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    yard.sealed("1.0")
+    follows = follow(yard)
+    public = yard.store.home / "public"
+    page = json.loads((public / storefiles.STORE).read_bytes())
+    p256 = bytes.fromhex("06082a8648ce3d030107")
+    der = pem.expect(page["certificate"].encode(), pem.CERTIFICATE)
+    strange = pem.encode(pem.CERTIFICATE, der.replace(p256, p256[:-1] + b"\x7f")).decode()
+    answers: tuple[Any, ...] = (strange, None, 5, [], "\ud800")
+    for said in answers:
+        (public / storefiles.STORE).write_text(json.dumps(page | {"certificate": said}))
+        assert step(yard, follows).trouble.startswith("bad-answer: "), said
+    (public / storefiles.STORE).write_text(json.dumps(page))
+    assert step(yard, follows).trouble == ""
+
+    def broken(error: Exception) -> None:
+        def check(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(following, "check", check)
+
+    broken(ZeroDivisionError("by\nzero"))  # a defect that no test has found yet
+    caplog.clear()
+    for _ in range(3):
+        assert step(yard, follows).trouble == r"defect: ZeroDivisionError: by\nzero"
+    (line,) = caplog.records
+    assert line.exc_info is not None
+    assert line.exc_info[0] is ZeroDivisionError
+    broken(KeyError("x" * 10_000_000))  # what is kept stays small
+    assert len(step(yard, follows).trouble) == 1000
+    assert follows.get("blink").trouble.startswith("defect: KeyError: 'xxx")
+    broken(MemoryError())  # no fault of the Store
+    with pytest.raises(MemoryError):
+        step(yard, follows)
 
 
 def test_a_release_is_rolled_out_in_waves(yard: Yard) -> None:

@@ -11,14 +11,22 @@ from triseal.errors import Failure
 from triseal.site import following
 from triseal.site.following import Follow, Follows
 from triseal.site.manager import Manager
-from triseal.site.server.duties import Duty
+from triseal.site.server.duties import Duty, is_trouble
 
 DUTY = "following"
 EVERY = 600  # seconds between two questions to a Store
 AGAIN = 60  # seconds after a failure
 _TICK = 5.0
+_MOST_SAID = 1000  # characters; a Store may answer with a long text
 
 _log = logging.getLogger(__name__)
+
+
+class NotUnderstood(Failure):
+    """Triseal has a defect, which the answer of a Store has shown."""
+
+    code = "defect"
+    advice = "Report it with the traceback in the server's log, and update Triseal."
 
 
 async def keep(manager: Manager, duty: Duty, tick: float = _TICK) -> None:
@@ -77,14 +85,29 @@ def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
     before = follow.state, follow.trouble
     try:
         if due:
-            following.check(manager, follow)
+            _check(manager, follow)
         following.advance(manager, follow)
     except (Failure, SealError, OSError) as error:
         code, detail = advice.explain(error)[:2]
         follow.checked = manager.time()
-        follow.trouble = f"{code}: {detail}"
+        follow.trouble = advice.printable(f"{code}: {detail}")[:_MOST_SAID]
         if follow.trouble != before[1]:
-            said = {"service": follow.service, "code": code, "detail": detail}
-            _log.warning("not followed", extra=said)
+            said = {"service": follow.service, "code": code, "detail": detail[:_MOST_SAID]}
+            defect = error.__cause__ if isinstance(error, NotUnderstood) else None
+            _log.warning("not followed", extra=said, exc_info=defect)
     if follow.state != before[0]:
         _log.info("followed", extra={"service": follow.service, "detail": follow.state})
+
+
+def _check(manager: Manager, follow: Follow) -> None:
+    """Ask the Store of a service.
+
+    What it answers is foreign: even if Triseal has a defect there, a Store must not be able to end
+    the server, which all nodes depend on.
+    """
+    try:
+        following.check(manager, follow)
+    except Exception as error:
+        if is_trouble(error):
+            raise
+        raise NotUnderstood(advice.explain(error)[1]) from error
