@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from cryptography import x509 as cx509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealcore import encode, limits, sealwriter, timetext
@@ -270,9 +271,21 @@ def key_of(certificate: str) -> bytes:
     Raises:
         BadAnswer: it is not a certificate.
     """
+    return opened(certificate)[1]
+
+
+def opened(certificate: str) -> tuple[bytes, bytes]:
+    """Return a Store's certificate and its key: DER, and DER SubjectPublicKeyInfo.
+
+    Args:
+        certificate: PEM. Readers of PEM differ, so only the DER may go to other programs.
+
+    Raises:
+        BadAnswer: it is not a certificate, or its key is of an unknown kind.
+    """
     try:
         der = pem.expect(certificate.encode(), pem.CERTIFICATE)
         key = cx509.load_der_x509_certificate(der).public_key()
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (Failure, ValueError):
+        return der, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (Failure, ValueError, UnsupportedAlgorithm, cx509.InvalidVersion):
         raise BadAnswer("the Store's certificate can't be read") from None

@@ -47,7 +47,8 @@ def decode(data: bytes) -> tuple[str, bytes]:
 
     Args:
         data: text with one block of PEM, or DER. Other text around the block is ignored, and so is
-            a byte order mark of UTF-8 at its beginning.
+            a byte order mark of UTF-8 at its beginning. A line of that text may not look like the
+            edge of a block: other readers of PEM could see another block than this one.
 
     Returns: the label of the block ("" for DER), and the DER.
 
@@ -126,6 +127,9 @@ def _blocks(text: bytes) -> list[tuple[str, bytes]]:
     for line in text.splitlines():
         edge = _EDGE.fullmatch(line.strip())
         if edge is None:
+            if b"-----BEGIN" in line or b"-----END" in line:
+                # OpenSSL cuts long lines, and would see the edge of a block here.
+                raise NotRecognised("PEM text with a BEGIN or END within a line")
             body += line.split()
         elif edge[1] == b"BEGIN" and not label:
             label, body = edge[2], []

@@ -6,14 +6,11 @@ certificate is the only one that counts, and no authority of the web is asked.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import re
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
@@ -22,16 +19,16 @@ import httpx
 
 from boards import addresses
 from boards.errors import BadAddress
-from triseal import request, signedrequest
-from triseal.certificate import key_of
+from triseal import request, signedrequest, storejson
+from triseal.certificate import opened
 from triseal.errors import BadAnswer, Failure
-from triseal.package import Package
 from triseal.signedrequest import Wanted
 from triseal.signer import Signer
+from triseal.timedhttp import Transport
 
 MAX_PAGE = 1 << 24
 _SECONDS = 150.0  # for each step, such as the next bytes
-_LONGEST = 900.0  # seconds for a whole answer
+_LONGEST = 900.0  # seconds for a whole call
 _HEADERS = {"accept-encoding": "identity"}
 _MOST_SAID = 1000  # characters
 _STORE = "v1/store.json"
@@ -71,8 +68,9 @@ class StoreRefused(Failure):
         self.__dict__.update(code=code, advice=advice)
 
 
-def _client(verify: ssl.SSLContext | bool) -> httpx.Client:
-    return httpx.Client(verify=verify, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
+def _client(context: ssl.SSLContext) -> httpx.Client:
+    transport = Transport(context, _LONGEST)
+    return httpx.Client(transport=transport, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
 
 
 def _parts(url: str, *, reading: bool) -> SplitResult:
@@ -120,13 +118,8 @@ class Link:
         parts = _parts(url, reading=reading)
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
-        context: ssl.SSLContext | bool = True
-        if self.fingerprint and parts.scheme == "http":
-            self._pinned()
-        elif self.fingerprint:
-            context = ssl.create_default_context(cadata=self._pinned())
-        self._client = httpx.Client(
-            verify=context, timeout=_SECONDS, trust_env=False, headers=_HEADERS
+        self._client = _client(
+            self._pinned() if self.fingerprint else httpx.create_ssl_context(trust_env=False)
         )
 
     def __enter__(self) -> Self:
@@ -135,18 +128,27 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def _pinned(self) -> str:
-        """Return the Store's certificate. Only its key is compared; nothing else is trusted."""
+    def _pinned(self) -> ssl.SSLContext:
+        """Trust the Store's certificate alone. Its key is compared with the fingerprint."""
         blind = ssl.create_default_context()
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
-        with httpx.Client(
-            verify=blind, timeout=_SECONDS, trust_env=False, headers=_HEADERS
-        ) as client:
-            said = _json(_fetch(client, "GET", self._base + _STORE, MAX_PAGE))
-        text = str(said.get("certificate", ""))
-        request.check_fingerprint(key_of(text), self.fingerprint)
-        return text
+        with _client(blind) as client:
+            page = _fetch(client, "GET", self._base + _STORE, MAX_PAGE)
+        try:
+            return ssl.create_default_context(cadata=self._certificate(page))
+        except ssl.SSLError:  # OpenSSL takes fewer certificates than `cryptography` does
+            raise BadAnswer("the Store's certificate can't be used") from None
+
+    def _certificate(self, page: bytes) -> bytes:
+        """Return the Store's certificate, DER, after the comparison with the fingerprint.
+
+        Args:
+            page: what the Store says about itself.
+        """
+        der, spki = opened(str(_json(page).get("certificate")))
+        request.check_fingerprint(spki, self.fingerprint)
+        return der
 
     def read(self, path: str, limit: int = MAX_PAGE) -> bytes:
         """Read a page.
@@ -157,8 +159,15 @@ class Link:
 
         Raises:
             StoreUnreachable, StoreRefused, BadAnswer: it could not be read.
+            OtherFingerprint: what the Store says about itself has another key than the URL.
         """
-        return _fetch(self._client, "GET", self._base + path.lstrip("/"), limit)
+        path = path.lstrip("/")
+        data = _fetch(self._client, "GET", self._base + path, limit)
+        if self.fingerprint and path == _STORE:
+            # Here, so that nobody gets a certificate whose key was not compared: each answer of a
+            # server may be another one.
+            self._certificate(data)
+        return data
 
     def facts(self, path: str) -> dict[str, Any]:
         """Read a page of JSON. Raises as `read`.
@@ -224,27 +233,6 @@ class Link:
         return _json(_fetch(self._client, "POST", url, MAX_PAGE, data, headers))
 
 
-def sealed_by(submitted: Package, answer: Mapping[str, Any]) -> Package:
-    """Return a package as the Store has sealed it.
-
-    Args:
-        submitted: the package that was sent.
-        answer: the Store's answer.
-
-    Raises:
-        BadAnswer: it is about another package.
-    """
-    try:
-        sealed = base64.b64decode(answer["store_seal"], validate=True)
-        made = replace(submitted, store_seal=sealed, proof=answer["proof"])
-        fits = made.digest().hex() == answer["package"]
-    except (KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise BadAnswer("it is about another package")
-    return made
-
-
 def _fetch(
     client: httpx.Client,
     method: str,
@@ -255,23 +243,20 @@ def _fetch(
 ) -> bytes:
     try:
         with client.stream(method, url, content=content, headers=headers) as answer:
-            data = b""
-            end = time.monotonic() + _LONGEST
+            data = bytearray()  # bytes would be copied for each piece, which may be one byte
             # Not decompressed: a small answer can't become a large one.
             for piece in answer.iter_raw():
                 data += piece
                 if len(data) > limit:
                     raise BadAnswer(f"{url} has more than {limit} bytes")
-                if time.monotonic() > end:
-                    raise StoreUnreachable(f"{url}: not complete after {_LONGEST:.0f} s")
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
         raise StoreUnreachable(f"{url}: {error or type(error).__name__}") from None
     if answer.status_code < 300:
-        return data
+        return bytes(data)
     if answer.status_code == HTTPStatus.NOT_FOUND and not _is_problem(answer):
         raise StoreRefused(f"{url} is not there", "not-found", NOT_THERE)  # a server of files
     try:
-        said = _json(data)
+        said = _json(bytes(data))
         told = [str(said[name])[:_MOST_SAID] for name in ("detail", "code", "advice")]
     except (BadAnswer, KeyError):
         raise BadAnswer(f"{url} answers {answer.status_code}") from None
@@ -283,10 +268,4 @@ def _is_problem(answer: httpx.Response) -> bool:
 
 
 def _json(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise BadAnswer("not the JSON of a Store")
-    return found
+    return storejson.parsed("the answer", data)

@@ -11,9 +11,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, Ob
 from sealcore import encode, sealwriter
 from tests.host.sealcore import openssl
 from tests.worlds import seals
-from triseal import certificate
+from triseal import certificate, pem
 from triseal.certificate import Validity
-from triseal.signer import KeySigner, PrivateKey
+from triseal.errors import BadAnswer
+from triseal.signer import KeySigner, PrivateKey, generate
+from triseal.site import inputs
+from triseal.site.errors import BadAuthority
 
 SEAL_OID = ObjectIdentifier("2.25.328739721842243933527932212422477103568.1")
 CORE = sealwriter.core(b"h" * 32, 1234, b"m" * 32, "1.2.0", 7)
@@ -146,3 +149,33 @@ def test_a_key_is_spki_in_both(any_key: PrivateKey) -> None:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     assert KeySigner(any_key).spki == public
+
+
+P256_OID = bytes.fromhex("06082a8648ce3d030107")
+EC_OID = bytes.fromhex("06072a8648ce3d0201")
+FOREIGN = {
+    "an unknown curve": lambda der: der.replace(P256_OID, P256_OID[:-1] + b"\x7f"),
+    "an unknown kind of key": lambda der: der.replace(EC_OID, EC_OID[:-1] + b"\x7f"),
+    "an unknown version": lambda der: der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"),
+    "no point of the curve": lambda der: der.replace(
+        b"\x03\x42\x00\x04", b"\x03\x42\x00\x04" + b"\xff" * 32
+    )[: len(der)],
+    "a byte too many": lambda der: der + b"\0",
+}
+
+
+@pytest.mark.parametrize("sentence", FOREIGN)
+def test_a_certificate_with_a_foreign_key_is_a_bad_answer(sentence: str) -> None:
+    key = KeySigner(generate("p256"))
+    der = certificate.self_signed_ca(key, "Shop", TIMES[0])
+    text = pem.encode(pem.CERTIFICATE, der).decode()
+    assert certificate.opened(text) == (der, key.spki)
+    other = FOREIGN[sentence](der)
+    assert other != der
+    text = pem.encode(pem.CERTIFICATE, other).decode()
+    with pytest.raises(BadAnswer):
+        certificate.key_of(text)
+    with pytest.raises(BadAuthority):
+        inputs.key_of(other)
+    with pytest.raises(BadAnswer):
+        certificate.key_of("\ud800" + text)

@@ -120,6 +120,12 @@ REFUSED: dict[str, Callable[[bytes], bytes]] = {
     "a letter too many": lambda block: block.replace(b"\n", b"\nA", 1),
     "headers": lambda block: block.replace(b"\n", b"\nProc-Type: 4,ENCRYPTED\n\n", 1),
     "quoted by mail": lambda block: b"> " + block.replace(b"\n", b"\n> "),
+    "a block that OpenSSL sees in long lines": lambda block: (
+        block + b"#" * 254 + b"-----BEGIN X-----\n" + b"QUJD".ljust(254) + b"-----END X-----\n"
+    ),
+    "a beginning within a line": lambda block: b"x -----BEGIN X-----\n" + block,
+    "an end within a line": lambda block: block + b"x -----END X-----\n",
+    "an edge with another label": lambda block: b"-----BEGIN x-----\n" + block,
     "an empty block": lambda block: b"\n".join(block.splitlines()[:: len(block.splitlines()) - 1]),
     "a null": lambda block: b"\0" + block,
     "a null in it": lambda block: block.replace(b"\n", b"\n\0", 1),

@@ -50,8 +50,10 @@ def upload(
 
     The command ends when the Store's log has the package; if it was cut off, run it again.
     """
+    from sealcore import seal
+    from triseal.copies.answer import sealed_by
     from triseal.developer import home
-    from triseal.storelink import Link, sealed_by
+    from triseal.storelink import Link
 
     submitted = package.read(file)
     ask = options.passphrase(passphrase_file, "the developer's key")
@@ -59,7 +61,12 @@ def upload(
     with Link(store) as link:
         answer = link.submit(submitted.der(), me.signer)
         made = sealed_by(submitted, answer)
+    mine = seal.parse(submitted.developer_seal, seal.DEVELOPER)
     if out is not None:
         package.write(out, made)
-    facts = {name: answer[name] for name in ("service", "version", "package")}
+    facts = {
+        "service": mine.service,
+        "version": mine.service_version,
+        "package": made.digest().hex(),
+    }
     output.facts(facts | ({"written": str(out)} if out else {}), as_json=as_json)

@@ -73,7 +73,7 @@ def trust_store(
     """Trust a Store. Give the fingerprint that its own `triseal store show` prints.
 
     If the file names the Store's log, as that of `store show --cert-out` does, the site takes only
-    packages of this Store that prove to be in the log.
+    packages of this Store that prove to be in the log. A server must name it.
     """
     from triseal import request  # slow to load, and --help needs none of it
     from triseal.log import endorsement, policy
@@ -112,15 +112,18 @@ def _read(file: str) -> tuple[bytes, bytes]:
 
 def _of_server(url: str) -> bytes:
     """Return what the file of a Store would hold, from its server."""
+    from triseal.certificate import opened
     from triseal.log import endorsement
     from triseal.storelink import BadURL, Link
 
-    if "#" not in url:
-        raise BadURL(f"{url!r} has no fingerprint")
     with Link(url, reading=True) as link:
+        if not link.fingerprint:
+            raise BadURL(f"{url!r} has no fingerprint")
         about = link.about()
-    line = f"{endorsement.LINE}{about.get('log_endorsement', '')}\n"
-    return (line + str(about.get("certificate"))).encode()
+    der, spki = opened(str(about.get("certificate")))
+    named = str(about.get("log_endorsement"))
+    endorsement.check(named, spki)  # without it, the site would want no proofs of a log
+    return f"{endorsement.LINE}{named}\n".encode() + pem.encode(pem.CERTIFICATE, der)
 
 
 def _kinds(value: str) -> str:

@@ -5,14 +5,13 @@ Nothing here is checked but paths and sizes: `storeview` checks what the files s
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Protocol
 
 from sealcore import errors, names
-from triseal import files, package
-from triseal.errors import BadAnswer, Failure, FileTooLarge, NotAFile
+from triseal import files, package, storejson
+from triseal.errors import Failure, FileTooLarge, NotAFile
 from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
@@ -152,13 +151,7 @@ def parsed(path: str, data: bytes) -> dict[str, Any]:
     Raises:
         BadAnswer: it is not the JSON of a Store.
     """
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise BadAnswer(f"{path} is not the JSON of a Store")
-    return found
+    return storejson.parsed(path, data)
 
 
 def package_path(digest: bytes) -> str:

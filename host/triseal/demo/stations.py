@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sealcore import timetext
+from triseal.copies.answer import sealed_by
 from triseal.demo import services
 from triseal.demo.scene import NODE, Scene
 from triseal.developer import home as developer_home
 from triseal.site import obtaining
 from triseal.site.cable import dialogue, enrolment, installation
-from triseal.storelink import Link, sealed_by
+from triseal.storelink import Link
 
 
 def seal(scene: Scene) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -33,7 +34,7 @@ def load(path: Path) -> Ed25519PrivateKey:
     try:
         _, der = pem.private_key(text)
         key = serialization.load_der_private_key(der, None)
-    except (NotRecognised, SeveralInFile, ValueError, TypeError):
+    except (NotRecognised, SeveralInFile, ValueError, TypeError, UnsupportedAlgorithm):
         raise NotAKey(f"{path} does not hold the key of a log") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise NotAKey(f"{path} holds a key of another kind, not Ed25519")

@@ -51,7 +51,7 @@ def key_of(der: bytes) -> bytes:
     """
     try:
         key = cx509.load_der_x509_certificate(der).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, cx509.InvalidVersion):
         raise BadAuthority("its key is of a kind that can't be used") from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 

@@ -24,6 +24,7 @@ from tests.host.store.test_store import ADA, ADA_KEY, SECRET
 from tests.worlds import postgres, seals, store_service
 from triseal import database, request
 from triseal.certificate import Validity
+from triseal.copies.answer import sealed_by
 from triseal.keysource import NewKey
 from triseal.log import checkpoint, entry, merkle, proof
 from triseal.log.checkpoint import Checkpoint
@@ -34,7 +35,7 @@ from triseal.store import authority
 from triseal.store.journal import FOLDER
 from triseal.store.store import Store, init
 from triseal.store.tables import LOG
-from triseal.storelink import Link, StoreUnreachable, sealed_by
+from triseal.storelink import Link, StoreUnreachable
 
 VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)
 CLIENTS = 4

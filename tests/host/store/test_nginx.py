@@ -22,9 +22,10 @@ from tests.worlds.site_world import code_of
 from triseal import package, request
 from triseal.certificate import Validity
 from triseal.cli.main import main
+from triseal.copies.answer import sealed_by
 from triseal.request import fingerprint
 from triseal.signer import KeySigner
-from triseal.storelink import Link, sealed_by
+from triseal.storelink import Link
 
 PAGE = Path(__file__).parents[3] / "host/OPERATIONS.md"
 VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)

@@ -32,6 +32,7 @@ from tests.worlds.site_world import code_of
 from triseal import package, request, signedrequest, signer
 from triseal.certificate import Validity, key_of
 from triseal.cli.main import main
+from triseal.copies.answer import sealed_by
 from triseal.errors import Failure
 from triseal.log import checkpoint, endorsement, note, proof
 from triseal.package import Package
@@ -43,7 +44,7 @@ from triseal.store.server import bodies, flood
 from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.store.store import Store
-from triseal.storelink import Link, sealed_by
+from triseal.storelink import Link
 
 # The server uses the real clock.
 VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)
@@ -143,6 +144,29 @@ def test_a_package_is_uploaded_and_read_back(service: Service) -> None:
     assert found.checkpoint.note.check([key]) == {key: 0}
     assert head.note.check([note.parse_key(about["log"], note.LOG)])
     assert f"#{fingerprint(spki)}" in service.url
+
+
+def test_an_answer_of_another_form_is_refused(service: Service) -> None:
+    given, other = release("1.0", "form"), release("1.0", "form2")
+    with Link(service.url) as link:
+        answer = link.submit(given.der(), ADA.signer)
+        foreign = link.submit(other.der(), ADA.signer)
+    assert sealed_by(given, answer).proof == answer["proof"]
+    for name in ("package", "store_seal", "proof"):
+        forms: tuple[Any, ...] = (None, 5, 1.5, [], {}, True, "", "x", "\ud800", "YQ==")
+        for wrong in forms:
+            call = partial(sealed_by, given, answer | {name: wrong})
+            assert code_of(call) == "bad-answer", (name, wrong)
+        less = {key: value for key, value in answer.items() if key != name}
+        assert code_of(partial(sealed_by, given, less)) == "bad-answer", name
+    swapped = replace(given, store_seal=base64.b64decode(foreign["store_seal"]))
+    cheat = answer | {
+        "store_seal": foreign["store_seal"],
+        "package": swapped.digest().hex(),
+    }
+    assert code_of(partial(sealed_by, given, cheat)) == "bad-answer"
+    for proved in (foreign["proof"], answer["proof"].replace("\nindex ", "\nindex 1")):
+        assert code_of(partial(sealed_by, given, answer | {"proof": proved})) == "bad-answer"
 
 
 def test_another_fingerprint_is_another_store(service: Service) -> None:

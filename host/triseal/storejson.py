@@ -1,0 +1,30 @@
+"""The JSON that a Store answers with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from triseal.errors import BadAnswer
+
+
+def parsed(what: str, data: bytes) -> dict[str, Any]:
+    """Parse an object of JSON.
+
+    Args:
+        what: what it is, such as its path.
+        data: its contents.
+
+    Raises:
+        BadAnswer: it is not the JSON of a Store.
+    """
+    try:
+        text = data.decode()
+        found = json.loads(text)
+        if "\\u" in text:
+            json.dumps(found, ensure_ascii=False).encode()  # halves of characters are no text
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadAnswer(f"{what} is not the JSON of a Store")
+    return found
