@@ -107,6 +107,8 @@ class History:
             PageDiffers: it does not.
         """
         shown = {str(row.get("version")): row for row in rows}
+        if len(shown) != len(rows):  # a reader could take the row that is not compared
+            raise PageDiffers("it has one version twice")
         for version, digests in self.packages.items():
             row = shown.pop(version, None)
             if row is None:

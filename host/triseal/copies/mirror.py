@@ -17,7 +17,7 @@ from triseal.copies.history import PageDiffers
 from triseal.copies.storefiles import LOG, Source
 from triseal.copies.storeview import Found, View
 from triseal.errors import BadAnswer, Failure, FileTooLarge, NotAFile
-from triseal.log import checkpoint, forks, merkle, note, tiles
+from triseal.log import checkpoint, forks, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogForked, LogStale, UnknownLog
 
@@ -140,25 +140,25 @@ class Mirror:
                 (self._top / path).unlink(missing_ok=True)
                 missing.append(digest.hex())
                 continue
-            if self._has_package(path, digest):
+            if self._has_package(view, path, digest):
                 continue
             data = offered(view.source, path)
             if data is None:
                 missing.append(digest.hex())
                 continue
-            found = package.parse(data)
-            if found.digest() != digest:
-                raise BadAnswer(f"{path} is another package")
-            view.proved(found)
+            _check_package(view, path, digest, data)
             self._keep(path, data)
         return missing
 
-    def _has_package(self, path: str, digest: bytes) -> bool:
+    def _has_package(self, view: View, path: str, digest: bytes) -> bool:
         data = self._read(path)
-        try:
-            return data is not None and package.parse(data).digest() == digest
-        except SealError:
+        if data is None:
             return False
+        try:
+            _check_package(view, path, digest, data)
+        except (Failure, SealError):
+            return False
+        return True
 
     def _pages(self, view: View, entries: list[Found]) -> dict[str, bytes]:
         """Read the page of each service, which must be what the log says."""
@@ -206,6 +206,18 @@ class Mirror:
             files.write(self._top / path, data)
             files.settle([self._top / path], self._top)
             self._fetched += 1
+
+
+def _check_package(view: View, path: str, digest: bytes, data: bytes) -> None:
+    """Check a package with its own proof, which is not in the digest."""
+    found = package.parse(data)
+    if found.digest() != digest:
+        raise BadAnswer(f"{path} is another package")
+    view.proved(found)
+    own = proof.parse(found.proof)
+    own.check_path()
+    if own.checkpoint.origin != view.head.origin or not own.checkpoint.note.check([view.key]):
+        raise UnknownLog(f"the proof of {path} is not signed by {view.head.origin}")
 
 
 def offered(source: Source, path: str) -> bytes | None:

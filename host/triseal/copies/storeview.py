@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sealcore import seal
 from triseal import package
 from triseal.certificate import key_of
 from triseal.copies import storefiles
@@ -187,10 +188,12 @@ class View:
             found: the package.
 
         Raises:
-            NotInLog: the log of this view does not have the entry.
+            NotInLog: the log of this view does not have the entry, or it is about another package.
             BadLogData: the package has no proof that can be read.
         """
         said = proof.parse(found.proof)
+        if entry.parse(said.leaf).package != found.digest():
+            raise NotInLog("the proof is for another package")
         if said.index >= self.head.size:
             raise NotInLog(f"entry {said.index} of {self.head.size}")
         made = proof.make(said.leaf, said.index, self.head, self.tree.complete)
@@ -219,6 +222,26 @@ def unproved(source: Source, row: dict[str, Any]) -> Package:
     if found.digest() != digest:
         raise BadAnswer(f"{path} is another package")
     return found
+
+
+def check_is(found: Package, service: str, row: dict[str, Any]) -> None:
+    """Check that a package is the release as which the page of a service shows it.
+
+    Anybody who copies the files of a Store could let a page name a package of another service.
+
+    Args:
+        found: the package, whose seals need not be checked yet.
+        service: name of the service.
+        row: the release, as the page has it.
+
+    Raises:
+        BadAnswer: it is another release.
+        SealError: its seal can't be read.
+    """
+    said = seal.parse(found.store_seal, seal.STORE)
+    if (said.service, said.service_version) != (service, row.get("version")):
+        named = f"{said.service} {said.service_version}"
+        raise BadAnswer(f"the page of {service} names {named} as {row.get('version')}")
 
 
 def releases_of(page: dict[str, Any]) -> list[dict[str, Any]]:

@@ -57,16 +57,20 @@ def take(logs: Logs, source: Source, wanted: str, trusted: Sequence[StoreKey]) -
         LogForked: the Store has another history than the site has seen.
         LogStale: the Store shows an older history, or an old checkpoint.
         NotInLog: the log does not have the package.
+        BadAnswer: the page of the service names another release.
         UnknownLog: the files claim to be those of a Store that the site trusts without its log, and
             the package is of another Store.
     """
     service = wanted.partition("@")[0]
     view = look(logs, source, trusted)
-    if view is not None:
-        return view.package(storeview.chosen(view.rows(service), wanted))
     page = storefiles.facts(source, storefiles.service_path(service))
-    found = storeview.unproved(source, storeview.chosen(storeview.releases_of(page), wanted))
-    logs.check_unlogged(found, trusted)
+    row = storeview.chosen(storeview.releases_of(page), wanted)
+    if view is not None:
+        found = view.package(row)
+    else:
+        found = storeview.unproved(source, row)
+        logs.check_unlogged(found, trusted)
+    storeview.check_is(found, service, row)
     return found
 
 

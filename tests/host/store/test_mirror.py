@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from triseal.copies import storefiles
 from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
-from triseal.log import endorsement, forks, note, tiles
+from triseal.log import checkpoint, endorsement, forks, merkle, note, proof, tiles
 from triseal.log.entry import Entry
 from triseal.log.writer import Folder, Writer
 from triseal.signer import KeySigner, generate
@@ -225,6 +226,60 @@ def test_damaged_copies_are_replaced(yard: Yard, tmp_path: Path) -> None:
     assert files_of(top) == good
 
 
+def test_a_page_names_no_other_release(yard: Yard, tmp_path: Path) -> None:
+    own = yard.sealed("1.0")
+    yard.sealed("1.1")
+    yard.store.store.submit(seals.package(ADA, "other"))
+    top = tmp_path / "copy"
+    shutil.copytree(yard.store.home / "public", top)
+    page = top / storefiles.service_path("blink")
+    good = json.loads(page.read_bytes())
+    other = top / storefiles.service_path("other")
+    first, second = good["releases"]
+    shown = first | {"package": second["package"]}
+    cases = (
+        (other, json.loads(other.read_bytes()) | {"releases": [first]}, "other"),
+        (page, good | {"releases": [shown]}, "blink"),
+        (page, good | {"releases": [shown]}, "blink@1.0"),
+    )
+    take = partial(obtaining.take, yard.site.logs, storefiles.Folder(top))
+    keys = yard.site.bundle().store_keys
+    for path, changed, wanted in cases:
+        path.write_text(json.dumps(changed))
+        assert code_of(partial(take, wanted, keys)) == "bad-answer", wanted
+    page.write_text(json.dumps(good))
+    assert take("blink@1.0", keys).digest() == own.digest()
+
+
+def test_a_package_comes_with_its_own_proof(yard: Yard, tmp_path: Path) -> None:
+    first, second = yard.sealed("1.0"), yard.sealed("1.1")
+    public, top = yard.store.home / "public", tmp_path / "mirror"
+    path = storefiles.package_path(first.digest())
+    good = (public / path).read_bytes()
+    stranger = note.Signer(View(storefiles.Folder(public)).head.origin, note.LOG,
+                           Ed25519PrivateKey.generate())  # fmt: skip
+    said = proof.parse(first.proof)
+    unsigned = replace(said, checkpoint=checkpoint.sign(stranger, said.checkpoint.size,
+                                                        said.checkpoint.root))  # fmt: skip
+    lost = replace(said, hashes=(bytes(32), *said.hashes[1:]))
+    for text, code in (
+        (second.proof, "not-in-log"),
+        (unsigned.text(), "unknown-log"),
+        (lost.text(), "not-in-log"),
+        ("", "bad-log-data"),
+    ):
+        wrong = replace(first, proof=text)
+        assert wrong.digest() == first.digest()  # which does not include the proof
+        (public / path).write_bytes(wrong.der())
+        assert code_of(partial(mirror, storefiles.Folder(public), top)) == code, text
+        (public / path).write_bytes(good)
+        mirror(storefiles.Folder(public), top)
+        (top / path).write_bytes(wrong.der())  # as a mirror of an older program may have it
+        assert mirror(storefiles.Folder(public), top).fetched == 1, text
+        assert (top / path).read_bytes() == good
+        shutil.rmtree(top)
+
+
 def test_a_cosigned_checkpoint_is_checked_as_all_else(yard: Yard, tmp_path: Path) -> None:
     yard.sealed("1.0")
     own, other = yard.store.home / "public", other_history(yard, tmp_path / "other", "1.2")
@@ -270,10 +325,12 @@ def test_a_tile_that_is_read_again_is_checked_again(tmp_path: Path, index: int) 
     top = tiny(tmp_path, 300)
     view = View(storefiles.Folder(top))
     good = [found.leaf for found in view.entries()]
-    tile = top / storefiles.LOG / tiles.path(0, index, tiles.width(0, index, 300))
-    tile.write_bytes(bytes(len(tile.read_bytes())))
-    bundle = top / storefiles.LOG / tiles.path(tiles.ENTRIES, index, tiles.width(0, index, 300))
+    width = tiles.width(0, index, 300)
+    others = [Entry("withdrawn", seals.NOW).der()] * width
+    tile = top / storefiles.LOG / tiles.path(0, index, width)
+    tile.write_bytes(b"".join(map(merkle.leaf, others)))
     if index:  # it was kept
         assert [found.leaf for found in view.entries()] == good
-        bundle.write_bytes(bytes(2 * 44))
+    bundle = top / storefiles.LOG / tiles.path(tiles.ENTRIES, index, width)
+    bundle.write_bytes(tiles.bundle(others))
     assert code_of(lambda: list(view.entries())) == "bad-log-data"
