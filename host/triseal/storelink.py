@@ -7,6 +7,7 @@ certificate is the only one that counts, and no authority of the web is asked.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import ssl
 import time
@@ -33,6 +34,7 @@ _HEADERS = {"accept-encoding": "identity"}
 _MOST_SAID = 1000  # characters
 _STORE = "v1/store.json"
 _PORT = 443
+_MAX_NONCE = 128  # characters, see `signedrequest`
 NOT_THERE = "Check the URL; a mirror may be incomplete."
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
@@ -68,8 +70,8 @@ class StoreRefused(Failure):
         self.__dict__.update(code=code, advice=advice)
 
 
-def _client(context: ssl.SSLContext) -> httpx.Client:
-    transport = Transport(context, _LONGEST)
+def _client(context: ssl.SSLContext, end: float) -> httpx.Client:
+    transport = Transport(context, _LONGEST, end)
     return httpx.Client(transport=transport, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
 
 
@@ -107,6 +109,7 @@ class Link:
         url: its URL, with or without a fingerprint.
         reading: whether files are only read and then checked, so that the URL may also be that of a
             mirror, on any server of files: `http:`, with or without a fingerprint.
+        seconds: how long all calls may last together; each of them has a bound as well.
 
     Raises:
         BadURL: it is not the URL of a Store.
@@ -114,13 +117,13 @@ class Link:
         OtherFingerprint: another Store answers.
     """
 
-    def __init__(self, url: str, *, reading: bool = False) -> None:
+    def __init__(self, url: str, *, reading: bool = False, seconds: float = math.inf) -> None:
         parts = _parts(url, reading=reading)
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
-        self._client = _client(
-            self._pinned() if self.fingerprint else httpx.create_ssl_context(trust_env=False)
-        )
+        self._end = time.monotonic() + seconds
+        pinned = self._pinned() if self.fingerprint else httpx.create_ssl_context(trust_env=False)
+        self._client = _client(pinned, self._end)
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +136,7 @@ class Link:
         blind = ssl.create_default_context()
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
-        with _client(blind) as client:
+        with _client(blind, self._end) as client:
             page = _fetch(client, "GET", self._base + _STORE, MAX_PAGE)
         try:
             return ssl.create_default_context(cadata=self._certificate(page))
@@ -208,7 +211,10 @@ class Link:
         answer = _json(
             _fetch(self._client, "POST", self._base + "v1/cosignatures", MAX_PAGE, content=data)
         )
-        return [str(name) for name in answer.get("witnesses", ())]
+        names = answer.get("witnesses")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise BadAnswer("it does not name the witnesses")
+        return names
 
     def submit(self, data: bytes, key: Signer) -> dict[str, Any]:
         """Send a package.
@@ -222,7 +228,9 @@ class Link:
         Raises:
             StoreUnreachable, StoreRefused, BadAnswer: it was not taken; it may be sent again.
         """
-        nonce = str(self.facts("v1/nonce").get("nonce"))
+        nonce = self.facts("v1/nonce").get("nonce")
+        if not isinstance(nonce, str) or not 0 < len(nonce) <= _MAX_NONCE:
+            raise BadAnswer("the Store's nonce has another form")
         url = self._base + "v1/submissions"
         digest = hashlib.sha256(data).digest()
         wanted = Wanted("POST", urlsplit(url).path, digest, int(time.time()), nonce)

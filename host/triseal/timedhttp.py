@@ -21,20 +21,23 @@ class _Deadline:
 
     Args:
         seconds: how long a call may last.
+        end: when the last one must have ended.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, end: float) -> None:
         self._seconds = seconds
-        self._end = 0.0
+        self._last = end
+        self._begin = self._end = 0.0
 
     def begin(self) -> None:
-        self._end = time.monotonic() + self._seconds
+        self._begin = time.monotonic()
+        self._end = min(self._begin + self._seconds, self._last)
 
     def left(self, timeout: float | None, late: type[Exception]) -> float:
         """Return the seconds that the next step may last; raises `late` if none are left."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise late(f"not complete after {self._seconds:g} s")
+            raise late(f"not complete after {max(0, self._end - self._begin):.0f} s")
         return left if timeout is None else min(timeout, left)
 
 
@@ -119,11 +122,12 @@ class Transport(httpx.HTTPTransport):
     Args:
         context: how the server is checked.
         seconds: how long a call may last, from the connection to the last byte of the answer.
+        end: by when all calls must have ended, as `time.monotonic` says it.
     """
 
-    def __init__(self, context: ssl.SSLContext, seconds: float) -> None:
+    def __init__(self, context: ssl.SSLContext, seconds: float, end: float) -> None:
         super().__init__(verify=context, trust_env=False)
-        self._deadline = _Deadline(seconds)
+        self._deadline = _Deadline(seconds, end)
         # httpx has no argument for a backend.
         self._pool = httpcore.ConnectionPool(
             ssl_context=context, network_backend=_Backend(self._deadline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ _URL = ("https:", "http:")
 
 
 @contextmanager
-def opened(where: str) -> Iterator[Source]:
+def opened(where: str, seconds: float = math.inf) -> Iterator[Source]:
     """Open the files of a Store for reading.
 
     Args:
         where: the URL of its server or of a mirror; the folder of a mirror; the home of a Store on
             this computer; or a file that `triseal store export` has written.
+        seconds: how long all calls to a server may last together.
 
     Raises:
         Failure: as `Link` or `Stick`.
@@ -26,7 +28,7 @@ def opened(where: str) -> Iterator[Source]:
     if where.startswith(_URL):
         from triseal.storelink import Link  # HTTPS takes long to load
 
-        with Link(where, reading=True) as link:
+        with Link(where, reading=True, seconds=seconds) as link:
             yield link
     elif Path(where).is_dir():
         yield storefiles.Folder(Path(where))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from triseal import database, files, label, version
 from triseal.choices import SOAK
-from triseal.copies import history, storesource
+from triseal.copies import history, storesource, storeview
 from triseal.copies.history import History
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
@@ -41,6 +41,7 @@ HOLD, ROLLOUT = "hold", "rollout"
 SHARES = (10, 33, 100)  # percent of the nodes in each wave
 _MAX_FILE = 1 << 22
 _TRIES = 3
+LONGEST = 300.0  # seconds for one look at a Store: the rollouts of others wait meanwhile
 
 
 class BadFollow(Failure):
@@ -220,9 +221,10 @@ def check(site: Manager, follow: Follow) -> str:
         PageDiffers: the Store's page is not what its log says.
         LogStale: the witnesses that the policy wants have not yet cosigned the newest entries.
         UnknownService: the Store has no release of the service.
+        StoreUnreachable: it took longer than LONGEST. What was read of its log is kept.
         Failure, SealError: as `obtaining.take` and `Manager.take_in`.
     """
-    with storesource.opened(follow.store) as source:
+    with storesource.opened(follow.store, LONGEST) as source:
         view, rows = _looked(site, source, follow)
         follow.log, follow.checked, follow.trouble = view.head.origin, site.time(), ""
         _stop_what_is_gone(site, follow)
@@ -240,6 +242,7 @@ def check(site: Manager, follow: Follow) -> str:
         if not _is_newer(site, follow.service, wanted):
             return ""
         package = view.package(newest)
+        storeview.check_is(package, follow.service, newest)
     site.take_in(package, hold=True)
     follow.version = wanted
     follow.state = f"{wanted} taken"

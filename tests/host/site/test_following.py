@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.store.test_mirror import other_history
+from tests.host.store.test_mirror import other_history, served
 from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
@@ -142,6 +142,8 @@ CHEATS: tuple[tuple[str, Callable[[Path], object], str], ...] = (
     ("it lists one that the log lacks", rows(lambda r: r.append({"version": "9"})), "page-differs"),
     ("it shows one package for another", rows(lambda r: r[1].update(package=r[0]["package"])),
      "page-differs"),
+    ("it lists a withdrawn one as well", rows(lambda r: r.insert(0, r[0] | {"state": "listed"})),
+     "page-differs"),
     ("it drops its entries", no_entries, "bad-log-data"),
     ("it has no page", lambda top: (top / "v1/services/blink.json").unlink(), "not-in-store"),
     ("a page of noise", lambda top: (top / "v1/services/blink.json").write_text("["), "bad-answer"),
@@ -223,6 +225,19 @@ def test_no_answer_of_a_store_ends_the_server(
     broken(MemoryError())  # no fault of the Store
     with pytest.raises(MemoryError):
         step(yard, follows)
+
+
+def test_a_slow_store_keeps_others_waiting_for_a_bounded_time(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.sealed("1.0")
+    follows = Follows(yard.folder)
+    with served(yard.store.home / "public") as url:
+        begin = partial(following.begin, yard.site, follows, Follow("blink", url))
+        monkeypatch.setattr(following, "LONGEST", 0.0)
+        assert code_of(begin) == "store-unreachable"
+        monkeypatch.undo()
+        assert begin().version == "1.0"
 
 
 def test_a_release_is_rolled_out_in_waves(yard: Yard) -> None:

@@ -213,6 +213,51 @@ def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
             assert link.about()["certificate"] == GENUINE.text
 
 
+def test_all_calls_of_a_link_have_one_end() -> None:
+    with served(GENUINE.text) as url, Link(url, reading=True, seconds=0.5) as link:
+        patience = time.monotonic() + 60
+        while code_of(link.about) == "":  # each call alone has much more time
+            assert time.monotonic() < patience
+        assert code_of(link.about) == "store-unreachable"
+
+
+@contextmanager
+def answering(said: object) -> Iterator[Link]:
+    """A link to a server that answers everything with one page."""
+
+    class Everything(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            data = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Everything) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with Link(f"http://127.0.0.1:{server.server_port}", reading=True) as link:
+            yield link
+        server.shutdown()
+
+
+STRANGE: tuple[object, ...] = (None, 5, True, 1.5, {}, [5], [None], "x" * 129, "")
+
+
+@pytest.mark.parametrize("said", STRANGE)
+def test_answers_of_another_form_are_named(said: object) -> None:
+    with answering({"witnesses": said, "nonce": said}) as link:
+        assert code_of(partial(link.cosign, b"note")) == "bad-answer"
+        assert code_of(partial(link.submit, b"package", GENUINE.signer)) == "bad-answer"
+    with answering(said) as link:
+        assert code_of(partial(link.cosign, b"note")) == "bad-answer"
+
+
 def test_halves_of_characters_are_no_text() -> None:
     for data in (
         rb'{"a": "\ud800"}',
