@@ -17,6 +17,7 @@ LISTED = "listed"
 WITHDRAWN = "withdrawn"
 QUARANTINED = "quarantined"
 MOST_KEPT = 1 << 14  # entries of a service in the file of one who follows it
+_MOST_SAID = 100  # characters of a page
 _OF_SERVICE = {notices.SERVICE_QUARANTINED: True, notices.SERVICE_CLEARED: False}
 _OF_RELEASE = {notices.QUARANTINED: True, notices.CLEARED: False}
 
@@ -116,10 +117,11 @@ class History:
             if row.get("package") != digests[-1]:
                 raise PageDiffers(f"{version} is another package than in the log")
             if row.get("state") != self.state(version):
-                said, true = row.get("state"), self.state(version)
+                said, true = str(row.get("state"))[:_MOST_SAID], self.state(version)
                 raise PageDiffers(f"{version} is {said} on the page and {true} in the log")
         if shown:
-            raise PageDiffers(f"it has {', '.join(sorted(shown))}, which the log lacks")
+            more = ", ".join(sorted(shown))[:_MOST_SAID]
+            raise PageDiffers(f"it has {more}, which the log lacks")
 
 
 def of_services(entries: Iterable[Found]) -> dict[str, History]:
