@@ -4,11 +4,16 @@
                                  signature BIT STRING }
     TBSRequest    ::= SEQUENCE {
         label   UTF8String ("triseal request v1"),
+        store   OCTET STRING (SIZE(32)),         -- SHA-256 of the Store's key
         method  UTF8String,
         path    UTF8String,
         digest  OCTET STRING (SIZE(32)),         -- SHA-256 of the body
         time    INTEGER,                         -- Unix seconds
         nonce   UTF8String }                     -- as the Store gave it out
+
+The Store is named, so that no Store can pass a request on to another one, with a nonce of that one.
+This holds if the developer knows the Store by its fingerprint. Without one, the Store says its key
+itself.
 
 It comes in the header `Triseal-Request` as base64; `Triseal-Key` is the fingerprint of the key.
 """
@@ -45,6 +50,7 @@ class Wanted:
     """What a developer has signed.
 
     Attributes:
+        store: fingerprint of the Store's key, hex.
         method: of HTTP.
         path: of the URL, without the query.
         digest: SHA-256 of the body.
@@ -52,6 +58,7 @@ class Wanted:
         nonce: as the Store gave it out.
     """
 
+    store: str
     method: str
     path: str
     digest: bytes
@@ -66,6 +73,7 @@ class Wanted:
         """
         tbs = encode.sequence(
             encode.text(LABEL),
+            encode.octets(bytes.fromhex(self.store)),
             encode.text(self.method),
             encode.text(self.path),
             encode.octets(self.digest),
@@ -94,10 +102,11 @@ def check(header: str, spki: bytes) -> Wanted:
         fields = single(tbs)
         if fields.text(1, len(LABEL)) != LABEL:
             raise NotSigned("another thing was signed")
+        store = bytes(fields.octets(32, 32)).hex()
         method, path = fields.text(1, 16), fields.text(1, 256)
         digest = bytes(fields.octets(32, 32))
-        found = Wanted(method, path, digest, fields.unsigned(0, _MAX_TIME), fields.text(1, 128))
+        time, nonce = fields.unsigned(0, _MAX_TIME), fields.text(1, 128)
         fields.end()
     except (errors.SealError, binascii.Error, ValueError):
         raise NotSigned("the signature is wrong") from None
-    return found
+    return Wanted(store, method, path, digest, time, nonce)

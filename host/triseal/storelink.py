@@ -216,6 +216,12 @@ class Link:
             raise BadAnswer("it does not name the witnesses")
         return names
 
+    def _mark(self) -> str:
+        """Return the fingerprint of the Store's key; without one in the URL, the Store says it."""
+        if self.fingerprint:
+            return request.plain(self.fingerprint)
+        return request.fingerprint(key_of(str(self.about().get("certificate"))))
+
     def submit(self, data: bytes, key: Signer) -> dict[str, Any]:
         """Send a package.
 
@@ -233,7 +239,7 @@ class Link:
             raise BadAnswer("the Store's nonce has another form")
         url = self._base + "v1/submissions"
         digest = hashlib.sha256(data).digest()
-        wanted = Wanted("POST", urlsplit(url).path, digest, int(time.time()), nonce)
+        wanted = Wanted(self._mark(), "POST", urlsplit(url).path, digest, int(time.time()), nonce)
         headers = {
             signedrequest.KEY: request.fingerprint(key.spki),
             signedrequest.REQUEST: wanted.sign(key),

@@ -83,7 +83,8 @@ class Service:
         """Headers for a submission, with changes to what is signed."""
         nonce = self.client.get(f"{self.base}/v1/nonce").json()["nonce"]
         digest = hashlib.sha256(data).digest()
-        wanted = Wanted("POST", "/v1/submissions", digest, int(time.time()), nonce)
+        own = self.url.partition("#")[2]
+        wanted = Wanted(own, "POST", "/v1/submissions", digest, int(time.time()), nonce)
         mine = KeySigner(key)
         return {
             signedrequest.KEY: fingerprint(mine.spki),
@@ -290,6 +291,7 @@ REFUSED: tuple[tuple[str, Headers, int, str], ...] = (
     ("another method", lambda s, d: s.signed(d, method="PUT"), 401, "not-signed"),
     ("an hour ago", lambda s, d: s.signed(d, time=int(time.time()) - 3600), 401, "not-signed"),
     ("a nonce of one's own", lambda s, d: s.signed(d, nonce="1.2.3"), 401, "not-signed"),
+    ("a request to another Store", lambda s, d: s.signed(d, store="0" * 64), 401, "not-signed"),
     ("another body", lambda s, _: s.signed(b"other"), 400, "other-body"),
     ("a key that waits", lambda s, d: s.signed(d, BOB_KEY), 403, "untrusted-signer"),
 )
@@ -304,6 +306,16 @@ def test_what_is_not_signed_changes_nothing(service: Service) -> None:
         assert problem["detail"]
         assert problem["advice"]
     assert not service.world.store.releases("other")
+
+
+def test_no_other_store_can_pass_a_request_on(service: Service) -> None:
+    data = release("1.0", "passed").der()
+    own = fingerprint(service.world.store.certificate.spki)
+    marks = {own: "", own.upper(): "", "": "", "0" * 64: "not-signed"}  # "": the Store says its own
+    with Link(service.url) as link:
+        for mark, code in marks.items():
+            link.fingerprint = mark
+            assert code_of(partial(link.submit, data, ADA.signer)) == code, mark
 
 
 def test_a_request_is_good_once(service: Service) -> None:

@@ -33,7 +33,7 @@ from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
 from triseal.signedrequest import NotSigned
-from triseal.store import standing
+from triseal.store import authority, standing
 from triseal.store.pages import INDEX, STORE, Pages, package_path
 from triseal.store.records import Developer
 from triseal.store.server import people, problems
@@ -149,11 +149,13 @@ class Api:
     async def _signed(self, asked: Request) -> tuple[bytes, signedrequest.Wanted]:
         """Check the signature and the developer, before anything of the body is read."""
         mark = asked.headers.get(signedrequest.KEY, "")
-        known = await run_in_threadpool(self._store.developers)
+        known, own = await run_in_threadpool(self._known)
         developer = next((one for one in known if one.fingerprint == mark), None)
         if developer is None:
             raise NotSigned("no registered key has this fingerprint")
         found = signedrequest.check(asked.headers.get(signedrequest.REQUEST, ""), developer.spki)
+        if found.store != own:
+            raise NotSigned("a request to another Store was signed")
         if (found.method, found.path) != (asked.method, asked.url.path):
             raise NotSigned("another request was signed")
         now = int(time.time())
@@ -162,6 +164,11 @@ class Api:
         self._nonces.use(found.nonce, now)
         _check_approved(developer)
         return developer.spki, found
+
+    def _known(self) -> tuple[list[Developer], str]:
+        """Return the developers, and the fingerprint of the Store's key as of now."""
+        own = authority.load_certificate(self._store.home).spki
+        return self._store.developers(), request.fingerprint(bytes(own))
 
     def _submit(self, body: IO[bytes], spki: bytes) -> dict[str, object]:
         submitted = package.parse(body.read(package.MAX_SIZE + 1))
