@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from triseal.errors import Failure
 from triseal.log import checkpoint, endorsement, note, proof
 from triseal.package import Package
 from triseal.request import fingerprint
+from triseal.serving import door
 from triseal.signedrequest import Wanted
 from triseal.signer import KeySigner
 from triseal.store.server import app as server
@@ -58,13 +60,15 @@ class Service:
         url: as the server has printed it, with the fingerprint.
         base: the same without it.
         world: the Store, also open here.
-        client: a plain client that trusts the Store's certificate.
+        trusted: what trusts the Store's certificate alone.
+        client: a plain client that does.
         pages: port of the pages about the process.
         log: file with the log of the process.
     """
 
     url: str
     world: World
+    trusted: ssl.SSLContext
     client: httpx.Client
     pages: int
     log: Path
@@ -113,7 +117,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                     trusted = str(link.about()["certificate"])
                 context = ssl.create_default_context(cadata=trusted)
                 with httpx.Client(verify=context, trust_env=False) as client:
-                    yield Service(url, world, client, told["pages"], log)
+                    yield Service(url, world, context, client, told["pages"], log)
                     listening = f"{url.partition('#')[0]}/v1/events"
                     with client.stream("GET", listening) as stream:
                         process.send_signal(signal.SIGTERM)
@@ -449,6 +453,19 @@ def test_who_sends_slowly_keeps_nobody_out(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert not list(tmp_path.iterdir())
+
+
+def test_who_connects_and_says_nothing_keeps_nobody_out(service: Service) -> None:
+    _, port = service.base.removeprefix("https://").split(":")
+    more = 20
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", int(port)), 20))
+            for _ in range(door.MOST + more)
+        ]
+        for one in clients[:more]:
+            assert one.recv(1) == b""  # others came
+        assert httpx.get(f"{service.base}/v1/nonce", verify=service.trusted).status_code == 200
 
 
 def test_the_body_of_a_key_that_is_not_approved_is_not_read(service: Service) -> None:

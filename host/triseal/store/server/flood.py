@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from prometheus_client import Gauge
 
 from triseal.errors import Failure
+from triseal.serving.door import crowding, origin
 
 MOST_BODIES = 64  # at once: of 16 MiB each, 1 GiB of the disk
 MOST_ANONYMOUS = 16  # at once, of anybody: beside those that are signed
@@ -77,13 +78,12 @@ class Flood:
             TooBusy: another one has taken its place.
         """
         if len(self._anonymous) >= MOST_ANONYMOUS:
-            taken = Counter(self._anonymous.values())
-            one = max(self._anonymous, key=lambda one: taken[self._anonymous[one]])  # the first
+            one = crowding(self._anonymous)
             one.reschedule(asyncio.get_running_loop().time())
             del self._anonymous[one]
         try:
             async with asyncio.timeout(None) as place:
-                self._anonymous[place] = address
+                self._anonymous[place] = origin(address)
                 self._show()
                 try:
                     yield

@@ -19,7 +19,8 @@ from fastapi import Depends, FastAPI
 from triseal import files
 from triseal.errors import Failure
 from triseal.log.writer import Folder
-from triseal.serving import bounded, unix_socket
+from triseal.serving import bounded, door, unix_socket
+from triseal.serving.door import Door
 from triseal.serving.state import check_host
 from triseal.store.journal import FOLDER, PUBLIC
 from triseal.store.server.admin import PeerHTTP
@@ -35,6 +36,7 @@ from triseal.store.store import Store
 INCOMING = "incoming"
 _LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 500
+_FILES = 2 * (_CONNECTIONS + door.MOST) + 256  # each connection may send one; and all others
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
 _MMAP_THRESHOLD = -3  # of mallopt
@@ -74,9 +76,14 @@ class _Server(uvicorn.Server):
 
 class _HTTP(bounded.BoundedHTTP):
     most = _CONNECTIONS
+    door: Door
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.door.begun(transport.get_extra_info("socket").fileno())
+        super().connection_made(transport)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> Door:
     """Take a port.
 
     Args:
@@ -87,7 +94,7 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: it is taken, or not of this computer.
     """
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    made = socket.socket(family, kind, protocol)
+    made = Door(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(place)
@@ -126,7 +133,7 @@ def _give_back() -> None:
 def serve(
     store: Store,
     home: Path,
-    listener: socket.socket,
+    listener: Door,
     options: Options,
     ready: Callable[[int | Path | None], None],
 ) -> None:
@@ -140,6 +147,7 @@ def serve(
         ready: called with the place of the pages once clients can connect.
     """
     _give_back()
+    door.raise_limit(_FILES)
     store.publish()
     incoming = _emptied(home / INCOMING)
     metrics, events = Metrics(), Events(Folder(home / FOLDER))
@@ -147,7 +155,7 @@ def serve(
     made = Watched(public, metrics, (EVENTS,))
     with listener, ExitStack() as opened:
         place, beside = _beside(opened, options, store, Health(store, metrics))
-        main = _Server(_config(made, options.tls), events, lambda: ready(place))
+        main = _Server(_config(made, options.tls, listener), events, lambda: ready(place))
         asyncio.run(_serve(main, store, listener, beside))
 
 
@@ -182,10 +190,11 @@ def _beside(
     return where, beside
 
 
-def _config(made: Watched, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+def _config(made: Watched, tls: tuple[Path, Path] | None, listener: Door) -> uvicorn.Config:
     return uvicorn.Config(
         made,
-        http=_HTTP,
+        http=type("HTTP", (_HTTP,), {"door": listener}),
+        backlog=door.BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -30,11 +30,12 @@ from tests.worlds.link_world import (
 from tests.worlds.site_world import make_request
 from triseal import database, signer
 from triseal.certificate import Validity
+from triseal.serving.door import origin
 from triseal.signer import KeySigner
 from triseal.site.records import tables
 from triseal.site.server.handlers import hello
 from triseal.site.server.limits import Allowance, Limits
-from triseal.site.server.listeners.handshakes import Handshakes, origin
+from triseal.site.server.listeners.handshakes import Handshakes
 from triseal.site.server.sessions.connection import Carrier, Connection
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.pipeline import Pipeline

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-_HOST_BITS = 64  # of an IPv6 address: the holder of one address has its whole /64 network
-
-
-def origin(address: str) -> str:
-    """Return the part of a network address that identifies a client.
-
-    Args:
-        address: an IPv4 or IPv6 address as text.
-
-    Returns: the IPv4 address, or the /64 network of an IPv6 address.
-    """
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    return str(parsed.ipv4_mapped or int(parsed) >> _HOST_BITS)
+from triseal.serving.door import crowding, origin
 
 
 class Handshakes:
@@ -71,7 +52,6 @@ class Handshakes:
             self._on_change(len(self._origins))
 
     def _evict(self) -> None:
-        ((crowded, _),) = Counter(self._origins.values()).most_common(1)
-        oldest = next(task for task, where in self._origins.items() if where == crowded)
+        oldest = crowding(self._origins)
         oldest.cancel()
         self.leave(oldest)
