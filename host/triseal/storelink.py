@@ -220,7 +220,7 @@ class Link:
         """Return the fingerprint of the Store's key; without one in the URL, the Store says it."""
         if self.fingerprint:
             return request.plain(self.fingerprint)
-        return request.fingerprint(key_of(str(self.about().get("certificate"))))
+        return request.fingerprint(opened(str(self.about().get("certificate")))[1])
 
     def submit(self, data: bytes, key: Signer) -> dict[str, Any]:
         """Send a package.
