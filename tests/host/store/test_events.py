@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,10 @@ def test_a_listener_gets_each_entry_once_from_any_position(log: Log) -> None:
         events = Events(log.folder)
         log.grow(300)
         for first in (0, 255, 256, 299):
-            await events.open(first)
+            await events.open(first, "a")
             stream = events.pieces(first)
             assert await take(stream, 300 - first) == list(range(first, 300))
             await stream.aclose()  # type: ignore[attr-defined]
-        assert events.listeners == 0
 
     asyncio.run(run())
 
@@ -74,13 +74,15 @@ def test_what_another_process_publishes_comes_too(
     async def run() -> None:
         events = Events(log.folder)
         log.grow(3)
-        await events.open(None)
+        await events.open(None, "a")
+        place = events.enter("a")
         stream = events.pieces(3)
         assert await anext(stream) == server._RETRY
         log.grow(5)
         assert await take(stream, 2) == [3, 4]
         events.stop()
         assert [piece async for piece in stream] == []
+        events.leave(place)
 
     asyncio.run(run())
 
@@ -103,17 +105,82 @@ def test_a_connection_that_nothing_happens_on_is_kept_open(
 
 
 def test_there_is_room_for_so_many(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_LISTENERS", 1)
+    monkeypatch.setattr(server, "MOST_LISTENERS", 3)
 
     async def run() -> None:
         events = Events(log.folder)
         log.grow(2)
-        assert await code(events.open(3)) == "no-such-entry"
-        stream = events.pieces(0)
-        await anext(stream)
-        assert await code(events.open(0)) == "too-many-listeners"
-        await stream.aclose()  # type: ignore[attr-defined]
-        assert await code(events.open(2)) == ""
+        assert await code(events.open(3, "a")) == "no-such-entry"
+        first, second, third = (events.enter(address) for address in ("a", "a", "b"))
+        for address in ("a", "b"):
+            assert code_of(partial(events.enter, address)) == "too-many-listeners"
+        fourth = events.enter("c")  # of "a", which has two
+        assert [one.done() for one in (first, second, third)] == [True, False, False]
+        assert code_of(partial(events.enter, "c")) == "too-many-listeners"
+        for one in (first, second, third, fourth):
+            assert events.listeners > 0
+            events.leave(one)
+        assert events.listeners == 0
+
+    asyncio.run(run())
+
+
+def test_many_at_once_get_no_more_room(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_LISTENERS", 2)
+
+    async def run() -> None:
+        events = Events(log.folder)
+        log.grow(2)
+        statuses: list[int] = []
+
+        async def listen() -> None:
+            began = asyncio.Event()
+
+            async def receive() -> dict[str, str]:
+                await began.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                    while len(statuses) < 9:  # noqa: ASYNC110 (of all)
+                        await asyncio.sleep(0)
+                began.set()
+
+            answer = await events.open(0, "a")
+            await answer({"type": "http"}, receive, send)
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(listen() for _ in range(9)))
+        assert sorted(statuses) == [200] * 2 + [429] * 7
+        assert events.listeners == 0
+
+    asyncio.run(run())
+
+
+def test_a_listener_that_must_make_room_is_ended(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_LISTENERS", 2)
+
+    async def run() -> None:
+        events = Events(log.folder)
+        log.grow(2)
+        began = asyncio.Event()
+
+        async def receive() -> dict[str, str]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Any) -> None:
+            began.set()
+
+        answer = await events.open(0, "a")
+        listening = asyncio.create_task(answer({"type": "http"}, receive, send))
+        await began.wait()
+        places = [events.enter("a"), events.enter("b")]
+        async with asyncio.timeout(20):
+            await listening
+        for one in places:
+            events.leave(one)
 
     asyncio.run(run())
 
@@ -138,7 +205,7 @@ def test_a_listener_that_is_gone_keeps_no_room(
     async def run() -> None:
         events = Events(log.folder)
         log.grow(2)
-        answer = await events.open(0)
+        answer = await events.open(0, "a")
         left = asyncio.Event()
 
         async def receive() -> dict[str, str]:
@@ -175,7 +242,16 @@ def test_one_key_does_not_take_all_the_room() -> None:
     hold("a", flood.MOST_OF_KEY, lambda: None)
     assert code_of(lambda: hold("a", flood.MOST_OF_KEY + 1, lambda: None)) == "too-busy"
     hold("a", flood.MOST_OF_KEY, one("b"))
-    assert code_of(lambda: hold("", flood.MOST_BODIES, one("b"))) == "too-busy"
+
+    def all_of(number: int, then: Callable[[], None]) -> Callable[[], None]:
+        """All places, each key with what it may have."""
+        if not number:
+            return then
+        return lambda: hold(str(number), flood.MOST_OF_KEY, all_of(number - 1, then))
+
+    keys = flood.MOST_BODIES // flood.MOST_OF_KEY
+    assert code_of(all_of(keys, one("b"))) == "too-busy"
+    all_of(keys, lambda: None)()
     one("b")()
     for _ in range(flood.MOST_HOURLY):
         made.asked("a", 0)

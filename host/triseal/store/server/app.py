@@ -107,9 +107,8 @@ class Api:
 
     async def _small(self, asked: Request, limit: int) -> bytes:
         """Receive a small body of anybody."""
-        address = asked.client.host if asked.client else ""
         async with (
-            self._flood.anonymous(address),
+            self._flood.anonymous(_address(asked)),
             received(asked, self._incoming, limit, None, SMALL_SECONDS) as body,
         ):
             return body.read()
@@ -186,6 +185,10 @@ class Api:
         }
 
 
+def _address(asked: Request) -> str:
+    return asked.client.host if asked.client else ""
+
+
 def _check_approved(known: Developer) -> None:
     """Refuse a key for which nothing is sealed. Anybody can register many keys."""
     failure = standing.barred(known)
@@ -250,7 +253,7 @@ def _add_writing(made: FastAPI, api: Api) -> None:
 
 def _add_events(made: FastAPI, events: Events) -> None:
     async def listen(asked: Request) -> Response:
-        return await events.open(_first(asked))
+        return await events.open(_first(asked), _address(asked))
 
     parameters = [
         *_parameters("header", {"Last-Event-ID": "The last entry that the client has"}, "integer"),

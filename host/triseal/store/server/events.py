@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from fastapi import Response
@@ -23,6 +24,8 @@ from triseal.log import checkpoint, tiles
 from triseal.log.entry import parse
 from triseal.log.errors import BadLogData
 from triseal.log.writer import Folder
+from triseal.serving.door import crowding, origin
+from triseal.store.server import problems
 
 MOST_LISTENERS = 200
 _LOOK_SECONDS = 1.0  # between two looks for what other processes have published
@@ -30,6 +33,8 @@ _ALIVE_SECONDS = 15.0
 _TAKE_SECONDS = 30.0  # for a listener to take what it was sent
 _RETRY = b"retry: 5000\n\n"
 _ALIVE = b": alive\n\n"
+
+Place = asyncio.Future[None]
 
 
 class TooManyListeners(Failure):
@@ -51,41 +56,77 @@ class Events:
 
     Args:
         folder: the log's folder.
-
-    Attributes:
-        listeners: their number.
     """
 
     def __init__(self, folder: Folder) -> None:
-        self.listeners = 0
+        self._listening: dict[Place, str] = {}  # their origins, the oldest first
         self._folder = folder
         self._size = 0
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self._stopped = False
 
+    @property
+    def listeners(self) -> int:
+        """Number of listeners."""
+        return len(self._listening)
+
+    def enter(self, address: str) -> Place:
+        """Take a place for a listener; where all are taken, that of an origin which has more.
+
+        Args:
+            address: where the listener is.
+
+        Returns: the place, which is done when the listener must leave it.
+
+        Raises:
+            TooManyListeners: there is no room.
+        """
+        own = origin(address)
+        if len(self._listening) >= MOST_LISTENERS:
+            taken = Counter(self._listening.values())
+            oldest = crowding(self._listening)
+            if taken[self._listening[oldest]] <= taken[own] + 1:
+                raise TooManyListeners(f"there are {self.listeners}")
+            del self._listening[oldest]
+            oldest.set_result(None)
+        place: Place = asyncio.get_running_loop().create_future()
+        self._listening[place] = own
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give a place back.
+
+        Args:
+            place: as `enter` has returned it.
+        """
+        self._listening.pop(place, None)
+        if not self._listening and self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
     def stop(self) -> None:
         """End all streams; their clients come back to the next process."""
         self._stopped = True
         self._news.set()
 
-    async def open(self, first: int | None) -> Response:
-        """Return the stream for one listener.
+    async def open(self, first: int | None, address: str) -> Response:
+        """Return the stream for one listener, which is refused there if there is no room.
 
         Args:
             first: position of the first entry that it wants; None for new ones only.
+            address: where the listener is.
 
         Raises:
-            TooManyListeners: there is no room.
             NoSuchEntry: the log is shorter than that.
         """
-        if self.listeners >= MOST_LISTENERS:
-            raise TooManyListeners(f"there are {self.listeners}")
         size = await asyncio.to_thread(self._head)
         self._size = max(self._size, size)
         if first is not None and first > size:
             raise NoSuchEntry(f"entry {first - 1}, the log has {size} entries")
-        return _Stream(self, size if first is None else first)
+        return _Stream(self, size if first is None else first, address)
 
     async def pieces(self, first: int) -> AsyncIterator[bytes]:
         """Send entries as they come, until `stop`.
@@ -93,26 +134,17 @@ class Events:
         Args:
             first: position of the first one.
         """
-        self.listeners += 1
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-        try:
-            yield _RETRY
-            while not self._stopped:
-                news = self._news
-                if first < self._size:
-                    data, first = await asyncio.to_thread(self._read, first, self._size)
-                    yield data
-                    continue
-                try:
-                    await asyncio.wait_for(news.wait(), _ALIVE_SECONDS)
-                except TimeoutError:
-                    yield _ALIVE
-        finally:
-            self.listeners -= 1
-            if not self.listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+        yield _RETRY
+        while not self._stopped:
+            news = self._news
+            if first < self._size:
+                data, first = await asyncio.to_thread(self._read, first, self._size)
+                yield data
+                continue
+            try:
+                await asyncio.wait_for(news.wait(), _ALIVE_SECONDS)
+            except TimeoutError:
+                yield _ALIVE
 
     async def _look(self) -> None:
         while not self._stopped:
@@ -170,19 +202,32 @@ class _Stream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: Events, first: int) -> None:
+    def __init__(self, events: Events, first: int, address: str) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._events = events
         self._first = first
+        self._address = address
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            place = self._events.enter(self._address)
+        except TooManyListeners as error:
+            scope[problems.CODE] = error.code
+            await problems.of(error)(scope, receive, send)
+            return
+        try:
+            await self._listen(place, receive, send)
+        finally:
+            self._events.leave(place)
+
+    async def _listen(self, place: Place, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:
-            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, leaving, place], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sending, leaving):
                 task.cancel()
