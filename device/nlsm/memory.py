@@ -21,6 +21,7 @@ _PLENTY = const(65536)
 # load and seals are read, most new objects die at once.
 _SWEEP = const(2048)
 _FINE_SWEEP = const(256)
+_PARTS = const(4)
 
 # The modules for trust, for messages and for services, each list in the order of dependence.
 TRUST = (
@@ -86,8 +87,11 @@ def settle() -> None:
 
 
 def _sweep(size: int) -> None:
-    # Not on a large heap: each collection takes long there, and a long free piece always exists.
-    gc.threshold(size if gc.mem_free() < _PLENTY else -1)
+    # On a large heap seldom, because each collection takes long there, but not only when the heap
+    # is full: by then small objects would lie all over it, between freed ones, and no free piece
+    # would be long enough for a frame of the link.
+    free = gc.mem_free()
+    gc.threshold(size if free < _PLENTY else free // _PARTS)
 
 
 def check() -> None:

@@ -242,7 +242,10 @@ class Service:
         The node calls this before it does anything else with a service that was stopped, for any
         reason.
         """
-        self.tasks = [task for task in self.tasks if not task.done()]
+        for task in self.tasks:
+            if task.done():  # a new list only now: one at each call would move through the heap
+                self.tasks = [task for task in self.tasks if not task.done()]
+                break
         if self.tasks or self.state == "running":
             return not self.tasks
         self._take_back()

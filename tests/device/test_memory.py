@@ -43,6 +43,19 @@ def test_a_service_is_ended_without_any_allocation(ends: str, shown: str) -> Non
     assert run("locked", f"micropython.heap_lock()\n{ends}\nended()").strip() == shown
 
 
+def test_a_look_at_a_service_that_runs_allocates_nothing() -> None:
+    """What each look makes anew lies between all other objects soon."""
+    code = "micropython.heap_lock()\nended = one.ended()\nmicropython.heap_unlock()\nprint(ended)"
+    assert run("locked", code).strip() == "False"
+
+
+def test_small_objects_that_are_made_anew_leave_long_free_pieces() -> None:
+    """Services and the agent replace small objects all the time, beside garbage of all sizes. On a
+    heap with 80 KiB free, a frame of 8 KiB must find room, however long the node runs.
+    """
+    assert run("pieces", heap="256k").split() == ["plenty", "room"]
+
+
 HELD_FOR_GOOD = b"""\
 import asyncio
 async def main(ctx):
