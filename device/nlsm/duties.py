@@ -56,7 +56,7 @@ def _welcome(link, signed, newer) -> None:
         # Start nothing yet: the site's next messages, which follow at once, must be handled first.
         link.patience = clock.ms() + _PATIENCE_MS
         node.hold(_QUIET_MS)
-    node.check()
+    node.recheck()
     _renew_certificate(link)
     from . import answers
 
@@ -77,7 +77,9 @@ def _time(link, signed) -> None:
     # The floor is later than this time, so seals are checked against the floor.
     except errors.Rollback as error:
         link.say(error.code, error)
-    link.node.check()
+    except errors.BadMessage as error:  # it came too late, because the node was busy: ask again
+        link.say(error.code, error)
+    link.node.recheck()
 
 
 def _renew_certificate(link) -> None:

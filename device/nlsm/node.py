@@ -118,12 +118,27 @@ class Node:
         if self.runner:
             self.runner.begin()
 
+    def recheck(self) -> None:
+        """Do the same as `check` after the clock was set.
+
+        This also checks services that had expired when the node booted: when their seals end is not
+        known, so the clock may have been wrong.
+        """
+        for one in self.services.values():
+            if one.state == "expired" and not one.not_after:
+                one.set("installing")
+        self.check()
+
     def suspects(self) -> list:
         """Return the names of services whose start may have reset the board: see `quarantine`."""
         return [name for name in self.starts if self.starts[name][0] >= _SUSPECT]
 
     def _may_start(self, one, suspected: bool) -> bool:
         if one.state not in ("installing", "waiting-for-time", "expired") or one.then:
+            return False
+        # Do not check a seal again that has ended: with each seal that comes after its end, all
+        # others would be checked.
+        if one.state == "expired" and not 0 < self.clock.known() <= one.not_after:
             return False
         if self.alone or (suspected and self.flight is not None):
             return False
@@ -161,7 +176,7 @@ class Node:
 
         timing.take_alone(self.clock, self.question, signed)
         del timing
-        self.check()
+        self.recheck()
 
     def wait_for_time(self) -> None:
         """Check every service that can be checked now.

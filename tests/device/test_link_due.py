@@ -52,6 +52,14 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "for name in 'abc':\n    have(name, NOW)\ntick()\nTicks.now += 29000\n"
      "come('a')\nl.work()\ntick(30)\nprint('-')\ntick(1)",
      "renew a:16 b:16 c:16 take a - triseal: link: no-answer: the site does not answer drop"),
+    ("nor who sends whole seals, one after the other: the node checks each before the next",
+     "for name in 'abc':\n    have(name, NOW)\ntick()\nTicks.now += 29000\n"
+     "l.answered('a', NOW + 9999)\ntick(29)\nl.answered('b', NOW + 9999)\ntick(30)\nprint('-')\n"
+     "tick(1)",
+     "renew a:16 b:16 c:16 - triseal: link: no-answer: the site does not answer drop"),
+    ("but who sends a file is, if it does not answer the rest",
+     "have('a', NOW)\ntick()\nl.expect()\nTicks.now += 29000\nl.answered()\ntick(1)\nprint('-')\n"
+     "tick(1)", "renew a:16 - triseal: link: no-answer: the site does not answer drop"),
     ("one that can't be checked for want of memory ends it",
      "come('short', 'a')\nl.work()\nprint(l.renewed)",
      "take short triseal: link: MemoryError: short drop []"),

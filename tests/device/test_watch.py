@@ -227,3 +227,32 @@ print(one, one.ended(), other)
         on_micropython.run("timers", code).split("\n")[0]
         == "one expired: expired True other running"
     )
+
+
+# (what has become of services and of the clock, and which are checked)
+CHECKS: tuple[tuple[str, str, str], ...] = (
+    ("one that has ended is not, when another one is", "expired('a', -1)\nfresh('x')\nn.check()",
+     "x"),
+    ("one of which nobody knows when it ended is not either, until the clock is set",
+     "expired('a', None)\nfresh('x')\nn.check()\nprint('-')\nback(0)\nn.check()", "x - a"),
+    ("one whose end lies ahead again, since the clock was set back, is",
+     "expired('a', -9)\nexpired('x', -2)\nback(8)", "x"),
+    ("what has ended by any clock is not", "expired('a', -9)\nback(8)", ""),
+    ("without the time nobody knows what has ended",
+     "expired('a', 9)\nn.clock.trusted = False\nn.check()", ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "code", "checked"), CHECKS, ids=[row[0] for row in CHECKS])
+def test_a_check_costs_a_small_board_a_second_so_none_is_in_vain(
+    sentence: str, code: str, checked: str
+) -> None:
+    assert on_micropython.run("rechecked", code).split() == checked.split(), sentence
+
+
+def test_an_end_that_cannot_be_told_ends_no_agent() -> None:
+    assert on_micropython.run("untold").splitlines() == [
+        "goes on",
+        "triseal: a task that asyncio.create_task has not made does not run",
+        "goes on",
+    ]

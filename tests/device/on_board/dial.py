@@ -30,6 +30,7 @@ class Dial(dial.Dial):
 
     def _pause(self, attempt):
         print(attempt, end=" ")
+        assert not self.greeted  # else `tick` would go on to ask a site that is not there
         if not plays:
             raise Enough
         return 0

@@ -34,7 +34,7 @@ class Node(Bare):
     followers = ()
 
     @staticmethod
-    def check():
+    def recheck():
         print("check")
 
     @staticmethod
