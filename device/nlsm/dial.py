@@ -51,7 +51,6 @@ class Dial(link.Link):
         await asyncio.sleep(self._draw("connect_delay"))
         attempt = starved = 0
         while True:
-            self._begin()
             began = clock.ms()
             short = await self.connect()
             self.turn += not self.greeted
@@ -66,6 +65,7 @@ class Dial(link.Link):
                 from . import board
 
                 board.reset()
+            self._begin()  # until the next connection, nothing is due and nobody is asked
             await asyncio.sleep(self._pause(attempt))
 
     async def connect(self) -> bool:

@@ -140,8 +140,6 @@ class Link:
         except Exception as error:  # out of memory, or the flash is full
             self.renewed = []
             self._fail(error)
-        for name in self._asked:  # the answer is not late: the node was busy
-            self.expect(name)
         if not self.renewed:
             memory.free()
 
@@ -240,6 +238,8 @@ class Link:
         self._asked.pop(name, None)
         one = self.node.services.get(name)
         if one:
+            for other in self._asked:  # the answers are not late: this one keeps the node busy
+                self.expect(other)
             one.due = again
             if again:
                 one.later = again

@@ -77,7 +77,10 @@ def run(coroutine, look) -> None:
                 mind(error)
         core.cur_task = task  # not before `look`, which may have to cancel this task
         if owner is core or task.done():
-            _drop(task, owner)
+            try:
+                _drop(task, owner)
+            except BaseException as error:  # there may be no memory to tell it
+                mind(error)
         else:
             _step(queue, task, owner, coroutine, main)
         task = coroutine = core.cur_task = None
