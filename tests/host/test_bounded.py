@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -103,9 +103,10 @@ async def more(one: One, reader: asyncio.StreamReader) -> None:
 
 @asynccontextmanager
 async def asked(
-    port: int, tls: Path | None, path: str, method: str = "GET", rest: str = ""
+    port: int, tls: Path | None, path: str, method: str = "GET", rest: str = "", address: str = ""
 ) -> AsyncIterator[asyncio.StreamReader]:
     made = socket.socket()
+    made.bind((address, 0))
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     made.setblocking(False)
     await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
@@ -244,5 +245,26 @@ def test_it_is_left_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None
             await until(lambda: not known)
             with pytest.raises((OSError, EOFError)):
                 await reader.readexactly(LARGE)
+
+    asyncio.run(run())
+
+
+def test_an_origin_that_has_most_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "IDLE_SECONDS", 3600)
+    monkeypatch.setattr(One, "most", 3)
+
+    async def run() -> None:
+        async with running(None) as (port, known), AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(asked(port, None, "/large"))
+            await until(lambda: [one.idle for one in known] == [False] * 3)
+            oldest = min(known, key=lambda one: one._since)
+            with pytest.raises((OSError, EOFError)):  # those of its own origin are no reason
+                async with asked(port, None, "/small") as reader:
+                    await reader.readuntil(b"here")
+            assert oldest in known
+            async with asked(port, None, "/small", address="127.0.0.2") as reader:
+                assert await reader.readuntil(b"here")
+            assert oldest not in known
 
     asyncio.run(run())

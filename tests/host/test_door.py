@@ -101,7 +101,7 @@ def test_the_limit_of_files_is_raised_as_far_as_it_goes() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (top - 2, hard))
         for needed, found in steps:
-            raise_limit(needed)
+            assert raise_limit(needed) == min(needed, found)
             assert resource.getrlimit(resource.RLIMIT_NOFILE) == (found, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from triseal.serving import unix_socket
+from triseal.serving.door import crowding, origin
 
 MOST = 64  # connections at once
 BACKLOG = unix_socket.BACKLOG  # asyncio accepts so many at once before it looks at any of them
@@ -26,7 +28,8 @@ class BoundedHTTP(H11Protocol):
 
     It ends as well if the client takes nothing of its answer, or needs too long for it or for its
     own request. `most` is the number of connections at once. Where all are in use, a new one takes
-    the place of one that waits for a request, or else of the client that is behind for longest.
+    the place of one that waits for a request, or else of the client that is behind for longest, or
+    else of the oldest one of an origin which has more of them.
 
     Uvicorn itself waits for the first request for as long as it takes. Its time limit between two
     requests ends with the first byte of the second one. It knows no limit for the rest.
@@ -34,6 +37,7 @@ class BoundedHTTP(H11Protocol):
 
     most = MOST
     _since = 0.0
+    _origin = ""
     _seen: object = None
     _resumed = 0  # how often the client had taken so much that the answer went on
     _taken = (0, 0)
@@ -47,6 +51,8 @@ class BoundedHTTP(H11Protocol):
         Args:
             transport: the connection.
         """
+        place = transport.get_extra_info("peername")
+        self._origin = origin(str(place[0])) if place else ""
         if len(self.connections) >= self.most and not self._make_room():
             transport.abort()
         super().connection_made(transport)
@@ -57,13 +63,21 @@ class BoundedHTTP(H11Protocol):
     def _make_room(self) -> bool:
         """Close the connection that is needed least. Tells whether there was one."""
         others = [one for one in self.connections if isinstance(one, BoundedHTTP)]
+        others.sort(key=lambda one: one._since)
         idle = [one for one in others if one.idle]
         behind = [one for one in others if one._behind >= _MAKES_ROOM]
         if idle:
-            min(idle, key=lambda one: one._since).leave()
+            idle[0].leave()
         elif behind:
             max(behind, key=lambda one: (one._stalled, one._behind)).leave()
-        return bool(idle or behind)
+        else:
+            origins = {one: one._origin for one in others}
+            oldest = crowding(origins)
+            taken = Counter(origins.values())
+            if taken[oldest._origin] <= taken[self._origin] + 1:
+                return False
+            oldest.leave()
+        return True
 
     @property
     def idle(self) -> bool:

@@ -53,17 +53,21 @@ def crowding(origins: Mapping[_One, str]) -> _One:
     return max(origins, key=lambda one: taken[origins[one]])  # the first one of those
 
 
-def raise_limit(needed: int) -> None:
+def raise_limit(needed: int) -> int:
     """Let this process open so many files, or as many as the system allows.
 
     Args:
         needed: the number.
+
+    Returns: how many it may open now, at most as many as are needed.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != soft < needed:
         most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    return needed if soft == resource.RLIM_INFINITY else min(needed, soft)
 
 
 class Door(socket.socket):

@@ -36,7 +36,7 @@ from triseal.store.store import Store
 INCOMING = "incoming"
 _LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 500
-_FILES = 2 * (_CONNECTIONS + door.MOST) + 256  # each connection may send one; and all others
+_OTHER_FILES = 256 + door.MOST  # the database, the pages, the log, what is being received
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
 _MMAP_THRESHOLD = -3  # of mallopt
@@ -75,7 +75,6 @@ class _Server(uvicorn.Server):
 
 
 class _HTTP(bounded.BoundedHTTP):
-    most = _CONNECTIONS
     door: Door
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -147,7 +146,6 @@ def serve(
         ready: called with the place of the pages once clients can connect.
     """
     _give_back()
-    door.raise_limit(_FILES)
     store.publish()
     incoming = _emptied(home / INCOMING)
     metrics, events = Metrics(), Events(Folder(home / FOLDER))
@@ -190,10 +188,16 @@ def _beside(
     return where, beside
 
 
+def _most() -> int:
+    """Return how many connections fit: each one has a file descriptor, and may send a file."""
+    files = door.raise_limit(2 * _CONNECTIONS + _OTHER_FILES)
+    return max(bounded.MOST, (files - _OTHER_FILES) // 2)
+
+
 def _config(made: Watched, tls: tuple[Path, Path] | None, listener: Door) -> uvicorn.Config:
     return uvicorn.Config(
         made,
-        http=type("HTTP", (_HTTP,), {"door": listener}),
+        http=type("HTTP", (_HTTP,), {"door": listener, "most": _most()}),
         backlog=door.BACKLOG,
         log_config=None,
         access_log=False,
