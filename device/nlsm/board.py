@@ -26,6 +26,7 @@ _WATCHDOG_S = const(8)
 # Version of the agent, as in pyproject.toml. Bytes, because a text would stay in memory.
 _VERSION = const(b"0.1.0")
 _MOST = const(0x7FFFFFFF)
+_SPARE = const(b"nlsm.spare")  # bytes, too
 _LINE = const(128)
 _WIFI_TRIES = const(150)
 _WIFI_PAUSE_MS = const(100)
@@ -68,16 +69,24 @@ def look() -> tuple:
     """
     kind = sys.implementation
     found = os.statvfs("/")
-    return (
-        getattr(kind, "_mpy", 0),
-        min(found[0] * found[3], _MOST),
-        (
-            getattr(kind, "_machine", "")[:_LINE],
-            "%d.%d.%d" % kind.version[:3],
-            sys.platform,
-            _VERSION.decode(),
-        ),
-    )
+    texts = [
+        getattr(kind, "_machine", "")[:_LINE],
+        "%d.%d.%d" % kind.version[:3],
+        sys.platform,
+        _VERSION.decode(),
+    ]
+    if esp32():
+        texts.append(__import__(_SPARE.decode(), None, None, ("",)).look())
+    return getattr(kind, "_mpy", 0), min(found[0] * found[3], _MOST), texts
+
+
+def esp32():
+    """Return the module of an ESP32's own functions; None on other ports."""
+    try:
+        import esp32
+    except ImportError:
+        return None
+    return esp32
 
 
 def ticks() -> int:

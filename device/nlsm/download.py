@@ -16,6 +16,7 @@ from . import keystore, recovery
 
 _BLOCK = const(512)
 _LARGEST = const(16777216)
+_SPARE = const(b"nlsm.spare")
 _MOST = const(2)  # seals that wait at once: a site may assign thirty services in a row
 
 
@@ -112,11 +113,16 @@ class Download:
     def _next(self) -> None:
         """Open the next missing file and ask for it, or note that all files have arrived."""
         while self._left:
-            _, size, wanted = self._left[0]
-            path = self._folder() + "/" + _part(wanted)
-            self._done = os.stat(path)[6] if keystore.exists(path) else 0
+            name, size, wanted = self._left[0]
+            if name[-3:] == "bin":
+                self._file = _other(*self.queue[0][:2]).open(wanted)
+                self._done = self._file.done
+            else:
+                path = self._folder() + "/" + _part(wanted)
+                self._done = os.stat(path)[6] if keystore.exists(path) else 0
+                if self._done < size:
+                    self._file = open(path, "ab")  # noqa: SIM115 - open until it is whole
             if self._done < size:
-                self._file = open(path, "ab")  # noqa: SIM115 - open until it is whole
                 self._ask()
                 return
             self._keep()
@@ -134,14 +140,13 @@ class Download:
         if self._anew:
             self._begin()
             return
-        name, seal, _ = self.queue[0]
+        name, seal, files = self.queue[0]
+        other = _other(name, seal)
         if name in self.unwanted:
             self.unwanted.remove(name)
             recovery.remove(self._folder())
-        elif b"/agent/" + name.encode() in seal:
-            from . import swap
-
-            swap.offer(self._link.node, name)
+        elif other:
+            other.offer(self._link.node, name, files)
         else:
             from . import linked
 
@@ -218,9 +223,12 @@ class Download:
     def _keep(self) -> None:
         """Give the first file of the list its name, because it is complete.
 
-        If the hash is wrong, delete the file and raise HashMismatch, which ends the connection.
+        If the hash is wrong, delete the file and raise HashMismatch, which ends the connection. A
+        firmware is checked later, together with its seals.
         """
         name, _, wanted = self._left.pop(0)
+        if name[-3:] == "bin":
+            return
         part = self._folder() + "/" + _part(wanted)
         if digest(part) != wanted:
             os.remove(part)
@@ -247,17 +255,18 @@ def digest(path: str) -> bytes:
     return made.digest()
 
 
-def check_files(files) -> None:
-    """Raise BadMessage unless these are exactly the files of one service, each within the size
+def check_files(files, other=None) -> None:
+    """Raise BadMessage unless these are exactly the files of one package, each within the size
     limit.
     """
     from . import verifier
 
+    executables = getattr(other, "names", verifier.EXECUTABLES)
     due: list[str | None] = list(verifier.FILES)
     for name, size, _ in files:
         if name in due:
             due.remove(name)
-        elif name not in verifier.EXECUTABLES or None in due:
+        elif name not in executables or None in due:
             raise errors.BadMessage("file " + name)
         else:
             due.append(None)  # exactly one executable
@@ -270,14 +279,24 @@ def check_files(files) -> None:
 def offer(link, name: str, seal: bytes, files) -> bool:
     """Check what an ASSIGN names, and tell whether it was taken here.
 
-    An agent is taken here if none of its files is wanted. Raises SealError.
+    An agent or a firmware is taken here if none of its files is wanted. Raises SealError.
     """
     from sealcore import names
 
     names.check_label(name)
-    check_files(files)
-    if b"/agent/" + name.encode() not in seal:
-        return False
-    from . import swap
+    other = _other(name, seal)
+    check_files(files, other)
+    return other is not None and other.take(link, name, seal, files)
 
-    return swap.take(link, name, seal, files)
+
+def _other(name: str, seal: bytes):
+    """Return the module for what is not a service, by its site seal; else None."""
+    end = "/%s" % name
+    if ("/agent" + end).encode() in seal:
+        from . import swap
+
+        return swap
+    if ("/firmware" + end).encode() in seal:
+        # Spelt so that its name takes no memory on boards that never load it.
+        return __import__(_SPARE.decode(), None, None, ("",))
+    return None

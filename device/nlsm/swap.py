@@ -45,24 +45,27 @@ def _write(state: dict) -> None:
     keystore.write(_STATE, json.dumps(state).encode())
 
 
-class Agent(service.Service):
-    """The running agent among the services of its node, so that the site is told about it alike.
+class Trial(service.Service):
+    """The running agent or firmware among the services of its node, so that the site is told about
+    it alike.
 
     It is "installing" during its trial and "running" afterwards. It has no tasks, and its seal may
-    expire.
+    expire. A subclass has `confirm()`, `fall(why)`, and `forgive()`, after which what was given up
+    may come again.
     """
 
-    def __init__(self, node, state: dict):
-        slot = state.get("trial") or state["slot"]
-        name, serial, version, _ = state[slot] if slot else (state[state["fell"]][0], "", "", 0)
+    if False:  # methods of the subclasses, declared for mypy only: this compiles to nothing
+
+        def confirm(self) -> None: ...  # type: ignore[unreachable]
+        def fall(self, why: str) -> None: ...
+        def forgive(self) -> None: ...
+
+    def __init__(self, node, name: str, serial: str, version: str):
         super().__init__(name)
         self.node = node
         self.serial = bytes.fromhex(serial)
         self.version = version
         self.retry = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
-        self.lent = state.get("ran", ())
-        if "trial" not in state:
-            self.show(state)
 
     def show(self, state: dict) -> None:
         """Set the state of a confirmed agent, with the reason if a later one was given up."""
@@ -84,12 +87,40 @@ class Agent(service.Service):
             if greeted and not missing and node.flight is None:
                 self.confirm()
             elif clock.ms() > self.retry:
-                state = _read()
-                state["starts"] = 0
-                state["why"] = "does not run: " + ", ".join(missing) if greeted else "no WELCOME"
-                _write(state)
-                _reset(node)
+                self.fall("does not run: " + ", ".join(missing) if greeted else "no WELCOME")
         return False
+
+    def stuck(self) -> bool:
+        return False
+
+    def stop(self, state: str, code: str = "", detail: str = "") -> None:
+        """Do nothing: an agent that ends could renew nothing."""
+
+    def finish(self, then: str, _state: str, code: str = "") -> None:
+        """Forget that the site knows this package, if it is no longer assigned."""
+        if then == "remove":
+            self.serial = b""
+            self.set("stopped", code)
+            del self.node.services[self.name]
+            self.node.link.report(self)
+
+    def again(self, code: str = "") -> None:
+        """Try once more what was given up, because the site asks for it."""
+        self.forgive()
+        self.set(self.state, code)
+        self.node.link.ask([self.name])
+
+
+class Agent(Trial):
+    """The running agent."""
+
+    def __init__(self, node, state: dict):
+        slot = state.get("trial") or state["slot"]
+        name, serial, version, _ = state[slot] if slot else (state[state["fell"]][0], "", "", 0)
+        super().__init__(node, name, serial, version)
+        self.lent = state.get("ran", ())
+        if "trial" not in state:
+            self.show(state)
 
     def confirm(self) -> None:
         """End the trial: this agent stays."""
@@ -106,27 +137,18 @@ class Agent(service.Service):
         self.set("running")
         _tidy()
 
-    def stuck(self) -> bool:
-        return False
+    def fall(self, why: str) -> None:
+        """Give this agent up: it has no start left."""
+        state = _read()
+        state["starts"] = 0
+        state["why"] = why
+        _write(state)
+        reset(self.node)
 
-    def stop(self, state: str, code: str = "", detail: str = "") -> None:
-        """Do nothing: an agent that ends could renew nothing."""
-
-    def finish(self, then: str, _state: str, code: str = "") -> None:
-        """Forget that the site knows this agent, if it is no longer assigned."""
-        if then == "remove":
-            self.serial = b""
-            self.set("stopped", code)
-            del self.node.services[self.name]
-            self.node.link.report(self)
-
-    def again(self, code: str = "") -> None:
-        """Try an agent once more that was given up, because the site asks for it."""
+    def forgive(self) -> None:
         state = _read()
         state.pop("fell", 0)
         _write(state)
-        self.set(self.state, code)
-        self.node.link.ask([self.name])
 
 
 def begin(node) -> None:
@@ -144,6 +166,10 @@ def begin(node) -> None:
         node.services[one.name] = one
         if "trial" not in state:
             _tidy()
+    if keystore.exists("/agent/firmware"):
+        from . import spare
+
+        spare.begin(node)
 
 
 def _tidy() -> None:
@@ -155,7 +181,8 @@ def _tidy() -> None:
         recovery.remove("/lib/sealcore")
 
 
-def _reset(node) -> None:
+def reset(node) -> None:
+    """Reset the board, and blame no service for it."""
     from . import board
 
     node.land()
@@ -212,7 +239,7 @@ def _check_room(files) -> None:
         raise errors.TooLarge("flash: %d bytes are free, the agent has %d" % (free, size))
 
 
-def offer(node, name: str) -> None:
+def offer(node, name: str, _files) -> None:
     """Check the agent in incoming/NAME. If it passes, the board starts it on trial."""
     from . import fitness, installer, recovery, verifier
 
@@ -228,7 +255,7 @@ def offer(node, name: str) -> None:
         return
     memory.free()
     start(node, name, seal)
-    _reset(node)
+    reset(node)
 
 
 def start(node, name: str, seal) -> None:
@@ -240,9 +267,7 @@ def start(node, name: str, seal) -> None:
     if state.pop("fell", ""):
         _write(state)  # what fell is removed next
     recovery.remove(place)
-    recovery.make("/agent")
-    if not keystore.exists(_MARK):
-        keystore.write(_MARK, b"")
+    mark()
     os.rename(keystore.INCOMING + "/" + name, place)
     serial = seal.serial.to_bytes(16, "big").hex()
     slot = state["slot"] = _running()
@@ -251,8 +276,20 @@ def start(node, name: str, seal) -> None:
     state["trial"] = place[-1]
     state["starts"] = _STARTS
     state["why"] = ""
-    state["ran"] = [
-        other.name for other in node.services.values() if other.state == "running" and other.tasks
-    ]
+    state["ran"] = ran(node)
     state[place[-1]] = [name, serial, seal.service_version, seal.security_version]
     _write(state)
+
+
+def mark() -> None:
+    """Have `main.py` look at the state from now on."""
+    from . import recovery
+
+    recovery.make("/agent")
+    if not keystore.exists(_MARK):
+        keystore.write(_MARK, b"")
+
+
+def ran(node) -> list:
+    """Return the names of the services that run: they must run again by the end of a trial."""
+    return [one.name for one in node.services.values() if one.state == "running" and one.tasks]

@@ -49,7 +49,7 @@ class Package:
         return keystore.read(self._folder + file, _LIMIT)
 
 
-def check(folder: str, service: str, clock, site_seal=None, kind=None):
+def check(folder: str, service: str, clock, site_seal=None, kind=None, image=None):
     """Run all ten steps over the files of a folder, for this node.
 
     Args:
@@ -58,12 +58,15 @@ def check(folder: str, service: str, clock, site_seal=None, kind=None):
         clock: the node's clock; a seal that passes moves it forward to the start of that seal.
         site_seal: DER of another site seal than the one in the folder, or None.
         kind: what the package must be, as in `custody`; None for a service.
+        image: the executable, if it is no file of the folder, as an open file.
 
     Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
     """
     own = trust.load()
     floor = floors.read().get(service, 0)
     package = Package(folder)
+    if image:
+        package.executable = image
     try:
         seals = _read(package, site_seal)
         memory.forget(memory.READ)

@@ -46,7 +46,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "untrusted-kind": (
         "the site does not let this developer sign software of this kind",
-        "If it should, `triseal site trust-developer REQUEST --kinds service,agent`",
+        "If it should, `triseal site trust-developer REQUEST --kinds service,agent,firmware`",
     ),
     "wrong-site": ("it is for another site", "Get the one for this site"),
     "wrong-node": ("it is for another node", "Deploy it to the node that it names"),
@@ -106,13 +106,14 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "Enrol it: `triseal node enrol`, or `triseal node provision` if it has no token",
     ),
     "fell-back": (
-        "the new agent did not prove itself, and the node runs the one before it",
-        "Correct the agent and sign a new version; `triseal site restart NODE NAME` tries this one "
-        "once more",
+        "the new agent or firmware did not prove itself, and the node runs the one before it",
+        "Correct it and sign a new version; `triseal site restart NODE NAME` tries this one once "
+        "more",
     ),
     "unsupported-board": (
-        "the board can't take an agent over the link",
-        "Provision it once more with this release; firmware with an agent in it must be flashed",
+        "the board can't take this agent or firmware over the link",
+        "Provision it once more with this release; boards without a spare app partition must be "
+        "flashed",
     ),
     "no-trusted-time": (
         "the node does not know the time",

@@ -9,10 +9,12 @@ from __future__ import annotations
 from io import BytesIO
 
 from boards.code import mpy, romfs, stage
-from boards.errors import BoardError
+from boards.errors import BadFirmware, BoardError
+from boards.flashing import appimage
 from sealcore import errors
 from sealcore import mpy as walker
 from triseal.errors import BadExecutable
+from triseal.package import FIRMWARE_NAME
 
 SERVICE, AGENT, FIRMWARE = "service", "agent", "firmware"
 KINDS = (SERVICE, AGENT, FIRMWARE)
@@ -23,14 +25,15 @@ _VERSION = 6
 _THUMB = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 
 
-def check(name: str, data: bytes, place: str = "", kind: str = SERVICE) -> None:
+def check(name: str, data: bytes, place: str = "", kind: str = SERVICE, chip: str = "") -> None:
     """Refuse an executable that MicroPython can't load.
 
     Args:
-        name: its file name on a board: app.py, app.mpy or app.romfs.
+        name: its file name on a board: app.py, app.mpy, app.romfs or app.bin.
         data: its bytes.
         place: its name in the error, if it is another one.
         kind: what the metadata says that it is, one of `KINDS`.
+        chip: of a firmware, the chip that the metadata names.
 
     Raises:
         BadExecutable: it is empty, cut off, damaged, or can't be compiled.
@@ -38,8 +41,12 @@ def check(name: str, data: bytes, place: str = "", kind: str = SERVICE) -> None:
     place = place or name
     if not data:
         raise BadExecutable(f"{place} is empty")
-    if kind != SERVICE:
-        _check_agent(name, data, kind)
+    if kind == FIRMWARE:
+        _check_firmware(name, data, chip)
+    elif kind == AGENT:
+        _check_agent(name, data)
+    elif name == FIRMWARE_NAME:
+        raise BadExecutable(f"{name} is no service")
     elif name.endswith(".mpy"):
         wants(data, place)
     elif name.endswith(".romfs"):
@@ -128,10 +135,22 @@ def _check_image(data: bytes, place: str) -> None:
         wants(module, f"{path} in {place}")
 
 
-def _check_agent(name: str, data: bytes, kind: str) -> None:
+def _check_firmware(name: str, data: bytes, chip: str) -> None:
+    """Check a firmware: a whole image of one app partition, for the chip that was named."""
+    if name != FIRMWARE_NAME:
+        raise BadExecutable(f"no board takes {name} as {FIRMWARE}")
+    try:
+        found = appimage.chip_of(data)
+    except BadFirmware as error:
+        raise BadExecutable(f"the firmware: {error.detail}") from None
+    if found != chip:
+        raise BadExecutable(f"the firmware is for {found}, and its metadata says {chip}")
+
+
+def _check_agent(name: str, data: bytes) -> None:
     """Check an agent: an image of the packages that `main.py` starts."""
-    if kind != AGENT or name != "app.romfs":
-        raise BadExecutable(f"no board takes {name} as {kind}")
+    if name != "app.romfs":
+        raise BadExecutable(f"no board takes {name} as {AGENT}")
     try:
         modules = romfs.unpack(data, romfs.MAX_AGENT_FILES)
     except BoardError as error:

@@ -4,7 +4,7 @@ Known keys have a type. Other keys may be added, for example a bill of materials
 
     name          the service's name, as in the seals
     description   text
-    entry         the executable's file name on a board: app.py, app.mpy or app.romfs
+    entry         the executable's file name on a board: app.py, app.mpy, app.romfs or app.bin
     capabilities  the grants that the service asks for, in the form of `sealcore.grants`
     modules       names of modules that the board must have; otherwise the node refuses the service
     heap          bytes of heap that must be free before its import; otherwise the node refuses it
@@ -15,20 +15,25 @@ Known keys have a type. Other keys may be added, for example a bill of materials
     licence       text
     kind          "service" (the default), "agent" or "firmware": what the package is on a node
     needs         of an agent: what a board must have, see `developer.agent`
+    firmware      of a firmware: `chip`, as `esp32c3`; `micropython`, its version; `mpy`, the `.mpy`
+                  files that it loads: `6.3-rv32imc`, or `6.3` if it loads no native code
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from boards.code.mpy import ARCHITECTURES, Target
 from sealcore import errors, grants, names
 from sealcore import kind as kinds
 from triseal.errors import BadMetadata
-from triseal.loadable import KINDS, SERVICE
-from triseal.package import MAX_METADATA, NAMES
+from triseal.loadable import FIRMWARE, KINDS, SERVICE
+from triseal.package import FIRMWARE_NAME, MAX_METADATA, NAMES
 
 MAX_DEPTH = 8
 
@@ -36,6 +41,23 @@ _SIMILAR = 0.8  # between 0 and 1, see difflib
 _MAX_HEAP = 1 << 32
 _PIN_STATES = ("input", "low", "high")
 _RESTARTS = ("always", "never")
+_CHIP = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
+_MICROPYTHON = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}(?:-preview)?", re.ASCII)
+_MPY = re.compile(r"([0-9])\.([0-9])(?:-([a-z0-9]+))?", re.ASCII)
+
+
+class Firmware(NamedTuple):
+    """What a firmware is.
+
+    Attributes:
+        chip: the chip that it is for, such as `esp32c3`.
+        micropython: version of its MicroPython.
+        target: the `.mpy` files that it loads.
+    """
+
+    chip: str
+    micropython: str
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -49,6 +71,7 @@ class Metadata:
         modules: the modules that it needs.
         heap: bytes of heap that it needs, 0 if it does not say.
         kind: one of KINDS.
+        firmware: what it is, if it is a firmware.
         values: everything, including known keys.
     """
 
@@ -58,7 +81,13 @@ class Metadata:
     modules: tuple[str, ...] = ()
     heap: int = 0
     kind: str = SERVICE
+    firmware: Firmware | None = None
     values: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def chip(self) -> str:
+        """The chip of a firmware, else empty."""
+        return self.firmware.chip if self.firmware else ""
 
 
 def parse(data: bytes) -> Metadata:
@@ -76,6 +105,10 @@ def parse(data: bytes) -> Metadata:
             raise BadMetadata(f"{key!r} is missing")
     kind = str(values.get("kind", SERVICE))
     _check_kind(data, kind)
+    if (kind == FIRMWARE) != (values["entry"] == FIRMWARE_NAME):
+        raise BadMetadata(f"{FIRMWARE_NAME} is of a firmware, and a firmware has no other entry")
+    if kind == FIRMWARE and "firmware" not in values:
+        raise BadMetadata("'firmware' is missing")
     return Metadata(
         name=str(values["name"]),
         entry=str(values["entry"]),
@@ -83,6 +116,7 @@ def parse(data: bytes) -> Metadata:
         modules=_strings(values.get("modules", [])),
         heap=int(str(values.get("heap", 0))),
         kind=kind,
+        firmware=_firmware(values["firmware"]) if kind == FIRMWARE else None,
         values=values,
     )
 
@@ -260,6 +294,20 @@ def _heap(value: object) -> None:
         raise ValueError("not a number of bytes")
 
 
+def _firmware(value: object) -> Firmware:
+    if not isinstance(value, dict) or value.keys() != {"chip", "micropython", "mpy"}:
+        raise ValueError("not an object with chip, micropython and mpy")
+    chip, micropython, mpy = (_text(value[key]) for key in ("chip", "micropython", "mpy"))
+    found = _MPY.fullmatch(mpy)
+    if not _CHIP.fullmatch(chip):
+        raise ValueError(f"{chip!r} is no chip")
+    if not _MICROPYTHON.fullmatch(micropython):
+        raise ValueError(f"{micropython!r} is no version of MicroPython")
+    if not found or (found[3] or "") not in ARCHITECTURES:
+        raise ValueError(f"{mpy!r} names no .mpy files")
+    return Firmware(chip, micropython, Target(int(found[1]), int(found[2]), found[3] or ""))
+
+
 def _needs(value: object) -> None:
     if not isinstance(value, dict):
         raise ValueError("not an object")
@@ -277,4 +325,5 @@ _KNOWN: dict[str, Callable[[object], object]] = {
     "licence": _text,
     "kind": _kind,
     "needs": _needs,
+    "firmware": _firmware,
 }

@@ -24,7 +24,8 @@ from triseal import files
 
 LABEL = "triseal package v1"
 SUFFIX = ".triseal"
-NAMES = ("app.py", "app.mpy", "app.romfs")
+FIRMWARE_NAME = "app.bin"
+NAMES = ("app.py", "app.mpy", "app.romfs", FIRMWARE_NAME)
 MAX_METADATA = 8192
 # The two seals, the metadata, the label, the name and all headers are far smaller than this.
 MAX_PROOF = 74000  # of the log's proof, see `triseal.log.proof`

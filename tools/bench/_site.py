@@ -60,7 +60,7 @@ class Site:
         self.manager = Manager(self.home, lambda: b"")
         self._developer = Developer("Ada", KeySigner(generate(algorithm)))
         self._store = KeySigner(generate(algorithm))
-        kinds = bundles.kinds_of(["service", "agent"])
+        kinds = bundles.kinds_of(["service", "agent", "firmware"])
         self.manager.trust_developer("Ada", self._developer.signer.spki, kinds=kinds)
         validity = Validity(self.now - 90, self.now + _YEAR)
         self.manager.trust_store(certificate.self_signed_ca(self._store, "Store", validity))

@@ -70,6 +70,15 @@ Executable = Annotated[
 Agent = Annotated[
     bool, typer.Option("--agent", help="Sign the agent of this installation; no FILE, no metadata.")
 ]
+FirmwareImage = Annotated[
+    Path | None,
+    typer.Option(
+        "--firmware",
+        help="Sign this MicroPython for one app partition; no FILE.",
+        metavar="IMAGE",
+        readable=False,
+    ),
+]
 Name = Annotated[
     str, typer.Option("--name", help="Name of the service: a-z 0-9 . - _", metavar="NAME")
 ]
@@ -96,11 +105,14 @@ Years = Annotated[
         "dev sign app.mpy --name blink --version 1.1 --security-version 1 --metadata blink.json",
         "dev sign blink/ --name blink --version 1.2 --security-version 1",
         "dev sign --agent --name nlsm --version 1.0 --security-version 1",
+        "dev sign --firmware C3.app-bin --name mpy --version 1.29 --security-version 1 "
+        "--metadata C3.json",
     )
 )
 def sign(
     file: OptionalExecutable = None,
     agent: Agent = False,
+    firmware: FirmwareImage = None,
     *,
     name: Name,
     version: Version,
@@ -120,12 +132,16 @@ def sign(
 
     With --agent, the package holds the agent that `triseal node provision` of this installation
     would copy. Only sites that trust you for agents take it.
+
+    With --firmware, the package holds MicroPython for boards of the ESP32 family with two app
+    partitions. The metadata says which: {"firmware": {"micropython": "1.28.0", "mpy":
+    "6.3-rv32imc"}}. Only sites that trust you for firmware take it.
     """
     from triseal.certificate import CLOCK_SKEW, now
     from triseal.developer import home, signed
     from triseal.developer import sign as signing
 
-    found, text = _content(file, metadata_file, agent=agent)
+    found, text = _content(file, metadata_file, firmware, agent=agent)
     release = signing.Release(name, version, security_version, text)
     described, warnings = _checked(release, found)  # before a passphrase is asked for
     folder = home_dir or home.default()
@@ -136,31 +152,40 @@ def sign(
     warnings += _ending(folder)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     package.write(target, made)
-    facts = {
-        "package": str(target),
-        "service": name,
-        "version": version,
-        "security_version": security_version,
-        "developer": developer.name,
-        "valid_to": output.time(validity.not_after),
-        "capabilities": described.capabilities,
-    }
+    facts = _signed(release, target, developer.name)
+    facts |= {"valid_to": output.time(validity.not_after), "capabilities": described.capabilities}
     _show(facts, found, warnings, as_json=as_json)
 
 
-def _content(file: Path | None, metadata_file: Path | None, *, agent: bool) -> tuple[Found, bytes]:
+def _signed(release: Release, target: Path, developer: str) -> dict[str, object]:
+    return {
+        "package": str(target),
+        "service": release.service,
+        "version": release.version,
+        "security_version": release.security_version,
+        "developer": developer,
+    }
+
+
+def _content(
+    file: Path | None, metadata_file: Path | None, image: Path | None, *, agent: bool
+) -> tuple[Found, bytes]:
     """Return what is signed, and the developer's metadata."""
     from triseal.developer import agent as own
-    from triseal.developer import executable
+    from triseal.developer import executable, firmware
 
-    if (file is None) != agent or (agent and metadata_file):
+    if (file is not None) + (image is not None) + agent != 1 or (agent and metadata_file):
         raise typer.BadParameter(
-            "give one of them, and --agent without --metadata", param_hint="FILE, --agent"
+            "give one of them, and --agent without --metadata",
+            param_hint="FILE, --agent, --firmware",
         )
-    if file is None:
+    if agent:
         return own.read(), own.metadata()
     text = files.read(metadata_file, package.MAX_METADATA) if metadata_file else b"{}"
-    return executable.read(file), text
+    if file is not None:
+        return executable.read(file), text
+    found = firmware.read(image or Path())
+    return found, firmware.metadata(text, found.content)
 
 
 def _checked(release: Release, found: Found) -> tuple[Metadata, list[str]]:
@@ -171,7 +196,7 @@ def _checked(release: Release, found: Found) -> tuple[Metadata, list[str]]:
 
     described = metadata.parse(sign.check(release, found.name))
     if described.kind != SERVICE:
-        loadable.check(found.name, found.content, kind=described.kind)
+        loadable.check(found.name, found.content, kind=described.kind, chip=described.chip)
         return described, []
     return described, review.review(found.packed, described)
 

@@ -15,6 +15,7 @@ from triseal.cli import options
 EPILOG = options.examples(
     "node virtual kitchen",
     "node virtual hall --heap 64k",
+    "node virtual loft --partitions",
     "node virtual attic --drift -300 --epoch 2000 --weak-entropy --brown-out 60",
 )
 _HEAP = re.compile(r"[1-9][0-9]{0,3}[kKmM]|[1-9][0-9]{3,8}", re.ASCII)
@@ -47,6 +48,12 @@ _SlowFlash = Annotated[
     int, typer.Option("--slow-flash", help="Time that each write to its flash takes.", metavar="MS")
 ]
 
+_Partitions = Annotated[
+    bool,
+    typer.Option("--partitions", help="Give it two app partitions, for firmware over the link."),
+]
+_PARTITION = 1 << 24  # bytes; as large as a firmware may be
+
 
 def virtual_(
     name: Annotated[str, typer.Argument(help="Name of the virtual board.", metavar="NAME")],
@@ -63,6 +70,7 @@ def virtual_(
     stuck: _Stuck = False,
     brown_out: _BrownOut = None,
     slow_flash: _SlowFlash = 0,
+    partitions: _Partitions = False,
 ) -> None:
     """Run a virtual board until Ctrl-C. It is a real MicroPython with a port of its own."""
     if not _HEAP.fullmatch(heap):
@@ -80,4 +88,5 @@ def virtual_(
         typer.echo(f"also {names.PREFIX}{name} and {link}; Ctrl-C ends it")
 
     kind = cast(Literal["posix", "littlefs"], filesystem)
-    board.serve(name, ready, heap=heap, filesystem=kind, flaws=flaws)
+    size = _PARTITION if partitions else 0
+    board.serve(name, ready, heap=heap, filesystem=kind, flaws=flaws, partition=size)

@@ -366,17 +366,23 @@ class OtherRoot(Failure):
 
 
 class UnfitBoards(Failure):
-    """Boards can't take an agent: what they said about themselves does not fit it."""
+    """Boards can't take an agent or a firmware: what they said of themselves does not fit it."""
 
     code = "unfit-boards"
-    advice = "Leave them out, or provision them once with this release (triseal node provision)."
+    advice = (
+        "Leave them out. Where an agent is too old, provision the board once with this release "
+        "(triseal node provision); without a spare partition, flash it."
+    )
 
 
 class OverCable(Failure):
-    """An agent can't be deployed over a cable, since provisioning does that."""
+    """An agent can't be deployed over a cable, since provisioning does that; nor can a firmware."""
 
     code = "over-cable"
-    advice = "Copy the agent with triseal node provision, or let it come over the link."
+    advice = (
+        "Copy the agent with triseal node provision and a firmware with triseal node flash, or let "
+        "it come over the link."
+    )
 
 
 class FingerprintWanted(Failure):

@@ -95,8 +95,8 @@ def check(
     developer = upstream.verify_submission(package.opened(), approved, now)  # 1
     if barred is not None:  # only who has the key learns it
         raise barred
-    kind = _check_metadata(package, developer)  # 2
-    loadable.check(package.name, package.executable, kind=kind)  # 2
+    said = _check_metadata(package, developer)  # 2
+    loadable.check(package.name, package.executable, kind=said.kind, chip=said.chip)  # 2
     if newest is None:
         version.parse(developer.service_version)
         return developer
@@ -143,7 +143,7 @@ def renews(developer: seal.Seal, newest: Newest) -> bool:
     return same and developer.not_after > known.not_after
 
 
-def _check_metadata(package: Package, developer: seal.Seal) -> str:
+def _check_metadata(package: Package, developer: seal.Seal) -> metadata.Metadata:
     parsed = metadata.parse(package.metadata)
     if parsed.name != developer.service:
         raise errors.MetadataMismatch(f"it describes the service {parsed.name}")
@@ -151,4 +151,4 @@ def _check_metadata(package: Package, developer: seal.Seal) -> str:
         raise errors.MetadataMismatch(
             f"its entry is {parsed.entry}, the package has {package.name}"
         )
-    return parsed.kind
+    return parsed

@@ -154,7 +154,7 @@ def test_a_store_makes_no_agent_of_a_service(world: World) -> None:
 
 
 REFUSED: tuple[tuple[str, dict[str, object], str], ...] = (
-    ("firmware, which no board takes yet", {"kind": "firmware"}, "bad-executable"),
+    ("the agent's code as firmware", {"kind": "firmware"}, "bad-metadata"),
     ("the agent's code as a service", {}, "bad-executable"),
     ("a kind within another value", {"x": {"kind": "agent"}}, "bad-metadata"),
     ("no such kind", {"kind": "driver"}, "bad-metadata"),

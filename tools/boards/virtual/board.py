@@ -39,6 +39,7 @@ class VirtualBoard:
         read_only: bool = False,
         watchdog: int = 8388,
         flaws: Flaws = GOOD,
+        partition: int = 0,
     ) -> None:
         """Describe a board; nothing runs yet.
 
@@ -51,13 +52,15 @@ class VirtualBoard:
             watchdog: the longest time, in ms, of its hardware watchdog (by default that
                 of an RP2040); 0 for none.
             flaws: its flaws.
+            partition: bytes of each of two app partitions, as boards of the ESP32 family may have
+                them; 0 for none.
 
         Raises:
-            ValueError: heap, size or watchdog is out of range.
+            ValueError: heap, size, watchdog or partition is out of range.
         """
         self.directory = Path(directory).absolute()
         self._firmware = Firmware(
-            self.directory, heap, filesystem, flash_size, read_only, watchdog, flaws
+            self.directory, heap, filesystem, flash_size, read_only, watchdog, flaws, partition
         )
         self._brown_out = flaws.brown_out
         self.flash = self._firmware.flash
@@ -197,6 +200,7 @@ def serve(
     heap: str = "256k",
     filesystem: Filesystem = "posix",
     flaws: Flaws = GOOD,
+    partition: int = 0,
 ) -> None:
     """Run the virtual board `name` until Ctrl-C or SIGTERM; other processes reach it by name.
 
@@ -206,6 +210,7 @@ def serve(
         heap: as for `VirtualBoard`.
         filesystem: as for `VirtualBoard`.
         flaws: as for `VirtualBoard`.
+        partition: as for `VirtualBoard`.
 
     Raises:
         BadName, AlreadyRunning, NoMicroPython, WontStart: it can't run.
@@ -216,7 +221,7 @@ def serve(
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         with (
-            VirtualBoard(folder, heap, filesystem, flaws=flaws) as board,
+            VirtualBoard(folder, heap, filesystem, flaws=flaws, partition=partition) as board,
             names.published(folder, board.port) as link,
         ):
             ready(board.port, link)

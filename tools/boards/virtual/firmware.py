@@ -11,7 +11,7 @@ from typing import Literal
 from boards import micropython, state_folder
 from boards.code import mpy, shorten
 from boards.lock import Lock
-from boards.virtual import pins
+from boards.virtual import partitions, pins
 from boards.virtual.flaws import Flaws
 from boards.virtual.power import SOFT_RESET, Launch
 from boards.virtual.process import Process
@@ -22,6 +22,7 @@ _SHIM = Path(__file__).parent / "shim"
 _HEAP = re.compile(r"[1-9][0-9]*[kKmM]?")
 _BLOCK = 4096
 _SMALLEST = 8 * _BLOCK
+_LARGEST = 1 << 24
 
 
 class Firmware:
@@ -42,6 +43,7 @@ class Firmware:
         read_only: bool,
         watchdog: int,
         flaws: Flaws,
+        partition: int = 0,
     ) -> None:
         """Take the arguments of `VirtualBoard`.
 
@@ -53,10 +55,13 @@ class Firmware:
             read_only: whether the flash can't be written.
             watchdog: longest time in ms; 0 for none.
             flaws: its flaws.
+            partition: bytes of each of two app partitions; 0 for none.
 
         Raises:
-            ValueError: heap, flash size or watchdog is out of range.
+            ValueError: heap, flash size, watchdog or partition is out of range.
         """
+        if not 0 <= partition <= _LARGEST or partition % partitions.BLOCK:
+            raise ValueError(f"not the size of a partition: {partition}")
         if not _HEAP.fullmatch(heap):
             raise ValueError(f"not a heap size: {heap}")
         if flash_size % _BLOCK or flash_size < _SMALLEST:
@@ -72,6 +77,8 @@ class Firmware:
         self._read_only = read_only
         self._watchdog = watchdog
         self._flaws = flaws
+        self._partition = partition
+        self._slot = 0
         self._interpreter = ""
 
     def prepare(self) -> None:
@@ -83,6 +90,8 @@ class Firmware:
         self._interpreter = micropython.find()
         state_folder.make(self.directory / "pins")
         self._make_flash()
+        if self._partition:
+            partitions.make(self.directory / partitions.FOLDER, self._partition)
         for name, compiled in _shim().items():
             state_folder.write(self.directory / "shim" / name, compiled)
         identity = self.directory / "unique_id"
@@ -108,12 +117,14 @@ class Firmware:
             str(self.directory / "shim"),
             late,
         )
+        program, app = self._program(launch)
         arguments = (
             f"flash_{self._filesystem}",
             str(self.flash),
             self._flaws.slow_flash,
             self._read_only,
             hardware,
+            app,
             self._flaws.inside,
             launch.token,
             launch.raw,
@@ -121,7 +132,7 @@ class Firmware:
             leash,
         )
         code = f'__import__("virtual_board").boot({arguments!r})(globals())'
-        command = [self._interpreter, "-X", f"heapsize={self._heap}", "-i", "-c", code]
+        command = [*program, "-X", f"heapsize={self._heap}", "-i", "-c", code]
         # A board has no environment, and a service that runs here must not see this computer's.
         environment = {
             "MICROPYPATH": f"{self.directory / 'shim'}:.frozen",
@@ -132,6 +143,15 @@ class Firmware:
         process = Process(command, launch.stdin, self.directory, environment, kept)
         self.lock.note(f"{os.getpid()} {process.pid}")
         return process
+
+    def _program(self, launch: Launch) -> tuple[list[str], tuple[str, int, int] | None]:
+        """Return the command of the interpreter, and what its `esp32` needs, if it has one."""
+        if not self._partition:
+            return [self._interpreter], None
+        folder = self.directory / partitions.FOLDER
+        if launch.cause != SOFT_RESET:
+            self._slot = partitions.select(folder)
+        return partitions.command(folder, self._slot), (str(folder), self._slot, self._partition)
 
     def _make_flash(self) -> None:
         if self._filesystem == "posix":

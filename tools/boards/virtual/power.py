@@ -225,7 +225,7 @@ class Power:
         status = self._retire(process)
         if not self._console.ready and cause is None and self._gave_up(status):
             return
-        if status >= 0 or status == -signal.SIGTERM:
+        if self._console.ready and (status >= 0 or status == -signal.SIGTERM):
             self._cause = SOFT_RESET
             self._outlet.send(b"MPY: soft reboot\r\n")
             # Every interpreter starts with the friendly REPL; Ctrl-A brings the raw one back.

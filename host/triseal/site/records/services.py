@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 from sealcore import errors, kind, messages, seal
 from sealcore.seal import Seal
 from triseal import metadata
+from triseal.loadable import KINDS, SERVICE
 from triseal.package import Package
 from triseal.site.errors import NotAssigned, UnknownService
 from triseal.site.records import tables
@@ -113,15 +114,16 @@ def lasts(connection: Connection, digest: bytes) -> bool:
     return bool(kind.of(data))
 
 
-def lasting(connection: Connection) -> frozenset[str]:
-    """Return the names under which packages are known that run on after the end of their seals.
+def lasting(connection: Connection) -> dict[str, str]:
+    """Return the names of packages that run on after the end of their seals, with their kinds.
 
     Args:
         connection: any transaction.
     """
     packages, table = tables.packages.c, tables.services.c
     query = select(table.name, packages.metadata).where(packages.digest == table.package)
-    return frozenset(row.name for row in connection.execute(query) if kind.of(row.metadata))
+    found = {row.name: KINDS[kind.of(row.metadata)] for row in connection.execute(query)}
+    return {name: one for name, one in found.items() if one != SERVICE}
 
 
 def find(connection: Connection, name: str) -> Row[Any] | None:
@@ -147,7 +149,7 @@ def assign(connection: Connection, place: Place, now: int, *, by_rule: bool = Fa
 
     Raises:
         TooLarge: the node has as many services as it can name in one message, or this is an
-            agent and it has another one.
+            agent or a firmware and it has another one.
     """
     table = tables.assignments
     if is_assigned(connection, place):
@@ -157,10 +159,11 @@ def assign(connection: Connection, place: Place, now: int, *, by_rule: bool = Fa
     here = assigned(connection, place.node)
     if len(here) >= messages.MAX_LIST:
         raise errors.TooLarge(f"more than {messages.MAX_LIST} services on {place.node}")
-    newest = get(connection, place.service).package
-    others = lasting(connection).intersection(here) if lasts(connection, newest) else ()
+    kinds = lasting(connection)
+    own = kinds.get(place.service)
+    others = [name for name in here if own and kinds.get(name) == own]
     if others:
-        raise errors.TooLarge(f"{place.node} has the agent {min(others)}: undeploy that first")
+        raise errors.TooLarge(f"{place.node} has the {own} {min(others)}: undeploy that first")
     row = {"node": place.node, "service": place.service, "assigned_at": now, "by_rule": by_rule}
     connection.execute(table.insert().values(row))
 

@@ -103,7 +103,7 @@ def of(
     places = tuple(places)
     found = [(place.node, _outstanding(connection, preparer, place)) for place in places]
     made = summed(connection, [*found, *_lost(connection, now, on)], now, step)
-    if not places or {place.service for place in places} - services.lasting(connection):
+    if not places or {place.service for place in places} - services.lasting(connection).keys():
         return made
     waiting = {**made.waiting, **dict.fromkeys((*made.ended, *made.grace), now)}
     return Guarantee(made.confirmed, dict(sorted(waiting.items())), lasting=True)

@@ -82,7 +82,7 @@ def add(
     described = metadata.parse(package.metadata)
     if (described.name, described.entry) != (store.service, package.name):
         raise BadMetadata(f"it describes {described.entry} of {described.name}")
-    loadable.check(package.name, package.executable, kind=described.kind)
+    loadable.check(package.name, package.executable, kind=described.kind, chip=described.chip)
     digest = sha256(package.store_seal)
     moved: list[str] = []
     if known is not None and known.package != digest:

@@ -21,7 +21,10 @@ MOST_TERMS = 16
 MOST_LABELS = 32  # of one node
 # Facts of a node have these keys, so that no label can be taken for one of them.
 FACTS = frozenset(
-    ("node", "state", "reset", "board", "chip", "port", "micropython", "mpy", "agent", "settings")
+    (
+        *("node", "state", "reset", "board", "chip", "port", "micropython", "mpy", "agent"),
+        *("settings", "slot", "spare"),
+    )
 )
 
 _LONGEST = 1024

@@ -127,7 +127,7 @@ def _read(connection: Connection, now: int) -> _Records:
         reports=reports.newest_of_all(connection),
         lags=node_clocks.of_all(connection),
         lost=losses.unheard(connection, now),
-        lasting=services.lasting(connection),
+        lasting=frozenset(services.lasting(connection)),
         granted=grants.effective_everywhere(connection),
     )
 

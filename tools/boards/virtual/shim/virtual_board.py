@@ -21,15 +21,18 @@ def boot(args):
         args: module that opens the flash, its place, how many ms each change of it takes, whether
             it is mounted read-only; identity in hexadecimal, cause of the reset, folder of the
             pins, descriptor of the watchdog and its longest time in ms; arguments for
-            `flaws.apply`, or None; a token, printed when ready and again before the raw REPL;
-            whether the reset came from the raw REPL, so that main.py must not run, and whether
-            nothing must run; a terminal to be hung up with.
+            `esp32.configure` and for `flaws.apply`, each None where there is no such thing; a
+            token, printed when ready and again before the raw REPL; whether the reset came from the
+            raw REPL, so that main.py must not run, and whether nothing must run; a terminal to be
+            hung up with.
     """
-    flash, place, slow, read_only, hardware, flaws, token, raw, interrupted, leash = args
+    flash, place, slow, read_only, hardware, app, flaws, token, raw, interrupted, leash = args
     micropython.kbd_intr(-1)
     # Opening is enough: the first terminal of a session stays its controlling one.
     open(leash).close()
     machine.configure(*hardware)
+    if app:
+        __import__("esp32").configure(*app)
     if flaws:
         __import__("flaws").apply(*flaws)
     # This is imported before the mount, because its folder cannot be reached afterwards.

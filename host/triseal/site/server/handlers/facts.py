@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from sealcore import messages
 from triseal.errors import Failure
@@ -16,8 +17,9 @@ from triseal.site.server.signing.task import Answer, Snapshot
 Told = tuple[int, int, int, int, int, int, list[str]]
 
 LARGEST = 2**31 - 2  # version of settings that can be followed by another one
-_TEXTS = 4  # those that the site knows; a newer node may say more
+_TEXTS = 5  # those that the site knows; a newer node may say more
 _log = logging.getLogger(__name__)
+_PARTITIONS = re.compile(r"([a-z0-9_]{1,16}) ([1-9][0-9]{0,9})", re.ASCII)
 _WITH = " with "  # a port writes "BOARD with CHIP"
 
 
@@ -98,9 +100,10 @@ def as_values(number: int, texts: list[str]) -> dict[str, str]:
 
     Args:
         number: the number of its .mpy files, as sys.implementation._mpy has it.
-        texts: board, version of MicroPython, port and version of the agent.
+        texts: board, version of MicroPython, port, version of the agent, and of a board that takes
+            firmware over the link the name of its partition and the size of the other one.
     """
-    machine, python, port, agent = [*texts[:_TEXTS], *[""] * _TEXTS][:_TEXTS]
+    machine, python, port, agent, partitions = [*texts[:_TEXTS], *[""] * _TEXTS][:_TEXTS]
     board, _, chip = machine.partition(_WITH)
     said = {
         "board": board,
@@ -110,6 +113,9 @@ def as_values(number: int, texts: list[str]) -> dict[str, str]:
         "agent": agent,
         "mpy": mpy_of(number),
     }
+    found = _PARTITIONS.fullmatch(partitions)
+    if found:
+        said |= {"slot": found[1], "spare": found[2]}
     fit = {key: selector.fit(value) for key, value in said.items()}
     return {key: value for key, value in fit.items() if value}
 

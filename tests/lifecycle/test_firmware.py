@@ -1,0 +1,92 @@
+"""A firmware that comes over the link to a node: it stays, or the boot loader gives it up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench._site import Site, server
+from boards import micropython
+from boards.code import mpy
+from boards.virtual import partitions
+from boards.virtual.board import VirtualBoard
+from tests.lifecycle.test_update import PATIENCE, SERVICE, World
+from triseal.developer import firmware
+from triseal.developer.sign import Release
+from triseal.site.errors import NotConfirmed
+from triseal.site.views.rollout_status import Watch
+
+SIZE = 1 << 21  # bytes of a partition
+NAME = "mpy"
+HEAP = "512k"
+_NUMBER = "import sys; print(sys.implementation._mpy)"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("firmware")
+    with Site(folder, "p256") as site:
+        site.add_service("thermo", SERVICE)
+        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
+            yield World(site, ports, folder)
+
+
+def metadata(image: bytes, **changes: str) -> bytes:
+    """What a developer says of the MicroPython of this computer."""
+    target = mpy.Target.from_number(int(micropython.run(["-c", _NUMBER]).stdout))
+    loads = f"{target.version}.{target.sub_version}-{target.architecture}"
+    said = {"micropython": "1.29.0", "mpy": loads, **changes}
+    return firmware.metadata(json.dumps({"firmware": said}).encode(), image)
+
+
+def add(world: World, version: str, image: bytes, *, hold: bool = False) -> None:
+    package = world.site.package(Release(NAME, version, 1, metadata(image)), "app.bin", image)
+    world.site.manager.add_service(package, hold=hold)
+
+
+def broken(image: bytes) -> bytes:
+    """An image that the boot loader takes for one, and that does not start."""
+    found = bytearray(image)
+    found[found.find(b"PyInit_micropython_run")] ^= 1
+    return bytes(found)
+
+
+def slots(board: Path) -> tuple[int, int]:
+    """The number of the partition that the boot loader prefers, and the state of its entry."""
+    found = partitions.record(board / partitions.FOLDER)
+    sequence, state = max(entry for entry in found if entry[1] != partitions.ABORTED)
+    return (sequence - 1) % 2, state
+
+
+@pytest.mark.long
+def test_a_firmware_comes_over_the_link_and_a_broken_one_falls_back(world: World) -> None:
+    manager = world.site.manager
+    folder = world.node("kitchen")
+    own = partitions.own_image()
+    add(world, "1.0", own + b"first")
+    with VirtualBoard(folder, HEAP, partition=SIZE) as board:
+        world.runs("kitchen")
+        world.is_known("kitchen")
+        manager.assign("kitchen", NAME)
+        world.runs("kitchen", NAME)
+        world.runs("kitchen")
+        assert slots(folder) == (1, partitions.VALID)
+        assert (folder / "app/ota_1").read_bytes().startswith(own + b"first")
+        add(world, "1.1", broken(own), hold=True)
+        watch = Watch(manager, NAME)
+        manager.rollout(NAME, ["kitchen"])
+        with pytest.raises(NotConfirmed, match="kitchen: refused: fell-back: it did not start"):
+            watch.wait(["kitchen"], PATIENCE)
+        assert slots(folder) == (1, partitions.VALID)
+        world.shows("kitchen", NAME, "running 1.0 fell-back")
+        world.runs("kitchen")
+        assert board.failure is None
+        add(world, "1.2", own, hold=True)
+        watch = Watch(manager, NAME)
+        manager.rollout(NAME, ["kitchen"])
+        watch.wait(["kitchen"], PATIENCE, soak=0)
+        assert slots(folder) == (0, partitions.VALID)
+        world.runs("kitchen")
