@@ -7,6 +7,8 @@ from typing import Any
 
 from triseal.errors import BadAnswer
 
+_MOST_VALUES = 1 << 20  # small values need much more memory than their text
+
 
 def parsed(what: str, data: bytes) -> dict[str, Any]:
     """Parse an object of JSON.
@@ -18,6 +20,8 @@ def parsed(what: str, data: bytes) -> dict[str, Any]:
     Raises:
         BadAnswer: it is not the JSON of a Store.
     """
+    if data.count(b",") > _MOST_VALUES:
+        raise BadAnswer(f"{what} has more than {_MOST_VALUES} values")
     try:
         text = data.decode()
         found = json.loads(text)

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -72,7 +73,10 @@ class StoreRefused(Failure):
 
 def _client(context: ssl.SSLContext, end: float) -> httpx.Client:
     transport = Transport(context, _LONGEST, end)
-    return httpx.Client(transport=transport, timeout=_SECONDS, trust_env=False, headers=_HEADERS)
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a server could send more and more
+    return httpx.Client(
+        transport=transport, timeout=_SECONDS, trust_env=False, headers=_HEADERS, cookies=none
+    )
 
 
 def _parts(url: str, *, reading: bool) -> SplitResult:

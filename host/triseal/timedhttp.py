@@ -27,17 +27,17 @@ class _Deadline:
     def __init__(self, seconds: float, end: float) -> None:
         self._seconds = seconds
         self._last = end
-        self._begin = self._end = 0.0
+        self._allowed = end - time.monotonic()  # for all calls
+        self._end = 0.0
 
     def begin(self) -> None:
-        self._begin = time.monotonic()
-        self._end = min(self._begin + self._seconds, self._last)
+        self._end = min(time.monotonic() + self._seconds, self._last)
 
     def left(self, timeout: float | None, late: type[Exception]) -> float:
         """Return the seconds that the next step may last; raises `late` if none are left."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise late(f"not complete after {max(0, self._end - self._begin):.0f} s")
+            raise late(f"not complete in {min(self._seconds, self._allowed):.3g} s")
         return left if timeout is None else min(timeout, left)
 
 

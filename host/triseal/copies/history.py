@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triseal import notices
-from triseal.copies.storeview import RELEASES, Found
+from triseal.copies import storeview
+from triseal.copies.storeview import RELEASES, Found, View
 from triseal.errors import Failure
 from triseal.log.entry import Entry
 from triseal.log.errors import BadLogData
@@ -122,6 +123,30 @@ class History:
         if shown:
             more = ", ".join(sorted(shown))[:_MOST_SAID]
             raise PageDiffers(f"it has {more}, which the log lacks")
+
+
+def chosen(view: View, wanted: str) -> dict[str, Any]:
+    """Choose a release as the log has it. Pages are not read: whoever copies them can change them.
+
+    Args:
+        view: what a Store shows.
+        wanted: SERVICE for the newest release that is listed, or SERVICE@VERSION.
+
+    Returns: its version, state and package, as the page of the service has them.
+
+    Raises:
+        UnknownService: there is no such release.
+        BadLogData: the entries are not of the checkpoint.
+        Failure: they can't be read.
+    """
+    service = wanted.partition("@")[0]
+    told = History()
+    told.add(view.entries(), service)
+    rows: list[dict[str, Any]] = [
+        {"version": version, "state": told.state(version), "package": digests[-1]}
+        for version, digests in told.packages.items()
+    ]
+    return storeview.chosen(rows, wanted)
 
 
 def of_services(entries: Iterable[Found]) -> dict[str, History]:

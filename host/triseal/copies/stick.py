@@ -213,6 +213,10 @@ def _contents(view: View, releases: Sequence[Chosen]) -> Iterator[tuple[str, byt
         # All hashes: a site that has seen any older tree checks that this one continues it.
         row = view.row(level, index)
         yield LOG + tiles.path(level, index, len(row)), b"".join(row)
+    for index in range(-(-view.head.size // tiles.WIDTH)):
+        # All entries: they say which releases are withdrawn, and of which service each is.
+        leaves = view.bundle(index)
+        yield LOG + tiles.path(tiles.ENTRIES, index, len(leaves)), tiles.bundle(leaves)
     for service in dict.fromkeys(one.service for one in releases):
         page = storefiles.service_path(service)
         yield page, view.source.read(page, storefiles.MAX_PAGE)

@@ -225,14 +225,14 @@ def unproved(source: Source, row: dict[str, Any]) -> Package:
 
 
 def check_is(found: Package, service: str, row: dict[str, Any]) -> None:
-    """Check that a package is the release as which the page of a service shows it.
+    """Check that a package is the release as which the log or the page of a service shows it.
 
     Anybody who copies the files of a Store could let a page name a package of another service.
 
     Args:
         found: the package, whose seals need not be checked yet.
         service: name of the service.
-        row: the release, as the page has it.
+        row: the release, as the log or the page has it.
 
     Raises:
         BadAnswer: it is another release.
@@ -241,7 +241,7 @@ def check_is(found: Package, service: str, row: dict[str, Any]) -> None:
     said = seal.parse(found.store_seal, seal.STORE)
     if (said.service, said.service_version) != (service, row.get("version")):
         named = f"{said.service} {said.service_version}"
-        raise BadAnswer(f"the page of {service} names {named} as {row.get('version')}")
+        raise BadAnswer(f"{service} {row.get('version')} is {named}")
 
 
 def releases_of(page: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,15 +6,15 @@ The files may be those of a server, a mirror or a stick.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sealcore.errors import UntrustedSigner
 from triseal.certificate import key_of
-from triseal.copies import storefiles, storeview
+from triseal.copies import history, storefiles, storeview
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
-from triseal.errors import BadAnswer
-from triseal.log.errors import UnknownLog
+from triseal.errors import BadAnswer, UnknownService
+from triseal.log.errors import LogStale, UnknownLog
 from triseal.package import Package
 from triseal.site.logs import Logs, StoreKey
 from triseal.site.witness import Witness
@@ -57,21 +57,31 @@ def take(logs: Logs, source: Source, wanted: str, trusted: Sequence[StoreKey]) -
         LogForked: the Store has another history than the site has seen.
         LogStale: the Store shows an older history, or an old checkpoint.
         NotInLog: the log does not have the package.
-        BadAnswer: the page of the service names another release.
+        BadAnswer: the log, or the page of the service, names another release.
         UnknownLog: the files claim to be those of a Store that the site trusts without its log, and
             the package is of another Store.
     """
     service = wanted.partition("@")[0]
     view = look(logs, source, trusted)
-    page = storefiles.facts(source, storefiles.service_path(service))
-    row = storeview.chosen(storeview.releases_of(page), wanted)
     if view is not None:
+        row = _chosen(view, wanted)
         found = view.package(row)
     else:
+        page = storefiles.facts(source, storefiles.service_path(service))
+        row = storeview.chosen(storeview.releases_of(page), wanted)
         found = storeview.unproved(source, row)
         logs.check_unlogged(found, trusted)
     storeview.check_is(found, service, row)
     return found
+
+
+def _chosen(view: View, wanted: str) -> dict[str, Any]:
+    try:
+        return history.chosen(view, wanted)
+    except UnknownService:
+        if view.behind:
+            raise LogStale("the witnesses have not yet cosigned its newest entries") from None
+        raise
 
 
 def cosigned(

@@ -25,6 +25,7 @@ from triseal import certificate, pem, signer, storelink
 from triseal.certificate import Validity
 from triseal.cli import site_trust
 from triseal.copies import storefiles
+from triseal.errors import BadAnswer
 from triseal.log import endorsement, note
 from triseal.request import fingerprint
 from triseal.signer import KeySigner
@@ -214,7 +215,9 @@ def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_calls_of_a_link_have_one_end() -> None:
-    with served(GENUINE.text) as url, Link(url, reading=True, seconds=0.5) as link:
+    with served(GENUINE.text) as url, ExitStack() as stack:
+        plain = url.partition("#")[0]  # then only the calls below are made
+        link = stack.enter_context(Link(plain, reading=True, seconds=0.5))
         patience = time.monotonic() + 60
         while code_of(link.about) == "":  # each call alone has much more time
             assert time.monotonic() < patience
@@ -256,6 +259,39 @@ def test_answers_of_another_form_are_named(said: object) -> None:
         assert code_of(partial(link.submit, b"package", GENUINE.signer)) == "bad-answer"
     with answering(said) as link:
         assert code_of(partial(link.cosign, b"note")) == "bad-answer"
+
+
+def test_a_server_is_told_no_cookies() -> None:
+    seen: list[str | None] = []
+
+    class Baker(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("cookie"))
+            self.send_response(200)
+            self.send_header("set-cookie", f"a{len(seen)}=1; Path=/")
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Baker) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with Link(f"http://127.0.0.1:{server.server_port}", reading=True) as link:
+            assert [link.facts("v1/index.json") for _ in range(3)] == [{}, {}, {}]
+            assert not list(link._client.cookies.jar)
+        server.shutdown()
+    assert seen == [None, None, None]
+
+
+def test_a_page_of_many_values_or_a_long_certificate_is_refused() -> None:
+    data = b'{"a": [' + b"[]," * 1_050_000 + b"0]}"
+    with pytest.raises(BadAnswer, match="more than 1048576 values"):
+        storefiles.parsed("a page", data)
+    long = GENUINE.text + " \n" * pem.MAX_SIZE
+    assert code_of(partial(certificate.opened, long)) == "bad-answer"
+    assert certificate.opened("\n" * 20_000 + GENUINE.text)[0] == GENUINE.der
 
 
 def test_halves_of_characters_are_no_text() -> None:

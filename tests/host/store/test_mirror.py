@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sealcore import seal
 from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
@@ -33,6 +34,7 @@ from triseal.log.writer import Folder, Writer
 from triseal.signer import KeySigner, generate
 from triseal.site import obtaining
 from triseal.site.logs import MAX_AGE
+from triseal.store.changes import Why
 from triseal.store.store import Store
 
 __all__ = ["yard"]
@@ -226,26 +228,38 @@ def test_damaged_copies_are_replaced(yard: Yard, tmp_path: Path) -> None:
     assert files_of(top) == good
 
 
-def test_a_page_names_no_other_release(yard: Yard, tmp_path: Path) -> None:
-    own = yard.sealed("1.0")
-    yard.sealed("1.1")
+def test_a_copy_can_show_no_release_as_another(yard: Yard, tmp_path: Path) -> None:
+    own, newest = yard.sealed("1.0"), yard.sealed("1.1")
+    yard.sealed("1.2")
+    yard.store.store.withdraw("blink", "1.2", Why("a bug"))
     yard.store.store.submit(seals.package(ADA, "other"))
     top = tmp_path / "copy"
     shutil.copytree(yard.store.home / "public", top)
-    page = top / storefiles.service_path("blink")
+    page, other = (top / storefiles.service_path(service) for service in ("blink", "other"))
     good = json.loads(page.read_bytes())
-    other = top / storefiles.service_path("other")
-    first, second = good["releases"]
+    first, second, third = good["releases"]
     shown = first | {"package": second["package"]}
-    cases = (
-        (other, json.loads(other.read_bytes()) | {"releases": [first]}, "other"),
-        (page, good | {"releases": [shown]}, "blink"),
-        (page, good | {"releases": [shown]}, "blink@1.0"),
+    cases: tuple[tuple[Path, list[object], str], ...] = (
+        (other, [first], "other"),
+        (page, [shown], "blink"),
+        (page, [shown], "blink@1.0"),
+        (page, [first], "blink"),  # it hides the newest one
+        (page, [first, second, third | {"state": "listed"}], "blink"),
     )
     take = partial(obtaining.take, yard.site.logs, storefiles.Folder(top))
     keys = yard.site.bundle().store_keys
-    for path, changed, wanted in cases:
-        path.write_text(json.dumps(changed))
+    for path, rows, wanted in cases:  # the log says which release is which
+        path.write_text(json.dumps(good | {"releases": rows}))
+        found = seal.parse(take(wanted, keys).store_seal, seal.STORE)
+        expected = {"other": ("other", "1.0.0"), "blink@1.0": ("blink", "1.0")}
+        assert (found.service, found.service_version) == expected.get(wanted, ("blink", "1.1"))
+    assert take("blink@1.2", keys).digest().hex() == third["package"]  # if a person asks for it
+    page.unlink()
+    assert take("blink", keys).digest() == newest.digest()
+    for policy in (yard.folder / "logs").glob("*.policy"):
+        policy.unlink()  # a Store without a log: then the page counts
+    for path, rows, wanted in cases[:3]:
+        path.write_text(json.dumps(good | {"releases": rows}))
         assert code_of(partial(take, wanted, keys)) == "bad-answer", wanted
     page.write_text(json.dumps(good))
     assert take("blink@1.0", keys).digest() == own.digest()

@@ -537,7 +537,7 @@ def test_from_a_developer_to_a_site_by_https(
     assert run(*add, "pump")["version"] == "1.1"
     assert fails(*add, "pump@9") == "unknown-service"
     assert fails(*add, "pump@1.0") == "rollback"
-    assert fails(*add, "nobody") == "not-found"
+    assert fails(*add, "nobody") == "unknown-service"
 
 
 def test_decisions_are_in_force_at_once(

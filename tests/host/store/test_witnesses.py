@@ -71,7 +71,7 @@ def test_a_policy_wants_two_witnesses(yard: Yard, tmp_path: Path) -> None:
     assert take() == ""
     yard.sealed("1.1")  # which the witnesses have not seen: the site still has what they saw
     assert code_of(lambda: obtaining.take(yard.site.logs, home, "blink@1.1", trusted)) == (
-        "not-in-log"
+        "log-stale"
     )
     assert obtaining.take(yard.site.logs, home, "blink@1.0", trusted).digest() == own.digest()
     follow = Follow("blink", str(yard.store.home))
