@@ -24,6 +24,7 @@ from triseal.signer import PrivateKey
 
 _HEAP = "256k"
 _KEPT = 400  # lines
+_SAID = 12  # lines
 _SHIM = Path(firmware.__file__).parent / "shim"
 _NUMBER = "import sys; print(sys.implementation._mpy)"
 # Its supply is what is cut, so that is why it starts.
@@ -91,6 +92,7 @@ class Board:
 
     def start(self) -> None:
         """Power on."""
+        self.failures = 0  # it has forgotten them
         bad = self._flaws.inside
         start = _START.format(
             bad=f"__import__('flaws').apply(*{bad!r});" if bad else "",
@@ -140,10 +142,9 @@ class Board:
             self._process.stdin.flush()
 
     def words(self, service: str) -> str:
-        """What it printed of late about a service, and about the link."""
-        return " | ".join(
-            line for line in self.lines if service in line or " link: " in line or " free: " in line
-        )
+        """What it printed last about a service, and about the link."""
+        said = [line for line in self.lines if service in line or " link: " in line]
+        return " | ".join(said[-_SAID:])
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

@@ -16,6 +16,7 @@ from triseal.site.manager import Manager
 from triseal.site.records import tables
 
 Place = tuple[str, str]  # node and service
+_STEP = 2.0  # seconds: what is read late and in whole seconds looks like less
 
 
 @dataclass
@@ -37,6 +38,9 @@ class Health:
         thawed: when it last went on after standing still.
         away_until: by when it must be connected.
         connected_from: since when it is; None if it is not.
+        ahead: seconds by which its newest seal's begin was ahead of the true time.
+        learned: when it learned last that the site's clock was set forward: by that time its
+            seals have ended, and it needs new ones.
     """
 
     disturbed: bool = False
@@ -44,6 +48,8 @@ class Health:
     thawed: float = 0.0
     away_until: float = float("inf")
     connected_from: float | None = None
+    ahead: float = float("inf")
+    learned: float = 0.0
 
 
 @dataclass
@@ -135,7 +141,7 @@ class Observer:
         """
         self._note_ends()
         for node, health in self.health.items():
-            if connected is None or node not in connected:
+            if connected is None or node not in connected or health.disturbed:
                 health.connected_from = None
             elif health.connected_from is None:
                 health.connected_from = now
@@ -146,7 +152,8 @@ class Observer:
                     self.violation("stays-away", f"{node}, back since {health.calm_from:.1f}")
                     health.away_until = float("inf")
                 continue
-            self._check_alive(node, max(health.connected_from, health.calm_from), now)
+            since = max(health.connected_from, health.calm_from, health.learned)
+            self._check_alive(node, since, now)
 
     def _check_alive(self, node: str, since: float, now: float) -> None:
         for place, wish in self.wishes.items():
@@ -161,7 +168,9 @@ class Observer:
                 self.last[place] = now
 
     def _check_expiry(self, place: Place, now: float) -> None:
-        late = now - self.parameters.slack - 1
+        # The begin of a seal sets a slow clock forward; what it loses from then on is its drift.
+        slow = self._lifetime * self.parameters.drift / 1_000_000
+        late = now - self.parameters.slack - 1 - slow
         if late > self._ends.get(place, 0):
             self._note_ends()
         if late > (end := self._ends.get(place, 0)):
@@ -179,3 +188,10 @@ class Observer:
                 self._newest[node, service] = newest
                 self.ahead = newest - now
                 self._ends[node, service] = now + self._lifetime
+                self._learn(self.health[node], now)
+
+    def _learn(self, health: Health, now: float) -> None:
+        """Note when a seal leads a node to a time that lies ahead of the one that it had."""
+        if self.ahead - health.ahead > _STEP:
+            health.learned = now
+        health.ahead = self.ahead

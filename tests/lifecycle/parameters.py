@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+from sealcore import renewal
+
+_WINDOW = renewal.SHARE / 1000  # of a lifetime: there the moment of a renewal is drawn
 
 
 @dataclass(frozen=True)
@@ -12,18 +17,19 @@ class Parameters:
     Attributes:
         nodes, services: MicroPython nodes, and services on each.
         seconds: from the moment when all run, to the end.
-        lifetime: of site seals, seconds, once all services run. Two cores must be able to renew
-            all of them several times in it, beside everything else.
+        lifetime: of site seals, seconds, once all services run; see `fitted`.
         installing: seconds that the installation of all services may take, and the lifetime of
             site seals meanwhile: what a node has not yet installed must not expire.
-        renewals: that each seal must have seen in the end.
+        renewals: that each seal must have seen in the end; see `fitted`.
         every: seconds between one fault and the next, on average.
         calm: seconds without new faults at the end, in which all must come back.
         slack: seconds that seeing, stopping and a busy machine may take.
         silence: seconds without a sign of life that a service may take while it runs.
-        settle: seconds from a node's connection until all of its services run.
+        settle: seconds until all services of a node run, from its connection, or from the moment
+            when it learned that the site's clock was set; see `fitted`.
         growth: MiB by which the server may grow once all nodes are there.
         bad: one of so many nodes has a clock and a flash as bad as real ones; 0: none.
+        drift: of the clock of a bad one at most, millionths.
         steps: seconds by which the site's clock is set at most; 0: never.
         seed: of the faults.
     """
@@ -33,7 +39,7 @@ class Parameters:
     seconds: float = 300.0
     lifetime: int = 30
     installing: int = 900
-    renewals: int = 8
+    renewals: int = 9
     every: float = 4.0
     calm: float = 45.0
     slack: float = 2.5
@@ -41,8 +47,30 @@ class Parameters:
     settle: float = 25.0
     growth: float = 64.0
     bad: int = 3
+    drift: int = 10_000
     steps: float = 250.0
     seed: int = 1
+
+    def fitted(self, reseal: float) -> Parameters:
+        """Fit these parameters to a machine, so that a run shows faults of the product and not that
+        the machine is too small for its nodes and their server together.
+
+        A node renews its seals in the last quarter of their lifetime. After a fault of the server
+        all nodes hold seals of the same age: then this quarter must be long enough for all of them.
+        A node that comes back may find that all others come back too; in twice the time, each has
+        its new seals and has started its services, beside renewals that are due meanwhile.
+
+        Each lifetime sees a renewal, but for one lifetime that faults may take.
+
+        Args:
+            reseal: seconds that this machine needs, with these nodes, to seal all services anew and
+                to start them.
+        """
+        lifetime = max(self.lifetime, math.ceil(reseal / _WINDOW))
+        renewals = min(self.renewals, max(0, int(self.seconds / lifetime) - 1))
+        settle = max(self.settle, 2 * reseal)
+        calm = max(self.calm, settle)
+        return replace(self, lifetime=lifetime, renewals=renewals, settle=settle, calm=calm)
 
 
 SMALL = Parameters(nodes=3, services=5, seconds=40.0, lifetime=10, renewals=2, every=2.0, calm=20.0)

@@ -38,6 +38,7 @@ class Result:
         faults: how often each was done.
         figures: for the summary.
         traffic: bytes in each second from the begin on.
+        parameters: as they fit the machine.
     """
 
     violations: list[str]
@@ -45,6 +46,7 @@ class Result:
     faults: Counter[str]
     figures: dict[str, float]
     traffic: list[int]
+    parameters: Parameters
 
 
 def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
@@ -53,9 +55,11 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
     with stage:
         wait_for_all(stage)
         stage.say("all services run")
+        parameters = stage.fit()
         stage.shorten()
         wait_for_short_seals(stage)
         begin = time.time()
+        sealed = _sealed(stage)
         memory = [stage.server.memory()]
         faults = Faults(stage, parameters.seed)
         stage.say("all seals are short")
@@ -63,7 +67,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         faults.make_good(all_of_it=True)
         faults.join()
         _settle(stage, parameters)
-        renewals = _renewals(stage, begin)
+        renewals = [count - before for count, before in zip(_sealed(stage), sealed, strict=True)]
         _check_end(stage, renewals, memory)
     seconds = range(int(begin), int(begin + parameters.seconds))
     observer = stage.observer
@@ -79,7 +83,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         "server MiB, most": max(memory),
     }
     traffic = [stage.network.wire_bytes[second] for second in seconds]
-    return Result(observer.violations, observer.kinds, faults.counts, figures, traffic)
+    return Result(observer.violations, observer.kinds, faults.counts, figures, traffic, parameters)
 
 
 def wait_for_all(stage: Stage) -> None:
@@ -153,11 +157,12 @@ def _settle(stage: Stage, parameters: Parameters) -> None:
     stage.say(f"{len(connected)} of {parameters.nodes} nodes connected at the end")
 
 
-def _renewals(stage: Stage, begin: float) -> list[int]:
-    """How many seals each service was issued since the begin."""
+def _sealed(stage: Stage) -> list[int]:
+    """How many seals each service was issued so far. Their times do not tell since when: the site's
+    clock is set back on the way."""
     table = tables.seals.c
     with database.reading(stage.site.manager.engine) as connection:
-        query = select(table.node, table.service, func.count()).where(table.not_before >= begin)
+        query = select(table.node, table.service, func.count())
         rows = connection.execute(query.group_by(table.node, table.service)).all()
     counted = {(node, service): int(count) for node, service, count in rows}
     return [counted.get(place, 0) for place in stage.observer.wishes]
@@ -179,14 +184,10 @@ def main(arguments: list[str]) -> int:
     for one in fields(Parameters):
         value = getattr(default, one.name)
         parser.add_argument(f"--{one.name}", type=type(value), default=value)
-    parser.set_defaults(renewals=None)
-    chosen = vars(parser.parse_args(arguments))
-    if chosen["renewals"] is None:  # as many as there is time for
-        chosen["renewals"] = int(default.renewals * chosen["seconds"] / default.seconds)
-    parameters = replace(default, **chosen)
+    parameters = replace(default, **vars(parser.parse_args(arguments)))
     with tempfile.TemporaryDirectory(prefix="triseal-soak-") as folder:
         result = run(parameters, Path(folder), verbose=True)
-    outcome.write(result.traffic, parameters)
+    outcome.write(result.traffic, result.parameters)
     outcome.show(result)
     return 1 if result.violations else 0
 

@@ -17,6 +17,7 @@ from typing import Self
 
 from bench._site import Ports, Site, ready, start_server
 from boards.virtual.flaws import GOOD, Flaws
+from sealcore import renewal
 from tests.lifecycle.board import Board, code
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
@@ -43,7 +44,8 @@ async def main(ctx):
         await asyncio.sleep_ms(500)
 """
 _RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it
-_LONGEST_WAIT = 256
+_LOOK = 1.0  # seconds between looks at a change that is under way
+_STEADY = 12.0  # seconds: a node takes a connection that ends sooner for a failure
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _here = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads back here
 
@@ -174,10 +176,32 @@ class Stage:
             for service in self.services:
                 self.observer.wishes[node, service] = Wish()
 
-    def shorten(self) -> None:
-        """Let all seals have the lifetime of the soak, now that all services are installed.
+    def fit(self) -> Parameters:
+        """Measure how fast this machine seals and starts all services, now that they are installed.
 
-        Another grant makes each node renew all of its seals at once, although they live long.
+        Returns: the parameters that fit it, from now on those of the observer.
+        """
+        begin = time.monotonic()
+        with database.writing(self.site.manager.engine) as connection:
+            for service in self.services:
+                grants.grant(connection, service, [_OTHER_GRANT])
+        parameters = self.observer.parameters
+        while waiting := self.site.manager.guarantee().waiting:
+            if time.monotonic() - begin > parameters.installing:
+                raise RuntimeError(f"not sealed anew: {', '.join(waiting)}")
+            time.sleep(_LOOK)
+        taken = time.monotonic() - begin
+        fitted = self.observer.parameters = parameters.fitted(taken)
+        self.say(
+            f"{taken:.1f} s to seal and start all services, so seals live for {fitted.lifetime} s,"
+            f" {fitted.renewals} renewals must come, and who comes back has {fitted.settle:.0f} s"
+        )
+        return fitted
+
+    def shorten(self) -> None:
+        """Let all seals have the lifetime of the soak.
+
+        A grant that ends makes each node renew all of its seals at once, although they live long.
         """
         lifetime = self.observer.parameters.lifetime
         with database.writing(self.site.manager.engine) as connection:
@@ -185,7 +209,7 @@ class Stage:
             self.observer.shorten()
             connection.execute(tables.site.update().values(lifetime=lifetime))
             for service in self.services:
-                grants.grant(connection, service, [_OTHER_GRANT])
+                grants.revoke(connection, service, [_OTHER_GRANT])
 
     def say(self, text: str) -> None:
         """For whoever watches."""
@@ -199,8 +223,8 @@ class Stage:
     def calm(self, node: str) -> None:
         """No longer; from now on the node has a time to come back within."""
         health = self.observer.health[node]
-        wait = min(_LONGEST_WAIT, 2 << self.boards[node].failures)
         health.calm_from = time.time()
+        wait = longest_wait(self.boards[node].failures)
         health.away_until = health.calm_from + wait + _RECONNECT
         health.disturbed = False
 
@@ -219,7 +243,9 @@ class Stage:
         """Check all that does not announce itself."""
         connected = self.server.connected()
         for node in connected or ():
-            self.boards[node].failures = 0
+            since = self.observer.health[node].connected_from
+            if since is not None and time.time() - since > _STEADY:
+                self.boards[node].failures = 0
         for node, board in self.boards.items():
             if board.ended() is not None and not self.observer.health[node].disturbed:
                 words = " | ".join(board.lines[-8:])
@@ -293,13 +319,21 @@ def _flaws(parameters: Parameters) -> Iterator[Flaws]:
         if parameters.bad and number % parameters.bad == 0:
             sign = -sign
             yield Flaws(
-                drift=sign * drawn.randint(1_000, 10_000),
+                drift=sign * drawn.randint(parameters.drift // 10, parameters.drift),
                 wrap=drawn.uniform(5, 100),
                 epoch=drawn.choice((1970, 2000)),
                 slow_flash=drawn.randint(0, 5),
             )
         else:
             yield GOOD
+
+
+def longest_wait(failures: int) -> int:
+    """Return the longest that a node waits after so many failures in a row, seconds.
+
+    A try that is under way when a fault ends may still fail by it, and counts too.
+    """
+    return renewal.retry_delay(failures + 1, -1, 0)
 
 
 def _seconds(text: str) -> int:

@@ -11,6 +11,7 @@ import pytest
 from tests.lifecycle import outcome, soak
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import SMALL, Parameters
+from tests.lifecycle.stage import longest_wait
 from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
@@ -41,6 +42,18 @@ def test_a_service_past_its_seal_is_seen(observer: Observer) -> None:
     assert dict(observer.kinds) == {"ran-past-expiry": 1}
 
 
+@pytest.mark.parametrize(("lifetime", "last"), [(30, 1003.8), (900, 1012.5)])
+def test_a_seal_lives_longer_by_what_a_slow_clock_loses(
+    observer: Observer, lifetime: int, last: float
+) -> None:
+    observer._lifetime = lifetime
+    observer._ends["kitchen", "thermo"] = 1000.0
+    observer.tick("kitchen", "thermo", True, last - 0.05)
+    assert not observer.kinds
+    observer.tick("kitchen", "thermo", True, last + 0.05)
+    assert dict(observer.kinds) == {"ran-past-expiry": 1}
+
+
 def test_a_change_that_comes_late_is_seen(observer: Observer) -> None:
     observer.wishes["kitchen", "thermo"] = Wish(granted=False, by=2000.0)
     observer._ends["kitchen", "thermo"] = 9000
@@ -65,6 +78,40 @@ def test_a_service_that_stopped_is_seen(observer: Observer) -> None:
     assert not observer.kinds
     observer.look(1029.0, {"kitchen"})
     assert dict(observer.kinds) == {"stopped": 1}
+
+
+def test_a_service_whose_seal_ends_because_the_clock_is_set_forward_has_time(
+    observer: Observer,
+) -> None:
+    observer.look(900.0, {"kitchen"})
+    observer.last["kitchen", "thermo"] = 1000.0
+    for ahead, now in ((0.0, 999.0), (100.0, 1001.0), (90.0, 1020.0)):
+        observer.ahead = ahead
+        observer._learn(observer.health["kitchen"], now)
+    assert observer.health["kitchen"].learned == 1001.0
+    observer.look(1001.0 + observer.parameters.settle - 1, {"kitchen"})
+    assert not observer.kinds
+    observer.look(1001.0 + observer.parameters.settle, {"kitchen"})
+    assert dict(observer.kinds) == {"stopped": 1}
+
+
+# (seconds to seal all anew; lifetime, renewals and settling time that follow in 300 s)
+MACHINES = [
+    (1.0, (30, 9, 25.0)),
+    (7.5, (30, 9, 25.0)),
+    (13.1, (53, 4, 26.2)),
+    (40.0, (160, 0, 80.0)),
+]
+
+
+@pytest.mark.parametrize(("reseal", "fitted"), MACHINES)
+def test_the_load_fits_the_machine(reseal: float, fitted: tuple[int, int, float]) -> None:
+    found = Parameters().fitted(reseal)
+    assert (found.lifetime, found.renewals, found.settle) == fitted
+
+
+def test_a_node_has_its_longest_wait_and_one_more_try_to_come_back() -> None:
+    assert [longest_wait(failures) for failures in (0, 1, 5, 6, 20)] == [4, 8, 128, 256, 256]
 
 
 def test_a_node_that_stays_away_is_seen(observer: Observer) -> None:
