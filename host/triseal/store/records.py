@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, Row, RowMapping, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, Select, delete, func, insert, select, update
 
 from sealcore import names, seal, sealwriter
 from triseal import notices
@@ -124,7 +124,9 @@ class Service:
         return "active" if self.archived_at is None else "archived"
 
 
-def register(connection: Connection, parsed: Request, request: bytes, now: int) -> Developer:
+def register(
+    connection: Connection, parsed: Request, request: bytes, now: int, instead: str | None = None
+) -> Developer:
     """Add a developer who waits for approval. A known developer stays as it is.
 
     Args:
@@ -132,11 +134,15 @@ def register(connection: Connection, parsed: Request, request: bytes, now: int) 
         parsed: the parsed request.
         request: the request, PEM or DER, which is kept as proof.
         now: the time, Unix seconds.
+        instead: fingerprint of one who waits, and is forgotten if another one is added.
     """
     mark = fingerprint(parsed.spki)
     known = _developer(connection, mark)
     if known is not None:
         return known
+    columns = DEVELOPERS.c
+    waits = columns.approved_at.is_(None) & columns.replaced_at.is_(None)
+    connection.execute(delete(DEVELOPERS).where(columns.fingerprint == instead, waits))
     row = {"fingerprint": mark, "name": parsed.name, "spki": parsed.spki, "registered_at": now}
     connection.execute(insert(DEVELOPERS).values(request=request, **row))
     return Developer(mark, parsed.name, parsed.spki, now, None)

@@ -98,13 +98,15 @@ class Store:
         """Close the database."""
         self._engine.dispose()
 
-    def register(self, data: bytes) -> Developer:
+    def register(self, data: bytes, instead: str | None = None) -> Developer:
         """Register a developer, who then waits for the approval of a person.
 
         Args:
             data: the developer's self-signed request (PKCS #10), PEM or DER, which proves that the
                 developer has the private key; or a `replacement`, by which the old key of an
                 approved developer names the new one, which takes its place at once.
+            instead: fingerprint of a developer who waits and is forgotten if there is a new one
+                then.
 
         Returns: the developer; the known one if the key is known.
 
@@ -115,7 +117,7 @@ class Store:
         if not replacement.is_one(data):
             parsed = request.parse(data)
             with self.changing() as connection:
-                return records.register(connection, parsed, data, self._clock())
+                return records.register(connection, parsed, data, self._clock(), instead)
         asked = replacement.parse(data)
         try:
             return self._replace(asked)

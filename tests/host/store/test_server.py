@@ -644,12 +644,33 @@ def test_anybody_audits_the_log(
     assert run(*local, "--store-cert", certificate) == found
 
 
-def test_a_flood_of_developers_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_WAITING", 2)
-    with World(tmp_path / "store") as world:  # Bob waits
+CLEO_KEY = signer.generate("p256")
+
+
+def test_a_flood_of_developers_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_WAITING", 3)
+    with World(tmp_path / "store") as world:  # Bob waits, and nobody knows from where he came
         api = server.Api(world.store, tmp_path, Metrics())
-        codes = [
-            code_of(partial(api._register, request.make(KeySigner(signer.generate("p256")), name)))
-            for name in ("Cleo", "Dora")
-        ]
-    assert codes == ["", "too-busy"]
+        requests = {
+            name: request.make(KeySigner(signer.generate("p256")), name)
+            for name in ("Dora", "Elli", "Fay", "Gil")
+        } | {"Cleo": request.make(KeySigner(CLEO_KEY), "Cleo")}
+
+        def register(name: str, address: str) -> list[str]:
+            world.now += 1
+            api._register(requests[name], address)
+            return [one.name for one in world.store.developers() if one.state == "pending"]
+
+        register("Cleo", "192.0.2.1")
+        assert register("Dora", "192.0.2.2") == ["Bob", "Cleo", "Dora"]
+        assert register("Dora", "192.0.2.1") == ["Bob", "Cleo", "Dora"]  # it is known
+        assert register("Elli", "192.0.2.2") == ["Cleo", "Dora", "Elli"]
+        assert register("Fay", "192.0.2.2") == ["Cleo", "Elli", "Fay"]  # of its own origin
+        assert register("Gil", "192.0.2.2") == ["Cleo", "Fay", "Gil"]
+        world.store.approve(fingerprint(KeySigner(CLEO_KEY).spki))
+        assert register("Elli", "192.0.2.2") == ["Fay", "Gil", "Elli"]
+        assert register("Dora", "192.0.2.2") == ["Gil", "Elli", "Dora"]
+        states = {one.name: one.state for one in world.store.developers()}
+        assert (states["Ada"], states["Cleo"]) == ("approved", "approved")

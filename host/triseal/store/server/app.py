@@ -15,6 +15,7 @@ import base64
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -32,6 +33,7 @@ from triseal.errors import Failure, OtherSigner, Quarantined
 from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
 from triseal.package import SUFFIX
+from triseal.serving.door import crowding, origin
 from triseal.signedrequest import NotSigned
 from triseal.store import authority, standing
 from triseal.store.pages import INDEX, STORE, Pages, package_path
@@ -39,7 +41,7 @@ from triseal.store.records import Developer
 from triseal.store.server import people, problems
 from triseal.store.server.bodies import SMALL_SECONDS, received
 from triseal.store.server.events import Events
-from triseal.store.server.flood import Flood, TooBusy
+from triseal.store.server.flood import Flood
 from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.store.store import Store
@@ -86,6 +88,8 @@ class Api:
         self._flood = Flood(metrics.bodies)
         self._incoming = incoming
         self._nonces = Nonces()
+        self._registering = threading.Lock()
+        self._origins: dict[str, str] = {}  # of developers who wait, as far as they are known
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._large = asyncio.Semaphore(1)
 
@@ -101,7 +105,7 @@ class Api:
             asked: the request.
         """
         data = await self._small(asked, _MAX_REQUEST)
-        known = await run_in_threadpool(self._register, data)
+        known = await run_in_threadpool(self._register, data, _address(asked))
         facts = {"name": known.name, "state": known.state, "fingerprint": known.fingerprint}
         return JSONResponse(facts, 201)
 
@@ -113,11 +117,20 @@ class Api:
         ):
             return body.read()
 
-    def _register(self, data: bytes) -> Developer:
-        waiting = [one for one in self._store.developers() if one.state == "pending"]
-        if len(waiting) >= MOST_WAITING:
-            raise TooBusy(f"{len(waiting)} developers wait for approval")
-        return self._store.register(data)
+    def _register(self, data: bytes, address: str) -> Developer:
+        """Register a developer. Where many wait, one of the origin that has most is forgotten.
+
+        Anybody can register, so that nobody may be refused because others have.
+        """
+        with self._registering:
+            waiting = [one for one in self._store.developers() if one.state == "pending"]
+            marks = [one.fingerprint for one in waiting]  # the oldest first
+            origins = {mark: self._origins.get(mark, "") for mark in marks}
+            full = len(marks) >= MOST_WAITING
+            known = self._store.register(data, crowding(origins) if full else None)
+            origins.setdefault(known.fingerprint, origin(address))
+            self._origins = origins
+        return known
 
     async def cosign(self, asked: Request) -> dict[str, object]:
         """Take the newest checkpoint with the cosignatures of witnesses.

@@ -23,7 +23,7 @@ _HOUR = 3600
 
 
 class TooBusy(Failure):
-    """The Store takes no more requests now: too many wait, for a person or for the server."""
+    """The Store takes no more requests now: too many are being received, or come with one key."""
 
     code = "too-busy"
     advice = "Try again later, or ask the Store's operator."
