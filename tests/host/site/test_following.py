@@ -245,6 +245,28 @@ def test_a_slow_store_keeps_others_waiting_for_a_bounded_time(
         assert begin().version == "1.0"
 
 
+def test_slow_stores_are_asked_in_turn(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.sealed("1.0")
+    yard.store.store.submit(seals.package(ADA, "other"))
+    follows = follow(yard)
+    following.begin(yard.site, follows, Follow("other", str(yard.store.home)))
+    monkeypatch.setattr(following, "LONGEST", -1.0)  # each of them takes longer
+    asked: list[str] = []
+    monkeypatch.setattr(following, "check", lambda site, one: asked.append(one.service))
+    for service in ("blink", "other", "blink"):
+        yard.now += follower.EVERY
+        known = follows.get(service)
+        follower.step(yard.site, follows)
+        assert asked == [service]
+        asked.clear()
+        known.checked = yard.now  # as `check` does it
+        follows.put(known)
+    assert [one.service for one in follower.step(yard.site, follows, at_once=True)] == [
+        "blink", "other",
+    ]  # fmt: skip
+    assert sorted(asked) == ["blink", "other"]
+
+
 def test_a_release_is_rolled_out_in_waves(yard: Yard) -> None:
     yard.sealed("1.0")
     follows = follow(yard, "rollout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from sealcore.errors import SealError
 from triseal import advice
@@ -47,6 +48,9 @@ async def keep(manager: Manager, duty: Duty, tick: float = _TICK) -> None:
 def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[Follow]:
     """Ask the Stores that are due, and go on with rollouts.
 
+    Stores that answer slowly keep no rollout waiting: after `following.LONGEST` seconds no further
+    Store is asked in this step. The next step begins with those that were asked longest ago.
+
     Args:
         manager: the site.
         follows: the services that it follows.
@@ -57,27 +61,38 @@ def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[F
     Raises:
         Failure: what is known of a service can't be read or kept; all others were followed.
     """
-    found = []
     failed: list[Failure] = []
     with follows.alone():
-        for name in follows.names():
+        end = time.monotonic() + following.LONGEST
+        late = False
+        known = _known(follows, failed)
+        for follow in sorted(known, key=lambda one: one.checked):
+            due = at_once or (_is_due(manager, follow) and not late)
             try:
-                found.append(_step(manager, follows, name, at_once=at_once))
+                if due | (follow.wave is not None):
+                    _one(manager, follow, due=due)
+                    follows.put(follow)
             except Failure as error:
                 failed.append(error)
+            late = time.monotonic() > end
     if failed:
         raise failed[0]
+    return known
+
+
+def _known(follows: Follows, failed: list[Failure]) -> list[Follow]:
+    found = []
+    for name in follows.names():
+        try:
+            found.append(follows.get(name))
+        except Failure as error:
+            failed.append(error)
     return found
 
 
-def _step(manager: Manager, follows: Follows, name: str, *, at_once: bool) -> Follow:
-    follow = follows.get(name)
+def _is_due(manager: Manager, follow: Follow) -> bool:
     wait = AGAIN if follow.trouble else EVERY
-    due = at_once or manager.time() - follow.checked >= wait
-    if due | (follow.wave is not None):
-        _one(manager, follow, due=due)
-        follows.put(follow)
-    return follow
+    return manager.time() - follow.checked >= wait
 
 
 def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
