@@ -87,6 +87,13 @@ class History:
             return QUARANTINED
         return WITHDRAWN if version in self.withdrawn else LISTED
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return version, state and package of all releases, as a page has them, oldest first."""
+        return [
+            {"version": version, "state": self.state(version), "package": digests[-1]}
+            for version, digests in self.packages.items()
+        ]
+
     def why(self, version: str) -> str:
         """Return the reason for the state of a release, "" if it is listed.
 
@@ -139,14 +146,9 @@ def chosen(view: View, wanted: str) -> dict[str, Any]:
         BadLogData: the entries are not of the checkpoint.
         Failure: they can't be read.
     """
-    service = wanted.partition("@")[0]
     told = History()
-    told.add(view.entries(), service)
-    rows: list[dict[str, Any]] = [
-        {"version": version, "state": told.state(version), "package": digests[-1]}
-        for version, digests in told.packages.items()
-    ]
-    return storeview.chosen(rows, wanted)
+    told.add(view.entries(), wanted.partition("@")[0])
+    return storeview.chosen(told.rows(), wanted)
 
 
 def of_services(entries: Iterable[Found]) -> dict[str, History]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from triseal import files
-from triseal.copies import storefiles, storeview
+from triseal.copies import history, storefiles, storeview
 from triseal.copies.storefiles import LOG, NotInStore
 from triseal.copies.storeview import View
 from triseal.errors import BadAnswer, Failure
@@ -160,7 +160,7 @@ class Chosen(NamedTuple):
 
 
 def choose(view: View, wanted: Sequence[str]) -> list[Chosen]:
-    """Choose the releases of an export.
+    """Choose the releases of an export, as the log has them.
 
     Args:
         view: what the Store shows.
@@ -170,25 +170,17 @@ def choose(view: View, wanted: Sequence[str]) -> list[Chosen]:
         UnknownService: there is no such release.
         Failure: the files can't be read.
     """
-    names = list(wanted) or sorted(services_of(view))
+    known = history.of_services(view.entries())
+    names = list(wanted) or sorted(known)
     made = []
     for name in names:
         service = name.partition("@")[0]
-        rows = view.rows(service)
+        rows = known[service].rows() if service in known else []
         if not wanted and not any(row.get("state") == "listed" for row in rows):
             continue
         row = storeview.chosen(rows, name)
         made.append(Chosen(service, str(row.get("version")), row))
     return made
-
-
-def services_of(view: View) -> set[str]:
-    """Return the services of which the log has releases.
-
-    Args:
-        view: what the Store shows.
-    """
-    return {found.said.service for found in view.entries() if found.said.kind in storeview.RELEASES}
 
 
 def write(path: Path, view: View, releases: Sequence[Chosen]) -> None:

@@ -30,6 +30,7 @@ from triseal.site import home, obtaining
 from triseal.site.home import Founding
 from triseal.site.logs import MAX_AGE
 from triseal.site.manager import Manager
+from triseal.store.changes import Why
 from triseal.store.store import Store
 
 
@@ -213,6 +214,8 @@ STICKS: tuple[tuple[str, Callable[[bytes], bytes], str], ...] = (
     ("another package", changed(flip("v1/packages")), "bad-answer"),
     ("one package for another", changed(relist), "bad-answer"),
     ("no package", changed(lambda k: k.pop(max(k))), "not-in-store"),  # type: ignore[arg-type]
+    ("no entries", changed(lambda k: k.pop("log/tile/entries/000.p/3")), "not-in-store"),  # type: ignore[arg-type]
+    ("another entry", changed(flip("tile/entries")), "bad-log-data"),
     ("no tile", changed(lambda k: k.pop("log/tile/0/000.p/3")), "not-in-store"),  # type: ignore[arg-type]
 )
 
@@ -241,8 +244,25 @@ def test_an_export_that_fails_leaves_nothing(yard: Yard) -> None:
     before = set(yard.folder.parent.iterdir())
     assert not path.exists()
     assert before == set(yard.folder.parent.iterdir())
-    assert code_of(lambda: stick.choose(view, ["none"])) == "not-in-store"
+    assert code_of(lambda: stick.choose(view, ["none"])) == "unknown-service"
     assert code_of(lambda: stick.choose(view, ["blink@9"])) == "unknown-service"
+
+
+def test_an_export_has_what_the_log_lists(yard: Yard, tmp_path: Path) -> None:
+    yard.sealed("1.0")
+    newest = yard.sealed("1.1")
+    yard.sealed("1.2")
+    yard.store.store.withdraw("blink", "1.2", Why("a bug"))
+    shutil.copytree(yard.store.home / "public", tmp_path / "copy")
+    page = tmp_path / "copy" / storefiles.service_path("blink")
+    said = json.loads(page.read_bytes())
+    said["releases"][2]["state"] = "listed"
+    page.write_text(json.dumps(said))
+    view = View(storefiles.Folder(tmp_path / "copy"))
+    (made,) = stick.choose(view, ())
+    assert (made.service, made.version, made.row["state"]) == ("blink", "1.1", "listed")
+    stick.write(tmp_path / "a.tar", view, [made])
+    assert yard.take_from(tmp_path / "a.tar").digest() == newest.digest()
 
 
 def test_pieces_are_written_completely_or_not_at_all(tmp_path: Path) -> None:
