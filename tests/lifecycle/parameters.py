@@ -39,7 +39,7 @@ class Parameters:
     seconds: float = 300.0
     lifetime: int = 30
     installing: int = 900
-    renewals: int = 9
+    renewals: int = 8
     every: float = 4.0
     calm: float = 45.0
     slack: float = 2.5
@@ -60,15 +60,15 @@ class Parameters:
         A node that comes back may find that all others come back too; in twice the time, each has
         its new seals and has started its services, beside renewals that are due meanwhile.
 
-        Each lifetime sees a renewal, but for one lifetime that faults may take.
+        Each lifetime sees a renewal, but for the time that a node may need to come back.
 
         Args:
             reseal: seconds that this machine needs, with these nodes, to seal all services anew and
                 to start them.
         """
         lifetime = max(self.lifetime, math.ceil(reseal / _WINDOW))
-        renewals = min(self.renewals, max(0, int(self.seconds / lifetime) - 1))
         settle = max(self.settle, 2 * reseal)
+        renewals = min(self.renewals, max(0, int((self.seconds - settle) / lifetime)))
         calm = max(self.calm, settle)
         return replace(self, lifetime=lifetime, renewals=renewals, settle=settle, calm=calm)
 

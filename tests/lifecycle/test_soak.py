@@ -97,10 +97,12 @@ def test_a_service_whose_seal_ends_because_the_clock_is_set_forward_has_time(
 
 # (seconds to seal all anew; lifetime, renewals and settling time that follow in 300 s)
 MACHINES = [
-    (1.0, (30, 9, 25.0)),
-    (7.5, (30, 9, 25.0)),
-    (13.1, (53, 4, 26.2)),
-    (40.0, (160, 0, 80.0)),
+    (1.0, (30, 8, 25.0)),
+    (7.5, (30, 8, 25.0)),
+    (13.1, (53, 5, 26.2)),
+    (25.0, (100, 2, 50.0)),
+    (40.0, (160, 1, 80.0)),
+    (120.0, (480, 0, 240.0)),
 ]
 
 
