@@ -17,7 +17,7 @@ from triseal.log.errors import BadLogData
 LISTED = "listed"
 WITHDRAWN = "withdrawn"
 QUARANTINED = "quarantined"
-MOST_KEPT = 1 << 14  # entries of a service in the file of one who follows it
+MOST_KEPT = 1 << 14  # entries of a service that a site keeps, in its memory and in its file
 _MOST_SAID = 100  # characters of a page
 _OF_SERVICE = {notices.SERVICE_QUARANTINED: True, notices.SERVICE_CLEARED: False}
 _OF_RELEASE = {notices.QUARANTINED: True, notices.CLEARED: False}
@@ -143,11 +143,11 @@ def chosen(view: View, wanted: str) -> dict[str, Any]:
 
     Raises:
         UnknownService: there is no such release.
-        BadLogData: the entries are not of the checkpoint.
+        BadLogData: the entries are not of the checkpoint, or more than MOST_KEPT of the service.
         Failure: they can't be read.
     """
     told = History()
-    told.add(view.entries(), wanted.partition("@")[0])
+    told.add(view.entries(), wanted.partition("@")[0], MOST_KEPT)
     return storeview.chosen(told.rows(), wanted)
 
 

@@ -24,7 +24,7 @@ from tests.worlds.site_world import code_of
 from triseal import certificate, pem
 from triseal.certificate import Validity
 from triseal.cli.main import main
-from triseal.copies import storefiles
+from triseal.copies import history, storefiles
 from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
@@ -228,7 +228,9 @@ def test_damaged_copies_are_replaced(yard: Yard, tmp_path: Path) -> None:
     assert files_of(top) == good
 
 
-def test_a_copy_can_show_no_release_as_another(yard: Yard, tmp_path: Path) -> None:
+def test_a_copy_can_show_no_release_as_another(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own, newest = yard.sealed("1.0"), yard.sealed("1.1")
     yard.sealed("1.2")
     yard.store.store.withdraw("blink", "1.2", Why("a bug"))
@@ -256,6 +258,9 @@ def test_a_copy_can_show_no_release_as_another(yard: Yard, tmp_path: Path) -> No
     assert take("blink@1.2", keys).digest().hex() == third["package"]  # if a person asks for it
     page.unlink()
     assert take("blink", keys).digest() == newest.digest()
+    monkeypatch.setattr(history, "MOST_KEPT", 3)  # the log has three releases and a withdrawal
+    assert code_of(partial(take, "blink", keys)) == "bad-log-data"
+    monkeypatch.undo()
     for policy in (yard.folder / "logs").glob("*.policy"):
         policy.unlink()  # a Store without a log: then the page counts
     for path, rows, wanted in cases[:3]:
