@@ -44,6 +44,11 @@ async def take(asked: Request) -> Response:
     return Response(b"taken")
 
 
+def broken() -> Response:
+    """A defect."""
+    raise ZeroDivisionError
+
+
 class One(bounded.BoundedHTTP):
     """A server with room for one connection."""
 
@@ -72,10 +77,13 @@ async def running(tls: Path | None) -> AsyncIterator[tuple[int, set[One]]]:
     """Run a server; its port and its connections."""
     pages = FastAPI()
     pages.add_api_route("/large", large)
+    pages.add_api_route("/broken", broken)
     pages.add_api_route("/whole", lambda: Response(bytes(LARGE)))
     pages.add_api_route("/small", lambda: Response(b"here"))
     pages.add_api_route("/take", take, methods=["POST"])
-    config = uvicorn.Config(pages, http=One, log_config=None, lifespan="off", ssl_certfile=tls)
+    config = uvicorn.Config(
+        pages, http=One, log_config=None, lifespan="off", ssl_certfile=tls, ws="none"
+    )
     server = bounded.PagesServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve([listener]))
@@ -268,3 +276,45 @@ def test_an_origin_that_has_most_makes_room(monkeypatch: pytest.MonkeyPatch) -> 
             assert oldest not in known
 
     asyncio.run(run())
+
+
+def test_a_client_that_sends_many_requests_at_once_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounded, "IDLE_SECONDS", 3600)
+    monkeypatch.setattr(One, "most", 2)
+    again = "\r\nGET /small HTTP/1.1\r\nHost: a\r\n"
+
+    async def run() -> None:
+        async with (
+            running(None) as (port, known),
+            asked(port, None, "/large"),
+            asked(port, None, "/large", rest=again),
+        ):
+            await until(lambda: [one.idle for one in known] == [False] * 2)
+            (plain,) = (one for one in known if not one.conn.trailing_data[0])
+            async with asked(port, None, "/small") as reader:
+                assert await reader.readuntil(b"here")
+                assert len(known) == 2
+            assert plain in known
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("path", "rest", "status", "lines"),
+    [
+        ("/small", "Upgrade: websocket\r\nConnection: Upgrade\r\n", b" 200 ", 0),
+        ("/small", "\0: x\r\n", b" 400 ", 0),
+        ("/broken", "", b" 500 ", 1),
+    ],
+)
+def test_only_a_defect_is_in_the_log(
+    caplog: pytest.LogCaptureFixture, path: str, rest: str, status: bytes, lines: int
+) -> None:
+    async def run() -> None:
+        async with running(None) as (port, _), asked(port, None, path, rest=rest) as reader:
+            assert status in await reader.readline()
+
+    asyncio.run(run())
+    assert len([one for one in caplog.records if one.levelname in ("WARNING", "ERROR")]) == lines

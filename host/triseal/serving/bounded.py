@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +23,18 @@ SLOW_LOOKS = 60  # for one request and its answer: 16 MiB with 28 KB/s
 _MAKES_ROOM = 2  # looks at which a client was behind, before a new one takes its place
 _WRITE_BUFFER = 1 << 16  # bytes: asyncio's limit for TLS is 512 KiB, of each connection
 
+# Uvicorn warns of each request that it does not understand: strangers could fill the log.
+_log = logging.getLogger("uvicorn.error.connections")
+_log.setLevel(logging.ERROR)
+
 
 class BoundedHTTP(H11Protocol):
     """HTTP on one connection: it ends if no request comes, and it makes room for others.
 
     It ends as well if the client takes nothing of its answer, or needs too long for it or for its
     own request. `most` is the number of connections at once. Where all are in use, a new one takes
-    the place of one that waits for a request, or else of the client that is behind for longest, or
-    else of the oldest one of an origin which has more of them.
+    the place of one that waits for a request; or else of a client that sends the next request
+    before it has its answer, of the one that is behind for longest, or of an origin which has more.
 
     Uvicorn itself waits for the first request for as long as it takes. Its time limit between two
     requests ends with the first byte of the second one. It knows no limit for the rest.
@@ -51,6 +56,7 @@ class BoundedHTTP(H11Protocol):
         Args:
             transport: the connection.
         """
+        self.logger = _log
         place = transport.get_extra_info("peername")
         self._origin = origin(str(place[0])) if place else ""
         if len(self.connections) >= self.most and not self._make_room():
@@ -65,9 +71,10 @@ class BoundedHTTP(H11Protocol):
         others = [one for one in self.connections if isinstance(one, BoundedHTTP)]
         others.sort(key=lambda one: one._since)
         idle = [one for one in others if one.idle]
+        pipelining = [one for one in others if one.conn.trailing_data[0]]
         behind = [one for one in others if one._behind >= _MAKES_ROOM]
-        if idle:
-            idle[0].leave()
+        if idle or pipelining:
+            (idle or pipelining)[0].leave()
         elif behind:
             max(behind, key=lambda one: (one._stalled, one._behind)).leave()
         else:
