@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds import postgres, statements
+from tests.worlds import bucket, postgres, statements
 
 # Installed, the distribution names them itself; in a checkout that is not, this does.
 pytest_plugins = (
@@ -86,6 +86,15 @@ def cluster() -> Iterator[str]:
         pytest.skip(reason)
     with postgres.running() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bucket.Server]:
+    """An S3 server that many tests share: each makes a bucket of its own."""
+    if reason := bucket.missing():
+        pytest.skip(reason)
+    with bucket.running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,12 +15,14 @@ The executable comes last, so that a reader of a stream knows the seals before i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 from sealcore import der, encode, errors, limits
 from triseal import files
+from triseal.errors import DamagedStore
 
 LABEL = "triseal package v1"
 SUFFIX = ".triseal"
@@ -31,6 +33,8 @@ MAX_METADATA = 8192
 MAX_PROOF = 74000  # of the log's proof, see `triseal.log.proof`
 MAX_SIZE = limits.MAX_EXECUTABLE + MAX_PROOF + 32768
 
+_MAX_HEAD = MAX_SIZE - limits.MAX_EXECUTABLE
+_PIECE = 1 << 16
 _STORE_SEAL = 0xA0
 _PROOF = 0x81
 _OCTETS = 0x04
@@ -146,6 +150,69 @@ def _seal(fields: der.Reader) -> bytes:
     if len(element) > limits.MAX_SEAL:
         raise errors.TooLarge("seal")
     return element
+
+
+def checked(read: Callable[[int], bytes], size: int, digest: str) -> Iterator[bytes]:
+    """Hand on the bytes of a package piece by piece; the last one only if all are the right ones.
+
+    Args:
+        read: returns the next bytes; b"" only at the end.
+        size: number of bytes, at most MAX_SIZE.
+        digest: SHA-256 that the package without its proof must have, hex.
+
+    Raises:
+        DamagedStore: it is another package, or it ends early.
+    """
+    held = b""
+    while len(held) < min(size, _MAX_HEAD):
+        held += (piece := read(min(size, _MAX_HEAD) - len(held)))
+        if not piece:
+            raise DamagedStore(f"the package {digest} ends early")
+    made = hashlib.sha256(_without_proof(held, size, digest))
+    done = len(held)
+    while done < size:
+        piece = read(min(size - done, _PIECE))
+        if not piece:
+            raise DamagedStore(f"the package {digest} ends early")
+        yield held
+        made.update(piece)
+        done += len(piece)
+        held = piece
+    if made.hexdigest() != digest:
+        raise DamagedStore(f"the package {digest} has other content")
+    yield held
+
+
+def _without_proof(head: bytes, size: int, digest: str) -> bytes:
+    """Return the beginning of a package as it was before it got its proof.
+
+    Args:
+        head: the beginning, with all but the executable.
+        size: size of the package.
+        digest: its hash, for the error.
+    """
+    try:
+        tag, first, end = _span(head, 0)
+        at = first
+        for _ in range(4):  # label, name, metadata, developer seal
+            at = _span(head, at)[2]
+        if head[at] == _STORE_SEAL:
+            at = _span(head, at)[2]
+        after = _span(head, at)[2] if head[at] == _PROOF else at
+    except IndexError:
+        tag, end, after = 0, -1, 0
+    if (tag, end) != (limits.SEQUENCE, size) or after > len(head):
+        raise DamagedStore(f"the package {digest} has other content")
+    return _header(tag, end - first - (after - at)) + head[first:at] + head[after:]
+
+
+def _span(data: bytes, at: int) -> tuple[int, int, int]:
+    """Return the tag of an element, where its contents begin, and where they end."""
+    length, first = data[at + 1], at + 2
+    if length >= 0x80:
+        count = length - 0x80
+        length, first = int.from_bytes(data[first : first + count]), first + count
+    return data[at], first, first + length
 
 
 def read(path: Path) -> Package:

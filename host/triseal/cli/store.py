@@ -35,6 +35,7 @@ from triseal.cli.store_options import (
 )
 
 if TYPE_CHECKING:
+    from triseal.bucket import Place
     from triseal.store import records
     from triseal.store import store as stores
 
@@ -48,6 +49,31 @@ RootKey = Annotated[
         "--root-key", help="Keep the root's key on a token: a URI as for --key.", metavar="URI"
     ),
 ]
+BucketURL = Annotated[
+    str,
+    typer.Option(
+        "--bucket",
+        help="Keep packages and the log at s3://BUCKET/PREFIX, not in the home (extra s3).",
+        metavar="URL",
+    ),
+]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint",
+        help="Server of the bucket. Default: AWS_ENDPOINT_URL, else AWS.",
+        metavar="URL",
+    ),
+]
+
+
+def _place(bucket: str, endpoint: str) -> Place | None:
+    """Return where a new Store's files are to be; None for its home."""
+    from triseal.bucket import Place
+
+    if endpoint and not bucket:
+        raise typer.BadParameter("give --bucket as well", param_hint="--endpoint")
+    return Place.of(bucket, endpoint) if bucket else None
 
 
 @app.command(
@@ -56,6 +82,7 @@ RootKey = Annotated[
         "store init --name Test --algorithm p256 --no-passphrase",
         'store init --name Test --key "pkcs11:token=shop;object=seals"',
         "store init --name Shop --root-passphrase-file root.txt",
+        "store init --name Shop --bucket s3://shop/files --endpoint https://s3.example:9000",
     )
 )
 def init(
@@ -66,6 +93,8 @@ def init(
     key: options.KeyURI = "",
     root_key: RootKey = "",
     root_passphrase_file: RootFile = None,
+    bucket: BucketURL = "",
+    endpoint: Endpoint = "",
     valid_years: Years = DEFAULT_YEARS,
     no_passphrase: options.NoPassphraseFlag = False,
     passphrase_file: options.PassphraseFile = None,
@@ -75,6 +104,8 @@ def init(
     """Create a Store: its key, its certificate and its root.
 
     The root names the keys of the Store.
+
+    With --bucket, packages and the log are in a bucket, and keys and database in the home.
 
     The root's key is needed only when the Store gets another key (`triseal store key`). Keep it on
     another medium than the Store's key: then whoever steals the Store's computer can't name keys.
@@ -90,7 +121,7 @@ def init(
     else:
         root = NewKey("p256", new.passphrase)
     folder = home_dir or stores.default()
-    stores.init(folder, name, new, validity(valid_years), root)
+    stores.init(folder, name, new, validity(valid_years), root, _place(bucket, endpoint))
     with open_store(folder, None, None) as store:
         place = {"root_key": str(folder / authority.ROOT_KEY)}
         output.facts(_about(store) | place, as_json=as_json)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sealcore import errors, names
-from triseal import files, package, storejson
+from triseal import package, storage, storejson
 from triseal.errors import Failure, FileTooLarge, NotAFile
 from triseal.log import note, tiles
 from triseal.log.errors import BadLogData
@@ -51,14 +51,15 @@ class Source(Protocol):
 
 
 class Folder:
-    """Files in a folder: a mirror, or the home of a Store on this computer.
+    """Files in a folder: a mirror, or those of a Store on this computer, also in a bucket.
 
     Args:
-        top: the folder.
+        top: folder of the mirror, or home of the Store.
     """
 
     def __init__(self, top: Path) -> None:
-        self._top = top if (top / STORE).exists() else top / _PUBLIC
+        mirror = (top / STORE).exists()
+        self._files = storage.LocalFolder(top) if mirror else storage.of_home(top).below(_PUBLIC)
 
     def read(self, path: str, limit: int) -> bytes:
         """Read a file.
@@ -72,9 +73,9 @@ class Folder:
         """
         check_path(path)
         try:
-            return files.read(self._top / path, limit)
+            return self._files.read(path, limit)
         except FileNotFoundError:
-            raise NotInStore(f"{self._top / path} is missing") from None
+            raise NotInStore(f"{self._files.where(path)} is missing") from None
         except (NotAFile, FileTooLarge) as error:
             raise NotInStore(error.detail) from None
 

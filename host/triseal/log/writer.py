@@ -1,8 +1,8 @@
 """The log's folder, and the order of its writes.
 
-1. Tiles and bundles are written, each through a rename, and synced with their folders.
+1. Tiles and bundles are written, each as a whole, until they last (see `triseal.storage`).
 2. The new tree must begin with the tree of the last checkpoint; otherwise nothing is signed.
-3. The checkpoint is written through a rename and synced with its folder.
+3. The checkpoint is written in the same way.
 4. Partial tiles that full ones have replaced are deleted.
 
 So a power cut leaves too many tiles at most, never a checkpoint without its tiles. Tiles without a
@@ -12,15 +12,15 @@ has put them into an order for ever.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from triseal import files
+from triseal import storage
 from triseal.errors import FileTooLarge, NotAFile
 from triseal.log import checkpoint, merkle, note, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.errors import BadLogData, LogDamaged, LogForked, LogStale, UnknownLog
+from triseal.storage import Storage
 
 # Each call signs at most so many entries, which bounds its memory.
 MOST = 1 << 16
@@ -30,11 +30,14 @@ class Folder:
     """A log that lies in a folder. Nothing that is read from it is trusted without a checkpoint.
 
     Args:
-        top: the folder.
+        top: the folder, or other files.
+
+    Attributes:
+        files: its files.
     """
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
+    def __init__(self, top: Path | Storage) -> None:
+        self.files = storage.of(top)
 
     def read(self, path: str) -> bytes:
         """Read a tile or a bundle; a partial one also from the full one that has replaced it.
@@ -48,10 +51,10 @@ class Folder:
         """
         level, index, width = tiles.parse_path(path)
         try:
-            return files.read(self.top / path, tiles.MAX_BUNDLE)
+            return self.files.read(path, tiles.MAX_BUNDLE)
         except FileNotFoundError:
             if width == tiles.WIDTH:
-                raise LogDamaged(f"{self.top / path} is missing") from None
+                raise LogDamaged(f"{self.files.where(path)} is missing") from None
         except (NotAFile, FileTooLarge) as error:
             raise LogDamaged(error.detail) from None
         return tiles.narrowed(self.read(tiles.path(level, index)), level, width)
@@ -59,7 +62,7 @@ class Folder:
     def head(self) -> bytes | None:
         """Return the last checkpoint, which may be anything; None if there is none."""
         try:
-            return files.read(self.top / tiles.CHECKPOINT, note.MAX_SIZE)
+            return self.files.read(tiles.CHECKPOINT, note.MAX_SIZE)
         except FileNotFoundError:
             return None
         except (NotAFile, FileTooLarge) as error:
@@ -131,9 +134,9 @@ class Writer:
 
         Raises:
             LogDamaged: the folder is not what its checkpoint says; nothing was signed.
-            OSError: it can't be written; nothing was signed.
+            Failure, OSError: it can't be written; nothing was signed.
         """
-        with files.alone(self.folder.top):
+        with self.folder.files.alone():
             last = self.head()
             while True:
                 size = last.size if last else 0
@@ -150,15 +153,17 @@ class Writer:
 
         Raises:
             LogDamaged: the checkpoint is not one of this log.
-            OSError: it can't be written.
+            Failure, OSError: it can't be written.
         """
-        with files.alone(self.folder.top):
+        with self.folder.files.alone():
             last = self.head()
             now = self._clock()
             if last is None or now - self._said(last) < age:
                 return
             stamp = self._signer.stamp(last.note.text, now)
-            self._write({tiles.CHECKPOINT: checkpoint.with_signatures(last, [stamp]).note.data()})
+            self.folder.files.write_all(
+                {tiles.CHECKPOINT: checkpoint.with_signatures(last, [stamp]).note.data()}
+            )
 
     def _said(self, last: Checkpoint) -> int:
         """Return the time that a checkpoint says, 0 if it says none."""
@@ -178,19 +183,19 @@ class Writer:
             LogStale: the log has grown meanwhile.
             LogDamaged, OSError: as `refresh`.
         """
-        with files.alone(self.folder.top):
+        with self.folder.files.alone():
             last = self.head()
             if last is None or last.note.text != text:
                 raise LogStale("the log has grown")
             data = checkpoint.with_signatures(last, signatures).note.data()
-            self._write({tiles.WITNESSED: data})
-            self._write({tiles.CHECKPOINT: data})
+            self.folder.files.write_all({tiles.WITNESSED: data})
+            self.folder.files.write_all({tiles.CHECKPOINT: data})
 
     def _sign(self, last: Checkpoint | None, entries: Sequence[bytes]) -> Checkpoint:
         old = last.size if last else 0
         before = self._trusted(last)
         made, bundles = self._grow(before, entries)
-        self._write(
+        self.folder.files.write_all(
             {tiles.path(*key, len(row)): b"".join(row) for key, row in made.items()} | bundles
         )
         after = self.folder.tree(old + len(entries))  # as it lies on the disk
@@ -202,7 +207,7 @@ class Writer:
             except LogForked as error:
                 raise LogDamaged(error.detail) from None
         new = checkpoint.sign(self._signer, after.size, root, self._clock())
-        self._write({tiles.CHECKPOINT: new.note.data()})
+        self.folder.files.write_all({tiles.CHECKPOINT: new.note.data()})
         self._tidy(key for key, row in made.items() if len(row) == tiles.WIDTH)
         return new
 
@@ -238,16 +243,9 @@ class Writer:
             made[level, index] = row
         return made, bundles
 
-    def _write(self, contents: dict[str, bytes]) -> None:
-        top = self.folder.top
-        for path, data in contents.items():
-            files.write(top / path, data)
-        files.settle([top / path for path in contents], top)
-
     def _tidy(self, full: Iterable[tuple[int, int]]) -> None:
         """Delete the partial tiles that full ones have replaced; what stays harms nobody."""
         for level, index in full:
             names: list[int | str] = [level] if level else [level, tiles.ENTRIES]
             for name in names:
-                partial = self.folder.top / f"{tiles.path(name, index)}.p"
-                shutil.rmtree(partial, ignore_errors=True)
+                self.folder.files.below(f"{tiles.path(name, index)}.p").discard()

@@ -7,6 +7,7 @@ and can be moved elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sealcore import errors, keys, names, seal, sealwriter, timetext, x509
@@ -45,7 +46,12 @@ KEYS = "store.keys.pem"
 
 
 def init(
-    home: Path, name: str, new: NewKey, valid: Validity, new_root: NewKey | None = None
+    home: Path,
+    name: str,
+    new: NewKey,
+    valid: Validity,
+    new_root: NewKey | None = None,
+    more: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Create the Store's key and self-signed certificate, and its root.
 
@@ -55,6 +61,7 @@ def init(
         new: what is to become the Store's key.
         valid: validity of the certificate.
         new_root: what is to become the key of the root; None makes no root.
+        more: other files of the home.
 
     Returns: the certificate, DER.
 
@@ -67,9 +74,7 @@ def init(
     new.check()
     if new_root is not None:
         new_root.check()
-    if (home / KEY).exists():  # the most frequent reason gets a message of its own
-        raise AlreadyExists(f"there is a key at {home / KEY}")
-    folder.check_vacant(home)
+    check_vacant(home)
     with folder.fresh(home) as fresh:
         key, mark = new.create(fresh / KEY), b""
         if new_root is not None:
@@ -77,8 +82,24 @@ def init(
             mark = replace_list(fresh, storekeys.make(root, name, 1, (key.spki,))).root_mark
         der = certificate.self_signed_ca(key, name, valid, mark)
         replace_certificate(fresh, der)
+        for file, data in (more or {}).items():
+            files.write(fresh / file, data, files.PRIVATE)
         folder.settle(fresh, home)
     return der
+
+
+def check_vacant(home: Path) -> None:
+    """Check that a Store can be made in a folder.
+
+    Args:
+        home: the folder; it must not exist, or be empty.
+
+    Raises:
+        AlreadyExists: the folder holds a Store's key or something else.
+    """
+    if (home / KEY).exists():  # the most frequent reason gets a message of its own
+        raise AlreadyExists(f"there is a key at {home / KEY}")
+    folder.check_vacant(home)
 
 
 def load_list(home: Path) -> StoreKeys | None:

@@ -4,32 +4,35 @@
 2. After it was committed, `publish` writes all entries that the log lacks, and signs.
 3. Only then the Store answers: what it has promised is in a signed checkpoint.
 
-Between 1 and 2 the Store may be killed: the next `publish` of any process does the rest. The log's
-folder is outside of the database, so that a restored database is found out: nothing is signed that
-does not continue the last checkpoint.
+Between 1 and 2 the Store may be killed: the next `publish` of any process does the rest. Whoever
+signs or writes is alone: on one computer by a lock in the file system, on several by the lock of
+their PostgreSQL database, since a bucket has none. The log's files are outside of the database, so
+that a restored database is found out: nothing is signed that does not continue the last checkpoint.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
-from triseal import files
+from triseal import storage
 from triseal.database import reading, writing
 from triseal.log import checkpoint, key, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry, parse
 from triseal.log.errors import BadLogData, LogBehind, LogDamaged, NotInLog
 from triseal.log.writer import MOST, Folder, Writer
+from triseal.storage import Storage
 from triseal.store.tables import LOG
 from triseal.store.witnesses import Witnesses
 
 KEY = "log.key"
 PUBLIC = "public"
-FOLDER = f"{PUBLIC}/log"
+FOLDER = f"{PUBLIC}/log"  # below the files of a Store, see `triseal.storage`
 REFRESHED = 3600  # seconds after which a checkpoint says the time again
 _AT_ONCE = 500  # hashes in one query
 _PUBLISHING = 0x7472697365616D  # the lock of all writers of one PostgreSQL database
@@ -40,17 +43,20 @@ class Journal:
 
     Args:
         home: the Store's folder.
+        kept: its files, see `triseal.storage`.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex; it names the log.
         clock: returns the time, Unix seconds, which each checkpoint says.
     """
 
-    def __init__(self, home: Path, engine: Engine, owner: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, home: Path, kept: Storage, engine: Engine, owner: str, clock: Callable[[], int]
+    ) -> None:
         self._clock = clock
         self._home = home
         self._engine = engine
         self._origin = f"triseal-store/{owner[:32]}"
-        self.folder = Folder(home / FOLDER)
+        self.folder = Folder(kept.below(FOLDER))
         self._opened: Writer | None = None
         self._signer: note.Signer | None = None
         self._turn = threading.Lock()
@@ -67,7 +73,6 @@ class Journal:
         return self._signer
 
     def _writer(self) -> Writer:
-        files.make_folder(self.folder.top)
         if self._opened is None:
             self._opened = Writer(self.folder, self._load(), self._clock)
         return self._opened
@@ -113,14 +118,24 @@ class Journal:
             LogDamaged: the log's folder is damaged; nothing was signed.
             OSError: it can't be written; nothing was signed.
         """
-        if self._engine.dialect.name == "sqlite":
+        with self.alone():
             return self._writer().extend(self._after)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the writers on other computers from publishing meanwhile; not to be nested.
+
+        Those on this computer are kept out by `Storage.alone`.
+        """
+        if self._engine.dialect.name == "sqlite":  # its file is used by one computer
+            yield
+            return
         # Each thread that waits for the database's lock would keep one of its few connections, and
         # the one that has it needs a second one.
         with self._turn, writing(self._engine) as connection:
             lock = text("SELECT pg_advisory_xact_lock(:n)")
             connection.execute(lock, {"n": _PUBLISHING})
-            return self._writer().extend(self._after)
+            yield
 
     def refresh(self, age: int = REFRESHED) -> None:
         """Say the time in the last checkpoint again. Mirrors that stand still lack it.
@@ -131,7 +146,8 @@ class Journal:
         Raises:
             LogDamaged, OSError: as `Writer.refresh`.
         """
-        self._writer().refresh(age)
+        with self.alone():
+            self._writer().refresh(age)
 
     def cosign(self, data: bytes, known: Witnesses) -> list[str]:
         """Publish the cosignatures of witnesses.
@@ -147,7 +163,8 @@ class Journal:
             Failure: as `Witnesses.checked`.
         """
         made, signatures = known.checked(data, self.key, self._clock())
-        self._writer().cosign(signatures, made.note.text)
+        with self.alone():
+            self._writer().cosign(signatures, made.note.text)
         return [one.name for one in signatures]
 
     def _after(self, size: int) -> list[bytes]:
@@ -293,7 +310,7 @@ def refresh(home: Path, clock: Callable[[], int]) -> None:
     Raises:
         LogDamaged, OSError: as `Writer.refresh`.
     """
-    folder = Folder(home / FOLDER)
+    folder = Folder(storage.of_home(home).below(FOLDER))
     head = folder.head() if (home / KEY).exists() else None
     if head is not None:
         origin = checkpoint.parse(head).origin

@@ -20,6 +20,7 @@ from triseal.log.note import Key
 from triseal.notices import Change
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
+from triseal.storage import Storage
 from triseal.store import changes, journal, objects, records
 from triseal.store.journal import Journal
 from triseal.store.pages import MOST, Pages, Shown
@@ -35,17 +36,20 @@ class Ledger:
 
     Args:
         home: the Store's folder.
+        kept: its files, see `triseal.storage`.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex.
         clock: returns the time, Unix seconds.
     """
 
-    def __init__(self, home: Path, engine: Engine, owner: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, home: Path, kept: Storage, engine: Engine, owner: str, clock: Callable[[], int]
+    ) -> None:
         self._home = home
         self._engine = engine
-        self._objects = home / OBJECTS
-        self.journal = Journal(home, engine, owner, clock)
-        self.pages = Pages(home / journal.PUBLIC)
+        self._objects = kept.below(OBJECTS, private=True)
+        self.journal = Journal(home, kept, engine, owner, clock)
+        self.pages = Pages(kept)
 
     @property
     def key(self) -> Key:
@@ -101,8 +105,7 @@ class Ledger:
         if known is not None:
             return known
         made = replace(self.bare(release), proof=self.journal.proof(digest).text())
-        files.make_folder(self.pages.top)
-        with files.alone(self.pages.top):
+        with self.journal.alone(), self.pages.files.alone():
             self._keep(release, made)
         return made
 
@@ -172,8 +175,7 @@ class Ledger:
         """
         made = self.journal.publish()
         self.journal.refresh()
-        files.make_folder(self.pages.top)
-        with files.alone(self.pages.top):
+        with self.journal.alone(), self.pages.files.alone():
             self.pages.about(certificate, self.key, self.endorsement())
             have = self.pages.have()
             if have >= made.size and have:

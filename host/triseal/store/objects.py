@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sealcore.compat import sha256
-from triseal import files
-from triseal.errors import DamagedStore
+from triseal.errors import DamagedStore, FileTooLarge, NotAFile
+from triseal.storage import Storage
 
 
-def put(folder: Path, data: bytes) -> str:
+def put(folder: Storage, data: bytes) -> str:
     """Keep a file.
 
     Args:
@@ -19,13 +17,12 @@ def put(folder: Path, data: bytes) -> str:
     Returns: name of the object: its SHA-256 in hex.
     """
     name = sha256(data).hex()
-    path = _path(folder, name)
-    if not path.exists():
-        files.write(path, data, files.PRIVATE)
+    if not folder.exists(_path(name)):
+        folder.write_all({_path(name): data})
     return name
 
 
-def get(folder: Path, name: str, limit: int) -> bytes:
+def get(folder: Storage, name: str, limit: int) -> bytes:
     """Read a file.
 
     Args:
@@ -37,13 +34,15 @@ def get(folder: Path, name: str, limit: int) -> bytes:
         DamagedStore: the file is missing or has other contents.
     """
     try:
-        data = files.read(_path(folder, name), limit)
+        data = folder.read(_path(name), limit)
     except FileNotFoundError:
         raise DamagedStore(f"object {name} is missing") from None
+    except (FileTooLarge, NotAFile):
+        raise DamagedStore(f"object {name} has other content") from None
     if sha256(data).hex() != name:
         raise DamagedStore(f"object {name} has other content")
     return data
 
 
-def _path(folder: Path, name: str) -> Path:
-    return folder / name[:2] / name[2:]
+def _path(name: str) -> str:
+    return f"{name[:2]}/{name[2:]}"

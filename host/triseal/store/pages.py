@@ -18,16 +18,17 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sealcore import names, x509
-from triseal import files, notices, package, pem, request
+from triseal import notices, package, pem, request
 from triseal.errors import FileTooLarge, NotAFile
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.note import Key
 from triseal.notices import Change
 from triseal.package import SUFFIX, Package
+from triseal.storage import Storage
+from triseal.store.journal import PUBLIC
 from triseal.store.records import Release, Service
 
 VERSION = "v1"
@@ -110,17 +111,21 @@ class Pages:
     """The public folder of one Store.
 
     Args:
-        top: the folder.
+        home: the Store's files.
+
+    Attributes:
+        files: the public ones.
     """
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
-        self._held = top.parent / HELD
+    def __init__(self, home: Storage) -> None:
+        self.files = home.below(PUBLIC)
+        self._held = home.below(HELD, private=True)
+        self._packages = self.files.below(f"{VERSION}/packages")
 
     def have(self) -> int:
         """Return the number of entries of the log that the pages contain."""
         try:
-            found = json.loads(files.read(self.top / INDEX, MAX_PAGE))
+            found = json.loads(self.files.read(INDEX, MAX_PAGE))
             return int(found["size"]) if found.get("form") == FORM else 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError, NotAFile, FileTooLarge):
             return 0  # all pages are written again
@@ -132,7 +137,7 @@ class Pages:
             digest: SHA-256 of the package without its proof, hex.
         """
         try:
-            found = package.read(self.top / package_path(digest))
+            found = package.parse(self.files.read(package_path(digest), package.MAX_SIZE))
         except Exception:  # whatever is wrong with it: it is made again from what the Store keeps
             return None
         return found if found.digest().hex() == digest else None
@@ -143,7 +148,7 @@ class Pages:
         Args:
             digest: SHA-256 of the package without its proof, hex.
         """
-        return (self.top / package_path(digest)).exists()
+        return self.files.exists(package_path(digest))
 
     def hold(self, digest: str) -> None:
         """Take a package out of the public folder; nothing happens if it is not there.
@@ -151,10 +156,8 @@ class Pages:
         Args:
             digest: SHA-256 of the package without its proof, hex.
         """
-        public = self.top / package_path(digest)
-        if public.exists():
-            files.make_folder(self._held, files.PRIVATE)
-            public.rename(self.held(digest))
+        if self.has(digest):
+            self._packages.move(digest + SUFFIX, self._held)
 
     def give_back(self, digest: str) -> None:
         """Undo `hold`; nothing happens if the package is not held.
@@ -162,20 +165,20 @@ class Pages:
         Args:
             digest: SHA-256 of the package without its proof, hex.
         """
-        if self.held(digest).exists():
-            self.held(digest).rename(self.top / package_path(digest))
+        if self.held(digest):
+            self._held.move(digest + SUFFIX, self._packages)
 
-    def held(self, digest: str) -> Path:
-        """Return where a package is while it is held back.
+    def held(self, digest: str) -> bool:
+        """Tell whether a package is held back.
 
         Args:
             digest: SHA-256 of the package without its proof, hex.
         """
-        return self._held / f"{digest}{SUFFIX}"
+        return self._held.exists(digest + SUFFIX)
 
     def holds(self) -> bool:
         """Tell whether any package is held back."""
-        return self._held.is_dir() and any(self._held.iterdir())
+        return self._held.any()
 
     def keep(self, sealed: Package) -> None:
         """Write a package with its proof.
@@ -183,7 +186,7 @@ class Pages:
         Args:
             sealed: the package.
         """
-        files.write_pieces(self.top / package_path(sealed.digest().hex()), sealed.pieces())
+        self.files.write(package_path(sealed.digest().hex()), sealed.pieces())
 
     def about(self, certificate: x509.Certificate, key: Key, endorsement: str) -> None:
         """Write the page about the Store, if it is another one than before.
@@ -200,8 +203,11 @@ class Pages:
             "log": str(key),
             "log_endorsement": endorsement,
         }
-        path = self.top / STORE
-        if not path.exists() or files.read(path, MAX_PAGE) != _json(facts):
+        try:
+            known = self.files.read(STORE, MAX_PAGE)
+        except FileNotFoundError:
+            known = b""
+        if known != _json(facts):
             self._write(STORE, _json(facts))
 
     def service(self, shown: Shown) -> None:
@@ -228,7 +234,7 @@ class Pages:
         )
 
     def _write(self, path: str, data: bytes) -> None:
-        files.write(self.top / path, data)
+        self.files.write(path, [data])
 
 
 @functools.lru_cache(maxsize=4096)  # with each submission the rows of a page are the same but one

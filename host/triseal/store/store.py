@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
 from sealcore import names, seal, x509
-from triseal import notices, replacement, request
+from triseal import notices, replacement, request, storage
 from triseal.certificate import Validity, now
 from triseal.database import open_database, reading, writing
 from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
@@ -41,6 +42,9 @@ from triseal.store.tables import SCHEMA
 from triseal.store.witnesses import Witnesses
 from triseal.watermark import Watermark
 
+if TYPE_CHECKING:
+    from triseal.bucket import Place
+
 DATABASE = "store.sqlite"
 
 Unlock = Callable[[], Signer]
@@ -63,6 +67,7 @@ class Store:
 
     Attributes:
         home: the folder.
+        files: what the Store keeps and publishes, in the home or in a bucket.
         certificate: the certificate of the Store's key in use.
 
     Raises:
@@ -77,12 +82,13 @@ class Store:
         self._unlock = unlock
         self._key: Signer | None = None
         self.home = home
-        self._objects = home / OBJECTS
+        self.files = storage.of_home(home)
+        self._objects = self.files.below(OBJECTS, private=True)
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
         self._mark = Watermark(home / restore.FILE)
         owner = request.fingerprint(authority.first_key(home))
-        self._ledger = Ledger(home, self._engine, owner, clock)
+        self._ledger = Ledger(home, self.files, self._engine, owner, clock)
 
     @property
     def log_key(self) -> Key:
@@ -587,7 +593,12 @@ def _check_held(release: Release, service_state: str) -> None:
 
 
 def init(
-    home: Path, name: str, new: NewKey, validity: Validity, root: NewKey | None = None
+    home: Path,
+    name: str,
+    new: NewKey,
+    validity: Validity,
+    root: NewKey | None = None,
+    bucket: Place | None = None,
 ) -> x509.Certificate:
     """Create a Store.
 
@@ -597,10 +608,19 @@ def init(
         new: what is to become the Store's key.
         validity: validity of the certificate.
         root: what is to become the key of its root; None makes no root.
+        bucket: where packages and the log are to be; None for the home.
 
     Returns: the certificate.
 
     Raises:
-        AlreadyExists, BadName, Failure: as `authority.init`.
+        AlreadyExists, BadName, Failure: as `authority.init`; or the bucket has files there.
+        BucketTrouble, NoBucketDriver: the bucket can't be used.
     """
-    return x509.parse(authority.init(home, name, new, validity, root))
+    more: dict[str, bytes] = {}
+    if bucket is not None:
+        from triseal.bucket import vacant  # few Stores have one
+
+        authority.check_vacant(home)
+        vacant(bucket, home / storage.LOCKS)
+        more = {storage.BUCKET: bucket.text()}
+    return x509.parse(authority.init(home, name, new, validity, root, more))

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 @pytest.fixture(scope="module")
 def reader(folder: Folder) -> Any:
-    return readers.TilesReader(backend.LocalBackend(folder.top))
+    return readers.TilesReader(backend.LocalBackend(folder.files.local("")))
 
 
 def test_it_reads_the_checkpoint_the_tree_and_the_entries(folder: Folder, reader: Any) -> None:

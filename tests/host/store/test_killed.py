@@ -21,8 +21,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.host.store.test_store import ADA, ADA_KEY, SECRET
-from tests.worlds import postgres, seals, store_service
+from tests.worlds import bucket, postgres, seals, store_service
 from triseal import database, request
+from triseal.bucket import Place
 from triseal.certificate import Validity
 from triseal.copies.answer import sealed_by
 from triseal.keysource import NewKey
@@ -90,9 +91,22 @@ class Load:
             self._more.notify_all()
 
 
-def test_what_a_killed_server_has_promised_is_in_the_log(tmp_path: Path, url: str) -> None:
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.long)])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place | None:
+    """Where packages and log are; None for the home."""
+    if request.param == "folder":
+        return None
+    server: bucket.Server = request.getfixturevalue("s3")
+    for name, value in bucket.environment().items():
+        monkeypatch.setenv(name, value)
+    return server.place()
+
+
+def test_what_a_killed_server_has_promised_is_in_the_log(
+    tmp_path: Path, url: str, place: Place | None
+) -> None:
     home = tmp_path / "store"
-    init(home, "Shop", NewKey("p256"), VALID)
+    init(home, "Shop", NewKey("p256"), VALID, bucket=place)
     with closing(Store(home, lambda: authority.unlock(home, lambda: SECRET), url)) as store:
         known = store.register(request.make(KeySigner(ADA_KEY), "Ada"))
         store.approve(known.fingerprint)
@@ -117,12 +131,12 @@ def test_what_a_killed_server_has_promised_is_in_the_log(tmp_path: Path, url: st
                 process.kill()
                 process.wait(20)
         assert len(load.answered) == len(packages)
-        check(store, home, load.answered)
+        check(store, load.answered)
 
 
-def check(store: Store, home: Path, answered: list[Package]) -> None:
+def check(store: Store, answered: list[Package]) -> None:
     """Check all promises against the one log that is there."""
-    folder = Folder(home / FOLDER)
+    folder = Folder(store.files.below(FOLDER))
     head = checkpoint.parse(folder.head() or b"")
     assert head.note.check([store.log_key])
     leaves: list[bytes] = []

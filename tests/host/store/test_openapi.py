@@ -69,10 +69,10 @@ class Face:
 
 @pytest.fixture(scope="module")
 def faces(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Face]:
-    public, incoming = world.home / "public", tmp_path_factory.mktemp("incoming")
+    incoming = tmp_path_factory.mktemp("incoming")
     events = Events(Folder(world.home / FOLDER))
     events.stop()  # streams end at once
-    made = app(world.store, public, incoming, Metrics(), events), admin.app(world.store)
+    made = app(world.store, incoming, Metrics(), events), admin.app(world.store)
     return [Face(one, one.openapi()) for one in made]
 
 

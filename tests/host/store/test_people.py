@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def get(world: World) -> Get:
     made = FastAPI()
-    people.install(made, people.People(world.store, world.home / "public"))
+    people.install(made, people.People(world.store))
 
     async def send(path: str) -> httpx.Response:
         transport = httpx.ASGITransport(made)

@@ -433,7 +433,7 @@ def test_a_full_disk_leaves_everything_as_it_was(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "write", full)
+        patch.setattr(files, "write_pieces", full)
         with pytest.raises(OSError, match="No space"):
             world.store.submit(seals.package(ADA))
     assert world.rows() == (0, 0)

@@ -17,7 +17,7 @@ import struct
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from triseal import describestore
 from triseal.serving.bounded import BoundedHTTP
@@ -31,6 +31,14 @@ _CREDENTIALS = struct.Struct("3i")  # process, user, group
 Text = Annotated[str, Field(max_length=200)]
 Reason = Annotated[str, Field(min_length=1, max_length=200)]
 Facts = dict[str, Any]
+
+
+def _whole(value: object) -> object:
+    """Take 12.0 for 12: in JSON they are the same number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
 
 
 class _Asked(BaseModel):
@@ -61,8 +69,8 @@ class Limit(_Asked):
     """The limits of a developer; one that is missing stays as it is."""
 
     name: Text
-    hourly: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
-    size: Annotated[int | None, Field(ge=0, le=1 << 30)] = None
+    hourly: Annotated[int, Field(ge=0, le=1_000_000), Whole] | None = None
+    size: Annotated[int, Field(ge=0, le=1 << 30), Whole] | None = None
 
 
 class OfService(_Asked):

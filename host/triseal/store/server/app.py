@@ -13,37 +13,33 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import re
-import stat
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from sealcore import errors, names, seal
+from sealcore import errors, seal
 from triseal import package, replacement, request, signedrequest
-from triseal.errors import Failure, OtherSigner, Quarantined
-from triseal.log import note, tiles
-from triseal.log.errors import BadLogData
-from triseal.package import SUFFIX
+from triseal.errors import OtherSigner
+from triseal.log import note
 from triseal.serving.door import crowding, origin
 from triseal.signedrequest import NotSigned
 from triseal.store import authority, standing
-from triseal.store.pages import INDEX, STORE, Pages, package_path
+from triseal.store.pages import Pages, package_path
 from triseal.store.records import Developer
-from triseal.store.server import people, problems
+from triseal.store.server import people, problems, reading
 from triseal.store.server.bodies import SMALL_SECONDS, received
 from triseal.store.server.events import Events
 from triseal.store.server.flood import Flood
 from triseal.store.server.metrics import Metrics
 from triseal.store.server.nonces import SECONDS, Nonces
+from triseal.store.server.reading import MOST_DIGITS, parameters
 from triseal.store.store import Store
 
 EVENTS = "/v1/events"
@@ -51,27 +47,6 @@ MOST_WAITING = 1000  # developers who wait for approval; anybody can register
 _AT_ONCE = 2  # packages that are checked and sealed: each needs some six times its size
 _LARGE = 1 << 22  # bytes: of larger packages only one at a time
 _MAX_REQUEST = max(request.MAX_SIZE, replacement.MAX_SIZE)
-_FOREVER = "public, max-age=31536000, immutable"
-_FRESH = "no-cache"
-_PLAIN = {"X-Content-Type-Options": "nosniff"}
-# The files that can be read, and what stands in their paths.
-_READ: Mapping[str, Mapping[str, str]] = {
-    "/v1/store.json": {},
-    "/v1/index.json": {},
-    "/v1/services/{service}.json": {"service": "Name of the service"},
-    f"/v1/packages/{{digest}}{SUFFIX}": {"digest": "SHA-256 of the package, hex"},
-    "/log/checkpoint": {},
-    "/log/tile/{tile:path}": {"tile": "As C2SP tlog-tiles has it"},
-}
-_PACKAGE = re.compile(r"v1/packages/[0-9a-f]{64}" + re.escape(SUFFIX))
-_SERVICE = re.compile(r"v1/services/([^/]{1,63})\.json")
-
-
-class NotThere(Failure):
-    """The Store's server has no such page."""
-
-    code = "not-found"
-    advice = "Check the URL."
 
 
 class Api:
@@ -211,12 +186,11 @@ def _check_approved(known: Developer) -> None:
         raise errors.UntrustedSigner(f"the key {known.fingerprint} is {known.state}")
 
 
-def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Events) -> FastAPI:
+def app(store: Store, incoming: Path, metrics: Metrics, events: Events) -> FastAPI:
     """Make the application.
 
     Args:
         store: the Store.
-        public: the folder with the public pages.
         incoming: folder for bodies that are being received.
         metrics: the metrics of the process.
         events: the listeners of the process.
@@ -226,8 +200,8 @@ def app(store: Store, public: Path, incoming: Path, metrics: Metrics, events: Ev
     _add_writing(made, api)
     _add_events(made, events)
     metrics.listeners.set_function(lambda: events.listeners)
-    people.install(made, people.People(store, public))
-    _add_reading(made, public)
+    people.install(made, people.People(store))
+    reading.add(made, Pages(store.files))
     problems.install(made)
     return made
 
@@ -253,7 +227,7 @@ def _add_writing(made: FastAPI, api: Api) -> None:
         api.submit,
         methods=["POST"],
         responses=signed,
-        openapi_extra=_body("The package") | {"parameters": _parameters("header", headers)},
+        openapi_extra=_body("The package") | {"parameters": parameters("header", headers)},
     )
     made.add_api_route(
         "/v1/cosignatures",
@@ -268,9 +242,9 @@ def _add_events(made: FastAPI, events: Events) -> None:
     async def listen(asked: Request) -> Response:
         return await events.open(_first(asked), _address(asked))
 
-    parameters = [
-        *_parameters("header", {"Last-Event-ID": "The last entry that the client has"}, "integer"),
-        *_parameters("query", {"since": "The first entry that the client wants"}, "integer"),
+    texts = [
+        *parameters("header", {"Last-Event-ID": "The last entry that the client has"}, "integer"),
+        *parameters("query", {"since": "The first entry that the client wants"}, "integer"),
     ]
     made.add_api_route(
         EVENTS,
@@ -278,59 +252,13 @@ def _add_events(made: FastAPI, events: Events) -> None:
         methods=["GET"],
         response_class=StreamingResponse,
         responses=problems.documented(400, 409, 429, 503),
-        openapi_extra={"parameters": parameters},
+        openapi_extra={"parameters": texts},
     )
-
-
-def _add_reading(made: FastAPI, public: Path) -> None:
-    pages = Pages(public)
-
-    async def read(asked: Request) -> Response:
-        path = str(asked.scope["path"]).removeprefix("/")
-        kept = _cached(path)
-        found = public / path
-        try:
-            known = found.stat() if kept is not None else None
-        except (OSError, ValueError):  # also a name that no file can have
-            known = None
-        if kept is None or known is None or not stat.S_ISREG(known.st_mode):
-            if _PACKAGE.fullmatch(path) and pages.held(found.stem).is_file():
-                raise Quarantined(found.stem)
-            raise NotThere(path)
-        kind = "application/json" if found.suffix == ".json" else "application/octet-stream"
-        if found.name in (tiles.CHECKPOINT, tiles.WITNESSED):
-            kind = "text/plain; charset=utf-8"
-        headers = _PLAIN | {"Cache-Control": kept}
-        return FileResponse(found, headers=headers, media_type=kind, stat_result=known)
-
-    for path, parameters in _READ.items():
-        made.add_api_route(
-            path,
-            read,
-            methods=["GET"],
-            response_class=FileResponse,
-            responses=problems.documented(403, 404, 503),
-            openapi_extra={"parameters": _parameters("path", parameters)},
-        )
-    made.add_api_route("/{path:path}", read, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _body(text: str) -> dict[str, Any]:
     content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {"requestBody": {"required": True, "description": text, "content": content}}
-
-
-def _parameters(where: str, texts: Mapping[str, str], kind: str = "string") -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": where,
-            "required": where == "path",
-            "description": text,
-            "schema": {"type": kind},
-        }
-        for name, text in texts.items()
-    ]
 
 
 def _first(asked: Request) -> int | None:
@@ -340,23 +268,6 @@ def _first(asked: Request) -> int | None:
     text = last if last is not None else since
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
         raise HTTPException(400, "Last-Event-ID and since are positions in the log")
     return int(text) + (last is not None)
-
-
-def _cached(path: str) -> str | None:
-    """Return how long a page may be kept; None if there is no such page."""
-    if path in (STORE, INDEX, f"log/{tiles.CHECKPOINT}", f"log/{tiles.WITNESSED}"):
-        return _FRESH
-    if _PACKAGE.fullmatch(path):
-        return _FOREVER
-    found = _SERVICE.fullmatch(path)
-    try:
-        if found is not None:
-            names.check_label(found[1])
-            return _FRESH
-        tiles.parse_path(path.removeprefix("log/") if path.startswith("log/") else "")
-    except (errors.SealError, BadLogData):
-        return None
-    return _FOREVER

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sealcore import timetext
 from sealcore.errors import SealError
 from triseal import advice
+from triseal.bucket import BucketDenied, BucketUnreachable
 from triseal.certificate import SOON
 from triseal.errors import DatabaseUnusable, Failure, StoreBehind, StoreEnded
 from triseal.log.errors import LogBehind, LogDamaged
@@ -40,6 +41,8 @@ CODES = (
     StoreBehind.code,
     LogDamaged.code,
     LogBehind.code,
+    BucketUnreachable.code,
+    BucketDenied.code,
     StoreEnded.code,
     LITTLE_SPACE,
     ENDS_SOON,

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sealcore import errors, names, seal, timetext
 from triseal import advice, files, metadata, request
+from triseal.bucket import BucketTrouble
 from triseal.errors import Failure, UnknownDeveloper, UnknownService
 from triseal.log import proof
 from triseal.store.pages import INDEX, MAX_PAGE, Pages, service_path
@@ -45,12 +46,11 @@ class People:
 
     Args:
         store: the Store.
-        public: the folder with the public pages.
     """
 
-    def __init__(self, store: Store, public: Path) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._public = public
+        self._pages = Pages(store.files)
         loader = FileSystemLoader(_TEMPLATES)
         self._made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
         self._made.filters["time"] = timetext.iso
@@ -116,7 +116,7 @@ class People:
             raise UnknownService(f"there is no {service} {version}")
         sealed = seal.parse(known[0].developer_seal, seal.DEVELOPER)
         facts: Facts = {"row": rows[0], "signer": request.fingerprint(bytes(sealed.spki))}
-        package = Pages(self._public).package(rows[0]["package"])
+        package = self._pages.package(rows[0]["package"])
         facts |= {"asked": None, "proof": "", "index": 0}
         if package is not None:
             facts["asked"] = metadata.parse(package.metadata).capabilities
@@ -151,6 +151,8 @@ class People:
         code, detail, cure = advice.explain(error)
         if isinstance(error, OSError):
             code, detail = "store-failed", "the Store could not read"
+        if isinstance(error, BucketTrouble):
+            detail, cure = "the Store could not reach its files", "Try again later"
         page = self._page("problem", code=code, detail=detail, advice=cure)
         return page, problems.status(code)
 
@@ -165,7 +167,7 @@ class People:
             raise UnknownService(f"there is no {name[:63]!a}") from None
 
     def _json(self, path: str) -> Facts:
-        found: Facts = json.loads(files.read(self._public / path, MAX_PAGE))
+        found: Facts = json.loads(self._pages.files.read(path, MAX_PAGE))
         return found
 
     def _page(self, template: str, **facts: Any) -> str:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from sealcore import errors
 from triseal import advice
+from triseal.bucket import BucketTrouble
 from triseal.errors import Failure
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,7 +50,8 @@ _STATUS: Mapping[str, int] = {
 _OURS = {
     "store-behind", "store-ended", "damaged-store", "log-behind", "log-damaged", "disk-full",
     "token-missing", "mark-not-written", "mark-damaged", "open-permissions", "not-a-key",
-    "wrong-passphrase", "no-passphrase", "store-failed",
+    "wrong-passphrase", "no-passphrase", "store-failed", "bucket-failed", "bucket-unreachable",
+    "bucket-denied", "no-bucket-driver", "bad-bucket",
 }  # fmt: skip
 
 
@@ -115,6 +117,8 @@ def of(error: BaseException) -> JSONResponse:
     """
     if isinstance(error, OSError):  # its text names files of this computer
         return answer("store-failed", "the Store could not write", "Tell its operator")
+    if isinstance(error, BucketTrouble):  # and this one its bucket
+        return answer(error.code, "the Store could not reach its files", "Try again later")
     return answer(*advice.explain(error))
 
 

@@ -22,7 +22,7 @@ from triseal.log.writer import Folder
 from triseal.serving import bounded, door, unix_socket
 from triseal.serving.door import Door
 from triseal.serving.state import check_host
-from triseal.store.journal import FOLDER, PUBLIC
+from triseal.store.journal import FOLDER
 from triseal.store.server.admin import PeerHTTP
 from triseal.store.server.admin import app as admin_app
 from triseal.store.server.app import EVENTS, app
@@ -148,8 +148,8 @@ def serve(
     _give_back()
     store.publish()
     incoming = _emptied(home / INCOMING)
-    metrics, events = Metrics(), Events(Folder(home / FOLDER))
-    public = app(store, home / PUBLIC, incoming, metrics, events)
+    metrics, events = Metrics(), Events(Folder(store.files.below(FOLDER)))
+    public = app(store, incoming, metrics, events)
     made = Watched(public, metrics, (EVENTS,))
     with listener, ExitStack() as opened:
         place, beside = _beside(opened, options, store, Health(store, metrics))

@@ -1,0 +1,293 @@
+"""Where the files of a Store are: in a folder, or in a bucket (`triseal.bucket`).
+
+Both keep the same promise. A file is there as a whole or not at all, and it lasts once `write_all`
+has returned. So whoever writes several files in an order finds, after a crash, the first ones of
+them: the Store writes packages and tiles before the checkpoint that is about them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from triseal import files
+
+BUCKET = "bucket.json"  # in the home of a Store whose files are in a bucket
+MAX_BUCKET = 4096
+LOCKS = "locks"  # in the same home
+
+
+class Stream(Protocol):
+    """A file that is being read.
+
+    Attributes:
+        size: its size, bytes.
+    """
+
+    size: int
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; fewer only at the end, or if the file is shorter than it said.
+
+        Args:
+            size: number of bytes.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the reading."""
+        ...
+
+
+class Storage(Protocol):
+    """Files by their paths, such as `log/checkpoint`."""
+
+    def below(self, path: str, *, private: bool = False) -> Storage:
+        """Return the files below a path.
+
+        Args:
+            path: the path.
+            private: whether the files are for nobody but the Store.
+        """
+        ...
+
+    def where(self, path: str) -> str:
+        """Return the place of a file, for people.
+
+        Args:
+            path: its path.
+        """
+        ...
+
+    def local(self, path: str) -> Path | None:
+        """Return the place of a file on this computer; None if files are elsewhere.
+
+        Args:
+            path: its path.
+        """
+        ...
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Read a file.
+
+        Args:
+            path: its path.
+            limit: largest size, bytes.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            NotAFile, FileTooLarge: it is no file, or larger.
+            Failure, OSError: it can't be read.
+        """
+        ...
+
+    def opened(self, path: str) -> Stream:
+        """Open a file for reading. Raises as `read`.
+
+        Args:
+            path: its path.
+        """
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is a file.
+
+        Args:
+            path: its path.
+        """
+        ...
+
+    def any(self) -> bool:
+        """Tell whether there is any file."""
+        ...
+
+    def write(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Write a file as a whole or not at all; an existing one is replaced.
+
+        Args:
+            path: its path.
+            pieces: its contents.
+
+        Raises:
+            Failure, OSError: it can't be written.
+        """
+        ...
+
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write files one after the other, and return when all of them last. Raises as `write`.
+
+        Args:
+            contents: the contents by path.
+        """
+        ...
+
+    def move(self, path: str, to: Storage) -> None:
+        """Move a file. Whoever is cut off may leave both, and must move again.
+
+        Args:
+            path: its path, which stays the same.
+            to: where it is afterwards; of the same kind as this one.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Delete all files as far as possible: they are not needed, and harm nobody."""
+        ...
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes of this computer that do the same from working meanwhile."""
+        ...
+
+
+class LocalFolder:
+    """Files in a folder of this computer, written through a rename and synced.
+
+    Args:
+        top: the folder; it is made with the first file.
+        mode: permissions of the files.
+    """
+
+    def __init__(self, top: Path, mode: int = 0o644) -> None:
+        self._top = top
+        self._mode = mode
+
+    def below(self, path: str, *, private: bool = False) -> LocalFolder:
+        """Return the folder with this path.
+
+        Args:
+            path: its path.
+            private: whether it is for nobody but the Store.
+        """
+        return LocalFolder(self._top / path, files.PRIVATE if private else self._mode)
+
+    def where(self, path: str) -> str:
+        """Return the path.
+
+        Args:
+            path: its path.
+        """
+        return str(self._top / path)
+
+    def local(self, path: str) -> Path:
+        """Return the path.
+
+        Args:
+            path: its path.
+        """
+        return self._top / path
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Read a file, see `files.read`.
+
+        Args:
+            path: its path.
+            limit: largest size, bytes.
+        """
+        return files.read(self._top / path, limit)
+
+    def opened(self, path: str) -> Stream:
+        """Open a file.
+
+        Args:
+            path: its path.
+        """
+        return _Opened(self._top / path)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is a file.
+
+        Args:
+            path: its path.
+        """
+        return (self._top / path).exists()
+
+    def any(self) -> bool:
+        """Tell whether the folder has anything."""
+        return self._top.is_dir() and any(self._top.iterdir())
+
+    def write(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Write a file through a rename.
+
+        Args:
+            path: its path.
+            pieces: its contents.
+        """
+        files.write_pieces(self._top / path, pieces, self._mode)
+
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write files, and sync them with their folders.
+
+        Args:
+            contents: the contents by path.
+        """
+        for path, data in contents.items():
+            self.write(path, [data])
+        files.settle([self._top / path for path in contents], self._top)
+
+    def move(self, path: str, to: Storage) -> None:
+        """Rename a file.
+
+        Args:
+            path: its path.
+            to: where it is afterwards.
+        """
+        if not isinstance(to, LocalFolder):
+            raise TypeError("a file of a folder is moved to a folder")
+        files.make_folder(to._top, to._mode)
+        (self._top / path).rename(to._top / path)
+
+    def discard(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self._top, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lock the folder."""
+        files.make_folder(self._top, self._mode)
+        with files.alone(self._top):
+            yield
+
+
+class _Opened:
+    """A file of a folder that is being read."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream = files.opened(path)
+        self.size = os.fstat(self._stream.fileno()).st_size
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def of(place: Path | Storage) -> Storage:
+    """Return the files of a place.
+
+    Args:
+        place: a folder, or files already.
+    """
+    return LocalFolder(place) if isinstance(place, Path) else place
+
+
+def of_home(home: Path) -> Storage:
+    """Return the files of a Store: in its home, or in the bucket that a file in the home names.
+
+    Args:
+        home: the Store's folder.
+
+    Raises:
+        BadBucket: the file is damaged.
+    """
+    try:
+        data = files.read(home / BUCKET, MAX_BUCKET)
+    except FileNotFoundError:
+        return LocalFolder(home)
+    from triseal.bucket import Bucket, Place  # few Stores have one
+
+    return Bucket(Place.parse(data), home / LOCKS)
