@@ -102,11 +102,15 @@ def begin() -> None:
 
 
 def fail(error) -> None:
-    """Keep the error that has ended an agent, for the report of the one before."""
+    """Keep the error that has ended an agent, for the report of the agent or firmware before."""
     state = read()
+    why = "%s: %s" % (type(error).__name__, str(error)[:80])
     if "trial" in state:
-        state["why"] = "%s: %s" % (type(error).__name__, str(error)[:80])
+        state["why"] = why
         write(state)
+    else:
+        with open("/agent/why", "w") as file:
+            file.write(why)
 
 
 def mount(state=None) -> None:

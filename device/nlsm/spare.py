@@ -2,6 +2,7 @@
 starts on trial, and is confirmed or given up.
 
     /agent/firmware         JSON, written under another name and then renamed; see below
+    /agent/why              the error with which the agent has ended, by `slots.py`
     /agent/coming           JSON: SHA-256 of the image that comes, its partition, bytes that came
     /agent/ota_0, ...       the seals and the metadata of the image in the partition of that name
 
@@ -14,7 +15,8 @@ reset, the boot loader starts the one before again. The trial is the same as tha
     new      the same of the one on trial; not there if there is none
     to       the partition of `new`
     ran      names of services that ran before
-    fell     the same of the one whose trial has failed; why: the reason, as far as it is known
+    why      there as soon as `new` was set to boot: the reason why its trial fails, if it is known
+    fell     the same of the one whose trial has failed, for the reason `why`
 """
 
 import json
@@ -27,6 +29,7 @@ from . import keystore, memory, service, swap
 
 _STATE = const("/agent/firmware")
 _COMING = const("/agent/coming")
+_WHY = const("/agent/why")  # by `slots.py`: the error that has ended the agent
 _BLOCK = const(4096)
 _UNIT = const(16)  # bytes that encrypted flash takes at once
 _OFTEN = const(65536)  # bytes after which the progress is written down
@@ -61,10 +64,17 @@ def look() -> str:
     return "%s %d" % (_part().info()[4], spare.info()[3]) if spare else ""
 
 
-def _load(path: str):
+def _state() -> dict:
+    """Return the state; empty if there is none, or if it is damaged."""
     try:
-        return json.loads(keystore.read(path))
-    except ValueError:
+        state = dict(json.loads(keystore.read(_STATE)))
+        for key in ("is", "new", "fell"):
+            _, serial, _, floor, _ = state.get(key, ("", "", "", 0, ""))
+            bytes.fromhex(serial) + bytes(floor & 1)
+        if "new" in state:
+            state["to"][:0]
+        return state
+    except (ValueError, TypeError, KeyError):
         return {}
 
 
@@ -89,33 +99,39 @@ class Firmware(swap.Trial):
         from . import board, floors
 
         board.esp32().Partition.mark_app_valid_cancel_rollback()
-        state = {"is": _load(_STATE)["new"]}
+        state = {"is": _state()["new"]}
         floors.rise(0, self.name, state["is"][3])
         _save(_STATE, state)
-        self.lent = ()
         self.set("running")
+        self.done()
 
     def fall(self, why: str) -> None:
         """Give this firmware up: after the reset, the boot loader starts the one before."""
-        state = _load(_STATE)
+        state = _state()
         state["why"] = why
         _save(_STATE, state)
         swap.reset(self.node)
 
     def forgive(self) -> None:
-        state = _load(_STATE)
+        state = _state()
         state.pop("fell", 0)
         _save(_STATE, state)
 
 
 def begin(node) -> None:
     """Add the firmware to the services of a node, if it came as a package or one was given up."""
-    state = _load(_STATE)
+    state = _state()
     if "new" in state and state["to"] != _part().info()[4]:
-        state["fell"] = state.pop("new")
-        state["why"] = state.get("why") or "it did not start, or was reset before it was confirmed"
-        _save(_STATE, state)
-    if state:
+        new = state.pop("new")
+        if "why" in state:  # otherwise the power failed before it was set to boot
+            state["fell"] = new
+            said = keystore.read(_WHY).decode()
+            state["why"] = state["why"] or said or "did not start, or was reset on trial"
+        try:
+            _save(_STATE, state)
+        except OSError:  # the flash is full: at the next start, then
+            pass
+    if "new" in state or "is" in state or "fell" in state:
         one = Firmware(node, state)
         node.services[one.name] = one
 
@@ -149,8 +165,15 @@ class _Sink:
         recovery.make("/agent")
         self.part = _spare()
         self.image = [wanted.hex(), self.part.info()[4]]
-        found = _load(_COMING)
-        self.done = found[2] if found and found[:2] == self.image else 0
+        self.done = 0
+        try:
+            found = json.loads(keystore.read(_COMING))
+            if found[:2] == self.image:
+                self.done = found[2] + 0
+        except (ValueError, TypeError, IndexError, KeyError):
+            pass
+        if not self.done:
+            self.close()  # the image that was there before is gone
 
     def write(self, chunk: bytes) -> None:
         at = self.done % _BLOCK
@@ -160,7 +183,9 @@ class _Sink:
         if not at:
             self.part.ioctl(_ERASE, block)
         self.done += len(chunk)
-        self.part.writeblocks(block, chunk + b"\xff" * (-len(chunk) % _UNIT), at)
+        if len(chunk) % _UNIT:  # the last one
+            chunk += b"\xff" * (-len(chunk) % _UNIT)
+        self.part.writeblocks(block, chunk, at)
         if self.done % _OFTEN == 0:
             self.close()
 
@@ -186,8 +211,8 @@ def take(link, name: str, seal: bytes, files) -> bool:
     from . import download, installer, verifier
 
     node = link.node
-    state = _load(_STATE)
-    if "new" in state:
+    state = _state()
+    if swap.busy(node, name):
         return True
     one = node.services.get(name) or service.Service(name)
     size, wanted = _image(files)
@@ -209,6 +234,9 @@ def take(link, name: str, seal: bytes, files) -> bool:
             _save(_STATE, state)
             link.report(one)
             return True
+        if state.pop("fell", None):  # another one comes: what was before it no longer counts
+            _save(_STATE, state)
+            one.set("running")
     except errors.SealError as error:
         node.services[name] = one
         installer.refuse(node, one, error, seal, "")
@@ -231,7 +259,10 @@ def _check_board(size: int) -> None:
     if size > spare.info()[3]:
         raise errors.TooLarge("partition: %d bytes, the firmware has %d" % (spare.info()[3], size))
     if not keystore.exists("/lib/slots.mpy"):
-        raise errors.UnsupportedBoard("no slots: agent in firmware, or provisioned long ago")
+        try:
+            memory.load("slots")  # the firmware may have it
+        except ImportError:
+            raise errors.UnsupportedBoard("no slots: provisioned long ago")
     try:
         # What runs was confirmed, so this changes nothing. It fails without rollback.
         _part().mark_app_valid_cancel_rollback()
@@ -257,13 +288,17 @@ def offer(node, name: str, files) -> None:
     one = node.services.get(name) or service.Service(name)
     size, wanted = _image(files)
     spare = _spare()
-    recovery.remove(_COMING)
     try:
         seal = verifier.check(folder, name, node.clock, None, "firmware", Image(spare, size))
         _check_chip(keystore.read(folder + "/metadata.json"))
         memory.free()
-        _start(node, name, seal, spare, wanted)
+        try:
+            _start(node, name, seal, spare, wanted)
+        except OSError as error:
+            raise errors.TooLarge("flash: %s" % error)
     except errors.SealError as error:
+        if error.code == "hash-mismatch":
+            recovery.remove(_COMING)  # all of it must come again
         node.services[name] = one
         installer.refuse(node, one, error, keystore.read(folder + "/site.der"), folder)
         recovery.remove(folder)
@@ -278,9 +313,10 @@ def _start(node, name: str, seal, spare, wanted: bytes) -> None:
     label = spare.info()[4]
     place = "/agent/" + label
     recovery.remove(place)
+    recovery.remove(_WHY)
     swap.mark()
     os.rename(keystore.INCOMING + "/" + name, place)
-    before = _load(_STATE)
+    before = _state()
     serial = seal.serial.to_bytes(16, "big").hex()
     new = [name, serial, seal.service_version, seal.security_version, wanted.hex()]
     state = {"new": new, "to": label, "ran": swap.ran(node)}
@@ -294,3 +330,5 @@ def _start(node, name: str, seal, spare, wanted: bytes) -> None:
     except OSError as error:
         _save(_STATE, before)
         raise errors.UnsupportedBoard("the boot loader refuses the firmware: %s" % error)
+    state["why"] = ""
+    _save(_STATE, state)

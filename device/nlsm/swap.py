@@ -66,6 +66,13 @@ class Trial(service.Service):
         self.serial = bytes.fromhex(serial)
         self.version = version
         self.retry = clock.ms() + 1000 * node.settings.get("trial", _TRIAL_S)
+        self.after: list = []  # names to ask for after the trial
+
+    def done(self) -> None:
+        """Ask for what could not be taken during the trial."""
+        self.lent = ()
+        if self.node.link:
+            self.node.link.ask(self.after)
 
     def show(self, state: dict) -> None:
         """Set the state of a confirmed agent, with the reason if a later one was given up."""
@@ -133,9 +140,9 @@ class Agent(Trial):
             state.pop(key, None)
         floors.rise(0, self.name, state[slot][3])
         _write(state)
-        self.lent = ()
         self.set("running")
         _tidy()
+        self.done()
 
     def fall(self, why: str) -> None:
         """Give this agent up: it has no start left."""
@@ -203,7 +210,7 @@ def take(link, name: str, seal: bytes, files) -> bool:
 
     node = link.node
     state = _read()
-    if state.get("trial"):
+    if busy(node, name):
         return True
     one = node.services.get(name) or service.Service(name)
     wanted = b"".join([digest for file, _, digest in files if file == _IMAGE])
@@ -228,6 +235,15 @@ def take(link, name: str, seal: bytes, files) -> bool:
         node.services[name] = one
         installer.refuse(node, one, error, seal, "")
         return True
+    return False
+
+
+def busy(node, name: str) -> bool:
+    """Tell whether something is on trial; then the package of this name comes afterwards."""
+    for one in node.services.values():
+        if one.state == "installing" and hasattr(one, "after"):
+            one.after.append(name)
+            return True
     return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,11 +72,11 @@ def reseal(site: Site, files: dict[str, bytes], spki: bytes) -> bytes:
     return site._issue("service", spki, site.now - 10, site.now + 4990, extensions)
 
 
-def run(script: str, *arguments: str) -> str:
-    """What a script of `on_board` prints on a real MicroPython."""
+def run(script: str, *arguments: str, more: str = "") -> str:
+    """What a script of `on_board` prints on a real MicroPython; `more` has other modules for it."""
     done = micropython.run(
         ["-X", "heapsize=16M", str(ON_BOARD / script), *arguments],
-        environment={"MICROPYPATH": f"{ON_BOARD}:{ROOT}/common:{ROOT}/device:.frozen"},
+        environment={"MICROPYPATH": f"{ON_BOARD}:{ROOT}/common:{ROOT}/device:{more}.frozen"},
         timeout=1500,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
@@ -106,6 +107,20 @@ def test_every_cut_leaves_an_agent_that_starts(
     with capsys.disabled():
         print("\n" + "\n".join(counts))
     assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 700
+
+
+def test_every_cut_leaves_a_firmware_that_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_of: OneOf
+) -> None:
+    """While one comes over the link, is confirmed or given up; with the rules of ESP-IDF."""
+    for name in ("shim/esp32.py", "otadata.py"):  # the others there would take the node's place
+        shutil.copy(ROOT / "tools/boards/virtual" / name, tmp_path)
+    step = one_of(9)
+    printed = run("firmware_cuts.py", str(step), more=f"{tmp_path}:")
+    counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
+    with capsys.disabled():
+        print("\n" + "\n".join(counts))
+    assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 500
 
 
 @pytest.mark.parametrize("blocks", [352, 512], ids=["Pico, 1408 KiB", "ESP32, 2 MiB"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 from bench._site import Site, server
 from boards import micropython
 from boards.code import mpy
-from boards.virtual import partitions
+from boards.virtual import otadata, partitions
 from boards.virtual.board import VirtualBoard
 from tests.lifecycle.test_update import PATIENCE, SERVICE, World
+from tests.worlds import waiting
 from triseal.developer import firmware
 from triseal.developer.sign import Release
-from triseal.site.errors import NotConfirmed
+from triseal.site.errors import NotConfirmed, UnfitBoards
 from triseal.site.views.rollout_status import Watch
 
 SIZE = 1 << 21  # bytes of a partition
@@ -57,8 +59,30 @@ def broken(image: bytes) -> bytes:
 def slots(board: Path) -> tuple[int, int]:
     """The number of the partition that the boot loader prefers, and the state of its entry."""
     found = partitions.record(board / partitions.FOLDER)
-    sequence, state = max(entry for entry in found if entry[1] != partitions.ABORTED)
+    sequence, state = max(entry for entry in found if entry[1] != otadata.ABORTED)
     return (sequence - 1) % 2, state
+
+
+def has_come(board: Path, image: bytes, least: int) -> int:
+    """Wait until so many bytes of an image have come. How many have by then."""
+    for _ in waiting.looks(PATIENCE):
+        digest, _, done = json.loads((board / "flash/agent/coming").read_text())
+        if digest == hashlib.sha256(image).hexdigest() and done >= least:
+            return int(done)
+    pytest.fail(f"{done} bytes have come, due {least}")
+
+
+@pytest.mark.long
+def test_a_board_without_a_spare_partition_is_named_before_anything_is_sent(world: World) -> None:
+    """As an RP2040: what a node has said about itself decides."""
+    folder = world.node("cellar")
+    add(world, "0.9", partitions.own_image())
+    with VirtualBoard(folder, HEAP):
+        world.runs("cellar")
+        world.is_known("cellar")
+        with pytest.raises(UnfitBoards, match="cellar has no spare partition for a firmware"):
+            world.site.manager.assign("cellar", NAME)
+    assert not (folder / "flash/agent").exists()
 
 
 @pytest.mark.long
@@ -73,20 +97,24 @@ def test_a_firmware_comes_over_the_link_and_a_broken_one_falls_back(world: World
         manager.assign("kitchen", NAME)
         world.runs("kitchen", NAME)
         world.runs("kitchen")
-        assert slots(folder) == (1, partitions.VALID)
+        assert slots(folder) == (1, otadata.VALID)
         assert (folder / "app/ota_1").read_bytes().startswith(own + b"first")
         add(world, "1.1", broken(own), hold=True)
         watch = Watch(manager, NAME)
         manager.rollout(NAME, ["kitchen"])
-        with pytest.raises(NotConfirmed, match="kitchen: refused: fell-back: it did not start"):
+        with pytest.raises(NotConfirmed, match="kitchen: refused: fell-back: did not start"):
             watch.wait(["kitchen"], PATIENCE)
-        assert slots(folder) == (1, partitions.VALID)
+        assert slots(folder) == (1, otadata.VALID)
         world.shows("kitchen", NAME, "running 1.0 fell-back")
         world.runs("kitchen")
         assert board.failure is None
         add(world, "1.2", own, hold=True)
         watch = Watch(manager, NAME)
         manager.rollout(NAME, ["kitchen"])
+        came = has_come(folder, own, 1 << 18)
+        board.power_cut()
+        board.power_on()
+        assert has_come(folder, own, 1) >= came, "after the power cut it goes on"
         watch.wait(["kitchen"], PATIENCE, soak=0)
-        assert slots(folder) == (0, partitions.VALID)
+        assert slots(folder) == (0, otadata.VALID)
         world.runs("kitchen")

@@ -44,11 +44,14 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self.included: list[str] = []
         self.modules: list[tuple[str, int]] = []
-        names = {"include": self.included.append, "package": self._package}
+        names = {"include": self.included.append, "package": self._package, "module": self._module}
         exec(path.read_text(), names)
 
     def _package(self, name: str, *, files: tuple[str, ...], opt: int) -> None:
         self.modules += [(f"{name}/{file}", opt) for file in files]
+
+    def _module(self, name: str, *, opt: int) -> None:
+        self.modules.append((name, opt))
 
 
 def test_the_manifest_names_each_module_once(tmp_path: Path) -> None:
@@ -60,10 +63,7 @@ def test_the_manifest_names_each_module_once(tmp_path: Path) -> None:
     assert sorted(path for path, _ in read.modules) == sorted(there - {"manifest.py"})
     for path, level in read.modules:
         assert mpy.compile_source((folder / path).read_bytes(), path, level=level), path
-    on_a_board = {file.path for file in stage.plan(mpy.Target(6, 3, ""))} - {
-        stage.MAIN,
-        stage.SLOTS,
-    }
+    on_a_board = {file.path for file in stage.plan(mpy.Target(6, 3, ""))} - {stage.MAIN}
     modules = {f"/lib/{path[:-3]}.mpy" for path, _ in read.modules}
     assert modules == on_a_board | {"/lib/nlsm/frozen.mpy"}
     assert folder.stat().st_mode & 0o777 == 0o755

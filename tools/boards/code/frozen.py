@@ -17,6 +17,7 @@ MANIFEST = "manifest.py"
 # The modules that each board of the port has; a board may have more of its own.
 BASE = "$(PORT_DIR)/boards/manifest.py"
 _MODULE = "nlsm/frozen.py"
+_SLOTS = "slots.py"
 _NAMED = re.compile(rb"triseal-agent:([0-9a-f]{64})")
 
 # Only modules that came with the firmware, not those of an earlier import.
@@ -52,7 +53,7 @@ def modules() -> dict[str, bytes]:
 
 def tree(base: str = BASE) -> dict[str, bytes]:
     """Return everything that is needed to freeze the agent: modules, and a manifest that names
-    each.
+    each. With `slots.py`, such firmware can also replace itself over the link.
 
     Args:
         base: manifest of everything else in the firmware, as MicroPython's `include` takes it.
@@ -66,7 +67,9 @@ def tree(base: str = BASE) -> dict[str, bytes]:
         lines += [f"package({package!r}, opt={stage.LEVELS[package]}, files=("]
         lines += [f"    {path[len(start) :]!r}," for path in sources if path.startswith(start)]
         lines += ["))"]
-    return {MANIFEST: "\n".join([*lines, ""]).encode(), **sources}
+    lines += [f"module({_SLOTS!r}, opt=3)"]
+    found = {MANIFEST: "\n".join([*lines, ""]).encode(), **sources}
+    return {**found, _SLOTS: stage.slots_source()}
 
 
 def on_board(board: Board) -> bool:

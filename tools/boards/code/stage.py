@@ -165,8 +165,16 @@ def slots_file(target: mpy.Target) -> StagedFile:
     Raises:
         SourcesMissing, CompileFailed, UnsupportedFirmware: as `plan`.
     """
-    source = _beside("slots.py").read_bytes()
-    return StagedFile(SLOTS, mpy.compile_source(source, "slots", target, level=3))
+    return StagedFile(SLOTS, mpy.compile_source(slots_source(), "slots", target, level=3))
+
+
+def slots_source() -> bytes:
+    """Return the source of that module.
+
+    Raises:
+        SourcesMissing: it is not installed.
+    """
+    return _beside("slots.py").read_bytes()
 
 
 def main_file() -> StagedFile:

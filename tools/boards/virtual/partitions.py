@@ -6,7 +6,6 @@ once, and if it was not marked as valid by the next reset, the image before it s
 board's side of this is `shim/esp32.py`.
 """
 
-import binascii
 import struct
 import sys
 from importlib import util
@@ -15,15 +14,13 @@ from pathlib import Path
 from boards import micropython, state_folder
 from boards.errors import NoMicroPython
 from boards.flashing import appimage
+from boards.virtual import otadata
 
 FOLDER = "app"  # in the folder of a board: ota_0, ota_1, otadata
-BLOCK = 4096
+BLOCK = otadata.BLOCK
 NAMES = ("ota_0", "ota_1")
 
 _RECORD = "otadata"
-_ENTRY = struct.Struct("<I20sII")  # sequence number, label, state, CRC of the sequence number
-_UNSET = 0xFFFFFFFF
-NEW, PENDING, VALID, INVALID, ABORTED = range(5)
 _RUNNER = Path(__file__).with_name("run_image.py")
 
 
@@ -72,18 +69,12 @@ def select(folder: Path) -> int:
     Returns:
         Its number, 0 or 1.
     """
-    entries = [list(entry) for entry in record(folder)]
-    for number, entry in enumerate(entries):
-        if entry[1] == PENDING:
-            _mark(folder, number, ABORTED)
-            entry[1] = ABORTED
-    usable = [n for n in (0, 1) if entries[n][0] and entries[n][1] not in (INVALID, ABORTED)]
-    chosen = 0
-    if usable:
-        newest = max(usable, key=lambda number: entries[number][0])
-        chosen = (entries[newest][0] - 1) % len(NAMES)
-        if entries[newest][1] == NEW:
-            _mark(folder, newest, PENDING)
+    path = folder / _RECORD
+    chosen, changes = otadata.select(path.read_bytes())
+    for at, state in changes:
+        with path.open("r+b") as file:
+            file.seek(at)
+            file.write(struct.pack("<I", state))
     return chosen if _starts(folder, chosen) or not _starts(folder, 1 - chosen) else 1 - chosen
 
 
@@ -93,19 +84,7 @@ def record(folder: Path) -> list[tuple[int, int]]:
     Args:
         folder: of the partitions.
     """
-    data = (folder / _RECORD).read_bytes()
-    found = []
-    for number in (0, 1):
-        sequence, _, state, crc = _ENTRY.unpack_from(data, number * BLOCK)
-        good = sequence != _UNSET and crc == binascii.crc32(struct.pack("<I", sequence), _UNSET)
-        found.append((sequence if good else 0, state))
-    return found
-
-
-def _mark(folder: Path, number: int, state: int) -> None:
-    with (folder / _RECORD).open("r+b") as file:
-        file.seek(number * BLOCK + _ENTRY.size - 8)
-        file.write(struct.pack("<I", state))
+    return otadata.entries((folder / _RECORD).read_bytes())
 
 
 def _starts(folder: Path, number: int) -> bool:
