@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from tests.lifecycle.parameters import Parameters
 from triseal import database
+from triseal.site import clock
 from triseal.site.manager import Manager
 from triseal.site.records import tables
 
@@ -167,10 +168,20 @@ class Observer:
                 self.violation("stopped", f"{place} silent for {silent:.1f} s, connected: {said}")
                 self.last[place] = now
 
+    def reached(self, signed: float, now: float) -> float:
+        """Return when the time that the site signs is so late at the latest, true Unix seconds."""
+        left = signed - self.ahead - now
+        return now + left * (1 + self._slowed())
+
+    def _slowed(self) -> float:
+        """By which part the site's seconds may be longer: after its clock was set back, its time
+        runs slower until the clock has caught up."""
+        return 1 / (1 - clock.SLOWED) - 1 if self.parameters.steps else 0.0
+
     def _check_expiry(self, place: Place, now: float) -> None:
         # The begin of a seal sets a slow clock forward; what it loses from then on is its drift.
-        slow = self._lifetime * self.parameters.drift / 1_000_000
-        late = now - self.parameters.slack - 1 - slow
+        slow = self.parameters.drift / 1_000_000 + self._slowed()
+        late = now - self.parameters.slack - 1 - slow * self._lifetime
         if late > self._ends.get(place, 0):
             self._note_ends()
         if late > (end := self._ends.get(place, 0)):

@@ -296,7 +296,8 @@ class Stage:
     def _by(self, node: str, found: dict[str, dict[str, str]]) -> float:
         """From when on a change is in force on a node, by what the command printed."""
         until = found["waiting"].get(node)
-        end = _seconds(until) + 1 - self.observer.ahead if until else time.time()
+        now = time.time()
+        end = self.observer.reached(_seconds(until) + 1, now) if until else now
         return end + self.observer.parameters.slack
 
     def _triseal(self, *arguments: str) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,16 +43,26 @@ def test_a_service_past_its_seal_is_seen(observer: Observer) -> None:
     assert dict(observer.kinds) == {"ran-past-expiry": 1}
 
 
-@pytest.mark.parametrize(("lifetime", "last"), [(30, 1003.8), (900, 1012.5)])
+@pytest.mark.parametrize(
+    ("steps", "lifetime", "last"), [(0, 30, 1003.8), (0, 900, 1012.5), (250, 90, 1014.4)]
+)
 def test_a_seal_lives_longer_by_what_a_slow_clock_loses(
-    observer: Observer, lifetime: int, last: float
+    observer: Observer, steps: float, lifetime: int, last: float
 ) -> None:
+    observer.parameters = replace(observer.parameters, steps=steps)
     observer._lifetime = lifetime
     observer._ends["kitchen", "thermo"] = 1000.0
     observer.tick("kitchen", "thermo", True, last - 0.05)
     assert not observer.kinds
     observer.tick("kitchen", "thermo", True, last + 0.05)
     assert dict(observer.kinds) == {"ran-past-expiry": 1}
+
+
+def test_a_time_of_the_site_comes_later_while_it_is_slowed(observer: Observer) -> None:
+    observer.ahead = 50.0
+    assert observer.reached(1140.0, 1000.0) == pytest.approx(1100.0)
+    observer.parameters = replace(observer.parameters, steps=0)
+    assert observer.reached(1140.0, 1000.0) == 1090.0
 
 
 def test_a_change_that_comes_late_is_seen(observer: Observer) -> None:

@@ -42,8 +42,8 @@ MOST_AWAY = 31 * 86400
 LEAST_BACK = MOST_JUMP
 LEAST_STEP = 1.0
 # While a clock that was set back catches up, the signed time loses this share of each second.
+SLOWED = 0.1
 _LATEST = select(func.max(clocks.c.seen_at))
-_SLOWED = 0.1
 _DRIFT = 0.001  # largest relative error of a counter
 
 
@@ -97,7 +97,7 @@ class Guard:
         with self._turn:
             counted = self._counter()
             wished = self._lead if jumped else self.ahead()
-            slowed = self._lead - max(0.0, counted - self._looked) * _SLOWED
+            slowed = self._lead - max(0.0, counted - self._looked) * SLOWED
             self._lead, self._looked = max(wished, slowed), counted
             return counted + self._lead
 
