@@ -25,6 +25,7 @@ class Parameters:
         calm: seconds without new faults at the end, in which all must come back.
         slack: seconds that seeing, stopping and a busy machine may take.
         silence: seconds without a sign of life that a service may take while it runs.
+        reconnect: seconds for a connection that is under way, beside the wait before it.
         settle: seconds until all services of a node run, from its connection, or from the moment
             when it learned that the site's clock was set; see `fitted`.
         growth: MiB by which the server may grow once all nodes are there.
@@ -44,6 +45,7 @@ class Parameters:
     calm: float = 45.0
     slack: float = 2.5
     silence: float = 8.0
+    reconnect: float = 35.0
     settle: float = 25.0
     growth: float = 64.0
     bad: int = 3
@@ -57,7 +59,8 @@ class Parameters:
 
         A node renews its seals in the last quarter of their lifetime. After a fault of the server
         all nodes hold seals of the same age: then this quarter must be long enough for all of them.
-        A node that comes back may find that all others come back too; in twice the time, each has
+        A node that comes back may find that all others come back too; what all of them ask for
+        takes that time, and its handshake may have to wait for as long. In twice the time, each has
         its new seals and has started its services, beside renewals that are due meanwhile.
 
         Each lifetime sees a renewal, but for the time that a node may need to come back.
@@ -69,8 +72,14 @@ class Parameters:
         lifetime = max(self.lifetime, math.ceil(reseal / _WINDOW))
         settle = max(self.settle, 2 * reseal)
         renewals = min(self.renewals, max(0, int((self.seconds - settle) / lifetime)))
-        calm = max(self.calm, settle)
-        return replace(self, lifetime=lifetime, renewals=renewals, settle=settle, calm=calm)
+        return replace(
+            self,
+            lifetime=lifetime,
+            renewals=renewals,
+            reconnect=max(self.reconnect, reseal),
+            settle=settle,
+            calm=max(self.calm, settle),
+        )
 
 
 SMALL = Parameters(nodes=3, services=5, seconds=40.0, lifetime=10, renewals=2, every=2.0, calm=20.0)

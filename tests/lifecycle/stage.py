@@ -43,7 +43,6 @@ async def main(ctx):
         usys.stdout.write("!%s %d %d\\n" % (ctx.name, granted, ms))
         await asyncio.sleep_ms(500)
 """
-_RECONNECT = 35.0  # seconds for a connection that is under way, beside the wait before it
 _LOOK = 1.0  # seconds between looks at a change that is under way
 _STEADY = 12.0  # seconds: a node takes a connection that ends sooner for a failure
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -225,7 +224,7 @@ class Stage:
         health = self.observer.health[node]
         health.calm_from = time.time()
         wait = longest_wait(self.boards[node].failures)
-        health.away_until = health.calm_from + wait + _RECONNECT
+        health.away_until = health.calm_from + wait + self.observer.parameters.reconnect
         health.disturbed = False
 
     def disturb_all(self) -> None:

@@ -106,21 +106,21 @@ def test_a_service_whose_seal_ends_because_the_clock_is_set_forward_has_time(
     assert dict(observer.kinds) == {"stopped": 1}
 
 
-# (seconds to seal all anew; lifetime, renewals and settling time that follow in 300 s)
+# (seconds to seal all anew; lifetime, renewals, time to connect and to settle that follow in 300 s)
 MACHINES = [
-    (1.0, (30, 8, 25.0)),
-    (7.5, (30, 8, 25.0)),
-    (13.1, (53, 5, 26.2)),
-    (25.0, (100, 2, 50.0)),
-    (40.0, (160, 1, 80.0)),
-    (120.0, (480, 0, 240.0)),
+    (1.0, (30, 8, 35.0, 25.0)),
+    (7.5, (30, 8, 35.0, 25.0)),
+    (13.1, (53, 5, 35.0, 26.2)),
+    (25.0, (100, 2, 35.0, 50.0)),
+    (40.0, (160, 1, 40.0, 80.0)),
+    (120.0, (480, 0, 120.0, 240.0)),
 ]
 
 
 @pytest.mark.parametrize(("reseal", "fitted"), MACHINES)
-def test_the_load_fits_the_machine(reseal: float, fitted: tuple[int, int, float]) -> None:
+def test_the_load_fits_the_machine(reseal: float, fitted: tuple[int, int, float, float]) -> None:
     found = Parameters().fitted(reseal)
-    assert (found.lifetime, found.renewals, found.settle) == fitted
+    assert (found.lifetime, found.renewals, found.reconnect, found.settle) == fitted
 
 
 def test_a_node_has_its_longest_wait_and_one_more_try_to_come_back() -> None:
