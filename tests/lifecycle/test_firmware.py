@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from boards import micropython
 from boards.code import mpy
 from boards.virtual import otadata, partitions
 from boards.virtual.board import VirtualBoard
+from tests.host.boards.test_partitions import broken
 from tests.lifecycle.test_update import PATIENCE, SERVICE, World
 from tests.worlds import waiting
 from triseal.developer import firmware
 from triseal.developer.sign import Release
 from triseal.site.errors import NotConfirmed, UnfitBoards
 from triseal.site.views.rollout_status import Watch
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="images must be ELF files")
 
 SIZE = 1 << 21  # bytes of a partition
 NAME = "mpy"
@@ -47,13 +51,6 @@ def metadata(image: bytes, **changes: str) -> bytes:
 def add(world: World, version: str, image: bytes, *, hold: bool = False) -> None:
     package = world.site.package(Release(NAME, version, 1, metadata(image)), "app.bin", image)
     world.site.manager.add_service(package, hold=hold)
-
-
-def broken(image: bytes) -> bytes:
-    """An image that the boot loader takes for one, and that does not start."""
-    found = bytearray(image)
-    found[found.find(b"PyInit_micropython_run")] ^= 1
-    return bytes(found)
 
 
 def slots(board: Path) -> tuple[int, int]:
