@@ -26,6 +26,7 @@ from triseal.certificate import opened
 from triseal.errors import BadAnswer, Failure
 from triseal.signedrequest import Wanted
 from triseal.signer import Signer
+from triseal.stop import Stop
 from triseal.timedhttp import Transport
 
 MAX_PAGE = 1 << 24
@@ -71,8 +72,8 @@ class StoreRefused(Failure):
         self.__dict__.update(code=code, advice=advice)
 
 
-def _client(context: ssl.SSLContext, end: float) -> httpx.Client:
-    transport = Transport(context, _LONGEST, end)
+def _client(context: ssl.SSLContext, end: float, stop: Stop) -> httpx.Client:
+    transport = Transport(context, _LONGEST, end, stop)
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a server could send more and more
     return httpx.Client(
         transport=transport, timeout=_SECONDS, trust_env=False, headers=_HEADERS, cookies=none
@@ -114,6 +115,7 @@ class Link:
         reading: whether files are only read and then checked, so that the URL may also be that of a
             mirror, on any server of files: `http:`, with or without a fingerprint.
         seconds: how long all calls may last together; each of them has a bound as well.
+        stop: ends them earlier, from another thread.
 
     Raises:
         BadURL: it is not the URL of a Store.
@@ -121,13 +123,21 @@ class Link:
         OtherFingerprint: another Store answers.
     """
 
-    def __init__(self, url: str, *, reading: bool = False, seconds: float = math.inf) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        reading: bool = False,
+        seconds: float = math.inf,
+        stop: Stop | None = None,
+    ) -> None:
         parts = _parts(url, reading=reading)
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
         self._end = time.monotonic() + seconds
+        self._stop = stop or Stop()
         pinned = self._pinned() if self.fingerprint else httpx.create_ssl_context(trust_env=False)
-        self._client = _client(pinned, self._end)
+        self._client = _client(pinned, self._end, self._stop)
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +150,7 @@ class Link:
         blind = ssl.create_default_context()
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
-        with _client(blind, self._end) as client:
+        with _client(blind, self._end, self._stop) as client:
             page = _fetch(client, "GET", self._base + _STORE, MAX_PAGE)
         try:
             return ssl.create_default_context(cadata=self._certificate(page))

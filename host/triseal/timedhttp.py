@@ -15,6 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from triseal.stop import Stop
+
 
 class _Deadline:
     """The time by which a call must have ended.
@@ -22,10 +24,12 @@ class _Deadline:
     Args:
         seconds: how long a call may last.
         end: when the last one must have ended.
+        stop: ends it earlier.
     """
 
-    def __init__(self, seconds: float, end: float) -> None:
+    def __init__(self, seconds: float, end: float, stop: Stop) -> None:
         self._seconds = seconds
+        self.stop = stop
         self._last = end
         self._allowed = end - time.monotonic()  # for all calls
         self._end = 0.0
@@ -35,6 +39,8 @@ class _Deadline:
 
     def left(self, timeout: float | None, late: type[Exception]) -> float:
         """Return the seconds that the next step may last; raises `late` if none are left."""
+        if self.stop.over:
+            raise late("stopped")
         left = self._end - time.monotonic()
         if left <= 0:
             raise late(f"not complete in {min(self._seconds, self._allowed):.3g} s")
@@ -42,9 +48,12 @@ class _Deadline:
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+    def __init__(
+        self, stream: httpcore.NetworkStream, deadline: _Deadline, handle: socket.socket
+    ) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._handle = handle
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         left = self._deadline.left(timeout, httpcore.ReadTimeout)
@@ -59,6 +68,7 @@ class _Stream(httpcore.NetworkStream):
             rest = rest[_sent(sock.send, rest) :]
 
     def close(self) -> None:
+        self._deadline.stop.remove(self._handle)
         self._stream.close()
 
     def start_tls(
@@ -67,9 +77,13 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        made = self._stream.start_tls(ssl_context, server_hostname, left)
-        return _Stream(made, self._deadline)
+        try:
+            left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+            made = self._stream.start_tls(ssl_context, server_hostname, left)
+        except BaseException:
+            self.close()
+            raise
+        return _Stream(made, self._deadline, self._handle)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -101,7 +115,8 @@ class _Backend(httpcore.SyncBackend):
             left = self._deadline.left(timeout, httpcore.ConnectTimeout)
             try:
                 made = super().connect_tcp(address, port, left, local_address, socket_options)
-                return _Stream(made, self._deadline)
+                handle = self._deadline.stop.add(made.get_extra_info("socket"))
+                return _Stream(made, self._deadline, handle)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed
@@ -123,11 +138,12 @@ class Transport(httpx.HTTPTransport):
         context: how the server is checked.
         seconds: how long a call may last, from the connection to the last byte of the answer.
         end: by when all calls must have ended, as `time.monotonic` says it.
+        stop: ends them earlier.
     """
 
-    def __init__(self, context: ssl.SSLContext, seconds: float, end: float) -> None:
+    def __init__(self, context: ssl.SSLContext, seconds: float, end: float, stop: Stop) -> None:
         super().__init__(verify=context, trust_env=False)
-        self._deadline = _Deadline(seconds, end)
+        self._deadline = _Deadline(seconds, end, stop)
         # httpx has no argument for a backend.
         self._pool = httpcore.ConnectionPool(
             ssl_context=context, network_backend=_Backend(self._deadline)

@@ -32,6 +32,7 @@ from triseal.site.records.placement import Place
 from triseal.site.rules import review
 from triseal.site.views import rollout_status
 from triseal.site.witness import Witness
+from triseal.stop import Stop
 
 if TYPE_CHECKING:
     from triseal.storelink import Link
@@ -207,12 +208,13 @@ def begin(site: Manager, follows: Follows, follow: Follow) -> Follow:
     return follow
 
 
-def check(site: Manager, follow: Follow) -> str:
+def check(site: Manager, follow: Follow, stop: Stop | None = None) -> str:
     """Ask the Store for new releases, and take the newest one.
 
     Args:
         site: the site.
         follow: the service, which is changed.
+        stop: ends the calls to the Store, from another thread.
 
     Returns: the version that was taken; "" if there was nothing new.
 
@@ -224,7 +226,7 @@ def check(site: Manager, follow: Follow) -> str:
         StoreUnreachable: it took longer than LONGEST. What was read of its log is kept.
         Failure, SealError: as `obtaining.take` and `Manager.take_in`.
     """
-    with storesource.opened(follow.store, LONGEST) as source:
+    with storesource.opened(follow.store, LONGEST, stop) as source:
         view, rows = _looked(site, source, follow)
         follow.log, follow.checked, follow.trouble = view.head.origin, site.time(), ""
         _stop_what_is_gone(site, follow)

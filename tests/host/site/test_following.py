@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -252,7 +253,7 @@ def test_slow_stores_are_asked_in_turn(yard: Yard, monkeypatch: pytest.MonkeyPat
     following.begin(yard.site, follows, Follow("other", str(yard.store.home)))
     monkeypatch.setattr(following, "LONGEST", -1.0)  # each of them takes longer
     asked: list[str] = []
-    monkeypatch.setattr(following, "check", lambda site, one: asked.append(one.service))
+    monkeypatch.setattr(following, "check", lambda site, one, stop: asked.append(one.service))
     for service in ("blink", "other", "blink"):
         yard.now += follower.EVERY
         known = follows.get(service)
@@ -345,6 +346,32 @@ def test_a_server_follows_until_it_ends(yard: Yard) -> None:
 
     asyncio.run(serve())
     assert version(yard) == "1.1"
+
+
+def test_a_server_that_ends_waits_for_no_store(yard: Yard) -> None:
+    yard.sealed("1.0")
+    follows = follow(yard)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        known = follows.get("blink")
+        known.store = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        follows.put(known)
+        yard.now += follower.EVERY
+
+        def asked() -> socket.socket:
+            connection = silent.accept()[0]
+            assert connection.recv(1)
+            return connection
+
+        async def serve() -> None:
+            task = asyncio.create_task(follower.keep(yard.site, Duty("following"), 0.01))
+            with await asyncio.to_thread(asked):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                # Threads are waited for at the end of the loop.
+                await asyncio.get_running_loop().shutdown_default_executor()
+
+        asyncio.run(asyncio.wait_for(serve(), 60))
+    assert follows.get("blink") == known  # it is asked again at the next start
 
 
 def test_what_a_log_says_of_one_service() -> None:

@@ -29,6 +29,7 @@ from triseal.errors import BadAnswer
 from triseal.log import endorsement, note
 from triseal.request import fingerprint
 from triseal.signer import KeySigner
+from triseal.stop import Stop
 from triseal.store.server import identity
 from triseal.storelink import Link
 
@@ -222,6 +223,26 @@ def test_all_calls_of_a_link_have_one_end() -> None:
         while code_of(link.about) == "":  # each call alone has much more time
             assert time.monotonic() < patience
         assert code_of(link.about) == "store-unreachable"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_thread_ends_a_call(scheme: str) -> None:
+    stop = Stop()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        said: list[str] = []
+        with Link(url, reading=True, stop=stop) as link:
+            waiting = threading.Thread(target=lambda: said.append(code_of(link.about)))
+            waiting.start()
+            with silent.accept()[0] as connection:
+                assert connection.recv(1)  # the request, or the beginning of TLS
+                stop.end()
+                waiting.join(60)
+            assert said == ["store-unreachable"]
+            assert code_of(link.about) == "store-unreachable"  # and no later one begins
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from triseal.site import following
 from triseal.site.following import Follow, Follows
 from triseal.site.manager import Manager
 from triseal.site.server.duties import Duty, is_trouble
+from triseal.stop import Stop
 
 DUTY = "following"
 EVERY = 600  # seconds between two questions to a Store
@@ -31,7 +32,7 @@ class NotUnderstood(Failure):
 
 
 async def keep(manager: Manager, duty: Duty, tick: float = _TICK) -> None:
-    """Follow services until cancelled. A step that has begun is finished.
+    """Follow services until cancelled. A step that has begun then waits for no Store.
 
     Args:
         manager: the site.
@@ -39,13 +40,19 @@ async def keep(manager: Manager, duty: Duty, tick: float = _TICK) -> None:
         tick: seconds between two looks at rollouts.
     """
     follows = Follows(manager.folder)
-    while True:
-        await asyncio.sleep(duty.pause or tick)
-        if follows.names():
-            await duty.attempt(lambda: asyncio.to_thread(step, manager, follows))
+    stop = Stop()
+    try:
+        while True:
+            await asyncio.sleep(duty.pause or tick)
+            if follows.names():
+                await duty.attempt(lambda: asyncio.to_thread(step, manager, follows, stop=stop))
+    finally:
+        stop.end()
 
 
-def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[Follow]:
+def step(
+    manager: Manager, follows: Follows, *, at_once: bool = False, stop: Stop | None = None
+) -> list[Follow]:
     """Ask the Stores that are due, and go on with rollouts.
 
     Stores that answer slowly keep no rollout waiting: after `following.LONGEST` seconds no further
@@ -55,6 +62,7 @@ def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[F
         manager: the site.
         follows: the services that it follows.
         at_once: whether all Stores are asked now.
+        stop: ends the step, from another thread; what was not done is done by the next one.
 
     Returns: all services, as they are known now.
 
@@ -62,15 +70,18 @@ def step(manager: Manager, follows: Follows, *, at_once: bool = False) -> list[F
         Failure: what is known of a service can't be read or kept; all others were followed.
     """
     failed: list[Failure] = []
+    stop = stop or Stop()
     with follows.alone():
         end = time.monotonic() + following.LONGEST
         late = False
         known = _known(follows, failed)
         for follow in sorted(known, key=lambda one: one.checked):
+            if stop.over:
+                break
             due = at_once or (_is_due(manager, follow) and not late)
             try:
                 if due | (follow.wave is not None):
-                    _one(manager, follow, due=due)
+                    _one(manager, follow, stop, due=due)
                     follows.put(follow)
             except Failure as error:
                 failed.append(error)
@@ -95,14 +106,16 @@ def _is_due(manager: Manager, follow: Follow) -> bool:
     return manager.time() - follow.checked >= wait
 
 
-def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
+def _one(manager: Manager, follow: Follow, stop: Stop, *, due: bool) -> None:
     """Do what is to be done for one service; a failure there keeps no other from being followed."""
     before = follow.state, follow.trouble
     try:
         if due:
-            _check(manager, follow)
+            _check(manager, follow, stop)
         following.advance(manager, follow)
     except (Failure, SealError, OSError) as error:
+        if stop.over:
+            return
         code, detail = advice.explain(error)[:2]
         follow.checked = manager.time()
         follow.trouble = advice.printable(f"{code}: {detail}")[:_MOST_SAID]
@@ -114,14 +127,14 @@ def _one(manager: Manager, follow: Follow, *, due: bool) -> None:
         _log.info("followed", extra={"service": follow.service, "detail": follow.state})
 
 
-def _check(manager: Manager, follow: Follow) -> None:
+def _check(manager: Manager, follow: Follow, stop: Stop) -> None:
     """Ask the Store of a service.
 
     What it answers is foreign: even if Triseal has a defect there, a Store must not be able to end
     the server, which all nodes depend on.
     """
     try:
-        following.check(manager, follow)
+        following.check(manager, follow, stop)
     except Exception as error:
         if is_trouble(error):
             raise
