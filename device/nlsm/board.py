@@ -71,7 +71,7 @@ def look() -> tuple:
     found = os.statvfs("/")
     texts = [
         getattr(kind, "_machine", "")[:_LINE],
-        "%d.%d.%d" % kind.version[:3],
+        (b"%d.%d.%d" % kind.version[:3]).decode(),  # a text would stay in memory
         sys.platform,
         _VERSION.decode(),
     ]

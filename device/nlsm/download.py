@@ -291,12 +291,12 @@ def offer(link, name: str, seal: bytes, files) -> bool:
 
 def _other(name: str, seal: bytes):
     """Return the module for what is not a service, by its site seal; else None."""
-    end = "/%s" % name
-    if ("/agent" + end).encode() in seal:
+    end = b"/" + name.encode()  # bytes, because texts would stay in memory
+    if b"/agent" + end in seal:
         from . import swap
 
         return swap
-    if ("/firmware" + end).encode() in seal:
+    if b"/firmware" + end in seal:
         # Spelt so that its name takes no memory on boards that never load it.
         return __import__(_SPARE.decode(), None, None, ("",))
     return None
