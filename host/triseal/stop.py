@@ -25,13 +25,23 @@ class Stop:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def add(self, sock: socket.socket) -> socket.socket:
-        """Add a connection, which is shut down at the end. Returns what `remove` wants."""
+        """Add a connection, which is shut down at the end.
+
+        Args:
+            sock: the connection.
+
+        Returns: what `remove` wants.
+        """
         handle = sock.dup()
         self._open.append(handle)
         return handle
 
     def remove(self, handle: socket.socket) -> None:
-        """Remove a connection that is closed; once more is no error."""
+        """Remove a connection that is closed; once more is no error.
+
+        Args:
+            handle: what `add` has returned.
+        """
         with suppress(ValueError):
             self._open.remove(handle)
         handle.close()

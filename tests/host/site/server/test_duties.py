@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from sqlalchemy.exc import NoResultFound
 
 from sealcore import errors, messages
 from tests.worlds import postgres
-from tests.worlds.link_world import LinkWorld, Serving, close_nodes, serving, until
+from tests.worlds.link_world import LinkWorld, Serving, serving, until
 from triseal import database
 from triseal.errors import DatabaseUnusable
 from triseal.site.clock import ClockDoubted, Guard
@@ -27,12 +27,6 @@ from triseal.site.server.metrics import Metrics
 from triseal.site.server.sessions.registry import Registry
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.signing.task import Answer, Snapshot
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from sealcore import encode, errors, identity, messages, onetime
 from sealcore.der import single
-from tests.worlds.link_world import LinkWorld, Node, Serving, close_nodes, serving, until
+from tests.worlds.link_world import LinkWorld, Node, Serving, serving, until
 from tests.worlds.site_world import make_request
 from triseal import database, signer
 from triseal.errors import BadRequest
@@ -26,12 +26,6 @@ from triseal.request import parse
 from triseal.site.records import tables, tokens
 from triseal.site.server.limits import Limits
 from triseal.site.server.listeners.token_enrolment import Newcomers
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.fixture(scope="module")

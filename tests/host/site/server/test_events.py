@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from sealcore import messages
-from tests.worlds.link_world import LinkWorld, Node, close_nodes, serving
+from tests.worlds.link_world import LinkWorld, Node, serving
 from triseal.site.records.placement import Place
 from triseal.site.server.events import Events
 from triseal.site.server.metrics import Metrics
@@ -19,12 +18,6 @@ from triseal.site.server.signing.task import Answer, Told
 
 PLACE = Place("kitchen", "thermo")
 _EVENTS = ("state changed", "restarted", "reported", "fell back", "no seal")
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:

@@ -22,7 +22,6 @@ from tests.worlds.link_world import (
     Node,
     Serving,
     client_context,
-    close_nodes,
     parsed,
     serving,
     until,
@@ -46,12 +45,6 @@ NONCE = bytes(16)
 DIGEST = bytes(32)
 OTHER_KEY = make_request(signer.generate("p256"), "kitchen")
 FLOOD = 64 << 20  # bytes: far more than sockets hold
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.fixture(scope="module")

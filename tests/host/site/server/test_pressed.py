@@ -22,19 +22,13 @@ from sqlalchemy import text
 from bench._site import Ports, Site, ready, start_server
 from sealcore import messages
 from tests.host.site.server.test_jsonlog import fill
-from tests.worlds.link_world import Node, close_nodes, until
+from tests.worlds.link_world import Node, until
 from triseal import database
 from triseal.serving import bounded, unix_socket
 from triseal.site.server import descriptors, process
 from triseal.site.server.limits import Limits
 
 MANY = 1500
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.fixture(scope="module")

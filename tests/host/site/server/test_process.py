@@ -10,7 +10,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from sealcore import messages
 from tests import full
 from tests.full import Sweep
 from tests.worlds import postgres
-from tests.worlds.link_world import Node, close_nodes, parsed, until
+from tests.worlds.link_world import Node, parsed, until
 from triseal import database
 from triseal.serving import unix_socket
 from triseal.site.records import tables
@@ -31,12 +30,6 @@ from triseal.site.records.ledger import find_seal
 
 SOURCE = b"async def main(ctx):\n    pass\n"
 RUNNING = messages.STATES.index("running")
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 def make(folder: Path, url: str = "", nodes: int = 2) -> Site:

@@ -19,7 +19,6 @@ from tests.worlds.link_world import (
     LinkWorld,
     Node,
     Serving,
-    close_nodes,
     parsed,
     serving,
     until,
@@ -37,12 +36,6 @@ RUNNING = messages.STATES.index("running")
 STOPPED = messages.STATES.index("stopped")
 REFUSED = messages.STATES.index("refused")
 CLOSED = "triseal_closed_connections_total"
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.fixture(scope="module")

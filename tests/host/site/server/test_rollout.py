@@ -9,19 +9,13 @@ import pytest
 
 from sealcore import messages
 from sealcore.compat import sha256
-from tests.worlds.link_world import LinkWorld, Node, Serving, close_nodes, parsed, serving, until
+from tests.worlds.link_world import LinkWorld, Node, Serving, parsed, serving, until
 from triseal.site.errors import NotConfirmed
 from triseal.site.views.rollout_status import Watch
 
 NEW = b"async def main(ctx):\n    ctx.log('new')\n"
 RUNNING = messages.STATES.index("running")
 REFUSED = messages.STATES.index("refused")
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 @pytest.fixture

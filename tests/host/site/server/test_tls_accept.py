@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.worlds.link_world import SECONDS, LinkWorld, Serving, close_nodes, serving
+from tests.worlds.link_world import SECONDS, LinkWorld, Serving, serving
 from triseal.site.server.listeners.tls import KEEPALIVE
 from triseal.site.server.transports import tls_accept
 from triseal.site.server.transports.tls_accept import SmallTLS
@@ -33,12 +33,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkWorld]:
 def site(world: LinkWorld) -> Iterator[Serving]:
     with serving(world) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _leave() -> Iterator[None]:
-    yield
-    close_nodes()
 
 
 def frames_of(site: Serving, node: str) -> Frames:
