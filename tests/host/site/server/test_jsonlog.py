@@ -8,6 +8,8 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -23,15 +25,24 @@ WAITING = 100
 def pipe() -> Iterator[tuple[int, int]]:
     reader, writer = os.pipe()
     yield reader, writer
-    for descriptor in (reader, writer):
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue  # the test has closed it
+    os.close(reader)  # now nothing waits for room in the pipe
+    # A thread that still writes would write into the file that gets its descriptor next.
+    while _made:
+        until(partial(ended, _made.pop()), "its thread has ended")
+    os.close(writer)
+
+
+def ended(handler: Patient) -> bool:
+    handler.close()
+    return not handler._thread.is_alive()
+
+
+_made: list[Patient] = []
 
 
 def logger(writer: int, most: int = WAITING) -> tuple[logging.Logger, Patient]:
     handler = Patient(writer, most)
+    _made.append(handler)
     handler.setFormatter(JsonLines())
     made = logging.Logger("test")
     made.addHandler(handler)
@@ -78,7 +89,8 @@ def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
 def test_a_log_that_is_gone(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     log, handler = logger(writer)
-    os.close(reader)
+    with Path(os.devnull).open("rb") as null:
+        os.dup2(null.fileno(), reader)  # closes the pipe, and keeps the number
     log.warning("event")
     until(lambda: handler.dropped > 0, "the line is counted")
     handler.close()
