@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.device import on_micropython
+from tests.worlds.ports import quiet_port
 
 NO_ANSWER, BRIEF, STEADY = (False, 30000), (True, 9999), (True, 10000)
 DAYS = (True, 10 * 86400 * 1000)  # the counter of ticks has gone half round
@@ -28,12 +29,6 @@ def test_failures_in_a_row_are_counted(
 ) -> None:
     code = f"play(*{plays!r})"
     assert on_micropython.run("dial", code).split() == attempts.split(), sentence
-
-
-def closed() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Greeter:
@@ -73,5 +68,5 @@ def test_all_addresses_of_a_name_are_tried(
     sentence: str, places: str, turn: int, said: str
 ) -> None:
     servers = {name: Greeter(b"hi, " + name.encode()) for name in "AB"}
-    ports = [servers[name].port if name in servers else closed() for name in places]
+    ports = [servers[name].port if name in servers else quiet_port() for name in places]
     assert on_micropython.run("addresses", arguments=[turn, *ports]).strip() == said, sentence

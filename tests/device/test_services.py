@@ -13,6 +13,7 @@ from tests.device.conftest import ECHO, Start
 from tests.device.node import NAME, Node, by_name
 from tests.device.on_micropython import ON_BOARD
 from tests.device.site import Deployment, Site
+from tests.worlds.ports import quiet_port
 from tests.worlds.waiting import looks
 
 # Each row: what the service does, what it would need, and what no grant of these gives.
@@ -279,8 +280,7 @@ def test_connections_to_a_service_end_with_it(
     start: Start, site: Site, spki: bytes, directory: Path
 ) -> None:
     (directory / "flash/triseal/settings.json").write_text('{"server": ["127.0.0.1", 1]}')
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = quiet_port()
     app = f"""\
 import asyncio
 async def serve(reader, writer):

@@ -23,6 +23,7 @@ from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
 from tests.lifecycle.stepped import Clock
+from tests.worlds.ports import quiet_port
 from triseal import database
 from triseal.site.records import tables
 from triseal.site.rules import grants
@@ -55,7 +56,7 @@ class Server:
     def __init__(self, home: Path, log: Path, program: Sequence[str]) -> None:
         self._home, self._log, self._program = home, log, program
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port = quiet_port()
         self._ports: Ports | None = None
 
     @property
@@ -67,7 +68,6 @@ class Server:
         """Start it, and wait until nodes can connect."""
         self._process = start_server(self._home, self._log, port=self.port, program=self._program)
         self._ports = ready(self._process)
-        self.port = self._ports.nodes
 
     def kill(self) -> None:
         """kill -9."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.worlds.ports import quiet_port
 from triseal.site.server.listeners import tls
 
 WITHOUT_IPV6 = "" if socket.has_dualstack_ipv6() else "this system has no IPv6 beside IPv4"
@@ -28,12 +29,6 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    with listening(("127.0.0.1", 0)) as (one,):
-        port: int = one.getsockname()[1]
-        return port
-
-
 @pytest.mark.skipif(bool(WITHOUT_IPV6), reason=WITHOUT_IPV6)
 def test_all_of_ipv6_serves_ipv4_too() -> None:
     with listening(("::", 0)) as (one,):
@@ -44,7 +39,7 @@ def test_all_of_ipv6_serves_ipv4_too() -> None:
 
 @pytest.mark.skipif(bool(WITHOUT_IPV6), reason=WITHOUT_IPV6)
 def test_both_of_one_port_stand_beside_each_other() -> None:
-    port = free_port()
+    port = quiet_port()
     with listening(("::", port), ("127.0.0.1", port)) as (six, four):
         assert answers("127.0.0.1", port)
         assert answers("::1", port)
@@ -68,7 +63,7 @@ def test_a_name_and_several_ports() -> None:
 
 
 def test_if_one_is_taken_none_is_left_open() -> None:
-    port = free_port()
+    port = quiet_port()
     with listening(("127.0.0.1", 0)) as (other,):
         taken = other.getsockname()[1]
         with pytest.raises(OSError, match="in use") as found:

@@ -23,6 +23,7 @@ from tests import full
 from tests.full import Sweep
 from tests.worlds import postgres
 from tests.worlds.link_world import Node, parsed, until
+from tests.worlds.ports import quiet_port
 from triseal import database
 from triseal.serving import unix_socket
 from triseal.site.records import tables
@@ -66,9 +67,9 @@ def page(ports: Ports, path: str, host: str = "127.0.0.1") -> bytes:
 
 def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack) -> None:
     site = stack.enter_context(make(tmp_path))
-    process = start_server(site.home, tmp_path / "log")
-    ports = ready(process)
-    one = node(site, "node0", ports.nodes)
+    port = quiet_port()  # it is free after the kill, too
+    process = start_server(site.home, tmp_path / "log", port=port)
+    one = node(site, "node0", ready(process).nodes)
     one.hello()
     one.expect(messages.ASSIGN)
     got: list[bytes] = []
@@ -90,7 +91,7 @@ def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack
     with database.reading(site.manager.engine) as connection:
         for der in got:
             assert find_seal(connection, parsed(der).serial) == der
-    with server(site.home, tmp_path / "log", port=ports.nodes):
+    with server(site.home, tmp_path / "log", port=port):
         one.hello(thermo=one.serial("thermo"))
         renew(one)
 
