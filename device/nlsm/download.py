@@ -17,6 +17,9 @@ from . import keystore, recovery
 _BLOCK = const(512)
 _LARGEST = const(16777216)
 _SPARE = const(b"nlsm.spare")
+_SUBJECT_ALT_NAME = const(b"\x06\x03\x55\x1d\x11")
+_OCTET_STRING = const(0x04)
+_URI = const(0x86)
 _MOST = const(2)  # seals that wait at once: a site may assign thirty services in a row
 
 
@@ -290,13 +293,24 @@ def offer(link, name: str, seal: bytes, files) -> bool:
 
 
 def _other(name: str, seal: bytes):
-    """Return the module for what is not a service, by its site seal; else None."""
+    """Return the module for what is not a service, by the SPIFFE ID in its site seal; else None.
+
+    The seal is not verified yet: this only says who checks it.
+    """
+    from sealcore.der import Reader, single
+
+    # Grants may hold any text, but none that holds the bytes of this OID.
+    at = seal.find(_SUBJECT_ALT_NAME) + len(_SUBJECT_ALT_NAME)
+    try:
+        uri = bytes(single(Reader(seal[at:]).value(_OCTET_STRING)).value(_URI))
+    except errors.MalformedDER:
+        return None
     end = b"/" + name.encode()  # bytes, because texts would stay in memory
-    if b"/agent" + end in seal:
+    if uri.endswith(b"/agent" + end):
         from . import swap
 
         return swap
-    if b"/firmware" + end in seal:
+    if uri.endswith(b"/firmware" + end):
         # Spelt so that its name takes no memory on boards that never load it.
         return __import__(_SPARE.decode(), None, None, ("",))
     return None

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from sealcore import messages
+from sealcore import identity, messages, sealwriter
 from sealcore.compat import sha256
 from tests.device import on_micropython
 from tests.device.by_hand import SPKI, ByHand, connected, listed
 from tests.device.conftest import Start
 from tests.device.node import NAME, by_name
 from tests.device.site import Deployment, Site
+from triseal import certificate
 
 IDLE = b"""\
 import asyncio
@@ -22,6 +23,7 @@ async def main(ctx):
     await asyncio.sleep(1000)
 """
 INCOMING = "flash/triseal/incoming"
+_CORE = sealwriter.core(bytes(32), 1, bytes(32), "1.0", 1)
 Chunk = tuple[bytes, int, bytes]
 
 
@@ -118,6 +120,43 @@ def test_what_has_come_for_another_version_is_thrown_away(
         status = node.until(lambda status: by_name(status) == {"radio": "running"})
         assert status.services[0].version == "1.0.1"
         assert installed(directory) == newer.files
+
+
+def test_a_grant_makes_no_service_an_agent(
+    site: Site, spki: bytes, start: Start, directory: Path
+) -> None:
+    """What a seal is of is said by its SPIFFE ID alone, and topics may look like a part of it."""
+    topics = "bus.publish:home/agent/radio", "bus.subscribe:home/firmware/radio/#"
+    radio = site.deploy("radio", IDLE, NAME, spki, grants=topics)
+    with connected(start, directory, site.slsm(SPKI)) as (node, link):
+        link.welcome(site)
+        link.assign(radio)
+        serve(link, radio)
+        node.until(lambda status: by_name(status) == {"radio": "running"})
+
+
+@pytest.mark.parametrize("kind", ["service", "agent", "firmware"])
+@pytest.mark.parametrize("name", ["a", "radio", "r" * 63])
+def test_what_is_not_a_service_is_told_by_its_spiffe_id(kind: str, name: str, site: Site) -> None:
+    """With short and long lengths in DER."""
+    for node in ("n", "n" * 63):
+        uri = identity.service("s" * 63, node, name, kind)
+        grants = [f"bus.publish:home/{other}/{name}" for other in ("agent", "firmware")]
+        sealed = sealwriter.service_seal(_CORE, bytes(32), grants)
+        made = certificate.site_seal_extensions(site.authority.spki, sealed, uri)
+        der = site._issue(name, site.authority.spki, 0, 1, made)
+        asked = name, name[1:], "x" + name, "/" + name, f"{kind}/{name}"
+        due = {"agent": "nlsm.swap", "firmware": "nlsm.spare"}.get(kind)
+        found = on_micropython.run("other", f"others({asked!r}, {der!r})").split()
+        assert found == [str(due), *["None"] * 4], node
+
+
+def test_a_seal_that_can_not_be_read_is_that_of_a_service() -> None:
+    """It is refused as one, with the reason."""
+    whole = b"\x06\x03\x55\x1d\x11\x04\x0b\x30\x09\x86\x07/agent/"
+    cut = [*(whole[:size] for size in range(len(whole))), whole + b"a", whole[:-1]]
+    for seal in cut:
+        assert on_micropython.run("other", f"others(['a'], {seal!r})") == "None\n", seal
 
 
 def newer_version(site: Site, spki: bytes) -> Deployment:
