@@ -178,15 +178,14 @@ def canonical(values: dict[str, object]) -> bytes:
     return data
 
 
-def load(data: bytes) -> dict[str, object]:
-    """Read the JSON object and check its known keys.
+def read_object(data: bytes) -> dict[str, object]:
+    """Read the JSON object, without a look at its keys.
 
     Args:
         data: the JSON.
 
     Raises:
-        BadMetadata: it is larger than 8 KiB, not strict JSON, not an object, or a known key has
-            another type.
+        BadMetadata: it is larger than 8 KiB, not strict JSON, or not an object.
     """
     if len(data) > MAX_METADATA:
         raise BadMetadata(f"more than {MAX_METADATA} bytes")
@@ -198,6 +197,19 @@ def load(data: bytes) -> dict[str, object]:
         raise BadMetadata("not a JSON object")
     _check_depth(values)
     canonical(values)  # refuses values that can be read but not written: half a surrogate, infinity
+    return values
+
+
+def load(data: bytes) -> dict[str, object]:
+    """Read the JSON object and check its known keys.
+
+    Args:
+        data: the JSON.
+
+    Raises:
+        BadMetadata: as `read_object`, or a known key has another type.
+    """
+    values = read_object(data)
     for key, check in _KNOWN.items():
         if key in values:
             try:

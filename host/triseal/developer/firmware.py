@@ -6,7 +6,6 @@ which chip it is for, which MicroPython it is, and which `.mpy` files it loads.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from boards.code import sources
@@ -16,6 +15,7 @@ from sealcore import limits
 from triseal.developer.executable import Executable
 from triseal.errors import BadExecutable, BadMetadata, FileTooLarge
 from triseal.loadable import FIRMWARE
+from triseal.metadata import canonical, read_object
 from triseal.package import FIRMWARE_NAME
 
 
@@ -43,18 +43,18 @@ def metadata(text: bytes, image: bytes) -> bytes:
         image: the image.
 
     Raises:
-        BadMetadata: it is no JSON, or does not say what the firmware is.
+        BadMetadata: as `metadata.read_object`, or it does not say what the firmware is.
         BadExecutable: it is no image of an app partition.
     """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise BadMetadata(f"not JSON in UTF-8: {error}") from None
-    said = values.get("firmware") if isinstance(values, dict) else None
+    values = read_object(text)
+    said = values.get("firmware")
     if not isinstance(said, dict):
         raise BadMetadata('it has no key "firmware" with "micropython" and "mpy"')
     try:
         chip = appimage.chip_of(image)
     except BadFirmware as error:
         raise BadExecutable(error.detail) from None
-    return json.dumps({**values, "kind": FIRMWARE, "firmware": {"chip": chip, **said}}).encode()
+    more = {"kind": FIRMWARE, **values, "firmware": {"chip": chip, **said}}
+    if more["kind"] != FIRMWARE:
+        raise BadMetadata(f"'kind' says {more['kind']!r}, and this is a {FIRMWARE}")
+    return canonical(more)

@@ -214,7 +214,17 @@ def test_an_image_names_its_chip() -> None:
     assert appimage.chip_of(image(9)) == "esp32s3"
     with pytest.raises(BadExecutable, match="no image for an Espressif chip"):
         firmware.metadata(json.dumps({"firmware": SAID}).encode(), bytes(64))
-    for text in (b"{}", b"[]", b"{", b'{"firmware": 1}'):
+    said = json.dumps(SAID).encode()
+    for text in (
+        b"{}",
+        b"[]",
+        b"{",
+        b'{"firmware": 1}',
+        b'{"firmware": %b, "firmware": %b}' % (said, said),
+        b'{"firmware": %b, "kind": "agent"}' % said,
+        b"[" * 100_000,
+        b'{"firmware": %b, "name": "%b"}' % (said, b"x" * 10_000),
+    ):
         with pytest.raises(BadMetadata):
             firmware.metadata(text, IMAGE)
 
