@@ -17,6 +17,7 @@ import errno
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -51,7 +52,10 @@ class BadBucket(Failure):
     """This is no place of a bucket."""
 
     code = "bad-bucket"
-    advice = "Write s3://BUCKET/PREFIX, and the endpoint as https://HOST:PORT."
+    advice = (
+        "Write s3://BUCKET/PREFIX, and the endpoint as https://HOST:PORT. The name of a bucket has"
+        " 3 to 63 small letters, digits, dots and hyphens."
+    )
 
 
 class NoBucketDriver(Failure):
@@ -173,6 +177,7 @@ class _Client:
             from botocore.config import Config
         except ImportError:
             raise NoBucketDriver(f"{self.place} needs boto3") from None
+        logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where keys were found
         settings = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,

@@ -1,8 +1,8 @@
 """Where the files of a Store are: in a folder, or in a bucket (`triseal.bucket`).
 
 Both keep the same promise. A file is there as a whole or not at all, and it lasts once `write_all`
-has returned. So whoever writes several files in an order finds, after a crash, the first ones of
-them: the Store writes packages and tiles before the checkpoint that is about them.
+has returned. If a crash ends the writing of several files, those that came first are there. So the
+Store writes packages and tiles before the checkpoint that is about them.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Storage(Protocol):
         ...
 
     def move(self, path: str, to: Storage) -> None:
-        """Move a file. Whoever is cut off may leave both, and must move again.
+        """Move a file. If the process ends meanwhile, both may be there: then move it again.
 
         Args:
             path: its path, which stays the same.

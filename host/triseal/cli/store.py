@@ -372,6 +372,7 @@ def _about(store: stores.Store) -> dict[str, object]:
         "valid_from": output.time(store.certificate.not_before),
         "valid_to": output.time(store.certificate.not_after),
         "root": root_of(store.certificate).hex() or None,
+        "files": store.files.where("").removesuffix("/"),
     }
 
 
