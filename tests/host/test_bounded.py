@@ -96,7 +96,7 @@ async def running(tls: Path | None) -> AsyncIterator[tuple[int, set[One]]]:
 
 
 async def until(told: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not told():  # noqa: ASYNC110 (asyncio tells nobody of its buffers)
             await asyncio.sleep(0.001)
 
@@ -132,15 +132,25 @@ async def asked(
         writer.transport.abort()
 
 
+@asynccontextmanager
+async def stuck(
+    tls: Path | None,
+) -> AsyncIterator[tuple[One, int, set[One], asyncio.StreamReader]]:
+    """Ask a server for more than the connection takes; the connection as the server has it, the
+    server's port, all its connections, and the client's end."""
+    async with running(tls) as (port, known), asked(port, tls, "/large") as reader:
+        await until(lambda: [one for one in known if one.flow.write_paused])
+        (one,) = known
+        yield one, port, known, reader
+
+
 def test_who_takes_nothing_of_an_answer_is_left(
     tls: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounded, "IDLE_SECONDS", 3600)  # looks are made here
 
     async def run() -> None:
-        async with running(tls) as (port, known), asked(port, tls, "/large") as reader:
-            await until(lambda: [one for one in known if one.flow.write_paused])
-            (one,) = known
+        async with stuck(tls) as (one, _, known, reader):
             one._look()
             for _ in range(3):  # a slow client goes on
                 for _ in range(bounded.STALLED_LOOKS - 1):
@@ -166,9 +176,7 @@ def test_who_takes_an_answer_too_slowly_is_left(
     monkeypatch.setattr(bounded, "SLOW_LOOKS", 3)
 
     async def run() -> None:
-        async with running(tls) as (port, known), asked(port, tls, "/large") as reader:
-            await until(lambda: [one for one in known if one.flow.write_paused])
-            (one,) = known
+        async with stuck(tls) as (one, _, known, reader):
             one._look_again()
             for _ in range(bounded.SLOW_LOOKS):
                 assert one in known
@@ -229,9 +237,7 @@ def test_a_client_that_stalls_makes_room(tls: Path | None, monkeypatch: pytest.M
     monkeypatch.setattr(bounded, "IDLE_SECONDS", 3600)
 
     async def run() -> None:
-        async with running(tls) as (port, known), asked(port, tls, "/large") as first:
-            await until(lambda: [one for one in known if one.flow.write_paused])
-            (one,) = known
+        async with stuck(tls) as (one, port, _, first):
             one._look()
             with pytest.raises((OSError, EOFError)):  # the first one may only be slow
                 async with asked(port, tls, "/small") as reader:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench._site import Site, server
 from boards import micropython
 from boards.code import mpy
 from boards.virtual import otadata, partitions
 from boards.virtual.board import VirtualBoard
 from tests.host.boards.test_partitions import broken
-from tests.lifecycle.test_update import PATIENCE, SERVICE, World
+from tests.lifecycle.test_update import PATIENCE, World, served
 from tests.worlds import waiting
 from triseal.developer import firmware
 from triseal.developer.sign import Release
@@ -33,11 +32,8 @@ _NUMBER = "import sys; print(sys.implementation._mpy)"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("firmware")
-    with Site(folder, "p256") as site:
-        site.add_service("thermo", SERVICE)
-        with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
-            yield World(site, ports, folder)
+    with served(tmp_path_factory.mktemp("firmware")) as made:
+        yield made
 
 
 def metadata(image: bytes, **changes: str) -> bytes:

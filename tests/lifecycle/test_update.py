@@ -86,13 +86,19 @@ class World:
         pytest.fail(f"{service} on {node}: {found}, due {start}")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("update")
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[World]:
+    """Run a site in a folder."""
     with Site(folder, "p256") as site:
         site.add_service("thermo", SERVICE)
         with server(site.home, folder / "log", "--log-level", "warning") as (ports, _):
             yield World(site, ports, folder)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with served(tmp_path_factory.mktemp("update")) as made:
+        yield made
 
 
 def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) -> None:

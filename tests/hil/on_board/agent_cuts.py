@@ -161,48 +161,30 @@ def mount(data):
     return device
 
 
-def formatted() -> bytes:
-    device = flash.Flash(b"\xff" * (_BLOCKS * flash.BLOCK))
-    vfs.VfsLfs2.mkfs(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
-    return device.data
-
-
 def run(step: int, sentence: str, before, change, allowed: bytes, last: bytes) -> int:
     """All cuts of one change. The agent that starts then is one of `allowed`; `last` if the change
     is made again."""
-    device = mount(formatted())
+    device = mount(flash.formatted(_BLOCKS))
     before()
-    start = bytes(device.data)
-    device = mount(start)
-    change()
-    count = device.count
-    points = [at for at in range(count) if at % step == 0 or at >= count - 3]
-    for at in points:
-        for how in (flash.BEFORE, flash.TORN, flash.AFTER):
-            device = mount(start)
-            device.cut(at, how)
-            try:
-                change()
-            except BaseException:  # a file that is closed on the way out may have its own error
-                if not device.dead:
-                    raise
-            where = "%s: cut %s operation %d of %d" % (sentence, flash.WORDS[how], at, count)
-            left = bytes(device.data)
+    points = 0
+    for where, _, cut in flash.cuts(mount, bytes(device.data), change, step):
+        points += 1
+        left = bytes(cut.data)
+        mount(left)
+        try:
+            found = boot()
+            assert found in allowed, found
             mount(left)
-            try:
-                found = boot()
-                assert found in allowed, found
-                mount(left)
-                recovery.recover()
-                change()
-                end()
-                found = boot()
-                assert found == last, found
-            except Exception as error:
-                sys.print_exception(error)
-                raise AssertionError(where + ": " + repr(error))
-    print("%s: %d operations, %d cut points" % (sentence, count, 3 * len(points)))
-    return 3 * len(points)
+            recovery.recover()
+            change()
+            end()
+            found = boot()
+            assert found == last, found
+        except Exception as error:
+            sys.print_exception(error)
+            raise AssertionError("%s: %s: %r" % (sentence, where, error))
+    print("%s: %d cut points" % (sentence, points))
+    return points
 
 
 # What may lie in the place of a state, by its damage. The confirmed agent is in slot "a".
@@ -228,7 +210,7 @@ DAMAGED = (
 
 def damaged(kind: str, text: str) -> None:
     """A board whose state was damaged starts the agent that it has, and can take another one."""
-    mount(formatted())
+    mount(flash.formatted(_BLOCKS))
     confirmed()
     for path in ("/agent/state", "/agent/state.new"):
         with open(path, "w") as file:
@@ -252,7 +234,7 @@ def damaged(kind: str, text: str) -> None:
 
 def full(before, good: bytes, slot: str) -> None:
     """While the flash is full, a trial can't count its starts: the old agent starts."""
-    mount(formatted())
+    mount(flash.formatted(_BLOCKS))
     before()
     write = slots.write
 
@@ -269,7 +251,7 @@ def full(before, good: bytes, slot: str) -> None:
 
 def unreadable(before, good: bytes, slot: str) -> None:
     """The image of a trial is gone: the old agent starts, and is not taken for the new one."""
-    mount(formatted())
+    mount(flash.formatted(_BLOCKS))
     before()
     os.remove("/agent/%s/app.romfs" % slot)
     end()

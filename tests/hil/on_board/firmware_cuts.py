@@ -233,9 +233,7 @@ def mount(data):
 
 
 def formatted() -> bytes:
-    blank = Device(b"\xff" * ((_BLOCKS + 2 * _PART + 2) * flash.BLOCK))
-    vfs.VfsLfs2.mkfs(blank, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
-    return blank.data
+    return flash.formatted(_BLOCKS + 2 * _PART + 2, Device)
 
 
 def run(step: int, sentence: str, before, change, allowed: bytes, last: bytes) -> int:
@@ -243,35 +241,28 @@ def run(step: int, sentence: str, before, change, allowed: bytes, last: bytes) -
     too, and `last` can be installed."""
     mount(formatted())
     before()
-    start, running = bytes(device.data), esp32._running
-    mount(start)
-    change()
-    count = device.count
-    points = [at for at in range(count) if at % step == 0 or at >= count - 3]
-    for at in points:
-        for how in (flash.BEFORE, flash.TORN, flash.AFTER):
-            mount(start)
-            esp32._running = running
-            device.cut(at, how)
-            try:
-                change()
-            except BaseException:  # a file that is closed on the way out may have its own error
-                if not device.dead:
-                    raise
-            where = "%s: cut %s operation %d of %d" % (sentence, flash.WORDS[how], at, count)
-            try:
-                mount(bytes(device.data))
-                for _ in range(2):
-                    found = boot()
-                    assert found in allowed, found
-                    says_the_truth(begin(), found)
-                install(last)
-                assert boot() == last == boot()
-            except Exception as error:
-                sys.print_exception(error)
-                raise AssertionError(where + ": " + repr(error))
-    print("%s: %d operations, %d cut points" % (sentence, count, 3 * len(points)))
-    return 3 * len(points)
+    running = esp32._running
+
+    def begin_again(data):
+        esp32._running = running
+        return mount(data)
+
+    points = 0
+    for where, _, left in flash.cuts(begin_again, bytes(device.data), change, step):
+        points += 1
+        try:
+            mount(bytes(left.data))
+            for _ in range(2):
+                found = boot()
+                assert found in allowed, found
+                says_the_truth(begin(), found)
+            install(last)
+            assert boot() == last == boot()
+        except Exception as error:
+            sys.print_exception(error)
+            raise AssertionError("%s: %s: %r" % (sentence, where, error))
+    print("%s: %d cut points" % (sentence, points))
+    return points
 
 
 def resumed() -> None:

@@ -7,6 +7,7 @@ _ERASED = b"\xff" * BLOCK
 
 BEFORE, TORN, AFTER = range(3)
 WORDS = ("before", "during", "after")
+_LAST = 3
 
 
 class PowerCut(BaseException):
@@ -67,3 +68,45 @@ class Flash:
         self.data[at : at + size] = memoryview(new)[:size]
         if self.dead:
             raise PowerCut
+
+
+def cuts(mount, start, change, step: int):
+    """Make a change again and again, each time with a power cut at another operation of the flash.
+
+    Args:
+        mount: makes a Flash of its argument, mounts it, and returns it.
+        start: what is on the flash before the change.
+        change: makes it.
+        step: only each so many operations, and the last three.
+
+    Yields: (where the power was cut, how, the Flash as it was left).
+    """
+    device = mount(start)
+    change()
+    count = device.count
+    for at in range(count):
+        if at % step and at < count - _LAST:
+            continue
+        for how in (BEFORE, TORN, AFTER):
+            device = mount(start)
+            device.cut(at, how)
+            try:
+                change()
+            except BaseException:  # a file that is closed on the way out may have its own error
+                if not device.dead:
+                    raise
+            yield "cut %s operation %d of %d" % (WORDS[how], at, count), how, device
+
+
+def formatted(blocks: int, kind=Flash):
+    """Return what is on a Flash that was just formatted.
+
+    Args:
+        blocks: its size.
+        kind: its class.
+    """
+    import vfs
+
+    device = kind(b"\xff" * (blocks * BLOCK))
+    vfs.VfsLfs2.mkfs(device, progsize=PROGRAM, readsize=PROGRAM)
+    return device.data

@@ -52,7 +52,6 @@ _SERVICE = "service"
 _FOLDER = "/triseal/services/service"
 _FLOORS = "/triseal/floors"
 _BLOCKS = 64
-_LAST = 3
 # Where nothing is cut, LittleFS reads much at once: most of the time goes by in reads.
 _MUCH = flash.BLOCK // 4
 
@@ -214,12 +213,6 @@ def settle(cuts: Cuts) -> tuple:
     return tree("", {}), floors.read()
 
 
-def formatted() -> bytes:
-    device = flash.Flash(b"\xff" * (_BLOCKS * flash.BLOCK))
-    vfs.VfsLfs2.mkfs(device, progsize=flash.PROGRAM, readsize=flash.PROGRAM)
-    return device.data
-
-
 def state(cuts: Cuts, data) -> tuple:
     mount(data, _MUCH)
     return settle(cuts)
@@ -227,7 +220,7 @@ def state(cuts: Cuts, data) -> tuple:
 
 def run(cuts: Cuts, sentence: str, before, change, step: int) -> int:
     """All cuts of one change; the number of cut points."""
-    device = mount(formatted())
+    device = mount(flash.formatted(_BLOCKS))
     before()
     start = bytes(device.data)
     old = state(cuts, start)
@@ -236,28 +229,20 @@ def run(cuts: Cuts, sentence: str, before, change, step: int) -> int:
     new = state(cuts, device.data)
     if old == new:
         raise AssertionError(sentence + ": changes nothing")
-    count = device.count
     judged = set()
-    points = [at for at in range(count) if at % step == 0 or at >= count - _LAST]
-    for at in points:
-        for how in (flash.BEFORE, flash.TORN, flash.AFTER):
-            device = mount(start)
-            device.cut(at, how)
-            try:
-                change()
-            except BaseException:  # a file that is closed on the way out may have its own error
-                if not device.dead:
-                    raise
-            where = "%s: cut %s operation %d" % (sentence, flash.WORDS[how], at)
-            # After one operation the flash is as before the next: judged once.
-            digest = hashlib.sha256(device.data).digest()
-            if digest not in judged:
-                judged.add(digest)
-                judge(cuts, where, device.data, old, new)
-            if how == flash.TORN:
-                complete(cuts, where, device.data, change, new)
-    print("%s: %d operations, %d cut points" % (sentence, count, 3 * len(points)))
-    return 3 * len(points)
+    points = 0
+    for cut, how, left in flash.cuts(mount, start, change, step):
+        points += 1
+        where = sentence + ": " + cut
+        # After one operation the flash is as before the next: judged once.
+        digest = hashlib.sha256(left.data).digest()
+        if digest not in judged:
+            judged.add(digest)
+            judge(cuts, where, left.data, old, new)
+        if how == flash.TORN:
+            complete(cuts, where, left.data, change, new)
+    print("%s: %d cut points" % (sentence, points))
+    return points
 
 
 def complete(cuts: Cuts, where: str, data, change, new: tuple) -> None:
