@@ -133,7 +133,7 @@ class History:
 
 
 def chosen(view: View, wanted: str) -> dict[str, Any]:
-    """Choose a release as the log has it. Pages are not read: whoever copies them can change them.
+    """Choose a release as the log has it. Pages are not read: any mirror can change them.
 
     Args:
         view: what a Store shows.
