@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,7 +22,7 @@ import httpx
 
 from boards import addresses
 from boards.errors import BadAddress
-from triseal import request, signedrequest, storejson
+from triseal import keyfile, request, signedrequest, storejson
 from triseal.certificate import opened
 from triseal.errors import BadAnswer, Failure
 from triseal.signedrequest import Wanted
@@ -53,6 +54,13 @@ class BadURL(Failure):
 
     code = "bad-url"
     advice = "Give https://HOST:PORT#FINGERPRINT, as `triseal store serve` prints it."
+
+
+class BadIdentity(Failure):
+    """The file does not hold a certificate with its key."""
+
+    code = "bad-admin-certificate"
+    advice = "Give a PEM file with your certificate and its key, without a passphrase."
 
 
 class StoreRefused(Failure):
@@ -116,9 +124,11 @@ class Link:
             mirror, on any server of files: `http:`, with or without a fingerprint.
         seconds: how long all calls may last together; each of them has a bound as well.
         stop: ends them earlier, from another thread.
+        identity: file with a certificate and its key, PEM, which says to the Store who calls.
 
     Raises:
         BadURL: it is not the URL of a Store.
+        BadIdentity, OpenPermissions: `identity` is no such file, or not only its owner's.
         StoreUnreachable: the server does not answer.
         OtherFingerprint: another Store answers.
     """
@@ -130,14 +140,16 @@ class Link:
         reading: bool = False,
         seconds: float = math.inf,
         stop: Stop | None = None,
+        identity: Path | None = None,
     ) -> None:
         parts = _parts(url, reading=reading)
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
         self.fingerprint = parts.fragment
         self._end = time.monotonic() + seconds
         self._stop = stop or Stop()
+        self._identity = identity
         pinned = self._pinned() if self.fingerprint else httpx.create_ssl_context(trust_env=False)
-        self._client = _client(pinned, self._end, self._stop)
+        self._client = _client(self._identified(pinned), self._end, self._stop)
 
     def __enter__(self) -> Self:
         return self
@@ -145,12 +157,22 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def _identified(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Let a context say who calls, if the caller wants that."""
+        if self._identity is not None:
+            keyfile.check_closed(self._identity)
+            try:
+                context.load_cert_chain(self._identity, password="")
+            except ssl.SSLError:
+                raise BadIdentity(f"{self._identity} has no certificate with its key") from None
+        return context
+
     def _pinned(self) -> ssl.SSLContext:
         """Trust the Store's certificate alone. Its key is compared with the fingerprint."""
         blind = ssl.create_default_context()
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
-        with _client(blind, self._end, self._stop) as client:
+        with _client(self._identified(blind), self._end, self._stop) as client:
             page = _fetch(client, "GET", self._base + _STORE, MAX_PAGE)
         try:
             return ssl.create_default_context(cadata=self._certificate(page))
@@ -194,6 +216,26 @@ class Link:
         """
         return _json(self.read(path))
 
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """Return a list of JSON objects. Raises as `read`.
+
+        Args:
+            path: its path.
+        """
+        return storejson.rows("the answer", self.read(path))
+
+    def post(
+        self, path: str, data: bytes, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Send something, and return the answer. Raises as `read`.
+
+        Args:
+            path: the path.
+            data: what is sent.
+            headers: more headers.
+        """
+        return _json(_fetch(self._client, "POST", self._base + path, MAX_PAGE, data, headers))
+
     def about(self) -> dict[str, Any]:
         """Return what the Store says about itself. Raises as `read`."""
         return self.facts(_STORE)
@@ -207,9 +249,7 @@ class Link:
         Raises:
             StoreUnreachable, StoreRefused, BadAnswer: it was not taken.
         """
-        return _json(
-            _fetch(self._client, "POST", self._base + "v1/developers", MAX_PAGE, content=data)
-        )
+        return self.post("v1/developers", data)
 
     def cosign(self, data: bytes) -> list[str]:
         """Send a checkpoint that a witness has cosigned.
@@ -222,9 +262,7 @@ class Link:
         Raises:
             StoreUnreachable, StoreRefused, BadAnswer: it was not taken.
         """
-        answer = _json(
-            _fetch(self._client, "POST", self._base + "v1/cosignatures", MAX_PAGE, content=data)
-        )
+        answer = self.post("v1/cosignatures", data)
         names = answer.get("witnesses")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise BadAnswer("it does not name the witnesses")

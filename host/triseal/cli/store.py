@@ -25,9 +25,12 @@ from triseal.cli.store_options import (
     DEFAULT_YEARS,
     ROOT,
     WHO,
+    Admin,
+    AdminCertificate,
     Database,
     RootFile,
     Years,
+    deciding,
     developer,
     open_store,
     validity,
@@ -202,10 +205,12 @@ def approve(
     ],
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Approve a developer. Compare the fingerprint before."""
-    with open_store(home_dir, database, None) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         output.facts(developer(store.approve(fingerprint, why(""))), as_json=as_json)
 
 
@@ -242,17 +247,25 @@ def list_(
     ] = False,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
-    """List countersigned services, or registered developers."""
+    """List countersigned services, or registered developers.
+
+    With --admin, only developers: the Store's public URL shows its services to everybody.
+    """
     from triseal.certificate import SOON
 
+    if developers:
+        with deciding(home_dir, database, admin, admin_certificate) as known:
+            people = [developer(one) for one in known.developers()]
+        shown = ("name", "state", "fingerprint")
+        output.table(people, shown, as_json=as_json, empty="no developers")
+        return
+    if admin:
+        raise typer.BadParameter("give --developers as well", param_hint="--admin")
     with open_store(home_dir, database, None) as store:
-        if developers:
-            people = [developer(known) for known in store.developers()]
-            shown = ("name", "state", "fingerprint")
-            output.table(people, shown, as_json=as_json, empty="no developers")
-            return
         releases = store.releases(service)
         states = {one.name: one.state for one in store.services().values()}
         warnings = _ending(store)

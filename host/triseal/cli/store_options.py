@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from triseal.store import records
     from triseal.store import store as stores
     from triseal.store.changes import Why
+    from triseal.store.remote import Remote
 
 WHO = "the Store's key"
 ROOT = "the Store's root"
@@ -43,6 +44,26 @@ RootFile = Annotated[
     typer.Option(
         "--root-passphrase-file",
         help="File or pipe with the passphrase of the root. Default: as for the other key.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
+
+Admin = Annotated[
+    str,
+    typer.Option(
+        "--admin",
+        envvar="TRISEAL_STORE_ADMIN",
+        help="Decide at a Store elsewhere: the URL that its `store serve --admin-listen` prints.",
+        metavar="URL",
+    ),
+]
+AdminCertificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--admin-certificate",
+        envvar="TRISEAL_STORE_ADMIN_CERTIFICATE",
+        help="Your certificate for --admin and its key, in one PEM file.",
         metavar="FILE",
         readable=False,
     ),
@@ -84,6 +105,30 @@ def open_store(
         yield store
     finally:
         store.close()
+
+
+@contextlib.contextmanager
+def deciding(
+    home_dir: Path | None, database: str | None, admin: str, certificate: Path | None
+) -> Iterator[stores.Store | Remote]:
+    """Open the Store of a command that decides: here, or one that runs elsewhere.
+
+    Args:
+        home_dir: the folder from --home, or None.
+        database: the database from --database, or None.
+        admin: the URL from --admin, or "".
+        certificate: the file from --admin-certificate, or None.
+    """
+    if not admin:
+        with open_store(home_dir, database) as store:
+            yield store
+        return
+    if certificate is None:
+        raise typer.BadParameter("give --admin-certificate as well", param_hint="--admin")
+    from triseal.store.remote import Remote
+
+    with Remote(admin, certificate) as remote:
+        yield remote
 
 
 def validity(years: int) -> Validity:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,11 @@ from triseal.cli import options, output
 from triseal.cli.node_settings import wrong_address
 from triseal.cli.site_options import pages_at
 from triseal.cli.store_options import Database, open_store
+
+if TYPE_CHECKING:
+    from triseal.serving.door import Door
+    from triseal.store.server.certified import Certified
+    from triseal.store.store import Store
 
 app = typer.Typer()
 
@@ -55,6 +61,23 @@ AdminSocket = Annotated[
         readable=False,
     ),
 ]
+AdminListen = Annotated[
+    str,
+    typer.Option(
+        "--admin-listen",
+        help="Port with the same API and mutual TLS, for --admin of the commands elsewhere.",
+        metavar="HOST:PORT",
+    ),
+]
+AdminClients = Annotated[
+    Path | None,
+    typer.Option(
+        "--admin-clients",
+        help="Certificates of the authority whose clients may use --admin-listen, PEM.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
 Pages = Annotated[
     str,
     typer.Option(
@@ -79,6 +102,8 @@ def serve(
     key: Key = None,
     behind_proxy: BehindProxy = False,
     admin_socket: AdminSocket = None,
+    admin_listen: AdminListen = "",
+    admin_clients: AdminClients = None,
     pages: Pages = "",
     log_level: options.LogLevel = "info",
     passphrase_file: options.PassphraseFile = None,
@@ -90,43 +115,68 @@ def serve(
 
     The URL ends with the fingerprint of the Store's key, so that clients need no public authority.
     """
-    host, port = _place(listen)
+    host, port = _place(listen, "--listen")
+    admin = _place(admin_listen, "--admin-listen") if admin_listen else None
+    if (admin is None) != (admin_clients is None):
+        raise typer.BadParameter("give --admin-listen and --admin-clients")
     if (certificate is None) != (key is None) or (certificate and behind_proxy):
         raise typer.BadParameter("give --tls-certificate and --tls-key", param_hint="--tls-key")
     place = pages_at(pages, least=0) if pages else None
-    from triseal import request
     from triseal.serving import jsonlog
     from triseal.store import store as stores
     from triseal.store.server import process
 
     folder = home_dir or stores.default()
     names = [*(name or []), host]
-    with open_store(folder, database, passphrase_file) as store:
-        tls = (certificate, key) if certificate and key else None
-        if own := tls is None and not behind_proxy:
-            tls = (made := store.server_certificate(names)), made
-        listener = process.listen(host, port)
-        url = _url("https" if tls else "http", names[0], listener.getsockname()[1])
-        if own:
-            url += "#" + request.fingerprint(store.certificate.spki)
+    given = (certificate, key) if certificate and key else None
+    with open_store(folder, database, passphrase_file) as store, ExitStack() as opened:
+        tls, mark = given, ""
+        if given is None and (admin or not behind_proxy):
+            tls, mark = _own(store, names if admin is None else [*names, admin[0]])
+        listener = opened.enter_context(process.listen(host, port))
+        urls = {"url": _url("http" if behind_proxy else "https", names[0], listener)}
+        urls["url"] += "" if behind_proxy else mark
+        certified = None
+        if admin and admin_clients and tls:
+            certified = _certified(opened, admin, tls, admin_clients)
+            known_as = name[0] if name else admin[0]
+            urls["admin"] = _url("https", known_as, certified.listener) + mark
         jsonlog.set_up(log_level)
-        chosen = process.Options(tls, admin_socket, place)
-        process.serve(store, folder, listener, chosen, partial(_ready, as_json, url))
+        chosen = process.Options(None if behind_proxy else tls, admin_socket, certified, place)
+        process.serve(store, folder, listener, chosen, partial(_ready, as_json, urls))
 
 
-def _place(listen: str) -> tuple[str, int]:
+def _own(store: Store, names: list[str]) -> tuple[tuple[Path, Path], str]:
+    """Return the files of a certificate of the Store's own, and the end of the URLs for it."""
+    from triseal import request
+
+    made = store.server_certificate(list(dict.fromkeys(names)))
+    return (made, made), "#" + request.fingerprint(store.certificate.spki)
+
+
+def _certified(
+    opened: ExitStack, place: tuple[str, int], tls: tuple[Path, Path], clients: Path
+) -> Certified:
+    from triseal.store.server import certified, process
+
+    context = certified.context_of(tls, clients)
+    return certified.Certified(opened.enter_context(process.listen(*place)), context)
+
+
+def _place(listen: str, option: str) -> tuple[str, int]:
     try:
         return addresses.parse_listening(listen)
     except BadAddress as error:
-        raise wrong_address(error, "--listen") from None
+        raise wrong_address(error, option) from None
 
 
-def _url(scheme: str, name: str, port: int) -> str:
-    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+def _url(scheme: str, name: str, listener: Door) -> str:
+    place = f"[{name}]" if ":" in name else name
+    return f"{scheme}://{place}:{listener.getsockname()[1]}"
 
 
-def _ready(as_json: bool, url: str, pages: int | Path | None) -> None:
-    facts: dict[str, object] = {"url": url}
+def _ready(as_json: bool, urls: dict[str, str], pages: int | Path | None) -> None:
+    facts: dict[str, object] = dict(urls)
     if pages is not None:
         facts["pages"] = f"unix:{pages}" if isinstance(pages, Path) else pages
     if as_json:

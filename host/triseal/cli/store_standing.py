@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triseal.cli import options, output
-from triseal.cli.store_options import Database, Reason, developer, open_store, why
+from triseal.cli.store_options import (
+    Admin,
+    AdminCertificate,
+    Database,
+    Reason,
+    deciding,
+    developer,
+    why,
+)
 
 if TYPE_CHECKING:
     from triseal.store.records import Service as KnownService
@@ -41,6 +49,8 @@ def approve_key(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Put a new key in the place of a lost or stolen one.
@@ -49,7 +59,7 @@ def approve_key(
     channel that whoever has the old key can't use: a telephone call, or a visit. The old key can
     then sign nothing new; a suspension stays until `triseal store resume`.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         new, old = store.approve_key(name, fingerprint, why(reason))
     facts = developer(new) | {"replaces": old.fingerprint} | _NEXT
     if not as_json:
@@ -63,13 +73,15 @@ def suspend(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Seal nothing more for a developer.
 
     Nor does the Store take a new key that the present one signs.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         output.facts(developer(store.suspend(name, why(reason))) | _NEXT, as_json=as_json)
 
 
@@ -79,10 +91,12 @@ def resume(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Seal for a suspended developer again."""
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         output.facts(developer(store.resume(name, why(reason))) | _NEXT, as_json=as_json)
 
 
@@ -95,13 +109,15 @@ def withdraw(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Offer a release no more. It stays valid where it runs, and its version is not free again.
 
     `triseal store get --version` still returns it. There is no way back: release a newer version.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         release = store.withdraw(service, version, why(reason))
     facts: dict[str, object] = {
         "service": release.service,
@@ -124,6 +140,8 @@ def quarantine(
     version: Held = None,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Hold back a release or a service for now.
@@ -132,7 +150,7 @@ def quarantine(
     files, and the Store takes nothing new of a service that is held back. `triseal store clear`
     ends it.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         known = store.quarantine(service, version or "", why(reason))
     output.facts(_service(known, version) | _NEXT, as_json=as_json)
 
@@ -144,6 +162,8 @@ def clear(
     version: Held = None,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """End the quarantine of a release or a service.
@@ -151,7 +171,7 @@ def clear(
     A release keeps the seals that it had: if the Store has another key or certificate since then,
     its developer submits a newer version.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         known = store.clear(service, version or "", why(reason))
     output.facts(_service(known, version) | _NEXT, as_json=as_json)
 
@@ -162,10 +182,12 @@ def archive(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Take no new releases of a service. Those that it has stay as they are."""
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         known = store.archive(service, why(reason))
     output.facts(_service(known, None) | _NEXT, as_json=as_json)
 
@@ -176,10 +198,12 @@ def reopen(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Take new releases of an archived service again."""
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         known = store.reopen(service, why(reason))
     output.facts(_service(known, None) | _NEXT, as_json=as_json)
 
@@ -206,10 +230,12 @@ def limit(
     ] = None,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Limit what a developer may submit. Without an option, show the limits."""
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         made = store.set_limits(name, hourly, size)
     output.facts({"name": name, "hourly": made.hourly, "size": made.size}, as_json=as_json)
 
@@ -225,13 +251,15 @@ def hand_over(
     reason: Reason,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """Give a service to another developer.
 
     The Store takes new versions from the new owner only, and only versions above the newest one.
     """
-    with open_store(home_dir, database) as store:
+    with deciding(home_dir, database, admin, admin_certificate) as store:
         before = store.hand_over(service, to, why(reason))
     facts = {"service": service, "owner": to, "former_owner": before}
     output.facts(facts | _NEXT, as_json=as_json)
@@ -244,12 +272,15 @@ def changes(
     ] = 0,
     home_dir: options.Home = None,
     database: Database = None,
+    admin: Admin = "",
+    admin_certificate: AdminCertificate = None,
     as_json: options.Json = False,
 ) -> None:
     """List what was decided, why, when and by whom."""
     from triseal.describestore import of_change
 
-    with open_store(home_dir, database) as store:
-        rows = [of_change(one) for one in store.changes(since)]
+    with deciding(home_dir, database, admin, admin_certificate) as store:
+        found = store.changes(since)
+    rows = [one if isinstance(one, dict) else of_change(one) for one in found]
     columns = ("number", "time", "kind", "name", "detail", "reason", "who")
     output.table(rows, columns, as_json=as_json, empty="no changes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from triseal.serving import unix_socket
-from triseal.serving.door import crowding, origin
+from triseal.serving.door import Door, crowding, origin
 
 MOST = 64  # connections at once
 BACKLOG = unix_socket.BACKLOG  # asyncio accepts so many at once before it looks at any of them
@@ -123,6 +124,21 @@ class BoundedHTTP(H11Protocol):
             self._look_again()
 
 
+class DoorHTTP(BoundedHTTP):
+    """HTTP on the connections of a door; `door` is that door."""
+
+    door: Door
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection: asyncio calls this.
+
+        Args:
+            transport: the connection.
+        """
+        self.door.begun(transport.get_extra_info("socket").fileno())
+        super().connection_made(transport)
+
+
 class PagesServer(uvicorn.Server):
     """A uvicorn server for a process that handles its signals itself."""
 
@@ -132,12 +148,17 @@ class PagesServer(uvicorn.Server):
         yield
 
 
-def server(pages: FastAPI, http: type[BoundedHTTP] = BoundedHTTP) -> PagesServer:
+def server(
+    pages: FastAPI,
+    http: type[BoundedHTTP] = BoundedHTTP,
+    context: ssl.SSLContext | None = None,
+) -> PagesServer:
     """Make an HTTP server for the pages. The caller gives it a listening socket.
 
     Args:
         pages: the application.
         http: what speaks HTTP on each connection.
+        context: for TLS; None for none.
     """
     return PagesServer(
         uvicorn.Config(
@@ -147,6 +168,8 @@ def server(pages: FastAPI, http: type[BoundedHTTP] = BoundedHTTP) -> PagesServer
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,  # no client may say who it is
+            ssl_context_factory=None if context is None else lambda *_: context,
             ws="none",  # a connection that speaks WebSocket would not be counted
         )
     )

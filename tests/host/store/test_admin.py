@@ -75,7 +75,8 @@ def test_each_decision_is_recorded_with_the_user_who_made_it(world: World, call:
     assert {one["who"] for one in found} == {"Eve"}
     assert {one["reason"] for one in found} == {"why"}
     assert len(found) == len(STEPS) + 1
-    assert call("services")[1] == [{"service": "blink", "owner": "Bob", "state": "active"}]
+    known = {"service": "blink", "owner": "Bob", "state": "active"}
+    assert call("services")[1] == [known | {"archived_at": None, "quarantined_at": None}]
     assert [one["version"] for one in call("releases?service=blink")[1]] == ["1.0"]
     assert {one["state"] for one in call("developers")[1]} == {"approved", "replaced"}
 

@@ -116,7 +116,11 @@ def test_what_exists_is_read_as_documented(world: World, faces: list[Face]) -> N
 _KNOWN = ["blink", "1.0", "1.1", "Ada", "Bob", "why", request.fingerprint(KeySigner(ADA_KEY).spki)]
 _TEXTS = st.sampled_from(_KNOWN) | st.text(max_size=20)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
     max_leaves=4,
 )

@@ -1,8 +1,10 @@
 """The HTTP API for whoever runs the Store: the decisions of the commands `triseal store ...`.
 
 It is on a Unix socket that only the owner of the server process can open. The kernel says which
-user is at the other end, and that name is recorded with each decision.
+user is at the other end, and that name is recorded with each decision. It may also be on a port
+with mutual TLS, see `certified`: then the name in the client's certificate is recorded.
 
+    GET   /v1/store.json        as on the public port, for clients that know the fingerprint
     GET   /v1/admin/developers, services, releases, changes?since=N
     POST  /v1/admin/ACTION      JSON with the arguments of the command ACTION
 """
@@ -16,14 +18,17 @@ import socket
 import struct
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from triseal import describestore
 from triseal.serving.bounded import BoundedHTTP
 from triseal.store.changes import MAX_WHO, Why
+from triseal.store.journal import PUBLIC
+from triseal.store.pages import MAX_PAGE, STORE
 from triseal.store.records import Developer, Release, Service
 from triseal.store.server import problems
+from triseal.store.server.bodies import SmallBodies
 from triseal.store.store import Store
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
@@ -143,8 +148,9 @@ def app(store: Store) -> FastAPI:
         title="Triseal Store, administration",
         docs_url=None,
         redoc_url=None,
-        responses=problems.documented(400, 403, 404, 409, 503),
+        responses=problems.documented(400, 403, 404, 408, 409, 413, 503),
     )
+    made.add_middleware(SmallBodies)
     problems.install(made)
     _add_lists(made, store)
     _add_of_developers(made, store)
@@ -153,6 +159,11 @@ def app(store: Store) -> FastAPI:
 
 
 def _add_lists(made: FastAPI, store: Store) -> None:
+    @made.get(f"/{STORE}")
+    def about() -> Response:
+        data = store.files.below(PUBLIC).read(STORE, MAX_PAGE)
+        return Response(data, media_type="application/json")
+
     @made.get("/v1/admin/developers")
     def developers() -> list[Facts]:
         return [of_developer(one) for one in store.developers()]
@@ -242,9 +253,12 @@ def of_service(known: Service) -> Facts:
     Args:
         known: the service.
     """
-    return {"service": known.name, "owner": known.owner, "state": known.state}
+    facts: Facts = {"service": known.name, "owner": known.owner, "state": known.state}
+    return facts | {name: getattr(known, name) for name in ("archived_at", "quarantined_at")}
 
 
 def _of_release(release: Release) -> Facts:
     facts = ("service", "version", "security_version", "developer", "state", "submitted_at")
-    return {name: getattr(release, name) for name in facts} | {"valid_to": release.ends[0]}
+    more = ("withdrawn_at", "quarantined_at")
+    found = {name: getattr(release, name) for name in (*facts, *more)}
+    return found | {"valid_to": release.ends[0]}

@@ -12,12 +12,15 @@ from typing import IO
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sealcore import errors
 from triseal.errors import Failure
+from triseal.store.server import problems
 
 SECONDS = 120  # for a whole body: a mobile network brings 16 MiB in that time
-SMALL_SECONDS = 15  # for some kilobytes of anybody
+SMALL_SECONDS = 15  # for some kilobytes
+MAX_SMALL = 1 << 14  # bytes; all that JSON of an administrator needs
 
 
 class TooSlow(Failure):
@@ -71,3 +74,55 @@ async def received(
             raise OtherBody(f"{size} bytes")
         kept.seek(0)
         yield kept
+
+
+class SmallBodies:
+    """Lets an application have requests only once their bodies are complete, and if they are small.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request: the server calls this.
+
+        Args:
+            scope: what is asked.
+            receive: gives the parts of the body.
+            send: takes the parts of the answer.
+        """
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            whole = await _whole(receive)
+        except (TooSlow, errors.TooLarge) as error:
+            await problems.of(error)(scope, receive, send)
+            return
+        waiting: list[Message] = [{"type": "http.request", "body": whole, "more_body": False}]
+
+        async def received() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, received, send)
+
+
+async def _whole(receive: Receive) -> bytes:
+    body = bytearray()
+    more = True
+    try:
+        async with asyncio.timeout(SMALL_SECONDS):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise TooSlow(f"the connection ended after {len(body)} bytes")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > MAX_SMALL:
+                    raise errors.TooLarge(f"the body has more than {MAX_SMALL} bytes")
+    except TimeoutError:
+        raise TooSlow(f"{len(body)} bytes in {SMALL_SECONDS} s") from None
+    return bytes(body)

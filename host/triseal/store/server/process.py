@@ -26,6 +26,7 @@ from triseal.store.journal import FOLDER
 from triseal.store.server.admin import PeerHTTP
 from triseal.store.server.admin import app as admin_app
 from triseal.store.server.app import EVENTS, app
+from triseal.store.server.certified import Certified
 from triseal.store.server.events import Events
 from triseal.store.server.health import Health
 from triseal.store.server.health import router as health_pages
@@ -36,7 +37,7 @@ from triseal.store.store import Store
 INCOMING = "incoming"
 _LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 500
-_OTHER_FILES = 256 + door.MOST  # the database, the pages, the log, what is being received
+_OTHER_FILES = 320 + 2 * door.MOST  # the database, the pages, the log, what is being received
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
 _MMAP_THRESHOLD = -3  # of mallopt
@@ -74,14 +75,6 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _HTTP(bounded.BoundedHTTP):
-    door: Door
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.door.begun(transport.get_extra_info("socket").fileno())
-        super().connection_made(transport)
-
-
 def listen(host: str, port: int) -> Door:
     """Take a port.
 
@@ -111,12 +104,14 @@ class Options:
     Attributes:
         tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
         admin: path of the Unix socket for whoever runs the Store; None for none.
+        certified: the port for whoever runs the Store elsewhere; None for none.
         pages: place of the pages about the process: a port of the loopback address, or the path of
             a Unix socket; None for none.
     """
 
     tls: tuple[Path, Path] | None = None
     admin: Path | None = None
+    certified: Certified | None = None
     pages: int | Path | None = None
 
 
@@ -152,6 +147,8 @@ def serve(
     public = app(store, incoming, metrics, events)
     made = Watched(public, metrics, (EVENTS,))
     with listener, ExitStack() as opened:
+        if options.certified is not None:
+            opened.enter_context(options.certified.listener)
         place, beside = _beside(opened, options, store, Health(store, metrics))
         main = _Server(_config(made, options.tls, listener), events, lambda: ready(place))
         asyncio.run(_serve(main, store, listener, beside))
@@ -169,11 +166,13 @@ def _beside(
 ) -> tuple[int | Path | None, _Beside]:
     """Make the servers beside the public one; return the place of the pages, and the servers."""
     beside: _Beside = []
+    own = admin_app(store)
+    own.include_router(health_pages(health))
     if options.admin is not None:
-        own = admin_app(store)
-        own.include_router(health_pages(health))
         place = opened.enter_context(unix_socket.listen(options.admin))
         beside.append((bounded.server(own, PeerHTTP), [place]))
+    if options.certified is not None:
+        beside.append((options.certified.server(own), [options.certified.listener]))
     where = options.pages
     if where is None:
         return None, beside
@@ -197,7 +196,7 @@ def _most() -> int:
 def _config(made: Watched, tls: tuple[Path, Path] | None, listener: Door) -> uvicorn.Config:
     return uvicorn.Config(
         made,
-        http=type("HTTP", (_HTTP,), {"door": listener, "most": _most()}),
+        http=type("HTTP", (bounded.DoorHTTP,), {"door": listener, "most": _most()}),
         backlog=door.BACKLOG,
         log_config=None,
         access_log=False,
