@@ -207,7 +207,7 @@ class UnknownDeveloper(Failure):
     """No developer has registered this key."""
 
     code = "unknown-developer"
-    advice = "See `triseal store list`, and register the developer's request first."
+    advice = "See `triseal store list --developers`; if the key is not there, register it first."
 
 
 class NameTaken(Failure):

@@ -134,13 +134,11 @@ def serve(
         if given is None and (admin or not behind_proxy):
             tls, mark = _own(store, names if admin is None else [*names, admin[0]])
         listener = opened.enter_context(process.listen(host, port))
-        urls = {"url": _url("http" if behind_proxy else "https", names[0], listener)}
-        urls["url"] += "" if behind_proxy else mark
+        urls = {"url": _url(names[0], listener, None if behind_proxy else mark)}
         certified = None
         if admin and admin_clients and tls:
             certified = _certified(opened, admin, tls, admin_clients)
-            known_as = name[0] if name else admin[0]
-            urls["admin"] = _url("https", known_as, certified.listener) + mark
+            urls["admin"] = _url(name[0] if name else admin[0], certified.listener, mark)
         jsonlog.set_up(log_level)
         chosen = process.Options(None if behind_proxy else tls, admin_socket, certified, place)
         process.serve(store, folder, listener, chosen, partial(_ready, as_json, urls))
@@ -170,9 +168,11 @@ def _place(listen: str, option: str) -> tuple[str, int]:
         raise wrong_address(error, option) from None
 
 
-def _url(scheme: str, name: str, listener: Door) -> str:
+def _url(name: str, listener: Door, mark: str | None) -> str:
+    """Return the URL of a listener; it has TLS unless `mark`, the end of the URL, is None."""
+    scheme = "http" if mark is None else "https"
     place = f"[{name}]" if ":" in name else name
-    return f"{scheme}://{place}:{listener.getsockname()[1]}"
+    return f"{scheme}://{place}:{listener.getsockname()[1]}{mark or ''}"
 
 
 def _ready(as_json: bool, urls: dict[str, str], pages: int | Path | None) -> None:

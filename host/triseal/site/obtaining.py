@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sealcore.errors import UntrustedSigner
+from triseal import request
 from triseal.certificate import key_of
 from triseal.copies import history, storefiles, storeview
 from triseal.copies.storefiles import Source
@@ -21,6 +22,8 @@ from triseal.site.witness import Witness
 
 if TYPE_CHECKING:
     from triseal.storelink import Link
+
+_LONGEST_NAME = 64  # characters
 
 
 def obtain(logs: Logs, url: str, wanted: str, trusted: Sequence[StoreKey]) -> Package:
@@ -121,7 +124,7 @@ def _unwitnessed(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> Vie
     The policy may want other witnesses, who have not seen the newest checkpoint yet either.
     """
     view = View(source)
-    _check_trusted(view.spki, trusted)
+    _check_trusted(view.spki, trusted, view.about)
     wanted = logs.policy(view.spki)
     if wanted is None:
         raise UnknownLog("the site trusts this Store without its log")
@@ -173,7 +176,8 @@ def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None
         return None
     view = View(source, wanted)
     if view.spki != spki:
-        raise UntrustedSigner("the Store has shown two keys")
+        marks = " and ".join(request.fingerprint(key) for key in (spki, view.spki))
+        raise UntrustedSigner(f"the Store has shown two keys, {marks}")
     logs.follow(spki, view.head.note.data(), view.tile)
     return view
 
@@ -181,10 +185,12 @@ def look(logs: Logs, source: Source, trusted: Sequence[StoreKey]) -> View | None
 def _trusted_key(source: Source, trusted: Sequence[StoreKey]) -> bytes:
     about = storefiles.facts(source, storefiles.STORE)
     spki = key_of(str(about.get("certificate")))
-    _check_trusted(spki, trusted)
+    _check_trusted(spki, trusted, about)
     return spki
 
 
-def _check_trusted(spki: bytes, trusted: Sequence[StoreKey]) -> None:
+def _check_trusted(spki: bytes, trusted: Sequence[StoreKey], about: dict[str, Any]) -> None:
     if spki not in [bytes(key) for _, key in trusted]:
-        raise UntrustedSigner("the site does not trust this Store")
+        name = str(about.get("name"))[:_LONGEST_NAME]
+        who = f"the Store {name!r} with the key {request.fingerprint(spki)}"
+        raise UntrustedSigner(f"the site does not trust {who}")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealcore import errors, names, seal, upstream
-from triseal import loadable, metadata, version
+from triseal import loadable, metadata, request, version
 from triseal.errors import Archived, Failure, Quarantined, ServiceTaken, Withdrawn
 from triseal.package import Package
 
@@ -92,7 +92,10 @@ def check(
         SealError: a seal is refused; Rollback for an old version.
     """
     # This comes first: without the right to the name a developer must not learn its versions.
-    developer = upstream.verify_submission(package.opened(), approved, now)  # 1
+    try:
+        developer = upstream.verify_submission(package.opened(), approved, now)  # 1
+    except errors.UntrustedSigner:
+        raise errors.UntrustedSigner(_signer(package)) from None
     if barred is not None:  # only who has the key learns it
         raise barred
     said = _check_metadata(package, developer)  # 2
@@ -113,6 +116,15 @@ def check(
     if version.parse(developer.service_version) <= version.parse(newest.version):  # 4
         raise errors.Rollback(f"version {developer.service_version}, had {newest.version}")
     return developer
+
+
+def _signer(package: Package) -> str:
+    """Name the signer whom the Store does not trust, as the developer seal has them."""
+    claimed = seal.parse(package.developer_seal, seal.DEVELOPER)
+    key = request.fingerprint(bytes(claimed.spki))
+    return (
+        f"no approved developer has the name {names.common_name(claimed.issuer)} and the key {key}"
+    )
 
 
 def _check_offered(release: str, newest: Newest) -> None:

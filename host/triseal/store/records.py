@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, Row, RowMapping, Select, delete, func, insert, select, update
@@ -15,6 +16,9 @@ from triseal.store import changes
 from triseal.store.changes import NO_REASON, Why
 from triseal.store.intake import Newest
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
+
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
+_LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,18 @@ def registered(connection: Connection, mark: str) -> Developer:
     """
     known = _developer(connection, plain(mark))
     if known is None:
-        raise UnknownDeveloper(f"no developer has registered the key {plain(mark)}")
+        raise UnknownDeveloper(_unknown(plain(mark), mark))
     return known
+
+
+def _unknown(digits: str, given: str) -> str:
+    """Say what is wrong with the fingerprint of a key that nobody has registered."""
+    if _FINGERPRINT.fullmatch(digits):
+        return f"no developer has registered the key {digits}"
+    return (
+        f"{given[:_LONGEST_SHOWN]!r} is not a fingerprint, which has 64 hexadecimal digits: give"
+        " the one that the developer's `triseal dev show` prints, and not a name"
+    )
 
 
 def developers(connection: Connection) -> list[Developer]:

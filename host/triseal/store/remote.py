@@ -58,51 +58,112 @@ class Remote:
         return self._link.rows(f"{_ADMIN}changes?since={since}")
 
     def approve(self, fingerprint: str, why: Why) -> Developer:
-        """See `Store.approve`."""
+        """See `Store.approve`.
+
+        Args:
+            fingerprint: of the key, hex.
+            why: the reason.
+        """
         return developer(self._decide("approve", why, fingerprint=fingerprint))
 
     def approve_key(self, name: str, fingerprint: str, why: Why) -> tuple[Developer, Developer]:
-        """See `Store.approve_key`."""
+        """See `Store.approve_key`.
+
+        Args:
+            name: name of the developer.
+            fingerprint: of the key, hex.
+            why: the reason.
+        """
         made = self._decide("approve-key", why, name=name, fingerprint=fingerprint)
         new = developer(made)
         return new, Developer(_of(made, "replaces", str), new.name, b"", 0, None)
 
     def suspend(self, name: str, why: Why) -> Developer:
-        """See `Store.suspend`."""
+        """See `Store.suspend`.
+
+        Args:
+            name: name of the developer.
+            why: the reason.
+        """
         return developer(self._decide("suspend", why, name=name))
 
     def resume(self, name: str, why: Why) -> Developer:
-        """See `Store.resume`."""
+        """See `Store.resume`.
+
+        Args:
+            name: name of the developer.
+            why: the reason.
+        """
         return developer(self._decide("resume", why, name=name))
 
     def set_limits(self, name: str, hourly: int | None, size: int | None) -> Limits:
-        """See `Store.set_limits`."""
+        """See `Store.set_limits`.
+
+        Args:
+            name: name of the developer.
+            hourly: submissions in an hour, or None.
+            size: bytes of a package, or None.
+        """
         made = self._decide("limit", None, name=name, hourly=hourly, size=size)
         return Limits(_of(made, "hourly", int), _of(made, "size", int))
 
     def withdraw(self, service: str, version: str, why: Why) -> Release:
-        """See `Store.withdraw`."""
+        """See `Store.withdraw`.
+
+        Args:
+            service: name of the service.
+            version: its version.
+            why: the reason.
+        """
         made = self._decide("withdraw", why, service=service, version=version)
         return _release(made)
 
     def quarantine(self, service: str, version: str, why: Why) -> Service:
-        """See `Store.quarantine`."""
+        """See `Store.quarantine`.
+
+        Args:
+            service: name of the service.
+            version: its version.
+            why: the reason.
+        """
         return _service(self._decide("quarantine", why, service=service, version=version))
 
     def clear(self, service: str, version: str, why: Why) -> Service:
-        """See `Store.clear`."""
+        """See `Store.clear`.
+
+        Args:
+            service: name of the service.
+            version: its version.
+            why: the reason.
+        """
         return _service(self._decide("clear", why, service=service, version=version))
 
     def archive(self, service: str, why: Why) -> Service:
-        """See `Store.archive`."""
+        """See `Store.archive`.
+
+        Args:
+            service: name of the service.
+            why: the reason.
+        """
         return _service(self._decide("archive", why, service=service))
 
     def reopen(self, service: str, why: Why) -> Service:
-        """See `Store.reopen`."""
+        """See `Store.reopen`.
+
+        Args:
+            service: name of the service.
+            why: the reason.
+        """
         return _service(self._decide("reopen", why, service=service))
 
     def hand_over(self, service: str, to: str, why: Why) -> str:
-        """See `Store.hand_over`."""
+        """See `Store.hand_over`.
+
+        Args:
+            service: name of the service.
+            to: name of the new owner.
+            why: the reason.
+        """
         made = self._decide("hand-over", why, service=service, to=to)
         return _of(made, "former_owner", str)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sealcore import errors
 from tests.host.site.test_logs import Scene
 from tests.host.store.test_store import ADA, World
 from tests.worlds import seals
@@ -26,6 +27,7 @@ from triseal.copies.stick import Stick
 from triseal.copies.storeview import View
 from triseal.log import forks
 from triseal.package import Package
+from triseal.request import fingerprint
 from triseal.site import home, obtaining
 from triseal.site.home import Founding
 from triseal.site.logs import MAX_AGE
@@ -129,7 +131,9 @@ def test_a_store_that_the_site_does_not_trust(yard: Yard, tmp_path: Path) -> Non
     with World(tmp_path / "other") as other:
         other.store.submit(seals.package(ADA, version="1.0"))
         path = yard.export("a.tar", store=other)
-    assert code_of(partial(yard.take_from, path)) == "untrusted-signer"
+        mark = fingerprint(other.store.certificate.spki)
+    with pytest.raises(errors.UntrustedSigner, match=f"the Store 'Shop' with the key {mark}"):
+        yard.take_from(path)
 
 
 def changed(change: Callable[[dict[str, bytes]], None]) -> Callable[[bytes], bytes]:

@@ -43,6 +43,7 @@ from triseal.keysource import NewKey
 from triseal.package import Package
 from triseal.signer import KeySigner, PrivateKey, Signer
 from triseal.store import authority, records
+from triseal.store.changes import Why
 from triseal.store.ledger import OBJECTS
 from triseal.store.store import Store, init
 from triseal.store.tables import RELEASES, SCHEMA, SERVICES
@@ -201,11 +202,27 @@ def test_the_key_of_another_store_is_noticed(world: World, tmp_path: Path) -> No
 def test_a_developer_waits_until_a_person_approves(world: World) -> None:
     assert world.bob.approved_at is None
     assert world.bob.fingerprint == sha256(BOB.signer.spki).hex()
-    with pytest.raises(errors.UntrustedSigner):
+    with pytest.raises(
+        errors.UntrustedSigner, match=f"name Bob and the key {world.bob.fingerprint}"
+    ):
         world.store.submit(seals.package(BOB))
     pairs = zip(*[iter(world.bob.fingerprint.upper())] * 2, strict=True)
     assert world.store.approve(":".join(map("".join, pairs))).approved_at == seals.NOW
     world.store.submit(seals.package(BOB))
+
+
+@pytest.mark.parametrize("given", ["Bob", "", "6f1c", "0" * 63, "0" * 65, "x" * 64, "é" * 200])
+def test_what_is_no_fingerprint_is_named_as_such(world: World, given: str) -> None:
+    for approve in (
+        lambda: world.store.approve(given),
+        lambda: world.store.approve_key("Ada", given, Why("why")),
+    ):
+        with pytest.raises(UnknownDeveloper, match="is not a fingerprint") as refused:
+            approve()
+        assert "triseal dev show" in refused.value.detail
+        assert len(refused.value.detail) < 300
+    with pytest.raises(UnknownDeveloper, match=f"no developer has registered the key {'0' * 64}"):
+        world.store.approve("0" * 64)
 
 
 def test_registering_and_approving_again_changes_nothing(world: World) -> None:

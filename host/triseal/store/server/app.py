@@ -183,7 +183,9 @@ def _check_approved(known: Developer) -> None:
     if failure is not None:
         raise failure
     if known.state != "approved":
-        raise errors.UntrustedSigner(f"the key {known.fingerprint} is {known.state}")
+        raise errors.UntrustedSigner(
+            f"the key {known.fingerprint} of {known.name} is {known.state}, not approved"
+        )
 
 
 def app(store: Store, incoming: Path, metrics: Metrics, events: Events) -> FastAPI:
