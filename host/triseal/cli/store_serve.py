@@ -128,10 +128,9 @@ def serve(
 
     folder = home_dir or stores.default()
     names = [*(name or []), host]
-    given = (certificate, key) if certificate and key else None
     with open_store(folder, database, passphrase_file) as store, ExitStack() as opened:
-        tls, mark = given, ""
-        if given is None and (admin or not behind_proxy):
+        tls, mark = (certificate, key) if certificate and key else None, ""
+        if tls is None and (admin or not behind_proxy):
             tls, mark = _own(store, names if admin is None else [*names, admin[0]])
         listener = opened.enter_context(process.listen(host, port))
         urls = {"url": _url(names[0], listener, None if behind_proxy else mark)}
