@@ -23,6 +23,7 @@ try:
         import slots  # type: ignore[assignment]
 
         slots.begin()
+        machine = slots.machine
     import nlsm
     import sealcore
 

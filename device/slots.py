@@ -6,12 +6,17 @@
 An agent that arrives over the link is written to the slot from which none runs, and starts on
 trial. This module counts the starts of a trial. It starts the old agent again after three starts,
 or as soon as the trial has no start left. Only a cable replaces this module and `main.py`, so that
-no agent can lose the way back. `nlsm/swap.py` uses `running`, `read()` and the state:
+no agent can lose the way back. `nlsm/swap.py` uses `running`, `feed`, `read()` and the state:
 
     slot     the confirmed agent: "a", "b", or "" for the one in `/lib`
     trial    the slot on trial; not there if there is none
     starts   how many starts the trial has left
     fell     the slot whose trial has failed; why: the reason, as far as it is known
+    dog      there if a hardware watchdog guards the trial
+
+A new agent or firmware may hang before it starts any watchdog of its own. So a guard runs during a
+trial: it resets the board unless the agent's loop feeds it. The guard is a hardware watchdog where
+that can wait for long enough (ESP32), else a timer.
 """
 
 import sys
@@ -25,6 +30,11 @@ import os  # noqa: E402
 
 import vfs  # noqa: E402
 
+try:
+    import machine
+except ImportError:  # a port without hardware
+    machine = None  # type: ignore[assignment]
+
 sys.path[:] = _places
 
 _STATE = "/agent/state"
@@ -32,6 +42,7 @@ _PLACE = "/a"
 _FOLDER = 4
 
 running = ""  # the slot whose agent is mounted; "" for the agent in `/lib`
+feed = None  # tells the guard that the agent's loop turns; None if there is no guard
 
 
 def read() -> dict:
@@ -89,24 +100,82 @@ def _fall(state: dict, why: str) -> None:
 def begin() -> None:
     """Make the agent that is due the one that `import` finds. Called once, by `main.py`."""
     state = read()
+    hung = state.pop("dog", False) and machine.reset_cause() == machine.WDT_RESET
     if "trial" in state:
         try:
-            if state["starts"] > 0:
+            if hung:
+                _fall(state, "hung")
+            elif state["starts"] > 0:
                 state["starts"] -= 1
+                if _guard():
+                    state["dog"] = True
                 write(state)
             else:
                 _fall(state, state.get("why") or "not confirmed in three starts")
         except OSError:  # the flash is full: nothing counts the starts, so the trial is over
             state.pop("trial", None)
+    elif _tries_firmware():
+        _guard()
     mount(state)
+
+
+def _tries_firmware() -> bool:
+    try:
+        with open("/agent/firmware") as file:  # see `nlsm/spare.py`
+            return '"new"' in file.read()
+    except OSError:
+        return False
+
+
+def _guard() -> bool:
+    """Start the guard. Return True if it is a hardware watchdog.
+
+    It waits longer than the trial, which the agent itself ends with a better reason.
+    """
+    global feed  # noqa: PLW0603 - `nlsm/swap.py` looks at it
+    try:
+        os.stat("/triseal/unwatched")  # the host works at the cable
+        return False
+    except OSError:
+        pass
+    ms = 385000
+    try:
+        with open("/triseal/settings.json") as file:
+            ms = 1250 * json.load(file)["trial"] + 10000
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    try:
+        feed = machine.WDT(timeout=ms).feed
+        return True
+    except (AttributeError, ValueError, TypeError, OSError):  # none, or only for some seconds
+        pass
+    try:
+        timer = machine.Timer(-1)
+        feed = lambda: timer.init(period=ms, callback=_bite)  # noqa: E731
+        feed()
+    except (AttributeError, ValueError, TypeError, OSError):
+        feed = None
+    return False
+
+
+def _bite(_) -> None:
+    try:
+        _note("hung", True)
+    finally:
+        machine.reset()
 
 
 def fail(error) -> None:
     """Keep the error that has ended an agent, for the report of the agent or firmware before."""
+    _note("%s: %s" % (type(error).__name__, str(error)[:80]))
+
+
+def _note(why: str, over: bool = False) -> None:
     state = read()
-    why = "%s: %s" % (type(error).__name__, str(error)[:80])
     if "trial" in state:
         state["why"] = why
+        if over:
+            state["starts"] = 0
         write(state)
     else:
         with open("/agent/why", "w") as file:

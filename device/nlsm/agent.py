@@ -101,6 +101,8 @@ def _save_memory(node, short: int) -> None:
 def _round(node, feed, short: int) -> None:
     if feed:
         feed()
+    if node.feed:
+        node.feed()
     _save_memory(node, short)
     watch(node)
     if node.link:

@@ -32,6 +32,7 @@ class Node:
     clock       clock.Clock
     question    clock.Question that was sent on the console
     mark        prefix of its messages there, chosen by the host's last ASK; see `answers`
+    feed        tells the guard of a trial that the loop turns, see `slots.py`; None without it
     runner      runner.Runner; None before the event loop runs
     link        link.Link: a dial.Dial, or a wire.Wire after the site has opened it; else None
     followers   called with (service, text) for each line of a service's log
@@ -64,7 +65,7 @@ class Node:
         self.waits = not (found["grace"] or "server" in self.settings)
         self.question = clock.Question()
         self.mark = ""
-        self.runner = self.link = None
+        self.runner = self.link = self.feed = None
         self.followers: list = []
         self.services = {}
         for name in found["services"]:

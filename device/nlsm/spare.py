@@ -220,7 +220,7 @@ def take(link, name: str, seal: bytes, files) -> bool:
     try:
         _check_board(size)
         if "fell" in state and state["fell"][4] == wanted.hex():
-            raise errors.FellBack(state["why"])
+            raise swap.fallen(state)
         place = "/agent/" + _part().info()[4]
         if running[4] == wanted.hex() and all(
             file in names or download.digest(place + "/" + file) == digest

@@ -35,6 +35,16 @@ def _read() -> dict:
     return slots.read() if slots else {}
 
 
+def fallen(state: dict) -> Exception:
+    """Return the refusal of what was given up. Its version and its seal tell the site which attempt
+    that was: the node says it again after each start.
+    """
+    fell = state["fell"]
+    if type(fell) is str:  # the slot of an agent
+        fell = state[fell]
+    return errors.FellBack("%s (seal %s): %s" % (fell[2], fell[1][:8], state["why"]))
+
+
 def _running() -> str:
     """Return the slot from which this agent was started; "" for the agent in `/lib`."""
     slots = sys.modules.get("slots")
@@ -77,7 +87,7 @@ class Trial(service.Service):
     def show(self, state: dict) -> None:
         """Set the state of a confirmed agent, with the reason if a later one was given up."""
         if "fell" in state:
-            self.set("running", errors.FellBack.code, state["why"])
+            self.set("running", errors.FellBack.code, str(fallen(state)))
         else:
             self.set("running")
 
@@ -136,7 +146,7 @@ class Agent(Trial):
         state = _read()
         slot = state.pop("trial")
         state["slot"] = slot
-        for key in ("starts", "ran", "why", "fell"):
+        for key in ("starts", "ran", "why", "fell", "dog"):
             state.pop(key, None)
         floors.rise(0, self.name, state[slot][3])
         _write(state)
@@ -160,6 +170,7 @@ class Agent(Trial):
 
 def begin(node) -> None:
     """Add the agent to the services of a node, if it has come as a package or one was given up."""
+    node.feed = getattr(sys.modules.get("slots"), "feed", None)  # an older `slots.py` has none
     state = _read()
     if state.get("trial", "") != _running() and "trial" in state:  # `slots.py` could not start it
         state["fell"] = state.pop("trial")
@@ -219,7 +230,7 @@ def take(link, name: str, seal: bytes, files) -> bool:
         if not keystore.exists("/lib/slots.mpy"):
             raise errors.UnsupportedBoard("no slots: agent in firmware, or provisioned long ago")
         if "fell" in state and download.digest("/agent/%s/%s" % (state["fell"], _IMAGE)) == wanted:
-            raise errors.FellBack(state["why"])
+            raise fallen(state)
         if all(download.digest(place + "/" + file) == digest for file, _, digest in files):
             found = verifier.check(place, name, node.clock, seal, "agent")
             keystore.write(place + "/site.der", seal)

@@ -109,6 +109,12 @@ def test_want_of_memory_ends_no_agent_and_each_look_feeds_the_watchdog() -> None
     ]
 
 
+def test_each_look_feeds_the_guard_of_a_trial_too() -> None:
+    """Also where the settings want no watchdog."""
+    code = "Node.settings = {}\nNode.feed = lambda: print('guard')\nagent.run(Node)"
+    assert on_micropython.run("agent_loop", code).splitlines().count("guard") == 3
+
+
 # How often memory is too short for an agent without services, and whether the board is reset.
 ALONE = ((20, ["reset 6"]), (1000, ["reset 6"]), (1400, ["goes on"]))
 

@@ -127,7 +127,7 @@ def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) 
         world.add(name, "1.2", ("nlsm/dial.mpy", mpy.compile_source(DEAF, "dial")), hold=True)
         watch = Watch(manager, name)
         manager.rollout(name, ["kitchen"])
-        with pytest.raises(NotConfirmed, match="kitchen: refused: fell-back: no WELCOME"):
+        with pytest.raises(NotConfirmed, match=r"kitchen: refused: fell-back: 1\.2 .*: no WELCOME"):
             watch.wait(["kitchen"], PATIENCE)
         assert slot(folder) == "b"
         world.shows("kitchen", name, "running 1.1 fell-back")
@@ -186,13 +186,84 @@ def test_a_bad_agent_is_given_up_by_each_node_itself(world: World) -> None:
             watches.append((name, Watch(world.site.manager, name)))
             world.site.manager.assign(node, name)
         for (node, _, _, why), board, (name, watch) in zip(BAD, boards, watches, strict=True):
-            with pytest.raises(NotConfirmed, match=f"{node}: not installed: fell-back: {why}"):
+            with pytest.raises(NotConfirmed, match=f"{node}: not installed: fell-back: 1.*{why}"):
                 watch.wait([node], PATIENCE)
             world.runs(node)
             state = json.loads((board.directory / "flash/agent/state").read_text())
             assert (state["slot"], state["fell"], "trial" in state) == ("", "a", False)
             assert not (board.directory / "flash/triseal/incoming" / name).exists()
             assert name not in floors(board.directory), "it may still come again"
+
+
+HANGS = b"while True:\n    pass\n"
+EATS = b"hoard = []\nwhile True:\n    hoard.append(bytearray(512))\n"
+# It leaves the rest of the agent a few KiB, which are too few to connect.
+GORGES = b"""\
+hoard = []
+try:
+    while True:
+        hoard.append(bytearray(512))
+except MemoryError:
+    del hoard[-12:]
+"""
+WAVES = (
+    ("nlsm/agent", CRASHES, "ValueError: of no use"),
+    ("nlsm/dial", DEAF, "no WELCOME"),
+    ("nlsm/loader", FORGETFUL, "does not run: thermo"),
+    ("nlsm/agent", EATS, "MemoryError"),
+    ("nlsm/agent", HANGS, "hung"),
+    ("nlsm/node", GORGES, ""),
+)
+LONGEST = (1 << 31) - 1  # ms: the hardware watchdog of an ESP32 can wait as long as a trial
+
+
+@pytest.mark.long
+def test_the_first_nodes_of_a_wave_give_a_bad_agent_up_and_the_others_never_get_it(
+    world: World,
+) -> None:
+    """Also one that hangs before it has started a watchdog, and those that eat the heap."""
+    manager = world.site.manager
+    folders = {node: world.node(node) for node in ("first", "other")}
+    name = world.release()
+    with contextlib.ExitStack() as stack:
+        boards = {
+            node: stack.enter_context(VirtualBoard(folder, "512k", watchdog=LONGEST))
+            for node, folder in folders.items()
+        }
+        for node in folders:
+            world.runs(node)
+            world.is_known(node)
+            manager.assign(node, name)
+        for node in folders:
+            world.runs(node, name)
+            world.runs(node)
+        for number, (module, source, why) in enumerate(WAVES, start=1):
+            changed = (f"{module}.mpy", changed_module(module, source))
+            world.add(name, f"1.{number}", changed, hold=True)
+            watch = Watch(manager, name)
+            manager.rollout(name, ["first"])
+            said = f"first: refused: fell-back: 1.{number} .*{why}"
+            with pytest.raises(NotConfirmed, match=said):
+                watch.wait(["first"], PATIENCE)
+            world.shows("first", name, "running 1.0 fell-back")
+            world.runs("first")
+            assert world.state("other", name) == "running 1.0 None", "no wave has reached it"
+            manager.roll_back(name, None)
+        boards["first"].power_cut()
+        world.add(name, "2.0", hold=True)
+        watch = Watch(manager, name)
+        manager.rollout(name, list(folders))
+        boards["first"].power_on()  # it says once more why it gave the last one up
+        watch.wait(list(folders), PATIENCE, soak=0)
+        for node in folders:
+            world.runs(node)
+
+
+def changed_module(module: str, source: bytes) -> bytes:
+    """Compile a module of the agent with bad code in its place, or before its own if that goes on
+    where the bad code ends."""
+    own = stage.sources()[f"{module}.py"] if source is GORGES else b""
+    return mpy.compile_source(source + own, module)
 
 
 def floors(board: Path) -> str:

@@ -53,7 +53,7 @@ class Node:
     services = {}
     held = 0
     failure = None
-    link = offered = None
+    link = offered = feed = None
     clock = clock.Clock(NOW)
 
 

@@ -528,6 +528,40 @@ def test_nor_is_what_was_refused_before(world: World) -> None:
     assert watch.look(["hall"])["hall"].broken
 
 
+FALLS: tuple[tuple[str, str, bool], ...] = (
+    ("this version", "2.0 (seal 0badcafe): no WELCOME", True),
+    ("an earlier one", "1.9 (seal 0badcafe): no WELCOME", False),
+    ("one whose name is the begin of this", "2 (seal 0badcafe): no WELCOME", False),
+    ("one whose name begins with this", "2.0.1 (seal 0badcafe): no WELCOME", False),
+    ("one that an older agent does not name", "no WELCOME", True),
+)
+
+
+@pytest.mark.parametrize(("sentence", "detail", "broken"), FALLS, ids=[row[0] for row in FALLS])
+def test_a_node_that_gave_up_an_agent_says_which(
+    world: World, sentence: str, detail: str, broken: bool
+) -> None:
+    """It may come to say so only after the next version was rolled out to it."""
+    hold(world)
+    watch = Watch(world.manager, "thermo")
+    out(world, "hall")
+    world.manager.heard("hall", {"thermo": (held(world, "hall"), "running")}, 1)
+    report(world, Place("hall", "thermo"), "fell-back", detail)
+    assert watch.look(["hall"])["hall"].broken == broken
+
+
+@pytest.mark.parametrize(("sentence", "detail", "broken"), FALLS, ids=[row[0] for row in FALLS])
+def test_so_does_one_that_had_none_before(
+    world: World, sentence: str, detail: str, broken: bool
+) -> None:
+    hold(world)
+    watch = Watch(world.manager, "thermo")
+    out(world, "hall")
+    world.manager.heard("hall", {}, 1)
+    report(world, Place("hall", "thermo"), "fell-back", detail)
+    assert watch.look(["hall"])["hall"].broken == broken
+
+
 def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -> None:
     world.manager.add_service(world.package("lamp"))
     watch = Watch(world.manager, "lamp")
@@ -550,9 +584,9 @@ def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -
     assert (found.state, found.why) == (None, "MemoryError: of it")
 
 
-def report(world: World, place: Place, code: str) -> None:
+def report(world: World, place: Place, code: str, detail: str = "of it") -> None:
     with database.writing(world.manager.engine) as connection:
-        reports.keep(connection, place, code, "of it", [], world.now)
+        reports.keep(connection, place, code, detail, [], world.now)
 
 
 def test_a_node_that_refused_is_taken_back_at_once(world: World) -> None:

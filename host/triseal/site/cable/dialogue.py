@@ -40,6 +40,7 @@ _BUNDLE = "/triseal/bundle.der"
 _REQUEST = "/triseal/node.csr"
 _SETTINGS = "/triseal/settings.json"
 _UNWATCHED = "/triseal/unwatched"  # also in nlsm/keystore.py
+_HAS_COME = "/agent/active"  # also in nlsm/swap.py
 _NONCE_BYTES = 16
 _OVERTAKEN = 2  # how often the time is sent again
 
@@ -219,15 +220,22 @@ def _hold_off_watchdog(board: Board) -> None:
     """Reset a board whose agent may have started the hardware watchdog.
 
     Nothing but a reset stops a watchdog. The agent starts none after this reset, as long as the
-    file is there.
+    file is there. An agent or a firmware that came over the link may have started one for its
+    trial, whatever the settings say.
     """
+    if _may_be_watched(board):
+        board.write(_UNWATCHED, b"")
+        board.reset()
+        # If the agent has not come that far, its next start has a watchdog again.
+        board.remove(_UNWATCHED)
+
+
+def _may_be_watched(board: Board) -> bool:
     with contextlib.suppress(FileMissing, ValueError):
         settings = json.loads(board.read(_SETTINGS))
         if isinstance(settings, dict) and settings.get("watchdog"):
-            board.write(_UNWATCHED, b"")
-            board.reset()
-            # If the agent has not come that far, its next start has a watchdog again.
-            board.remove(_UNWATCHED)
+            return True
+    return _HAS_COME in board.hashes([_HAS_COME])
 
 
 @contextlib.contextmanager

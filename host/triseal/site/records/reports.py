@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from sealcore import encode
+from sealcore import encode, errors
 from triseal.advice import REFUSALS
 from triseal.site.records import holdings, ledger, tables
 from triseal.site.records.placement import Place
@@ -43,6 +43,11 @@ MOST_REFUSALS = 64  # kept for each node, so that a lying node can't fill the di
 _OF_SEALS = REFUSALS.keys() - {"expired", "not-granted", "no-trusted-time"}
 # The states that a node reports after it refused a seal and keeps the one before.
 _AFTER = ("refused", "running")
+
+
+# In the detail of `fell-back`, behind the version: the first digits of the serial of the seal that
+# the node had tried; see `nlsm/swap.py`.
+_ATTEMPT = " (seal "
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,15 @@ class Report:
             state_told: the newest state of the service that the node has reported.
         """
         return self.code in _OF_SEALS and state_told in _AFTER
+
+    def is_of_another(self, version: str) -> bool:
+        """Tell whether a node gave up an agent or a firmware of another version than this one.
+
+        Args:
+            version: the version that the node must have now.
+        """
+        named = self.code == errors.FellBack.code and _ATTEMPT in self.detail
+        return named and not self.detail.startswith(version + _ATTEMPT)
 
     def explains_nothing_held(self) -> bool:
         """Tell whether this is the reason why a node that holds nothing did not install it."""
@@ -115,6 +129,21 @@ def keep(
     connection.execute(
         refusals.delete().where(table.id.in_(too_old.limit(MOST_REFUSALS).scalar_subquery()))
     )
+
+
+def knows(connection: Connection, place: Place, code: str, detail: str) -> bool:
+    """Tell whether this was reported before, word by word.
+
+    Args:
+        connection: any transaction.
+        place: the service and its node.
+        code: stable code of the error.
+        detail: more about the error, or "".
+    """
+    table = refusals.c
+    which = (table.node == place.node) & (table.service == place.service)
+    which &= (table.code == code) & (table.detail == detail)
+    return connection.execute(select(table.id).where(which).limit(1)).first() is not None
 
 
 def newest(connection: Connection, place: Place) -> Report | None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from sealcore.errors import FellBack
 from triseal import database
 from triseal.choices import SOAK
 from triseal.site.errors import NotConfirmed
 from triseal.site.manager import Manager
-from triseal.site.records import holdings, ledger, nodes, reports
+from triseal.site.records import holdings, ledger, nodes, releases, reports, services
 from triseal.site.records.placement import Place
+from triseal.site.records.reports import Report
 from triseal.site.rules import guarantee
 from triseal.site.rules.sealing import Preparer
 
@@ -51,8 +53,9 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
     """
     row = holdings.find(connection, place)
     report = reports.newest(connection, place)
+    new = report is not None and report.number > since and not _is_old(connection, place, report)
     if row is None:
-        if report and report.number > since and report.explains_nothing_held():
+        if report and new and report.explains_nothing_held():
             return Outcome(False, True, f"not installed: {report}")
         return Outcome(False, False, "not sent")
     said_why = report is not None and report.told_at >= row.told_at and row.state != RUNNING
@@ -60,9 +63,19 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
     desired = guarantee.current(connection, preparer, place)
     if desired is not None and ledger.template_of(connection, row.serial) == desired:
         return Outcome(row.state == RUNNING, row.state in _ENDED, text, row.falls)
-    if report and report.number > since and report.refuses(row.state):
+    if report and new and report.refuses(row.state):
         return Outcome(False, True, f"refused: {report}")
     return Outcome(False, False, "outdated" if row.state == RUNNING else text)
+
+
+def _is_old(connection: Connection, place: Place, report: Report) -> bool:
+    """Tell whether a node says why it gave up a version that it need not have any more: it may come
+    to say so only after the next version was rolled out."""
+    if report.code != FellBack.code or not services.is_assigned(connection, place):
+        return False
+    newest = services.get(connection, place.service).package
+    due = releases.due(connection, place, newest)
+    return report.is_of_another(services.version_of(connection, due))
 
 
 def _silent(running: int) -> None:

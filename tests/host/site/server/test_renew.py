@@ -313,6 +313,26 @@ def test_evidence_is_kept_and_bounded(world: LinkWorld, kitchen: Node) -> None:
     assert b"another" in rows[-1].evidence
 
 
+def test_why_an_agent_fell_is_kept_once_for_each_attempt(world: LinkWorld, kitchen: Node) -> None:
+    """The node says it again after each of its starts. It counts again if the node refuses it."""
+    holding(kitchen)
+    serial = kitchen.serial("thermo")
+    first, second = (f"1.1 (seal {number * 8}): no WELCOME" for number in "12")
+    with database.reading(world.manager.engine) as connection:
+        before = reports.last(connection)
+    told = [(RUNNING, first)] * 3 + [(REFUSED, first), (RUNNING, first), (RUNNING, second)] * 2
+    for state, detail in told:
+        kitchen.send(messages.REPORT, "thermo", serial, state, "fell-back", detail, 0, [])
+    kitchen.send(messages.REPORT, "thermo", serial, RUNNING, "not-granted", "log", 0, [])
+    kitchen.send(messages.REPORT, "thermo", serial, RUNNING, "not-granted", "log", 0, [])
+    kitchen.send(messages.RENEW, 0, [("thermo", serial)])
+    kitchen.expect(messages.RENEWED)
+    with database.reading(world.manager.engine) as connection:
+        query = select(reports.refusals.c.detail).where(reports.refusals.c.id > before)
+        kept = connection.scalars(query.order_by(reports.refusals.c.id)).all()
+    assert kept == [first, first, second, first, "log", "log"]
+
+
 def confirm(node: Node, service: str) -> None:
     node.send(messages.REPORT, service, node.serial(service), RUNNING, "", "", 0, [])
 

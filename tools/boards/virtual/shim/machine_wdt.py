@@ -2,16 +2,18 @@
 
 
 class WDT:
-    """Resets the board unless it is fed in time. It can't be stopped."""
+    """Resets the board unless it is fed in time. It can't be stopped, and there is one: the newest
+    object says how long it waits."""
 
     def __init__(self, id=0, timeout=5000):
         if not 0 < timeout <= _longest:
             raise ValueError("timeout exceeds %d" % _longest)
-        self._timeout = timeout.to_bytes(4, "big")
+        global _timeout  # noqa: PLW0603 - smaller than an attribute
+        _timeout = timeout.to_bytes(4, "big")
         self.feed()
 
     def feed(self):
-        _pipe.write(self._timeout)
+        _pipe.write(_timeout)
 
 
 def make(pipe, longest):

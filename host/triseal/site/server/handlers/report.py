@@ -62,10 +62,21 @@ def report(snapshot: Snapshot, node: str, told: Report) -> Answer:
         hello.assign(snapshot, answer, node, service)
     if code == restarts.CODE:
         answer.writes.append(lambda connection: restarts.done(connection, place))
-    elif code:
+    elif code and not _is_repeated(snapshot, place, told):
         answer.writes.append(_keep(place, told, snapshot.now))
     answer.told.append(_told(snapshot, place, told))
     return answer
+
+
+def _is_repeated(snapshot: Snapshot, place: Place, told: Report) -> bool:
+    """Tell whether a node says again what it has said before: after each of its starts, it says why
+    it gave up the last agent or firmware that it tried.
+
+    If it refuses the same one because the site sends it again, that counts anew.
+    """
+    _, _, number, code, detail, _, _ = told
+    again = code == errors.FellBack.code and messages.STATES[number] == _RUNS
+    return again and reports.knows(snapshot.connection, place, code, detail)
 
 
 def _keep(place: Place, told: Report, now: int) -> Write:
@@ -86,5 +97,7 @@ def _told(snapshot: Snapshot, place: Place, told: Report) -> Told:
         code,
         detail,
         min(max(0, again - before), _MOST_RESTARTS),  # a node that has booted counts from 0
-        fell_back=bool(serial) and reports.is_of_seal(code),
+        fell_back=bool(serial)
+        and reports.is_of_seal(code)
+        and not _is_repeated(snapshot, place, told),
     )
