@@ -14,7 +14,7 @@ from boards import micropython
 from boards.code import mpy
 from boards.virtual import otadata, partitions
 from boards.virtual.board import VirtualBoard
-from tests.host.boards.test_partitions import broken
+from tests.host.boards.test_partitions import broken, foreign
 from tests.lifecycle.test_update import PATIENCE, World, served
 from tests.worlds import waiting
 from triseal.developer import firmware
@@ -92,16 +92,18 @@ def test_a_firmware_comes_over_the_link_and_a_broken_one_falls_back(world: World
         world.runs("kitchen")
         assert slots(folder) == (1, otadata.VALID)
         assert (folder / "app/ota_1").read_bytes().startswith(own + b"first")
-        add(world, "1.1", broken(own), hold=True)
-        watch = Watch(manager, NAME)
-        manager.rollout(NAME, ["kitchen"])
-        with pytest.raises(NotConfirmed, match=r"kitchen: refused: fell-back: 1\.1 .*: did not"):
-            watch.wait(["kitchen"], PATIENCE)
-        assert slots(folder) == (1, otadata.VALID)
-        world.shows("kitchen", NAME, "running 1.0 fell-back")
-        world.runs("kitchen")
-        assert board.failure is None
-        add(world, "1.2", own, hold=True)
+        for version, bad in (("1.1", broken(own)), ("1.2", foreign(own))):
+            add(world, version, bad, hold=True)
+            watch = Watch(manager, NAME)
+            manager.rollout(NAME, ["kitchen"])
+            said = f"kitchen: refused: fell-back: {version} .*: did not start"
+            with pytest.raises(NotConfirmed, match=said):
+                watch.wait(["kitchen"], PATIENCE)
+            assert slots(folder) == (1, otadata.VALID)
+            world.shows("kitchen", NAME, "running 1.0 fell-back")
+            world.runs("kitchen")
+            assert board.failure is None
+        add(world, "1.3", own, hold=True)
         watch = Watch(manager, NAME)
         manager.rollout(NAME, ["kitchen"])
         came = has_come(folder, own, 1 << 18)

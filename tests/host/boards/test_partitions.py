@@ -35,6 +35,15 @@ def broken(image: bytes) -> bytes:
     return image.replace(b"PyInit_micropython_run", b"PyInit_micropython_ran")
 
 
+def foreign(image: bytes) -> bytes:
+    """A program that the boot loader takes for an image, and that this computer can't run."""
+    (at,) = struct.unpack_from("<Q", image, 32)
+    data = bytearray(image)
+    struct.pack_into("<I", data, at, 3)  # the first program header names an interpreter
+    struct.pack_into("<H", data, 18, 0xFFFE)  # a machine that nobody has made
+    return bytes(data)
+
+
 BLANK = b"\xff" * otadata.BLOCK
 AT = (24, otadata.BLOCK + 24)  # of the states
 RULES: tuple[tuple[str, bytes, bytes, int, list[tuple[int, int]]], ...] = (
@@ -89,13 +98,27 @@ def test_a_board_runs_what_was_set_to_boot_until_a_reset_and_then_what_was_marke
             with Board(virtual.port) as board:
                 assert running(board) == then
                 board.exec("" if mark else ASK + "n.set_boot()")
-        (folder / "ota_0").write_bytes(broken(own).ljust(SIZE, b"\xff"))
-        with Board(virtual.port) as board:
-            board.exec(ASK + "n.set_boot()")
-        virtual.reset()
-        with Board(virtual.port) as board:
-            assert running(board) == "ota_1 ota_1", "one that does not start is left alone"
-        assert ABORTED in [state for _, state in partitions.record(folder)]
+        for bad in (broken(own), foreign(own)):
+            (folder / "ota_0").write_bytes(bad.ljust(SIZE, b"\xff"))
+            with Board(virtual.port) as board:
+                board.exec(ASK + "n.set_boot()")
+            virtual.reset()
+            with Board(virtual.port) as board:
+                assert running(board) == "ota_1 ota_1", "one that does not start is left alone"
+            assert ABORTED in [state for _, state in partitions.record(folder)]
+
+
+def test_a_board_none_of_whose_images_can_be_run_stops_and_says_why(tmp_path: Path) -> None:
+    folder = tmp_path / "board" / partitions.FOLDER
+    with VirtualBoard(tmp_path / "board", partition=SIZE) as virtual:
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        for name in partitions.NAMES:
+            image = foreign(partitions.own_image())
+            (folder / name).write_bytes(image.ljust(SIZE, b"\xff"))
+        virtual.power_cut()
+        with pytest.raises(BoardError, match="the interpreter can't be started"):
+            virtual.power_on()
+        assert len(list(Path("/proc/self/fd").iterdir())) < descriptors
 
 
 FLASH = """\

@@ -125,7 +125,11 @@ class Power:
         try:
             self.process = self._start_process(launch)
         except OSError as error:
-            self.starts.failed(f"the interpreter can't be started: {error}")
+            # A board with two images resets, and its boot loader starts the other one.
+            self._cause = HARD_RESET
+            self._console.raw = False
+            if not self._gave_up(f"the interpreter can't be started: {error}"):
+                self.due = time.monotonic() + _PAUSE
         else:
             if self._frozen:
                 self.process.freeze()
@@ -223,7 +227,8 @@ class Power:
     def _on_exit(self, process: Process) -> None:
         cause = self._from_outside
         status = self._retire(process)
-        if not self._console.ready and cause is None and self._gave_up(status):
+        complaint = self._console.complaint or f"MicroPython ended with status {status}"
+        if not self._console.ready and cause is None and self._gave_up(complaint):
             return
         if self._console.ready and (status >= 0 or status == -signal.SIGTERM):
             self._cause = SOFT_RESET
@@ -240,9 +245,10 @@ class Power:
         self._interrupt_due |= interrupted or self._console.crashed
         self.due = time.monotonic() + (0.0 if self._console.at_prompt else _PAUSE)
 
-    def _gave_up(self, status: int) -> bool:
+    def _gave_up(self, complaint: str) -> bool:
+        """Count a start that has failed. Return True if it was one too many."""
         self._failures += 1
         if self._failures < _MAX_FAILURES:
             return False
-        self.starts.failed(self._console.complaint or f"MicroPython ended with status {status}")
+        self.starts.failed(complaint)
         return True

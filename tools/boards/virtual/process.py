@@ -32,19 +32,27 @@ class Process:
             directory: its working directory.
             environment: all of its variables.
             keep_open: descriptors that it inherits.
+
+        Raises:
+            OSError: the system can't run the program.
         """
         self.output, write_end = os.pipe()
-        self._child = subprocess.Popen(
-            command,
-            stdin=stdin,
-            stdout=write_end,
-            stderr=subprocess.STDOUT,
-            cwd=directory,
-            env=environment,
-            pass_fds=keep_open,
-            start_new_session=True,
-        )
-        os.close(write_end)
+        try:
+            self._child = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=write_end,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                env=environment,
+                pass_fds=keep_open,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self.output)
+            raise
+        finally:
+            os.close(write_end)
         self._frozen = self._killed = False
 
     @property
