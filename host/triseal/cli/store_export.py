@@ -95,7 +95,7 @@ def mirror(
         "log": made.view.head.origin,
         "entries": made.view.head.size,
         "checkpoint_time": output.time(made.view.time or None),
-        "services": len(made.services),
+        "services": made.services,
         "new_files": made.fetched,
         "not_offered": made.missing,
     }

@@ -63,19 +63,29 @@ class History:
                 kept += 1
                 if most is not None and kept > most:
                     raise BadLogData(f"the log has more than {most} entries of {service}")
-                self._add(found.said)
+                said = found.said
+                self.take(said.kind, said.version, said.package.hex(), reason_of(said))
             self.size = found.position + 1
 
-    def _add(self, said: Entry) -> None:
-        if said.kind in RELEASES:
-            self.packages.setdefault(said.version, []).append(said.package.hex())
-        elif said.kind == notices.WITHDRAWN:
-            self.withdrawn[said.version] = _reason(said.detail)
-        elif said.kind in _OF_SERVICE or said.kind in _OF_RELEASE:
-            version = "" if said.kind in _OF_SERVICE else said.version
-            self.quarantined.pop(version, None)
-            if (_OF_SERVICE | _OF_RELEASE)[said.kind]:
-                self.quarantined[version] = _reason(said.detail)
+    def take(self, kind: str, version: str, digest: str, reason: str) -> None:
+        """Add one entry of the service.
+
+        Args:
+            kind: its kind.
+            version: of the release.
+            digest: of its package, hex.
+            reason: see `reason_of`.
+        """
+        begins = holds(kind)
+        if kind in RELEASES:
+            self.packages.setdefault(version, []).append(digest)
+        elif kind == notices.WITHDRAWN:
+            self.withdrawn[version] = reason
+        elif begins is not None:
+            about = "" if kind in _OF_SERVICE else version
+            self.quarantined.pop(about, None)
+            if begins:
+                self.quarantined[about] = reason
 
     def state(self, version: str) -> str:
         """Return the state of a release: LISTED, WITHDRAWN or QUARANTINED.
@@ -151,28 +161,34 @@ def chosen(view: View, wanted: str) -> dict[str, Any]:
     return storeview.chosen(told.rows(), wanted)
 
 
-def of_services(entries: Iterable[Found]) -> dict[str, History]:
-    """Return the histories of all services that have releases.
+def holds(kind: str) -> bool | None:
+    """Tell whether a kind of entry begins a quarantine or ends it; None if neither.
 
     Args:
-        entries: all entries of the log.
+        kind: the kind.
     """
-    sorted_out: dict[str, list[Found]] = {}
-    for one in entries:
-        if one.said.service:
-            sorted_out.setdefault(one.said.service, []).append(one)
-    made = {}
-    for service, of_it in sorted_out.items():
-        told = History()
-        told.add(of_it, service)
-        if told.packages:
-            made[service] = told
-    return made
+    return _OF_SERVICE.get(kind, _OF_RELEASE.get(kind))
 
 
-def _reason(detail: str) -> str:
+def version_of(said: Entry) -> str:
+    """Return the version that an entry about a quarantine names; "" for the whole service.
+
+    Args:
+        said: the entry.
+    """
+    return "" if said.kind in _OF_SERVICE else said.version
+
+
+def reason_of(said: Entry) -> str:
+    """Return the reason for a state that an entry begins, "" if it begins none.
+
+    Args:
+        said: the entry.
+    """
+    if said.kind != notices.WITHDRAWN and not holds(said.kind):
+        return ""
     try:
-        found = json.loads(detail)
+        found = json.loads(said.detail)
     except (ValueError, RecursionError):
         found = None
     return str(found.get("reason", "")) if isinstance(found, dict) else ""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sealcore.errors import SealError
 from triseal import files, package
-from triseal.copies import history, storefiles, storeview
+from triseal.copies import storefiles, storeview
+from triseal.copies.histories import Histories
 from triseal.copies.history import PageDiffers
 from triseal.copies.storefiles import LOG, Source
 from triseal.copies.storeview import Found, View
@@ -35,13 +36,13 @@ class Mirrored:
     Attributes:
         view: what the mirror shows now.
         fetched: number of files that were new.
-        services: names of the services.
+        services: number of services.
         missing: digests of packages that the Store does not offer, hex.
     """
 
     view: View
     fetched: int = 0
-    services: list[str] = field(default_factory=list)
+    services: int = 0
     missing: list[str] = field(default_factory=list)
 
 
@@ -71,20 +72,22 @@ class Mirror:
             Failure: a file can't be read; the next call goes on.
             OSError: a file can't be written.
         """
-        for number in range(1, _TRIES + 1):
-            view = View(self._source)
-            self._continue(view)
-            made = Mirrored(view)
-            entries = list(self._log(view))
-            made.missing = self._packages(view, entries)
+        for _ in range(1, _TRIES):
             try:
-                pages = self._pages(view, entries)
-                break
+                return self._once()
             except PageDiffers:  # it may be newer than the log was
-                if number == _TRIES:
-                    raise
-        made.services = sorted(pages)
-        self._finish(view, pages)
+                continue
+        return self._once()
+
+    def _once(self) -> Mirrored:
+        view = View(self._source)
+        self._continue(view)
+        with Histories() as told:
+            for found in self._log(view):
+                told.add(found)
+            made = Mirrored(view, missing=self._packages(view, told))
+            made.services = self._pages(view, told)
+            self._finish(view, told)
         made.fetched = self._fetched
         return made
 
@@ -108,6 +111,7 @@ class Mirror:
             self._report("tiles", done, number)
             row = view.row(level, index)
             self._keep(LOG + tiles.path(level, index, len(row)), b"".join(row))
+            view.forget(level, index)
         for index in range(-(-size // tiles.WIDTH)):
             self._report("entries", index * tiles.WIDTH, size)
             row = view.row(0, index)
@@ -116,6 +120,7 @@ class Mirror:
             if leaves is None:
                 leaves = view.bundle(index)
                 self._keep(path, tiles.bundle(leaves))
+            view.forget(0, index)
             yield from storeview.parsed(index, leaves)
 
     def _bundle(self, path: str, row: list[bytes]) -> list[bytes] | None:
@@ -127,28 +132,32 @@ class Mirror:
             return None
         return leaves if [merkle.leaf(one) for one in leaves] == row else None
 
-    def _packages(self, view: View, entries: list[Found]) -> list[str]:
+    def _packages(self, view: View, told: Histories) -> list[str]:
         """Copy the packages of all releases; return those that the Store does not offer."""
-        released = [one.said for one in entries if one.said.kind in storeview.RELEASES]
-        wanted = dict.fromkeys(one.package for one in released)
-        barred = held_back(entries)
         missing = []
-        for done, digest in enumerate(wanted):
-            self._report("packages", done, len(wanted))
-            path = storefiles.package_path(digest)
-            if digest.hex() in barred:
-                (self._top / path).unlink(missing_ok=True)
-                missing.append(digest.hex())
-                continue
-            if self._has_package(view, path, digest):
-                continue
-            data = offered(view.source, path)
-            if data is None:
-                missing.append(digest.hex())
-                continue
-            _check_package(view, path, digest, data)
-            self._keep(path, data)
+        number, _ = told.count()
+        for done, one in enumerate(told.releases()):
+            self._report("packages", done, number)
+            if done % tiles.WIDTH == 0:
+                view.forget_leaves()
+            if not self._package(view, one.package, barred=told.held.has(one.service, one.version)):
+                missing.append(one.package.hex())
         return missing
+
+    def _package(self, view: View, digest: bytes, *, barred: bool) -> bool:
+        """Copy a package, or remove one that is barred; tell whether it is there."""
+        path = storefiles.package_path(digest)
+        if barred:
+            (self._top / path).unlink(missing_ok=True)
+            return False
+        if self._has_package(view, path, digest):
+            return True
+        data = offered(view.source, path)
+        if data is None:
+            return False
+        _check_package(view, path, digest, data)
+        self._keep(path, data)
+        return True
 
     def _has_package(self, view: View, path: str, digest: bytes) -> bool:
         data = self._read(path)
@@ -160,21 +169,20 @@ class Mirror:
             return False
         return True
 
-    def _pages(self, view: View, entries: list[Found]) -> dict[str, bytes]:
-        """Read the page of each service, which must be what the log says."""
-        made = {}
-        known = history.of_services(entries)
-        for done, (service, told) in enumerate(known.items()):
-            self._report("pages", done, len(known))
+    def _pages(self, view: View, told: Histories) -> int:
+        """Read the page of each service, which must be what the log says; return their number."""
+        _, number = told.count()
+        for done, (service, one) in enumerate(told.services()):
+            self._report("pages", done, number)
             path = storefiles.service_path(service)
             data = view.source.read(path, storefiles.MAX_PAGE)
-            told.check(storeview.releases_of(storefiles.parsed(path, data)))
-            made[service] = data
-        return made
+            one.check(storeview.releases_of(storefiles.parsed(path, data)))
+            told.keep_page(service, data)
+        return number
 
-    def _finish(self, view: View, pages: dict[str, bytes]) -> None:
+    def _finish(self, view: View, told: Histories) -> None:
         """Write what names the rest, and the checkpoint after everything that it needs."""
-        for service, data in pages.items():
+        for service, data in told.pages():
             self._keep(storefiles.service_path(service), data)
         self._keep(storefiles.STORE, view.page)
         index = view.source.read(storefiles.INDEX, storefiles.MAX_PAGE)
@@ -259,18 +267,3 @@ def check_continues(view: View, last: Checkpoint, evidence: Path) -> None:
         made = forks.make(view.key, last, head, view.tree.complete)
         files.write(evidence, made.der())
         raise LogForked(f"{evidence} proves it") from None
-
-
-def held_back(entries: list[Found]) -> set[str]:
-    """Return the digests of the packages that the log says are held back, hex.
-
-    Args:
-        entries: entries of the log.
-    """
-    return {
-        digest
-        for told in history.of_services(entries).values()
-        for version, digests in told.packages.items()
-        if told.state(version) == history.QUARANTINED
-        for digest in digests
-    }

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from triseal import files
-from triseal.copies import history, storefiles, storeview
+from triseal.copies import storefiles, storeview
+from triseal.copies.histories import Histories
+from triseal.copies.history import LISTED
 from triseal.copies.storefiles import LOG, NotInStore
 from triseal.copies.storeview import View
 from triseal.errors import BadAnswer, Failure
@@ -170,15 +172,19 @@ def choose(view: View, wanted: Sequence[str]) -> list[Chosen]:
         UnknownService: there is no such release.
         Failure: the files can't be read.
     """
-    known = history.of_services(view.entries())
-    names = list(wanted) or sorted(known)
+    asked = {name.partition("@")[0] for name in wanted}
+    rows = {}
+    with Histories() as told:
+        for found in view.entries():
+            if not asked or found.said.service in asked:
+                told.add(found)
+        for service, one in told.services():
+            if asked or any(one.state(version) == LISTED for version in one.packages):
+                rows[service] = one.rows() if asked else [storeview.chosen(one.rows(), service)]
     made = []
-    for name in names:
+    for name in wanted or rows:
         service = name.partition("@")[0]
-        rows = known[service].rows() if service in known else []
-        if not wanted and not any(row.get("state") == "listed" for row in rows):
-            continue
-        row = storeview.chosen(rows, name)
+        row = storeview.chosen(rows.get(service, []), name)
         made.append(Chosen(service, str(row.get("version")), row))
     return made
 

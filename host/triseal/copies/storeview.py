@@ -147,13 +147,23 @@ class View:
             for found in parsed(index, self.bundle(index)):
                 if found.position >= begin:
                     yield found
-            self._forget(index)
+            self.forget(0, index)
 
-    def _forget(self, index: int) -> None:
-        """Let go of a tile of level 0. If it is read again, it is checked again."""
-        if tiles.width(0, index, self.head.size) == tiles.WIDTH:  # see `row`
-            self.tree.forget(0, index)
-            self._checked.discard((0, index))
+    def forget(self, level: int, index: int) -> None:
+        """Let go of a full tile, to need less memory. If it is read again, it is checked again.
+
+        Args:
+            level: level of the tile.
+            index: its position within the level.
+        """
+        if tiles.width(level, index, self.head.size) == tiles.WIDTH:  # see `row`
+            self.tree.forget(level, index)
+            self._checked.discard((level, index))
+
+    def forget_leaves(self) -> None:
+        """Let go of all full tiles of level 0."""
+        for index in self.tree.kept(0):
+            self.forget(0, index)
 
     def rows(self, service: str) -> list[dict[str, Any]]:
         """Return the releases of a service as its page has them, oldest first.

@@ -16,7 +16,8 @@ from sealcore import names, seal
 from sealcore.compat import sha256
 from triseal import advice, files, notices, package, request
 from triseal.copies import storefiles, storeview
-from triseal.copies.mirror import check_continues, held_back, offered
+from triseal.copies.histories import Held
+from triseal.copies.mirror import check_continues, offered
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import Found, View
 from triseal.errors import BadAnswer, FileTooLarge, NotAFile
@@ -117,10 +118,20 @@ class Watch:
                 raise LogStale(f"it has {view.head.size} entries, you have seen {last.size}")
             check_continues(view, last, self._path(view, "evidence"))
             begin = last.size
-        entries = list(view.entries(begin))
-        barred = held_back(entries)
-        found = [self._about(view, one, barred) for one in entries]
-        return view, [one for one in found if one is not None]
+        return view, self._look(view, begin)
+
+    def _look(self, view: View, begin: int) -> list[Seen]:
+        """Look at entries one by one. What they hold back is known at the end of the log."""
+        found: list[Seen] = []
+        held = Held()
+        for one in view.entries(begin):
+            held.add(one)
+            seen = self._about(view, one)
+            if seen is not None:
+                found.append(seen)
+        return [
+            one for one in found if one.what != HIDDEN or not held.has(one.service, one.version)
+        ]
 
     def done(self, view: View) -> None:
         """Remember that everything was seen and told.
@@ -159,13 +170,13 @@ class Watch:
     def _path(self, view: View, kind: str) -> Path:
         return self._folder / f"{request.fingerprint(view.key.public)}.{kind}"
 
-    def _about(self, view: View, found: Found, barred: set[str]) -> Seen | None:
+    def _about(self, view: View, found: Found) -> Seen | None:
         """Return what an entry has to do with the developer, None if nothing."""
         said = found.said
         if said.kind in (DEVELOPER, notices.REPLACED):
             what = self._about_key(said.detail)
         elif said.kind in storeview.RELEASES:
-            return self._about_release(view, found, barred)
+            return self._about_release(view, found)
         else:
             return None
         return Seen(found.position, said.time, "", "", what) if what else None
@@ -180,13 +191,13 @@ class Watch:
         mine = {request.fingerprint(key) for key in self._me.keys}
         return "" if facts.get("key") in mine else APPROVED
 
-    def _about_release(self, view: View, found: Found, barred: set[str]) -> Seen | None:
+    def _about_release(self, view: View, found: Found) -> Seen | None:
         said = found.said
         path = storefiles.package_path(said.package)
         data = offered(view.source, path)
         if data is None:
-            known = said.service not in self._me.services or said.package.hex() in barred
-            return None if known else self._seen(found, HIDDEN, None)
+            mine = said.service in self._me.services
+            return self._seen(found, HIDDEN, None) if mine else None
         sealed = package.parse(data)
         if sealed.digest() != said.package:
             raise BadAnswer(f"{path} is another package")

@@ -193,6 +193,14 @@ class Tree:
         """
         self._tiles.pop((level, index), None)
 
+    def kept(self, level: int) -> list[int]:
+        """Return the positions of the tiles of a level that are kept.
+
+        Args:
+            level: the level.
+        """
+        return [index for at, index in self._tiles if at == level]
+
     def complete(self, height: int, index: int) -> bytes:
         """Return the hash of a complete subtree, see `merkle`.
 

@@ -92,10 +92,7 @@ def check(
         SealError: a seal is refused; Rollback for an old version.
     """
     # This comes first: without the right to the name a developer must not learn its versions.
-    try:
-        developer = upstream.verify_submission(package.opened(), approved, now)  # 1
-    except errors.UntrustedSigner:
-        raise errors.UntrustedSigner(_signer(package)) from None
+    developer = _verified(package, approved, now)  # 1
     if barred is not None:  # only who has the key learns it
         raise barred
     said = _check_metadata(package, developer)  # 2
@@ -116,6 +113,13 @@ def check(
     if version.parse(developer.service_version) <= version.parse(newest.version):  # 4
         raise errors.Rollback(f"version {developer.service_version}, had {newest.version}")
     return developer
+
+
+def _verified(package: Package, approved: Sequence[tuple[bytes, bytes]], now: int) -> seal.Seal:
+    try:
+        return upstream.verify_submission(package.opened(), approved, now)
+    except errors.UntrustedSigner:
+        raise errors.UntrustedSigner(_signer(package)) from None
 
 
 def _signer(package: Package) -> str:

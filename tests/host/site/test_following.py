@@ -23,6 +23,7 @@ from triseal import pem, signer
 from triseal.choices import SOAK
 from triseal.cli.main import main
 from triseal.copies import history, storefiles
+from triseal.copies.histories import Histories
 from triseal.copies.history import History
 from triseal.copies.mirror import Mirror
 from triseal.copies.storeview import Found
@@ -406,7 +407,10 @@ def test_what_is_kept_of_a_service_is_bounded(
     assert step(yard, follows).trouble.startswith("bad-log-data: ")
     assert len(follows.get("blink").history.packages) == 2
     view = Mirror(tmp_path, storefiles.Folder(yard.store.home), lambda *_: None).update().view
-    assert len(history.of_services(view.entries())["blink"].packages) == 3  # a mirror has all
+    with Histories() as told:
+        for found in view.entries():
+            told.add(found)
+        assert [len(one.packages) for _, one in told.services()] == [3]  # a mirror has all
     before = follows.get("blink")
     large = follows.get("blink")
     large.state = "x" * (1 << 22)

@@ -7,7 +7,8 @@ import http.server
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,9 +26,11 @@ from triseal import certificate, pem
 from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.copies import history, storefiles
+from triseal.copies.histories import Histories
 from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.copies.storefiles import Source
 from triseal.copies.storeview import View
+from triseal.copies.watch import Me, Watch
 from triseal.log import checkpoint, endorsement, forks, merkle, note, proof, tiles
 from triseal.log.entry import Entry
 from triseal.log.writer import Folder, Writer
@@ -82,14 +85,14 @@ def other_history(yard: Yard, folder: Path, *versions: str) -> Path:
 def test_a_mirror_has_all_and_grows(yard: Yard, tmp_path: Path) -> None:
     home, top = storefiles.Folder(yard.store.home), tmp_path / "mirror"
     yard.sealed("1.0")
-    assert mirror(home, top).services == ["blink"]
+    assert mirror(home, top).services == 1
     before = files_of(top)
     assert mirror(home, top).fetched == 0
     assert files_of(top) == before
     yard.sealed("1.1")
     yard.store.store.submit(seals.package(ADA, "other"))
     made = mirror(home, top)
-    assert (made.services, made.missing, made.fetched > 3) == (["blink", "other"], [], True)
+    assert (made.services, made.missing, made.fetched > 3) == (2, [], True)
     public = files_of(yard.store.home / "public")
     kept = {path: data for path, data in files_of(top).items() if ".p/" not in path}
     assert kept == {path: data for path, data in public.items() if ".p/" not in path}
@@ -324,12 +327,13 @@ def test_a_cosigned_checkpoint_is_checked_as_all_else(yard: Yard, tmp_path: Path
         assert (top / EVIDENCE).exists() is (code == "log-forked"), sentence
 
 
-def tiny(top: Path, count: int) -> Path:
+def tiny(top: Path, count: int, said: Callable[[int], Entry] | None = None) -> Path:
     """The log of a Store with many entries, without its packages."""
+    made = said or (lambda at: Entry("release", seals.NOW + at))
     signer = KeySigner(generate("p256"))
     log = note.Signer("tiny.example/log", note.LOG, Ed25519PrivateKey.generate())
     (top / "log").mkdir(parents=True)
-    entries = [Entry("release", seals.NOW + at).der() for at in range(count)]
+    entries = [made(at).der() for at in range(count)]
     Writer(Folder(top / "log"), log).extend(lambda size: entries[size:])
     valid = Validity(seals.NOW, seals.NOW + 5000)
     own = pem.encode(pem.CERTIFICATE, certificate.self_signed_ca(signer, "Tiny", valid)).decode()
@@ -353,3 +357,70 @@ def test_a_tile_that_is_read_again_is_checked_again(tmp_path: Path, index: int) 
     bundle = top / storefiles.LOG / tiles.path(tiles.ENTRIES, index, width)
     bundle.write_bytes(tiles.bundle(others))
     assert code_of(lambda: list(view.entries())) == "bad-log-data"
+
+
+_OF_SERVICE = 32  # entries; the last one holds the service back
+
+
+def _one_of_many(at: int) -> Entry:
+    service, number = divmod(at, _OF_SERVICE)
+    name, mark = f"service-{service}", bytes(merkle.leaf(b"%d" % at))
+    if number == _OF_SERVICE - 1:
+        return Entry("service-quarantined", seals.NOW, name, detail='{"reason": "why"}')
+    return Entry("release", seals.NOW, name, f"1.{number}", mark, mark, mark)
+
+
+def _many(top: Path, services: int) -> Source:
+    tiny(top, services * _OF_SERVICE, _one_of_many)
+    (top / storefiles.INDEX).write_text("{}")
+    for service in range(services):
+        path = top / storefiles.service_path(f"service-{service}")
+        path.parent.mkdir(exist_ok=True)
+        said = map(_one_of_many, range(service * _OF_SERVICE, (service + 1) * _OF_SERVICE - 1))
+        rows = [
+            {"version": one.version, "state": "quarantined", "package": one.package.hex()}
+            for one in said
+        ]
+        path.write_text(json.dumps({"releases": rows}))
+    return storefiles.Folder(top)
+
+
+def _peak(call: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_log_is_held_whole_nowhere(tmp_path: Path) -> None:
+    """An entry that is kept needs more than 1 KB, what is known of its release 150 bytes."""
+    small, large = (_many(tmp_path / str(number), number) for number in (8, 72))
+    more = 64 * _OF_SERVICE
+    me = Me("Ada", [b"key"], ["service-1"], lambda _: True)
+    for look in (
+        lambda source: Mirror(tmp_path / f"{id(source)}", source, silent).update(),
+        lambda source: Watch(tmp_path / "w", me, f"{id(source)}").look(source),
+    ):
+        look(small)  # what is loaded only once
+        before = _peak(partial(look, small))
+        assert _peak(partial(look, large)) - before < 512 * more
+
+
+def test_services_are_told_apart_as_one_by_one(tmp_path: Path) -> None:
+    view = View(_many(tmp_path / "top", 5))
+    with Histories() as told:
+        for found in view.entries():
+            told.add(found)
+        assert told.count() == (5 * (_OF_SERVICE - 1), 5)
+        for name, sorted_out in told.services():
+            alone = history.History()
+            alone.add(view.entries(), name)
+            alone.size = 0
+            assert sorted_out == alone
+            assert told.held.has(name, "1.1")
+        assert not told.held.has("service-9", "1.1")
+        assert [one.package for one in told.releases()] == [
+            found.said.package for found in view.entries() if found.said.kind == "release"
+        ]

@@ -1,0 +1,139 @@
+"""The histories of all services of a log, which may have more entries than fit into memory.
+
+They are sorted in a file that has no name, and goes with the object.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+from triseal.copies import history
+from triseal.copies.history import History
+from triseal.copies.storeview import RELEASES, Found
+
+_TABLES = """
+PRAGMA journal_mode = OFF;
+CREATE TABLE entries (position INTEGER PRIMARY KEY, released INTEGER, service TEXT, kind TEXT,
+                      version TEXT, package BLOB, reason TEXT);
+CREATE TABLE pages (service TEXT PRIMARY KEY, page BLOB);
+"""
+_COUNT = "SELECT COUNT(*), COUNT(DISTINCT NULLIF(service, '')) FROM entries WHERE released"
+_RELEASES = "SELECT service, version, package FROM entries WHERE released ORDER BY position"
+_SORTED = """
+SELECT service, kind, version, package, reason FROM entries
+WHERE service != '' ORDER BY service, position
+"""
+
+
+class Released(NamedTuple):
+    """A release as the log has it.
+
+    Attributes:
+        service, version: of the release.
+        package: digest of its package.
+    """
+
+    service: str
+    version: str
+    package: bytes
+
+
+class Held:
+    """Which releases are held back, after all entries that were added."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, set[str]] = {}  # by service; "" is the whole service
+
+    def add(self, found: Found) -> None:
+        """Add an entry that follows those before.
+
+        Args:
+            found: the entry.
+        """
+        said = found.said
+        begins = history.holds(said.kind)
+        if begins is None:
+            return
+        versions = self._versions.setdefault(said.service, set())
+        (versions.add if begins else versions.discard)(history.version_of(said))
+        if not versions:
+            del self._versions[said.service]
+
+    def has(self, service: str, version: str) -> bool:
+        """Tell whether a release is held back.
+
+        Args:
+            service: name of the service.
+            version: its version.
+        """
+        versions = self._versions.get(service, ())
+        return "" in versions or version in versions
+
+
+class Histories:
+    """Sorts the entries of a log by service; a context manager.
+
+    Attributes:
+        held: which releases are held back.
+    """
+
+    def __init__(self) -> None:
+        self.held = Held()
+        self._kept = sqlite3.connect("", isolation_level=None)
+        self._kept.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def add(self, found: Found) -> None:
+        """Add an entry that follows those before.
+
+        Args:
+            found: the entry.
+        """
+        said = found.said
+        released = said.kind in RELEASES
+        if said.service or released:
+            self.held.add(found)
+            row = found.position, released, said.service, said.kind, said.version, said.package
+            more = (history.reason_of(said),)
+            self._kept.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row + more)
+
+    def count(self) -> tuple[int, int]:
+        """Return the numbers of releases and of services that have some."""
+        releases, services = self._kept.execute(_COUNT).fetchone()
+        return int(releases), int(services)
+
+    def releases(self) -> Iterator[Released]:
+        """Return all releases in the order of the log."""
+        return map(Released._make, self._kept.execute(_RELEASES))
+
+    def services(self) -> Iterator[tuple[str, History]]:
+        """Return the services that have releases, in the order of their names."""
+        name, told = "", History()
+        for service, kind, version, digest, reason in self._kept.execute(_SORTED):
+            if service != name:
+                if told.packages:
+                    yield name, told
+                name, told = service, History()
+            told.take(kind, version, bytes(digest).hex(), reason)
+        if told.packages:
+            yield name, told
+
+    def keep_page(self, service: str, data: bytes) -> None:
+        """Keep the page of a service until all pages are written.
+
+        Args:
+            service: name of the service.
+            data: the page.
+        """
+        self._kept.execute("INSERT INTO pages VALUES (?, ?)", (service, data))
+
+    def pages(self) -> Iterator[tuple[str, bytes]]:
+        """Return the pages that were kept, each with its service."""
+        return iter(self._kept.execute("SELECT service, page FROM pages ORDER BY service"))
