@@ -7,12 +7,12 @@ import http.server
 import json
 import shutil
 import threading
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,11 +25,11 @@ from tests.worlds.site_world import code_of
 from triseal import certificate, pem
 from triseal.certificate import Validity
 from triseal.cli.main import main
-from triseal.copies import history, storefiles
+from triseal.copies import history, stick, storefiles, storeview
 from triseal.copies.histories import Histories
 from triseal.copies.mirror import EVIDENCE, Mirror, Mirrored
 from triseal.copies.storefiles import Source
-from triseal.copies.storeview import View
+from triseal.copies.storeview import Found, View
 from triseal.copies.watch import Me, Watch
 from triseal.log import checkpoint, endorsement, forks, merkle, note, proof, tiles
 from triseal.log.entry import Entry
@@ -385,27 +385,32 @@ def _many(top: Path, services: int) -> Source:
     return storefiles.Folder(top)
 
 
-def _peak(call: Callable[[], object]) -> int:
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_a_large_log_is_held_whole_nowhere(tmp_path: Path) -> None:
-    """An entry that is kept needs more than 1 KB, what is known of its release 150 bytes."""
-    small, large = (_many(tmp_path / str(number), number) for number in (8, 72))
-    more = 64 * _OF_SERVICE
+def test_a_large_log_is_held_whole_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = _many(tmp_path / "top", 40)
     me = Me("Ada", [b"key"], ["service-1"], lambda _: True)
-    for look in (
-        lambda source: Mirror(tmp_path / f"{id(source)}", source, silent).update(),
-        lambda source: Watch(tmp_path / "w", me, f"{id(source)}").look(source),
-    ):
-        look(small)  # what is loaded only once
-        before = _peak(partial(look, small))
-        assert _peak(partial(look, large)) - before < 512 * more
+    alive: list[int] = [0, 0, 0]  # now, at most, and how many there were
+
+    class Counted(Found):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            alive[0] += 1
+            alive[1] = max(alive[1], alive[0])
+            alive[2] += 1
+
+        def __del__(self) -> None:
+            alive[0] -= 1
+
+    monkeypatch.setattr(storeview, "Found", Counted)
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: Mirror(tmp_path / "mirror", source, silent).update(),
+        lambda: Watch(tmp_path / "w", me, "here").look(source),
+        lambda: stick.choose(View(source), ()),
+    )
+    for look in looks:
+        alive[:] = [0, 0, 0]
+        look()
+        assert alive[2] >= 40 * _OF_SERVICE
+        assert alive[1] <= 4
 
 
 def test_services_are_told_apart_as_one_by_one(tmp_path: Path) -> None:
