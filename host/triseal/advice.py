@@ -197,8 +197,14 @@ def explain(error: BaseException) -> tuple[str, str, str]:
     Args:
         error: as for `line`.
 
-    Returns: its stable code, what happened, and what to do about it.
+    Returns: its stable code, what happened with the notes of the error, and what to do about it.
     """
+    code, what, advice = _explain(error)
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    return code, f"{what} ({notes})" if notes else what, advice
+
+
+def _explain(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, SealError):
         return _refusal(error.code, str(error))
     if hasattr(error, "code") and hasattr(error, "advice"):

@@ -468,6 +468,7 @@ _KINDS: dict[str, type[DatabaseUnusable]] = {
     "SQLITE_PERM": DatabaseReadOnly,
     "SQLITE_CANTOPEN": DatabaseReadOnly,
     "SQLITE_FULL": DiskFull,
+    "SQLITE_IOERR_SHMSIZE": DiskFull,  # SQLite's index of the log finds no room
     "08": DatabaseUnreachable,
     "28": DatabaseUnreachable,
     "3D000": DatabaseUnreachable,

@@ -356,7 +356,14 @@ class DatabaseUnusable(Failure):
     advice = "Check the path or URL; if the file is damaged, restore a backup."
 
 
-# Files that people inspect.
+# Output, and files that people inspect.
+
+
+class OutputLost(Failure):
+    """What a command prints could not be written."""
+
+    code = "output-lost"
+    advice = "Look at what the command has done before you repeat it with another output."
 
 
 class ClockNotSet(Failure):

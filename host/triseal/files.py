@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ import select
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from boards import state_folder
 from sealcore.errors import SealError
@@ -27,6 +28,8 @@ _PATIENCE = 120.0  # seconds for the program at the other end of a pipe, which m
 _PIECE = 4096
 # A file system without these features; what is written there is no worse than what is copied there.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+# What can't be opened is a socket, or a device that is not there.
+_NO_FILE = (errno.ENXIO, errno.ENODEV)
 _NO_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -42,7 +45,7 @@ def read(path: Path, limit: int) -> bytes:
         FileTooLarge: it is larger.
         OSError: it can't be opened or read.
     """
-    with opened(path) as stream:
+    with opened(path) as stream, _about(path):
         data = stream.read(limit + 1)
     if len(data) > limit:
         raise _too_large(path, limit)
@@ -59,11 +62,16 @@ def opened(path: Path) -> BinaryIO:
         NotAFile: it is a folder, a pipe or a device.
         OSError: it can't be opened.
     """
-    # Without O_NONBLOCK, opening a pipe would wait for its other end.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise _no_file(path) from None
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise NotAFile(f"{path} is not a regular file")
+        raise _no_file(path)
     return os.fdopen(descriptor, "rb")
 
 
@@ -90,6 +98,27 @@ def parsed(path: Path, limit: int, parse: Callable[[bytes], T]) -> T:
         if isinstance(error, Failure):
             error.detail = text
         raise
+
+
+def read_json(path: Path, limit: int) -> dict[str, Any]:
+    """Read a regular file with a JSON object.
+
+    Args:
+        path: the file; symbolic links are followed.
+        limit: largest size, bytes.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8, or another value than an object.
+        NotAFile, FileTooLarge, OSError: as `read`.
+    """
+    data = read(path, limit)
+    try:
+        found = json.loads(data)
+    except RecursionError:  # of lists in lists in lists
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
 
 
 def receive(path: Path, limit: int) -> bytes:
@@ -134,7 +163,7 @@ def write(path: Path, data: bytes, mode: int = 0o644) -> None:
         mode: its permissions from the first moment; see PRIVATE.
 
     Raises:
-        NotAFile: it is a disk.
+        NotAFile: it is a disk or a socket.
         OSError: it can't be written.
     """
     write_pieces(path, [data], mode)
@@ -149,7 +178,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None
         mode: its permissions from the first moment; see PRIVATE.
 
     Raises:
-        NotAFile: it is a disk.
+        NotAFile: it is a disk or a socket.
         OSError: it can't be written.
     """
     if _is_special(path):
@@ -292,8 +321,8 @@ def _is_special(path: Path) -> bool:
         return False  # the rename tells the reason, if it is one
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if stat.S_ISBLK(kind):
-        raise NotAFile(f"{path} is a disk")
+    if stat.S_ISBLK(kind) or stat.S_ISSOCK(kind):
+        raise NotAFile(f"{path} is a {'disk' if stat.S_ISBLK(kind) else 'socket'}")
     return not stat.S_ISREG(kind)
 
 
@@ -324,6 +353,10 @@ def _about(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+def _no_file(path: Path) -> NotAFile:
+    return NotAFile(f"{path} is not a regular file")
 
 
 def _too_large(path: Path, limit: int) -> FileTooLarge:

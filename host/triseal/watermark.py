@@ -135,12 +135,12 @@ class Watermark:
 
     def _load(self) -> _Values:
         try:
-            found = json.loads(files.read(self._path, _MAX_FILE))
+            found = files.read_json(self._path, _MAX_FILE)
         except FileNotFoundError:
             return {}
-        except (ValueError, RecursionError, NotAFile, FileTooLarge):
-            found = None
-        if not isinstance(found, dict) or not all(_is_whole(*item) for item in found.items()):
+        except (ValueError, NotAFile, FileTooLarge):
+            raise MarkDamaged(str(self._path)) from None
+        if not all(_is_whole(*item) for item in found.items()):
             raise MarkDamaged(str(self._path))
         return found
 

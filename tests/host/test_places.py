@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import io
 import os
 import pwd
 import socket
@@ -21,10 +22,19 @@ from boards.errors import NoHome
 from tests.host.commands import Commands
 from triseal import database, files, folder, keyfile, passphrases
 from triseal.cli import options
-from triseal.errors import AlreadyExists, DatabaseUnusable, FileTooLarge, NoPassphrase, NotAFile
+from triseal.errors import (
+    AlreadyExists,
+    DatabaseUnusable,
+    FileTooLarge,
+    NoPassphrase,
+    NotAFile,
+)
 from triseal.signer import PrivateKey
+from triseal.site import following
 from triseal.site import home as site_home
+from triseal.site.errors import Incomplete
 from triseal.site.home import Founding
+from triseal.watermark import MarkDamaged, Watermark
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +58,50 @@ def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
+
+
+# Files to read.
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for path in (tmp_path, *tmp_path.iterdir(), Path("/dev/null"), Path("/dev/zero")):
+            with pytest.raises(NotAFile, match=str(path)):
+                files.read(path, 1)
+
+
+def test_a_disk_that_can_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "opened", lambda _: Failing())
+    with pytest.raises(OSError, match="kept"):
+        files.read(tmp_path / "kept", 1)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"1", b"null", b'"a"', b"{", b"{}{}", b'{"\xff": 1}', b"[" * 100_000]
+)
+def test_what_is_no_json_object_is_a_value_error(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"JSON|Expecting|Extra|decode|property"):
+        files.read_json(path, 200_000)
+    (tmp_path / site_home.SETTINGS).write_bytes(data)
+    with pytest.raises(Incomplete, match="damaged"):
+        site_home._open_engine(tmp_path)
+    (tmp_path / following.FOLDER).mkdir()
+    (tmp_path / following.FOLDER / "blink.json").write_bytes(data)
+    with pytest.raises(following.BadFollow):
+        following.Follows(tmp_path).get("blink")
+    with pytest.raises(MarkDamaged):
+        Watermark(path).get("a")
 
 
 # Files to write.
@@ -97,7 +151,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     assert (caught.value.errno, (tmp_path / "pipe").is_fifo()) == (errno.ENXIO, True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
-        with pytest.raises(OSError, match="No such device"):
+        with pytest.raises(NotAFile, match="is a socket"):
             files.write(tmp_path / "socket", b"x")
     files.write(Path("/dev/null"), b"x")
     assert Path("/dev/null").is_char_device()

@@ -18,7 +18,14 @@ from triseal.cli.main import main
 from triseal.developer import sign as signing
 from triseal.developer import signed
 from triseal.developer.home import Developer
-from triseal.errors import DamagedStore, NoContradiction, OtherSigner, ShorterValidity, StoreEnded
+from triseal.errors import (
+    AlreadySigned,
+    DamagedStore,
+    NoContradiction,
+    OtherSigner,
+    ShorterValidity,
+    StoreEnded,
+)
 from triseal.keysource import NewKey
 from triseal.package import Package
 from triseal.site.views import ends as ends_of
@@ -233,6 +240,27 @@ def test_a_developer_learns_which_newest_versions_end_soon(tmp_path: Path) -> No
     signed.remember(tmp_path, made)  # the longer one counts
     assert signed.ending(tmp_path, FIRST.not_after + 1) == []
     assert signed.ending(tmp_path / "none", FOREVER.not_after) == []
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_not_written_was_not_signed(tmp_path: Path, again: bool) -> None:
+    """A full disk, say: another content may then have this version, and what was stays."""
+
+    def fail(package: Package) -> None:
+        with signed.remembered(tmp_path, package, again=again):
+            assert signed.has(tmp_path, package)
+            raise OSError(28, "No space left on device")
+
+    first, other = (seals.package(ADA, executable=code) for code in (b"first", b"other"))
+    with pytest.raises(OSError, match="No space"):
+        fail(first)
+    assert not signed.has(tmp_path, first)
+    with signed.remembered(tmp_path, other):
+        pass
+    with pytest.raises(OSError if again else AlreadySigned):
+        fail(first)
+    assert signed.has(tmp_path, other)
+    assert [one.name for one in (tmp_path / signed.FOLDER).iterdir()] == ["1-blink"]
 
 
 # A site.

@@ -148,10 +148,10 @@ def sign(
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(now() - CLOCK_SKEW, years)
     made = signing.sign(developer, release, found.name, found.content, validity)
-    signed.remember(folder, made, again=again)
-    warnings += _ending(folder)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
-    package.write(target, made)
+    with signed.remembered(folder, made, again=again):
+        package.write(target, made)
+    warnings += _ending(folder)
     facts = _signed(release, target, developer.name)
     facts |= {"valid_to": output.time(validity.not_after), "capabilities": described.capabilities}
     _show(facts, found, warnings, as_json=as_json)
@@ -269,10 +269,10 @@ def renew(
     developer = home.unlock(folder, options.passphrase(passphrase_file, _WHO))
     validity = signing.years(now() - CLOCK_SKEW, years)
     made = signing.renew(developer, before, validity, _former(folder, before, former))
-    signed.remember(folder, made)
     said = seal.parse(made.developer_seal, seal.DEVELOPER)
     target = out or Path(f"{said.service}-{said.service_version}{package.SUFFIX}")
-    package.write(target, made)
+    with signed.remembered(folder, made):
+        package.write(target, made)
     facts = {
         "package": str(target),
         "service": said.service,

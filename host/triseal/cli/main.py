@@ -6,6 +6,7 @@ the number of the signal that ended it, such as 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -17,9 +18,12 @@ import typer
 
 from boards import interrupts
 from triseal.cli import inspect, options, output, roles
+from triseal.errors import OutputLost
 
 # Shells leave `~` alone in --option=~/x; without this there would be a folder named "~".
 _HOME = re.compile(r"^(--[a-z-]+=)(~[^/]*/.*)$", re.DOTALL)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="triseal",
@@ -108,6 +112,8 @@ def _failed(error: Exception, *, as_json: bool) -> int:
     # Nobody must get a traceback, even for a defect.
     if os.environ.get("TRISEAL_DEBUG"):
         raise error
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        error = OutputLost(f"standard output: {error.strerror}")  # other files have their name
     typer.echo(output.failure(error, as_json=as_json), err=True)
     return 1
 

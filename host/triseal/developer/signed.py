@@ -11,6 +11,7 @@ It also remembers when each seal ends, to point it out ahead.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,34 @@ class Ending:
     not_after: int
 
 
+@contextlib.contextmanager
+def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator[None]:
+    """Record the content of a package's version; in the block the package leaves.
+
+    If the block fails, nobody has got the package, and the record is again what it was.
+
+    Args:
+        home: the developer's folder.
+        package: the package with its developer seal.
+        again: whether this content may replace another one that was sealed as this version.
+
+    Raises:
+        AlreadySigned: this version was sealed with other content; nothing has changed.
+    """
+    path = _place(home, package)
+    try:
+        before = files.read(path, _SIZE)
+    except FileNotFoundError:
+        before = None
+    remember(home, package, again=again)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # the reason why the block failed may be the reason
+            path.unlink() if before is None else files.write(path, before, files.PRIVATE)
+        raise
+
+
 def remember(home: Path, package: Package, *, again: bool = False) -> None:
     """Record the content of a package's version. Call this before the package leaves.
 
@@ -54,9 +83,8 @@ def remember(home: Path, package: Package, *, again: bool = False) -> None:
     number = ".".join(map(str, version.parse(str(said.service_version))))
     digest = _content(said, number)
     data = digest + b" %d" % said.not_after
-    # There is a file for each release, and `create` lets only one of two signers succeed. A version
-    # never contains "-".
-    path = home / FOLDER / f"{number}-{said.service}"
+    # There is a file for each release, and `create` lets only one of two signers succeed.
+    path = _place(home, package)
     if again:
         files.write(path, data, files.PRIVATE)
         return
@@ -80,7 +108,7 @@ def has(home: Path, package: Package) -> bool:
     said = seal.parse(package.developer_seal, seal.DEVELOPER)
     try:
         number = ".".join(map(str, version.parse(str(said.service_version))))
-        known, _ = _read(home / FOLDER / f"{number}-{said.service}")
+        known, _ = _read(_place(home, package))
     except (FileNotFoundError, BadVersion):
         return False
     return known == _content(said, number)
@@ -113,6 +141,13 @@ def ending(home: Path, before: int) -> list[Ending]:
         if 0 < end < before:
             found.append(Ending(service, path.name.partition("-")[0], end))
     return found
+
+
+def _place(home: Path, package: Package) -> Path:
+    """Return the file of a package's release; a version never contains "-"."""
+    said = seal.parse(package.developer_seal, seal.DEVELOPER)
+    number = ".".join(map(str, version.parse(str(said.service_version))))
+    return home / FOLDER / f"{number}-{said.service}"
 
 
 def _read(path: Path) -> tuple[bytes, int]:

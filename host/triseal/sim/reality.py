@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +102,7 @@ def load(path: Path) -> Live:
         Failure, OSError: the file can't be read.
     """
     try:
-        content = json.loads(files.read(path, _MOST_BYTES))
+        content = files.read_json(path, _MOST_BYTES)
         seconds = np.asarray(content["seconds"], dtype=np.int64)
         wire_bytes = np.asarray(content["bytes"], dtype=np.int64)
         told = dict(content["parameters"])

@@ -132,13 +132,13 @@ class Follows:
         """
         path = self._path(service)
         try:
-            found = json.loads(files.read(path, _MAX_FILE))
+            found = files.read_json(path, _MAX_FILE)
             wave = found.pop("wave")
             known = History(**found.pop("history"))
             return Follow(wave=Wave(**wave) if wave else None, history=known, **found)
         except FileNotFoundError:
             raise UnknownService(f"the site does not follow {service}") from None
-        except (ValueError, TypeError, KeyError, RecursionError, NotAFile, FileTooLarge):
+        except (ValueError, TypeError, KeyError, NotAFile, FileTooLarge):
             raise BadFollow(str(path)) from None
 
     def every(self) -> list[Follow]:

@@ -15,7 +15,14 @@ from sealcore.bundle import TrustBundle
 from sealcore.errors import SealError
 from triseal import database, files, folder, keyfile, keysource, label, pem, signer
 from triseal.choices import MAX_LIFETIME, MIN_LIFETIME
-from triseal.errors import AlreadyExists, Failure, NotAKey, NotInitialised
+from triseal.errors import (
+    AlreadyExists,
+    Failure,
+    FileTooLarge,
+    NotAFile,
+    NotAKey,
+    NotInitialised,
+)
 from triseal.keysource import NewKey
 from triseal.signer import Signer
 from triseal.site.errors import Incomplete, TokenWanted
@@ -289,11 +296,11 @@ def new_root(home: Path, new: NewKey, ask: keyfile.Ask) -> Signer:
 
 def _open_engine(home: Path) -> Engine:
     try:
-        settings = json.loads(files.read(home / SETTINGS, _MAX_FILE))
+        settings = files.read_json(home / SETTINGS, _MAX_FILE)
         where = str(settings["database"])
     except FileNotFoundError:
         raise NotInitialised(f"there is no site at {home}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, FileTooLarge, NotAFile):
         raise Incomplete(f"{home / SETTINGS} is damaged") from None
     if not where and not (home / DATABASE).exists():
         raise Incomplete(f"{home / DATABASE} is missing")  # an empty one must not take its place

@@ -70,8 +70,8 @@ class Ledger:
         """Return what `endorse` has made; "" if the Store's key was not yet used."""
         try:
             return files.read(self._home / ENDORSEMENT, endorsement.MAX_SIZE).decode()
-        except FileNotFoundError:
-            return ""
+        except (FileNotFoundError, UnicodeDecodeError):
+            return ""  # it is made again
 
     def bare(self, release: Release) -> Package:
         """Return the package of a release without its proof.

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 DATABASE = "store.sqlite"
 
+_RECORDED = "the change is recorded; the next change or `triseal store serve` publishes it"
+
 Unlock = Callable[[], Signer]
 Clock = Callable[[], int]
 
@@ -372,10 +374,14 @@ class Store:
             yield connection
             self._ledger.settle(connection, before)
             have = restore.present(connection)
-        restore.rise(self._mark, *have)
-        if self._key is not None:
-            self._ledger.endorse(self._key)
-        self._ledger.publish(self.certificate)
+        try:
+            restore.rise(self._mark, *have)
+            if self._key is not None:
+                self._ledger.endorse(self._key)
+            self._ledger.publish(self.certificate)
+        except Exception as error:
+            error.add_note(_RECORDED)
+            raise
 
     def accept_restored(self) -> int:
         """Go on with a database that was restored from a backup: a person has looked at it.

@@ -79,6 +79,11 @@ def test_one_code_has_one_meaning() -> None:
     assert not set(own_codes) & set(REFUSALS)
 
 
+def noted(error: Exception, note: str) -> Exception:
+    error.add_note(note)
+    return error
+
+
 LINES: tuple[tuple[str, BaseException, str], ...] = (
     ("a refusal", errors.HashMismatch(), "hash-mismatch: the executable differs from"),
     ("a refusal with a detail", errors.Rollback("1, had 2"), "accepted before (1, had 2); raise"),
@@ -86,6 +91,7 @@ LINES: tuple[tuple[str, BaseException, str], ...] = (
     ("a file that is not there", FileNotFoundError(2, "No such file", "x"), "file-not-found: x: "),
     ("no permission", PermissionError(13, "Permission denied", "x"), "permission-denied: x: "),
     ("a full disk", OSError(28, "No space left on device", "x"), "disk-full: x: No space left"),
+    ("an error with a note", noted(OSError(28, "Full", "x"), "kept"), "x: Full (kept); "),
     ("an error without a number", OSError("odd"), "system-failed: odd; solve"),
     ("a database", DatabaseUnusable("locked"), "database-unusable: locked; check"),
     ("a constraint", IntegrityError("INSERT", {}, Exception("twice")), "database-failed: "),
@@ -380,6 +386,29 @@ def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("triseal: file-not-found: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_output_that_is_lost_is_told(buffered: bool, tmp_path: Path) -> None:
+    """The command has done its work: nobody is told to repeat it for a full disk."""
+    words = ["dev", "init", "--name", "Ada", "--algorithm", "p256", "--no-passphrase"]
+    more = {} if buffered else {"PYTHONUNBUFFERED": "1"}
+    home = ENVIRONMENT | more | {"TRISEAL_HOME": str(tmp_path)}
+    if buffered:
+        home.pop("PYTHONUNBUFFERED", None)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "triseal", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=home,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("triseal: output-lost: standard output: "), done.stderr
+    assert (tmp_path / "dev").is_dir()
 
 
 def test_without_standard_streams_it_does_its_work(tmp_path: Path) -> None:

@@ -86,6 +86,13 @@ def full(path: Path) -> None:
         one.execute("CREATE TABLE a (b)")
 
 
+def full_beside(path: Path) -> None:
+    """No room for SQLite's index, which it makes before it writes."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    raise error
+
+
 def damaged(path: Path) -> None:
     path.write_bytes(b"none" * 999)
     with closing(sqlite3.connect(path)) as one:
@@ -99,6 +106,7 @@ def damaged(path: Path) -> None:
         (read_only, database.DatabaseReadOnly),
         (not_there, database.DatabaseReadOnly),
         (full, database.DiskFull),
+        (full_beside, database.DiskFull),
         (damaged, DatabaseUnusable),
     ],
 )
