@@ -24,6 +24,8 @@ def main() -> int:
         return run()
     except KeyboardInterrupt:
         return 130
+    finally:
+        _give_up_output()
 
 
 def _open_streams() -> None:
@@ -33,6 +35,16 @@ def _open_streams() -> None:
     os.close(lowest)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _give_up_output() -> None:
+    """Drop output that can't be written, which was told: at its end, Python would try it again."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.close(nothing)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class Site:
         version: of the trust bundle that it gives out.
         roots, signers: of this bundle, if not `root` alone.
         others: more developers in it.
+        keys: the site's keys in it, if not `authority` alone.
     """
 
     name: str = "home"
@@ -61,6 +62,7 @@ class Site:
     roots: bundles.Roots | None = None
     signers: list[signer.KeySigner] = field(default_factory=list)
     others: list[bundles.Entry] = field(default_factory=list)
+    keys: list[signer.KeySigner] = field(default_factory=list)
 
     def bundle(self) -> bytes:
         """The trust bundle, signed."""
@@ -69,7 +71,7 @@ class Site:
             self.name,
             self.now - 3600,
             self.roots or bundles.one_root(self.root),
-            [(SLCA, self.authority.spki)],
+            [(SLCA, key.spki) for key in self.keys or [self.authority]],
             [(STORE, self.store.spki)],
             bundles.listed([*self.others, (DEVELOPER, self.developer.spki)]),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,21 +21,21 @@ from boards import micropython
 from sealcore import identity, seal, sealwriter
 from tests.device.site import Site
 from tests.full import OneOf
-from triseal import certificate
+from triseal import bundles, certificate, signer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ON_BOARD = Path(__file__).resolve().parent / "on_board"
 NODE = "kitchen"
 # It has two blocks of the flash, the second one with a pointer to the first.
+Files = dict[str, bytes]
 APP = b"async def main(ctx):\n    ctx.log('hello')\n" + b"# so that it has blocks\n" * 180
 
 
 def contents() -> dict[str, object]:
     """What the device's side of the test puts on the flash, in hexadecimal."""
     site = Site()
-    key = ec.generate_private_key(ec.SECP256R1())
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    sec1 = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    key = _key()
+    spki, sec1 = _spki(key), _sec1(key)
     node = {
         "node.key": sec1,
         "node.crt": site.node(NODE, spki),
@@ -60,6 +61,56 @@ def contents() -> dict[str, object]:
     for name, files in {**parts, "trust": trust}.items():
         found[name] = {path: data.hex() for path, data in files.items()}
     return found
+
+
+def changes() -> dict[str, object]:
+    """What `trust_cuts.py` puts on the flash, in hexadecimal: each state has its own files."""
+    site, key, other = Site(), _key(), _key()
+    spki = _spki(key)
+    roots = [signer.KeySigner(signer.generate("p256")) for _ in range(3)]
+    next_key = signer.KeySigner(signer.generate("p256"))
+    after = replace(site, authority=next_key)
+
+    def node(bundle: bytes, by: Site = site, of: ec.EllipticCurvePrivateKey = key) -> Files:
+        settings = json.dumps({"node": NODE}).encode()
+        own = {"node.key": _sec1(of), "node.crt": by.node(NODE, _spki(of))}
+        return {**own, "bundle.der": bundle, "settings.json": settings}
+
+    def bundle(version: int, keys: list[signer.KeySigner], **more: object) -> bytes:
+        return replace(site, version=version, keys=keys, **more).bundle()  # type: ignore[arg-type]
+
+    first, both, new = [site.authority], [site.authority, next_key], [next_key]
+    one = bundles.one_root(roots[0])
+    three = (2, [root.spki for root in roots])
+    several = [(sealwriter.name(f"Eve {number}"), roots[0].spki) for number in range(60)]
+    states = {
+        "node": node(bundle(1, first)),
+        "prepared": node(bundle(2, both)),
+        "certified": node(bundle(2, both), after),
+        "revoked": node(bundle(3, new), after),
+        "root": node(bundle(2, first, roots=one, signers=[site.root, roots[0]])),
+        "threshold": node(bundle(3, first, roots=three, signers=roots[:2])),
+        "more": node(bundle(2, first, others=several)),
+        "rekeyed": node(b"", of=other),
+    }
+    old = site.deploy("service", APP, NODE, spki, grants=("log",))
+    sealed = old.with_file("site.der", after.reseal(old, NODE, spki, grants=("log",)))
+    found: dict[str, object] = {"now": site.now}
+    for name, files in {**states, "old": old.files, "sealed": sealed.files}.items():
+        found[name] = {path: data.hex() for path, data in files.items()}
+    return found
+
+
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _spki(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _sec1(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def reseal(site: Site, files: dict[str, bytes], spki: bytes) -> bytes:
@@ -94,6 +145,19 @@ def test_every_cut_leaves_the_old_state_or_the_new(
     with capsys.disabled():
         print("\n" + "\n".join(counts))
     assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 1000
+
+
+def test_every_cut_leaves_a_node_that_trusts_the_old_or_the_new(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_of: OneOf
+) -> None:
+    """While trust bundles, the site's key, its roots and the node's own key change."""
+    (tmp_path / "files.json").write_text(json.dumps(changes()))
+    step = one_of(40)
+    printed = run("trust_cuts.py", str(tmp_path / "files.json"), str(step))
+    counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
+    with capsys.disabled():
+        print("\n" + "\n".join(counts))
+    assert int(counts[-1].removeprefix("all: ").split()[0]) * step > 450
 
 
 def test_every_cut_leaves_an_agent_that_starts(

@@ -77,7 +77,10 @@ class Cuts:
 
     given    contents by name, see the test that makes them
     now      Unix seconds
+    begin    name of the contents with which the node begins
     """
+
+    begin = "node"
 
     def __init__(self, given: dict):
         self._given = given
@@ -90,7 +93,7 @@ class Cuts:
         """A node without services."""
         os.mkdir("/triseal")
         os.mkdir("/triseal/services")
-        put("/triseal", self.files("node"))
+        put("/triseal", self.files(self.begin))
         floors.rise(self.now - 7200)
 
     def newcomer(self) -> None:
@@ -148,6 +151,13 @@ class Cuts:
         put(keystore.INCOMING, self.files("trust"))
         enrol.accept()
 
+    def verify(self, name: str) -> None:
+        """Check a service."""
+        folder = keystore.SERVICES + "/" + name
+        one = verifier.check(folder, name, clock.Clock(self.now, 1000000))
+        # What has just passed raised the floors before it could be cut again.
+        floors.rise(one.not_before, name, one.security_version)
+
 
 class Node:
     """A node that runs one service, as far as the link needs it."""
@@ -203,10 +213,7 @@ def settle(cuts: Cuts) -> tuple:
     if found["failure"] and (enrolled or found["failure"].code != "not-enrolled"):
         raise AssertionError("own files refused: " + str(found["failure"]))
     for name in found["services"]:
-        folder = keystore.SERVICES + "/" + name
-        one = verifier.check(folder, name, clock.Clock(cuts.now, 1000000))
-        # What has just passed raised the floors before it could be cut again.
-        floors.rise(one.not_before, name, one.security_version)
+        cuts.verify(name)
     for empty in ("/triseal/old", "/triseal/incoming"):
         if keystore.exists(empty) and not os.listdir(empty):
             os.rmdir(empty)
@@ -294,4 +301,5 @@ def main(path: str, step: int) -> None:
     print("all: %d cut points" % total)
 
 
-main(sys.argv[1], int(sys.argv[2]))
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
