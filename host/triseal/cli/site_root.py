@@ -90,7 +90,11 @@ def create(
     new = options.new_key(algorithm, key, root_passphrase_file, ROOT, none=no_passphrase, root=True)
     new.check()
     signer = new.create(file)
-    files.write(public, pem.encode(pem.PUBLIC_KEY, signer.spki))
+    try:
+        files.write(public, pem.encode(pem.PUBLIC_KEY, signer.spki))
+    except BaseException:
+        file.unlink(missing_ok=True)  # or the same command would find a key that nobody knows
+        raise
     facts = {"fingerprint": request.fingerprint(signer.spki), "public": str(public)}
     output.facts(facts, as_json=as_json)
 

@@ -137,6 +137,17 @@ def test_what_is_refused(three: Commands) -> None:
     assert version(three) == before
 
 
+def test_a_root_whose_public_key_can_not_be_written_is_made_by_the_same_command(
+    three: Commands,
+) -> None:
+    words = ("site", "root", "create", "dora.key", "--public", "dora.pem", *P256)
+    Path("dora.pem").mkdir()
+    assert three.fails(*words) == "not-a-file"
+    assert not Path("dora.key").exists()
+    Path("dora.pem").rmdir()
+    three.run(*words)
+
+
 def test_a_stranger_cannot_sign_and_false_signatures_are_dropped(three: Commands) -> None:
     assert wanted(three, "site", "trust-developer", "ada.pem")
     (file,) = Path().glob("*.request")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +15,8 @@ from sealcore import keys, seal, x509
 from tests.host.store.test_standing import code
 from tests.host.store.test_store import ADA_KEY, World, versioned
 from tests.worlds import seals
-from triseal import keyplaces, notices, request, signer, storekeys
-from triseal.errors import NotAKey
+from triseal import advice, keyplaces, notices, request, signer, storekeys
+from triseal.errors import Failure, NotAKey
 from triseal.keysource import NewKey
 from triseal.log import proof
 from triseal.signer import KeySigner, Signer
@@ -196,6 +197,92 @@ def test_another_key_is_not_the_root(world: Rooted, tmp_path: Path) -> None:
     NewKey("p256").create(other)
     with pytest.raises(NotAKey):
         authority.unlock_root(world.home, str(other), lambda: b"")
+
+
+def nothing(_: Path) -> None:
+    """It is gone."""
+
+
+def another_key(path: Path) -> None:
+    NewKey("p256").create(path)
+
+
+def an_empty_file(path: Path) -> None:
+    path.touch(0o600)
+
+
+def a_damaged_file(path: Path) -> None:
+    path.touch(0o600)
+    path.write_bytes(b"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n")
+
+
+def a_token_that_is_away(path: Path) -> None:
+    path.touch(0o600)
+    path.write_bytes(b"pkcs11:token=none;object=root?module-path=/nowhere/module.so\n")
+
+
+def a_file_for_all(path: Path) -> None:
+    NewKey("p256").create(path)
+    path.chmod(0o644)
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+REPLACED: tuple[tuple[Callable[[Path], object], str], ...] = (
+    (nothing, "file-not-found"),
+    (another_key, "not-a-key"),
+    (an_empty_file, "not-a-key"),
+    (a_damaged_file, "not-a-key"),
+    (a_token_that_is_away, "token-missing"),
+    (a_file_for_all, "open-permissions"),
+    (Path.mkdir, "not-a-file"),
+    (os.mkfifo, "not-a-file"),
+    (a_link_to_nothing, "file-not-found"),
+)
+
+
+@pytest.mark.parametrize("where", ["the home", "a stick"])
+@pytest.mark.parametrize(("replacement", "wanted"), REPLACED)
+def test_what_was_put_in_the_place_of_the_root_names_no_key(
+    world: Rooted,
+    tmp_path: Path,
+    where: str,
+    replacement: Callable[[Path], object],
+    wanted: str,
+) -> None:
+    """Nothing changes, and with the right file the same steps are taken."""
+    path = world.home / authority.ROOT_KEY
+    aside = path.rename(tmp_path / "aside")
+    given = "" if where == "the home" else str(tmp_path / "stick.key")
+    place = path if where == "the home" else Path(given)
+    replacement(place)
+    before = world.states(), world.kinds(), (world.home / authority.KEYS).read_bytes()
+
+    def root() -> Signer:
+        return authority.unlock_root(world.home, given, lambda: b"")
+
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: rotation.prepare(world.store, root(), NewKey("p256"), seals.LONG, WHY),
+        lambda: rotation.revoke(world.store, root(), WHY),
+    )
+    for step in steps:
+        with pytest.raises((Failure, OSError)) as caught:
+            step()
+        assert advice.explain(caught.value)[0] == wanted
+        after = world.states(), world.kinds(), (world.home / authority.KEYS).read_bytes()
+        assert after == before
+    world.store.submit(versioned("1.1"))  # seals need no root
+    if place.is_dir() and not place.is_symlink():
+        place.rmdir()
+    else:
+        place.unlink(missing_ok=True)
+    aside.rename(place)
+    steps[0]()
+    rotation.activate(world.store, lambda: b"", WHY)
+    steps[1]()
+    assert world.states() == ["in use"]
 
 
 # Power cuts, and two commands at once.

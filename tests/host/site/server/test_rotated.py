@@ -24,10 +24,10 @@ OLD, NEW = "SLCA of house", "SLCA 2 of house"
 class Board:
     """A node that checks everything as a board does, with its own bundle and certificate."""
 
-    def __init__(self, world: LinkWorld, port: int) -> None:
-        self.world, self.port = world, port
+    def __init__(self, world: LinkWorld, port: int, name: str = "kitchen") -> None:
+        self.world, self.port, self.name = world, port, name
         self.trusted = world.manager.bundle()
-        self.certificate = world.certificate("kitchen")
+        self.certificate = world.certificate(name)
         self.visits = 0
         self.asked: list[tuple[str, ...]] = []  # what it was told to renew now
         self.node: Node
@@ -35,11 +35,11 @@ class Board:
 
     def connect(self) -> None:
         """Connect, check the server, say HELLO."""
-        key = self.world.node_keys["kitchen"]
+        key = self.world.node_keys[self.name]
         context = client_context(self.world, self.world.scratch, self.certificate, key)
         context.verify_mode = ssl.CERT_NONE
         seals = self.node.seals if self.visits else {}
-        self.node = Node(self.world, "kitchen", self.port, context, seals)
+        self.node = Node(self.world, self.name, self.port, context, seals)
         seen = self.node.connect().getpeercert(binary_form=True)
         assert seen is not None
         server = identity.slsm(self.trusted.site)
@@ -49,7 +49,7 @@ class Board:
         self.nonce = secrets.token_bytes(16)
         held = [(name, self.node.serial(name), RUNNING) for name in seals]
         own = self.trusted.version, self.trusted.mark
-        self.node.send(messages.HELLO, messages.PROTOCOL, "kitchen", self.nonce, *own, 0, "", held)
+        self.node.send(messages.HELLO, messages.PROTOCOL, self.name, self.nonce, *own, 0, "", held)
 
     def take(self) -> None:
         """Take one message; raises EOFError when the site has closed."""
@@ -78,7 +78,7 @@ class Board:
     def check(self, certificate: bytes, trusted: bundle.TrustBundle) -> None:
         """Check a certificate of its own."""
         parsed = identity.parse(certificate)
-        uri = identity.node(trusted.site, "kitchen")
+        uri = identity.node(trusted.site, self.name)
         identity.check(parsed, trusted.site_keys, uri, parsed.not_before)
 
     def signed_by(self) -> str:
