@@ -33,7 +33,7 @@ from triseal.site.server.metrics import Metrics
 from triseal.site.server.signing.pipeline import Pipeline
 from triseal.site.server.watch import watch
 
-SECONDS = 20.0  # for anything that a test waits for
+SECONDS = 60.0  # for anything that a test waits for
 _DAY = 86400
 _RECEIVE_OCTETS = 8192  # as little as a board has
 

@@ -340,12 +340,15 @@ def test_a_program_that_cant_be_interrupted_is_told(virtual: VirtualBoard) -> No
 
 
 def test_a_frozen_board_is_a_timeout_and_goes_on_afterwards(virtual: VirtualBoard) -> None:
-    with Board(virtual.port, patience=0.5) as board:
+    with Board(virtual.port) as board:
         board.exec("x = 1")
+        patience = board.patience
         virtual.freeze()
+        board.patience = 0.5
         with pytest.raises(BoardTimeout):
             board.exec("print(1)", timeout=0.2)
         virtual.thaw()
+        board.patience = patience
         assert board.exec("print(2)") == "2\n"
 
 

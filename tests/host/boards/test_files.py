@@ -111,12 +111,13 @@ def test_a_read_only_flash_is_told(tmp_path: Path, filesystem: Filesystem) -> No
 
 def test_a_cut_transfer_leaves_the_old_file(tmp_path: Path, filesystem: Filesystem) -> None:
     with VirtualBoard(tmp_path, filesystem=filesystem) as virtual:
-        with Board(virtual.port, patience=0.5) as board:
+        with Board(virtual.port) as board:
             board.write("/file", b"old")
 
             def cut(sent: int) -> None:
                 if sent > 2000:
                     virtual.power_cut()
+                    board.patience = 0.5  # nobody answers any more
 
             with pytest.raises(BoardTimeout):
                 board.write("/file", BINARY * 4, cut)

@@ -251,10 +251,10 @@ def test_a_board_that_resets_in_the_middle_is_completed_by_repeating(virtual: Vi
         def reset(now: str, *_: int, step: str = step) -> None:
             if now == step:
                 virtual.reset()
+                board.patience = 0.3  # nobody answers what was asked before
 
         with Board(virtual.port) as board:
             board.exec("")  # it has answered: from here on only a reset makes it silent
-            board.patience = 0.3
             with pytest.raises(BoardTimeout):
                 provision.provision(board, "kitchen", issue, reset)
     with Board(virtual.port) as board:

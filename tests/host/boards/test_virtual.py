@@ -57,7 +57,7 @@ class Wire:
     """The port of a board as bytes, without mpremote."""
 
     def __init__(self, port: str) -> None:
-        self._serial = serial.serial_for_url(port, timeout=10, exclusive=True)
+        self._serial = serial.serial_for_url(port, timeout=60, exclusive=True)
 
     def send(self, data: bytes) -> None:
         self._serial.write(data)

@@ -106,12 +106,13 @@ def test_a_node_that_an_interrupted_command_leaves_stopped_is_one_error(
     tmp_path: Path, stack: ExitStack
 ) -> None:
     world = stack.enter_context(World(tmp_path / "site"))
-    with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port, patience=0.5) as board:
+    with VirtualBoard(tmp_path / "board") as virtual, Board(virtual.port) as board:
         with pytest.raises(KeyboardInterrupt), dialogue.back_to_work(world.manager, board):
             raise KeyboardInterrupt  # this board is no node, so there is nothing to run
         work = dialogue.back_to_work(world.manager, board)
         work.__enter__()
         virtual.freeze()
+        board.patience = 0.5
         with pytest.raises(NodeStopped):
             work.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
         virtual.thaw()

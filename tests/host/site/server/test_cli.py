@@ -67,7 +67,7 @@ def test_a_change_waits_for_who_is_there_and_bounds_who_is_not(site: Site, tmp_p
         obeying = threading.Thread(target=obey, args=(kitchen,))
         obeying.start()
         given = ("site", "grant", "thermo", "log", "--home", str(site.home), "--json")
-        out, errors = triseal(*given, "--wait", "4").communicate(timeout=60)
+        out, errors = triseal(*given, "--wait", "15").communicate(timeout=60)
         obeying.join()
     assert not errors
     found = json.loads(out)
