@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -119,10 +120,15 @@ class Founded:
     now: int
     store: Store
     developer: Developer
+    node_keys: dict[str, PrivateKey]
     in_use: bool = False
 
 
-_founded: dict[tuple[str, str, int], list[Founded]] = {}
+def _no_more(_: World) -> None:
+    """A site that was founded, and nothing else."""
+
+
+_founded: dict[tuple[str, str, int, Callable[[World], object]], list[Founded]] = {}
 _EARLIER = 60
 _ANYBODY = make_developer()
 
@@ -135,6 +141,7 @@ class World:
 
     Attributes:
         age: seconds for which the site exists, and for which its Store has been signing.
+        begin: what happens before the test begins. It happens once for all tests that name it.
     """
 
     folder: Path
@@ -145,6 +152,7 @@ class World:
     age: int = 0
     developer: Developer = _ANYBODY
     node_keys: dict[str, PrivateKey] = field(default_factory=dict)
+    begin: Callable[[World], object] = _no_more
 
     def __post_init__(self) -> None:
         self._copied: Founded | None = None
@@ -155,11 +163,12 @@ class World:
         else:
             self._copied = self._copy()
             self.store, self.developer = self._copied.store, self._copied.developer
+            self.node_keys = dict(self._copied.node_keys)
         self.manager = self.open()
 
     def _copy(self) -> Founded:
         """Copy a site that an earlier test has begun with, or found one to be copied."""
-        kind = (self.algorithm, self.name, self.age)
+        kind = (self.algorithm, self.name, self.age, self.begin)
         # A site that exists for a while may have been founded some seconds earlier.
         since = self.now - (_EARLIER if self.age else 0)
         for made in _founded.setdefault(kind, []):
@@ -172,8 +181,9 @@ class World:
             first = World(
                 folder / "site", self.algorithm, self.now, "", self.name, self.age, make_developer()
             )
-            first.manager.close()
-            made = Founded(first.folder, first.now, first.store, first.developer)
+            with closing(first.manager):
+                self.begin(first)
+            made = Founded(first.folder, self.now, first.store, first.developer, first.node_keys)
             _founded[kind].append(made)
         made.in_use = True
         shutil.copytree(made.folder, self.folder, dirs_exist_ok=True)

@@ -32,15 +32,18 @@ NODES = ("attic", "hall", "kitchen")
 OLD = b"async def main(ctx):\n    ctx.log('old')\n"
 
 
+def three_nodes(made: World) -> None:
+    """Version 1.0 on three nodes, all of which hold a seal of it."""
+    made.manager.add_service(made.package(executable=OLD))
+    for node in NODES:
+        made.add_node(node)
+        made.manager.assign(node, "thermo")
+        take(made, node)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Version 1.0 on three nodes, all of which hold a seal of it."""
-    with World(tmp_path / "site") as made:
-        made.manager.add_service(made.package(executable=OLD))
-        for node in NODES:
-            made.add_node(node)
-            made.manager.assign(node, "thermo")
-            take(made, node)
+    with World(tmp_path / "site", begin=three_nodes) as made:
         yield made
 
 

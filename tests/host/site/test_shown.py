@@ -22,15 +22,18 @@ from triseal.site.views.placements import PlaceFacts, places
 from triseal.site.views.rollout_status import Watch
 
 
+def two_nodes(made: World) -> None:
+    """Two nodes that run a service, as they have said."""
+    made.manager.add_service(made.package())
+    for node in ("hall", "kitchen"):
+        made.add_node(node)
+        made.manager.assign(node, "thermo")
+        seal(made, node)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Two nodes that run a service, as they have said."""
-    with World(tmp_path / "site") as made:
-        made.manager.add_service(made.package())
-        for node in ("hall", "kitchen"):
-            made.add_node(node)
-            made.manager.assign(node, "thermo")
-            seal(made, node)
+    with World(tmp_path / "site", begin=two_nodes) as made:
         yield made
 
 

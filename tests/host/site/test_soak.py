@@ -20,16 +20,19 @@ NODES = ("attic", "hall")
 STEP = 20  # seconds that pass between two looks
 
 
+def two_nodes(made: World) -> None:
+    """Version 1.0 runs on two nodes, and 2.0 is held."""
+    made.manager.add_service(made.package())
+    for node in NODES:
+        made.add_node(node)
+        made.manager.assign(node, "thermo")
+        take(made, node)
+    made.manager.add_service(made.package(version="2.0"), hold=True)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Version 1.0 runs on two nodes, and 2.0 is held."""
-    with World(tmp_path / "site") as made:
-        made.manager.add_service(made.package())
-        for node in NODES:
-            made.add_node(node)
-            made.manager.assign(node, "thermo")
-            take(made, node)
-        made.manager.add_service(made.package(version="2.0"), hold=True)
+    with World(tmp_path / "site", begin=two_nodes) as made:
         yield made
 
 

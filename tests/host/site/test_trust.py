@@ -28,13 +28,16 @@ from triseal.site.views.placements import places
 LIFETIME = 5000
 
 
+def two_nodes(made: World) -> None:
+    made.manager.add_service(made.package())
+    for name in ("hall", "kitchen"):
+        made.add_node(name)
+        made.manager.assign(name, "thermo")
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "site") as made:
-        made.manager.add_service(made.package())
-        for name in ("hall", "kitchen"):
-            made.add_node(name)
-            made.manager.assign(name, "thermo")
+    with World(tmp_path / "site", begin=two_nodes) as made:
         yield made
 
 

@@ -17,12 +17,16 @@ from tests.host.store.test_store import BOB_KEY, World, versioned
 from triseal import request, signer
 from triseal.signer import KeySigner
 from triseal.store.server import admin
+from triseal.store.store import Store
+
+
+def one_release(made: Store) -> None:
+    made.submit(versioned("1.0"))
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "store") as made:
-        made.store.submit(versioned("1.0"))
+    with World(tmp_path / "store", begin=one_release) as made:
         yield made
 
 

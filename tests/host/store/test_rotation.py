@@ -29,13 +29,16 @@ from triseal.store.store import Store
 WHY = Why("a reason", "tester")
 
 
+def rooted(made: Store) -> None:
+    rotation.make_root(made, NewKey("p256"))
+    made.submit(versioned("1.0.0"))
+
+
 class Rooted(World):
     """A Store with a root."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(home)
-        rotation.make_root(self.store, NewKey("p256"))
-        self.store.submit(versioned("1.0.0"))
+        super().__init__(home, begin=rooted)
 
     def root(self) -> Signer:
         return authority.unlock_root(self.home, "", lambda: b"")

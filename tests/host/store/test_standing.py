@@ -22,7 +22,7 @@ from triseal.errors import Failure, ServiceTaken, StoreBehind
 from triseal.package import Package
 from triseal.signer import KeySigner
 from triseal.store.changes import Why
-from triseal.store.store import DATABASE
+from triseal.store.store import DATABASE, Store
 from triseal.store.tables import SCHEMA
 
 NEW_KEY = signer.generate("p256")
@@ -51,10 +51,13 @@ def code(call: Callable[[], object]) -> str:
     return ""
 
 
+def one_release(made: Store) -> None:
+    made.submit(versioned("1.0.0"))
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "store") as made:
-        made.store.submit(versioned("1.0.0"))
+    with World(tmp_path / "store", begin=one_release) as made:
         yield made
 
 

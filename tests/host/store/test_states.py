@@ -20,16 +20,20 @@ from triseal.log.writer import Folder
 from triseal.store import pace
 from triseal.store.changes import Why
 from triseal.store.journal import FOLDER
+from triseal.store.store import Store
 
 WHY = Why("a reason", "Eve")
 GIVEN = [versioned(version) for version in ("1.0", "1.1")]
 
 
+def given(made: Store) -> None:
+    for one in GIVEN:
+        made.submit(one)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "store") as made:
-        for one in GIVEN:
-            made.store.submit(one)
+    with World(tmp_path / "store", begin=given) as made:
         yield made
 
 

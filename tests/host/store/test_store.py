@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -69,7 +69,11 @@ class Begun:
     in_use: bool = False
 
 
-_begun: dict[str, list[Begun]] = {}
+_begun: dict[tuple[str, Callable[[Store], object]], list[Begun]] = {}
+
+
+def no_more(_: Store) -> None:
+    """Ada is approved, Bob waits, and nothing else has happened."""
 
 
 def unlocked(home: Path) -> Signer:
@@ -77,21 +81,29 @@ def unlocked(home: Path) -> Signer:
 
 
 class World:
-    """A Store with a clock to turn, in which Ada is approved and Bob waits; a context manager."""
+    """A Store with a clock to turn, in which Ada is approved and Bob waits; a context manager.
 
-    def __init__(self, home: Path, algorithm: str = "p256") -> None:
+    Args:
+        begin: what happens before the test begins. It happens once for all tests that name it.
+    """
+
+    def __init__(
+        self, home: Path, algorithm: str = "p256", begin: Callable[[Store], object] = no_more
+    ) -> None:
         self.home = home
         self.now = seals.NOW
-        known = _begun.setdefault(algorithm, [])
+        known = _begun.setdefault((algorithm, begin), [])
         # No two Stores at a time have the same keys.
         free = next((one for one in known if not one.in_use), None)
-        self._copied = free or self._begin(algorithm)
+        if free is None:
+            known.append(free := self._first(algorithm, begin))
+        self._copied = free
         self._copied.in_use = True
         self.bob = self._copied.bob
         shutil.copytree(self._copied.home, home, dirs_exist_ok=True)
         self.store = self.open()
 
-    def _begin(self, algorithm: str) -> Begun:
+    def _first(self, algorithm: str, begin: Callable[[Store], object]) -> Begun:
         folder = Path(tempfile.mkdtemp(prefix="triseal-store-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         home = folder / "store"
@@ -99,9 +111,9 @@ class World:
         with closing(Store(home, lambda: unlocked(home), clock=lambda: seals.NOW)) as store:
             ada = store.register(request.make(KeySigner(ADA_KEY), "Ada"))
             store.approve(ada.fingerprint)
-            made = Begun(home, store.register(request.make(KeySigner(BOB_KEY), "Bob")))
-        _begun[algorithm].append(made)
-        return made
+            bob = store.register(request.make(KeySigner(BOB_KEY), "Bob"))
+            begin(store)
+        return Begun(home, bob)
 
     def __enter__(self) -> Self:
         return self

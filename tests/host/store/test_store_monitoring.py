@@ -18,6 +18,7 @@ from triseal.signer import KeySigner
 from triseal.store.server import health as server
 from triseal.store.server.health import CODES, Health
 from triseal.store.server.metrics import Figures, Metrics
+from triseal.store.store import Store
 
 RULES = FOLDER / "store-alerts.yaml"
 
@@ -51,10 +52,13 @@ def test_each_problem_has_an_alert_and_each_alert_a_metric() -> None:
         assert set(rule["annotations"]) == {"summary", "reason"}, rule["alert"]
 
 
+def one_release(made: Store) -> None:
+    made.submit(versioned("1.0"))
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path / "store") as made:
-        made.store.submit(versioned("1.0"))
+    with World(tmp_path / "store", begin=one_release) as made:
         yield made
 
 
