@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -75,9 +76,15 @@ def shell(
     return Shell(capsys, tmp_path)
 
 
+_prepared: list[Path] = []
+
+
 @pytest.fixture
-def settled(shell: Shell) -> Shell:
+def settled(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """With an approved developer and a Store, and a package of version 1.0."""
+    if _prepared:
+        shutil.copytree(_prepared[0], shell.folder, dirs_exist_ok=True)
+        return shell
     key = ("--algorithm", "p256", "--no-passphrase")
     shell.run("dev", "init", "--name", "Ada", *key)
     shell.run("store", "init", "--name", "Shop", *key)
@@ -85,6 +92,9 @@ def settled(shell: Shell) -> Shell:
     shell.run("store", "register-developer", "ada.pem")
     shell.run("store", "approve", str(shell.json("dev", "show")["fingerprint"]))
     shell.run(*SIGN, "--version", "1.0", "--out", "blink.triseal")
+    kept = tmp_path_factory.mktemp("prepared")
+    shutil.copytree(shell.folder, kept, dirs_exist_ok=True)
+    _prepared.append(kept)
     return shell
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,19 +49,29 @@ class Scene:
         return code_of(lambda: self.site.add_service(package))
 
 
+_sites: dict[Path, Path] = {}
+
+
+def copy_site(store: World, folder: Path) -> None:
+    """Copy a site that trusts a Store and its log, or found one to be copied."""
+    if store.begun not in _sites:
+        first = store.begun.parent / "site"
+        home.init(first, Founding("house", "p256"), None, seals.NOW)
+        with Manager(first, bytes, lambda: seals.NOW) as site:
+            site.trust_store(bytes(store.store.certificate.der))
+            site.trust_developer("Ada", ADA.signer.spki)
+            site.logs.pin(bytes(store.store.certificate.spki), store.store.log_key)
+        _sites[store.begun] = first
+    shutil.copytree(_sites[store.begun], folder)
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     folder = tmp_path / "site"
-    home.init(folder, Founding("house", "p256"), None, seals.NOW)
-    with (
-        World(tmp_path / "store") as store,
-        Manager(folder, bytes, lambda: seals.NOW) as site,
-    ):
-        made = Scene(store, site, folder)
-        site.trust_store(bytes(store.store.certificate.der))
-        site.trust_developer("Ada", ADA.signer.spki)
-        site.logs.pin(made.spki, store.store.log_key)
-        yield made
+    with World(tmp_path / "store") as store:
+        copy_site(store, folder)
+        with Manager(folder, bytes, lambda: seals.NOW) as site:
+            yield Scene(store, site, folder)
 
 
 def test_what_is_in_the_log_is_taken(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sealcore import errors
-from tests.host.site.test_logs import Scene
+from tests.host.site.test_logs import Scene, copy_site
 from tests.host.store.test_store import ADA, World
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
@@ -28,8 +28,7 @@ from triseal.copies.storeview import View
 from triseal.log import forks
 from triseal.package import Package
 from triseal.request import fingerprint
-from triseal.site import home, obtaining
-from triseal.site.home import Founding
+from triseal.site import obtaining
 from triseal.site.logs import MAX_AGE
 from triseal.site.manager import Manager
 from triseal.store.changes import Why
@@ -56,20 +55,12 @@ class Yard(Scene):
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
-    site_home = tmp_path / "site"
-    home.init(site_home, Founding("house", "p256"), None, seals.NOW)
     yards: list[Yard] = []
-    with (
-        World(tmp_path / "store") as store,
-        Manager(site_home, bytes, lambda: yards[0].now) as site,
-    ):
-        made = Yard(store, site, site_home)
-        yards.append(made)
-        site.trust_store(bytes(store.store.certificate.der))
-        site.trust_developer("Ada", ADA.signer.spki)
-        store.store.publish()
-        site.logs.pin(made.spki, store.store.log_key)
-        yield made
+    with World(tmp_path / "store", begin=Store.publish) as store:
+        copy_site(store, tmp_path / "site")
+        with Manager(tmp_path / "site", bytes, lambda: yards[0].now) as site:
+            yards.append(Yard(store, site, tmp_path / "site"))
+            yield yards[0]
 
 
 def test_a_release_comes_on_a_stick(yard: Yard) -> None:

@@ -103,6 +103,11 @@ class World:
         shutil.copytree(self._copied.home, home, dirs_exist_ok=True)
         self.store = self.open()
 
+    @property
+    def begun(self) -> Path:
+        """The folder of the Store that this one is a copy of."""
+        return self._copied.home
+
     def _first(self, algorithm: str, begin: Callable[[Store], object]) -> Begun:
         folder = Path(tempfile.mkdtemp(prefix="triseal-store-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
