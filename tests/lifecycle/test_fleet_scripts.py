@@ -134,6 +134,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             desk.unplug_all()
 
 
+@pytest.mark.long
 def test_the_scripts_do_what_the_readme_says(desk: Desk) -> None:
     names = ["deploy.py", "inventory.py", "provision.py", "revoke.py", "rollout.py"]
     assert save_scripts(desk.folder) == names, "each is run below"

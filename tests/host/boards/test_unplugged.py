@@ -44,7 +44,7 @@ def test_a_board_unplugged_while_it_is_provisioned(
 ) -> None:
     with VirtualBoard(tmp_path / "measured") as board:
         whole = octets_of(commands, board, "node", "provision", "--node", "kitchen")
-    for share in sweep(SHARES, 5):
+    for share in sweep(SHARES, 3):
         node = f"node-{share}"
         commands.run("site", "add-node", node)
         words = ("node", "provision", "--node", node)
@@ -63,7 +63,7 @@ def test_a_board_unplugged_while_it_gets_a_service(
     with VirtualBoard(tmp_path / "board") as board:
         commands.run("node", "provision", "--node", "kitchen", "--port", board.port)
         whole = octets_of(commands, board, *words)
-        for share in sweep(SHARES, 5):
+        for share in sweep(SHARES, 3):
             commands.run("node", "remove", "kitchen", "thermo", "--port", board.port)
             with Plug(Path("port"), board.port, 1 + int(share * whole)) as plug:
                 assert commands.fails(*words, "--port", plug.port) in GONE, share

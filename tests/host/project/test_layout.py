@@ -1,6 +1,7 @@
 """The folders' arrows, read from the source itself: who may import what."""
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,8 +80,12 @@ def sources(folder: str) -> Iterator[tuple[str, ast.Module]]:
     """(path from the root, syntax tree) of the module `folder`, or of every module under it."""
     start = ROOT / folder
     for path in [start] if start.is_file() else sorted(start.rglob("*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        yield name, ast.parse(path.read_text(encoding="utf-8"), name)
+        yield path.relative_to(ROOT).as_posix(), parsed(path)
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
