@@ -120,7 +120,7 @@ class Founded:
     now: int
     store: Store
     developer: Developer
-    node_keys: dict[str, PrivateKey]
+    node_keys: dict[str, PrivateKey] = field(default_factory=dict)
     in_use: bool = False
 
 
