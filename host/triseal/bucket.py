@@ -370,6 +370,29 @@ class Bucket:
             client.copy_object(**to._named(path), CopySource=self._named(path))
             client.delete_object(**self._named(path))
 
+    def paths(self) -> Iterator[str]:
+        """Return the paths of all files."""
+        client, bucket = self._client(), self._client.place.bucket
+        more: dict[str, str] = {}
+        while True:
+            with explained(self.where("")):
+                found = client.list_objects_v2(Bucket=bucket, Prefix=self._top, **more)
+            for one in found.get("Contents", ()):
+                yield str(one["Key"]).removeprefix(self._top)
+            if not found.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": found["NextContinuationToken"]}
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if there is one.
+
+        Args:
+            path: its path.
+        """
+        client = self._client()
+        with contextlib.suppress(FileNotFoundError), explained(self.where(path)):
+            client.delete_object(**self._named(path))
+
     def discard(self) -> None:
         """Delete all files, as far as the server lets it."""
         with contextlib.suppress(BucketTrouble, FileNotFoundError):

@@ -203,6 +203,13 @@ class OtherFingerprint(Failure):
 # Refusals of a Store.
 
 
+class StoreMoved(Failure):
+    """The files of the Store were moved while this process ran."""
+
+    code = "store-moved"
+    advice = "Start the command or the server again: it then uses the new place."
+
+
 class UnknownDeveloper(Failure):
     """No developer has registered this key."""
 

@@ -12,9 +12,12 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from triseal import files
+
+if TYPE_CHECKING:
+    from triseal.bucket import Place
 
 BUCKET = "bucket.json"  # in the home of a Store whose files are in a bucket
 MAX_BUCKET = 4096
@@ -134,6 +137,18 @@ class Storage(Protocol):
         """
         ...
 
+    def paths(self) -> Iterator[str]:
+        """Return the paths of all files, in any order."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if there is one.
+
+        Args:
+            path: its path.
+        """
+        ...
+
     def discard(self) -> None:
         """Delete all files as far as possible: they are not needed, and harm nobody."""
         ...
@@ -240,6 +255,21 @@ class LocalFolder:
         files.make_folder(to._top, to._mode)
         (self._top / path).rename(to._top / path)
 
+    def paths(self) -> Iterator[str]:
+        """Return the paths of all files, without those that are being written."""
+        for folder, _, names in os.walk(self._top):
+            for name in names:
+                if not name.startswith("."):
+                    yield (Path(folder) / name).relative_to(self._top).as_posix()
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if there is one.
+
+        Args:
+            path: its path.
+        """
+        (self._top / path).unlink(missing_ok=True)
+
     def discard(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self._top, ignore_errors=True)
@@ -273,6 +303,44 @@ def of(place: Path | Storage) -> Storage:
         place: a folder, or files already.
     """
     return LocalFolder(place) if isinstance(place, Path) else place
+
+
+def at(home: Path, place: Place | None) -> Storage:
+    """Return the files of a Store at a place, whether they are there or not.
+
+    Args:
+        home: the Store's folder.
+        place: the place; None for the home.
+    """
+    if place is None:
+        return LocalFolder(home)
+    from triseal.bucket import Bucket
+
+    return Bucket(place, home / LOCKS)
+
+
+def settle_at(home: Path, place: Place | None) -> None:
+    """Let the files of a Store be at a place from now on. This happens as a whole or not at all.
+
+    Args:
+        home: the Store's folder.
+        place: the place; None for the home.
+    """
+    if place is None:
+        (home / BUCKET).unlink(missing_ok=True)
+    else:
+        files.write(home / BUCKET, place.text(), files.PRIVATE)
+    files.settle([home / BUCKET], home)
+
+
+def moved(home: Path, files_of: Storage) -> bool:
+    """Tell whether the files of a Store are elsewhere by now.
+
+    Args:
+        home: the Store's folder.
+        files_of: its files, as `of_home` has returned them before.
+    """
+    return of_home(home).where("") != files_of.where("")
 
 
 def of_home(home: Path) -> Storage:

@@ -17,6 +17,7 @@ from triseal.cli import (
     store_audit,
     store_export,
     store_keys,
+    store_move,
     store_serve,
     store_standing,
     store_witness,
@@ -27,23 +28,33 @@ from triseal.cli.store_options import (
     WHO,
     Admin,
     AdminCertificate,
+    BucketURL,
     Database,
+    Endpoint,
     RootFile,
     Years,
     deciding,
     developer,
     open_store,
+    place,
     validity,
     why,
 )
 
 if TYPE_CHECKING:
-    from triseal.bucket import Place
     from triseal.store import records
     from triseal.store import store as stores
 
 app = typer.Typer()
-for part in (store_standing, store_keys, store_serve, store_audit, store_export, store_witness):
+for part in (
+    store_standing,
+    store_keys,
+    store_serve,
+    store_audit,
+    store_export,
+    store_witness,
+    store_move,
+):
     app.add_typer(part.app)
 
 RootKey = Annotated[
@@ -52,31 +63,6 @@ RootKey = Annotated[
         "--root-key", help="Keep the root's key on a token: a URI as for --key.", metavar="URI"
     ),
 ]
-BucketURL = Annotated[
-    str,
-    typer.Option(
-        "--bucket",
-        help="Keep packages and the log at s3://BUCKET/PREFIX, not in the home (extra s3).",
-        metavar="URL",
-    ),
-]
-Endpoint = Annotated[
-    str,
-    typer.Option(
-        "--endpoint",
-        help="Server of the bucket. Default: AWS_ENDPOINT_URL, else AWS.",
-        metavar="URL",
-    ),
-]
-
-
-def _place(bucket: str, endpoint: str) -> Place | None:
-    """Return where a new Store's files are to be; None for its home."""
-    from triseal.bucket import Place
-
-    if endpoint and not bucket:
-        raise typer.BadParameter("give --bucket as well", param_hint="--endpoint")
-    return Place.of(bucket, endpoint) if bucket else None
 
 
 @app.command(
@@ -124,10 +110,10 @@ def init(
     else:
         root = NewKey("p256", new.passphrase)
     folder = home_dir or stores.default()
-    stores.init(folder, name, new, validity(valid_years), root, _place(bucket, endpoint))
+    stores.init(folder, name, new, validity(valid_years), root, place(bucket, endpoint))
     with open_store(folder, None, None) as store:
-        place = {"root_key": str(folder / authority.ROOT_KEY)}
-        output.facts(_about(store) | place, as_json=as_json)
+        where = {"root_key": str(folder / authority.ROOT_KEY)}
+        output.facts(_about(store) | where, as_json=as_json)
 
 
 @app.command(epilog=options.examples("store renew", "store renew --years 5"))

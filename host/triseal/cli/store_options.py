@@ -14,6 +14,7 @@ from triseal.choices import MAX_YEARS
 from triseal.cli import options, output
 
 if TYPE_CHECKING:
+    from triseal.bucket import Place
     from triseal.certificate import Validity
     from triseal.store import records
     from triseal.store import store as stores
@@ -66,6 +67,23 @@ AdminCertificate = Annotated[
         help="Your certificate for --admin and its key, in one PEM file.",
         metavar="FILE",
         readable=False,
+    ),
+]
+
+BucketURL = Annotated[
+    str,
+    typer.Option(
+        "--bucket",
+        help="Keep packages and the log at s3://BUCKET/PREFIX, not in the home (extra s3).",
+        metavar="URL",
+    ),
+]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint",
+        help="Server of the bucket. Default: AWS_ENDPOINT_URL, else AWS.",
+        metavar="URL",
     ),
 ]
 
@@ -173,3 +191,17 @@ def developer(known: records.Developer) -> dict[str, object]:
         "suspended_at": output.time(known.suspended_at),
         "replaced_at": output.time(known.replaced_at),
     }
+
+
+def place(bucket: str, endpoint: str) -> Place | None:
+    """Return where the files of a Store are to be; None for its home.
+
+    Args:
+        bucket: the URL from --bucket, or "".
+        endpoint: the URL from --endpoint, or "".
+    """
+    from triseal.bucket import Place
+
+    if endpoint and not bucket:
+        raise typer.BadParameter("give --bucket as well", param_hint="--endpoint")
+    return Place.of(bucket, endpoint) if bucket else None

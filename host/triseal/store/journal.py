@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, text
 
 from triseal import storage
 from triseal.database import reading, writing
+from triseal.errors import StoreMoved
 from triseal.log import checkpoint, key, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry, parse
@@ -56,6 +57,7 @@ class Journal:
         self._home = home
         self._engine = engine
         self._origin = f"triseal-store/{owner[:32]}"
+        self._kept = kept
         self.folder = Folder(kept.below(FOLDER))
         self._opened: Writer | None = None
         self._signer: note.Signer | None = None
@@ -126,7 +128,12 @@ class Journal:
         """Keep the writers on other computers from publishing meanwhile; not to be nested.
 
         Those on this computer are kept out by `Storage.alone`.
+
+        Raises:
+            StoreMoved: the files are elsewhere by now.
         """
+        if storage.moved(self._home, self._kept):
+            raise StoreMoved(f"they are no longer at {self._kept.where('')}")
         if self._engine.dialect.name == "sqlite":  # its file is used by one computer
             yield
             return

@@ -16,7 +16,7 @@ from sealcore import names, seal, x509
 from triseal import notices, replacement, request, storage
 from triseal.certificate import Validity, now
 from triseal.database import open_database, reading, writing
-from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
+from triseal.errors import OtherKeyInUse, Quarantined, StoreMoved, UnknownService, Withdrawn
 from triseal.keysource import NewKey
 from triseal.log import entry
 from triseal.log.note import Key
@@ -35,7 +35,9 @@ from triseal.store import (
     standing,
 )
 from triseal.store.changes import NO_REASON, Why
+from triseal.store.journal import FOLDER
 from triseal.store.ledger import OBJECTS, Ledger
+from triseal.store.moving import Move, Report
 from triseal.store.pace import Limits
 from triseal.store.records import Developer, Release, Service
 from triseal.store.tables import SCHEMA
@@ -373,6 +375,7 @@ class Store:
             before = journal.count(connection)
             yield connection
             self._ledger.settle(connection, before)
+            self._check_place()
             have = restore.present(connection)
         try:
             restore.rise(self._mark, *have)
@@ -382,6 +385,44 @@ class Store:
         except Exception as error:
             error.add_note(_RECORDED)
             raise
+
+    def _check_place(self) -> None:
+        """Refuse what another process could not find: it may have moved the files meanwhile."""
+        if storage.moved(self.home, self.files):
+            raise StoreMoved(f"they are no longer at {self.files.where('')}")
+
+    def move(self, to: Place | None, report: Report) -> int:
+        """Move the files into a bucket, or back into the home. If it is cut off, call it again.
+
+        Args:
+            to: where they are to be; None for the home.
+            report: called with a step, what is done of it, and all of it.
+
+        Returns: how many files were copied. Those at the old place stay.
+
+        Raises:
+            AlreadyExists: there are files of something else.
+            BucketTrouble, NoBucketDriver: the bucket can't be used.
+            StoreMoved: another process has moved them meanwhile.
+        """
+        self._check_place()
+        target = storage.at(self.home, to)
+        if target.where("") == self.files.where(""):
+            return 0
+        going = Move(self.files, target, report)
+        going.claim(self.log_key)
+        going.copy(last=False)  # while the Store goes on
+        with (
+            self._ledger.journal.alone(),
+            self.files.below(FOLDER).alone(),
+            writing(self._engine) as connection,
+        ):
+            self._ledger.journal.hold(connection)
+            self._check_place()
+            going.copy(last=True)
+            going.drop()
+            storage.settle_at(self.home, to)
+        return going.copied
 
     def accept_restored(self) -> int:
         """Go on with a database that was restored from a backup: a person has looked at it.

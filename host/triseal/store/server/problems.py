@@ -51,7 +51,7 @@ _OURS = {
     "store-behind", "store-ended", "damaged-store", "log-behind", "log-damaged", "disk-full",
     "token-missing", "mark-not-written", "mark-damaged", "open-permissions", "not-a-key",
     "wrong-passphrase", "no-passphrase", "store-failed", "bucket-failed", "bucket-unreachable",
-    "bucket-denied", "no-bucket-driver", "bad-bucket",
+    "bucket-denied", "no-bucket-driver", "bad-bucket", "store-moved",
 }  # fmt: skip
 
 
