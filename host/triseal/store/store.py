@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from boards import state_folder
@@ -103,6 +103,11 @@ class Store:
     def log_endorsement(self) -> str:
         """The log's key as the Store's key has signed it; "" before that one was used."""
         return self._ledger.endorsement()
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for what is no part of the Store's history."""
+        return self._engine
 
     def close(self) -> None:
         """Close the database."""

@@ -135,4 +135,23 @@ PACES = Table(
     Column("taken", Integer, nullable=False),
 )
 
-SCHEMA = Schema(METADATA, "store_4", Path(__file__).with_name("migrations"))
+# The nonces that were used while they were good, and by which key: see `server.nonces`.
+NONCES = Table(
+    "nonces",
+    METADATA,
+    Column("nonce", String(128), primary_key=True),
+    Column("key", String(64), nullable=False),
+    Column("made", BigInteger, nullable=False),
+)
+Index("nonces_by_key", NONCES.c.key, NONCES.c.made)
+Index("nonces_by_time", NONCES.c.made)
+
+# What marks the nonces of this Store: one row.
+NONCE_SECRET = Table(
+    "nonce_secret",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+)
+
+SCHEMA = Schema(METADATA, "store_5", Path(__file__).with_name("migrations"))

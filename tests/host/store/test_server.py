@@ -44,7 +44,6 @@ from triseal.signer import KeySigner
 from triseal.store.server import app as server
 from triseal.store.server import bodies, flood
 from triseal.store.server.metrics import Metrics
-from triseal.store.server.nonces import SECONDS, Nonces
 from triseal.store.store import Store
 from triseal.storelink import Link
 
@@ -481,16 +480,6 @@ def test_the_body_of_a_key_that_is_not_approved_is_not_read(service: Service) ->
     ):
         made.sendall(f"POST /v1/submissions HTTP/1.1\r\n{lines}\r\n".encode())
         assert b" 403 " in made.recv(100)  # without a byte of the body
-
-
-def test_nonces_end() -> None:
-    made = Nonces()
-    first, second = made.make(1000), made.make(1000)
-    made.use(first, 1000 + SECONDS)
-    for nonce, now in ((first, 1000), (second, 1001 + SECONDS), (second, 999), ("", 0), ("1..", 1)):
-        assert code_of(partial(made.use, nonce, now)) == "not-signed"
-    assert code_of(partial(Nonces().use, second, 1000)) == "not-signed"  # of another process
-    made.use(second, 1000)
 
 
 def test_from_a_developer_to_a_site_by_https(

@@ -62,7 +62,7 @@ class Api:
         self._store = store
         self._flood = Flood(metrics.bodies)
         self._incoming = incoming
-        self._nonces = Nonces()
+        self._nonces = Nonces(store)
         self._registering = threading.Lock()
         self._origins: dict[str, str] = {}  # of developers who wait, as far as they are known
         self._turn = asyncio.Semaphore(_AT_ONCE)
@@ -71,7 +71,7 @@ class Api:
     async def nonce(self) -> dict[str, object]:
         """Return a nonce for one signature, and the server's time."""
         now = int(time.time())
-        return {"nonce": self._nonces.make(now), "time": now}
+        return {"nonce": await run_in_threadpool(self._nonces.make, now), "time": now}
 
     async def register(self, asked: Request) -> JSONResponse:
         """Register a developer, or replace a key.
@@ -148,8 +148,8 @@ class Api:
         now = int(time.time())
         if abs(found.time - now) > SECONDS:
             raise NotSigned(f"the clocks differ by {abs(found.time - now)} s")
-        self._nonces.use(found.nonce, now)
-        _check_approved(developer)
+        _check_approved(developer)  # first: anybody can register keys, and nonces are kept
+        await run_in_threadpool(self._nonces.use, found.nonce, mark, now)
         return developer.spki, found
 
     def _known(self) -> tuple[list[Developer], str]:

@@ -42,6 +42,7 @@ _STATUS: Mapping[str, int] = {
     "too-large": 413,
     "package-too-large": 413,
     "too-busy": 429,
+    "too-many-requests": 429,
     "too-many-submissions": 429,
     "too-many-listeners": 429,
     "no-such-entry": 409,
