@@ -119,13 +119,14 @@ def test_what_is_kept_of_a_key_is_bounded(
         assert rows(store) == 1
 
 
-def test_a_request_is_taken_once_by_two_servers(home: Path, url: str | None) -> None:
+def test_a_request_is_taken_once_by_two_servers(home: Path, cluster: str) -> None:
     """Two real processes; the nonce is of one of them, and the request goes to both."""
+    url = postgres.database(cluster)
     with closing(opened(home, url)) as store:
         store.approve(store.register(request.make(ADA.signer, "Ada")).fingerprint)
         own = request.fingerprint(store.certificate.spki)
     data = seals.package(ADA, validity=VALID).der()
-    words = ["--behind-proxy", *(["--database", url] if url else [])]
+    words = ["--behind-proxy", "--database", url]
     with ExitStack() as opens:
         started = [store_service.start(home, *words) for _ in range(2)]
         for one in started:
