@@ -164,11 +164,14 @@ class LocalFolder:
     Args:
         top: the folder; it is made with the first file.
         mode: permissions of the files.
+        base: a folder above, which lasts; those between may be new. None for `top` itself.
     """
 
-    def __init__(self, top: Path, mode: int = 0o644) -> None:
+    def __init__(self, top: Path, mode: int = 0o644, base: Path | None = None) -> None:
         self._top = top
         self._mode = mode
+        self._base = base or top
+        self._lasts = False  # whether the names of the folders from `base` to `top` are synced
 
     def below(self, path: str, *, private: bool = False) -> LocalFolder:
         """Return the folder with this path.
@@ -177,7 +180,7 @@ class LocalFolder:
             path: its path.
             private: whether it is for nobody but the Store.
         """
-        return LocalFolder(self._top / path, files.PRIVATE if private else self._mode)
+        return LocalFolder(self._top / path, files.PRIVATE if private else self._mode, self._base)
 
     def where(self, path: str) -> str:
         """Return the path.
@@ -241,7 +244,13 @@ class LocalFolder:
         """
         for path, data in contents.items():
             self.write(path, [data])
-        files.settle([self._top / path for path in contents], self._top)
+        self._settle(contents)
+
+    def _settle(self, paths: Iterable[str]) -> None:
+        """Let the names of files last, and once those of the folders above them as well."""
+        above = self._top if self._lasts else self._base
+        files.settle([self._top / path for path in paths], above)
+        self._lasts = True
 
     def move(self, path: str, to: Storage) -> None:
         """Rename a file.
@@ -254,6 +263,8 @@ class LocalFolder:
             raise TypeError("a file of a folder is moved to a folder")
         files.make_folder(to._top, to._mode)
         (self._top / path).rename(to._top / path)
+        for place in (to, self):  # the file may last twice, but not nowhere
+            place._settle([path])
 
     def paths(self) -> Iterator[str]:
         """Return the paths of all files, without those that are being written."""
@@ -273,6 +284,7 @@ class LocalFolder:
     def discard(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self._top, ignore_errors=True)
+        self._lasts = False
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
