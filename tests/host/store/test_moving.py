@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.host.store.test_store import World, versioned
 from tests.worlds import bucket
 from tests.worlds.bucket import Cut, Server
 from tests.worlds.site_world import code_of
-from triseal import storage
+from triseal import files, storage
 from triseal.bucket import Bucket, Place
 from triseal.cli.main import main
 from triseal.log import audit
@@ -51,11 +52,11 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def contents(files: storage.Storage) -> dict[str, bytes]:
+def contents(place: storage.Storage) -> dict[str, bytes]:
     return {
-        f"{part}/{path}": files.below(part).read(path, 1 << 25)
+        f"{part}/{path}": place.below(part).read(path, 1 << 25)
         for part in PARTS
-        for path in files.below(part).paths()
+        for path in place.below(part).paths()
     }
 
 
@@ -137,16 +138,16 @@ def test_a_move_into_the_home_is_cut_off_at_any_write(
         world.store.files.below(part).discard()
     with closing(world.open()) as store:
         expected = contents(store.files)
-    number, left, real = 0, 0, storage.files.write_pieces
+    number, left, real = 0, 0, files.write_pieces
 
-    def write(path: Path, *given: object) -> None:
+    def write(path: Path, *given: Any) -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise Cut
-        real(path, *given)  # type: ignore[arg-type]
+        real(path, *given)
 
-    monkeypatch.setattr(storage.files, "write_pieces", write)
+    monkeypatch.setattr(files, "write_pieces", write)
     while True:
         left = number
         if number % 2:  # else it goes on with what is there
