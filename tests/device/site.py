@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from sealcore import encode, identity, seal, sealwriter, signedtime
+from sealcore import encode, identity, limits, seal, sealwriter, signedtime
 from tests.device.on_board.moment import NOW
 from triseal import bundles, certificate, signer
 
@@ -50,6 +50,7 @@ class Site:
         roots, signers: of this bundle, if not `root` alone.
         others: more developers in it.
         keys: the site's keys in it, if not `authority` alone.
+        kinds: what its developers may sign.
     """
 
     name: str = "home"
@@ -63,6 +64,7 @@ class Site:
     signers: list[signer.KeySigner] = field(default_factory=list)
     others: list[bundles.Entry] = field(default_factory=list)
     keys: list[signer.KeySigner] = field(default_factory=list)
+    kinds: int = limits.SERVICE
 
     def bundle(self) -> bytes:
         """The trust bundle, signed."""
@@ -73,7 +75,7 @@ class Site:
             self.roots or bundles.one_root(self.root),
             [(SLCA, key.spki) for key in self.keys or [self.authority]],
             [(STORE, self.store.spki)],
-            bundles.listed([*self.others, (DEVELOPER, self.developer.spki)]),
+            bundles.listed([*self.others, (DEVELOPER, self.developer.spki)], self.kinds),
         )
         return bundles.signed(tbs, *(self.signers or [self.root]))
 
@@ -123,11 +125,14 @@ class Site:
         security: int = 1,
         life: tuple[int, int] = (-100, 4900),
         needs: Mapping[str, object] | None = None,
+        kind: str = "service",
     ) -> Deployment:
         """A deployment whose seals are all right; `life` is relative to `now`, and `needs` are
-        more keys of the metadata. What has failed stays so, unless `needs` says otherwise."""
+        more keys of the metadata. What has failed stays so, unless `needs` says otherwise. The
+        site's seal says that it is of this `kind`."""
         known = {"name": service, "entry": entry, "restart": "never"}
-        metadata = json.dumps({**known, **(needs or {})}).encode()
+        said = {**known, **(needs or {})}
+        metadata = json.dumps(said, separators=(",", ":")).encode()  # as `triseal.metadata` does
         core = sealwriter.core(
             hashlib.sha256(executable).digest(),
             len(executable),
@@ -144,7 +149,8 @@ class Site:
             "store.der": store,
         }
         made = Deployment(service, files)
-        return made.with_file("site.der", self.reseal(made, node, spki, grants=grants, life=life))
+        sealed = self.reseal(made, node, spki, grants=grants, life=life, kind=kind)
+        return made.with_file("site.der", sealed)
 
     def reseal(
         self,
@@ -155,13 +161,14 @@ class Site:
         grants: tuple[str, ...] = (),
         life: tuple[int, int] = (-100, 4900),
         of: Deployment | None = None,
+        kind: str = "service",
     ) -> bytes:
         """A new site seal for what the Store has sealed; or that says so, and is of another one."""
         service, store = deployment.name, deployment.files["store.der"]
         core = bytes(seal.parse((of or deployment).files["store.der"], seal.STORE).core)
         sealed = sealwriter.service_seal(core, hashlib.sha256(store).digest(), grants)
         extensions = certificate.site_seal_extensions(
-            self.authority.spki, sealed, identity.service(self.name, node, service)
+            self.authority.spki, sealed, identity.service(self.name, node, service, kind)
         )
         begin, end = self.now + life[0], self.now + life[1]
         return self._issue(service, spki, begin, end, extensions)

@@ -19,7 +19,7 @@ from triseal.developer import agent
 from triseal.developer.home import Developer
 from triseal.developer.sign import Release, sign
 from triseal.package import Package, read
-from triseal.signer import KeySigner
+from triseal.signer import KeySigner, Signer
 from triseal.site.records import labels, vitals
 from triseal.site.records.vitals import Vitals
 
@@ -60,8 +60,17 @@ def knows(world: World, flash: int = 1 << 20, python: str = "1.28.0", mpy: str =
         vitals.tell(connection, "kitchen", Vitals(1 << 16, flash, 1, 0, 0, "", NOW))
 
 
-def as_node(world: World, package: Package, uri: str, kind: str) -> str:
-    """What the node says to a package, as what it would take it, under a seal of the real SLCA."""
+def as_node(
+    world: World,
+    package: Package,
+    uri: str,
+    kind: str,
+    *,
+    key: bytes = b"",
+    signer: Signer | None = None,
+) -> str:
+    """What the node says to a package, as what it would take it, under a seal of the real SLCA, or
+    of another `signer`; for its key, or another one."""
     store = seal.parse(package.store_seal, seal.STORE)
     node_key = KeySigner(world.node_keys["kitchen"]).spki
     issuer = world.manager.issuer
@@ -70,12 +79,12 @@ def as_node(world: World, package: Package, uri: str, kind: str) -> str:
         issuer.algorithm,
         issuer.name,
         bytes(store.subject),
-        node_key,
+        key or node_key,
         Validity(NOW, NOW + 5000),
         certificate.new_serial(),
         certificate.site_seal_extensions(issuer.spki, value, uri),
     )
-    signature = world.manager.authority._signer.sign(tbs)
+    signature = (signer or world.manager.authority._signer).sign(tbs)
     der = sealwriter.signed(tbs, issuer.algorithm, signature)
     trust = bundle.parse(world.manager.bundle().der)
     opened = package.opened()
