@@ -93,7 +93,7 @@ def status(
                 typer.echo(_CLEAR, nl=False)
             output.facts(_worth_showing(facts, width), as_json=False)
             typer.echo()
-            kinds = ("kind", "name", "fingerprint")
+            kinds = ("kind", "name", "may_sign", "fingerprint")
             output.table(trusted, kinds, as_json=False, empty="trusts nobody")
             typer.echo()
             rows = [_facts(place) | {"heard": _ago(place.heard_at, now)} for place in places]

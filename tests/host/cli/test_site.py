@@ -197,6 +197,17 @@ def test_trust_is_for_the_key_whose_fingerprint_was_told(
     assert len(settled.json("site", "status", "--home", "other")["trusted"]) == 1
 
 
+def test_what_a_developer_may_sign_is_changed_and_shown(settled: Commands) -> None:
+    for kinds, before in (("service,agent", "service"), ("firmware", "service agent")):
+        said = settled.run("site", "trust-developer", "ada.pem", "--kinds", kinds)
+        assert "lets the developer Ada, key " in said
+        assert f"sign: {before} {kinds.rpartition(',')[2]} (until now: {before})" in said
+        assert "removes" not in said
+    shown = settled.json("site", "status")["trusted"]
+    assert [one["may_sign"] for one in shown] == [None, "service agent firmware"]
+    assert "may_sign" in settled.run("site", "status")
+
+
 def test_keys_and_certificates_come_as_pem_or_der(settled: Commands) -> None:
     pem = x509.load_pem_x509_certificate(Path("store.pem").read_bytes())
     Path("store.der").write_bytes(pem.public_bytes(Encoding.DER))

@@ -565,6 +565,19 @@ def test_so_does_one_that_had_none_before(
     assert watch.look(["hall"])["hall"].broken == broken
 
 
+def test_what_a_node_has_given_up_before_is_told_at_the_end_of_the_wait(world: World) -> None:
+    """A person may have asked for another try, so it is no verdict at once."""
+    hold(world)
+    report(world, Place("hall", "thermo"), "fell-back", "2.0 (seal 0badcafe): no WELCOME")
+    watch = Watch(world.manager, "thermo")
+    out(world, "hall")
+    found = watch.look(["hall"])["hall"]
+    assert not found.broken
+    assert found.text == "given up before: fell-back: 2.0 (seal 0badcafe): no WELCOME"
+    world.manager.heard("hall", {}, 1)
+    assert watch.look(["hall"])["hall"] == found
+
+
 def test_waiting_for_what_a_node_never_had_ends_with_its_refusal(world: World) -> None:
     world.manager.add_service(world.package("lamp"))
     watch = Watch(world.manager, "lamp")

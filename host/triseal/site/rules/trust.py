@@ -65,7 +65,7 @@ Changed = Callable[[Keys], Keys]
 
 @dataclass(frozen=True)
 class Difference:
-    """One key that a new trust bundle adds or removes.
+    """One key that a new trust bundle adds or removes, or that may sign something else in it.
 
     Attributes:
         added: False if the key is removed.
@@ -74,6 +74,7 @@ class Difference:
         fingerprint: fingerprint of the key; the hash of a developer whose name is not known; the
             number for "threshold".
         may: what a developer may sign, in words.
+        before: what a developer might sign until now, if only that changes; else "".
     """
 
     added: bool
@@ -81,9 +82,14 @@ class Difference:
     name: str
     fingerprint: str
     may: str = ""
+    before: str = ""
 
     def __str__(self) -> str:
         """Return the difference as the end of a sentence that begins with "the bundle"."""
+        if self.before:
+            name = f" {self.name}" if self.name else ""
+            sign = f"sign: {self.may} (until now: {self.before})"
+            return f"lets the {self.kind}{name}, key {self.fingerprint}, {sign}"
         if self.kind == "threshold":
             return f"must be signed by {self.fingerprint} of the roots"
         return f"{'adds' if self.added else 'removes'} {self.what}"
@@ -328,9 +334,19 @@ def differences(before: Keys, after: Keys) -> list[Difference]:
         found.append(Difference(True, "threshold", "", str(after.roots[0])))
     for kind in ("roots", "site", "stores", "developers"):
         old, new = _printed(before, kind, after), _printed(after, kind, before)
-        for entries, others, added in ((new, old, True), (old, new, False)):
-            singular = kind.removesuffix("s")
-            found += (Difference(added, singular, *one) for one in entries if one not in others)
+        may = {one[:2]: one[2] for one in old if len(one) > 2}
+        kept = {one[:2] for one in new if one[:2] in may}
+        singular = kind.removesuffix("s")
+        found += (
+            Difference(True, singular, one[0], one[1], "".join(one[2:]), may.get(one[:2], ""))
+            for one in new
+            if one not in old
+        )
+        found += (
+            Difference(False, singular, *one)
+            for one in old
+            if one not in new and one[:2] not in kept
+        )
     return found
 
 

@@ -82,11 +82,13 @@ class Trusted:
         kind: "store" or "developer".
         name: its name.
         fingerprint: fingerprint of its key.
+        may_sign: the kinds of packages that a developer may sign, in words; None for a Store.
     """
 
     kind: str
     name: str
     fingerprint: str
+    may_sign: str | None = None
 
 
 def all_nodes(connection: Connection, issuer: Issuer) -> list[NodeFacts]:
@@ -177,7 +179,10 @@ def all_trusted(trusted: TrustBundle, known: Mapping[bytes, Entry]) -> list[Trus
         Trusted("store", names.common_name(name), request.fingerprint(bytes(spki)))
         for name, spki in trusted.store_keys
     ]
-    developers = [trust.describe(entry, known) for entry, _ in bundles.developers_of(trusted)]
+    developers = [
+        (*trust.describe(entry, known), bundles.words(kinds))
+        for entry, kinds in bundles.developers_of(trusted)
+    ]
     return stores + [Trusted("developer", *one) for one in sorted(developers)]
 
 

@@ -21,6 +21,7 @@ from triseal.site.rules.sealing import Preparer
 
 RUNNING = holdings.RUNNING
 _ENDED = ("refused", "failed", "quarantined", "stopped")
+_FELL = FellBack.code
 _LOOK_EVERY = 0.2
 _NAMED = 5  # number of nodes that a refusal names
 
@@ -53,11 +54,14 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
     """
     row = holdings.find(connection, place)
     report = reports.newest(connection, place)
-    new = report is not None and report.number > since and not _is_old(connection, place, report)
+    due = report is not None and not _is_old(connection, place, report)
+    new = due and report is not None and report.number > since
+    # It tries the same once more only after a `restart`, so this may be why nothing happens.
+    given_up = f"given up before: {report}" if due and report and report.code == _FELL else ""
     if row is None:
         if report and new and report.explains_nothing_held():
             return Outcome(False, True, f"not installed: {report}")
-        return Outcome(False, False, "not sent")
+        return Outcome(False, False, given_up or "not sent")
     said_why = report is not None and report.told_at >= row.told_at and row.state != RUNNING
     text = f"{row.state}: {report}" if said_why else str(row.state)
     desired = guarantee.current(connection, preparer, place)
@@ -65,13 +69,13 @@ def of(connection: Connection, preparer: Preparer, place: Place, since: int) -> 
         return Outcome(row.state == RUNNING, row.state in _ENDED, text, row.falls)
     if report and new and report.refuses(row.state):
         return Outcome(False, True, f"refused: {report}")
-    return Outcome(False, False, "outdated" if row.state == RUNNING else text)
+    return Outcome(False, False, given_up or ("outdated" if row.state == RUNNING else text))
 
 
 def _is_old(connection: Connection, place: Place, report: Report) -> bool:
     """Tell whether a node says why it gave up a version that it need not have any more: it may come
     to say so only after the next version was rolled out."""
-    if report.code != FellBack.code or not services.is_assigned(connection, place):
+    if report.code != _FELL or not services.is_assigned(connection, place):
         return False
     newest = services.get(connection, place.service).package
     due = releases.due(connection, place, newest)
