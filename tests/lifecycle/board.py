@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -62,6 +63,8 @@ class Board:
         lines: the last that it printed for people.
     """
 
+    RESET = -signal.SIGKILL  # its exit status when it resets itself
+
     def __init__(
         self, name: str, folder: Path, on_tick: OnTick, on_held: OnHeld, flaws: Flaws = GOOD
     ) -> None:
@@ -119,7 +122,8 @@ class Board:
             self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # what it was told last is lost
+                    pipe.close()
         self._process = None
 
     def freeze(self) -> None:
@@ -134,12 +138,21 @@ class Board:
         """The exit status of a process that ended by itself; None if it is well."""
         return None if self._process is None else self._process.poll()
 
+    def revive(self) -> bool:
+        """Start it again if it has reset itself; tell whether it has."""
+        if self.ended() != self.RESET:
+            return False
+        self.cut()
+        self.start()
+        return True
+
     def ask(self) -> None:
         """Have it tell which seals it holds; `on_held` is called when it does."""
         message = messages.write(messages.ASK, secrets.token_bytes(16))
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(b"~" + base64.b64encode(message) + b"\n")
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has just reset itself
+                self._process.stdin.write(b"~" + base64.b64encode(message) + b"\n")
+                self._process.stdin.flush()
 
     def words(self, service: str) -> str:
         """What it printed last about a service, and about the link."""

@@ -15,6 +15,7 @@ from tests.lifecycle.flood import flood
 
 if TYPE_CHECKING:
     from tests.lifecycle.stage import Stage
+    from tests.lifecycle.updates import Updates
 
 _FLOOD_SECONDS = 6.0
 
@@ -49,7 +50,15 @@ class Faults:
             ("undeployed", 2, self._undeploy),
             ("flood", 2, self._flood),
             *([("clock set", 2, self._set_clock)] if stage.observer.parameters.steps else []),
+            *(self._updating(stage.updates) if stage.updates else []),
         )
+
+    def _updating(self, updates: Updates) -> list[tuple[str, int, Callable[[], None]]]:
+        return [
+            ("agent updated", 3, updates.good),
+            ("bad agent", 2, self._bad_agent),
+            ("out of memory", 3, lambda: self._nodes(self._starve, (4, 12))),
+        ]
 
     def everything_once(self) -> list[str]:
         """Every kind, in an order by chance."""
@@ -132,6 +141,24 @@ class Faults:
             stage.calm(node)
 
         self._after(seconds, power_on)
+
+    def _bad_agent(self) -> None:
+        if self._stage.updates:
+            self._stage.updates.wrong(self._drawn)
+
+    def _starve(self, node: str, seconds: float) -> None:
+        stage = self._stage
+        if stage.updates is None:
+            return
+        updates = stage.updates
+        stage.disturb(node)
+        updates.hog(node)
+
+        def relieve() -> None:
+            updates.relieve(node)
+            stage.calm(node)
+
+        self._after(seconds, relieve)
 
     def _stop_all(self) -> None:
         for node, health in self._stage.observer.health.items():

@@ -32,6 +32,8 @@ class Parameters:
         bad: one of so many nodes has a clock and a flash as bad as real ones; 0: none.
         drift: of the clock of a bad one at most, millionths.
         steps: seconds by which the site's clock is set at most; 0: never.
+        updates: whether agents come over the link in waves meanwhile, good and bad ones, and
+            services eat the heap: 0 or 1.
         seed: of the faults.
     """
 
@@ -51,6 +53,7 @@ class Parameters:
     bad: int = 3
     drift: int = 10_000
     steps: float = 250.0
+    updates: int = 0
     seed: int = 1
 
     def fitted(self, reseal: float) -> Parameters:
@@ -82,4 +85,6 @@ class Parameters:
         )
 
 
+# Each of twelve faults once, and time for the trials of the agents.
+UPDATED = Parameters(nodes=5, services=3, seconds=90.0, renewals=2, updates=1)
 SMALL = Parameters(nodes=3, services=5, seconds=40.0, lifetime=10, renewals=2, every=2.0, calm=20.0)

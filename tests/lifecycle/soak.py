@@ -7,6 +7,7 @@ and grants changed. Checked from outside all the while (`observer`); exit status
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 import time
@@ -55,6 +56,9 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
     with stage:
         wait_for_all(stage)
         stage.say("all services run")
+        if stage.updates:
+            stage.updates.begin()
+            stage.say("all agents have come over the link")
         parameters = stage.fit()
         stage.shorten()
         wait_for_short_seals(stage)
@@ -66,6 +70,9 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         _play(stage, faults, memory)
         faults.make_good(all_of_it=True)
         faults.join()
+        agents = (
+            stage.updates.finish(random.Random(parameters.seed)) if stage.updates else (0, 0, 0)
+        )
         _settle(stage, parameters)
         renewals = [count - before for count, before in zip(_sealed(stage), sealed, strict=True)]
         _check_end(stage, renewals, memory)
@@ -78,6 +85,9 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         "fewest for one service": min(renewals),
         "hostile connections": faults.attacks,
         "quarantines lifted": observer.lifted,
+        "nodes that have given a bad agent up": agents[0],
+        "nodes with the newest agent": agents[1],
+        "nodes that have kept the one before": agents[2],
         "KiB free on a node, at least": min(one.free for one in stage.boards.values()) / 1024,
         "server MiB, at the begin": memory[0],
         "server MiB, most": max(memory),
@@ -104,6 +114,7 @@ def wait_for_short_seals(stage: Stage) -> None:
     wanted = len(stage.observer.wishes)
     seals, held = tables.seals.c, tables.holdings.c
     short = seals.not_after - seals.not_before == parameters.lifetime
+    short &= seals.service.in_(stage.services)
     query = select(func.count()).join_from(
         tables.seals, tables.holdings, seals.serial == held.serial
     )

@@ -23,6 +23,7 @@ from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
 from tests.lifecycle.stepped import Clock
+from tests.lifecycle.updates import TRIAL, Updates
 from tests.worlds.ports import quiet_port
 from triseal import database
 from triseal.site.records import tables
@@ -136,6 +137,7 @@ class Stage:
             node: Board(node, folder / "boards", self.observer.tick, self.observer.held, flaws)
             for node, flaws in zip(nodes, _flaws(parameters), strict=True)
         }
+        self.updates = Updates(self) if parameters.updates else None
         self.observer.words = lambda node, service: self.boards[node].words(service)
 
     def __enter__(self) -> Self:
@@ -145,7 +147,10 @@ class Stage:
         for node, board in self.boards.items():
             der, key = self.site.nodes[node]
             own = {"/triseal/node.crt": der, "/triseal/bundle.der": bytes(bundle)}
-            settings = {"server": ["127.0.0.1", self.network.ports[node]], "spread": 3}
+            server = ["127.0.0.1", self.network.ports[node]]
+            settings: dict[str, object] = {"server": server, "spread": 3}
+            if self.updates:
+                settings["trial"] = TRIAL
             board.make({**files, **own}, key, settings)
             board.start()
             self.calm(node)
@@ -238,15 +243,25 @@ class Stage:
             if not health.disturbed:
                 self.calm(node)
 
+    def revive(self) -> None:
+        """Start the boards again that have reset themselves, as they do for another agent."""
+        for node, board in self.boards.items():
+            if self.updates and board.revive() and not self.observer.health[node].disturbed:
+                self.observer.health[node].connected_from = None
+                self.calm(node)
+
     def look(self) -> None:
         """Check all that does not announce itself."""
+        self.revive()
         connected = self.server.connected()
         for node in connected or ():
             since = self.observer.health[node].connected_from
             if since is not None and time.time() - since > _STEADY:
                 self.boards[node].failures = 0
         for node, board in self.boards.items():
-            if board.ended() is not None and not self.observer.health[node].disturbed:
+            ended = board.ended()
+            has_reset = self.updates and ended == board.RESET  # since `revive` has looked
+            if ended is not None and not has_reset and not self.observer.health[node].disturbed:
                 words = " | ".join(board.lines[-8:])
                 self.observer.violation("agent-ended", f"{node}: {words}")
                 board.cut()
@@ -258,8 +273,9 @@ class Stage:
         """What a person does where the power failed twice just as a service was starting."""
         while board.quarantined:
             service = board.quarantined.pop()
-            self.observer.lifted += 1
-            self.site.manager.restart(board.name, service)
+            if service in self.services:
+                self.observer.lifted += 1
+                self.site.manager.restart(board.name, service)
 
     def set_clock(self, offset: float) -> None:
         """Set the clock of the site's computer, seconds ahead of the true time."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lifecycle import outcome, soak
 from tests.lifecycle.observer import Health, Observer, Wish
-from tests.lifecycle.parameters import SMALL, Parameters
+from tests.lifecycle.parameters import SMALL, UPDATED, Parameters
 from tests.lifecycle.stage import longest_wait
 from triseal.site import home
 from triseal.site.home import Founding
@@ -26,6 +26,17 @@ def test_a_small_site_bears_every_fault(tmp_path: Path) -> None:
     assert result.figures["hostile connections"] > 0
     assert result.figures["seals held and found in the ledger"] > 0
     assert sum(result.traffic) > 0
+
+
+@pytest.mark.long
+def test_agents_come_in_waves_while_everything_goes_wrong(tmp_path: Path) -> None:
+    """Every node ends with the old or the new agent, and runs its services."""
+    result = soak.run(UPDATED, tmp_path, verbose=False)
+    assert result.violations == []
+    assert len(result.faults) == 12
+    assert result.figures["nodes that have given a bad agent up"] > 0
+    new = result.figures["nodes with the newest agent"]
+    assert 0 < new == UPDATED.nodes - result.figures["nodes that have kept the one before"]
 
 
 @pytest.fixture
