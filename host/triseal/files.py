@@ -195,10 +195,17 @@ def make_folder(folder: Path, mode: int = 0o644) -> None:
     Args:
         folder: its path.
         mode: permissions of the files in it; with PRIVATE, only the owner reaches the folder.
+
+    Raises:
+        NotADirectoryError: something else has its name.
+        OSError: it can't be made.
     """
-    if mode == PRIVATE:
-        state_folder.make(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if mode == PRIVATE:
+            state_folder.make(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a folder", error.filename) from None
 
 
 def create(path: Path, data: bytes, mode: int) -> None:
@@ -271,10 +278,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
 @contextlib.contextmanager
 def _temporary(path: Path, pieces: Iterable[bytes], mode: int) -> Iterator[Path]:
     """Write a temporary file next to `path` and sync it to the disk. It goes with the block."""
-    try:
-        make_folder(path.parent, mode)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, "Not a folder", error.filename) from None
+    make_folder(path.parent, mode)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

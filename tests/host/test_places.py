@@ -158,6 +158,19 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("mode", [0o644, files.PRIVATE])
+def test_what_is_no_folder_stays_in_its_place(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("file", "dangling", "pipe"):
+        with pytest.raises(NotADirectoryError, match=name):
+            files.make_folder(tmp_path / name, mode)
+        with pytest.raises(NotADirectoryError, match=name):
+            files.write(tmp_path / name / "x", b"x", mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["dangling", "file", "pipe"]
+
+
 def test_a_pipe_gets_all_that_is_written(tmp_path: Path) -> None:
     data = bytes(range(256)) * 4096
     path = tmp_path / "pipe"

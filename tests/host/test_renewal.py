@@ -1,6 +1,7 @@
 """The Store's certificate and seals are renewed before and after their end, with the same keys."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -261,6 +262,29 @@ def test_what_was_not_written_was_not_signed(tmp_path: Path, again: bool) -> Non
         fail(first)
     assert signed.has(tmp_path, other)
     assert [one.name for one in (tmp_path / signed.FOLDER).iterdir()] == ["1-blink"]
+
+
+def test_of_two_who_sign_at_once_the_second_waits_for_the_first(tmp_path: Path) -> None:
+    """The first one fails to write its package: what the second has signed stays recorded."""
+    made = seals.package(ADA)
+
+    def second() -> None:
+        with signed.remembered(tmp_path, made):
+            pass
+
+    thread = threading.Thread(target=second)
+
+    def first() -> None:
+        with signed.remembered(tmp_path, made):
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        first()
+    thread.join()
+    assert signed.has(tmp_path, made)
 
 
 # A site.

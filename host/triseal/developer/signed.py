@@ -44,7 +44,8 @@ class Ending:
 def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator[None]:
     """Record the content of a package's version; in the block the package leaves.
 
-    If the block fails, nobody has got the package, and the record is again what it was.
+    If the block fails, nobody has got the package, and the record is again what it was. Others who
+    sign here wait meanwhile: a record that is taken back may otherwise be theirs.
 
     Args:
         home: the developer's folder.
@@ -55,17 +56,19 @@ def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator
         AlreadySigned: this version was sealed with other content; nothing has changed.
     """
     path = _place(home, package)
-    try:
-        before = files.read(path, _SIZE)
-    except FileNotFoundError:
-        before = None
-    remember(home, package, again=again)
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):  # the reason why the block failed may be the reason
-            path.unlink() if before is None else files.write(path, before, files.PRIVATE)
-        raise
+    files.make_folder(path.parent, files.PRIVATE)
+    with files.alone(path.parent):
+        try:
+            before = files.read(path, _SIZE)
+        except FileNotFoundError:
+            before = None
+        remember(home, package, again=again)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):  # the reason why the block failed may be the reason
+                path.unlink() if before is None else files.write(path, before, files.PRIVATE)
+            raise
 
 
 def remember(home: Path, package: Package, *, again: bool = False) -> None:
