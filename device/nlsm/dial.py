@@ -52,10 +52,12 @@ class Dial(link.Link):
         attempt = starved = 0
         while True:
             began = clock.ms()
+            held = self.node.bundle
             short = await self.connect()
             self.turn += not self.greeted
             brief = not self.greeted or clock.ms() - began < _STEADY_MS
-            attempt = attempt + 1 if brief else 0
+            # The site ends the connection after each trust bundle, and a node that slept has many.
+            attempt = attempt + 1 if brief and self.node.bundle == held else 0
             if self.node.offered:  # new settings end a connection, and want several tries in time
                 attempt = min(attempt, _TRIED)
             starved = starved + 1 if short and not self.greeted else 0

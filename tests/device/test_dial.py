@@ -11,21 +11,23 @@ from tests.device import on_micropython
 from tests.worlds.ports import quiet_port
 
 NO_ANSWER, BRIEF, STEADY = (False, 30000), (True, 9999), (True, 10000)
+STEP = (True, 500, "a newer trust bundle")
 DAYS = (True, 10 * 86400 * 1000)  # the counter of ticks has gone half round
 
 # (what becomes of each connection, the number of failures that each wait is drawn for)
-ROWS: tuple[tuple[str, list[tuple[bool, int]], str], ...] = (
+ROWS: tuple[tuple[str, list[tuple[object, ...]], str], ...] = (
     ("no answer", [NO_ANSWER] * 3, "1 2 3"),
     ("an end right after WELCOME", [BRIEF] * 3, "1 2 3"),
     ("either of them", [BRIEF, NO_ANSWER, BRIEF], "1 2 3"),
     ("a connection that held ends the count", [NO_ANSWER, BRIEF, STEADY, BRIEF], "1 2 0 1"),
+    ("so does a newer trust bundle", [NO_ANSWER] * 2 + [STEP, STEP, BRIEF], "1 2 0 0 1"),
     ("however long it held", [NO_ANSWER, DAYS, STEADY], "1 0 0"),
 )
 
 
 @pytest.mark.parametrize(("sentence", "plays", "attempts"), ROWS, ids=[row[0] for row in ROWS])
 def test_failures_in_a_row_are_counted(
-    sentence: str, plays: list[tuple[bool, int]], attempts: str
+    sentence: str, plays: list[tuple[object, ...]], attempts: str
 ) -> None:
     code = f"play(*{plays!r})"
     assert on_micropython.run("dial", code).split() == attempts.split(), sentence

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fakes import Node, Ticks
+from fakes import Node as Bare
+from fakes import Ticks
 
 from nlsm import dial
 
@@ -14,11 +15,19 @@ class Enough(BaseException):
     """All connections were tried."""
 
 
+class Node(Bare):
+    """A node with a trust bundle."""
+
+    bundle = 1, b"mark"
+
+
 class Dial(dial.Dial):
     """A link whose connections fail as a test says."""
 
     async def _serve(self):
-        self.greeted, lasted = plays.pop(0)
+        self.greeted, lasted, *newer = plays.pop(0)
+        if newer:
+            self.node.bundle = self.node.bundle[0] + 1, b"mark"
         Ticks.now += lasted
         raise OSError
 
@@ -37,7 +46,9 @@ class Dial(dial.Dial):
 
 
 def play(*connections):
-    """Let connections fail: for each, whether the site said WELCOME, and after how many ms."""
+    """Let connections fail: for each, whether the site said WELCOME, after how many ms, and, if
+    there is more, that the node has got a newer trust bundle.
+    """
     plays.extend(connections)
     try:
         asyncio.run(Dial(Node).run())

@@ -17,6 +17,7 @@ class Node:
     settings = {}
     services = {}
     offered = None
+    bundle = 1, b"mark"
 
     @staticmethod
     def land():
