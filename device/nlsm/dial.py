@@ -50,20 +50,21 @@ class Dial(link.Link):
         """
         await asyncio.sleep(self._draw("connect_delay"))
         attempt = starved = 0
+        node = self.node
         while True:
             began = clock.ms()
-            held = self.node.bundle
+            held = node.bundle
             short = await self.connect()
             self.turn += not self.greeted
             brief = not self.greeted or clock.ms() - began < _STEADY_MS
             # The site ends the connection after each trust bundle, and a node that slept has many.
-            attempt = attempt + 1 if brief and self.node.bundle == held else 0
-            if self.node.offered:  # new settings end a connection, and want several tries in time
+            attempt = attempt + 1 if brief and node.bundle == held else 0
+            if node.offered:  # new settings end a connection, and want several tries in time
                 attempt = min(attempt, _TRIED)
             starved = starved + 1 if short and not self.greeted else 0
             if starved == _STARVED:
                 self.say("out-of-memory", "no connection for want of it, so the board is reset")
-                self.node.land()
+                node.land()
                 from . import board
 
                 board.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from sealcore import bundle, errors, identity, names, signedtime
 from sealcore.bundle import TrustBundle
 from tests.lifecycle.parameters import Parameters
-from tests.lifecycle.stage import Stage
+from tests.lifecycle.stage import Stage, longest_wait
 from triseal import bundles, database
 from triseal.site.records import ledger
 from triseal.site.records.placement import Place
@@ -27,9 +28,16 @@ SECONDS = 90.0
 NONCE = bytes(16)
 
 
-def watch(stage: Stage, done: Callable[[], bool], what: str) -> None:
-    """Look until something is so, and check all the while that no service stops."""
-    end = time.monotonic() + SECONDS
+def watch(stage: Stage, done: Callable[[], bool], what: str, more: float = 0.0) -> None:
+    """Look until something is so, and check all the while that no service stops.
+
+    Args:
+        stage: the site.
+        done: whether it is so.
+        what: says what is waited for.
+        more: seconds beside those for anything, as a node needs that was away.
+    """
+    end = time.monotonic() + SECONDS + more
     while not done():
         if time.monotonic() > end:
             words = {name: board.lines[-4:] for name, board in stage.boards.items()}
@@ -112,6 +120,100 @@ def test_a_rotation_with_a_node_that_is_away_and_a_thief(tmp_path: Path) -> None
             refuses(old, believed(stage, node))
         the_server_is_stolen(stage)
     assert stage.observer.violations == []
+
+
+@pytest.mark.long
+def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(tmp_path, replace(SIZE, nodes=5), verbose=False)
+    away, sleeper = ("node02", "node03"), "node04"
+    with stage:
+        site = stage.site.manager
+        old = site.authority  # the thief's copy
+        everything = len(stage.observer.wishes)
+        watch(stage, lambda: len(stage.observer.last) == everything, "all services run")
+        first = believed(stage, sleeper)
+        stage.disturb(sleeper)
+        stage.boards[sleeper].cut()
+        for node in away:
+            stage.disturb(node)
+            stage.network.cut(node)
+        roots = three_roots(stage, tmp_path)
+        watch(stage, lambda: all(ended(stage, node) for node in away), "the end of their seals")
+        status, said = rotate(stage, 10, *roots)
+        assert status == 1, said
+        assert f"nodes-waiting: 3 of them: {', '.join((*away, sleeper))};" in said
+        for node in away:
+            stage.network.mend(node, drop=True)
+        more = max(longest_wait(stage.boards[node].failures) for node in away)
+        watch(stage, lambda: site.key_waits_for() == [sleeper], "the two are back", more)
+        watch(stage, lambda: all(runs(stage, node) for node in away), "their services run")
+        for node in away:
+            stage.calm(node)
+        assert believed(stage, sleeper).version == first.version
+        stage.boards[sleeper].start()
+        status, said = rotate(stage, 60, *roots)
+        assert status == 0, said
+        every = tuple(sorted(stage.boards))
+        after = site.key_progress()
+        watch(
+            stage, lambda: site.guarantee_of_key(after).confirmed == every, "all refuse the old key"
+        )
+        watch(stage, lambda: runs(stage, sleeper), "the services of the one that slept run")
+        stage.calm(sleeper)
+        for node in every:
+            trusted = believed(stage, node)
+            assert bundles.roots_of(trusted) == bundles.roots_of(site.bundle())
+            assert signed_by(stage, node).startswith("SLCA 2 of ")
+            refuses(old, trusted)
+        threshold, keys = bundles.roots_of(believed(stage, sleeper))
+        assert (threshold, len(keys)) == (2, 2)
+        assert not set(keys) & set(bundles.roots_of(first)[1])
+    assert stage.observer.violations == []
+
+
+def three_roots(stage: Stage, folder: Path) -> list[str]:
+    """Two other roots take the place of the first one, in three steps; the options that name them.
+
+    No step is signed by what signed the first bundle and by what signs the last one.
+    """
+    names = [str(folder / name) for name in ("bob", "carol")]
+    made = []
+    for name in names:
+        created = triseal(stage, "root", "create", f"{name}.key", "--public", f"{name}.pem")
+        made.append(str(json.loads(created)["fingerprint"]))
+    (first,) = json.loads(triseal(stage, "root", "status"))["roots"]
+    bob, carol = (f"{name}.key" for name in names)
+    triseal(stage, "root", "add", f"{names[0]}.pem", "--fingerprint", made[0])
+    triseal(stage, "root", "remove", first, "--key", bob)
+    triseal(stage, "root", "add", f"{names[1]}.pem", "--fingerprint", made[1], "--key", bob)
+    triseal(stage, "root", "threshold", "2", "--key", bob, "--key", carol)
+    return ["--root-key", bob, "--root-key", carol]
+
+
+def triseal(stage: Stage, *words: str) -> str:
+    """What a command of the site prints, for programs; the services are watched meanwhile."""
+    more = ["--algorithm", "p256", "--no-passphrase"] if "create" in words else []
+    home = [] if more else ["--home", str(stage.site.home)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "triseal", "site", *words, *more, *home, "--json"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
+    )
+    for node, health in stage.observer.health.items():
+        if not health.disturbed:
+            stage.calm(node)  # it connects again for each trust bundle
+    watch(stage, lambda: process.poll() is not None, "the end of a command")
+    out, _ = process.communicate()
+    assert process.returncode == 0, words
+    return out.decode()
+
+
+def runs(stage: Stage, node: str) -> bool:
+    """Whether all services of a node have just shown a sign of life."""
+    last = stage.observer.last
+    return all(last[node, service] > time.time() - 2 for service in stage.services)
 
 
 def the_server_is_stolen(stage: Stage) -> None:
