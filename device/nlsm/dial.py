@@ -55,13 +55,14 @@ class Dial(link.Link):
             began = clock.ms()
             held = node.bundle
             short = await self.connect()
-            self.turn += not self.greeted
-            brief = not self.greeted or clock.ms() - began < _STEADY_MS
+            lost = not self.greeted
+            self.turn += lost
+            brief = lost or clock.ms() - began < _STEADY_MS
             # The site ends the connection after each trust bundle, and a node that slept has many.
             attempt = attempt + 1 if brief and node.bundle == held else 0
             if node.offered:  # new settings end a connection, and want several tries in time
                 attempt = min(attempt, _TRIED)
-            starved = starved + 1 if short and not self.greeted else 0
+            starved = starved + 1 if short and lost else 0
             if starved == _STARVED:
                 self.say("out-of-memory", "no connection for want of it, so the board is reset")
                 node.land()
