@@ -229,3 +229,23 @@ def test_work_at_the_cable_outlasts_the_watchdog(
             board.exec("import time\ntime.sleep(60)", 30)
         assert virtual.starts > starts
         assert not (directory / "flash/triseal/unwatched").exists()
+
+
+@pytest.mark.parametrize("has_come", [False, True])
+def test_work_at_the_cable_waits_for_no_guard_of_a_trial(
+    site: Site, directory: Path, ticker: Deployment, has_come: bool
+) -> None:
+    """Where an agent has come over the link, `slots.py` may have started one, whatever the settings
+    say: the board is reset without it."""
+    if has_come:
+        (directory / "flash/agent").mkdir()
+        (directory / "flash/agent/active").touch()
+    put(directory / "flash", ticker)
+    with VirtualBoard(directory) as virtual, Board(virtual.port) as board:
+        Node(site, virtual, board).tell_time()
+        starts = virtual.starts
+        with dialogue.back_to_work(cast(Manager, site), board):
+            assert board.exec("print(1)") == "1\n"
+            more = virtual.starts > starts + 1  # the agent is stopped by one start, in any case
+        assert more is has_come
+        assert not (directory / "flash/triseal/unwatched").exists()
