@@ -4,8 +4,6 @@ board.
 
 import sys
 
-_PAUSE_S = 5
-
 # Services see another class under this name; see `nlsm/tasks.py`.
 person = KeyboardInterrupt
 node = None
@@ -61,7 +59,7 @@ except BaseException as error:
             slots.fail(error)  # type: ignore[unreachable]
     except Exception:  # noqa: S110 - memory is too short for it
         pass
-    time.sleep(_PAUSE_S)  # a Ctrl-C in this time leads to the REPL
+    time.sleep(5)  # seconds: a Ctrl-C in this time leads to the REPL
     try:
         machine.reset()  # type: ignore[union-attr]
     except AttributeError:  # a port without hardware, or nothing was imported

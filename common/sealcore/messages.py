@@ -236,5 +236,5 @@ def frame_size(head) -> int:
     """
     size = int.from_bytes(head, "big")
     if not 2 <= size <= MAX_FRAME:
-        raise errors.BadMessage("frame size")
+        raise errors.BadMessage("size")
     return size

@@ -147,8 +147,8 @@ def accept() -> None:
     recovery.recover()
     try:
         identify.read(keystore.INCOMING)
-        _check_update(identify.file(keystore.INCOMING, "bundle.der"))
-        _use_up_token(identify.file(keystore.INCOMING, "settings.json"))
+        _check_update(identify.file(keystore.INCOMING, "/bundle.der"))
+        _use_up_token(identify.file(keystore.INCOMING, "/settings.json"))
     except errors.SealError:
         recovery.remove(keystore.INCOMING)
         raise

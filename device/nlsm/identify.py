@@ -15,13 +15,13 @@ def read(folder: str = keystore.ROOT) -> Trust:
     Raises: a leaf of SealError.
     """
     kept = believed(folder)
-    own = identity.parse(file(folder, "node.crt"))
+    own = identity.parse(file(folder, "/node.crt"))
     found = Trust()
     found.node = names.common_name(own.subject)
     uri = identity.node(kept.site, found.node)
     identity.check(own, kept.site_keys, uri, own.not_before)
     found.spki = bytes(own.spki)
-    _check_key(found.spki, file(folder, "node.key"))
+    _check_key(found.spki, file(folder, "/node.key"))
     found.site = kept.site
     found.bundle = kept.version, kept.mark
     found.renew_at = (own.not_before + own.not_after) // 2
@@ -38,7 +38,7 @@ def believed(folder: str = keystore.ROOT) -> bundle.TrustBundle:
 
     Arguments and errors are those of `read`.
     """
-    kept = bundle.parse(file(folder, "bundle.der"))
+    kept = bundle.parse(file(folder, "/bundle.der"))
     kept.check_signed()
     return kept
 
@@ -51,9 +51,12 @@ def _check_key(spki: bytes, sec1: bytes) -> None:
         raise errors.WrongKey("node certificate")
 
 
-def file(folder: str, name: str) -> bytes:
-    """Read a file from this folder, or from /triseal if it is missing there."""
-    return keystore.read(folder + "/" + name) or keystore.read(keystore.ROOT + "/" + name)
+def file(folder: str, path: str) -> bytes:
+    """Read a file from this folder, or from /triseal if it is missing there.
+
+    The path begins with a slash, because other modules have it in memory like this.
+    """
+    return keystore.read(folder + path) or keystore.read(keystore.ROOT + path)
 
 
 def _copied(entries) -> list:
