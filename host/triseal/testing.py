@@ -38,6 +38,7 @@ class Site:
 
     Args:
         folder: where to create them.
+        algorithm: of their keys, "rsa2048" or another one of `triseal.choices.ALGORITHMS`.
 
     Attributes:
         manager: the site, a triseal.site.manager.Manager.
@@ -45,8 +46,8 @@ class Site:
         developer: the developer, whose key is open.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Create all three, with unencrypted RSA keys."""
+    def __init__(self, folder: Path, algorithm: str = "rsa2048") -> None:
+        """Create all three, with unencrypted keys."""
         from triseal import certificate
         from triseal.developer import home as developer_home
         from triseal.keysource import NewKey
@@ -56,12 +57,12 @@ class Site:
 
         self._ahead = 0
         begin = self.now()
-        developer_home.init(folder / "dev", "Ada", NewKey())
+        developer_home.init(folder / "dev", "Ada", NewKey(algorithm))
         self.developer = developer_home.unlock(folder / "dev", _nobody)
         years = certificate.Validity(begin - 60, begin + 10 * _YEAR)
-        store.init(folder / "store", "Shop", NewKey(), years)
+        store.init(folder / "store", "Shop", NewKey(algorithm), years)
         self.store = self._store(folder / "store")
-        home.init(folder / "site", home.Founding("test"), None, begin)
+        home.init(folder / "site", home.Founding("test", algorithm), None, begin)
         self.manager = Manager(folder / "site", _nobody, self.now)
         self.manager.trust_store(self.store.certificate.der)
         self.manager.trust_developer("Ada", self.developer.signer.spki)

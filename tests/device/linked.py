@@ -22,9 +22,9 @@ async def main(ctx):
 """
 
 
-def make_world(folder: Path) -> LinkWorld:
+def make_world(folder: Path, algorithm: str = "rsa2048") -> LinkWorld:
     """A site whose keys are RSA: the board checks those faster."""
-    return LinkWorld(folder, "rsa2048")
+    return LinkWorld(folder, algorithm)
 
 
 def enrol(world: LinkWorld, node: str, directory: Path) -> Path:

@@ -43,12 +43,15 @@ while True:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """sealcore and nlsm as a board gets them."""
-    folder = tmp_path_factory.mktemp("lib")
+    return write_library(tmp_path_factory.mktemp("lib"))
+
+
+def write_library(folder: Path) -> Path:
+    """Write sealcore and nlsm as a board gets them."""
     for file in stage.plan(mpy.Target(6, 3, "")):
         if file.path != stage.MAIN:
             path = folder / file.path.removeprefix("/lib/")
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             path.write_bytes(file.data)
     (folder / "flash_posix.mpy").write_bytes(mpy.compile_source(SHIM.read_bytes(), "flash_posix"))
     return folder
@@ -90,9 +93,9 @@ class Board:
 
 @contextmanager
 def started(
-    flash: Path, library: Path, heap: str, tmp_path: Path, firmware: str = FIRMWARE
+    flash: Path, library: Path | None, heap: str, tmp_path: Path, firmware: str = FIRMWARE
 ) -> Iterator[Board]:
-    """The agent on a heap of this size."""
+    """The agent on a heap of this size; without a library it is frozen."""
     script = tmp_path / "firmware.py"
     script.write_text(firmware.format(flash=str(flash), main=str(ROOT / "device/main.py")))
     with subprocess.Popen(
@@ -100,7 +103,7 @@ def started(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "MICROPYPATH": f"{library}:.frozen"},
+        env={**os.environ, "MICROPYPATH": f"{library}:.frozen" if library else ".frozen"},
     ) as process:
         try:
             yield Board(process)
@@ -111,35 +114,40 @@ def started(
 @pytest.fixture
 def two(site: Site, spki: bytes, directory: Path) -> Path:
     """The flash of a node with two services."""
-    grants = ("log", "bus.publish:home/#", "bus.subscribe:home/#")
     for name, source in (("ticker", TICKER), ("echo", ECHO)):
-        code = mpy.compile_source(source, "app")
-        made = site.deploy(name, code, NAME, spki, entry="app.mpy", grants=grants)
-        put(directory / "flash", made)
+        deploy(site, spki, directory, name, source)
     return directory / "flash/triseal"
 
 
-def tell_time(board: Board, site: Site) -> None:
-    """Have it started, and see that both services run."""
+def deploy(site: Site, spki: bytes, directory: Path, name: str, source: bytes) -> None:
+    """Lay a service onto the flash of a node."""
+    grants = ("log", "bus.publish:home/#", "bus.subscribe:home/#")
+    code = mpy.compile_source(source, "app")
+    made = site.deploy(name, code, NAME, spki, entry="app.mpy", grants=grants)
+    put(directory / "flash", made)
+
+
+def tell_time(board: Board, site: Site, *services: str) -> None:
+    """Have it started, and see that its services run."""
     board.ask()
     hello = board.read(messages.HELLO)
     board.send(messages.TIME, site.time(bytes(hello[2])))  # type: ignore[call-overload]
     status = board.ask()
     states = {one[0]: messages.STATES[one[1]] for one in status[5]}  # type: ignore[attr-defined]
-    assert states == {"ticker": "running", "echo": "running"}, (board.printed, status)
-    print(f"free with two services: {status[4]} bytes")
+    assert states == dict.fromkeys(services, "running"), (board.printed, status)
+    print(f"free with its services: {status[4]} bytes")
 
 
 def test_two_services_run_on_88_kib(site: Site, two: Path, library: Path, tmp_path: Path) -> None:
     with started(two, library, "80k", tmp_path) as board:
-        tell_time(board, site)
+        tell_time(board, site, "ticker", "echo")
 
 
 def test_the_link_over_the_line_runs_on_160_kib_and_a_small_stack(
     site: Site, spki: bytes, two: Path, library: Path, tmp_path: Path
 ) -> None:
     with started(two, library, "160k", tmp_path, FIRMWARE_WITH_A_SMALL_STACK) as board:
-        tell_time(board, site)
+        tell_time(board, site, "ticker", "echo")
         board.send(messages.PROVE, NONCE)
         (signature,) = board.read(messages.PROOF)
         keys.parse(spki).verify(proof.tbs(NAME, NONCE), signature)

@@ -24,10 +24,15 @@ HEAPS = ((1, "92k"), (2, "96k"))
 
 @pytest.mark.parametrize(("services", "heap"), full.rows(HEAPS, 1))
 def test_from_an_empty_board_to_the_end_of_a_seal(services: int, heap: str, tmp_path: Path) -> None:
-    whole = testing.Site(tmp_path / "site")
+    live(services, os.environ.get("HEAP", heap), tmp_path)
+
+
+def live(services: int, heap: str, folder: Path, algorithm: str = "rsa2048") -> None:
+    """Make a site and a board in a folder, and lead it through its stages."""
+    whole = testing.Site(folder / "site", algorithm)
     with (
         closing(whole),
-        VirtualBoard(tmp_path / "board", os.environ.get("HEAP", heap)) as virtual,
+        VirtualBoard(folder / "board", heap) as virtual,
         Board(virtual.port) as board,
     ):
         node = testing.Node(board, whole, {})

@@ -51,6 +51,11 @@ def board(enrolled: Path, tmp_path: Path) -> Iterator[VirtualBoard]:
 @pytest.fixture(autouse=True)
 def _clean(world: LinkWorld) -> Iterator[None]:
     yield
+    clean(world)
+
+
+def clean(world: LinkWorld) -> None:
+    """Make the site as a test finds it."""
     linked.clean(world, NODE)
     with world.manager._changing() as connection:
         connection.execute(tables.holdings.delete())

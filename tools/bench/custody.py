@@ -78,8 +78,12 @@ def measure() -> Iterator[Figure]:
     )
 
 
-def deploy() -> Deployment:
-    """Make a service; all parties have RSA-2048 keys."""
+def deploy(developers: int = 1) -> Deployment:
+    """Make a service; all parties have RSA-2048 keys.
+
+    Args:
+        developers: how many the trust bundle lists.
+    """
     developer, store, site = (KeySigner(generate("rsa2048")) for _ in range(3))
     node = KeySigner(generate("p256"))  # the only kind of key that a node makes
     executable = os.urandom(EXECUTABLE_OCTETS)
@@ -101,7 +105,8 @@ def deploy() -> Deployment:
     value = sealwriter.service_seal(core, sha256(store_seal), grants)
     uri = identity.service(SITE, NODE, SERVICE)
     extensions = certificate.site_seal_extensions(site.spki, value, uri)
-    keys = [(home, site.spki)], [(shop, store.spki)], [(ada, developer.spki)]
+    others = [(ada, b"%d" % number) for number in range(developers - 1)]
+    keys = [(home, site.spki)], [(shop, store.spki)], [(ada, developer.spki), *others]
     files = {
         "executable": executable,
         "metadata": METADATA,
