@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs import screenshots
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build"
 SOURCES = BUILD / "docs-src"
@@ -76,6 +78,7 @@ def gather() -> None:
             target = SOURCES / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / relative, target)
+    screenshots.write(SOURCES / "host" / "store-pages.md")
     for name, modules in REFERENCE.items():
         lines = [f"# API of `{name}`", *(f"::: {module}" for module in modules)]
         target = SOURCES / "reference" / f"{name}.md"

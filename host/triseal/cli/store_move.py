@@ -30,7 +30,7 @@ def move(
     database: Database = None,
     as_json: options.Json = False,
 ) -> None:
-    """Move packages and the log into a bucket, or back into the home.
+    """Move packages and the log into a bucket, or back.
 
     If the command is cut off, the Store is where it was; the same command goes on. Servers of the
     Store that run must be started again afterwards. The files at the old place stay: delete them
