@@ -142,6 +142,7 @@ def options() -> Iterator[tuple[str, str]]:
 COMMANDS = {
     ("site serve", "--listen"): "site serve",
     ("store serve", "--listen"): "store serve",
+    ("store serve", "--admin-listen"): "store serve --admin-clients none",
     ("site settings", "--server"): "site settings kitchen",
     ("node provision", "--server"): "node provision --port virtual:none --node kitchen",
     ("node image", "--server"): "node image --board rp2040 --firmware none --node a --out image",
