@@ -73,7 +73,7 @@ def test_a_run_of_the_model_itself_is_as_far_as_chance_and_another_is_farther(
 
 BROKEN = (
     ("", "Expecting"),
-    ("[]", "TypeError"),
+    ("[]", "not a JSON object"),
     ('{"seconds": [1], "bytes": [2]}', "parameters"),
     ('{"seconds": [1, 2], "bytes": [2], "parameters": {}}', "one length"),
     ('{"seconds": [1], "bytes": [-2], "parameters": {}}', "negative"),
