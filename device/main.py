@@ -47,6 +47,8 @@ try:
 except person:
     if node:
         node.land()
+    if slots:
+        slots.feed = None  # type: ignore[unreachable]
     print("triseal: interrupted")
 except BaseException as error:
     node = None

