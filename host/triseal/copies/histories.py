@@ -5,6 +5,8 @@ They are sorted in a file that has no name, and goes with the object.
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple, Self
@@ -19,6 +21,7 @@ CREATE TABLE entries (position INTEGER PRIMARY KEY, released INTEGER, service TE
                       version TEXT, package BLOB, reason TEXT);
 CREATE TABLE pages (service TEXT PRIMARY KEY, page BLOB);
 """
+_WHERE = "temporary file in the folder that SQLITE_TMPDIR or TMPDIR names"
 _COUNT = "SELECT COUNT(*), COUNT(DISTINCT NULLIF(service, '')) FROM entries WHERE released"
 _RELEASES = "SELECT service, version, package FROM entries WHERE released ORDER BY position"
 _SORTED = """
@@ -95,6 +98,9 @@ class Histories:
 
         Args:
             found: the entry.
+
+        Raises:
+            OSError: there is no room for it.
         """
         said = found.said
         released = said.kind in RELEASES
@@ -102,21 +108,30 @@ class Histories:
             self.held.add(found)
             row = found.position, released, said.service, said.kind, said.version, said.package
             more = (history.reason_of(said),)
-            self._kept.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row + more)
+            self._run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row + more)
+
+    def _run(self, statement: str, row: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._kept.execute(statement, row)
+        except sqlite3.OperationalError as error:
+            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+            number = errno.ENOSPC if full else errno.EIO
+            said = os.strerror(number) if full else str(error)
+            raise OSError(number, said, _WHERE) from None
 
     def count(self) -> tuple[int, int]:
         """Return the numbers of releases and of services that have some."""
-        releases, services = self._kept.execute(_COUNT).fetchone()
+        releases, services = self._run(_COUNT).fetchone()
         return int(releases), int(services)
 
     def releases(self) -> Iterator[Released]:
         """Return all releases in the order of the log."""
-        return map(Released._make, self._kept.execute(_RELEASES))
+        return map(Released._make, self._run(_RELEASES))
 
     def services(self) -> Iterator[tuple[str, History]]:
         """Return the services that have releases, in the order of their names."""
         name, told = "", History()
-        for service, kind, version, digest, reason in self._kept.execute(_SORTED):
+        for service, kind, version, digest, reason in self._run(_SORTED):
             if service != name:
                 if told.packages:
                     yield name, told
@@ -132,8 +147,8 @@ class Histories:
             service: name of the service.
             data: the page.
         """
-        self._kept.execute("INSERT INTO pages VALUES (?, ?)", (service, data))
+        self._run("INSERT INTO pages VALUES (?, ?)", (service, data))
 
     def pages(self) -> Iterator[tuple[str, bytes]]:
         """Return the pages that were kept, each with its service."""
-        return iter(self._kept.execute("SELECT service, page FROM pages ORDER BY service"))
+        return iter(self._run("SELECT service, page FROM pages ORDER BY service"))

@@ -191,4 +191,5 @@ def reason_of(said: Entry) -> str:
         found = json.loads(said.detail)
     except (ValueError, RecursionError):
         found = None
-    return str(found.get("reason", "")) if isinstance(found, dict) else ""
+    reason = str(found.get("reason", "")) if isinstance(found, dict) else ""
+    return reason.encode(errors="replace").decode()  # JSON may name halves of characters

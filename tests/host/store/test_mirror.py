@@ -7,6 +7,7 @@ import http.server
 import json
 import shutil
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from tests.host.store.test_sticks import Yard, yard
 from tests.host.store.test_store import ADA
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
-from triseal import certificate, pem
+from triseal import advice, certificate, pem
 from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.copies import history, stick, storefiles, storeview
@@ -429,3 +430,23 @@ def test_services_are_told_apart_as_one_by_one(tmp_path: Path) -> None:
         assert [one.package for one in told.releases()] == [
             found.said.package for found in view.entries() if found.said.kind == "release"
         ]
+
+
+def test_a_mirror_says_that_its_temporary_file_finds_no_room(tmp_path: Path) -> None:
+    with Histories() as told:
+        told._kept.execute("PRAGMA max_page_count = 8")
+        entries = View(_many(tmp_path / "top", 40)).entries()
+        with pytest.raises(OSError, match="No space left") as caught:
+            deque(map(told.add, entries))
+        assert advice.explain(caught.value)[0] == "disk-full"
+        assert "TMPDIR" in advice.line(caught.value)
+
+
+def test_a_reason_of_half_a_character_is_no_end_of_a_mirror(tmp_path: Path) -> None:
+    detail = r'{"reason": "a \ud800"}'
+    top = tiny(tmp_path, 1, lambda _: Entry("service-quarantined", seals.NOW, "s", detail=detail))
+    with Histories() as told:
+        for found in View(storefiles.Folder(top)).entries():
+            told.add(found)
+            assert history.reason_of(found.said) == "a ?"
+        assert told.held.has("s", "1.0")
