@@ -143,6 +143,9 @@ def deciding(
         return
     if certificate is None:
         raise typer.BadParameter("give --admin-certificate as well", param_hint="--admin")
+    if home_dir is not None or database is not None:  # the decision would be made elsewhere
+        text = "give either --admin or a Store that is here"
+        raise typer.BadParameter(text, param_hint="--home" if home_dir else "--database")
     from triseal.store.remote import Remote
 
     with Remote(admin, certificate) as remote:

@@ -361,6 +361,10 @@ def test_the_commands_decide_at_a_store_elsewhere(
             assert main(["store", "resume", "Bob", "--reason", "why", *more]) == 1
             assert "wrong-state" in capfd.readouterr().err
             assert main(["store", "list", *more]) == 2
+            here = "--home", str(world.home)
+            for action, words, _ in STEPS:
+                given = words.format(mark=world.bob.fingerprint).split()
+                assert main(["store", action, *given, *more, *here]) == 2, action
             assert main(["store", "list", "--developers", *more[:2]]) == 2
 
 
