@@ -246,6 +246,11 @@ class Bucket:
         self._locks = locks
         self._top = f"{place.prefix}/" if place.prefix else ""
 
+    @property
+    def server(self) -> str:
+        """The endpoint, see `triseal.storage.Storage`."""
+        return self._client.place.endpoint.removesuffix("/")
+
     def below(self, path: str, *, private: bool = False) -> Bucket:  # noqa: ARG002
         """Return the files below a path. Who may read them is the bucket's setting.
 
@@ -337,7 +342,8 @@ class Bucket:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as kept:
             for piece in pieces:
                 digest.update(piece)
-                kept.write(piece)
+                with _in_temporary():
+                    kept.write(piece)
             size = kept.tell()
             kept.seek(0)
             # The driver asks the server before it sends a file; a short body needs no question.
@@ -456,6 +462,16 @@ class _Opened:
 
     def close(self) -> None:
         self._body.close()
+
+
+@contextlib.contextmanager
+def _in_temporary() -> Iterator[None]:
+    """Let an error name the folder of temporary files, whose names nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = tempfile.gettempdir()
+        raise
 
 
 def _headers(path: str) -> dict[str, str]:

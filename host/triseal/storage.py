@@ -47,7 +47,15 @@ class Stream(Protocol):
 
 
 class Storage(Protocol):
-    """Files by their paths, such as `log/checkpoint`."""
+    """Files by their paths, such as `log/checkpoint`.
+
+    Attributes:
+        server: URL of the server that has them, without a slash at its end; "" for a folder, and
+            for the server that `boto3` finds.
+    """
+
+    @property
+    def server(self) -> str: ...  # noqa: D102 - an attribute
 
     def below(self, path: str, *, private: bool = False) -> Storage:
         """Return the files below a path.
@@ -167,6 +175,8 @@ class LocalFolder:
         base: a folder above, which lasts; those between may be new. None for `top` itself.
     """
 
+    server = ""
+
     def __init__(self, top: Path, mode: int = 0o644, base: Path | None = None) -> None:
         self._top = top
         self._mode = mode
@@ -267,8 +277,12 @@ class LocalFolder:
             place._settle([path])
 
     def paths(self) -> Iterator[str]:
-        """Return the paths of all files, without those that are being written."""
-        for folder, _, names in os.walk(self._top):
+        """Return the paths of all files, without those that are being written.
+
+        Raises:
+            OSError: a folder can't be read.
+        """
+        for folder, _, names in os.walk(self._top, onerror=_unless_missing, followlinks=True):
             for name in names:
                 if not name.startswith("."):
                     yield (Path(folder) / name).relative_to(self._top).as_posix()
@@ -292,6 +306,11 @@ class LocalFolder:
         files.make_folder(self._top, self._mode)
         with files.alone(self._top):
             yield
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class _Opened:
@@ -352,7 +371,17 @@ def moved(home: Path, files_of: Storage) -> bool:
         home: the Store's folder.
         files_of: its files, as `of_home` has returned them before.
     """
-    return of_home(home).where("") != files_of.where("")
+    return not same(of_home(home), files_of)
+
+
+def same(one: Storage, other: Storage) -> bool:
+    """Tell whether two are at one place: buckets of one name may be on two servers.
+
+    Args:
+        one: files of a Store.
+        other: files of a Store.
+    """
+    return (one.where(""), one.server) == (other.where(""), other.server)
 
 
 def of_home(home: Path) -> Storage:

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable
 
 from triseal.errors import AlreadyExists, FileTooLarge
+from triseal.log import checkpoint
 from triseal.log.note import Key
+from triseal.log.writer import Folder
 from triseal.storage import Storage
-from triseal.store.journal import PUBLIC
+from triseal.store.journal import FOLDER, PUBLIC
 from triseal.store.ledger import OBJECTS
 from triseal.store.pages import HELD
 
@@ -55,7 +57,9 @@ class Move:
             key: the key of its log.
 
         Raises:
-            AlreadyExists: there are files of something else at the target.
+            AlreadyExists: there are files of something else at the target, or newer ones of this
+                Store: another copy of the home (on another computer, or a backup) must not take
+                them away.
         """
         own = f"{key}\n".encode()
         for place in (self._target, self._source):
@@ -64,6 +68,15 @@ class Move:
             if place is self._target and place.any() and _owner(place) != own:
                 raise AlreadyExists(f"there are other files at {place.where('')}")
             place.write_all({_OWNER: own})
+        self._check_newer()
+
+    def _check_newer(self) -> None:
+        here, there = _entries(self._source), _entries(self._target)
+        if there > here:
+            raise AlreadyExists(
+                f"{self._target.where('')} has a newer log of this Store: {there} entries, and"
+                f" {here} at {self._source.where('')}"
+            )
 
     def copy(self, *, last: bool) -> None:
         """Copy what the target lacks or has otherwise. Files that never change come first.
@@ -98,13 +111,21 @@ class Move:
             self.copied += 1
 
     def drop(self) -> None:
-        """Remove from the target what the source does not have, such as a package held back."""
-        for part, private in _PARTS:
+        """Remove from the target what the source does not have, such as a package held back.
+
+        Objects stay: nobody else reads them, and all the rest can be made from them.
+        """
+        for part, private in _PARTS[1:]:
             source, target = (
                 one.below(part, private=private) for one in (self._source, self._target)
             )
             for path in set(target.paths()).difference(source.paths()):
                 target.remove(path)
+
+
+def _entries(place: Storage) -> int:
+    head = Folder(place.below(FOLDER)).head()
+    return checkpoint.parse(head).size if head is not None else 0
 
 
 def _keeps(path: str) -> bool:

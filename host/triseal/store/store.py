@@ -406,13 +406,13 @@ class Store:
         Returns: how many files were copied. Those at the old place stay.
 
         Raises:
-            AlreadyExists: there are files of something else.
+            AlreadyExists: there are files of something else, or newer ones of this Store.
             BucketTrouble, NoBucketDriver: the bucket can't be used.
             StoreMoved: another process has moved them meanwhile.
         """
         self._check_place()
         target = storage.at(self.home, to)
-        if target.where("") == self.files.where(""):
+        if storage.same(target, self.files):
             return 0
         going = Move(self.files, target, report)
         going.claim(self.log_key)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,61 @@ def test_files_of_others_are_never_touched(world: World, place: Place, tmp_path:
         mine = Place(place.bucket, "mine", place.endpoint)
         move(other, mine)
         assert code_of(lambda: move(world, mine)) == "already-exists"
+    with closing(world.open()) as store:
+        assert isinstance(store.files, LocalFolder)
+
+
+def test_a_bucket_of_the_same_name_on_another_server_is_another_place(
+    world: World, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    with bucket.running(tmp_path / "other") as other:
+        there = replace(place, endpoint=other.endpoint)
+        Bucket(there, tmp_path)._client().create_bucket(Bucket=there.bucket)
+        copied = move(world, place)
+        old = world.open()
+        assert move(world, replace(place, endpoint=place.endpoint + "/")) == 0
+        assert move(world, there) == copied
+        with closing(old):
+            assert code_of(lambda: old.withdraw("blink", "1.0", WHY)) == "store-moved"
+        with closing(world.open()) as store:
+            assert store.files.server == other.endpoint
+        check_whole(world, 4)
+
+
+def test_an_older_copy_of_the_home_takes_no_files_away(
+    world: World, place: Place, tmp_path: Path
+) -> None:
+    home = world.home
+    backup = shutil.copytree(home, tmp_path / "backup")
+    move(world, place)
+    with closing(world.open()) as store:
+        store.submit(versioned("1.2"))
+        before = contents(store.files)
+    world.home = backup
+    assert code_of(lambda: move(world, place)) == "already-exists"
+    with closing(world.open()) as store:
+        assert isinstance(store.files, LocalFolder)
+    world.home = home
+    with closing(world.open()) as store:
+        assert contents(store.files) == before
+
+
+def test_folders_that_are_links_are_moved_too_and_those_that_cannot_be_read_are_told(
+    world: World, place: Place, tmp_path: Path
+) -> None:
+    before = contents(world.store.files)
+    folder = next(one for one in (world.home / OBJECTS).iterdir() if one.is_dir())
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert contents(world.store.files) == before
+    folder.unlink()
+    folder.symlink_to(folder)
+    folder = world.home / OBJECTS / "loop"
+    folder.mkdir()
+    (folder / "again").symlink_to(folder)
+    with pytest.raises(OSError, match=r"symbolic links|too long"):
+        move(world, place)
     with closing(world.open()) as store:
         assert isinstance(store.files, LocalFolder)
 
