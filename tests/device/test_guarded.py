@@ -36,6 +36,12 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("a watchdog, where it can",
      "Machine.longest = 1 << 30\ntrial()\nstart()\nslots.feed()\nprint(Machine.WDT.fed)",
      "watchdog of 385000 trial=a starts=2 why= dog=True 1"),
+    ("a timer, where the watchdog takes any number and waits for 16 s",
+     "class Samd:\n    platform = 'samd'\nslots.sys = Samd\nMachine.longest = 1 << 30\n"
+     "trial()\nstart()", "timer of 385000 trial=a starts=2 why="),
+    ("a timer, where no cause of a reset is known",
+     "del Machine.WDT_RESET\ndel Machine.reset_cause\nMachine.longest = 1 << 30\n"
+     "trial()\nstart()\nstart()", "timer of 385000 trial=a starts=2 why= trial=a starts=1 why="),
     ("which has reset the board: no other start",
      "Machine.longest = 1 << 30\ntrial()\nstart()\nstart()\nprint(slots.feed is None)",
      "watchdog of 385000 trial=a starts=2 why= dog=True fell=a why=hung True"),
