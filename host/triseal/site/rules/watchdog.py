@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from triseal.site.errors import WatchdogTooLong
 
-# The RP2040 and RP2350 count at most 8388 ms; the time of an ESP8266's watchdog can't be set.
-_LONGEST = {"rp2": 8, "rp2040": 8, "rp2350": 8, "esp8266": 0}
+# The RP2040 and RP2350 count at most 8388 ms; the time of an ESP8266's watchdog can't be set. Those
+# of a SAMD and an i.MX RT take more, and wait for so long all the same.
+_LONGEST = {"rp2": 8, "rp2040": 8, "rp2350": 8, "esp8266": 0, "samd": 16, "mimxrt": 128}
 # Longer than any step of the agent. An RP2 has no default: its watchdog waits for 8 s at most, and
 # the check of three P-256 seals or a name server that does not answer may take as long. A reset
 # then would end services to which nothing has happened.
