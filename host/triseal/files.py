@@ -181,7 +181,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], mode: int = 0o644) -> None
         NotAFile: it is a disk or a socket.
         OSError: it can't be written.
     """
-    if _is_special(path):
+    if is_special(path):
         for piece in pieces:
             _send(path, piece)
         return
@@ -315,8 +315,16 @@ def _opened(path: Path) -> int | None:
     return _STANDARD[found[3]] if found[3] else int(found[1] or found[2])
 
 
-def _is_special(path: Path) -> bool:
-    """Tell whether a path leads to something that a rename would destroy instead of filling it."""
+def is_special(path: Path) -> bool:
+    """Tell whether a path leads to something that a rename would destroy instead of filling it.
+
+    Args:
+        path: the path. What is written there leaves at once, and can't be taken back.
+
+    Raises:
+        NotAFile: it is a disk or a socket.
+        IsADirectoryError: it is a folder.
+    """
     if _opened(path) is not None:
         return True
     try:

@@ -1,6 +1,7 @@
 """The Store's certificate and seals are renewed before and after their end, with the same keys."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -333,6 +334,25 @@ def shop(
     seen = capsys.readouterr()
     assert seen.err == ""
     return tmp_path
+
+
+def test_what_a_pipe_may_have_got_stays_signed(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The seal comes before the executable: a reader that ends early may have it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["--name", "blink", "--version", "2", "--security-version", "1"]
+    try:
+        assert main(["dev", "sign", "blink.py", *words, "--out", f"/dev/fd/{writer}"]) != 0
+    finally:
+        os.close(writer)
+    (shop / "blink.py").write_bytes(seals.SOURCE + b"# other\n")
+    capsys.readouterr()
+    assert main(["dev", "sign", "blink.py", *words]) == 1
+    assert "already-signed" in capsys.readouterr().err
+    assert main(["dev", "sign", "blink.py", *words, "--out", str(shop)]) == 1
+    assert "already-signed" not in capsys.readouterr().err
 
 
 def test_the_commands_warn_ahead_and_renew(

@@ -149,7 +149,8 @@ def sign(
     validity = signing.years(now() - CLOCK_SKEW, years)
     made = signing.sign(developer, release, found.name, found.content, validity)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
-    with signed.remembered(folder, made, again=again):
+    kept = files.is_special(target)
+    with signed.remembered(folder, made, again=again, kept=kept):
         package.write(target, made)
     warnings += _ending(folder)
     facts = _signed(release, target, developer.name)
@@ -271,7 +272,7 @@ def renew(
     made = signing.renew(developer, before, validity, _former(folder, before, former))
     said = seal.parse(made.developer_seal, seal.DEVELOPER)
     target = out or Path(f"{said.service}-{said.service_version}{package.SUFFIX}")
-    with signed.remembered(folder, made):
+    with signed.remembered(folder, made, kept=files.is_special(target)):
         package.write(target, made)
     facts = {
         "package": str(target),

@@ -41,7 +41,9 @@ class Ending:
 
 
 @contextlib.contextmanager
-def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator[None]:
+def remembered(
+    home: Path, package: Package, *, again: bool = False, kept: bool = False
+) -> Iterator[None]:
     """Record the content of a package's version; in the block the package leaves.
 
     If the block fails, nobody has got the package, and the record is again what it was. Others who
@@ -51,6 +53,7 @@ def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator
         home: the developer's folder.
         package: the package with its developer seal.
         again: whether this content may replace another one that was sealed as this version.
+        kept: whether the record stays even then: whoever reads a pipe may have got the seal.
 
     Raises:
         AlreadySigned: this version was sealed with other content; nothing has changed.
@@ -66,6 +69,8 @@ def remembered(home: Path, package: Package, *, again: bool = False) -> Iterator
         try:
             yield
         except BaseException:
+            if kept:
+                raise
             with contextlib.suppress(OSError):  # the reason why the block failed may be the reason
                 path.unlink() if before is None else files.write(path, before, files.PRIVATE)
             raise
