@@ -350,9 +350,11 @@ class Store:
 
         Raises:
             StoreBehind: the database was restored from a backup.
+            StoreMoved: the files are elsewhere by now.
             LogDamaged, LogBehind: the log is not what it should be.
             DatabaseUnusable: the database can't be read.
         """
+        self._check_place()
         with reading(self._engine) as connection:
             restore.check(connection, self._mark)
             return self._ledger.journal.check(connection)
@@ -377,6 +379,7 @@ class Store:
         """
         with writing(self._engine) as connection:
             restore.check(connection, self._mark)
+            self._check_place()  # before files are written, such as a renewed certificate
             before = journal.count(connection)
             yield connection
             self._ledger.settle(connection, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,21 +14,25 @@ import pytest
 
 from tests.host.store.test_bucket import server
 from tests.host.store.test_store import World, versioned
-from tests.worlds import bucket
+from tests.worlds import bucket, seals
 from tests.worlds.bucket import Cut, Server
 from tests.worlds.site_world import code_of
 from triseal import files, storage
 from triseal.bucket import Bucket, Place
+from triseal.certificate import Validity
 from triseal.cli.main import main
 from triseal.log import audit
 from triseal.log.policy import Policy
 from triseal.log.writer import Folder
 from triseal.package import Package
 from triseal.storage import LocalFolder
+from triseal.store import authority
 from triseal.store.changes import Why
 from triseal.store.journal import FOLDER, PUBLIC
 from triseal.store.ledger import OBJECTS
 from triseal.store.pages import HELD
+from triseal.store.server.health import Health
+from triseal.store.server.metrics import Metrics
 from triseal.store.store import Store
 
 __all__ = ["server"]
@@ -191,13 +196,16 @@ def test_a_process_that_knows_the_old_place_changes_nothing(world: World, place:
     for change in (
         lambda: old.submit(versioned("1.2")),
         lambda: old.withdraw("blink", "1.0", WHY),
+        lambda: old.renew(Validity(seals.LONG.not_before, seals.LONG.not_after + 9)),
+        old.check,
         lambda: old.move(Place("other"), silent),
         lambda: old._ledger.journal.refresh(0),
     ):
         assert code_of(change) == "store-moved"
-    assert {path for path in contents(old.files) if not path.startswith(OBJECTS)} == {
-        path for path in before if not path.startswith(OBJECTS)
-    }
+    assert contents(old.files) == before
+    assert authority.load_certificate(world.home).der == old.certificate.der
+    (found,) = asyncio.run(Health(old, Metrics()).stopping())
+    assert (found.code, found.stops) == ("store-moved", True)
     check_whole(world, 4)
 
 

@@ -22,7 +22,7 @@ from sealcore.errors import SealError
 from triseal import advice
 from triseal.bucket import BucketDenied, BucketUnreachable
 from triseal.certificate import SOON
-from triseal.errors import DatabaseUnusable, Failure, StoreBehind, StoreEnded
+from triseal.errors import DatabaseUnusable, Failure, StoreBehind, StoreEnded, StoreMoved
 from triseal.log.errors import LogBehind, LogDamaged
 from triseal.serving import state
 from triseal.serving.state import Problem
@@ -39,6 +39,7 @@ CODES = (
     DatabaseUnusable.code,
     SLOW,
     StoreBehind.code,
+    StoreMoved.code,
     LogDamaged.code,
     LogBehind.code,
     BucketUnreachable.code,
