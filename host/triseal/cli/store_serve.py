@@ -56,7 +56,7 @@ AdminSocket = Annotated[
     Path | None,
     typer.Option(
         "--admin-socket",
-        help="Unix socket with the API for whoever runs the Store; only you can open it.",
+        help="Unix socket with the API for administration; only you can open it.",
         metavar="PATH",
         readable=False,
     ),

@@ -53,7 +53,7 @@ def remembered(
         home: the developer's folder.
         package: the package with its developer seal.
         again: whether this content may replace another one that was sealed as this version.
-        kept: whether the record stays even then: whoever reads a pipe may have got the seal.
+        kept: whether the record stays even then, because the reader of a pipe may have the seal.
 
     Raises:
         AlreadySigned: this version was sealed with other content; nothing has changed.

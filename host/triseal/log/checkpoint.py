@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from triseal.log import merkle, note
 from triseal.log.errors import BadLogData
 
-MOST_ENTRIES = 1 << 24  # a log that claims more could keep its readers busy for ever
+MOST_ENTRIES = 1 << 24  # a log that claims more could keep its readers busy without end
 
 
 @dataclass(frozen=True)

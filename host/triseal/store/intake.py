@@ -123,7 +123,7 @@ def _verified(package: Package, approved: Sequence[tuple[bytes, bytes]], now: in
 
 
 def _signer(package: Package) -> str:
-    """Name the signer whom the Store does not trust, as the developer seal has them."""
+    """Return the name and the key that a developer seal claims, for a refusal."""
     claimed = seal.parse(package.developer_seal, seal.DEVELOPER)
     key = request.fingerprint(bytes(claimed.spki))
     return (

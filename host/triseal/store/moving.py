@@ -1,8 +1,8 @@
 """Moves the files of a Store from its home into a bucket, and back.
 
 Nothing counts at the new place before one file in the home names it: until then a move that was cut
-off has changed nothing, and the same command goes on. The files at the old place stay: whoever
-reads them still can.
+off has changed nothing, and the same command goes on. The files at the old place stay, so that
+those who still read them can go on.
 """
 
 from __future__ import annotations

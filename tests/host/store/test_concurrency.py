@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds import postgres, seals
+from tests.worlds import seals
 from triseal import database, request, signer
 from triseal.errors import Failure, WrongState
 from triseal.keysource import NewKey
@@ -30,15 +30,6 @@ PACKAGES = [
     for minor in range(6)
 ]
 _SOON = 0.5  # seconds in which who does not wait has been
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Of the database; None for the file in the Store's home."""
-    if request.param == "sqlite":
-        yield None
-        return
-    yield postgres.database(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -31,15 +30,6 @@ from triseal.store.tables import NONCES
 
 KEY, OTHER = "a" * 64, "b" * 64
 VALID = Validity(int(time.time()) - 86400, int(time.time()) + 300 * 86400)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Of the database; None for the file in the Store's home."""
-    if request.param == "sqlite":
-        yield None
-        return
-    yield postgres.database(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture

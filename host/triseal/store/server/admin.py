@@ -1,4 +1,4 @@
-"""The HTTP API for whoever runs the Store: the decisions of the commands `triseal store ...`.
+"""The HTTP API for administration: the decisions of the commands `triseal store ...`.
 
 It is on a Unix socket that only the owner of the server process can open. The kernel says which
 user is at the other end, and that name is recorded with each decision. It may also be on a port

@@ -1,6 +1,7 @@
-"""The API for whoever runs the Store on a port: mutual TLS, with certificates of their authority.
+"""The API for administration on a port with mutual TLS.
 
-Whoever has no certificate gets no further than the handshake. No session is resumed, because a
+The clients have certificates of an authority that the Store's operators choose. A client without
+such a certificate gets no further than the handshake. No session is resumed, because a
 resumed session would not prove that its certificate is still valid.
 """
 
@@ -82,7 +83,7 @@ def name_of(certificate: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Certified:
-    """A port for whoever runs the Store.
+    """A port for administration.
 
     Attributes:
         listener: where they connect.

@@ -70,8 +70,8 @@ class Nonces:
             raise NotSigned("the nonce is not of this Store")
         made = int(said.partition(".")[0])
         if not 0 <= now - made <= SECONDS:
-            raise NotSigned("the nonce is too old")
-        self._check_new(nonce)  # without a lock: a replay shall cost little
+            raise NotSigned(f"the nonce is not of the last {SECONDS} s of the Store's clock")
+        self._check_new(nonce)  # first without a lock, so that a replay costs little
         row = {"nonce": nonce, "key": key, "made": made}
         columns = NONCES.c
         used = select(func.count()).select_from(NONCES).where(columns.key == key)

@@ -103,8 +103,8 @@ class Options:
 
     Attributes:
         tls: files of the certificate and of its key, PEM; None behind a proxy that has its own.
-        admin: path of the Unix socket for whoever runs the Store; None for none.
-        certified: the port for whoever runs the Store elsewhere; None for none.
+        admin: path of the Unix socket for administration; None for none.
+        certified: the port for administration from elsewhere; None for none.
         pages: place of the pages about the process: a port of the loopback address, or the path of
             a Unix socket; None for none.
     """
