@@ -27,8 +27,11 @@ class Disk:
         self._random = random.Random(seed)
         self._names: dict[Path, dict[str, int]] = {}
         self._data: dict[int, bytes] = {}
+        # A file that nobody has open gives its number to the next one, whose contents the names
+        # of before would then have.
+        self._open: dict[int, int] = {}
         for folder in (top, *(path for path in top.rglob("*") if path.is_dir())):
-            self._names[folder] = _listing(folder)
+            self._names[folder] = self._listing(folder)
         for path in top.rglob("*"):
             if path.is_file():
                 self._data[path.stat().st_ino] = path.read_bytes()
@@ -43,8 +46,9 @@ class Disk:
             sync(descriptor)
             path = Path(f"/proc/self/fd/{descriptor}").readlink()
             if path.is_dir():
-                self._names[path] = _listing(path)
+                self._names[path] = self._listing(path)
             else:
+                self._hold(path)
                 self._data[path.stat().st_ino] = path.read_bytes()
             self._note()
 
@@ -60,6 +64,22 @@ class Disk:
         finally:
             os.fsync = sync
             Path.replace = rename  # type: ignore[method-assign]
+            while self._open:
+                os.close(self._open.popitem()[1])
+
+    def _hold(self, path: Path) -> None:
+        number = path.stat().st_ino
+        if number not in self._open:
+            self._open[number] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _listing(self, folder: Path) -> dict[str, int]:
+        try:
+            found = [path for path in folder.iterdir() if not path.is_socket()]
+        except FileNotFoundError:
+            return {}
+        for path in found:
+            self._hold(path)
+        return {path.name: path.stat().st_ino for path in found}
 
     def _note(self) -> None:
         chances = (0.0, 1.0, 0.5, 0.5)  # that what need not last did last
@@ -67,7 +87,7 @@ class Disk:
 
     def _walk(self, folder: Path, chance: float) -> Iterator[tuple[str, bytes]]:
         names = dict(self._names.get(folder, {}))
-        now = _listing(folder)
+        now = self._listing(folder)
         for name in {**names, **now}:
             if self._random.random() < chance:
                 names.pop(name, None)
@@ -89,11 +109,3 @@ def make(contents: Contents, top: Path) -> None:
     for path, data in contents.items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).write_bytes(data)
-
-
-def _listing(folder: Path) -> dict[str, int]:
-    try:
-        with os.scandir(folder) as found:
-            return {one.name: one.inode() for one in found}
-    except FileNotFoundError:
-        return {}

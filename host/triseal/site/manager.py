@@ -1540,7 +1540,7 @@ class Manager:
         with database.writing(self.engine) as connection:
             moment = self._clock()
             nodes.heard(connection, node, moment, (bundle_version, bundle_mark))
-            node_clocks.note(connection, node, time_told, moment)
+            node_clocks.note(connection, [node_clocks.Said(node, time_told, moment)])
             for place in guarantee.places_of(connection, node=node):
                 if place.service in told:
                     holdings.confirm(connection, place, *told[place.service], moment)

@@ -54,7 +54,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def says(world: World, told: int) -> Lag:
     with database.writing(world.manager.engine) as connection:
-        node_clocks.note(connection, "hall", told, world.now)
+        node_clocks.note(connection, [node_clocks.Said("hall", told, world.now)])
         return node_clocks.of(connection, "hall")
 
 

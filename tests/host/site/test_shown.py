@@ -73,7 +73,7 @@ def test_what_a_node_said_counts_until_its_seal_has_ended(world: World) -> None:
 def test_a_node_whose_clock_is_late_may_run_for_longer(world: World) -> None:
     ended = last_moment(world, "hall") + 1
     with database.writing(world.manager.engine) as connection:
-        node_clocks.note(connection, "hall", 100, world.now)
+        node_clocks.note(connection, [node_clocks.Said("hall", 100, world.now)])
     world.now = ended
     assert {node: one.state for node, one in shown(world).items()} == {
         "hall": "running",

@@ -11,15 +11,22 @@ site's clock that causes no doubt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from triseal.site.records import tables
 
 MOST_STEP = 300  # largest step of a site's clock while it serves, seconds, see `clock`
 # The slowest counter loses one of so many seconds, which is 1 % of the time it counts.
 _LOSES_ONE_IN = 99
+_HEARD = (
+    tables.nodes.update()
+    .where(tables.nodes.c.name == bindparam("of"))
+    .values(clock_at=bindparam("at"))
+)
+_TOLD = _HEARD.values(clock_behind=bindparam("behind"))
 
 
 @dataclass(frozen=True)
@@ -72,24 +79,53 @@ def of_all(connection: Connection) -> dict[str, Lag]:
     return {row.name: Lag(row.clock_behind or 0, row.clock_at) for row in rows}
 
 
-def note(connection: Connection, node: str, told: int, now: int) -> None:
-    """Note the time that a node says it has.
+@dataclass(frozen=True)
+class Said:
+    """The time that a node says it has.
+
+    Attributes:
+        node: name of the node.
+        told: Unix seconds, or 0 if the node does not know the time. It then runs nothing until it
+            gets the time. The seconds noted before are kept: a lying node must not gain by saying
+            less.
+        now: the time of the site's clock then, Unix seconds.
+    """
+
+    node: str
+    told: int
+    now: int
+
+    @property
+    def behind(self) -> int:
+        """Seconds by which the node is behind, at most one second too many."""
+        # Both times are cut to whole seconds: the difference can be up to one second more.
+        return max(0, self.now - self.told + 1)
+
+
+def note(connection: Connection, said: Sequence[Said]) -> None:
+    """Note the times that nodes say they have.
 
     Args:
         connection: a writing transaction.
-        node: name of the node.
-        told: Unix seconds, or 0 if the node does not know the time. It then runs nothing until it
-            gets
-            the time. The seconds noted before are kept: a lying node must not gain by saying less.
-        now: the time of the site's clock, Unix seconds.
+        said: what they say; of two from one node, the later one comes last.
     """
-    which = tables.nodes.c.name == node
-    values = {"clock_at": now}
-    if told:
-        most = max(of(connection, node).behind, _lifetime(connection), MOST_STEP)
-        # Both times are cut to whole seconds: the difference can be up to one second more.
-        values["clock_behind"] = min(max(0, now - told + 1), most)
-    connection.execute(tables.nodes.update().where(which).values(values))
+    if rows := [{"of": one.node, "at": one.now} for one in said if not one.told]:
+        connection.execute(_HEARD, rows)
+    rows = [
+        {"of": one.node, "at": one.now, "behind": _bounded(connection, one)}
+        for one in said
+        if one.told
+    ]
+    if rows:
+        connection.execute(_TOLD, rows)
+
+
+def _bounded(connection: Connection, said: Said) -> int:
+    """Return the seconds by which a node is behind, as far as they are believed."""
+    if said.behind <= MOST_STEP:  # nearly always: the rest is not asked for then
+        return said.behind
+    most = max(of(connection, said.node).behind, _lifetime(connection), MOST_STEP)
+    return min(said.behind, most)
 
 
 def stepped(connection: Connection, seconds: int) -> None:

@@ -35,4 +35,4 @@ def note(snapshot: Snapshot, answer: Answer, node: str, told: int) -> None:
         node: name of the node, from its certificate.
         told: the time that the node has, Unix seconds, or 0 for none.
     """
-    answer.writes.append(lambda connection: node_clocks.note(connection, node, told, snapshot.now))
+    answer.clocks.append(node_clocks.Said(node, told, snapshot.now))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from triseal import database
 from triseal.errors import DatabaseUnusable
-from triseal.site.records import holdings, ledger, revision, tables
+from triseal.site.records import holdings, ledger, node_clocks, revision, tables
 from triseal.site.records.placement import Place
 from triseal.site.server.duties import Duty
 from triseal.site.server.signing.issue_cache import IssueCache
@@ -70,7 +70,7 @@ class Recorder:
         return [self.record([answer])[0] for answer in answers]
 
     def _together(self, answers: list[Answer]) -> list[Exception | None]:
-        if not any(answer.seals or answer.writes for answer in answers):
+        if not any(answer.seals or answer.writes or answer.clocks for answer in answers):
             self._tell(answers)
             return [None] * len(answers)
         for node in {answer.gave_up for answer in answers if answer.gave_up}:
@@ -83,6 +83,7 @@ class Recorder:
             for answer in good:
                 for write in answer.writes:
                     write(connection)
+            node_clocks.note(connection, [said for answer in good for said in answer.clocks])
             seals = [seal for answer in good for seal in answer.seals]
             if seals:  # last: a node may have given up the same place that gets a new seal here
                 ledger.record_seals(connection, seals)

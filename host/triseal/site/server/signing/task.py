@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from triseal.site.clock import Guard
-from triseal.site.records import revision
+from triseal.site.records import node_clocks, revision
 from triseal.site.records.placement import Place
 from triseal.site.server.signing.desired_state import DesiredState
 from triseal.site.server.signing.issue_cache import IssueCache
@@ -48,6 +48,7 @@ class Answer:
         frames: the frames to send, in order.
         seals: the site seals that were signed for this answer.
         writes: functions that record anything else, each called with a writing transaction.
+        clocks: the times that the node says it has.
         held: the serials, by service, that the node will hold after it has taken the answer; None
             for a service that it will not hold.
         counts: number of outcomes by name, for the metrics.
@@ -63,6 +64,7 @@ class Answer:
     frames: list[bytes] = field(default_factory=list)
     seals: list[tuple[Place, SignedSeal]] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    clocks: list[node_clocks.Said] = field(default_factory=list)
     held: dict[str, bytes | None] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
