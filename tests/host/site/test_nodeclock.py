@@ -81,6 +81,19 @@ def test_a_node_without_a_time_says_nothing_new(world: World) -> None:
     assert says(world, NOW + 101) == Lag(0, NOW + 100)
 
 
+def test_many_nodes_say_their_times_at_once(world: World) -> None:
+    for node in ("attic", "cellar"):
+        world.add_node(node)
+    said = (("hall", NOW - 55), ("attic", 0), ("unknown", NOW), ("cellar", 1), ("hall", NOW - 60))
+    with database.writing(world.manager.engine) as connection:
+        node_clocks.note(connection, [node_clocks.Said(node, told, NOW) for node, told in said])
+        assert node_clocks.of_all(connection) == {
+            "hall": Lag(61, NOW),
+            "attic": Lag(0, NOW),
+            "cellar": Lag(LIFETIME, NOW),
+        }
+
+
 def holds(world: World) -> None:
     made = world.manager.deployment("hall", "thermo")
     serial = ledger.serial_bytes(made.seal.serial)
