@@ -20,7 +20,7 @@ from triseal.choices import LEAST_DAYS
 from triseal.site.records import tables
 
 DAY = 86400
-# Rows in one transaction, at first and at most. Serials are random, so that each row changes
+# Rows in one transaction, at most and at first. Serials are random, so that each row changes
 # several pages of a large database: 100 rows keep others from writing for about 40 ms there. Where
 # this takes longer, because the disk is slow or the computer is busy, fewer rows are taken.
 _BATCH = 100
@@ -78,7 +78,7 @@ def _delete(
 
     Meanwhile a node may report that it holds a seal, or a seal may be made from a template.
     """
-    count, size = 0, _BATCH
+    count, size = 0, min(_LEAST, _BATCH)  # the first ones also read much of the database
     while not stopped():
         with database.reading(engine) as connection:
             query = select(key).where(which).limit(size)  # type: ignore[arg-type]
