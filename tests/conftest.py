@@ -19,6 +19,7 @@ pytest_plugins = (
     "pytester",
     "tests.full",
     "tests.host.commands",
+    "tests.order",
     "triseal.testing",
 )
 
