@@ -9,6 +9,7 @@ from tests import full
 from triseal.demo import __main__ as demo
 from triseal.demo.scene import Scene
 from triseal.demo.tamperings import TAMPERINGS, Tampering
+from triseal.site.cable import installation
 
 STATIONS = ("seal", "countersign", "grant", "provision", "issue", "verify", "run")
 
@@ -36,6 +37,9 @@ def test_it_fails_if_something_else_happens(
 ) -> None:
     wrong = Tampering("a thing that isn't refused as due", "kitchen", "rollback", act)  # type: ignore[arg-type]
     monkeypatch.setattr(demo, "TAMPERINGS", (wrong,))
+    # Neither act needs what the stations have made.
+    monkeypatch.setattr(demo, "STATIONS", ())
+    monkeypatch.setattr(installation, "prepare", lambda *_: None)
     assert demo.main() == 1
     assert "FAILED, rollback was due" in capsys.readouterr().out
 

@@ -11,8 +11,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import asn1tools
-
 COMMON = Path(__file__).resolve().parents[3] / "common"
 SPECIFICATION = COMMON / "PROFILE.md"
 PROTOCOL = COMMON / "PROTOCOL.md"
@@ -27,6 +25,8 @@ def module(path: Path) -> str:
 @functools.cache
 def compiled() -> Any:
     """Both compiled modules: they have `types`, `decode` and `encode`."""
+    import asn1tools  # which takes long, and few processes need it
+
     return asn1tools.compile_string(module(SPECIFICATION) + module(PROTOCOL), "der")
 
 
