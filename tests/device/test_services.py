@@ -208,39 +208,51 @@ def spin():
     while go:
         time.sleep_ms(5)
 """
-# Each row: what stands in main beside the thread, and whether the board is reset at last.
-THREADS: tuple[tuple[str, str, bool], ...] = (
-    ("goes on", "start_new_thread(spin, ())\nawait asyncio.sleep(60)", True),
-    ("has another name", "_thread.start_new_thread(spin, (), {})\nawait asyncio.sleep(60)", True),
+# Each row: what stands in main beside a thread that goes on.
+GOES_ON: tuple[tuple[str, str], ...] = (
+    ("goes on", "start_new_thread(spin, ())\nawait asyncio.sleep(60)"),
+    ("has another name", "_thread.start_new_thread(spin, (), {})\nawait asyncio.sleep(60)"),
     ("begins in a task", "async def t():\n    start_new_thread(spin, ())\n"
-     "asyncio.create_task(t())\nawait asyncio.sleep(60)", True),
+     "asyncio.create_task(t())\nawait asyncio.sleep(60)"),
     ("begins in a thread", "start_new_thread(start_new_thread, (spin, ()))\n"
-     "await asyncio.sleep(60)", True),
-    ("has ended", "start_new_thread(spin, ())\ngo.clear()\nawait asyncio.sleep(60)", False),
-    ("ends with it", "start_new_thread(spin, ())\ntry:\n    await asyncio.sleep(60)\n"
-     "finally:\n    go.clear()", False),
-    ("has failed", "start_new_thread(spin, (1,))\nawait asyncio.sleep(60)", False),
-    ("never began", "try:\n    start_new_thread(spin)\nexcept TypeError:\n"
-     "    await asyncio.sleep(60)", False),
+     "await asyncio.sleep(60)"),
 )  # fmt: skip
+# Beside a thread that is not there any more when the service has ended.
+OVER = {
+    "has-ended": "start_new_thread(spin, ())\ngo.clear()\nawait asyncio.sleep(60)",
+    "ends-with-it": "start_new_thread(spin, ())\ntry:\n    await asyncio.sleep(60)\n"
+    "finally:\n    go.clear()",
+    "has-failed": "start_new_thread(spin, (1,))\nawait asyncio.sleep(60)",
+    "never-began": "try:\n    start_new_thread(spin)\nexcept TypeError:\n"
+    "    await asyncio.sleep(60)",
+}
 
 
-@pytest.mark.parametrize(("sentence", "body", "reset"), THREADS, ids=[row[0] for row in THREADS])
-def test_a_thread_that_goes_on_costs_a_reset(
-    sentence: str, body: str, reset: bool, start: Start, site: Site, spki: bytes
-) -> None:
+def threaded(body: str) -> bytes:
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
-    app = f"import asyncio\n{THREAD}async def main(ctx):\n{lines}"
-    node = start(site.deploy("one", app.encode(), NAME, spki, life=(-10, 2)))
-    assert by_name(node.tell_time()) == {"one": "running"}
-    if reset:
-        node.until_line("triseal: one does not stop, so the board is reset")
-        node.until(lambda now: by_name(now) == {"one": "waiting-for-time"})
-        return
-    node.until(lambda now: by_name(now) == {"one": "expired"})
+    return f"import asyncio\n{THREAD}async def main(ctx):\n{lines}".encode()
+
+
+@pytest.mark.parametrize(("sentence", "body"), GOES_ON, ids=[row[0] for row in GOES_ON])
+def test_a_thread_that_goes_on_costs_a_reset(
+    sentence: str, body: str, start: Start, site: Site, spki: bytes
+) -> None:
+    node = start(site.deploy("one", threaded(body), NAME, spki, life=(-10, 2)))
+    assert by_name(node.tell_time()) == {"one": "running"}, sentence
+    node.until_line("triseal: one does not stop, so the board is reset")
+    node.until(lambda now: by_name(now) == {"one": "waiting-for-time"})
+
+
+def test_threads_that_have_ended_cost_no_reset(start: Start, site: Site, spki: bytes) -> None:
+    made = [
+        site.deploy(name, threaded(body), NAME, spki, life=(-10, 4)) for name, body in OVER.items()
+    ]
+    node = start(*made)
+    assert by_name(node.tell_time()) == dict.fromkeys(OVER, "running")
+    node.until(lambda now: by_name(now) == dict.fromkeys(OVER, "expired"))
     end = time.monotonic() + 7
     while time.monotonic() < end:  # longer than the node waits
-        assert by_name(node.ask()) == {"one": "expired"}
+        assert by_name(node.ask()) == dict.fromkeys(OVER, "expired")
 
 
 # Each row: how main comes to its connections to PORT, of which six are open at last.
