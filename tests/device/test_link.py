@@ -112,6 +112,7 @@ def test_seals_are_renewed_by_deltas_while_the_service_runs_on(
         assert server.counted("triseal_answers_total", outcome="assigned") == 1
 
 
+@pytest.mark.long  # test_put_off.py has more than wait at once, test_heap.py the heap
 def test_many_services_come_and_are_renewed_on_a_small_heap(
     world: LinkWorld, connect: Connect, sweep: Sweep[str]
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_node_that_was_reset_is_told_the_time_and_runs_again(
         until(lambda: told(world) == before, "what was installed is kept")
 
 
+@pytest.mark.long  # the test of what a service prints renews by deltas, too
 def test_seals_are_renewed_by_deltas(world: LinkWorld, board: VirtualBoard) -> None:
     deploy(world, NODE, package(world, "pump"))
     lifetime(world, 8)
@@ -148,6 +149,7 @@ def test_whatever_a_service_prints_the_link_holds_and_seals_are_renewed(
         # again after a second.
         until(all_run(world, "loud", "calm"), "both run again")
         assert failures(world) <= {"MemoryError"}
+        assert answers(server, "delta") >= 1
         world.manager.revoke("loud", ["log"])
         until(lambda: guaranteed(world, "loud"), "the node has confirmed")
         page = server.metrics.text(None).decode()

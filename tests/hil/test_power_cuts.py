@@ -138,8 +138,8 @@ def test_every_cut_leaves_the_old_state_or_the_new(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], one_of: OneOf
 ) -> None:
     (tmp_path / "files.json").write_text(json.dumps(contents()))
-    # All operations of each change, or every thirteenth and the last ones.
-    step = one_of(13)
+    # All operations of each change, or every 29th and the last ones.
+    step = one_of(29)
     printed = run("power_cuts.py", str(tmp_path / "files.json"), str(step))
     counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
     with capsys.disabled():
@@ -152,7 +152,7 @@ def test_every_cut_leaves_a_node_that_trusts_the_old_or_the_new(
 ) -> None:
     """While trust bundles, the site's key, its roots and the node's own key change."""
     (tmp_path / "files.json").write_text(json.dumps(changes()))
-    step = one_of(40)
+    step = one_of(80)
     printed = run("trust_cuts.py", str(tmp_path / "files.json"), str(step))
     counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
     with capsys.disabled():
@@ -164,7 +164,7 @@ def test_every_cut_leaves_an_agent_that_starts(
     capsys: pytest.CaptureFixture[str], one_of: OneOf
 ) -> None:
     """While one comes over the link, starts on trial, is confirmed or given up."""
-    step = one_of(17)
+    step = one_of(43)
     printed = run("agent_cuts.py", str(step))
     assert "damaged: 14 states" in printed
     counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
@@ -179,7 +179,7 @@ def test_every_cut_leaves_a_firmware_that_starts(
     """While one comes over the link, is confirmed or given up; with the rules of ESP-IDF."""
     for name in ("shim/esp32.py", "otadata.py"):  # the others there would take the node's place
         shutil.copy(ROOT / "tools/boards/virtual" / name, tmp_path)
-    step = one_of(17)
+    step = one_of(43)
     printed = run("firmware_cuts.py", str(step), more=f"{tmp_path}:")
     counts = [line for line in printed.splitlines() if line.endswith(" cut points")]
     with capsys.disabled():

@@ -44,7 +44,7 @@ def test_a_board_unplugged_while_it_is_provisioned(
 ) -> None:
     with VirtualBoard(tmp_path / "measured") as board:
         whole = octets_of(commands, board, "node", "provision", "--node", "kitchen")
-    for share in sweep(SHARES, 3):
+    for share in sweep(SHARES, 2):
         node = f"node-{share}"
         commands.run("site", "add-node", node)
         words = ("node", "provision", "--node", node)
@@ -100,6 +100,7 @@ def test_boards_are_flashed_and_provisioned_side_by_side(
         assert first.erased == 1
 
 
+@pytest.mark.long  # cli/test_node.py replaces a node, and the test above flashes
 @pytest.mark.usefixtures("patient_esptool")
 def test_a_board_of_another_node_is_flashed_where_that_is_wanted(
     commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]

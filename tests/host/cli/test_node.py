@@ -141,6 +141,7 @@ def test_a_board_is_the_node_that_it_is(commands: Commands) -> None:
         assert said == "other-board", "its certificate is kitchen's, its key is not"
 
 
+@pytest.mark.long  # boards/test_unplugged.py cuts it off at several octets
 def test_provisioning_that_is_cut_off_is_repeated(commands: Commands) -> None:
     words = [sys.executable, "-m", "triseal.cli.main", "node", "provision", *NODE, *PORT]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

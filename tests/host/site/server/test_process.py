@@ -190,7 +190,7 @@ def test_several_servers_on_one_postgresql(
         moved.seals = nodes[0].seals
         moved.hello(thermo=moved.serial("thermo"))
         renew(moved)
-        changes_under_load(site, [moved, nodes[1]], sweep(range(10), 4))
+        changes_under_load(site, [moved, nodes[1]], sweep(range(10), 2))
 
 
 def changes_under_load(site: Site, nodes: list[Node], turns: list[int]) -> None:
