@@ -17,6 +17,8 @@ from boards.virtual.board import VirtualBoard
 from tests.host.boards.test_flash import uf2_image
 
 ROOT = Path(__file__).resolve().parents[3]
+# The plugin of schemathesis takes longer to load than all others.
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:schemathesis")
 TEST = """
 def test_it_adds(board):
     assert board.exec("print(6 * 7)") == "42\\n"
@@ -35,7 +37,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     paths = ":".join(str(ROOT / name) for name in ("common", "host", "device", "tools"))
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "boards.testing.plugin", *arguments],
+        [*PYTEST, "-q", "-rs", "-p", "boards.testing.plugin", *arguments],
         cwd=folder,
         env={"PYTHONPATH": paths, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,

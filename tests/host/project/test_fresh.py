@@ -154,7 +154,8 @@ def test_a_machine_with_something_mounted_is_not_removed(tmp_path: Path) -> None
 
 def test_what_pytest_says_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", "-c", os.devnull]
+    without = ("-p", "no:cacheprovider", "-p", "no:schemathesis")  # this one takes long to load
+    command = [sys.executable, "-m", "pytest", "-ra", *without, "-c", os.devnull]
     done = subprocess.run(
         [*command, "--rootdir=."], cwd=tmp_path, capture_output=True, text=True, check=False
     )
