@@ -12,11 +12,17 @@ no agent can lose the way back. `nlsm/swap.py` uses `running`, `feed`, `read()` 
     trial    the slot on trial; not there if there is none
     starts   how many starts the trial has left
     fell     the slot whose trial has failed; why: the reason, as far as it is known
-    dog      there if a hardware watchdog guards the trial
+    dog      there if a hardware watchdog guards the trial; 0 once the agent has set it to the
+             time that the settings want
 
 A new agent or firmware may hang before it starts any watchdog of its own. So a guard runs during a
 trial: it resets the board unless the agent's loop feeds it. The guard is a hardware watchdog where
-that can wait for long enough (ESP32), else a timer.
+that can wait for long enough (ESP32), else a timer. Such boards have one hardware watchdog only. As
+soon as the agent has set it to a shorter time, a reset by it may be the fault of a service that
+blocks for too long, so it only uses up one start.
+
+An older agent does not feed the guard. A timer leaves it alone once it is confirmed. A watchdog
+resets the board once more if the settings want none.
 """
 
 import sys
@@ -101,10 +107,13 @@ def _fall(state: dict, why: str) -> None:
 def begin() -> None:
     """Make the agent that is due the one that `import` finds. Called once, by `main.py`."""
     state = read()
-    hung = state.pop("dog", False) and machine.reset_cause() == machine.WDT_RESET
+    dog = state.pop("dog", None)
+    hung = dog is not None and machine.reset_cause() == machine.WDT_RESET
     if "trial" in state:
         try:
             if hung:
+                state["why"] = "hung"
+            if hung and dog:
                 _fall(state, "hung")
             elif state["starts"] > 0:
                 state["starts"] -= 1
@@ -163,7 +172,8 @@ def _guard() -> bool:
 
 
 def _bite(_) -> None:
-    if not feed:  # the trial is over, or a person works at the REPL
+    # The trial is over, which an older agent tells by the state only, or a person is at the REPL.
+    if not feed or not ("trial" in read() or _tries_firmware()):
         return
     try:
         _note("hung", True)

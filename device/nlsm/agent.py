@@ -148,6 +148,11 @@ async def _main(node) -> None:
 
         feed = board.watch(node.settings["watchdog"])
         del board
+        if feed and node.feed:
+            from . import swap
+
+            swap.watch()
+            del swap
     node.runner = runner.Runner(node)
     node.runner.begin()
     if "server" in node.settings:

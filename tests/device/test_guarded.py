@@ -49,6 +49,35 @@ ROWS: tuple[tuple[str, str, str], ...] = (
      "Machine.longest = 1 << 30\nMachine.reset_cause = lambda: 1\ntrial()\nstart()\nstart()",
      "watchdog of 385000 trial=a starts=2 why= dog=True"
      " watchdog of 385000 trial=a starts=1 why= dog=True"),
+    ("which the agent has taken over: it may be a service's fault, and costs a start",
+     "Machine.longest = 1 << 30\ntrial()\nstart()\nswap.watch()\nstart()",
+     "watchdog of 385000 trial=a starts=2 why= dog=True"
+     " watchdog of 385000 trial=a starts=1 why=hung dog=True"),
+    ("but a start in which it was not taken over is the last one",
+     "Machine.longest = 1 << 30\ntrial()\nstart()\nswap.watch()\nstart()\nstart()",
+     "watchdog of 385000 trial=a starts=2 why= dog=True"
+     " watchdog of 385000 trial=a starts=1 why=hung dog=True fell=a why=hung"),
+    ("and all starts are used up by it",
+     "Machine.longest = 1 << 30\ntrial(1)\nstart()\nswap.watch()\nstart()",
+     "watchdog of 385000 trial=a starts=0 why= dog=True fell=a why=hung"),
+    ("what else has reset it says nothing of the watchdog",
+     "Machine.longest = 1 << 30\nMachine.reset_cause = lambda: 1\ntrial()\nstart()\n"
+     "swap.watch()\nprint(slots.read()['dog'])\nstart()",
+     "watchdog of 385000 trial=a starts=2 why= dog=True 0"
+     " watchdog of 385000 trial=a starts=1 why= dog=True"),
+    ("a full flash does not end the agent that takes it over",
+     "def full(*_):\n    raise OSError(28)\nMachine.longest = 1 << 30\ntrial()\nstart()\n"
+     "swap.keystore.write = full\nswap.watch()\nstart()",
+     "watchdog of 385000 trial=a starts=2 why= dog=True fell=a why=hung"),
+    ("an agent takes over no timer, and writes nothing",
+     "trial()\nstart()\nswap.keystore.write = None\nswap.watch()\nstart()",
+     "timer of 385000 trial=a starts=2 why= trial=a starts=1 why="),
+    ("a timer leaves an older agent alone, which was confirmed and does not know it",
+     "trial()\nstart()\nput('/agent/state', {'slot': 'a', 'a': ['x', '', '1', 1]})\n"
+     "Machine.goes_off(None)\nprint(Machine.resets)", "timer of 385000 trial=a starts=2 why= 0"),
+    ("and a firmware", "put('/agent/firmware', {'new': 1})\nstart()\n"
+     "put('/agent/firmware', {'is': 1})\nMachine.goes_off(None)\nprint(Machine.resets)",
+     "timer of 385000 0"),
     ("without such a watchdog, no cause of a reset counts", "trial()\nstart()\nstart()",
      "timer of 385000 trial=a starts=2 why= trial=a starts=1 why="),
     ("neither", "del Machine.Timer\ntrial()\nstart()\nprint(slots.feed is None)",

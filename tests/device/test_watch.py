@@ -115,6 +115,26 @@ def test_each_look_feeds_the_guard_of_a_trial_too() -> None:
     assert on_micropython.run("agent_loop", code).splitlines().count("guard") == 3
 
 
+# (whether the board has a watchdog, and a guard; whether the guard is told of the agent's watchdog)
+TAKEN_OVER = ((True, True, True), (True, False, False), (False, True, False))
+
+
+@pytest.mark.parametrize(("has", "guarded", "told"), TAKEN_OVER)
+def test_the_watchdog_of_the_agent_takes_over_from_the_guard(
+    has: bool, guarded: bool, told: bool
+) -> None:
+    code = f"""
+from nlsm import swap
+swap.watch = lambda: print("taken over")
+if not {has}:
+    board.watch = lambda seconds: None
+if {guarded}:
+    Node.feed = lambda: None
+agent.run(Node)
+"""
+    assert ("taken over" in on_micropython.run("agent_loop", code).splitlines()) is told
+
+
 # How often memory is too short for an agent without services, and whether the board is reset.
 ALONE = ((20, ["reset 6"]), (1000, ["reset 6"]), (1400, ["goes on"]))
 

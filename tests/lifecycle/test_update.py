@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,11 +38,12 @@ class World:
         self.site, self.ports, self.folder = site, ports, folder
         self.releases = 0
 
-    def node(self, name: str) -> Path:
-        """Add a node, and return the folder of its board."""
+    def node(self, name: str, more: Mapping[str, int] = {}) -> Path:
+        """Add a node with more settings, and return the folder of its board."""
         self.site.add_node(name, ["thermo"])
         folder = self.folder / name
-        node_agent.make(self.site, folder / "flash", self.ports.nodes, name, {"trial": TRIAL})
+        settings = {"trial": TRIAL, **more}
+        node_agent.make(self.site, folder / "flash", self.ports.nodes, name, settings)
         return folder
 
     def release(self, *changes: tuple[str, bytes]) -> str:
@@ -261,6 +262,43 @@ def test_the_first_nodes_of_a_wave_give_a_bad_agent_up_and_the_others_never_get_
         watch.wait(list(folders), PATIENCE, soak=0)
         for node in folders:
             world.runs(node)
+
+
+# It blocks once, as soon as an agent is on trial.
+BLOCKS = b"""\
+import asyncio, os, time
+with open("/agent/state") as file:
+    if '"trial"' in file.read() and "blocked" not in os.listdir("/"):
+        os.mkdir("/blocked")
+        while True:
+            time.sleep(1)
+async def main(ctx):
+    while True:
+        await asyncio.sleep(1)
+"""
+
+
+@pytest.mark.long
+def test_a_service_that_blocks_past_the_watchdog_costs_a_new_agent_one_start(world: World) -> None:
+    """On an ESP32, where the guard of the trial is the same watchdog."""
+    manager = world.site.manager
+    folder = world.node("shed", {"watchdog": 10})
+    name = world.release()
+    world.site.add_service("blocks", BLOCKS)
+    with VirtualBoard(folder, "512k", watchdog=LONGEST) as board:
+        world.runs("shed")
+        world.is_known("shed")
+        manager.assign("shed", name)
+        world.runs("shed", name)
+        manager.assign("shed", "blocks")
+        world.runs("shed", "blocks")
+        world.add(name, "1.1", hold=True)
+        watch = Watch(manager, name)
+        manager.rollout(name, ["shed"])
+        watch.wait(["shed"], PATIENCE, soak=0)
+        world.runs("shed", "blocks")
+        assert (board.directory / "flash/blocked").is_dir(), "it has blocked"
+        assert slot(folder) == "b"
 
 
 def changed_module(module: str, source: bytes) -> bytes:

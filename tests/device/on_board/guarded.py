@@ -8,6 +8,10 @@ import vfs
 
 sys.path[:] = [place for place in sys.path if place]  # as `main.py` does
 import slots  # noqa: E402
+from nlsm import (  # noqa: E402
+    board,  # noqa: F401 - loaded late, when the flash is in the way
+    swap,  # noqa: F401 - the rows call it
+)
 
 
 class Disk:
