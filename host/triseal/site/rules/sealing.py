@@ -59,10 +59,12 @@ class Prepared:
     Attributes:
         template: the template.
         usable: the time in which both upstream seals of the package are valid.
+        kind: of the package.
     """
 
     template: SealTemplate
     usable: Validity
+    kind: str
 
 
 def wanted(connection: Connection, issuer: Issuer, place: Place) -> Wanted:
@@ -192,7 +194,7 @@ class Preparer:
         )
         # Raises before signing what a node would refuse for its form.
         self._fits.get(form_of(wanted), lambda: _check_form(prepared))
-        return Prepared(prepared, upstream.usable)
+        return Prepared(prepared, upstream.usable, upstream.kind)
 
 
 def check_fits(

@@ -24,10 +24,14 @@ from tests.worlds.link_world import (
     until,
 )
 from tests.worlds.site_world import NOW, YEAR, World, ends, make_developer
-from triseal import database
+from triseal import bundles, database
+from triseal.certificate import Validity
+from triseal.developer import agent
+from triseal.developer.sign import Release, sign
 from triseal.serving.jsonlog import JsonLines
-from triseal.site.records import node_clocks, reports, tables
+from triseal.site.records import node_clocks, reports, services, tables
 from triseal.site.records.ledger import find_seal
+from triseal.site.records.placement import Place
 from triseal.site.rules.guarantee import Guarantee, of, places_of
 from triseal.site.server.signing.desired_state import DesiredState, Plan
 from triseal.site.views import overview
@@ -331,6 +335,28 @@ def test_why_an_agent_fell_is_kept_once_for_each_attempt(world: LinkWorld, kitch
         query = select(reports.refusals.c.detail).where(reports.refusals.c.id > before)
         kept = connection.scalars(query.order_by(reports.refusals.c.id)).all()
     assert kept == [first, first, second, first, "log", "log"]
+
+
+def test_the_seal_of_an_agent_comes_whole_each_time(tmp_path: Path, stack: ExitStack) -> None:
+    """It is not where the node has the seals of its services, so a delta would be of no use."""
+    world = stack.enter_context(LinkWorld(tmp_path))
+    developer = world.developer
+    kinds = bundles.kinds_of(["service", "agent"])
+    world.manager.trust_developer(developer.name, developer.signer.spki, kinds=kinds)
+    release = Release("nlsm", "1.0", 1, agent.metadata())
+    found = agent.read()
+    signed = sign(developer, release, found.name, found.content, Validity(NOW - 100, NOW + YEAR))
+    world.manager.add_service(world.store.countersign(signed))
+    world.deploy("kitchen", "thermo")
+    with database.writing(world.manager.engine) as connection:
+        services.assign(connection, Place("kitchen", "nlsm"), NOW)
+    site = stack.enter_context(serving(world))
+    kitchen = holding(world.node("kitchen", site.port))
+    held = [(name, kitchen.serial(name)) for name in ("nlsm", "thermo")]
+    kitchen.send(messages.RENEW, 0, held)
+    assert kitchen.expect(messages.ASSIGN)[0] == "nlsm"
+    assert [name for name, _, _ in kitchen.expect(messages.RENEWED)[2]] == ["thermo"]
+    assert kitchen.serial("nlsm") != held[0][1]
 
 
 def confirm(node: Node, service: str) -> None:

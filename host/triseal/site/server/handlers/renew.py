@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sealcore.errors import SealError
+from triseal.loadable import SERVICE
 from triseal.site.errors import NotAssigned
 from triseal.site.records.placement import Place
 from triseal.site.server.handlers import ask_time, seals
@@ -58,7 +59,10 @@ def _renew(
     if plan is None:
         raise NotAssigned(service)
     seal = seals.issue(snapshot, answer, plan)
-    if known is not None and known.template == plan.digest:
+    # A node builds a seal from a delta and the one that its service has. The seal of an agent or of a
+    # firmware is elsewhere on the node.
+    same = known is not None and known.template == plan.digest
+    if same and plan.kind == SERVICE:
         renewals.append((service, seal))
         answer.count("delta")
     else:

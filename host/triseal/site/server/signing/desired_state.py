@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from sealcore import errors, upstream
 from sealcore.bundle import TrustBundle
 from triseal.certificate import Validity
+from triseal.loadable import SERVICE
 from triseal.package import Package
 from triseal.site.records import nodes, releases, revision, services, tables
 from triseal.site.records.placement import Place
@@ -38,6 +39,7 @@ class Plan:
         others: digests of the same template with keys of the site whose seals may live to their
             end.
         files: the files of the package that the node needs.
+        kind: of the package.
     """
 
     place: Place
@@ -47,6 +49,7 @@ class Plan:
     package: bytes
     files: tuple[File, ...]
     others: frozenset[bytes] = frozenset()
+    kind: str = SERVICE
 
     def is_met_by(self, digest: bytes) -> bool:
         """Tell whether a seal needs no replacement before its time.
@@ -265,7 +268,14 @@ class DesiredState:
             elder.prepare(connection, wanted).template.digest for elder in self._elders
         )
         return Plan(
-            wanted.place, template, template.digest, prepared.usable, wanted.package, files, others
+            wanted.place,
+            template,
+            template.digest,
+            prepared.usable,
+            wanted.package,
+            files,
+            others,
+            prepared.kind,
         )
 
     def _files(self, connection: Connection, digest: bytes, moment: int) -> tuple[File, ...]:
