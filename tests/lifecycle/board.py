@@ -46,6 +46,18 @@ def code() -> dict[str, bytes]:
     return {file.path: file.data for file in stage.plan(mpy.Target.from_number(number))}
 
 
+def waited(pid: int) -> float:
+    """Seconds for which a process could have run, but had to wait for a processor.
+
+    Args:
+        pid: the process; 0.0 if it has ended, or where the system does not tell it.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 class Board:
     """One node.
 
@@ -145,6 +157,10 @@ class Board:
         self.cut()
         self.start()
         return True
+
+    def waited(self) -> float:
+        """Seconds for which its process has waited for a processor since it started."""
+        return 0.0 if self._process is None else waited(self._process.pid)
 
     def ask(self) -> None:
         """Have it tell which seals it holds; `on_held` is called when it does."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
+from sealcore import renewal
 from tests.lifecycle.parameters import Parameters
 from triseal import database
 from triseal.site import clock
@@ -70,6 +71,8 @@ class Observer:
         ahead: seconds by which the time that the site signs is ahead of the true time, within a
             second or two.
         words: what a node has printed of a service.
+        starved: for how many seconds since a time a node or the server had to wait for a processor.
+            A busy machine is no fault of theirs.
     """
 
     parameters: Parameters
@@ -84,6 +87,7 @@ class Observer:
     ahead: float = 0.0
     lifted: int = 0
     words: Callable[[str, str], str] = field(default=lambda _node, _service: "")
+    starved: Callable[[str, float], float] = field(default=lambda _node, _since: 0.0)
     _ends: dict[Place, float] = field(default_factory=dict)
     _newest: dict[Place, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -162,10 +166,16 @@ class Observer:
                 continue
             if now < max(since, wish.by) + self.parameters.settle:
                 continue
-            silent = now - self.last.get(place, 0.0)
-            if silent > self.parameters.silence:
-                said = self.words(node, place[1])
-                self.violation("stopped", f"{place} silent for {silent:.1f} s, connected: {said}")
+            last = self.last.get(place, 0.0)
+            silent = now - last
+            if silent <= self.parameters.silence:
+                continue
+            # It may have stopped because its seal could not be renewed in the time for that.
+            starved = self.starved(node, last - renewal.SHARE / 1000 * self._lifetime)
+            if silent > self.parameters.silence + starved:
+                said = f"silent for {silent:.1f} s ({starved:.1f} s without a processor)"
+                said += f", connected: {self.words(node, place[1])}"
+                self.violation("stopped", f"{place} {said}")
                 self.last[place] = now
 
     def reached(self, signed: float, now: float) -> float:

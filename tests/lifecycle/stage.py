@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import Self
 from bench._site import Ports, Site, ready, start_server
 from boards.virtual.flaws import GOOD, Flaws
 from sealcore import renewal
-from tests.lifecycle.board import Board, code
+from tests.lifecycle.board import Board, code, waited
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
@@ -45,6 +46,8 @@ async def main(ctx):
         usys.stdout.write("!%s %d %d\\n" % (ctx.name, granted, ms))
         await asyncio.sleep_ms(500)
 """
+SERVER = "the server"
+_LOOKS = 600  # of which the waits are kept
 _LOOK = 1.0  # seconds between looks at a change that is under way
 _STEADY = 12.0  # seconds: a node takes a connection that ends sooner for a failure
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -101,6 +104,10 @@ class Server:
         fields = Path(f"/proc/{self._process.pid}/statm").read_text().split()
         return int(fields[1]) * _PAGE / 2**20
 
+    def waited(self) -> float:
+        """Seconds for which it has waited for a processor since it started."""
+        return 0.0 if self._process is None else waited(self._process.pid)
+
     def _end(self) -> int:
         process, self._process = self._process, None
         if process is None:
@@ -109,6 +116,31 @@ class Server:
         if process.stdout is not None:
             process.stdout.close()
         return status
+
+
+class Waits:
+    """How long the processes have waited for a processor lately."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, float] = {}
+        self._grown: deque[tuple[float, dict[str, float]]] = deque(maxlen=_LOOKS)
+
+    def note(self, now: float, waited: dict[str, float]) -> None:
+        """Add a look.
+
+        Args:
+            now: Unix seconds.
+            waited: what each process has waited since it started, seconds.
+        """
+        # A process that was started again begins with 0.
+        grown = {name: max(0.0, s - self._before.get(name, 0.0)) for name, s in waited.items()}
+        self._before = waited
+        self._grown.append((now, grown))
+
+    def of(self, node: str, since: float) -> float:
+        """Seconds for which a node or the server has waited since a time: those of the longer."""
+        late = [grown for now, grown in self._grown if now >= since]
+        return max(sum(grown.get(name, 0.0) for grown in late) for name in (node, SERVER))
 
 
 class Stage:
@@ -139,6 +171,8 @@ class Stage:
         }
         self.updates = Updates(self) if parameters.updates else None
         self.observer.words = lambda node, service: self.boards[node].words(service)
+        self.waits = Waits()
+        self.observer.starved = self.waits.of
 
     def __enter__(self) -> Self:
         self.network.__enter__()
@@ -253,6 +287,10 @@ class Stage:
     def look(self) -> None:
         """Check all that does not announce itself."""
         self.revive()
+        self.waits.note(
+            time.time(),
+            {SERVER: self.server.waited(), **{n: one.waited() for n, one in self.boards.items()}},
+        )
         connected = self.server.connected()
         for node in connected or ():
             since = self.observer.health[node].connected_from

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle import outcome, soak
+from tests.lifecycle.board import waited
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import SMALL, UPDATED, Parameters
-from tests.lifecycle.stage import longest_wait
+from tests.lifecycle.stage import SERVER, Waits, longest_wait
 from triseal.site import home
 from triseal.site.home import Founding
 from triseal.site.manager import Manager
@@ -100,6 +102,31 @@ def test_a_service_that_stopped_is_seen(observer: Observer) -> None:
     assert not observer.kinds
     observer.look(1029.0, {"kitchen"})
     assert dict(observer.kinds) == {"stopped": 1}
+
+
+def test_a_service_that_stopped_has_the_time_for_which_nothing_could_run(
+    observer: Observer,
+) -> None:
+    waits = Waits()
+    observer.starved = waits.of
+    observer._lifetime = 40
+    observer.look(1000.0, {"kitchen"})
+    observer.last["kitchen", "thermo"] = 1020.0
+    for now, kitchen, server in ((1009, 9, 0), (1011, 10, 1), (1025, 12, 4), (1026, 0, 4)):
+        waits.note(now, {"kitchen": kitchen, SERVER: server})
+    assert waits.of("kitchen", 1010.0) == 4.0, "of the server, which waited longer than the node"
+    observer.look(1031.9, {"kitchen"})
+    assert not observer.kinds
+    observer.look(1032.1, {"kitchen"})
+    assert dict(observer.kinds) == {"stopped": 1}
+
+
+def test_the_wait_for_a_processor_is_known_where_the_system_tells_it() -> None:
+    path = Path("/proc/self/schedstat")
+    if not path.exists():
+        pytest.skip("this system does not tell it")
+    assert 0 < int(path.read_text().split()[1]) / 1e9 <= waited(os.getpid())
+    assert waited(0) == 0.0
 
 
 def test_a_service_whose_seal_ends_because_the_clock_is_set_forward_has_time(

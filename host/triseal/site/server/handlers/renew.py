@@ -59,8 +59,8 @@ def _renew(
     if plan is None:
         raise NotAssigned(service)
     seal = seals.issue(snapshot, answer, plan)
-    # A node builds a seal from a delta and the one that its service has. The seal of an agent or of a
-    # firmware is elsewhere on the node.
+    # A node builds a seal from a delta and the one that its service has. It has those of an agent
+    # and of a firmware elsewhere.
     same = known is not None and known.template == plan.digest
     if same and plan.kind == SERVICE:
         renewals.append((service, seal))
