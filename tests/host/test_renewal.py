@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal as os_signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -249,7 +250,7 @@ def test_what_was_not_written_was_not_signed(tmp_path: Path, again: bool) -> Non
     """A full disk, say: another content may then have this version, and what was stays."""
 
     def fail(package: Package) -> None:
-        with signed.remembered(tmp_path, package, again=again):
+        with ExitStack() as told, signed.remembered(tmp_path, package, told, again=again):
             assert signed.has(tmp_path, package)
             raise OSError(28, "No space left on device")
 
@@ -257,7 +258,7 @@ def test_what_was_not_written_was_not_signed(tmp_path: Path, again: bool) -> Non
     with pytest.raises(OSError, match="No space"):
         fail(first)
     assert not signed.has(tmp_path, first)
-    with signed.remembered(tmp_path, other):
+    with ExitStack() as told, signed.remembered(tmp_path, other, told):
         pass
     with pytest.raises(OSError if again else AlreadySigned):
         fail(first)
@@ -265,18 +266,79 @@ def test_what_was_not_written_was_not_signed(tmp_path: Path, again: bool) -> Non
     assert [one.name for one in (tmp_path / signed.FOLDER).iterdir()] == ["1-blink"]
 
 
+def ctrl_c() -> None:
+    os.kill(os.getpid(), os_signal.SIGINT)
+    time.sleep(0)  # Python calls the handler here at the latest
+
+
+def test_ctrl_c_comes_before_a_package_is_recorded_or_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = seals.package(ADA)
+    create = files.create
+    come = []
+
+    def interrupted(path: Path, data: bytes, mode: int) -> None:
+        create(path, data, mode)
+        ctrl_c()  # it is recorded, and nobody has got it
+        come.append(path)
+
+    monkeypatch.setattr(files, "create", interrupted)
+    with ExitStack() as told:
+        with signed.remembered(tmp_path, made, told):
+            ctrl_c()
+            package.write(tmp_path / "a.triseal", made)
+            ctrl_c()
+        ctrl_c()
+        come.append(tmp_path)
+    assert len(come) == 2
+    assert signed.has(tmp_path, made)
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c()
+
+
+def test_ctrl_c_ends_what_waits_for_the_reader_of_a_pipe(tmp_path: Path) -> None:
+    made = seals.package(ADA)
+    with pytest.raises(KeyboardInterrupt), ExitStack() as told:  # noqa: SIM117
+        with signed.remembered(tmp_path, made, told, kept=True):
+            ctrl_c()
+    assert signed.has(tmp_path, made)
+
+
+def test_who_presses_ctrl_c_after_the_package_was_written_is_told_that_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = ["--home", str(tmp_path / "ada")]
+    (tmp_path / "a.py").write_text("async def main(ctx):\n    pass\n")
+    write = package.write
+
+    def interrupted(path: Path, data: Package) -> None:
+        write(path, data)
+        ctrl_c()
+
+    monkeypatch.setattr(package, "write", interrupted)
+    assert main(["dev", "init", "--name", "Ada", "--no-passphrase", *home]) == 0
+    words = ["--name", "a", "--version", "1", "--security-version", "1", *home]
+    assert main(["dev", "sign", "a.py", *words]) == 0
+    assert "a-1.triseal" in capsys.readouterr().out
+    assert main(["dev", "renew", "a-1.triseal", "--years", "12", *home]) == 0
+    assert "a-1.triseal" in capsys.readouterr().out
+    assert signed.has(tmp_path / "ada", package.read(tmp_path / "a-1.triseal"))
+
+
 def test_of_two_who_sign_at_once_the_second_waits_for_the_first(tmp_path: Path) -> None:
     """The first one fails to write its package: what the second has signed stays recorded."""
     made = seals.package(ADA)
 
     def second() -> None:
-        with signed.remembered(tmp_path, made):
+        with ExitStack() as told, signed.remembered(tmp_path, made, told):
             pass
 
     thread = threading.Thread(target=second)
 
     def first() -> None:
-        with signed.remembered(tmp_path, made):
+        with ExitStack() as told, signed.remembered(tmp_path, made, told):
             thread.start()
             thread.join(0.2)
             assert thread.is_alive()

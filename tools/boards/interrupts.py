@@ -36,10 +36,13 @@ def raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def held(*, final: bool = False) -> Iterator[None]:
     """Let the block finish: a signal that comes meanwhile counts after it.
 
     Only the main thread gets signals. In other threads this does nothing.
+
+    Args:
+        final: whether such a signal is forgotten, because all that it could stop is done.
     """
     came: list[tuple[int, FrameType | None]] = []
     before = _handlers(SIGNALS)
@@ -51,7 +54,7 @@ def held() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, before[number])
-    for number, frame in came[:1]:
+    for number, frame in [] if final else came[:1]:
         before[number](number, frame)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +26,7 @@ app.add_typer(dev_store.app)
 app.add_typer(dev_watch.app)
 
 _WHO = "the developer's key"
+_MOST_LISTED = 20  # files that were packed
 
 SecurityVersion = Annotated[
     int,
@@ -126,6 +129,9 @@ def sign(
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="List all packed files, even if they are many.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Seal an executable and its metadata into a package.
@@ -150,12 +156,13 @@ def sign(
     made = signing.sign(developer, release, found.name, found.content, validity)
     target = out or Path(f"{name}-{version}{package.SUFFIX}")
     kept = files.is_special(target)
-    with signed.remembered(folder, made, again=again, kept=kept):
-        package.write(target, made)
-    warnings += _ending(folder)
     facts = _signed(release, target, developer.name)
     facts |= {"valid_to": output.time(validity.not_after), "capabilities": described.capabilities}
-    _show(facts, found, warnings, as_json=as_json)
+    with contextlib.ExitStack() as told:
+        with signed.remembered(folder, made, told, again=again, kept=kept):
+            package.write(target, made)
+        warnings += _ending(folder)
+        _show(facts, found, warnings, verbose=verbose, as_json=as_json)
 
 
 def _signed(release: Release, target: Path, developer: str) -> dict[str, object]:
@@ -214,15 +221,23 @@ def _ending(folder: Path) -> list[str]:
     ]
 
 
-def _show(facts: output.Facts, found: Found, warnings: list[str], *, as_json: bool) -> None:
-    """Print what was signed, and from which files."""
+def _show(
+    facts: output.Facts, found: Found, warnings: list[str], *, verbose: bool, as_json: bool
+) -> None:
+    """Print what was signed, and from which files: a list of them, or how many if they are many."""
     packed = [{"path": path, "size": len(data)} for path, data in found.packed.items()]
+    facts = dict(facts) | {"sha256": hashlib.sha256(found.content).hexdigest()}
+    facts |= {"left_out": found.left_out}
     if as_json:
-        more = {"packed": packed, "left_out": found.left_out, "warnings": warnings}
-        output.facts(dict(facts) | more, as_json=True)
+        output.facts(facts | {"packed": packed, "warnings": warnings}, as_json=True)
         return
-    output.facts(dict(facts) | {"left_out": found.left_out}, as_json=False)
-    typer.echo("packed:")
+    if len(packed) > _MOST_LISTED and not verbose:
+        size = sum(len(data) for data in found.packed.values())
+        facts |= {"packed": f"{len(packed)} files, {size:,} bytes (--verbose lists them)"}
+        packed = []
+    output.facts(facts, as_json=False)
+    if packed:
+        typer.echo("packed:")
     for one in packed:
         typer.echo(f"  {one['size']:>8} bytes  {output.printable(one['path'])}")
     output.warn(warnings)
@@ -272,8 +287,6 @@ def renew(
     made = signing.renew(developer, before, validity, _former(folder, before, former))
     said = seal.parse(made.developer_seal, seal.DEVELOPER)
     target = out or Path(f"{said.service}-{said.service_version}{package.SUFFIX}")
-    with signed.remembered(folder, made, kept=files.is_special(target)):
-        package.write(target, made)
     facts = {
         "package": str(target),
         "service": said.service,
@@ -281,7 +294,10 @@ def renew(
         "developer": developer.name,
         "valid_to": output.time(validity.not_after),
     }
-    output.facts(facts, as_json=as_json)
+    with contextlib.ExitStack() as told:
+        with signed.remembered(folder, made, told, kept=files.is_special(target)):
+            package.write(target, made)
+        output.facts(facts, as_json=as_json)
 
 
 def _former(folder: Path, sealed: package.Package, mark: str | None) -> list[bytes]:

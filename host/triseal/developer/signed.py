@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from boards import interrupts
 from sealcore import seal, sealwriter
 from sealcore.compat import sha256
 from triseal import files, version
@@ -42,18 +43,28 @@ class Ending:
 
 @contextlib.contextmanager
 def remembered(
-    home: Path, package: Package, *, again: bool = False, kept: bool = False
+    home: Path,
+    package: Package,
+    told: contextlib.ExitStack,
+    *,
+    again: bool = False,
+    kept: bool = False,
 ) -> Iterator[None]:
     """Record the content of a package's version; in the block the package leaves.
 
     If the block fails, nobody has got the package, and the record is again what it was. Others who
     sign here wait meanwhile: a record that is taken back may otherwise be theirs.
 
+    Ctrl-C ends the program before anything is recorded, or it comes too late: then the user is told
+    that the package was signed.
+
     Args:
         home: the developer's folder.
         package: the package with its developer seal.
+        told: ends when the user was told. Until then, signals that end the program are held back.
         again: whether this content may replace another one that was sealed as this version.
         kept: whether the record stays even then, because the reader of a pipe may have the seal.
+            Signals are not held back then, because the reader may never come.
 
     Raises:
         AlreadySigned: this version was sealed with other content; nothing has changed.
@@ -61,6 +72,8 @@ def remembered(
     path = _place(home, package)
     files.make_folder(path.parent, files.PRIVATE)
     with files.alone(path.parent):
+        if not kept:
+            told.enter_context(interrupts.held(final=True))
         try:
             before = files.read(path, _SIZE)
         except FileNotFoundError:

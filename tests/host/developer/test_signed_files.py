@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from boards.errors import BadFolder, SpecialFile
 from sealcore import limits
 from tests.host.project.maps import ROOT
 from tests.worlds import seals
-from triseal import metadata
+from triseal import metadata, package
 from triseal.cli.main import main
 from triseal.developer import executable, modules, review, uses
 from triseal.errors import BadExecutable, BadMetadata, NoMain, UnknownModule
@@ -454,6 +455,30 @@ def test_the_command_lists_what_it_packed(home: Path, capsys: pytest.CaptureFixt
     assert "kit/my_tool.py" in seen.out
     assert ".git" in seen.out
     assert seen.err == f"triseal: warning: {facts['warnings'][0]}\n"
+
+
+def test_many_files_are_counted_and_listed_on_demand(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {f"part_{number:02}.py": "A = 1\n" for number in range(20)}
+    folder(home / "service", {"main.py": MAIN, **files})
+    listed: dict[str, list[str]] = {}
+    for word in ("", "--verbose", "--json"):
+        words = ["dev", "sign", "service", *SIGN, *([word] if word else [])]
+        capsys.readouterr()
+        assert main(words) == 0
+        listed[word] = capsys.readouterr().out.splitlines()
+    digest = hashlib.sha256(package.read(home / "a-1.triseal").executable).hexdigest()
+    size = len(MAIN) + 20 * 6
+    (packed,) = [line for line in listed[""] if line.startswith("packed:")]
+    assert packed.split(maxsplit=1)[1] == f"21 files, {size} bytes (--verbose lists them)"
+    (shown,) = [line for line in listed[""] if line.startswith("sha256:")]
+    assert shown.split() == ["sha256:", digest]
+    assert len(listed[""]) < 15
+    assert "packed:" in listed["--verbose"]
+    assert sum("part_" in line for line in listed["--verbose"]) == 20
+    facts = json.loads("\n".join(listed["--json"]))
+    assert (len(facts["packed"]), facts["sha256"]) == (21, digest)
 
 
 @pytest.mark.parametrize(

@@ -230,5 +230,7 @@ def test_the_same_sources_make_the_same_agent(
     upstream.verify_submission(
         one.opened(), [entry], int(seal.parse(one.developer_seal, seal.DEVELOPER).not_before)
     )
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    assert "files, " in said
+    assert said.count("\n") < 60, "not a line for each module"
     assert main.main(["dev", "sign", "app.py", *words[2:], "--version", "2"]) == 2
