@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import func, select
 
 from bench._site import Site, server
+from boards import micropython
 from boards.virtual.board import VirtualBoard
+from sealcore import messages
 from tests.lifecycle.test_update import PATIENCE, SERVICE, World, slot
 from tests.worlds import last_agent, waiting
 from triseal import database
 from triseal.site.records import tables
+from triseal.site.rules import agents
 
 LIFETIME = 30  # seconds
 OWN = ("main.py", "lib/slots.mpy")  # come by cable only
@@ -64,6 +67,33 @@ def test_the_agent_of_an_earlier_program_is_served_and_updated(tmp_path: Path) -
             with VirtualBoard(folder, "512k"):
                 renewed(world, "kitchen", 1)
                 world.runs("kitchen")
+
+
+SAYS_HELLO = """
+import sys
+sys.path.insert(0, {library!r})
+from nlsm import answers
+class Clock:
+    known = lambda self: 0
+class Node:
+    name, bundle, cause, services, clock = "kitchen", (1, bytes(16)), "power-on", {{}}, Clock()
+class Question:
+    nonce = bytes(16)
+print(answers.hello(Node, Question).hex())
+"""
+
+
+def test_the_protocol_of_an_earlier_program_is_served(tmp_path: Path) -> None:
+    """A release that changes the version goes on to serve the one before."""
+    for path, data in last_agent.files().items():
+        place = tmp_path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    code = SAYS_HELLO.format(library=str(tmp_path / "lib"))
+    kind, values = messages.parse(bytes.fromhex(micropython.run(["-c", code]).stdout))
+    assert (kind, values[1]) == (messages.HELLO, "kitchen")
+    assert values[0] in agents.SERVED
+    assert messages.PROTOCOL in agents.SERVED
 
 
 def test_what_a_release_records_is_what_a_board_gets(tmp_path: Path) -> None:
