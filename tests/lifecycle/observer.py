@@ -40,6 +40,7 @@ class Health:
         thawed: when it last went on after standing still.
         away_until: by when it must be connected.
         connected_from: since when it is; None if it is not.
+        absent: seconds for which it was not connected so far.
         ahead: seconds by which its newest seal's begin was ahead of the true time.
         learned: when it learned last that the site's clock was set forward: by that time its
             seals have ended, and it needs new ones.
@@ -50,6 +51,7 @@ class Health:
     thawed: float = 0.0
     away_until: float = float("inf")
     connected_from: float | None = None
+    absent: float = 0.0
     ahead: float = float("inf")
     learned: float = 0.0
 
@@ -90,6 +92,7 @@ class Observer:
     starved: Callable[[str, float], float] = field(default=lambda _node, _since: 0.0)
     _ends: dict[Place, float] = field(default_factory=dict)
     _newest: dict[Place, int] = field(default_factory=dict)
+    _looked: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -145,7 +148,9 @@ class Observer:
             connected: nodes that the server has; None if it can't be asked.
         """
         self._note_ends()
+        passed, self._looked = now - (self._looked or now), now
         for node, health in self.health.items():
+            health.absent += passed * (connected is None or node not in connected)
             if connected is None or node not in connected or health.disturbed:
                 health.connected_from = None
             elif health.connected_from is None:

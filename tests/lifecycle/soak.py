@@ -7,6 +7,7 @@ and grants changed. Checked from outside all the while (`observer`); exit status
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -63,7 +64,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
         stage.shorten()
         wait_for_short_seals(stage)
         begin = time.time()
-        sealed = _sealed(stage)
+        before = sealed(stage)
         memory = [stage.server.memory()]
         faults = Faults(stage, parameters.seed)
         stage.say("all seals are short")
@@ -74,7 +75,7 @@ def run(parameters: Parameters, folder: Path, *, verbose: bool) -> Result:
             stage.updates.finish(random.Random(parameters.seed)) if stage.updates else (0, 0, 0)
         )
         _settle(stage, parameters)
-        renewals = [count - before for count, before in zip(_sealed(stage), sealed, strict=True)]
+        renewals = [now - had for now, had in zip(sealed(stage), before, strict=True)]
         _check_end(stage, renewals, memory)
     seconds = range(int(begin), int(begin + parameters.seconds))
     observer = stage.observer
@@ -168,7 +169,7 @@ def _settle(stage: Stage, parameters: Parameters) -> None:
     stage.say(f"{len(connected)} of {parameters.nodes} nodes connected at the end")
 
 
-def _sealed(stage: Stage) -> list[int]:
+def sealed(stage: Stage) -> list[int]:
     """How many seals each service was issued so far. Their times do not tell since when: the site's
     clock is set back on the way."""
     table = tables.seals.c
@@ -181,8 +182,11 @@ def _sealed(stage: Stage) -> list[int]:
 
 def _check_end(stage: Stage, renewals: list[int], memory: list[float]) -> None:
     parameters = stage.observer.parameters
-    if min(renewals) < parameters.renewals:
-        stage.observer.violation("too-few-renewals", f"{min(renewals)} for one service")
+    for (node, service), count in zip(stage.observer.wishes, renewals, strict=True):
+        absent = stage.observer.health[node].absent
+        if count < parameters.renewals - math.ceil(absent / parameters.lifetime):
+            text = f"{count} for {service} on {node}, which was away for {absent:.0f} s"
+            stage.observer.violation("too-few-renewals", text)
     grown = max(memory) - max(memory[: max(1, len(memory) // 5)])
     if grown > parameters.growth:
         stage.observer.violation("memory", f"the server has grown by {grown:.0f} MiB")

@@ -174,6 +174,13 @@ def test_a_node_that_stays_away_is_seen(observer: Observer) -> None:
     assert dict(observer.kinds) == {"stays-away": 1}
 
 
+def test_how_long_a_node_was_not_connected_is_counted(observer: Observer) -> None:
+    for now, connected in ((1000.0, {"kitchen"}), (1005.0, set()), (1007.0, None)):
+        observer.look(now, connected)
+    observer.look(1010.0, {"kitchen"})
+    assert observer.health["kitchen"].absent == 7.0
+
+
 def test_what_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     outcome.write([10, 20, 0], SMALL)

@@ -106,9 +106,13 @@ class Updates:
 
     def _settle(self, nodes: list[str], is_fine: Callable[[PlaceFacts], bool]) -> int:
         """Wait until the agents of these nodes are fine. Returns on how many they are."""
-        end = time.monotonic() + 4 * TRIAL + self._stage.observer.parameters.settle
+        # A node that has failed to connect for many times waits for minutes.
+        health = [self._stage.observer.health[node] for node in nodes]
+        back = [one.away_until for one in health if one.away_until < float("inf")]
+        needed = 4 * TRIAL + self._stage.observer.parameters.settle
+        end = max([time.time(), *back]) + needed
         fine = 0
-        while fine < len(nodes) and time.monotonic() < end:
+        while fine < len(nodes) and time.time() < end:
             self._stage.look()
             time.sleep(_STEP)
             found = [one for one in self._places() if one.node in nodes]
