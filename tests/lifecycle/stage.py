@@ -57,8 +57,10 @@ _here = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy
 class Server:
     """The server process, which is killed and started again on the same port."""
 
-    def __init__(self, home: Path, log: Path, program: Sequence[str]) -> None:
-        self._home, self._log, self._program = home, log, program
+    def __init__(
+        self, home: Path, log: Path, program: Sequence[str], options: Sequence[str] = ()
+    ) -> None:
+        self._home, self._log, self._program, self._options = home, log, program, options
         self._process: subprocess.Popen[bytes] | None = None
         self.port = quiet_port()
         self._ports: Ports | None = None
@@ -70,7 +72,9 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until nodes can connect."""
-        self._process = start_server(self._home, self._log, port=self.port, program=self._program)
+        self._process = start_server(
+            self._home, self._log, *self._options, port=self.port, program=self._program
+        )
         self._ports = ready(self._process)
 
     def kill(self) -> None:
@@ -150,17 +154,32 @@ class Stage:
         folder: for everything.
         parameters: how many.
         verbose: whether to say what happens.
+        key: URI of the site's key on a token; "" for a file.
+        pin: of the token.
     """
 
-    def __init__(self, folder: Path, parameters: Parameters, *, verbose: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parameters: Parameters,
+        *,
+        verbose: bool,
+        key: str = "",
+        pin: bytes = b"",
+    ) -> None:
         self._verbose = verbose
         self._began = time.monotonic()
-        self.site = Site(folder, "rsa2048", lifetime=parameters.installing)
+        self.site = Site(folder, "rsa2048", lifetime=parameters.installing, key=key, pin=pin)
         self.services = [f"service-{number:02}" for number in range(parameters.services)]
         self.observer = Observer(parameters, self.site.manager)
         self.clock = Clock(folder / "clock")
         self._program = ("tests.lifecycle.stepped", str(folder / "clock"))
-        self.server = Server(self.site.home, folder / "server.log", self._program)
+        self.log = folder / "server.log"
+        options: list[str] = []
+        if pin:
+            (folder / "pin").write_bytes(pin)
+            options = ["--passphrase-file", str(folder / "pin")]
+        self.server = Server(self.site.home, self.log, self._program, options)
         nodes = [f"node{number:02}" for number in range(parameters.nodes)]
         self._make(nodes)
         self.server.start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sealcore import bundle, errors, identity, names, signedtime
+from sealcore import bundle, errors, identity, names, seal, signedtime
 from sealcore.bundle import TrustBundle
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.stage import Stage, longest_wait
@@ -25,7 +27,55 @@ from triseal.site.slca.authority import Authority
 SIZE = Parameters(nodes=3, services=2, lifetime=15, installing=15, bad=0, steps=0)
 AWAY = "node02"
 SECONDS = 90.0
+WINDOW = 10.0  # seconds before a seal ends, in which it is renewed
 NONCE = bytes(16)
+
+
+class Troubled(Stage):
+    """A stage where faults go on: the network of one node is cut, another one is reset, and so on.
+
+    Attributes:
+        troubled: the nodes to which that happens; only the observer checks their services.
+        done: how many faults there were.
+    """
+
+    EVERY = 7.0  # seconds between two faults
+    LASTS = 4.0  # seconds
+
+    troubled: tuple[str, ...] = ()
+    done = 0
+    _due = 0.0
+    _cut = ""
+
+    def look(self) -> None:
+        """Do the fault that is due, and check all that does not announce itself."""
+        if self.troubled and time.monotonic() >= self._due:
+            if self._cut:
+                self.relieve()
+            else:
+                self._fault(self.troubled[self.done % len(self.troubled)])
+        super().look()
+
+    def relieve(self) -> None:
+        """Let the network of the node that has none be back."""
+        if self._cut:
+            self.network.mend(self._cut, drop=True)
+            self.calm(self._cut)
+        self._cut = ""
+        self._due = time.monotonic() + self.EVERY
+
+    def _fault(self, node: str) -> None:
+        self.done += 1
+        self.disturb(node)
+        if self.done % 2:
+            self.network.cut(node)
+            self._cut = node
+            self._due = time.monotonic() + self.LASTS
+        else:
+            self.boards[node].cut()
+            self.boards[node].start()
+            self.calm(node)
+            self._due = time.monotonic() + self.EVERY
 
 
 def watch(stage: Stage, done: Callable[[], bool], what: str, more: float = 0.0) -> None:
@@ -43,9 +93,15 @@ def watch(stage: Stage, done: Callable[[], bool], what: str, more: float = 0.0) 
             words = {name: board.lines[-4:] for name, board in stage.boards.items()}
             raise AssertionError(f"never: {what}; {words}")
         stage.look()
+        troubled = stage.troubled if isinstance(stage, Troubled) else ()
         for (node, service), last in stage.observer.last.items():
-            if not stage.observer.health[node].disturbed:
-                assert time.time() - last < SIZE.silence, f"{service} on {node} has stopped"
+            if (
+                node not in troubled
+                and not stage.observer.health[node].disturbed
+                and ((silent := time.time() - last) > SIZE.silence)
+            ):
+                starved = stage.waits.of(node, last - WINDOW)
+                assert silent < SIZE.silence + starved, f"{service} on {node} has stopped"
         time.sleep(0.2)
 
 
@@ -122,11 +178,38 @@ def test_a_rotation_with_a_node_that_is_away_and_a_thief(tmp_path: Path) -> None
     assert stage.observer.violations == []
 
 
+def by_old_key(stage: Stage) -> dict[str, int]:
+    """When the last seal ends that the first key has signed, by node; of the seals on their flash.
+
+    A node without such a seal is left out.
+    """
+    found: dict[str, int] = {}
+    for node, board in stage.boards.items():
+        for service in stage.services:
+            data = (board.flash / "triseal/services" / service / "site.der").read_bytes()
+            made = seal.parse(data, seal.SITE)
+            if not str(names.common_name(made.issuer)).startswith("SLCA 2 of "):
+                found[node] = max(found.get(node, 0), made.not_after)
+    return found
+
+
+def bound(said: str) -> int:
+    """The last time that `rotate` has named as a bound, Unix seconds."""
+    text = re.findall(r"by (\S+Z) at the latest", said)[-1]
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+# (nodes, lifetime of seals in seconds, nodes with faults meanwhile, seconds that a step may wait)
+SITES = ((5, 15, 0, 10), (15, 45, 4, 60))
+
+
 @pytest.mark.long
+@pytest.mark.parametrize(("nodes", "lifetime", "troubled", "wait"), SITES)
 def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
-    tmp_path: Path,
+    nodes: int, lifetime: int, troubled: int, wait: int, tmp_path: Path
 ) -> None:
-    stage = Stage(tmp_path, replace(SIZE, nodes=5), verbose=False)
+    size = replace(SIZE, nodes=nodes, lifetime=lifetime, installing=lifetime)
+    stage = Troubled(tmp_path, size, verbose=False)
     away, sleeper = ("node02", "node03"), "node04"
     with stage:
         site = stage.site.manager
@@ -140,10 +223,14 @@ def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
             stage.disturb(node)
             stage.network.cut(node)
         roots = three_roots(stage, tmp_path)
+        stage.troubled = tuple(sorted(stage.boards)[nodes - troubled :])
         watch(stage, lambda: all(ended(stage, node) for node in away), "the end of their seals")
-        status, said = rotate(stage, 10, *roots)
+        status, said = rotate(stage, wait, *roots)
         assert status == 1, said
         assert f"nodes-waiting: 3 of them: {', '.join((*away, sleeper))};" in said
+        old_ones = by_old_key(stage)
+        assert {*away, sleeper} <= old_ones.keys() <= {*away, sleeper, *stage.troubled}
+        assert max(old_ones.values()) <= bound(said), "the bound that was printed"
         for node in away:
             stage.network.mend(node, drop=True)
         more = max(longest_wait(stage.boards[node].failures) for node in away)
@@ -155,12 +242,16 @@ def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
         stage.boards[sleeper].start()
         status, said = rotate(stage, 60, *roots)
         assert status == 0, said
+        assert stage.done >= troubled, "each of them had its fault"
+        stage.relieve()
+        stage.troubled = ()
         every = tuple(sorted(stage.boards))
         after = site.key_progress()
         watch(
             stage, lambda: site.guarantee_of_key(after).confirmed == every, "all refuse the old key"
         )
-        watch(stage, lambda: runs(stage, sleeper), "the services of the one that slept run")
+        watch(stage, lambda: all(runs(stage, node) for node in every), "all services run")
+        assert by_old_key(stage) == {}
         stage.calm(sleeper)
         for node in every:
             trusted = believed(stage, node)

@@ -47,17 +47,25 @@ class Site:
         algorithm: of the site's key.
         database: URL; "" for SQLite in the folder.
         lifetime: of its seals, seconds.
+        key: URI of its key on a token; "" for a file.
+        pin: of the token, and passphrase of the root.
     """
 
     def __init__(
-        self, folder: Path, algorithm: str, database: str = "", lifetime: int = 5000
+        self,
+        folder: Path,
+        algorithm: str,
+        database: str = "",
+        lifetime: int = 5000,
+        key: str = "",
+        pin: bytes = b"",
     ) -> None:
         self.folder = folder
         self.home = folder / "site"
         self.now = int(time.time())
-        founding = Founding("house", algorithm, lifetime, database)
-        home.init(self.home, founding, None, self.now)
-        self.manager = Manager(self.home, lambda: b"")
+        founding = Founding("house", algorithm, lifetime, database, key)
+        home.init(self.home, founding, pin or None, self.now)
+        self.manager = Manager(self.home, lambda: pin)
         self._developer = Developer("Ada", KeySigner(generate(algorithm)))
         self._store = KeySigner(generate(algorithm))
         kinds = bundles.kinds_of(["service", "agent", "firmware"])
