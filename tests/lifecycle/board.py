@@ -49,13 +49,16 @@ def code() -> dict[str, bytes]:
 def waited(pid: int) -> float:
     """Seconds for which a process could have run, but had to wait for a processor.
 
+    Of several threads, those of the one that has waited longest count.
+
     Args:
         pid: the process; 0.0 if it has ended, or where the system does not tell it.
     """
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+    longest = 0
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            longest = max(longest, int((thread / "schedstat").read_text().split()[1]))
+    return longest / 1e9
 
 
 class Board:

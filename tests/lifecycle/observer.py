@@ -73,8 +73,8 @@ class Observer:
         ahead: seconds by which the time that the site signs is ahead of the true time, within a
             second or two.
         words: what a node has printed of a service.
-        starved: for how many seconds since a time a node or the server had to wait for a processor.
-            A busy machine is no fault of theirs.
+        starved: for how many seconds since a time a node, or what it needs, had to wait for a
+            processor. A busy machine is no fault of theirs.
     """
 
     parameters: Parameters

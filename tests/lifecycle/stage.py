@@ -47,6 +47,7 @@ async def main(ctx):
         await asyncio.sleep_ms(500)
 """
 SERVER = "the server"
+NETWORK = "the network"  # is in this process
 _LOOKS = 600  # of which the waits are kept
 _LOOK = 1.0  # seconds between looks at a change that is under way
 _STEADY = 12.0  # seconds: a node takes a connection that ends sooner for a failure
@@ -142,9 +143,11 @@ class Waits:
         self._grown.append((now, grown))
 
     def of(self, node: str, since: float) -> float:
-        """Seconds for which a node or the server has waited since a time: those of the longer."""
+        """Seconds for which a node, the server or the network between them has waited since a time:
+        the most of them."""
         late = [grown for now, grown in self._grown if now >= since]
-        return max(sum(grown.get(name, 0.0) for grown in late) for name in (node, SERVER))
+        on_the_way = (node, SERVER, NETWORK)
+        return max(sum(grown.get(name, 0.0) for grown in late) for name in on_the_way)
 
 
 class Stage:
@@ -306,9 +309,9 @@ class Stage:
     def look(self) -> None:
         """Check all that does not announce itself."""
         self.revive()
+        shared = {SERVER: self.server.waited(), NETWORK: waited(os.getpid())}
         self.waits.note(
-            time.time(),
-            {SERVER: self.server.waited(), **{n: one.waited() for n, one in self.boards.items()}},
+            time.time(), {**shared, **{node: one.waited() for node, one in self.boards.items()}}
         )
         connected = self.server.connected()
         for node in connected or ():
