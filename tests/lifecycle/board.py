@@ -61,6 +61,18 @@ def waited(pid: int) -> float:
     return longest / 1e9
 
 
+def waits_for_disk(pid: int) -> bool:
+    """Tell whether a process sleeps in the system, as it does while it writes to a busy disk.
+
+    Args:
+        pid: the process; it may have ended.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D"
+    except (OSError, IndexError):
+        return False
+
+
 class Board:
     """One node.
 
@@ -161,9 +173,10 @@ class Board:
         self.start()
         return True
 
-    def waited(self) -> float:
-        """Seconds for which its process has waited for a processor since it started."""
-        return 0.0 if self._process is None else waited(self._process.pid)
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 if it is off."""
+        return 0 if self._process is None else self._process.pid
 
     def ask(self) -> None:
         """Have it tell which seals it holds; `on_held` is called when it does."""

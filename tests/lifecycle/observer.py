@@ -74,7 +74,7 @@ class Observer:
             second or two.
         words: what a node has printed of a service.
         starved: for how many seconds since a time a node, or what it needs, had to wait for a
-            processor. A busy machine is no fault of theirs.
+            processor or the disk. A busy machine is no fault of theirs.
     """
 
     parameters: Parameters
@@ -178,7 +178,7 @@ class Observer:
             # It may have stopped because its seal could not be renewed in the time for that.
             starved = self.starved(node, last - renewal.SHARE / 1000 * self._lifetime)
             if silent > self.parameters.silence + starved:
-                said = f"silent for {silent:.1f} s ({starved:.1f} s without a processor)"
+                said = f"silent for {silent:.1f} s ({starved:.1f} s without a processor or disk)"
                 said += f", connected: {self.words(node, place[1])}"
                 self.violation("stopped", f"{place} {said}")
                 self.last[place] = now

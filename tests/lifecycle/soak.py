@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from triseal import database
 from triseal.site.records import tables
 
 _LOOK = 1.0  # seconds between looks
+_MEMORY = ("/dev/shm",)  # folders in memory
 _STEP = 0.1
 _ASK_EVERY = 5
 
@@ -200,7 +202,9 @@ def main(arguments: list[str]) -> int:
         value = getattr(default, one.name)
         parser.add_argument(f"--{one.name}", type=type(value), default=value)
     parameters = replace(default, **vars(parser.parse_args(arguments)))
-    with tempfile.TemporaryDirectory(prefix="triseal-soak-") as folder:
+    # The flash of a board is no disk: where others write much, a write to it may take ten seconds.
+    place = next((path for path in _MEMORY if os.access(path, os.W_OK)), None)
+    with tempfile.TemporaryDirectory(prefix="triseal-soak-", dir=place) as folder:
         result = run(parameters, Path(folder), verbose=True)
     outcome.write(result.traffic, result.parameters)
     outcome.show(result)

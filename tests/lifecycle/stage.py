@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from typing import Self
 from bench._site import Ports, Site, ready, start_server
 from boards.virtual.flaws import GOOD, Flaws
 from sealcore import renewal
-from tests.lifecycle.board import Board, code, waited
+from tests.lifecycle.board import Board, code, waited, waits_for_disk
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import Parameters
 from tests.lifecycle.relay import Network
@@ -109,9 +109,10 @@ class Server:
         fields = Path(f"/proc/{self._process.pid}/statm").read_text().split()
         return int(fields[1]) * _PAGE / 2**20
 
-    def waited(self) -> float:
-        """Seconds for which it has waited for a processor since it started."""
-        return 0.0 if self._process is None else waited(self._process.pid)
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 if it is down."""
+        return 0 if self._process is None else self._process.pid
 
     def _end(self) -> int:
         process, self._process = self._process, None
@@ -124,22 +125,36 @@ class Server:
 
 
 class Waits:
-    """How long the processes have waited for a processor lately."""
+    """How long the processes have waited for a processor or for the disk lately."""
 
     def __init__(self) -> None:
         self._before: dict[str, float] = {}
+        self._looked = 0.0
         self._grown: deque[tuple[float, dict[str, float]]] = deque(maxlen=_LOOKS)
 
-    def note(self, now: float, waited: dict[str, float]) -> None:
+    def look(self, now: float, pids: dict[str, int]) -> None:
+        """Look at the processes.
+
+        Args:
+            now: Unix seconds.
+            pids: of each process by its name; 0 for one that does not run.
+        """
+        asleep = {name for name, pid in pids.items() if waits_for_disk(pid)}
+        self.note(now, {name: waited(pid) for name, pid in pids.items()}, asleep)
+
+    def note(self, now: float, waited: dict[str, float], asleep: Collection[str] = ()) -> None:
         """Add a look.
 
         Args:
             now: Unix seconds.
-            waited: what each process has waited since it started, seconds.
+            waited: what each process has waited for a processor since it started, seconds.
+            asleep: those that wait for the disk, as they are taken to do since the last look.
         """
         # A process that was started again begins with 0.
         grown = {name: max(0.0, s - self._before.get(name, 0.0)) for name, s in waited.items()}
-        self._before = waited
+        for name in asleep:
+            grown[name] += now - (self._looked or now)
+        self._before, self._looked = waited, now
         self._grown.append((now, grown))
 
     def of(self, node: str, since: float) -> float:
@@ -309,9 +324,9 @@ class Stage:
     def look(self) -> None:
         """Check all that does not announce itself."""
         self.revive()
-        shared = {SERVER: self.server.waited(), NETWORK: waited(os.getpid())}
-        self.waits.note(
-            time.time(), {**shared, **{node: one.waited() for node, one in self.boards.items()}}
+        pids = {SERVER: self.server.pid, NETWORK: os.getpid()}
+        self.waits.look(
+            time.time(), {**pids, **{node: one.pid for node, one in self.boards.items()}}
         )
         connected = self.server.connected()
         for node in connected or ():

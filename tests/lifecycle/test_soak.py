@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle import outcome, soak
-from tests.lifecycle.board import waited
+from tests.lifecycle.board import waited, waits_for_disk
 from tests.lifecycle.observer import Health, Observer, Wish
 from tests.lifecycle.parameters import SMALL, UPDATED, Parameters
 from tests.lifecycle.stage import SERVER, Waits, longest_wait
@@ -115,10 +115,21 @@ def test_a_service_that_stopped_has_the_time_for_which_nothing_could_run(
     for now, kitchen, server in ((1009, 9, 0), (1011, 10, 1), (1025, 12, 4), (1026, 0, 4)):
         waits.note(now, {"kitchen": kitchen, SERVER: server})
     assert waits.of("kitchen", 1010.0) == 4.0, "of the server, which waited longer than the node"
+    assert waits.of("kitchen", 1026.5) == 0.0
     observer.look(1031.9, {"kitchen"})
     assert not observer.kinds
     observer.look(1032.1, {"kitchen"})
     assert dict(observer.kinds) == {"stopped": 1}
+
+
+def test_the_wait_for_the_disk_counts_from_one_look_to_the_next() -> None:
+    waits = Waits()
+    waits.note(1000, {"kitchen": 0.5}, {"kitchen"})
+    waits.note(1003, {"kitchen": 0.5}, {"kitchen"})
+    waits.note(1004, {"kitchen": 0.75})
+    assert waits.of("kitchen", 1001.0) == 3.25
+    assert not waits_for_disk(os.getpid())
+    assert not waits_for_disk(0)
 
 
 def test_the_wait_for_a_processor_is_known_where_the_system_tells_it() -> None:
