@@ -323,12 +323,12 @@ class Stage:
 
     def look(self) -> None:
         """Check all that does not announce itself."""
-        self.revive()
         pids = {SERVER: self.server.pid, NETWORK: os.getpid()}
         self.waits.look(
             time.time(), {**pids, **{node: one.pid for node, one in self.boards.items()}}
         )
         connected = self.server.connected()
+        self.revive()  # not earlier: a node that resets itself now is not connected
         for node in connected or ():
             since = self.observer.health[node].connected_from
             if since is not None and time.time() - since > _STEADY:

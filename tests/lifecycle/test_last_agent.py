@@ -14,9 +14,8 @@ from boards.virtual.board import VirtualBoard
 from sealcore import messages
 from tests.lifecycle.test_update import PATIENCE, SERVICE, World, slot
 from tests.worlds import last_agent, waiting
-from triseal import database
+from triseal import database, protocol
 from triseal.site.records import tables
-from triseal.site.rules import agents
 
 LIFETIME = 30  # seconds
 OWN = ("main.py", "lib/slots.mpy")  # come by cable only
@@ -92,8 +91,8 @@ def test_the_protocol_of_an_earlier_program_is_served(tmp_path: Path) -> None:
     code = SAYS_HELLO.format(library=str(tmp_path / "lib"))
     kind, values = messages.parse(bytes.fromhex(micropython.run(["-c", code]).stdout))
     assert (kind, values[1]) == (messages.HELLO, "kitchen")
-    assert values[0] in agents.SERVED
-    assert messages.PROTOCOL in agents.SERVED
+    assert values[0] in protocol.SERVED
+    assert messages.PROTOCOL in protocol.SERVED
 
 
 def test_what_a_release_records_is_what_a_board_gets(tmp_path: Path) -> None:

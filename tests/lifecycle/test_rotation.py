@@ -217,11 +217,7 @@ def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
         everything = len(stage.observer.wishes)
         watch(stage, lambda: len(stage.observer.last) == everything, "all services run")
         first = believed(stage, sleeper)
-        stage.disturb(sleeper)
-        stage.boards[sleeper].cut()
-        for node in away:
-            stage.disturb(node)
-            stage.network.cut(node)
+        go(stage, away, sleeper)
         roots = three_roots(stage, tmp_path)
         stage.troubled = tuple(sorted(stage.boards)[nodes - troubled :])
         watch(stage, lambda: all(ended(stage, node) for node in away), "the end of their seals")
@@ -254,14 +250,28 @@ def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
         assert by_old_key(stage) == {}
         stage.calm(sleeper)
         for node in every:
-            trusted = believed(stage, node)
-            assert bundles.roots_of(trusted) == bundles.roots_of(site.bundle())
-            assert signed_by(stage, node).startswith("SLCA 2 of ")
-            refuses(old, trusted)
+            follows(stage, node, old)
         threshold, keys = bundles.roots_of(believed(stage, sleeper))
         assert (threshold, len(keys)) == (2, 2)
         assert not set(keys) & set(bundles.roots_of(first)[1])
     assert stage.observer.violations == []
+
+
+def go(stage: Stage, away: tuple[str, ...], sleeper: str) -> None:
+    """Cut the networks of some nodes, and the power of one."""
+    stage.disturb(sleeper)
+    stage.boards[sleeper].cut()
+    for node in away:
+        stage.disturb(node)
+        stage.network.cut(node)
+
+
+def follows(stage: Stage, node: str, old: Authority) -> None:
+    """A node has the newest roots and a certificate of the new key, and refuses the old one."""
+    trusted = believed(stage, node)
+    assert bundles.roots_of(trusted) == bundles.roots_of(stage.site.manager.bundle())
+    assert signed_by(stage, node).startswith("SLCA 2 of ")
+    refuses(old, trusted)
 
 
 def three_roots(stage: Stage, folder: Path) -> list[str]:

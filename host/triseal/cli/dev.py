@@ -96,6 +96,13 @@ OptionalExecutable = Annotated[
     Path | None,
     typer.Argument(help="A .py or .mpy file, or a folder of such.", metavar="FILE", readable=False),
 ]
+Again = Annotated[
+    bool,
+    typer.Option("--again", help="Sign, even if this version was signed with other content."),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="List all packed files, even if they are many.")
+]
 Years = Annotated[
     int,
     typer.Option("--years", min=1, max=MAX_YEARS, help="Validity of the seal.", metavar="YEARS"),
@@ -122,16 +129,11 @@ def sign(
     security_version: SecurityVersion,
     metadata_file: MetadataFile = None,
     years: Years = DEFAULT_YEARS,
-    again: Annotated[
-        bool,
-        typer.Option("--again", help="Sign, even if this version was signed with other content."),
-    ] = False,
+    again: Again = False,
     out: options.Out = None,
     passphrase_file: options.PassphraseFile = None,
     home_dir: options.Home = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="List all packed files, even if they are many.")
-    ] = False,
+    verbose: Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """Seal an executable and its metadata into a package.

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from sealcore import messages
-from triseal import metadata
+from triseal import metadata, protocol
 from triseal.metadata import Metadata
 from triseal.site.errors import UnfitBoards
 from triseal.site.records import labels, services, vitals
@@ -18,9 +18,6 @@ from triseal.site.records.vitals import Vitals
 from triseal.site.rules import firmwares
 from triseal.site.rules.firmwares import numbers
 
-# Versions of the protocol that the site's server serves: its own, and that of the last release. The
-# agents of that release renew their seals here until they are replaced.
-SERVED = frozenset({messages.PROTOCOL})
 _UNKNOWN = "has never said what it is: it was not connected yet, or its agent is too old"
 _NAMED = 5  # number of nodes that a refusal names
 _SPARE = 32768  # bytes of flash that a node keeps free, as `nlsm/swap.py` has it
@@ -62,7 +59,7 @@ def _reason(described: Metadata, size: int, facts: dict[str, str], present: Vita
     """Return why a node can't take an agent, or ""."""
     needs = described.values.get("needs")
     needs = needs if isinstance(needs, dict) else {}
-    if needs.get("protocol", messages.PROTOCOL) not in SERVED:
+    if needs.get("protocol", messages.PROTOCOL) not in protocol.SERVED:
         return f"could not talk to this site: protocol {needs['protocol']}, not {messages.PROTOCOL}"
     python = facts.get("micropython", "")
     if numbers(python) < numbers(str(needs.get("micropython", ""))):

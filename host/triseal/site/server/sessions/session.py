@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from sealcore import errors, messages
 from triseal.errors import Failure
+from triseal.protocol import SERVED
 from triseal.site.records import nodes
 from triseal.site.records.nodes import Bundle
-from triseal.site.rules import agents
 from triseal.site.server.handlers import ask_time, enrol, facts, fetch, hello, renew, report
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.task import Answer, Snapshot, Task
@@ -289,7 +289,7 @@ class Session:
 
     def _hello(self, snapshot: Snapshot, values: tuple[Any, ...]) -> Answer:
         protocol, node, nonce, version, mark, now, cause, told = values
-        if protocol not in agents.SERVED:
+        if protocol not in SERVED:
             raise errors.BadMessage(
                 f"the node has protocol version {protocol}, not {messages.PROTOCOL}"
             )
