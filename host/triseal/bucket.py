@@ -16,7 +16,6 @@ import contextlib
 import errno
 import functools
 import hashlib
-import json
 import logging
 import os
 import re
@@ -120,29 +119,6 @@ class Place:
             raise BadBucket(f"{url[:_MAX_URL]!a} is not s3://BUCKET/PREFIX")
         _check_endpoint(endpoint)
         return Place(bucket, prefix, endpoint)
-
-    def text(self) -> bytes:
-        """Return the file that a Store's home has about it."""
-        return json.dumps({"url": str(self), "endpoint": self.endpoint}).encode() + b"\n"
-
-    @staticmethod
-    def parse(data: bytes) -> Place:
-        """Return the place from the file of a Store's home.
-
-        Args:
-            data: the file.
-
-        Raises:
-            BadBucket: it is damaged.
-        """
-        try:
-            found = json.loads(data)
-            url, endpoint = found["url"], found["endpoint"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            url = endpoint = None
-        if not isinstance(url, str) or not isinstance(endpoint, str) or len(found) != 2:
-            raise BadBucket("bucket.json in the Store's home is damaged")
-        return Place.of(url, endpoint)
 
 
 def _check_endpoint(endpoint: str) -> None:

@@ -204,10 +204,13 @@ class OtherFingerprint(Failure):
 
 
 class StoreMoved(Failure):
-    """The files of the Store were moved while this process ran."""
+    """The files of the Store were moved, and this process does not know or not reach them."""
 
     code = "store-moved"
-    advice = "Start the command or the server again: it then uses the new place."
+    advice = (
+        "Start the command or the server again: it then uses the new place. A home on another"
+        " computer can't be reached; there `triseal store move --bucket` lets all of them work."
+    )
 
 
 class UnknownDeveloper(Failure):

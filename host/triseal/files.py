@@ -249,11 +249,12 @@ def settle(paths: Iterable[Path], top: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Keep other processes that do the same from working on a folder meanwhile.
 
     Args:
         folder: the folder.
+        shared: whether others that say so too may work on it at the same time.
 
     Raises:
         OSError: there is no such folder.
@@ -261,7 +262,7 @@ def alone(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # where folders can't be locked, two may race
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

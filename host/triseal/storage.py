@@ -8,9 +8,11 @@ Store writes packages and tiles before the checkpoint that is about them.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,8 +21,9 @@ from triseal import files
 if TYPE_CHECKING:
     from triseal.bucket import Place
 
-BUCKET = "bucket.json"  # in the home of a Store whose files are in a bucket
+BUCKET = "bucket.json"  # in the home of a Store whose files are, or were, in a bucket
 MAX_BUCKET = 4096
+_DAMAGED = "bucket.json in the Store's home is damaged"
 LOCKS = "locks"  # in the same home
 
 
@@ -350,30 +353,6 @@ def at(home: Path, place: Place | None) -> Storage:
     return Bucket(place, home / LOCKS)
 
 
-def settle_at(home: Path, place: Place | None) -> None:
-    """Let the files of a Store be at a place from now on. This happens as a whole or not at all.
-
-    Args:
-        home: the Store's folder.
-        place: the place; None for the home.
-    """
-    if place is None:
-        (home / BUCKET).unlink(missing_ok=True)
-    else:
-        files.write(home / BUCKET, place.text(), files.PRIVATE)
-    files.settle([home / BUCKET], home)
-
-
-def moved(home: Path, files_of: Storage) -> bool:
-    """Tell whether the files of a Store are elsewhere by now.
-
-    Args:
-        home: the Store's folder.
-        files_of: its files, as `of_home` has returned them before.
-    """
-    return not same(of_home(home), files_of)
-
-
 def same(one: Storage, other: Storage) -> bool:
     """Tell whether two are at one place: buckets of one name may be on two servers.
 
@@ -384,19 +363,97 @@ def same(one: Storage, other: Storage) -> bool:
     return (one.where(""), one.server) == (other.where(""), other.server)
 
 
-def of_home(home: Path) -> Storage:
-    """Return the files of a Store: in its home, or in the bucket that a file in the home names.
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where the files of a Store are since a move. The database has the newest, see `store.places`.
+
+    Attributes:
+        number: grows by one with each move; that of a new Store is 1.
+        place: the bucket; None for the home.
+        folder: after a move into the home, a random text that only this home has.
+    """
+
+    number: int = 1
+    place: Place | None = None
+    folder: str = ""
+
+    def text(self) -> bytes:
+        """Return the file that the home has about it, and a bucket that was left."""
+        facts = {"number": self.number, "url": str(self.place or ""), "folder": self.folder}
+        facts["endpoint"] = self.place.endpoint if self.place else ""
+        return json.dumps(facts).encode() + b"\n"
+
+    @staticmethod
+    def parse(data: bytes) -> Whereabouts:
+        """Return what such a file says.
+
+        Args:
+            data: the file. Older ones have no number, and no folder.
+
+        Raises:
+            BadBucket: it is damaged.
+        """
+        from triseal.bucket import BadBucket, Place  # few Stores have one
+
+        try:
+            facts = {"number": 1, "folder": "", **json.loads(data)}
+            number, folder = facts.pop("number"), facts.pop("folder")
+            url, endpoint = facts.pop("url"), facts.pop("endpoint")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise BadBucket(_DAMAGED) from None
+        texts = all(isinstance(one, str) for one in (url, endpoint, folder))
+        if not texts or type(number) is not int or number < 1 or facts:
+            raise BadBucket(_DAMAGED)
+        return Whereabouts(number, Place.of(url, endpoint) if url else None, folder)
+
+
+def note(home: Path) -> Whereabouts:
+    """Return where the files of a Store were when its database was last asked from this home.
 
     Args:
         home: the Store's folder.
 
     Raises:
-        BadBucket: the file is damaged.
+        BadBucket: the file about it is damaged.
     """
     try:
-        data = files.read(home / BUCKET, MAX_BUCKET)
+        return Whereabouts.parse(files.read(home / BUCKET, MAX_BUCKET))
     except FileNotFoundError:
-        return LocalFolder(home)
-    from triseal.bucket import Bucket, Place  # few Stores have one
+        return Whereabouts()
 
-    return Bucket(Place.parse(data), home / LOCKS)
+
+def write_note(home: Path, where: Whereabouts) -> None:
+    """Write what `note` returns, as a whole or not at all.
+
+    Args:
+        home: the Store's folder.
+        where: where its files are.
+    """
+    files.write(home / BUCKET, where.text(), files.PRIVATE)
+    files.settle([home / BUCKET], home)
+
+
+def of_home(home: Path) -> Storage:
+    """Return the files of a Store, for those who only read and do not ask its database.
+
+    Args:
+        home: the Store's folder.
+
+    Raises:
+        BadBucket: the file about it is damaged.
+    """
+    return at(home, note(home).place)
+
+
+@contextlib.contextmanager
+def staying(home: Path, *, shared: bool) -> Iterator[None]:
+    """Keep the files of a Store where they are, against other processes of this computer.
+
+    Args:
+        home: the Store's folder.
+        shared: whether others may do the same meanwhile; not for who moves the files.
+    """
+    folder = home / LOCKS / "place"
+    files.make_folder(folder, files.PRIVATE)
+    with files.alone(folder, shared=shared):
+        yield

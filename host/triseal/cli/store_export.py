@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from triseal.cli import options, output
+from triseal.cli.store_options import Database, open_store
 
 app = typer.Typer()
 
@@ -39,6 +39,7 @@ def export(
             metavar="SERVICE",
         ),
     ] = None,
+    database: Database = None,
     as_json: options.Json = False,
 ) -> None:
     """Write releases to a file, for a site without network.
@@ -48,10 +49,9 @@ def export(
     """
     from triseal.copies import stick, storesource  # slow to load, and --help needs none of it
     from triseal.copies.storeview import View
-    from triseal.store import journal
 
     if not where.startswith(options.URLS):
-        journal.refresh(Path(where), lambda: int(time.time()))
+        _refresh(Path(where), database)
     with storesource.opened(where) as source:
         view = View(source)
         chosen = stick.choose(view, services or ())
@@ -64,6 +64,16 @@ def export(
         "releases": [f"{one.service} {one.version}" for one in chosen],
     }
     output.facts(facts, as_json=as_json)
+
+
+def _refresh(home: Path, database: str | None) -> None:
+    """Say the time in the checkpoint of a Store on this computer, if its key and database are."""
+    from triseal.store import journal, store
+
+    known = database is not None or (home / store.DATABASE).exists()
+    if known and (home / journal.KEY).exists():
+        with open_store(home, database) as opened:
+            opened.refresh(0)
 
 
 @app.command(

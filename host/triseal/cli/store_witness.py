@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
 
 from triseal.cli import options, output
+from triseal.cli.store_options import Database, open_store
 
 app = typer.Typer()
 
 
 @app.command(epilog=options.examples("store refresh"))
-def refresh(home_dir: options.Home = None, as_json: options.Json = False) -> None:
+def refresh(
+    home_dir: options.Home = None, database: Database = None, as_json: options.Json = False
+) -> None:
     """Say the time in the log's newest checkpoint again.
 
     Sites refuse a checkpoint that is older than a week. `store serve` and each change of the Store
@@ -28,7 +30,8 @@ def refresh(home_dir: options.Home = None, as_json: options.Json = False) -> Non
     home = home_dir or stores.default()
     if not (home / journal.KEY).exists():
         raise NotInitialised(f"there is no Store with a log at {home}")
-    journal.refresh(home, lambda: int(time.time()))
+    with open_store(home, database) as store:
+        store.refresh(0)
     view = View(storefiles.Folder(home))
     facts = {"log": view.head.origin, "entries": view.head.size}
     output.facts(facts | {"checkpoint_time": output.time(view.time)}, as_json=as_json)

@@ -6,8 +6,9 @@
 
 Between 1 and 2 the Store may be killed: the next `publish` of any process does the rest. Whoever
 signs or writes is alone: on one computer by a lock in the file system, on several by the lock of
-their PostgreSQL database, since a bucket has none. The log's files are outside of the database, so
-that a restored database is found out: nothing is signed that does not continue the last checkpoint.
+their PostgreSQL database, since a bucket has none. The same locks keep the files where they are
+meanwhile (`places`). The log's files are outside of the database, so that a restored database is
+found out: nothing is signed that does not continue the last checkpoint.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from sqlalchemy import Connection, Engine, func, insert, select, text
 
 from triseal import storage
 from triseal.database import reading, writing
-from triseal.errors import StoreMoved
-from triseal.log import checkpoint, key, merkle, note, proof, tiles
+from triseal.errors import StoreBehind
+from triseal.log import key, merkle, note, proof, tiles
 from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry, parse
 from triseal.log.errors import BadLogData, LogBehind, LogDamaged, NotInLog
 from triseal.log.writer import MOST, Folder, Writer
-from triseal.storage import Storage
+from triseal.store import places
+from triseal.store.places import Kept
 from triseal.store.tables import LOG
 from triseal.store.witnesses import Witnesses
 
@@ -44,21 +46,22 @@ class Journal:
 
     Args:
         home: the Store's folder.
-        kept: its files, see `triseal.storage`.
+        kept: its files.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex; it names the log.
         clock: returns the time, Unix seconds, which each checkpoint says.
     """
 
     def __init__(
-        self, home: Path, kept: Storage, engine: Engine, owner: str, clock: Callable[[], int]
+        self, home: Path, kept: Kept, engine: Engine, owner: str, clock: Callable[[], int]
     ) -> None:
         self._clock = clock
         self._home = home
+        self._kept = kept
+        self._stays = False  # whether the place was seen not to be one that was left
         self._engine = engine
         self._origin = f"triseal-store/{owner[:32]}"
-        self._kept = kept
-        self.folder = Folder(kept.below(FOLDER))
+        self.folder = Folder(kept.files.below(FOLDER))
         self._opened: Writer | None = None
         self._signer: note.Signer | None = None
         self._turn = threading.Lock()
@@ -124,25 +127,48 @@ class Journal:
             return self._writer().extend(self._after)
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep the writers on other computers from publishing meanwhile; not to be nested.
+    def alone(self, *, moving: bool = False) -> Iterator[None]:
+        """Keep the files where they are, and other computers from publishing; not to be nested.
 
-        Those on this computer are kept out by `Storage.alone`.
+        The publishers on this computer are kept out by `Storage.alone`.
+
+        Args:
+            moving: whether nobody of this computer may publish meanwhile, too.
 
         Raises:
-            StoreMoved: the files are elsewhere by now.
+            StoreMoved, StoreBehind: as `places.check` and `check_not_left`.
         """
-        if storage.moved(self._home, self._kept):
-            raise StoreMoved(f"they are no longer at {self._kept.where('')}")
+        self.check_not_left()
         if self._engine.dialect.name == "sqlite":  # its file is used by one computer
-            yield
+            with storage.staying(self._home, shared=not moving):
+                with reading(self._engine) as connection:
+                    places.check(connection, self._kept)
+                yield
             return
         # Each thread that waits for the database's lock would keep one of its few connections, and
         # the one that has it needs a second one.
         with self._turn, writing(self._engine) as connection:
             lock = text("SELECT pg_advisory_xact_lock(:n)")
             connection.execute(lock, {"n": _PUBLISHING})
+            places.check(connection, self._kept)
             yield
+
+    def check_not_left(self) -> None:
+        """Check that the files were not moved away after a backup of the database was made.
+
+        Raises:
+            StoreBehind: this backup was restored.
+            StoreMoved: they were moved since this process began.
+            Failure, OSError: the bucket can't be read.
+        """
+        if self._stays:
+            return
+        if places.left(self._kept) is not None:
+            with reading(self._engine) as connection:
+                places.check(connection, self._kept)  # it says more if they were moved just now
+            where = self._kept.files.where("")
+            raise StoreBehind(f"it is from before the files were moved from {where}")
+        self._stays = True
 
     def refresh(self, age: int = REFRESHED) -> None:
         """Say the time in the last checkpoint again. Mirrors that stand still lack it.
@@ -305,23 +331,6 @@ class Journal:
             ]
         connection.execute(insert(LOG), rows)
         return len(rows)
-
-
-def refresh(home: Path, clock: Callable[[], int]) -> None:
-    """Say the time in the checkpoint of a Store on this computer, if the log's key is here.
-
-    Args:
-        home: the Store's folder.
-        clock: returns the time, Unix seconds.
-
-    Raises:
-        LogDamaged, OSError: as `Writer.refresh`.
-    """
-    folder = Folder(storage.of_home(home).below(FOLDER))
-    head = folder.head() if (home / KEY).exists() else None
-    if head is not None:
-        origin = checkpoint.parse(head).origin
-        Writer(folder, note.Signer(origin, note.LOG, key.load(home / KEY)), clock).refresh(0)
 
 
 def _row(position: int, leaf: bytes, change: int) -> dict[str, object]:

@@ -20,10 +20,10 @@ from triseal.log.note import Key
 from triseal.notices import Change
 from triseal.package import MAX_METADATA, Package
 from triseal.signer import Signer
-from triseal.storage import Storage
 from triseal.store import changes, journal, objects, records
 from triseal.store.journal import Journal
 from triseal.store.pages import MOST, Pages, Shown
+from triseal.store.places import Kept
 from triseal.store.records import Developer, Release, Service
 
 OBJECTS = "objects"
@@ -36,20 +36,20 @@ class Ledger:
 
     Args:
         home: the Store's folder.
-        kept: its files, see `triseal.storage`.
+        kept: its files.
         engine: its database.
         owner: fingerprint of the key with which the Store began, hex.
         clock: returns the time, Unix seconds.
     """
 
     def __init__(
-        self, home: Path, kept: Storage, engine: Engine, owner: str, clock: Callable[[], int]
+        self, home: Path, kept: Kept, engine: Engine, owner: str, clock: Callable[[], int]
     ) -> None:
         self._home = home
         self._engine = engine
-        self._objects = kept.below(OBJECTS, private=True)
+        self._objects = kept.files.below(OBJECTS, private=True)
         self.journal = Journal(home, kept, engine, owner, clock)
-        self.pages = Pages(kept)
+        self.pages = Pages(kept.files)
 
     @property
     def key(self) -> Key:

@@ -17,9 +17,19 @@ def put(folder: Storage, data: bytes) -> str:
     Returns: name of the object: its SHA-256 in hex.
     """
     name = sha256(data).hex()
-    if not folder.exists(_path(name)):
+    if not has(folder, name):
         folder.write_all({_path(name): data})
     return name
+
+
+def has(folder: Storage, name: str) -> bool:
+    """Tell whether there is a file; it may be damaged.
+
+    Args:
+        folder: folder of all objects.
+        name: name of the object.
+    """
+    return folder.exists(_path(name))
 
 
 def get(folder: Storage, name: str, limit: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,22 +15,26 @@ from sqlalchemy.exc import IntegrityError
 from boards import state_folder
 from sealcore import names, seal, x509
 from triseal import notices, replacement, request, storage
+from triseal.bucket import BucketTrouble
 from triseal.certificate import Validity, now
 from triseal.database import open_database, reading, writing
-from triseal.errors import OtherKeyInUse, Quarantined, StoreMoved, UnknownService, Withdrawn
+from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
 from triseal.keysource import NewKey
 from triseal.log import entry
 from triseal.log.note import Key
 from triseal.notices import Change, Notices
 from triseal.package import Package
 from triseal.signer import Signer
+from triseal.storage import Whereabouts
 from triseal.store import (
     authority,
     changes,
     intake,
     journal,
+    moving,
     objects,
     pace,
+    places,
     records,
     restore,
     standing,
@@ -39,6 +44,7 @@ from triseal.store.journal import FOLDER
 from triseal.store.ledger import OBJECTS, Ledger
 from triseal.store.moving import Move, Report
 from triseal.store.pace import Limits
+from triseal.store.places import Kept
 from triseal.store.records import Developer, Release, Service
 from triseal.store.tables import SCHEMA
 from triseal.store.witnesses import Witnesses
@@ -77,6 +83,7 @@ class Store:
     Raises:
         NotInitialised: there is no Store at `home`.
         DatabaseUnusable: the database can't be used.
+        StoreMoved, BadBucket: as `moving.locate`.
     """
 
     def __init__(
@@ -86,13 +93,21 @@ class Store:
         self._unlock = unlock
         self._key: Signer | None = None
         self.home = home
-        self.files = storage.of_home(home)
-        self._objects = self.files.below(OBJECTS, private=True)
         self._clock = clock
         self._engine = open_database(database or home / DATABASE, SCHEMA)
         self._mark = Watermark(home / restore.FILE)
-        owner = request.fingerprint(authority.first_key(home))
-        self._ledger = Ledger(home, self.files, self._engine, owner, clock)
+        try:
+            self._begin_at(moving.locate(home, self._engine))
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def _begin_at(self, where: Whereabouts) -> None:
+        self._kept = Kept.of(self.home, where)
+        self.files = self._kept.files
+        self._objects = self.files.below(OBJECTS, private=True)
+        owner = request.fingerprint(authority.first_key(self.home))
+        self._ledger = Ledger(self.home, self._kept, self._engine, owner, self._clock)
 
     @property
     def log_key(self) -> Key:
@@ -339,9 +354,13 @@ class Store:
         """
         return self._ledger.journal.cosign(data, Witnesses(self.home))
 
-    def refresh(self) -> None:
-        """Say the time in the log's checkpoint again if it is old. Raises as `Journal.refresh`."""
-        self._ledger.journal.refresh()
+    def refresh(self, age: int = journal.REFRESHED) -> None:
+        """Say the time in the log's checkpoint again if it is old. Raises as `Journal.refresh`.
+
+        Args:
+            age: seconds that the time may be old.
+        """
+        self._ledger.journal.refresh(age)
 
     def check(self) -> int:
         """Check that database and log are there and fit each other.
@@ -354,10 +373,16 @@ class Store:
             LogDamaged, LogBehind: the log is not what it should be.
             DatabaseUnusable: the database can't be read.
         """
-        self._check_place()
         with reading(self._engine) as connection:
             restore.check(connection, self._mark)
+            places.check(connection, self._kept)
+            self._ledger.journal.check_not_left()
             return self._ledger.journal.check(connection)
+
+    def check_place(self) -> None:
+        """Check that the files are where this process reads them. Raises as `places.check`."""
+        with reading(self._engine) as connection:
+            places.check(connection, self._kept)
 
     def server_certificate(self, names: list[str]) -> Path:
         """Make the TLS certificate of the Store's server, see `server.identity`.
@@ -377,13 +402,15 @@ class Store:
 
         At its end all that it has recorded is in the log, and signed.
         """
+        with contextlib.suppress(BucketTrouble):  # without its bucket it records what people decide
+            self._ledger.journal.check_not_left()
         with writing(self._engine) as connection:
+            places.hold(connection, alone=False)
             restore.check(connection, self._mark)
-            self._check_place()  # before files are written, such as a renewed certificate
+            places.check(connection, self._kept)
             before = journal.count(connection)
             yield connection
             self._ledger.settle(connection, before)
-            self._check_place()
             have = restore.present(connection)
         try:
             restore.rise(self._mark, *have)
@@ -394,42 +421,50 @@ class Store:
             error.add_note(_RECORDED)
             raise
 
-    def _check_place(self) -> None:
-        """Refuse what another process could not find: it may have moved the files meanwhile."""
-        if storage.moved(self.home, self.files):
-            raise StoreMoved(f"they are no longer at {self.files.where('')}")
-
-    def move(self, to: Place | None, report: Report) -> int:
+    def move(self, to: Place | None, report: Report, *, there: bool = False) -> int:
         """Move the files into a bucket, or back into the home. If it is cut off, call it again.
 
         Args:
             to: where they are to be; None for the home.
             report: called with a step, what is done of it, and all of it.
+            there: whether they are in that bucket already, such as a copy that others have made, or
+                the bucket whose server has another address now.
 
         Returns: how many files were copied. Those at the old place stay.
 
         Raises:
             AlreadyExists: there are files of something else, or newer ones of this Store.
+            DamagedStore: they are not there, or they are older ones.
             BucketTrouble, NoBucketDriver: the bucket can't be used.
             StoreMoved: another process has moved them meanwhile.
         """
-        self._check_place()
+        self.check_place()
         target = storage.at(self.home, to)
         if storage.same(target, self.files):
             return 0
         going = Move(self.files, target, report)
-        going.claim(self.log_key)
-        going.copy(last=False)  # while the Store goes on
+        if not there:
+            going.claim(self.log_key)
+            going.copy(last=False)  # while the Store goes on
+        folder = "" if to else secrets.token_hex(16)
+        now = Whereabouts(self._kept.where.number + 1, to, folder)
         with (
-            self._ledger.journal.alone(),
+            self._ledger.journal.alone(moving=True),
             self.files.below(FOLDER).alone(),
             writing(self._engine) as connection,
         ):
+            places.hold(connection, alone=True)
             self._ledger.journal.hold(connection)
-            self._check_place()
-            going.copy(last=True)
-            going.drop()
-            storage.settle_at(self.home, to)
+            places.check(connection, self._kept)
+            if there:
+                going.check_there(self.log_key, connection)
+            else:
+                going.copy(last=True)
+                going.drop()
+            if to is None:  # the home that the database names from now on must know it already
+                storage.write_note(self.home, replace(self._kept.where, folder=folder))
+            places.enter(connection, now)
+        moving.locate(self.home, self._engine)
         return going.copied
 
     def accept_restored(self) -> int:
@@ -439,7 +474,9 @@ class Store:
 
         Raises:
             MarkDamaged, MarkNotWritten: as `Watermark.accept`.
+            StoreMoved: as `moving.follow`.
         """
+        self._begin_at(moving.follow(self.home, self._engine, self._kept.where))
         with writing(self._engine) as connection:
             self._ledger.journal.recover(connection)
             numbers, _ = restore.present(connection)
@@ -677,5 +714,5 @@ def init(
 
         authority.check_vacant(home)
         vacant(bucket, home / storage.LOCKS)
-        more = {storage.BUCKET: bucket.text()}
+        more = {storage.BUCKET: Whereabouts(1, bucket).text()}
     return x509.parse(authority.init(home, name, new, validity, root, more))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     event,
     text,
@@ -123,6 +124,16 @@ Index("log_by_package", LOG.c.package)
 Index("log_by_seal", LOG.c.seal)
 
 
+# Where the files of the Store are: the row with the highest number counts. See `places`.
+PLACES = Table(
+    "places",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the move
+    Column("url", Text, nullable=False),  # of the bucket, without keys; "" for a home
+    Column("endpoint", Text, nullable=False),
+    Column("folder", String(32), nullable=False),  # see `storage.Whereabouts`
+)
+
 # The limits of developers, by name, and what they have submitted in the hour of the last
 # submission: see `pace`.
 PACES = Table(
@@ -154,4 +165,4 @@ NONCE_SECRET = Table(
     Column("secret", LargeBinary, nullable=False),
 )
 
-SCHEMA = Schema(METADATA, "store_5", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(METADATA, "store_6", Path(__file__).with_name("migrations"))

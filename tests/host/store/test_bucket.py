@@ -16,13 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from tests.host.log import test_writer as logs
 from tests.host.store.test_store import ADA, World, versioned
 from tests.worlds import bucket, postgres, seals, store_service
 from tests.worlds.bucket import Cut, Server
 from tests.worlds.site_world import code_of
-from triseal import package, request, storage
+from triseal import database, package, request, storage
 from triseal.bucket import Bucket, Place
 from triseal.cli.main import main
 from triseal.copies import storefiles, storesource
@@ -42,6 +43,7 @@ from triseal.store.server.app import app
 from triseal.store.server.events import Events
 from triseal.store.server.metrics import Metrics
 from triseal.store.store import Store, init
+from triseal.store.tables import PLACES
 
 WHY = Why("a reason", "Eve")
 LARGE = b"x" * 300_000
@@ -115,7 +117,11 @@ GOOD = (
 @pytest.mark.parametrize(("url", "endpoint", "wanted"), GOOD)
 def test_a_place_is_written_as_it_is_read(url: str, endpoint: str, wanted: Place) -> None:
     assert Place.of(url, endpoint) == wanted
-    assert Place.parse(wanted.text()) == wanted
+    known = storage.Whereabouts(7, wanted, "folder")
+    assert storage.Whereabouts.parse(known.text()) == known
+    older = {"url": str(wanted), "endpoint": endpoint}  # as it was before moves had numbers
+    found = storage.Whereabouts.parse(json.dumps(older).encode())
+    assert found == storage.Whereabouts(1, wanted)
 
 
 BAD = (
@@ -144,7 +150,21 @@ def test_a_place_of_another_form_is_refused(url: str, endpoint: str) -> None:
     assert main(("store", "init", "--name", "Shop", "--bucket", url, "--endpoint", endpoint)) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"url": 1, "endpoint": ""}', b'"s3://shop"'])
+DAMAGED = (
+    b"",
+    b"[]",
+    b"{}",
+    b'{"url": 1, "endpoint": ""}',
+    b'"s3://shop"',
+    b'{"url": "s3://shop", "endpoint": "", "number": "1"}',
+    b'{"url": "s3://shop", "endpoint": "", "number": 0}',
+    b'{"url": "s3://shop", "endpoint": "", "number": true}',
+    b'{"url": "", "endpoint": "", "folder": null}',
+    b'{"url": "", "endpoint": "", "more": ""}',
+)
+
+
+@pytest.mark.parametrize("data", DAMAGED)
 def test_a_damaged_file_about_it_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / storage.BUCKET).write_bytes(data)
     assert code_of(partial(storage.of_home, tmp_path)) == "bad-bucket"
@@ -244,6 +264,13 @@ REFUSING = (
 )
 
 
+def name_place(world: Shop, place: Place) -> None:
+    """Let the database name another place, as if the Store had always been there."""
+    values = {"url": str(place), "endpoint": place.endpoint}
+    with database.writing(world.store.engine) as connection:
+        connection.execute(update(PLACES).values(**values))
+
+
 @pytest.mark.parametrize(("fault", "code"), REFUSING, ids=[row[0].__name__ for row in REFUSING])
 def test_without_its_bucket_a_store_promises_nothing(
     world: Shop,
@@ -255,7 +282,7 @@ def test_without_its_bucket_a_store_promises_nothing(
     first = world.store.submit(versioned("1.0"))[1]
     size = len(audited(world))
     with monkeypatch.context() as patched:
-        (world.home / storage.BUCKET).write_bytes(fault(place, patched).text())
+        name_place(world, fault(place, patched))
         with closing(world.open()) as away:
             for attempt in (
                 lambda: away.submit(versioned("1.1")),
@@ -271,7 +298,7 @@ def test_without_its_bucket_a_store_promises_nothing(
         new = partial(Shop, world.home.parent / "new", fault(place, patched))
         assert code_of(new) == code
         assert not (world.home.parent / "new").exists()
-    (world.home / storage.BUCKET).write_bytes(place.text())
+    name_place(world, place)
     with closing(world.open()) as back:
         assert len(audited(world)) == size
         back.publish()

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from triseal import files
-from triseal.errors import Failure
+from triseal.errors import Failure, StoreMoved
 from triseal.log.writer import Folder
 from triseal.serving import bounded, door, unix_socket
 from triseal.serving.door import Door
@@ -40,6 +40,7 @@ _CONNECTIONS = 500
 _OTHER_FILES = 320 + 2 * door.MOST  # the database, the pages, the log, what is being received
 _STOP_SECONDS = 8
 _REFRESH_EVERY = 600
+_STAY_EVERY = 5  # seconds between two looks whether the files were moved
 _MMAP_THRESHOLD = -3  # of mallopt
 _LARGE_BLOCK = 1 << 20  # bytes
 
@@ -53,6 +54,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._events = events
         self._ready = ready
+        self.moved: StoreMoved | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -139,6 +141,9 @@ def serve(
         listener: where clients connect.
         options: the options.
         ready: called with the place of the pages once clients can connect.
+
+    Raises:
+        StoreMoved: the files were moved; another process would serve the new ones.
     """
     _give_back()
     store.publish()
@@ -217,21 +222,39 @@ async def _serve(
     """Serve until the main server ends."""
     others = [asyncio.create_task(one.serve(sockets)) for one, sockets in beside]
     refreshing = asyncio.create_task(_refresh(store))
+    staying = asyncio.create_task(_stay(store, main))
     _log.info("serving", extra={"address": _place(listener)})
     try:
         await main.serve([listener])
     finally:
         refreshing.cancel()
+        staying.cancel()
         for one, _ in beside:
             one.should_exit = True
         if others:
             await asyncio.wait(others, timeout=_STOP_SECONDS)
         _log.info("stopped")
+    if main.moved is not None:
+        raise main.moved
 
 
 def _place(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _stay(store: Store, main: _Server) -> None:
+    """End the server once the files were moved: it would serve what is no longer true."""
+    while True:
+        try:
+            await asyncio.to_thread(store.check_place)
+        except StoreMoved as error:
+            main.moved = error
+            main.should_exit = True
+            return
+        except (Failure, OSError):  # `health` says so
+            pass
+        await asyncio.sleep(_STAY_EVERY)
 
 
 async def _refresh(store: Store) -> None:
