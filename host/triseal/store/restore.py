@@ -9,9 +9,10 @@ other content for a version that it has countersigned, also if the database has 
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from sealcore import names, seal
 from triseal import version
@@ -20,7 +21,7 @@ from triseal.errors import StoreBehind
 from triseal.package import Package
 from triseal.store import changes, journal
 from triseal.store.intake import Newest
-from triseal.store.tables import RELEASES
+from triseal.store.tables import NONCE_TURN, RELEASES
 from triseal.watermark import Watermark
 
 FILE = "store.mark"
@@ -88,6 +89,15 @@ def rise(mark: Watermark, numbers: dict[str, int], texts: dict[str, str]) -> Non
     mark.rise({RELEASE: numbers[RELEASE]}, texts)
     mark.rise({CHANGE: numbers[CHANGE]})
     mark.rise({ENTRY: numbers[ENTRY]})
+
+
+def forget_nonces(connection: Connection) -> None:
+    """Refuse all nonces that were made until now: the database has lost which of them were used.
+
+    Args:
+        connection: a writing transaction.
+    """
+    connection.execute(update(NONCE_TURN).values(secret=secrets.token_bytes(32)))
 
 
 def newest(mark: Watermark, known: Newest | None, service: str, package: Package) -> Newest | None:

@@ -479,6 +479,7 @@ class Store:
         self._begin_at(moving.follow(self.home, self._engine, self._kept.where))
         with writing(self._engine) as connection:
             self._ledger.journal.recover(connection)
+            restore.forget_nonces(connection)
             numbers, _ = restore.present(connection)
         self._mark.accept(numbers)
         return numbers[restore.RELEASE]

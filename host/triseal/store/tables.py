@@ -153,16 +153,19 @@ NONCES = Table(
     Column("nonce", String(128), primary_key=True),
     Column("key", String(64), nullable=False),
     Column("made", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),  # in which it was made
 )
 Index("nonces_by_key", NONCES.c.key, NONCES.c.made)
-Index("nonces_by_time", NONCES.c.made)
+Index("nonces_by_turn", NONCES.c.turn)
 
-# What marks the nonces of this Store: one row.
-NONCE_SECRET = Table(
-    "nonce_secret",
+# What marks the nonces of this Store, and their turn: one row.
+NONCE_TURN = Table(
+    "nonce_turn",
     METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("secret", LargeBinary, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("began", BigInteger, nullable=False),
 )
 
-SCHEMA = Schema(METADATA, "store_6", Path(__file__).with_name("migrations"))
+SCHEMA = Schema(METADATA, "store_7", Path(__file__).with_name("migrations"))
