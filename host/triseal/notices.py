@@ -94,7 +94,7 @@ class Change:
         number: 1 for the first change of the Store.
         time: Unix seconds.
         reason: the text for people; "" where nobody had to give one.
-        who: the user who decided.
+        who: the user who decided, as `store.changes` has it.
     """
 
     kind: str

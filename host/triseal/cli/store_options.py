@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -170,13 +171,13 @@ def why(reason: str) -> Why:
     Args:
         reason: the text from --reason.
     """
-    from triseal.store.changes import MAX_WHO, Why
+    from triseal.store.changes import Why, local
 
     try:
         who = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in a container
         who = ""
-    return Why(reason, who if who.isprintable() and len(who.encode()) <= MAX_WHO else "")
+    return Why(reason, local(who, os.getuid()))
 
 
 def developer(known: records.Developer) -> dict[str, object]:

@@ -265,11 +265,24 @@ def hand_over(
     output.facts(facts | _NEXT, as_json=as_json)
 
 
-@app.command(epilog=options.examples("store changes", "store changes --since 12 --json"))
+@app.command(
+    epilog=options.examples(
+        "store changes --since 12 --json", "store changes --who 'certificate:Eve Adams'"
+    )
+)
 def changes(
     since: Annotated[
         int, typer.Option("--since", min=0, help="Only changes after this number.", metavar="N")
     ] = 0,
+    who: Annotated[
+        str,
+        typer.Option(
+            "--who",
+            help="Only changes by local:USER of the Store's computer, or certificate:NAME; without"
+            " the name: by all of them.",
+            metavar="WHO",
+        ),
+    ] = "",
     home_dir: options.Home = None,
     database: Database = None,
     admin: Admin = "",
@@ -278,9 +291,11 @@ def changes(
 ) -> None:
     """List what was decided, why, when and by whom."""
     from triseal.describestore import of_change
+    from triseal.store.changes import matches
 
     with deciding(home_dir, database, admin, admin_certificate) as store:
         found = store.changes(since)
-    rows = [one if isinstance(one, dict) else of_change(one) for one in found]
+    every = [one if isinstance(one, dict) else of_change(one) for one in found]
+    rows = [one for one in every if not who or matches(str(one.get("who", "")), who)]
     columns = ("number", "time", "kind", "name", "detail", "reason", "who")
     output.table(rows, columns, as_json=as_json, empty="no changes")

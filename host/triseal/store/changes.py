@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, func, insert, select, text
 
 from triseal import notices, words
+from triseal.errors import BadReason
 from triseal.notices import Change
 from triseal.store.tables import CHANGES
 
 MAX_WHO = 64  # bytes
+# What `Why.who` begins with: how the Store knows the name. No name can bring the other beginning.
+LOCAL = "local:"  # a user of the Store's computer, as the kernel or the command says
+CERTIFIED = "certificate:"  # the common name in a client's certificate
 # The kinds that are about releases, and about services; `name` is that of the service.
 OF_RELEASES = (notices.WITHDRAWN, notices.QUARANTINED, notices.CLEARED)
 OF_SERVICES = (
@@ -32,7 +36,7 @@ class Why:
 
     Attributes:
         reason: the text for people; "" only where nobody had to give one.
-        who: the user who made the change.
+        who: the user who made the change: LOCAL or CERTIFIED, and the name.
     """
 
     reason: str = ""
@@ -47,6 +51,30 @@ class Why:
 
 
 NO_REASON = Why()
+
+
+def local(name: str, number: int) -> str:
+    """Return how a user of this computer is recorded.
+
+    Args:
+        name: name of the user; "" if there is none.
+        number: the user's number, in the place of a name that can't be recorded.
+    """
+    try:
+        words.check_reason(name, MAX_WHO - len(LOCAL))
+    except BadReason:
+        name = ""
+    return LOCAL + (name or f"uid {number}")
+
+
+def matches(who: str, wanted: str) -> bool:
+    """Tell whether a change was made by a person, or by one who is known in some way.
+
+    Args:
+        who: who made it.
+        wanted: the person, or LOCAL or CERTIFIED for all of them.
+    """
+    return who.startswith(wanted) if wanted in (LOCAL, CERTIFIED) else who == wanted
 
 
 def record(connection: Connection, now: int, why: Why, what: Change) -> Change:

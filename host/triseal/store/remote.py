@@ -21,7 +21,7 @@ Facts = dict[str, Any]
 class Remote:
     """A Store that runs elsewhere. Its methods are those of `Store`; it is a context manager.
 
-    The Store records the name in the certificate, so that `Why.who` does not matter here. What it
+    The Store records the name in the certificate, and not `Why.who`. What it
     answers has no keys and no seals: these are empty.
 
     Args:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
+import json
 import os
+import pwd
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 
 from tests.host.store.test_store import BOB_KEY, World, versioned
 from triseal import request, signer
+from triseal.cli.main import main
 from triseal.signer import KeySigner
+from triseal.store import changes
 from triseal.store.server import admin
+from triseal.store.server.certified import name_of
 from triseal.store.store import Store
 
 
@@ -116,4 +120,48 @@ def test_what_is_refused_changes_nothing(world: World, call: Call) -> None:
 def test_the_kernel_says_who_is_at_the_other_end() -> None:
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:
-        assert admin.user_of(here) == getpass.getuser() or os.environ.get("LOGNAME")
+        assert admin.user_of(here) == f"local:{pwd.getpwuid(os.getuid()).pw_name}"
+
+
+NAMES = (
+    ("alice", "local:alice"),
+    ("certificate:Eve", "local:certificate:Eve"),
+    ("", "local:uid 7"),
+    ("a\nb", "local:uid 7"),
+    ("a" * 58, "local:" + "a" * 58),
+    ("a" * 59, "local:uid 7"),
+    (" ", "local:uid 7"),
+)
+
+
+@pytest.mark.parametrize(("name", "wanted"), NAMES)
+def test_a_user_of_the_computer_is_always_told_from_a_certificate(name: str, wanted: str) -> None:
+    assert changes.local(name, 7) == wanted
+
+
+@pytest.mark.parametrize("name", ["local:root", "certificate:Eve", "uid 0", "Eve Adams", "local:"])
+def test_a_certificate_is_never_taken_for_a_user_of_the_computer(name: str) -> None:
+    known = name_of({"subject": ((("commonName", name),),)})
+    assert known == f"certificate:{name}"
+    assert not changes.matches(known, changes.LOCAL)
+    assert changes.matches(known, changes.CERTIFIED)
+    assert not changes.matches(known, name)
+
+
+def test_changes_are_listed_by_who_made_them(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = ("local:Eve", "certificate:Eve", "certificate:local:Eve", "Eve")
+    for turn, who in enumerate(people):
+        act = world.store.resume if turn % 2 else world.store.suspend
+        act("Ada", changes.Why("why", who))
+    words = ("store", "changes", "--home", str(world.home), "--json", "--who")
+    for wanted, found in (
+        *((one, [one]) for one in people),
+        ("local:", ["local:Eve"]),
+        ("certificate:", ["certificate:Eve", "certificate:local:Eve"]),
+        ("loc", []),
+        ("nobody", []),
+    ):
+        assert main([*words, wanted]) == 0
+        assert [one["who"] for one in json.loads(capsys.readouterr().out)] == found

@@ -182,9 +182,9 @@ def test_the_name_in_the_certificate_is_recorded_with_the_decision(port: Port) -
         assert remote.archive("blink", Why("nobody works on it", "root")).state == "archived"
         assert remote.reopen("blink", Why("Bob does", "root")).state == "active"
         made = port.world.store.changes()[before:]
-        assert [one.who for one in made] == ["Eve Adams"] * 2
+        assert [one.who for one in made] == ["certificate:Eve Adams"] * 2
         assert [one.reason for one in made] == ["nobody works on it", "Bob does"]
-        assert [one["who"] for one in remote.changes(before)] == ["Eve Adams"] * 2
+        assert [one["who"] for one in remote.changes(before)] == ["certificate:Eve Adams"] * 2
 
 
 def _refused(port: Port) -> dict[str, Path | None]:
@@ -199,7 +199,7 @@ def _refused(port: Port) -> dict[str, Path | None]:
         "without a name": operator.issue(),
         "with two names": operator.issue("Eve", "root"),
         "with a name of two lines": operator.issue("Eve\nroot"),
-        "with a name that is too long": operator.issue("é" * 33),
+        "with a name that is too long": operator.issue("é" * 26 + "e"),
     }
 
 
@@ -246,7 +246,8 @@ def test_no_header_says_who_asks(port: Port) -> None:
                 answer = client.post(f"/v1/admin/{action}", json=body, headers=headers)
                 assert answer.status_code == 200
     made = port.world.store.changes()[before:]
-    assert [one.who for one in made] == ["127.0.0.1"] * 2 + ["::1"] * 2
+    wanted = ["certificate:127.0.0.1"] * 2 + ["certificate:::1"] * 2
+    assert [one.who for one in made] == wanted
 
 
 def test_bodies_are_small(port: Port) -> None:
@@ -324,7 +325,7 @@ def test_an_authority_that_is_none_is_refused(port: Port, tmp_path: Path, text: 
 STEPS = (
     ("approve", "{mark}", "approved"),
     ("quarantine", "blink --reason why", "quarantined"),
-    ("changes", "", "Eve"),
+    ("changes", "--who certificate:", "certificate:Eve"),
     ("list", "--developers", "Bob"),
 )
 
@@ -357,7 +358,7 @@ def test_the_commands_decide_at_a_store_elsewhere(
                 status = main(["store", action, *given, *more])
                 said = capfd.readouterr()
                 assert (status, expected in said.out.split()) == (0, True), (action, said)
-            assert {one.who for one in world.store.changes()[1:]} == {"Eve"}
+            assert {one.who for one in world.store.changes()[1:]} == {"certificate:Eve"}
             assert main(["store", "resume", "Bob", "--reason", "why", *more]) == 1
             assert "wrong-state" in capfd.readouterr().err
             assert main(["store", "list", *more]) == 2

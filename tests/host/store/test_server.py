@@ -551,7 +551,7 @@ def test_decisions_are_in_force_at_once(
         assert answer.status_code == 200, answer.text
         assert package.parse(link.read(path)).proof
         change = service.world.store.changes()[-1]
-        assert (change.kind, change.who) == ("release-cleared", getpass.getuser())
+        assert (change.kind, change.who) == ("release-cleared", f"local:{getpass.getuser()}")
         # Nobody else gets there: neither the API nor its description is on the public port.
         assert code_of(partial(link.read, "v1/admin/changes")) == "not-found"
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from triseal import describestore
 from triseal.serving.bounded import BoundedHTTP
-from triseal.store.changes import MAX_WHO, Why
+from triseal.store.changes import Why, local
 from triseal.store.journal import PUBLIC
 from triseal.store.pages import MAX_PAGE, STORE
 from triseal.store.records import Developer, Release, Service
@@ -117,7 +117,7 @@ class PeerHTTP(BoundedHTTP):
 
 
 def user_of(connection: socket.socket) -> str:
-    """Return the name of the user at the other end of a Unix socket.
+    """Return the user at the other end of a Unix socket, as decisions are recorded.
 
     Args:
         connection: the socket.
@@ -128,14 +128,13 @@ def user_of(connection: socket.socket) -> str:
         data = connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
         user = _CREDENTIALS.unpack(data)[1]
     try:
-        return pwd.getpwuid(user).pw_name
+        return local(pwd.getpwuid(user).pw_name, user)
     except KeyError:
-        return f"uid {user}"
+        return local("", user)
 
 
 def _why(asked: Request, reason: str) -> Why:
-    who = asked.client.host if asked.client else ""
-    return Why(reason, who if who.isprintable() and len(who.encode()) <= MAX_WHO else "")
+    return Why(reason, asked.client.host if asked.client else "")
 
 
 def app(store: Store) -> FastAPI:

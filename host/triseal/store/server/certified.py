@@ -20,7 +20,7 @@ from triseal import files, words
 from triseal.errors import Failure
 from triseal.serving import bounded
 from triseal.serving.door import Door
-from triseal.store.changes import MAX_WHO
+from triseal.store.changes import CERTIFIED, MAX_WHO
 
 _MAX_CLIENTS = 1 << 20  # bytes
 
@@ -65,7 +65,7 @@ class CertifiedHTTP(bounded.DoorHTTP):
 
 
 def name_of(certificate: dict[str, Any]) -> str:
-    """Return the name in a client's certificate; "" if it has none that can be recorded.
+    """Return the name in a client's certificate, as decisions are recorded; "" without a good one.
 
     Args:
         certificate: as `SSLSocket.getpeercert` returns it.
@@ -75,10 +75,10 @@ def name_of(certificate: dict[str, Any]) -> str:
     if len(names) != 1:
         return ""
     try:
-        words.check_reason(names[0], MAX_WHO)
+        words.check_reason(names[0], MAX_WHO - len(CERTIFIED))
     except Failure:
         return ""
-    return str(names[0])
+    return CERTIFIED + str(names[0])
 
 
 @dataclass(frozen=True)
