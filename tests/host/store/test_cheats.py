@@ -124,6 +124,17 @@ class Town:
         (row,) = json.loads(self.client("site", "follow", "--json")[1])
         return str(row["trouble"] or "").partition(":")[0]
 
+    def new_site(self, name: str) -> str:
+        """Make another site that trusts the Store and the developer, and has seen no log."""
+        home = str(self.folder / f"site-{name}")
+        for words in (
+            ("init", "other", "--no-passphrase", "--algorithm", "p256"),
+            ("trust-store", "store.pem"),
+            ("trust-developer", "ada.pem"),
+        ):
+            self.commands.run("site", *words, "--home", home)
+        return home
+
     def evidence(self) -> list[Path]:
         """All evidence that anybody here has found."""
         top = Path(os.environ["TRISEAL_HOME"])
@@ -238,9 +249,10 @@ def test_a_page_that_takes_a_withdrawal_back_is_refused(town: Town) -> None:
             del rows[0]
         path.write_text(json.dumps(page | {"releases": rows}))
         assert town.follow() == "page-differs", change
-        # Whoever asks for the release is not misled either: the log counts, and not the page.
-        status, _, said = town.client("site", "add-service", "thermo@1.1.0", "--store", town.url)
-        assert (status, said.split(": ")[1]) == (1, "withdrawn"), said
+        # Nor is a site misled that has never seen the Store: the log counts, and not the page.
+        more = ("--store", town.url, "--home", town.new_site(change), "--json")
+        status, said, _ = town.client("site", "add-service", "thermo", *more)
+        assert (status, json.loads(said)["version"]) == (0, "1.0.0"), said
     path.write_bytes(good)
     assert town.follow() == ""
     assert not town.evidence()
@@ -288,14 +300,7 @@ def test_an_old_index_is_refused(town: Town) -> None:
         with frozen(old / "public") as url:
             status, _, said = town.client("dev", "watch", url, "--once")
             assert (status, said.split(": ")[1]) == (1, "log-stale"), said  # she has seen more
-            fresh = str(town.folder / f"site-{age}")
-            for words in (
-                ("init", "other", "--no-passphrase", "--algorithm", "p256"),
-                ("trust-store", "store.pem"),
-                ("trust-developer", "ada.pem"),
-            ):
-                town.commands.run("site", *words, "--home", fresh)
-            more = ("--store", url, "--home", fresh)
+            more = ("--store", url, "--home", town.new_site(str(age)))
             status, _, said = town.client("site", "add-service", "thermo", *more)
             assert (said.split(": ")[1] if said else "") == code, said
             assert bool(status) == bool(code)
