@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -317,12 +318,12 @@ def restored(
 ) -> None:
     """Go on after a backup of the database was restored.
 
-    Before, compare developers and releases with what they should be: what came after the backup is
-    lost. The Store remembers the newest release of each service, and takes nothing else under its
-    version.
+    Releases and decisions that came after the backup are taken from the log and from the packages
+    beside it. The command names what it can't take, such as a developer who must register again;
+    when she is approved, run the command once more for her releases.
     """
     with open_store(home_dir, database, None) as store:
-        output.facts({"releases": store.accept_restored()}, as_json=as_json)
+        output.facts(asdict(store.accept_restored()), as_json=as_json)
 
 
 def _ending(store: stores.Store) -> list[str]:

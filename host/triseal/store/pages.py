@@ -136,11 +136,15 @@ class Pages:
         Args:
             digest: SHA-256 of the package without its proof, hex.
         """
-        try:
-            found = package.parse(self.files.read(package_path(digest), package.MAX_SIZE))
-        except Exception:  # whatever is wrong with it: it is made again from what the Store keeps
-            return None
-        return found if found.digest().hex() == digest else None
+        return _package(self.files, package_path(digest), digest)
+
+    def kept(self, digest: str) -> Package | None:
+        """Return a package as `package` does, also if it is held back.
+
+        Args:
+            digest: SHA-256 of the package without its proof, hex.
+        """
+        return self.package(digest) or _package(self._held, digest + SUFFIX, digest)
 
     def has(self, digest: str) -> bool:
         """Tell whether there is a file of a package.
@@ -235,6 +239,14 @@ class Pages:
 
     def _write(self, path: str, data: bytes) -> None:
         self.files.write(path, [data])
+
+
+def _package(files: Storage, path: str, digest: str) -> Package | None:
+    try:
+        found = package.parse(files.read(path, package.MAX_SIZE))
+    except Exception:  # whatever is wrong with it: it is made again from what the Store keeps
+        return None
+    return found if found.digest().hex() == digest else None
 
 
 @functools.lru_cache(maxsize=4096)  # with each submission the rows of a page are the same but one

@@ -46,6 +46,7 @@ from triseal.store.moving import Move, Report
 from triseal.store.pace import Limits
 from triseal.store.places import Kept
 from triseal.store.records import Developer, Release, Service
+from triseal.store.recovery import Accepted, Recovery
 from triseal.store.tables import SCHEMA
 from triseal.store.witnesses import Witnesses
 from triseal.watermark import Watermark
@@ -467,10 +468,12 @@ class Store:
         moving.locate(self.home, self._engine)
         return going.copied
 
-    def accept_restored(self) -> int:
+    def accept_restored(self) -> Accepted:
         """Go on with a database that was restored from a backup: a person has looked at it.
 
-        Returns: the number of its releases.
+        What it has lost is taken from the log, as far as the log has it, see `recovery`.
+
+        Returns: what was found.
 
         Raises:
             MarkDamaged, MarkNotWritten: as `Watermark.accept`.
@@ -478,11 +481,13 @@ class Store:
         """
         self._begin_at(moving.follow(self.home, self._engine, self._kept.where))
         with writing(self._engine) as connection:
+            first = journal.count(connection)
             self._ledger.journal.recover(connection)
+            found = Recovery(self._ledger.pages, self._objects).run(connection, first)
             restore.forget_nonces(connection)
             numbers, _ = restore.present(connection)
         self._mark.accept(numbers)
-        return numbers[restore.RELEASE]
+        return found
 
     def _accept(self, service: str, package: Package, key: Signer) -> Release:
         with self.changing() as connection:

@@ -228,7 +228,8 @@ def test_an_accepted_restored_database_continues_the_log(world: World) -> None:
     world.store.submit(release("1.0"))
     with closing(sqlite3.connect(world.home / DATABASE)) as live:
         live.execute("VACUUM INTO ?", (str(world.home / "backup"),))
-    world.store.submit(release("1.1"))
+    given = release("1.1")
+    world.store.submit(given)
     seen, before = audit(world)
     world.store.close()
     for left in world.home.glob(DATABASE + "*"):
@@ -236,11 +237,11 @@ def test_an_accepted_restored_database_continues_the_log(world: World) -> None:
     (world.home / "backup").replace(world.home / DATABASE)
     world.store = world.open()
     world.store.accept_restored()
-    world.store.submit(release("1.1"))
+    world.store.submit(given)
     world.store.submit(release("1.2"))
     head, entries = audit(world)
     assert entries[: len(before)] == before
-    assert [one.version for one in entries[len(before) :]] == ["1.1", "1.2"]
+    assert [one.version for one in entries[len(before) :]] == ["1.2"]
     hashes = merkle.consistency(seen.size, head.size, _tree(world, head).complete)
     merkle.check_consistency(seen.size, head.size, hashes, seen.root, head.root)
 

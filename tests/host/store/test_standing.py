@@ -327,8 +327,8 @@ def test_a_database_without_the_newest_change_is_noticed(world: World) -> None:
     with closing(world.open()) as store:
         with pytest.raises(StoreBehind, match="1 changes"):
             store.submit(versioned("1.1"))
-        store.accept_restored()
-        store.suspend("Ada", WHY)
+        assert store.accept_restored().recovered == 1
+        store.resume("Ada", WHY)  # she is suspended, as the log says
 
 
 def backup(world: World) -> bytes:
