@@ -312,9 +312,24 @@ def show(
             output.warn(_ending(store))
 
 
+BucketNow = Annotated[
+    str,
+    typer.Option(
+        "--bucket",
+        help="Where the files are now, if they were moved after the backup and this home does not"
+        " know it.",
+        metavar="URL",
+    ),
+]
+
+
 @app.command(epilog=options.examples("store restored"))
 def restored(
-    home_dir: options.Home = None, database: Database = None, as_json: options.Json = False
+    bucket: BucketNow = "",
+    endpoint: Endpoint = "",
+    home_dir: options.Home = None,
+    database: Database = None,
+    as_json: options.Json = False,
 ) -> None:
     """Go on after a backup of the database was restored.
 
@@ -322,8 +337,9 @@ def restored(
     beside it. The command names what it can't take, such as a developer who must register again;
     when she is approved, run the command once more for her releases.
     """
+    now_at = place(bucket, endpoint)
     with open_store(home_dir, database, None) as store:
-        output.facts(asdict(store.accept_restored()), as_json=as_json)
+        output.facts(asdict(store.accept_restored(now_at)), as_json=as_json)
 
 
 def _ending(store: stores.Store) -> list[str]:

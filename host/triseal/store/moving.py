@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, select
 
@@ -30,6 +31,9 @@ from triseal.store.ledger import OBJECTS
 from triseal.store.pages import HELD
 from triseal.store.records import Release
 from triseal.store.tables import LOG
+
+if TYPE_CHECKING:
+    from triseal.bucket import Place
 
 # The folders of the files, and whether they are for nobody but the Store.
 _PARTS = ((OBJECTS, True), (HELD, True), (PUBLIC, False))
@@ -111,18 +115,23 @@ def _has_files(files: Storage, release: Release) -> bool:
     return all(objects.has(kept, name) for name in (release.executable, release.metadata))
 
 
-def follow(home: Path, engine: Engine, where: Whereabouts) -> Whereabouts:
+def follow(
+    home: Path, engine: Engine, where: Whereabouts, named: Place | None = None
+) -> Whereabouts:
     """Let a restored database know where the files went after the backup was made.
+
+    What a bucket says of this is no proof: others may be able to write there.
 
     Args:
         home: the Store's folder.
         engine: its database.
         where: the place that the Store has found.
+        named: the place that a person has named; None for that in the home.
 
     Returns: the newest place.
 
     Raises:
-        StoreMoved: as `locate`.
+        StoreMoved: as `locate`; or a bucket names a place that nobody has named here.
         Failure, OSError: a bucket can't be read.
     """
     while (later := places.left(places.Kept.of(home, where))) is not None:
@@ -130,6 +139,10 @@ def follow(home: Path, engine: Engine, where: Whereabouts) -> Whereabouts:
     note = storage.note(home)
     if where.place is None and note.folder != where.folder:
         raise StoreMoved(f"they are in the home on another computer, and not in {home}")
+    if where.place is not None and where.place not in (note.place, named):
+        server = f" --endpoint {where.place.endpoint}" if where.place.endpoint else ""
+        words = f"triseal store restored --bucket {where.place}{server}"
+        raise StoreMoved(f"the bucket says that they are elsewhere; if it is true, run: {words}")
     with writing(engine) as connection:
         places.hold(connection, alone=True)
         now = places.newest(connection)

@@ -468,10 +468,14 @@ class Store:
         moving.locate(self.home, self._engine)
         return going.copied
 
-    def accept_restored(self) -> Accepted:
+    def accept_restored(self, place: Place | None = None) -> Accepted:
         """Go on with a database that was restored from a backup: a person has looked at it.
 
         What it has lost is taken from the log, as far as the log has it, see `recovery`.
+
+        Args:
+            place: the bucket that has the files now, if they were moved after the backup was made
+                and the home does not know it.
 
         Returns: what was found.
 
@@ -479,7 +483,7 @@ class Store:
             MarkDamaged, MarkNotWritten: as `Watermark.accept`.
             StoreMoved: as `moving.follow`.
         """
-        self._begin_at(moving.follow(self.home, self._engine, self._kept.where))
+        self._begin_at(moving.follow(self.home, self._engine, self._kept.where, place))
         with writing(self._engine) as connection:
             first = journal.count(connection)
             self._ledger.journal.recover(connection)
