@@ -208,8 +208,7 @@ SITES = ((5, 15, 0, 10), (15, 45, 4, 60))
 def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
     nodes: int, lifetime: int, troubled: int, wait: int, tmp_path: Path
 ) -> None:
-    size = replace(SIZE, nodes=nodes, lifetime=lifetime, installing=lifetime)
-    stage = Troubled(tmp_path, size, verbose=False)
+    stage = Troubled(tmp_path, sized(nodes, lifetime), verbose=False)
     away, sleeper = ("node02", "node03"), "node04"
     with stage:
         site = stage.site.manager
@@ -255,6 +254,13 @@ def test_a_rotation_with_two_nodes_away_and_one_that_slept_through_three_roots(
         assert (threshold, len(keys)) == (2, 2)
         assert not set(keys) & set(bundles.roots_of(first)[1])
     assert stage.observer.violations == []
+
+
+def sized(nodes: int, lifetime: int) -> Parameters:
+    """A site of so many nodes, with the time that a node may need which had a fault while all
+    others follow the change of the key."""
+    size = replace(SIZE, nodes=nodes, lifetime=lifetime, installing=lifetime)
+    return replace(size, reconnect=max(SIZE.reconnect, 2.0 * lifetime), settle=2.0 * lifetime)
 
 
 def go(stage: Stage, away: tuple[str, ...], sleeper: str) -> None:
