@@ -32,6 +32,11 @@ class Commands:
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys
+        self._failure = ""
+
+    def __repr__(self) -> str:
+        """What pytest shows of it where a test fails."""
+        return f"<Commands in {self.folder}, last failure {self._failure!r}>"
 
     def run(self, *words: str) -> str:
         """Standard output of a command that must succeed and say nothing else."""
@@ -49,6 +54,7 @@ class Commands:
         status = main(words)
         seen = self._capsys.readouterr()
         assert (status, seen.out[: len(shows) or None]) == (1, shows), (status, seen)
+        self._failure = seen.err
         start, code, rest = seen.err.split(": ", 2)
         assert (start, seen.err.count("\n"), ";" in rest) == ("triseal", 1, True), seen.err
         return code
