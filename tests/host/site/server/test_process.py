@@ -65,6 +65,14 @@ def page(ports: Ports, path: str, host: str = "127.0.0.1") -> bytes:
         return found
 
 
+def refused(ports: Ports, path: str, host: str = "127.0.0.1") -> int:
+    """The status with which a page is refused. Python 3.14 wants such an answer to be closed."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        page(ports, path, host)
+    with caught.value as answer:
+        return int(answer.code)
+
+
 def test_killed_in_the_middle_and_started_again(tmp_path: Path, stack: ExitStack) -> None:
     site = stack.enter_context(make(tmp_path))
     port = quiet_port()  # it is free after the kill, too
@@ -139,8 +147,7 @@ def test_its_pages(tmp_path: Path, stack: ExitStack) -> None:
         for host in ("localhost", "[::1]", f"127.0.0.1:{ports.pages}", f"[::1]:{ports.pages}"):
             assert page(ports, "/nodes", host)
         for host in ("site.example", "127.0.0.1.site.example:80", "[::2]", "", "[::1"):
-            with pytest.raises(urllib.error.HTTPError, match="421"):
-                page(ports, "/nodes", host)
+            assert refused(ports, "/nodes", host) == 421
 
 
 def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitStack) -> None:
@@ -149,8 +156,7 @@ def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitSt
         one = node(site, "node0", ports.nodes)
         one.hello()
         one.expect(messages.ASSIGN)
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            page(ports, "/nodes/node0/log")
+        assert refused(ports, "/nodes/node0/log") == 403
         path = site.home / unix_socket.beside(ports.pages)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         with (
