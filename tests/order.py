@@ -37,9 +37,8 @@ def mixed(some: Sequence[T], others: Sequence[T]) -> Iterable[T]:
     """Yield one of each in turn, and then what is left.
 
     Args:
-        some: come first.
-        others: come second.
+        some: these come first in each turn. None of them is None.
+        others: these come second.
     """
-    nothing = object()
-    for pair in zip_longest(some, others, fillvalue=nothing):
-        yield from (one for one in pair if one is not nothing)  # type: ignore[misc]
+    for pair in zip_longest(some, others):
+        yield from (one for one in pair if one is not None)

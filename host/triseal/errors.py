@@ -204,7 +204,7 @@ class OtherFingerprint(Failure):
 
 
 class StoreMoved(Failure):
-    """The files of the Store were moved, and this process does not know or not reach them."""
+    """The files of the Store were moved, and this process can't go on at the old place."""
 
     code = "store-moved"
     advice = (

@@ -451,7 +451,8 @@ def staying(home: Path, *, shared: bool) -> Iterator[None]:
 
     Args:
         home: the Store's folder.
-        shared: whether others may do the same meanwhile; not for who moves the files.
+        shared: whether others may do the same meanwhile. The process that moves the files must be
+            alone.
     """
     folder = home / LOCKS / "place"
     files.make_folder(folder, files.PRIVATE)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _PARTS = ((OBJECTS, True), (HELD, True), (PUBLIC, False))
 _OWNER = "store.log"  # names the log whose Store has its files here
 _MAX_OWNER = 4096
+# Moves after a backup that are followed from bucket to bucket. Others may be able to write into one
+# of them, and could let the command go on for ever.
+_MOST_MOVES = 64
 _MAX_FILE = 1 << 25
 # Files that never change once they are there, since their names say what is in them.
 _FIXED = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}|(v1/packages/)?[0-9a-f]{64}\.triseal")
@@ -134,8 +137,12 @@ def follow(
         StoreMoved: as `locate`; or a bucket names a place that nobody has named here.
         Failure, OSError: a bucket can't be read.
     """
-    while (later := places.left(places.Kept.of(home, where))) is not None:
+    for _ in range(_MOST_MOVES):
+        if (later := places.left(places.Kept.of(home, where))) is None:
+            break
         where = later
+    else:
+        raise StoreMoved(f"{_MOST_MOVES} buckets, each says that the files are in the next one")
     note = storage.note(home)
     if where.place is None and note.folder != where.folder:
         raise StoreMoved(f"they are in the home on another computer, and not in {home}")

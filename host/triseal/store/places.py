@@ -101,7 +101,7 @@ def enter(connection: Connection, where: Whereabouts) -> None:
 
 
 def check(connection: Connection, kept: Kept) -> None:
-    """Check that the files are where a process believes them to be.
+    """Check that the files are still where a process has found them.
 
     Args:
         connection: any transaction; in a writing one that holds them it stays so.

@@ -11,8 +11,10 @@ from sealcore import names, seal, sealwriter
 from triseal import notices
 from triseal.errors import KeyReplaced, NameTaken, UnknownDeveloper
 from triseal.notices import Change
+from triseal.package import Package
 from triseal.request import Request, fingerprint, likeness, plain
-from triseal.store import changes
+from triseal.storage import Storage
+from triseal.store import changes, objects
 from triseal.store.changes import NO_REASON, Why
 from triseal.store.intake import Newest
 from triseal.store.tables import DEVELOPERS, RELEASES, SERVICES
@@ -102,6 +104,28 @@ class Release:
         developer = seal.parse(self.developer_seal, seal.DEVELOPER).not_after
         store = seal.parse(self.store_seal, seal.STORE).not_after
         return (developer, "developer") if developer < store else (store, "store")
+
+
+def release_of(package: Package, developer: seal.Seal, kept: Storage, submitted_at: int) -> Release:
+    """Return the row of a package that the Store has sealed, and keep its files.
+
+    Args:
+        package: the package with both seals.
+        developer: its developer seal.
+        kept: folder of all objects.
+        submitted_at: Unix seconds.
+    """
+    return Release(
+        service=str(developer.service),
+        version=developer.service_version,
+        security_version=developer.security_version,
+        entry=package.name,
+        executable=objects.put(kept, package.executable),
+        metadata=objects.put(kept, package.metadata),
+        developer_seal=package.developer_seal,
+        store_seal=package.store_seal,
+        submitted_at=submitted_at,
+    )
 
 
 @dataclass(frozen=True)

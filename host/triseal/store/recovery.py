@@ -23,10 +23,9 @@ from triseal.errors import DamagedStore, Failure
 from triseal.log import entry
 from triseal.log.entry import Entry
 from triseal.storage import Storage
-from triseal.store import changes, objects, records, standing
+from triseal.store import changes, records, standing
 from triseal.store.changes import Why
 from triseal.store.pages import Pages
-from triseal.store.records import Release
 from triseal.store.tables import LOG
 
 _RELEASES = (entry.RELEASE, entry.RESEAL)
@@ -124,7 +123,7 @@ class Recovery:
                     _decide(connection, said)
         except (Failure, SealError, IntegrityError, OSError) as error:
             what = " ".join(filter(None, (said.kind, said.service, said.version)))
-            self._lost.append(f"{what}: {getattr(error, 'detail', '') or type(error).__name__}")
+            self._lost.append(f"{what}: {_why(error)}")
             return
         number = changes.last(connection)
         if number > before:  # it has this entry, and needs no other one
@@ -137,17 +136,7 @@ class Recovery:
         if sealed is None:
             raise DamagedStore(f"the package {said.package.hex()} is missing")
         developer = seal.parse(sealed.developer_seal, seal.DEVELOPER)
-        release = Release(
-            service=said.service,
-            version=said.version,
-            security_version=developer.security_version,
-            entry=sealed.name,
-            executable=objects.put(self._objects, sealed.executable),
-            metadata=objects.put(self._objects, sealed.metadata),
-            developer_seal=sealed.developer_seal,
-            store_seal=sealed.store_seal,
-            submitted_at=said.time,
-        )
+        release = records.release_of(sealed, developer, self._objects, said.time)
         known = records.releases(connection, said.service)
         if any(one.version == said.version for one in known):
             records.reseal(connection, release)
@@ -155,6 +144,14 @@ class Recovery:
         owner = records.registered(connection, request.fingerprint(bytes(developer.spki)))
         new = said.service not in records.services(connection, said.service)
         records.add(connection, release, owner.fingerprint if new else None)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, IntegrityError):
+        return "the database has something else in its place"
+    if isinstance(error, OSError):
+        return error.strerror or "its files can't be read"
+    return getattr(error, "detail", "") or getattr(error, "code", "")
 
 
 def _parsed(leaf: bytes) -> Entry | None:
@@ -165,7 +162,12 @@ def _parsed(leaf: bytes) -> Entry | None:
 
 
 def _decide(connection: Connection, said: Entry) -> None:
-    facts: dict[str, Any] = json.loads(said.detail) if said.detail else {}
+    try:
+        facts: Any = json.loads(said.detail or "{}")
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict) or not all(isinstance(one, str) for one in facts.values()):
+        raise DamagedStore("its entry has no details that can be read")
     act = _DECISIONS.get(said.kind)
     if act is None:
         raise DamagedStore("the log does not have the keys that it needs")

@@ -32,7 +32,6 @@ from triseal.store import (
     intake,
     journal,
     moving,
-    objects,
     pace,
     places,
     records,
@@ -525,17 +524,8 @@ class Store:
     def _sealed(self, package: Package, developer: seal.Seal, key: Signer, now: int) -> Release:
         """Countersign a package that was checked, and keep its files."""
         sealed = authority.countersign(key, self.certificate, developer, now)
-        return Release(
-            service=str(developer.service),
-            version=developer.service_version,
-            security_version=developer.security_version,
-            entry=package.name,
-            executable=objects.put(self._objects, package.executable),
-            metadata=objects.put(self._objects, package.metadata),
-            developer_seal=package.developer_seal,
-            store_seal=bytes(sealed.der),
-            submitted_at=now,
-        )
+        given = replace(package, store_seal=bytes(sealed.der))
+        return records.release_of(given, developer, self._objects, now)
 
     def renew(self, valid: Validity) -> tuple[list[Release], list[Release]]:
         """Renew the Store's certificate with the same key, and countersign all releases again.

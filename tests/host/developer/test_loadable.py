@@ -223,7 +223,7 @@ def harmless(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, range
 
 
 def variants(data: bytes, kept: range, step: int) -> Iterator[bytes]:
-    """Each begin of a module, and the module with one octet changed: of so many, one."""
+    """All beginnings of a module, and the module with one octet changed, every `step` octets."""
     for length in range(len(data)):
         yield data[:length]
     for at in range(0, len(data), step):

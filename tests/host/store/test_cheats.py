@@ -57,7 +57,7 @@ class Town:
 
     Attributes:
         store: home of the honest Store.
-        url: where the Store is, whoever is behind it.
+        url: address at which the Store or a cheat in its place answers.
     """
 
     def __init__(self, commands: Commands) -> None:
@@ -103,7 +103,10 @@ class Town:
 
     def opened(self, home: Path, ahead: int = 0) -> Store:
         """Open a Store whose clock is wrong by some seconds."""
-        clock = lambda: int(time.time()) + ahead  # noqa: E731
+
+        def clock() -> int:
+            return int(time.time()) + ahead
+
         return Store(home, partial(authority.unlock, home, bytes), clock=clock)
 
     def client(self, *words: str) -> tuple[int, str, str]:

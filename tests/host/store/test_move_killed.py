@@ -142,7 +142,7 @@ def test_a_killed_move_is_completed_by_the_same_command(
             shop.check_served(url)
         subprocess.run([sys.executable, "-m", "triseal", *words], check=True, timeout=300)
         left = written(place)
-        assert old.wait(300) == 1  # whoever served the old place ends by itself
+        assert old.wait(300) == 1  # the server of the old place ends by itself
         new = store_service.url_of(shop.start(1))
         shop.submit(new)
         other = store_service.url_of(shop.start(0))

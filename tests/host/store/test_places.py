@@ -23,6 +23,7 @@ from tests.worlds.site_world import code_of
 from triseal import database, request, storage
 from triseal.bucket import Bucket, Place
 from triseal.cli.main import main
+from triseal.errors import StoreMoved
 from triseal.keysource import NewKey
 from triseal.log import audit
 from triseal.log.policy import Policy
@@ -32,6 +33,7 @@ from triseal.storage import LocalFolder, Whereabouts
 from triseal.store import authority, moving, places
 from triseal.store.journal import FOLDER, PUBLIC
 from triseal.store.moving import Move
+from triseal.store.places import Kept
 from triseal.store.store import DATABASE, Store, init
 from triseal.store.tables import PLACES
 
@@ -236,7 +238,7 @@ def test_a_database_from_before_a_move_forks_no_log(
         store.check,
     ):
         assert code_of(attempt) == "store-behind"
-    if not knows:  # whoever can write to the old bucket must not choose the new one
+    if not knows:  # who can write to the old bucket must not choose the new one
         for named in (None, replace(there, prefix="other"), replace(there, endpoint="http://x")):
             assert code_of(partial(store.accept_restored, named)) == "store-moved"
     words = ["store", "restored", "--home", str(shared.homes[1]), "--database", shared.url]
@@ -248,6 +250,21 @@ def test_a_database_from_before_a_move_forks_no_log(
     assert store.submit(given)[1] == sealed
     assert entries(store) == 3
     assert entries(shared.again(1)) == 3
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_buckets_that_always_name_a_next_one_are_not_followed_for_ever(
+    shared: Computers, server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "_MOST_MOVES", 3)
+    there, here = server.place(), place
+    for number in range(2, 7):
+        after = replace(there, prefix=f"{number}")
+        places.leave(Bucket(here, Path()), Whereabouts(number, after))
+        here = after
+    with pytest.raises(StoreMoved, match="3 buckets"):
+        shared.again(1).accept_restored(here)
+    assert places.left(Kept.of(shared.homes[1], Whereabouts(1, place))) is not None
 
 
 def test_a_home_that_is_older_than_the_database_is_told(

@@ -14,10 +14,13 @@ from sealcore import seal
 from tests.host.store.test_store import ADA, ADA_KEY, BOB, World
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
-from triseal import request, signer
+from triseal import notices, request, signer
 from triseal.certificate import Validity
+from triseal.errors import DamagedStore
+from triseal.log.entry import Entry
 from triseal.package import Package
 from triseal.signer import KeySigner
+from triseal.store import recovery
 from triseal.store.changes import Why
 from triseal.store.recovery import Accepted
 from triseal.store.store import DATABASE
@@ -167,6 +170,16 @@ def test_a_developer_who_is_not_registered_any_more_registers_again(world: World
     assert world.store.accept_restored() == Accepted(2, 1)
     assert world.store.get("pump")[1].digest() == sealed.digest()
     assert world.store.accept_restored() == Accepted(2)
+
+
+UNREADABLE = ("{", "[]", '{"reason": 1}', "[" * 1000)
+
+
+@pytest.mark.parametrize("detail", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_a_decision_whose_details_can_not_be_read_is_named(detail: str) -> None:
+    said = Entry(notices.WITHDRAWN, seals.NOW, "blink", "1.0", detail=detail)
+    with pytest.raises(DamagedStore, match="no details"):
+        recovery._decide(None, said)  # type: ignore[arg-type]  # it comes to no database
 
 
 def test_nothing_is_missed_if_nothing_is_lost(world: World) -> None:

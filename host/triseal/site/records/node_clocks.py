@@ -107,7 +107,8 @@ def note(connection: Connection, said: Sequence[Said]) -> None:
 
     Args:
         connection: a writing transaction.
-        said: what they say; of two from one node, the later one comes last.
+        said: what they say, all within a second or so; of two from one node, the later one comes
+            last.
     """
     if rows := [{"of": one.node, "at": one.now} for one in said if not one.told]:
         connection.execute(_HEARD, rows)
