@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,15 @@ for _name in filter(_OF_THE_SHELL.fullmatch, list(os.environ)):
 _BUILD = Path(__file__).resolve().parent.parent / "build"
 os.environ["XDG_STATE_HOME"] = str(_BUILD / "state")
 os.environ["TRISEAL_CACHE"] = str(_BUILD / "cache")  # all homes of all tests have the same
+
+# A shell lets what it runs in the background ignore Ctrl-C, and `nohup` a lost terminal. A process
+# hands this on to all that it starts; the tests send these signals and see what they do.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 statements.share()
 

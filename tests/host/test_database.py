@@ -146,7 +146,7 @@ def test_processes_that_open_and_write_at_once_lose_nothing(
     path = tmp_path / "a.db"
     with pool(PROCESSES) as workers:
         for done in [workers.submit(count_up, path) for _ in range(PROCESSES)]:
-            done.result(timeout=60)
+            done.result(timeout=240)
     engine = stack.enter_context(opened(path))
     with reading(engine) as connection:
         assert connection.execute(select(func.max(NUMBERS.c.number))).scalar_one() == (

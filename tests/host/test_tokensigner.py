@@ -265,7 +265,7 @@ def test_two_processes_on_one_token(token: softhsm.Token, tmp_path: Path) -> Non
     )
     for number in range(50):
         verify(made, b"%d" % number)
-    said, _ = other.communicate(timeout=60)
+    said, _ = other.communicate(timeout=240)
     assert (other.returncode, said) == (0, made.spki.hex() + "\n")
 
 

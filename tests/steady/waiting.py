@@ -56,11 +56,14 @@ class Watcher:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Function
+        self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put what was seen into the report, which goes to the process that counts."""
         report = yield
-        used = (defs[-1] for defs in item._fixtureinfo.name2fixturedefs.values())
+        definitions = {}
+        if isinstance(item, pytest.Function):  # an item of another kind has no fixtures
+            definitions = item._fixtureinfo.name2fixturedefs
+        used = (known[-1] for known in definitions.values())
         waits = self._seen or any(id(definition) in self._fixtures for definition in used)
         report.__dict__["waits"] = waits
         return report

@@ -54,6 +54,26 @@ def test_fails_once():
     subprocess.run(["true"], check=True)
     assert count("fails") != 2, "the second time"
 """
+OF_ANOTHER_KIND = """
+import subprocess
+
+import pytest
+
+
+class Run(pytest.Item):
+    def runtest(self):
+        subprocess.run(["true"], check=True)
+
+
+class Runs(pytest.File):
+    def collect(self):
+        yield Run.from_parent(self, name="run")
+
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".run":
+        return Runs.from_parent(parent, path=file_path)
+"""
 HANGS = "import subprocess\n\n\ndef test_hangs():\n    subprocess.run(['sleep', '600'])\n"
 
 
@@ -110,6 +130,28 @@ def test_without_a_failure_the_status_is_0_and_one_line_says_what_was_run(tmp_pa
     assert done.stdout == (
         "steady: 2 runs; 3 of 4 tests wait for processes or sockets; 0 failed at least once\n"
     )
+
+
+def test_a_test_that_is_no_function_of_python_is_repeated_as_well(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(OF_ANOTHER_KIND)
+    (tmp_path / "one.run").touch()
+    done = steady(tmp_path, "--runs", "2")
+    assert done.returncode == 0, done
+    assert done.stdout == (
+        "steady: 2 runs; 1 of 1 tests wait for processes or sockets; 0 failed at least once\n"
+    )
+
+
+def test_a_shell_that_ignores_signals_does_not_change_what_is_tested() -> None:
+    program = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+import tests.conftest
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_a_test_that_never_ends_is_named(tmp_path: Path) -> None:

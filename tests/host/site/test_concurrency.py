@@ -139,8 +139,8 @@ def test_deployments_and_changes_at_once(world: World) -> None:
         issuing = [
             workers.submit(issue, world.folder, f"node-{number}") for number in range(PROCESSES)
         ]
-        changes.result(timeout=120)
-        seals = [der for one in issuing for der in one.result(timeout=120)]
+        changes.result(timeout=240)
+        seals = [der for one in issuing for der in one.result(timeout=240)]
     assert seals
     with database.reading(world.manager.engine) as connection:
         count = connection.execute(select(func.count()).select_from(tables.seals)).scalar_one()
@@ -162,8 +162,8 @@ def test_after_the_answer_to_a_change_no_seal_follows(world: World) -> None:
         issuing = workers.submit(issue_until_refused, world.folder, "node-0")
         while not issued(world):
             assert not issuing.done()
-        known = workers.submit(undeploy, world.folder, "node-0").result(timeout=120)
-        serials = issuing.result(timeout=120)
+        known = workers.submit(undeploy, world.folder, "node-0").result(timeout=240)
+        serials = issuing.result(timeout=240)
     assert {serial.to_bytes(16, "big") for serial in serials} == set(known)
     seal_twice(world, "node-1")
 
@@ -181,10 +181,10 @@ def test_two_rollouts_at_once_move_their_own_nodes_and_no_seal_says_another_vers
     with pool(2 * PROCESSES) as workers:
         issuing = [workers.submit(issue_until_refused, world.folder, node) for node in nodes]
         moving = [workers.submit(move, world.folder, node) for node in nodes]
-        steps = [step for one in moving for step in one.result(timeout=120)]
+        steps = [step for one in moving for step in one.result(timeout=240)]
         for node, one in zip(nodes, issuing, strict=True):
             world.manager.undeploy(node, "thermo")
-            one.result(timeout=120)
+            one.result(timeout=240)
     assert len(steps) == PROCESSES * EACH // 2
     with database.reading(world.manager.engine) as connection:
         for version, serials in steps:

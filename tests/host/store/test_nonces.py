@@ -181,7 +181,7 @@ def test_a_request_is_taken_once_by_two_servers(home: Path, cluster: str) -> Non
             opens.enter_context(one)
             opens.callback(one.terminate)
         urls = [store_service.url_of(one) for one in started]
-        client = opens.enter_context(httpx.Client(trust_env=False, timeout=60))
+        client = opens.enter_context(httpx.Client(trust_env=False, timeout=240))
         nonce = client.get(f"{urls[0]}/v1/nonce").json()["nonce"]
         digest = hashlib.sha256(data).digest()
         wanted = Wanted(own, "POST", "/v1/submissions", digest, int(time.time()), nonce)

@@ -207,5 +207,5 @@ def browse(folder: Path, url: str, *words: str) -> bytes:
     """What a browser says of a page."""
     command = [str(shutil.which("chromium")), "--headless", "--no-sandbox", "--disable-gpu"]
     command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000"]
-    done = subprocess.run([*command, *words, url], check=True, capture_output=True, timeout=120)
+    done = subprocess.run([*command, *words, url], check=True, capture_output=True, timeout=240)
     return done.stdout

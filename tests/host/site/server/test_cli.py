@@ -72,7 +72,7 @@ def test_a_change_waits_for_who_is_there_and_bounds_who_is_not(site: Site, ports
     obeying = threading.Thread(target=obey, args=(kitchen,))
     obeying.start()
     given = ("site", "grant", "thermo", "log", "--home", str(site.home), "--json")
-    out, errors = triseal(*given, "--wait", "15").communicate(timeout=60)
+    out, errors = triseal(*given, "--wait", "15").communicate(timeout=240)
     obeying.join()
     assert not errors
     found = json.loads(out)
@@ -89,7 +89,7 @@ def test_a_nodes_log_on_the_terminal(site: Site, ports: Ports) -> None:
     assert following.stdout is not None
     line = following.stdout.readline()
     kitchen.close()
-    _, errors = following.communicate(timeout=60)
+    _, errors = following.communicate(timeout=240)
     assert line.rstrip().endswith("thermo\\x1b]0;: 21 degrees \\x1b[31m")
     assert following.returncode == 1
     assert errors.startswith("triseal: node-not-connected")
@@ -104,7 +104,7 @@ def test_a_nodes_log_for_programs(site: Site, ports: Ports) -> None:
     assert following.stdout is not None
     line = json.loads(following.stdout.readline())
     kitchen.close()
-    following.communicate(timeout=60)
+    following.communicate(timeout=240)
     assert (line["service"], line["text"]) == ("thermo", "21 degrees")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["time"])
 

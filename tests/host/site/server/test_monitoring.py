@@ -37,7 +37,7 @@ def promtool(*words: str, given: bytes = b"") -> str:
         input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=240,
     )
     said = done.stdout.decode()
     assert done.returncode == 0, said

@@ -60,7 +60,7 @@ def renew_for_ever(one: Node, got: list[bytes]) -> None:
 def page(ports: Ports, path: str, host: str = "127.0.0.1") -> bytes:
     url = f"http://127.0.0.1:{ports.pages}{path}"
     request = urllib.request.Request(url, headers={"Host": host})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=240) as answer:
         found: bytes = answer.read()
         return found
 
@@ -161,7 +161,7 @@ def test_a_nodes_log_is_followed_by_the_owner_only(tmp_path: Path, stack: ExitSt
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         with (
             httpx.HTTPTransport(uds=str(path)) as transport,
-            httpx.Client(transport=transport, timeout=20) as client,
+            httpx.Client(transport=transport, timeout=240) as client,
             client.stream("GET", "http://localhost/nodes/node0/log") as following,
         ):
             assert one.expect(messages.FOLLOW) == (1,)
