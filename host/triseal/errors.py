@@ -349,6 +349,16 @@ class StoreBehind(Failure):
     advice = "Look through its releases and developers, then run: triseal store restored."
 
 
+class LogMayBeOld(Failure):
+    """The Store's whole folder was restored, and others may have seen a newer log."""
+
+    code = "log-may-be-old"
+    advice = (
+        "Take the newer log from a mirror: triseal store restored --mirror URL. If the Store has"
+        " published nothing since the backup: triseal store restored --log-is-newest."
+    )
+
+
 class DamagedStore(Failure):
     """The Store's own files have changed since they were written."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from triseal.cli import (
     store_export,
     store_keys,
     store_move,
+    store_restored,
     store_serve,
     store_standing,
     store_witness,
@@ -55,6 +55,7 @@ for part in (
     store_export,
     store_witness,
     store_move,
+    store_restored,
 ):
     app.add_typer(part.app)
 
@@ -310,36 +311,6 @@ def show(
         output.facts(_about(store), as_json=as_json)
         if not as_json:
             output.warn(_ending(store))
-
-
-BucketNow = Annotated[
-    str,
-    typer.Option(
-        "--bucket",
-        help="Where the files are now, if they were moved after the backup and this home does not"
-        " know it.",
-        metavar="URL",
-    ),
-]
-
-
-@app.command(epilog=options.examples("store restored"))
-def restored(
-    bucket: BucketNow = "",
-    endpoint: Endpoint = "",
-    home_dir: options.Home = None,
-    database: Database = None,
-    as_json: options.Json = False,
-) -> None:
-    """Go on after a backup of the database was restored.
-
-    Releases and decisions that came after the backup are taken from the log and from the packages
-    beside it. The command names what it can't take, such as a developer who must register again;
-    when she is approved, run the command once more for her releases.
-    """
-    now_at = place(bucket, endpoint)
-    with open_store(home_dir, database, None) as store:
-        output.facts(asdict(store.accept_restored(now_at)), as_json=as_json)
 
 
 def _ending(store: stores.Store) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select, update
 from sealcore import names, seal
 from triseal import version
 from triseal.database import reading
-from triseal.errors import StoreBehind
+from triseal.errors import LogMayBeOld, StoreBehind
 from triseal.package import Package
 from triseal.store import changes, journal
 from triseal.store.intake import Newest
@@ -49,17 +49,53 @@ def present(connection: Connection) -> tuple[dict[str, int], dict[str, str]]:
     }, texts
 
 
-def check(connection: Connection, mark: Watermark) -> None:
+def begin(mark: Watermark) -> None:
+    """Make the file before the first change, so that only a restored Store lacks it.
+
+    Args:
+        mark: the file.
+
+    Raises:
+        MarkDamaged, MarkNotWritten: as `Watermark.accept`.
+    """
+    if not mark.numbers():
+        mark.accept({RELEASE: 0, CHANGE: 0, ENTRY: 0})
+
+
+def check_log(connection: Connection, mark: Watermark) -> None:
+    """Check that this Store knows how far its log has come.
+
+    A Store whose whole folder was restored has an old log, too. It must not continue that one:
+    sites have seen a newer log, and two logs of one Store are evidence against it.
+
+    Args:
+        connection: any transaction.
+        mark: the file, which is in no backup.
+
+    Raises:
+        LogMayBeOld: the file is missing, and the log has entries.
+    """
+    if not mark.numbers() and (entries := journal.count(connection)):
+        raise LogMayBeOld(f"{FILE} is missing beside a log of {entries} entries")
+
+
+def check(connection: Connection, mark: Watermark, *, log_here: bool = False) -> None:
     """Check that the database has all releases and all changes that the file remembers.
 
     Args:
         connection: any transaction.
         mark: the file.
+        log_here: whether the log is in the same folder as the file, and was restored with it.
 
     Raises:
         StoreBehind: it was restored from a backup.
     """
     had = mark.numbers()
+    if log_here and not had:
+        try:
+            check_log(connection, mark)
+        except LogMayBeOld as error:
+            raise StoreBehind(error.detail) from None
     try:
         _compare(present(connection)[0], had)
     except StoreBehind:

@@ -18,7 +18,13 @@ from triseal import notices, replacement, request, storage
 from triseal.bucket import BucketTrouble
 from triseal.certificate import Validity, now
 from triseal.database import open_database, reading, writing
-from triseal.errors import OtherKeyInUse, Quarantined, UnknownService, Withdrawn
+from triseal.errors import (
+    AlreadyExists,
+    OtherKeyInUse,
+    Quarantined,
+    UnknownService,
+    Withdrawn,
+)
 from triseal.keysource import NewKey
 from triseal.log import entry
 from triseal.log.note import Key
@@ -108,6 +114,10 @@ class Store:
         self._objects = self.files.below(OBJECTS, private=True)
         owner = request.fingerprint(authority.first_key(self.home))
         self._ledger = Ledger(self.home, self._kept, self._engine, owner, self._clock)
+
+    def _check_restored(self, connection: Connection) -> None:
+        """Raise StoreBehind if a backup was restored. A log in a bucket is not restored with it."""
+        restore.check(connection, self._mark, log_here=self._kept.where.place is None)
 
     @property
     def log_key(self) -> Key:
@@ -374,7 +384,7 @@ class Store:
             DatabaseUnusable: the database can't be read.
         """
         with reading(self._engine) as connection:
-            restore.check(connection, self._mark)
+            self._check_restored(connection)
             places.check(connection, self._kept)
             self._ledger.journal.check_not_left()
             return self._ledger.journal.check(connection)
@@ -406,8 +416,9 @@ class Store:
             self._ledger.journal.check_not_left()
         with writing(self._engine) as connection:
             places.hold(connection, alone=False)
-            restore.check(connection, self._mark)
+            self._check_restored(connection)
             places.check(connection, self._kept)
+            restore.begin(self._mark)
             before = journal.count(connection)
             yield connection
             self._ledger.settle(connection, before)
@@ -466,6 +477,27 @@ class Store:
             places.enter(connection, now)
         moving.locate(self.home, self._engine)
         return going.copied
+
+    def check_restored_log(self) -> None:
+        """Check that this Store knows how far its log has come. Raises as `restore.check_log`."""
+        if self._kept.where.place is None:
+            with reading(self._engine) as connection:
+                restore.check_log(connection, self._mark)
+
+    @contextlib.contextmanager
+    def refilling(self) -> Iterator[Path]:
+        """Keep everybody from publishing while the public files of the home are written.
+
+        Yields: their folder.
+
+        Raises:
+            AlreadyExists: the files are in a bucket, which has the newest ones.
+            StoreMoved, StoreBehind: as `Journal.alone`.
+        """
+        if self._kept.where.place is not None:
+            raise AlreadyExists(f"the newest files of the Store are in {self._kept.where.place}")
+        with self._ledger.journal.alone(moving=True), self.files.below(FOLDER).alone():
+            yield self.home / journal.PUBLIC
 
     def accept_restored(self, place: Place | None = None) -> Accepted:
         """Go on with a database that was restored from a backup: a person has looked at it.
@@ -626,7 +658,7 @@ class Store:
         """
         key = self.signer()
         with reading(self._engine) as connection:
-            restore.check(connection, self._mark)
+            self._check_restored(connection)
             self.check_in_use(key)
             found = changes.listed(connection, since)
             listed = authority.load_list(self.home)

@@ -415,3 +415,32 @@ def test_an_honest_store_that_was_killed_and_restored_is_never_accused(town: Tow
     leaves = [leaf for at in range(-(-last.size // 256)) for leaf in folder.entries(at, last.size)]
     sealed = [parse(leaf).version for leaf in leaves if parse(leaf).kind == "release"]
     assert set(sealed) == {"1.0.0", "1.1.0", *(f"2.{at}.0" for at in range(12))}
+
+
+def test_an_honest_store_that_lost_its_disk_is_never_accused(town: Town) -> None:
+    mirror, backup = str(town.folder / "mirror"), town.copy("backup")
+    (backup / "store.mark").unlink()  # it is in no backup
+    for version in ("2.0.0", "2.1.0"):
+        town.upload(version)
+    town.commands.run("store", "withdraw", "thermo", "2.0.0", "--reason", "a flaw")
+    assert (town.watch(), town.follow()) == ("", "")
+    assert town.client("store", "mirror", town.url, mirror)[0] == 0
+    town.end()
+    shutil.rmtree(town.store)
+    shutil.copytree(backup, town.store)
+    town.serve(town.store)  # it shows an old log, and adds nothing to it
+    assert (town.watch(), town.follow()) == ("log-stale", "log-stale")
+    late = town.sign("2.2.0")
+    status, _, said = town.client("dev", "upload", str(late), "--store", town.url)
+    assert (status, "store-behind" in said) == (1, True), said
+    town.end()
+    status, _, said = town.client("store", "restored")
+    assert (status, "log-may-be-old" in said, "--mirror" in said) == (1, True, True), said
+    town.commands.run("store", "restored", "--mirror", mirror)
+    town.serve(town.store)
+    assert (town.watch(), town.follow()) == ("", "")
+    town.commands.run("dev", "upload", str(late), "--store", town.url)
+    assert (town.watch(), town.follow()) == ("", "")
+    assert not town.evidence()
+    assert town.client("store", "audit", town.url)[0] == 0
+    assert town.client("store", "mirror", town.url, mirror)[0] == 0

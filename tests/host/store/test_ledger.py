@@ -217,10 +217,16 @@ def test_a_restored_database_does_not_fork_the_log(world: World) -> None:
     (world.home / "backup").replace(world.home / DATABASE)
     world.store = world.open()
     assert code_of(lambda: world.store.approve(world.bob.fingerprint)) == "store-behind"
-    (world.home / "store.mark").unlink()  # even if that is lost, nothing else is signed
-    world.store.close()
-    world.store = world.open()
-    assert code_of(lambda: world.store.approve(world.bob.fingerprint)) == "log-behind"
+    mark = world.home / "store.mark"
+    # Even if that is lost, or knows nothing, nothing else is signed.
+    for change, code in (
+        (mark.unlink, "store-behind"),
+        (lambda: mark.write_text('{"release": 0}'), "log-behind"),
+    ):
+        world.store.close()
+        change()
+        world.store = world.open()
+        assert code_of(lambda: world.store.approve(world.bob.fingerprint)) == code
     assert audit(world)[0] == seen
 
 

@@ -11,19 +11,27 @@ from pathlib import Path
 import pytest
 
 from sealcore import seal
-from tests.host.store.test_store import ADA, ADA_KEY, BOB, World
+from tests.host.store.test_store import ADA, ADA_KEY, BOB, World, unlocked
 from tests.worlds import seals
 from tests.worlds.site_world import code_of
 from triseal import notices, request, signer
 from triseal.certificate import Validity
-from triseal.errors import DamagedStore
+from triseal.copies import storefiles
+from triseal.copies.mirror import Mirror
+from triseal.errors import DamagedStore, NoContradiction
+from triseal.keysource import NewKey
+from triseal.log import checkpoint, forks
+from triseal.log.checkpoint import Checkpoint
 from triseal.log.entry import Entry
+from triseal.log.writer import Folder
 from triseal.package import Package
 from triseal.signer import KeySigner
+from triseal.storage import LocalFolder
 from triseal.store import recovery
 from triseal.store.changes import Why
+from triseal.store.journal import FOLDER
 from triseal.store.recovery import Accepted
-from triseal.store.store import DATABASE
+from triseal.store.store import DATABASE, Store, init
 
 BACKUP = "backup.sqlite"
 WHY = Why("a reason", "local:eve")
@@ -185,7 +193,104 @@ def test_a_decision_whose_details_can_not_be_read_is_named(detail: str) -> None:
 def test_nothing_is_missed_if_nothing_is_lost(world: World) -> None:
     restore(world)
     world.store.submit(package("1.1"))
-    (world.home / "store.mark").unlink()  # as before the first release that has it
+    world.store.submit(package("1.2"))
+
+
+class Lost:
+    """A Store whose disk was lost, of which a backup is restored: all of its home but the mark.
+
+    Attributes:
+        newest: copy of the home before the loss, which sites and mirrors have seen.
+    """
+
+    def __init__(self, world: World, folder: Path) -> None:
+        backup = folder / "backup"
+        shutil.copytree(world.home, backup, ignore=shutil.ignore_patterns("store.mark"))
+        self.digest = world.store.submit(package("1.1"))[1].digest()
+        world.store.withdraw("blink", "1.0", WHY)
+        world.store.close()
+        self.newest = folder / "newest"
+        world.home.rename(self.newest)
+        shutil.copytree(backup, world.home)
+        world.store = world.open()
+
+
+def refill(world: World, source: Path) -> None:
+    with world.store.refilling() as top:
+        Mirror(top, storefiles.Folder(source), lambda *_: None).update()
+
+
+def head(home: Path) -> Checkpoint:
+    return checkpoint.parse((home / FOLDER / "checkpoint").read_bytes())
+
+
+def test_a_store_whose_whole_home_was_restored_takes_its_log_from_a_mirror(
+    world: World, tmp_path: Path
+) -> None:
+    lost = Lost(world, tmp_path)
+    old = head(world.home)
+    assert old.size < head(lost.newest).size
+    for call in (lambda: world.store.submit(package("1.1", "x = 1")), world.store.check):
+        assert code_of(call) == "store-behind"
+    assert code_of(world.store.check_restored_log) == "log-may-be-old"
+    assert head(world.home).note.data() == old.note.data(), "it has signed the old log again"
+    refill(world, lost.newest)
+    found = world.store.accept_restored()
+    assert (found.releases, found.recovered, found.lost) == (2, 2, ())
+    world.store.check_restored_log()
+    assert head(world.home).note.data() == head(lost.newest).note.data()
+    assert world.store.get("blink")[1].digest() == lost.digest
+    assert world.store.check() == head(lost.newest).size
+    world.store.submit(package("1.2"))
+    before, after = head(lost.newest), head(world.home)
+    tree = Folder(LocalFolder(world.home / FOLDER)).tree(after.size)
+    with pytest.raises(NoContradiction):
+        forks.make(world.store.log_key, before, after, tree.complete)
+
+
+def test_a_mirror_of_another_store_or_of_before_the_backup_changes_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    backup = tmp_path / "before"
+    shutil.copytree(world.home, backup)
+    world.store.submit(package("1.0.1"))
+    Lost(world, tmp_path)
+    present = files_below(world.home)
+    assert code_of(lambda: refill(world, backup)) == "log-stale"
+    with World(tmp_path / "other") as other:
+        other.store.submit(package("1.0"))
+        assert code_of(lambda: refill(world, other.home)) == "unknown-log"
+    assert files_below(world.home) == present
+
+
+def test_a_store_that_has_published_nothing_since_the_backup_goes_on(world: World) -> None:
+    (world.home / "store.mark").unlink()
     world.store.close()
     world.store = world.open()
-    world.store.submit(package("1.2"))
+    assert code_of(lambda: world.store.submit(package("1.1"))) == "store-behind"
+    assert world.store.accept_restored() == Accepted(1)
+    world.store.submit(package("1.1"))
+
+
+def test_a_store_that_was_killed_after_its_first_change_was_not_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "store"
+    init(home, "Shop", NewKey("p256"), seals.LONG)
+    eve = request.make(KeySigner(signer.generate("p256")), "Eve")
+
+    def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    with closing(Store(home, lambda: unlocked(home))) as store, monkeypatch.context() as patch:
+        patch.setattr("triseal.store.restore.rise", killed)
+        with pytest.raises(OSError, match="killed"):
+            store.register(eve)
+    with closing(Store(home, lambda: unlocked(home))) as store:
+        store.check()
+        store.approve(store.register(eve).fingerprint)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
