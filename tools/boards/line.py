@@ -1,9 +1,12 @@
 """A serial line on which nothing waits forever."""
 
 import contextlib
+import os
+import select
 import termios
 import time
 from collections.abc import Iterator
+from io import UnsupportedOperation
 from typing import Any
 
 from serial import SerialTimeoutException
@@ -86,11 +89,31 @@ class Line:
         """
         with _gone():
             try:
-                return int(self._serial.write(data))
+                self._write(data)
             except SerialTimeoutException:
                 # Otherwise closing the port would wait for the board, too.
                 self._serial.reset_output_buffer()
-        raise NotReading("the board does not take what is sent to it")
+                raise NotReading("the board does not take what is sent to it") from None
+        return len(data)
+
+    def _write(self, data: bytes) -> None:
+        """Send `data`, or raise SerialTimeoutException.
+
+        pyserial looks at the clock after it has written: if this process was kept from running
+        meanwhile, it says so of a board that has taken everything. And it would give all pieces
+        together the time that a board has for one.
+        """
+        try:
+            descriptor = self._serial.fileno()
+        except UnsupportedOperation:  # a protocol of its own over the network
+            self._serial.write(data)
+            return
+        left = memoryview(data)
+        while left:
+            if not select.select([], [descriptor], [], self._serial.write_timeout)[1]:
+                raise SerialTimeoutException
+            with contextlib.suppress(BlockingIOError):
+                left = left[os.write(descriptor, left) :]
 
     def drain(self) -> None:
         """Discard all input that has arrived so far."""

@@ -43,6 +43,16 @@ def test_a_terminal_that_reads_nothing_can_be_closed() -> None:
     os.close(master)
 
 
+def test_a_computer_that_has_no_time_does_not_blame_the_board() -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    with Port(os.ttyname(slave), patience=1e-9) as port:  # over before anything is written
+        port.send(b"hello")
+    assert os.read(master, 100) == b"hello"
+    os.close(slave)
+    os.close(master)
+
+
 def test_a_board_that_reads_late_gets_everything() -> None:
     read, write = os.openpty()
     tty.setraw(write)

@@ -208,7 +208,7 @@ def test_the_time_is_told_until_all_has_come_to_its_end(
         if error is not None:
             said = "does not finish" if error is NoAgent else "the node (says|still says so)"
             with pytest.raises(error, match=said):
-                agent.set_time(port, SIGNED, 0.5 if error is NoAgent else 20.0)
+                agent.set_time(port, SIGNED, 3.0 if error is NoAgent else 20.0)
             return
         found: NodeStatus = agent.set_time(port, SIGNED, 20.0)
         assert found.services[0].state == "running", sentence
