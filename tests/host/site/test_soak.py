@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from tests.worlds import seals
 from tests.worlds.site_world import World, code_of
 from triseal import database
 from triseal.choices import SOAK
@@ -71,7 +72,7 @@ def is_restarted_unseen(world: World) -> None:
 def is_reset(world: World) -> None:
     """It fills the heap until the board is reset, and is back between two looks."""
     with database.writing(world.manager.engine) as connection:
-        nodes.was_reset(connection, "hall", "watchdog")
+        nodes.greeted(connection, "hall", seals.NOW, (0, None), "watchdog")
     tell(world, "waiting-for-time")
     tell(world, "running", 0)
 

@@ -83,7 +83,7 @@ def test_an_older_site_gets_the_columns_that_it_lacks(world: World) -> None:
         with database.writing(world.manager.engine) as connection:
             assert node_clocks.of(connection, "hall") == Lag()
             node_clocks.note(connection, [node_clocks.Said("hall", NOW, NOW)])
-            nodes.was_reset(connection, "hall", "watchdog")
+            nodes.greeted(connection, "hall", NOW, (0, None), "watchdog")
             connection.execute(tables.nodes.update().values(clock_behind=None, clock_at=None))
             assert nodes.grace_of(connection, "hall") == 0
             clock.note(connection, NOW, doubted=False, ahead=0.0)

@@ -21,6 +21,13 @@ _ALL_OF_PLACE = select(tables.holdings).where(
     tables.holdings.c.node == bindparam("at_node"),
     tables.holdings.c.service == bindparam("at_service"),
 )
+_STATES = select(tables.holdings.c.service, tables.holdings.c.state, tables.holdings.c.falls).where(
+    tables.holdings.c.node == bindparam("at_node")
+)
+_LOST = tables.holdings.delete().where(
+    tables.holdings.c.node == bindparam("at_node"),
+    tables.holdings.c.service.in_(bindparam("lost", expanding=True)),
+)
 NO_SERIAL = b""
 
 
@@ -88,12 +95,9 @@ def take_down(
         assigned: names of the services that are assigned to the node.
         now: the time, Unix seconds.
     """
-    table = tables.holdings
-    here = table.c.node == node
-    columns = (table.c.service, table.c.state, table.c.falls)
-    recorded = {row.service: row for row in connection.execute(select(*columns).where(here))}
+    recorded = {row.service: row for row in connection.execute(_STATES, {"at_node": node})}
     if lost := recorded.keys() - told.keys():
-        connection.execute(table.delete().where(here & table.c.service.in_(lost)))
+        connection.execute(_LOST, {"at_node": node, "lost": sorted(lost)})
     rows = []
     for service in sorted(told.keys() & (recorded.keys() | assigned)):
         row, before = _row(Place(node, service), *told[service], now), recorded.get(service)
@@ -101,7 +105,18 @@ def take_down(
             fallen = before.state == RUNNING and _has_fallen(told[service][1])
             row["falls"] = before.falls + fallen
         rows.append(row)
-    database.upsert(connection, table, rows, ("serial", "state", "told_at", "falls"))
+    database.upsert(connection, tables.holdings, rows, ("serial", "state", "told_at", "falls"))
+
+
+def states(connection: Connection, node: str) -> dict[str, str]:
+    """Return the recorded state of each service of a node.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
+    rows = connection.execute(_STATES, {"at_node": node})
+    return {row.service: row.state for row in rows}
 
 
 def gone(connection: Connection, place: Place) -> None:

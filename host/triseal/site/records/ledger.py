@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Subquery, func, select
+from sqlalchemy import Connection, Row, Subquery, bindparam, func, select
 
 from sealcore import seal
 from sealcore.seal import Seal
@@ -15,6 +15,10 @@ from triseal.site.records import tables
 from triseal.site.records.placement import Place
 from triseal.site.slca import template
 from triseal.site.slca.authority import Certified, SignedSeal
+
+_TEMPLATES = select(tables.templates.c.digest).where(
+    tables.templates.c.digest.in_(bindparam("wanted", expanding=True))
+)
 
 
 def serial_bytes(serial: int) -> bytes:
@@ -86,8 +90,7 @@ def record_seals(connection: Connection, issued: Iterable[tuple[Place, SignedSea
 
 def _record_templates(connection: Connection, rows: list[tuple[Place, SignedSeal]]) -> None:
     wanted = {seal.template.digest: (place, seal.template.tbs) for place, seal in rows}
-    column = tables.templates.c.digest
-    have = set(connection.scalars(select(column).where(column.in_(wanted))))
+    have = set(connection.scalars(_TEMPLATES, {"wanted": list(wanted)}))
     missing = [
         {"digest": digest, "node": place.node, "service": place.service, "tbs": tbs}
         for digest, (place, tbs) in sorted(wanted.items())

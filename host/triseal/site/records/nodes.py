@@ -18,6 +18,16 @@ from triseal.site.errors import (
 from triseal.site.records import tables
 
 _BY_NAME = select(tables.nodes).where(tables.nodes.c.name == bindparam("wanted"))
+_GREETED = (
+    tables.nodes.update()
+    .where(tables.nodes.c.name == bindparam("of"))
+    .values(
+        heard_at=bindparam("at"),
+        bundle_version=bindparam("version"),
+        bundle_mark=bindparam("mark"),
+        reset_cause=bindparam("cause"),
+    )
+)
 
 Bundle = tuple[int, bytes | None]  # version and mark of a trust bundle
 
@@ -191,16 +201,19 @@ def heard(connection: Connection, name: str, now: int, bundle: Bundle | None = N
     connection.execute(tables.nodes.update().where(tables.nodes.c.name == name).values(values))
 
 
-def was_reset(connection: Connection, name: str, cause: str) -> None:
-    """Note why a node was last reset.
+def greeted(connection: Connection, name: str, now: int, bundle: Bundle, cause: str) -> None:
+    """Note what a node says when it connects.
 
     Args:
         connection: a writing transaction.
         name: name of the node.
-        cause: the reason that the node has given.
+        now: the time, Unix seconds.
+        bundle: version and mark of the trust bundle that the node has.
+        cause: why it was last reset, as it says.
     """
-    which = tables.nodes.c.name == name
-    connection.execute(tables.nodes.update().where(which).values(reset_cause=cause))
+    version, mark = bundle
+    said = {"of": name, "at": now, "version": version, "mark": mark, "cause": cause}
+    connection.execute(_GREETED, said)
 
 
 def with_service(connection: Connection, service: str) -> list[tuple[str, bytes]]:

@@ -7,12 +7,47 @@ again. The old key counts until the node connects with the new one, because an a
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from triseal.site.records import revision, tables
 
 _nodes = tables.nodes.c
+_STATE = select(_nodes.rekey_at, _nodes.rekey_told_at, _nodes.next_spki, _nodes.retired_at).where(
+    _nodes.name == bindparam("node")
+)
+
+
+@dataclass(frozen=True)
+class Rekeying:
+    """How far a node is with another key.
+
+    Attributes:
+        asked: whether a person wants another key of it.
+        to_tell: whether it is to be told so.
+        next_spki: the key that it has made and not used yet, DER SubjectPublicKeyInfo; b"" if there
+            is none, or if the node is retired.
+    """
+
+    asked: bool = False
+    to_tell: bool = False
+    next_spki: bytes = b""
+
+
+def of(connection: Connection, node: str) -> Rekeying:
+    """Return how far a node is with another key.
+
+    Args:
+        connection: any transaction.
+        node: name of the node.
+    """
+    row = connection.execute(_STATE, {"node": node}).one_or_none()
+    if row is None:
+        return Rekeying()
+    asked = row.rekey_at is not None
+    made = bytes(row.next_spki or b"") if row.retired_at is None else b""
+    return Rekeying(asked, asked and row.rekey_told_at is None, made)
 
 
 def ask(connection: Connection, names: Collection[str], now: int) -> None:
@@ -26,27 +61,6 @@ def ask(connection: Connection, names: Collection[str], now: int) -> None:
     asked = {"rekey_at": now, "rekey_told_at": None, "next_spki": None}
     connection.execute(tables.nodes.update().where(_nodes.name.in_(names)).values(**asked))
     revision.jump(connection, revision.current(connection) + 1)
-
-
-def is_asked(connection: Connection, node: str) -> bool:
-    """Tell whether a person wants another key of a node.
-
-    Args:
-        connection: any transaction.
-        node: name of the node.
-    """
-    return _is(connection, node, _nodes.rekey_at.is_not(None))
-
-
-def to_tell(connection: Connection, node: str) -> bool:
-    """Tell whether a node is to be told that it must make another key.
-
-    Args:
-        connection: any transaction.
-        node: name of the node.
-    """
-    wanted = _nodes.rekey_at.is_not(None) & _nodes.rekey_told_at.is_(None)
-    return _is(connection, node, wanted)
 
 
 def told(connection: Connection, node: str, now: int) -> None:
@@ -72,17 +86,6 @@ def made(connection: Connection, node: str, spki: bytes) -> None:
     connection.execute(tables.nodes.update().where(_nodes.name == node).values(next_spki=spki))
 
 
-def is_next(connection: Connection, node: str, spki: bytes) -> bool:
-    """Tell whether this is the key that a node has made and not used yet.
-
-    Args:
-        connection: any transaction.
-        node: name of the node.
-        spki: the public key, DER SubjectPublicKeyInfo.
-    """
-    return _is(connection, node, (_nodes.next_spki == spki) & _nodes.retired_at.is_(None))
-
-
 def used(connection: Connection, node: str, spki: bytes) -> None:
     """Let the new key of a node take the place of the old one.
 
@@ -94,8 +97,3 @@ def used(connection: Connection, node: str, spki: bytes) -> None:
     done = {"spki": spki, "next_spki": None, "rekey_at": None, "rekey_told_at": None}
     which = (_nodes.name == node) & (_nodes.next_spki == spki)
     connection.execute(tables.nodes.update().where(which).values(**done))
-
-
-def _is(connection: Connection, node: str, so: ColumnElement[bool]) -> bool:
-    query = select(_nodes.name).where((_nodes.name == node) & so)
-    return connection.execute(query).first() is not None

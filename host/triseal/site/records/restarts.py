@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, select
+from sqlalchemy import BigInteger, Column, Connection, String, Table, bindparam, select
 
 from triseal.site.errors import NotAssigned
 from triseal.site.records import services, tables
@@ -17,6 +17,11 @@ restarts = Table(
     Column("node", String(63), primary_key=True),
     Column("service", String(63), primary_key=True),
     Column("asked_at", BigInteger, nullable=False),
+)
+_OF_NODE = (
+    select(restarts.c.service)
+    .where(restarts.c.node == bindparam("at_node"))
+    .order_by(restarts.c.service)
 )
 
 
@@ -46,9 +51,7 @@ def pending(connection: Connection, node: str) -> tuple[str, ...]:
         connection: any transaction.
         node: name of the node.
     """
-    table = restarts.c
-    query = select(table.service).where(table.node == node).order_by(table.service)
-    return tuple(connection.scalars(query))
+    return tuple(connection.scalars(_OF_NODE, {"at_node": node}))
 
 
 def done(connection: Connection, place: Place) -> None:

@@ -14,6 +14,7 @@ from triseal.errors import BadRequest
 from triseal.site.errors import OtherKey, OtherNode
 from triseal.site.manager import NODE_SECONDS
 from triseal.site.records import ledger, rekeying
+from triseal.site.records.rekeying import Rekeying
 from triseal.site.server.handlers import seals
 from triseal.site.server.signing.task import Answer, Snapshot
 
@@ -62,28 +63,29 @@ def _certify(snapshot: Snapshot, answer: Answer, node: str, spki: bytes) -> byte
     return messages.frame(messages.write(messages.ENROLLED, issued.der))
 
 
-def ask_for_key(snapshot: Snapshot, answer: Answer, node: str) -> None:
+def ask_for_key(snapshot: Snapshot, answer: Answer, node: str, known: Rekeying) -> None:
     """Add to an answer that the node must make another key, if a person wants it: no certificate.
 
     Args:
         snapshot: the state of the site.
         answer: the answer to add to.
         node: name of the node.
+        known: how far the node is with another key.
     """
-    if rekeying.to_tell(snapshot.connection, node):
+    if known.to_tell:
         answer.frames.append(messages.frame(messages.write(messages.ENROLLED, b"")))
         answer.writes.append(lambda connection: rekeying.told(connection, node, snapshot.now))
 
 
-def use_key(snapshot: Snapshot, node: str, spki: bytes) -> Answer | None:
+def use_key(node: str, spki: bytes, known: Rekeying) -> Answer | None:
     """Return the answer to a node that uses its next key for the first time; None for any other.
 
     Args:
-        snapshot: the state of the site.
         node: name of the node.
         spki: the key of its certificate, DER SubjectPublicKeyInfo.
+        known: how far the node is with another key.
     """
-    if not spki or not rekeying.is_next(snapshot.connection, node, spki):
+    if not spki or spki != known.next_spki:
         return None
     answer = Answer(writes=[lambda connection: rekeying.used(connection, node, spki)])
     answer.count(REKEYED)
@@ -92,7 +94,7 @@ def use_key(snapshot: Snapshot, node: str, spki: bytes) -> Answer | None:
 
 def _check_next(snapshot: Snapshot, node: str, present: bytes, csr: bytes, proof: bytes) -> None:
     """Check that a person wants another key, and that the present one has signed the request."""
-    if not proof or not rekeying.is_asked(snapshot.connection, node):
+    if not proof or not rekeying.of(snapshot.connection, node).asked:
         raise OtherKey(f"node {node} has another key")
     digest = hashlib.sha256(csr).digest()[:_NONCE_BYTES]
     # No other proof is for a name like this.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-
-from sqlalchemy import Connection, select
+from dataclasses import dataclass
 
 from sealcore import messages
 from sealcore.bundle import TrustBundle
 from sealcore.errors import SealError
-from triseal.site.records import holdings, losses, nodes, restarts, tables
+from triseal.site.records import holdings, losses, nodes, restarts
 from triseal.site.records.nodes import Bundle
 from triseal.site.records.placement import Place
 from triseal.site.rules import trust
@@ -33,15 +32,33 @@ def bundle_for(snapshot: Snapshot, version: int, holder: bytes) -> TrustBundle |
         change of the roots takes one step after the other; one whose certificate an old key of the
         site has signed may need a new certificate first.
     """
+    newest = snapshot.desired.bundle
+    if not version or newest.version <= version:  # nearly always: without asking the database
+        return newest if newest.version > version else None
     return trust.next_for(snapshot.connection, snapshot.slca.issuer, version, holder)
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a node says in HELLO.
+
+    Attributes:
+        nonce: random bytes from the node, 16 bytes.
+        bundle: version and mark of the trust bundle that the node has.
+        cause: why it was last reset.
+        told: the services that the node holds: name, serial, index of the state.
+    """
+
+    nonce: bytes
+    bundle: Bundle
+    cause: str
+    told: Says
 
 
 def welcome(
     snapshot: Snapshot,
     node: str,
-    nonce: bytes,
-    bundle: Bundle,
-    told: Says,
+    said: Greeting,
     newer: TrustBundle | None,
     *,
     step: bool = False,
@@ -51,9 +68,7 @@ def welcome(
     Args:
         snapshot: the state of the site.
         node: name of the node, from its certificate.
-        nonce: random bytes from the node, 16 bytes.
-        bundle: version and mark of the trust bundle that the node has.
-        told: the services that the node holds: name, serial, index of the state.
+        said: what the node says.
         newer: the trust bundle that it gets, from `bundle_for`.
         step: whether it gets nothing else, since it must say HELLO again for the next bundle.
 
@@ -61,14 +76,17 @@ def welcome(
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
     """
     plan = snapshot.desired.of(snapshot.connection, node, snapshot.now)
-    time = snapshot.authority.known_to(bundle[0]).sign_time(nonce, snapshot.now)
+    time = snapshot.authority.known_to(said.bundle[0]).sign_time(said.nonce, snapshot.now)
     given = newer.der if newer else b""
     answer = Answer([messages.frame(messages.write(messages.WELCOME, time, given))])
     answer.gave_up = node
-    answer.writes.append(lambda connection: nodes.heard(connection, node, snapshot.now, bundle))
+    answer.writes.append(
+        lambda connection: nodes.greeted(connection, node, snapshot.now, said.bundle, said.cause)
+    )
     if step:
         return answer
     assigned: Set[str] = plan.services.keys()
+    told = said.told
     holds = {service: (serial, messages.STATES[state]) for service, serial, state in told if serial}
     if losses.may_be_held(snapshot.connection, snapshot.now):
         assigned |= holds.keys()  # the database may have lost that it was assigned
@@ -179,16 +197,9 @@ def _assign(snapshot: Snapshot, answer: Answer, plan: Plan) -> None:
     answer.count("assigned")
 
 
-def _states(connection: Connection, node: str) -> dict[str, str]:
-    """Return the recorded state of each service of a node."""
-    table = tables.holdings.c
-    rows = connection.execute(select(table.service, table.state).where(table.node == node))
-    return {row.service: row.state for row in rows}
-
-
 def _changes(snapshot: Snapshot, node: str, told: Says, assigned: Set[str]) -> Iterator[Told]:
     """Compare what a node says with the recorded states of its services."""
-    before = _states(snapshot.connection, node)
+    before = holdings.states(snapshot.connection, node)
     now = {service: messages.STATES[number] for service, serial, number in told if serial}
     for service in sorted((now.keys() & assigned) | before.keys()):
         after = now.get(service, GONE)

@@ -43,13 +43,15 @@ def by_certificate(certificate: bytes, site: str) -> Peer:
         certificate: the node's TLS certificate, DER.
         site: name of the site.
 
-    Raises: as `name_of`.
+    Raises:
+        MalformedDER, UnsupportedCertificate, ProfileViolation: not a certificate of a node.
+        SealError: as `name_of`.
     """
-    node = name_of(certificate, site)
     parsed = identity.parse(certificate)
+    node = name_of(parsed, site)
     return Peer(
         node,
-        partial(admit, node=node, certificate=certificate),
+        partial(admit, node=node, peer=parsed),
         partial(_recheck, node=node, peer=parsed),
         issuer=bytes(parsed.issuer),
         spki=bytes(parsed.spki),
@@ -85,28 +87,27 @@ def _recheck(snapshot: Snapshot, node: str, peer: identity.Identity) -> None:
     _check_key(snapshot, node, bytes(peer.spki))
 
 
-def name_of(certificate: bytes, site: str) -> str:
+def name_of(certificate: identity.Identity, site: str) -> str:
     """Return the name of the node that a TLS certificate is for, from its SPIFFE ID.
 
     A site seal is signed by the same authority, and TLS accepts it as a certificate. It names a
     service and not a node, so that it is refused here.
 
     Args:
-        certificate: the certificate, DER.
+        certificate: the certificate.
         site: name of the site.
 
     Raises:
-        MalformedDER, UnsupportedCertificate, ProfileViolation: not a certificate of a node.
         WrongSite, WrongNode: the certificate names something else than a node of this site.
     """
-    uri = str(identity.parse(certificate).uri)
+    uri = str(certificate.uri)
     name = uri.rpartition("/")[2]
     if uri == identity.node(site, name):
         return name
     raise errors.WrongNode(uri)
 
 
-def admit(snapshot: Snapshot, node: str, certificate: bytes) -> None:
+def admit(snapshot: Snapshot, node: str, peer: identity.Identity) -> None:
     """Check a node's certificate against the present state of the site.
 
     It may be signed by a key that the site has revoked: the node was away. Whoever has a copy of
@@ -115,14 +116,13 @@ def admit(snapshot: Snapshot, node: str, certificate: bytes) -> None:
     Args:
         snapshot: the state of the site.
         node: name of the node.
-        certificate: its TLS certificate, DER.
+        peer: its TLS certificate.
 
     Raises:
         UntrustedSigner, BadSignature, Expired, NotYetValid: the certificate is not valid now.
         UnknownNode, NodeRetired, NotEnrolled: the site does not serve this node.
         OtherKey: the node has another key by now.
     """
-    peer = identity.parse(certificate)
     expected = identity.node(snapshot.desired.bundle.site, node)
     keys_of_site = [one.entry for one in snapshot.slca.issuer.all if one.term.signs]
     identity.check(peer, keys_of_site, expected, snapshot.now)

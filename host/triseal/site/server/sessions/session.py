@@ -10,9 +10,11 @@ from typing import Any, Protocol
 from sealcore import errors, messages
 from triseal.errors import Failure
 from triseal.protocol import SERVED
-from triseal.site.records import nodes
+from triseal.site.records import nodes, rekeying
 from triseal.site.records.nodes import Bundle
+from triseal.site.records.rekeying import Rekeying
 from triseal.site.server.handlers import ask_time, enrol, facts, fetch, hello, renew, report
+from triseal.site.server.handlers.hello import Greeting
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.task import Answer, Snapshot, Task
 
@@ -197,7 +199,7 @@ class Session:
             raise TrustChanged(f"the newest is version {newest}")
         answer = hello.changes(snapshot, self.node, dict(self.held))
         self._certify(snapshot, answer, 0)
-        self._ask_for_key(snapshot, answer)
+        self._ask_for_key(snapshot, answer, rekeying.of(snapshot.connection, self.node))
         if self._settings is not None:
             self._settle(
                 answer,
@@ -205,10 +207,10 @@ class Session:
             )
         return answer
 
-    def _ask_for_key(self, snapshot: Snapshot, answer: Answer) -> None:
+    def _ask_for_key(self, snapshot: Snapshot, answer: Answer, known: Rekeying) -> None:
         """Ask a node for another key if a person wants it, and if the node shows a certificate."""
         if self._peer.spki:
-            enrol.ask_for_key(snapshot, answer, self.node)
+            enrol.ask_for_key(snapshot, answer, self.node, known)
 
     def _certify(self, snapshot: Snapshot, answer: Answer, at: int) -> None:
         """Add a new certificate to an answer if another key than the active one signed the last."""
@@ -297,7 +299,8 @@ class Session:
             raise errors.WrongNode(node)
         if "\0" in cause + "".join(service for service, _, _ in told):  # PostgreSQL can't store it
             raise errors.BadMessage("a text contains NUL")
-        changed = enrol.use_key(snapshot, self.node, self._peer.spki)
+        rekeyed = rekeying.of(snapshot.connection, self.node)
+        changed = enrol.use_key(self.node, self._peer.spki, rekeyed)
         if changed is not None:
             return changed
         self._peer.admit(snapshot)
@@ -309,12 +312,11 @@ class Session:
         waits = behind and self._wants_certificate(snapshot)
         self._storing_until = time.monotonic() + _STORING_SECONDS if waits else 0.0
         self._step = behind and not waits and newer is not None
-        held = version, mark
-        answer = hello.welcome(snapshot, self.node, nonce, held, told, newer, step=self._step)
+        greeting = Greeting(nonce, (version, mark), cause, told)
+        answer = hello.welcome(snapshot, self.node, greeting, newer, step=self._step)
         self._certify(snapshot, answer, 1)
-        self._ask_for_key(snapshot, answer)
+        self._ask_for_key(snapshot, answer, rekeyed)
         ask_time.note(snapshot, answer, self.node, now)
-        answer.writes.append(lambda connection: nodes.was_reset(connection, self.node, cause))
         return answer
 
     def _tell(self, answer: Answer) -> dict[str, int]:
