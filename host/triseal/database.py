@@ -51,6 +51,9 @@ from triseal.errors import DatabaseUnusable, Failure
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
 _READ_ONLY = "triseal_read_only"
+_REPEATABLE = "triseal_repeatable"
+_DURABLE = "FULL"  # SQLite's level of `synchronous` at which a commit waits for the disk
+_SYNCHRONOUS = "triseal_synchronous"  # the present level, among what is known of a connection
 _FILES = "triseal_files"
 # What PostgreSQL says during a restore or a change of rights: a schema, a table or a column is
 # missing, or may not be used. SQLAlchemy calls these programming errors.
@@ -307,17 +310,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, repeatable: bool = False) -> Iterator[Connection]:
     """Open a transaction that writes. An exception in the block undoes everything.
 
     Args:
         engine: the database.
+        repeatable: whether a power cut may undo it afterwards, because it is done again then.
+            Otherwise SQLite keeps others from writing until the disk has what was written.
 
     Raises:
         DatabaseUnusable: the database can't be written; nothing has changed.
         sqlalchemy.exc.IntegrityError: the block broke a constraint; nothing has changed.
     """
-    with _understood(), engine.begin() as connection:
+    chosen = engine.execution_options(**{_REPEATABLE: True}) if repeatable else engine
+    with _understood(), chosen.begin() as connection:
         yield connection
 
 
@@ -426,7 +432,7 @@ def _open_sqlite(url: URL) -> Engine:
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # otherwise the driver begins transactions itself
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", f"synchronous = {_DURABLE}", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         connection.close()  # it is in no pool yet; SQLAlchemy closes it only from 2.1 on
@@ -434,8 +440,15 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    options, info = connection.get_execution_options(), connection.connection.info
+    if options.get(_READ_ONLY):
+        connection.exec_driver_sql("BEGIN")
+        return
+    wanted = "NORMAL" if options.get(_REPEATABLE) else _DURABLE
+    if info.get(_SYNCHRONOUS, _DURABLE) != wanted:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        info[_SYNCHRONOUS] = wanted
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _open_server(url: URL) -> Engine:

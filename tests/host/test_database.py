@@ -109,6 +109,20 @@ def test_what_a_failed_block_wrote_is_gone(tmp_path: Path, stack: ExitStack) -> 
         assert connection.execute(select(NUMBERS)).all() == []
 
 
+def test_only_what_can_be_repeated_does_not_wait_for_the_disk(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    engine = stack.enter_context(opened(tmp_path / "a.db"))
+    levels = {}
+    for number, repeatable in enumerate((False, True, True, False, True, False)):
+        with writing(engine, repeatable=repeatable) as connection:
+            levels[number, repeatable] = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        with reading(engine):
+            pass
+    full, normal = 2, 1
+    assert all(level == (normal if key[1] else full) for key, level in levels.items()), levels
+
+
 def test_constraints_hold_and_say_so(tmp_path: Path, stack: ExitStack) -> None:
     engine = stack.enter_context(opened(tmp_path / "a.db"))
     with pytest.raises(IntegrityError), writing(engine) as connection:

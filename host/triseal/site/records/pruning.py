@@ -85,7 +85,7 @@ def _delete(
             keys = connection.scalars(query).all()
         if not keys:
             break
-        with database.writing(engine) as connection:
+        with database.writing(engine, repeatable=True) as connection:
             begun = time.monotonic()  # after the wait for others
             tables.lock(connection)
             again = table.delete().where(key.in_(keys)).where(which)  # type: ignore[arg-type]
