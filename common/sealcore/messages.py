@@ -38,6 +38,11 @@
                     or 0, number of its .mpy files, free heap and flash in bytes, uptime in
                     seconds: board, version of MicroPython, port, version of the agent
     SETTINGS site   newer settings for this node, see `settings`
+    DIFFER   node   (in place of FETCH) SHA-256, offset, package of which the node has the file of
+                    this name: SHA-256 of its Store seal
+    PIECES   site   (or CHUNK, where no pieces save anything) SHA-256, offset,
+                    pieces: (bytes, offset and length of what to copy from the node's file behind
+                    them)
 
 A serial number stands for a seal; an empty one says that the node holds none. A whole new seal is
 an ASSIGN, both for the first seal and for a renewal that changed more than a delta holds. The time
@@ -52,6 +57,7 @@ from .der import Reader
 PROTOCOL = const(3)
 MAX_FRAME = const(8192)
 MAX_CHUNK = const(2048)
+MAX_COPY = const(16384)  # bytes that the pieces of one message copy
 MAX_LIST = const(64)
 
 HELLO = const(0)
@@ -79,6 +85,8 @@ REJECTED = const(21)
 RESTART = const(22)
 FACTS = const(23)
 SETTINGS = const(24)
+DIFFER = const(25)
+PIECES = const(26)
 
 # States of a service on a node.
 STATES = (
@@ -127,6 +135,8 @@ _FIELDS = (
     "[n]",
     "iiiiiw[t]",
     "o",
+    "hio",
+    "hi[oii]",
 )
 
 

@@ -230,6 +230,7 @@ _DUTIES: dict = {
     messages.REFUSED: _refused,
     messages.RENEWNOW: _renew_now,
     messages.CHUNK: _chunk,
+    messages.PIECES: _chunk,
     messages.ENROLLED: _enrolled,
     messages.FOLLOW: _follow,
     messages.RESTART: _restart,

@@ -34,6 +34,7 @@ class Link:
         renewed    seal deltas that have arrived and are still to be handled
         validity   validity period of the seals that these deltas produce
         turn       which server and which of its addresses is tried first
+        whole      how many DIFFERs in a row have got no answer, see `download`
         _out       frames that wait to be sent
 
     A subclass provides the transport: `send(message)` and `drop()`.
@@ -47,7 +48,7 @@ class Link:
     def __init__(self, node):
         self.node = node
         self.peer = self.question = None
-        self.patience = 0
+        self.patience = self.whole = 0
         self.download = None
         self._out = []
         self._begin()

@@ -45,7 +45,7 @@ def fallen(state: dict) -> Exception:
     return errors.FellBack("%s (seal %s): %s" % (fell[2], fell[1][:8], state["why"]))
 
 
-def _running() -> str:
+def running() -> str:
     """Return the slot from which this agent was started; "" for the agent in `/lib`."""
     slots = sys.modules.get("slots")
     return slots.running if slots else ""
@@ -174,7 +174,7 @@ def begin(node) -> None:
     """Add the agent to the services of a node, if it has come as a package or one was given up."""
     node.feed = getattr(sys.modules.get("slots"), "feed", None)  # an older `slots.py` has none
     state = _read()
-    if state.get("trial", "") != _running() and "trial" in state:  # `slots.py` could not start it
+    if state.get("trial", "") != running() and "trial" in state:  # `slots.py` could not start it
         state["fell"] = state.pop("trial")
         state["why"] = "could not be started"
         try:
@@ -209,7 +209,7 @@ def _tidy() -> None:
     """Remove the agent in `/lib`: another one was confirmed."""
     from . import recovery
 
-    if _running():
+    if running():
         recovery.remove("/lib/nlsm")
         recovery.remove("/lib/sealcore")
 
@@ -223,7 +223,7 @@ def reset(node) -> None:
 
 
 def _other() -> str:
-    return "/agent/b" if _running() == "a" else "/agent/a"
+    return "/agent/b" if running() == "a" else "/agent/a"
 
 
 def take(link, name: str, seal: bytes, files) -> bool:
@@ -312,7 +312,7 @@ def start(node, name: str, seal) -> None:
     mark()
     os.rename(keystore.INCOMING + "/" + name, place)
     serial = seal.serial.to_bytes(16, "big").hex()
-    slot = state["slot"] = _running()
+    slot = state["slot"] = running()
     if slot:  # a damaged state has no entry for what runs
         state.setdefault(slot, [name, "", "", 0])
     state["trial"] = place[-1]

@@ -40,6 +40,8 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
     ("restart", "services", ""),
     ("facts", "settings gave_up mpy free_heap free_flash uptime texts", ""),
     ("settings", "settings", ""),
+    ("differ", "sha256 offset held_package", ""),
+    ("pieces", "sha256 offset pieces", "bytes copied_from copied"),
 )
 
 FIRST = 0xA0

@@ -49,11 +49,13 @@ SAMPLES = (
     (messages.RESTART, ["thermo"]),
     (messages.FACTS, 3, 0, 9734, 20000, 1000000, 86400, ["ESP32C3 module", "1.28.0", "", ""]),
     (messages.SETTINGS, b"settings"),
+    (messages.DIFFER, HASH, 2048, HASH),
+    (messages.PIECES, HASH, 2048, [(b"x" * 20, 0, 16384), (b"", 70000, 9)]),
 )
 
 
 def test_every_kind_is_read_back():
-    assert len(SAMPLES) == 25
+    assert len(SAMPLES) == 27
     for kind, *values in SAMPLES:
         assert messages.parse(messages.write(kind, *values)) == (kind, tuple(values))
 

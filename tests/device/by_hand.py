@@ -93,13 +93,15 @@ class ByHand:
 
 
 @contextmanager
-def connected(start: Start, directory: Path, der: bytes) -> Iterator[tuple[Node, ByHand]]:
-    """A node that has come to a server with this certificate, for KEY."""
+def connected(
+    start: Start, directory: Path, der: bytes, *held: Deployment
+) -> Iterator[tuple[Node, ByHand]]:
+    """A node, with these services, that has come to a server with this certificate, for KEY."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
         settings = {"server": ["127.0.0.1", listener.getsockname()[1]], "spread": 1}
         (directory / "flash/triseal/settings.json").write_text(json.dumps(settings))
-        node = start()
+        node = start(*held)
         link = ByHand(listener, _context(der, directory))
         try:
             yield node, link

@@ -104,6 +104,26 @@ def test_it_goes_on_where_the_connection_ended(
         assert fetched(link)[0] == sha256(lamp.files["app.py"])
 
 
+@pytest.mark.long  # the rows of `test_difference` have no server
+def test_a_server_that_knows_no_difference_hangs_up_until_the_node_fetches_the_whole_file(
+    site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
+) -> None:
+    code = IDLE + b"#" * 7000 + b"\n# more"
+    newer = site.deploy("radio", code, NAME, spki, version="1.0.1")
+    with connected(start, directory, site.slsm(SPKI), radio) as (_, link):
+        for _ in range(3):
+            link.welcome(site)
+            link.assign(newer)
+            kind, values = next_of(link)
+            assert (kind, values[0], values[1]) == (messages.DIFFER, sha256(code), 0)
+            assert values[2] == sha256(radio.files["store.der"])
+            link.again()
+        link.welcome(site)
+        link.assign(newer)
+        assert serve(link, newer) >= 4 + 2, "four pieces, the metadata and the seal of the Store"
+        assert installed(directory) == newer.files
+
+
 def test_what_has_come_for_another_version_is_thrown_away(
     site: Site, radio: Deployment, spki: bytes, start: Start, directory: Path
 ) -> None:
@@ -280,11 +300,17 @@ def test_what_the_flash_has_no_room_for_is_refused_once_and_leaves_its_room_to_t
 
 def fetched(link: ByHand) -> tuple[Any, ...]:
     """The next FETCH: SHA-256, offset, length."""
+    kind, values = next_of(link)
+    assert kind == messages.FETCH
+    return values
+
+
+def next_of(link: ByHand) -> tuple[int, tuple[Any, ...]]:
+    """The next message but REPORT."""
     kind = messages.REPORT
     while kind == messages.REPORT:
         kind, values = link.read()
-    assert kind == messages.FETCH
-    return values
+    return kind, values
 
 
 def serve(link: ByHand, *made: Deployment) -> int:

@@ -161,13 +161,15 @@ def test_what_the_site_takes_away_stops(world: LinkWorld, connect: Connect) -> N
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(world: LinkWorld, connect: Connect) -> None:
-    deploy(world, NODE, package(world, "meter"))
+    """It comes as the difference to the old one."""
+    deploy(world, NODE, package(world, "meter", pad=5000))
     with serving(world) as server:
         node = connect(server.port)
         node.until(all_run(1))
         world.manager.add_service(package(world, "meter", "2.0", pad=5000))
         node.until(lambda now: now.services[0].version == "2.0" and states(now) == {"running"})
         node.until_line("meter: tick of 2.0")
+        assert server.counted("triseal_answers_total", outcome="pieces") == 1
 
 
 def test_without_the_site_services_live_as_long_as_their_seals(

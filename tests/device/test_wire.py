@@ -101,6 +101,11 @@ def test_services_come_and_run(world: LinkWorld, board: VirtualBoard) -> None:
         assert server.lines.nodes == {board.port: NODE}
         assert server.counted("triseal_line_up", port=board.port) == 1
         assert [one.node for one in server.server.registry] == [NODE]
+        before = told(world)["thermo"]
+        world.manager.add_service(package(world, "thermo", "2.0", pad=5000))
+        until(lambda: told(world)["thermo"][1] != before[1], "the new version comes")
+        until(all_run(world, "thermo", "lamp"), "it runs")
+        assert answers(server, "pieces") == 1, "as the difference to the old one"
 
 
 def test_a_node_that_was_reset_is_told_the_time_and_runs_again(

@@ -160,6 +160,8 @@ EXAMPLES: dict[int, tuple[object, ...]] = {
     messages.RESTART: (["blink"],),
     messages.FACTS: (3, 0, 9734, 20000, 1000000, 86400, ["ESP32C3 module", "1.28.0", "esp32"]),
     messages.SETTINGS: (b"settings",),
+    messages.DIFFER: (b"h" * 32, 0, b"p" * 32),
+    messages.PIECES: (b"h" * 32, 0, [(b"code", 5, 9)]),
 }
 
 

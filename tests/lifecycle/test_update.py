@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -68,6 +70,16 @@ class World:
         one = {(one.node, one.service): one for one in found}.get((node, service))
         return f"{one.state} {one.version} {one.why}" if one else ""
 
+    def answered(self, outcome: str) -> int:
+        """How often the server has answered with this outcome."""
+        url = f"http://127.0.0.1:{self.ports.pages}/metrics"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as page:
+            text = page.read().decode()
+        found = re.search(
+            f'^triseal_answers_total{{outcome="{outcome}"}} (.*)$', text, re.MULTILINE
+        )
+        return int(float(found[1])) if found else 0
+
     def is_known(self, node: str) -> None:
         """Wait until a node has said what it is."""
         for _ in waiting.looks(PATIENCE):
@@ -121,10 +133,12 @@ def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) 
             manager.assign("kitchen", world.release())
     with VirtualBoard(folder, "512k"):
         world.runs("kitchen")
-        world.add(name, "1.1", hold=True)
+        changed = mpy.compile_source(stage.sources()["nlsm/dial.py"] + b"more = 1\n", "dial")
+        world.add(name, "1.1", ("nlsm/dial.mpy", changed), hold=True)
         watch = Watch(manager, name)
-        assert manager.rollout(name, ["kitchen"]).lasting
-        watch.wait(["kitchen"], PATIENCE, soak=0)
+        with comes_as_difference(world):
+            assert manager.rollout(name, ["kitchen"]).lasting
+            watch.wait(["kitchen"], PATIENCE, soak=0)
         assert slot(folder) == "b"
         world.add(name, "1.2", ("nlsm/dial.mpy", mpy.compile_source(DEAF, "dial")), hold=True)
         watch = Watch(manager, name)
@@ -149,6 +163,16 @@ def test_agents_come_over_the_link_in_waves_until_one_is_given_up(world: World) 
         board.soft_reset()
         world.runs("kitchen")
         assert (folder / "flash/lib/nlsm/boot.mpy").exists()
+
+
+@contextlib.contextmanager
+def comes_as_difference(world: World) -> Iterator[None]:
+    """One agent comes meanwhile, after another one that came whole."""
+    chunks, pieces = world.answered("chunk"), world.answered("pieces")
+    assert chunks > 40
+    yield
+    assert world.answered("chunk") - chunks <= 3, "metadata and seals"
+    assert 1 <= world.answered("pieces") - pieces < 10, "the image"
 
 
 def slot(board: Path) -> str:

@@ -83,7 +83,8 @@ def measure() -> Iterator[Figure]:
 
     Bytes and seconds are of an update that changes three modules, from the moment at which the site
     takes the package until it knows that the node has confirmed it: with TLS, the restart and all
-    checks. The baselines are all `.mpy` files of the agent, and mpremote, which copies them. The
+    checks. The image comes as the difference to the one that runs. The baselines are all `.mpy`
+    files of the agent, and mpremote, which copies them. The
     heap is what an agent from a slot has in use beyond the same agent from files.
 
     Raises:

@@ -3,11 +3,13 @@
     micropython agent_cuts.py STEP
 
 Runs the node's own code over a real LittleFS in memory, from one agent in `/lib` to the second one
-in the other slot. After every cut the board must find an agent that is whole: the old one or the
-new one. Made again, the same change completes. With a STEP above 1, power is cut at every STEPth
+in the other slot, which comes whole or as the difference to the first one. After every cut the
+board must find an agent that is whole: the old one or the new one. Made again, the same change
+completes. With a STEP above 1, power is cut at every STEPth
 operation and at the last ones.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -20,16 +22,22 @@ import slots
 from nlsm import (
     board,  # noqa: F401 - loaded late, when the flash is in the way
     clock,
+    download,
     floors,
     keystore,
     recovery,
     swap,
 )
+from sealcore import encode, messages
 
 _BLOCKS = 64
 _NAME = "nlsm"
 _ENTRY = "/nlsm/boot.mpy"
 _SIZE = 6000
+_SAME = 5000  # bytes behind this file that all images have in common
+# As much of a site seal as a download reads: its SPIFFE ID.
+_URI = b"spiffe://home/node/kitchen/agent/nlsm"
+_SEAL = b"\x06\x03\x55\x1d\x11" + encode.octets(encode.sequence(bytes((0x86, len(_URI))) + _URI))
 
 
 class Seal:
@@ -59,11 +67,11 @@ def _number(value: int) -> bytes:
 
 
 def image(letter: bytes) -> bytes:
-    """A ROMFS with the one file that `main.py` asks for, full of a letter."""
-    data = b"\x02" + _number(_SIZE) + letter * _SIZE
-    file = b"\x08boot.mpy" + data
-    file = b"\x05" + _number(len(file)) + file
-    folder = b"\x04nlsm" + file
+    """A ROMFS with the file that `main.py` asks for, full of a letter, and one more."""
+    folder = b"\x04nlsm"
+    for name, data in (("boot.mpy", letter * _SIZE), ("more.mpy", b"=" * _SAME)):
+        file = b"\x08" + name.encode() + b"\x02" + _number(len(data)) + data
+        folder += b"\x05" + _number(len(file)) + file
     folder = b"\x04" + _number(len(folder)) + folder
     return b"\xd2\xcd\x31" + _number(len(folder)) + folder
 
@@ -76,6 +84,52 @@ def arrive(letter: bytes) -> None:
     recovery.make(folder)
     with open(folder + "/app.romfs", "wb") as file:
         file.write(image(letter))
+    swap.start(Node(), _NAME, Seal)
+
+
+class Link:
+    """A site that answers each DIFFER as it should."""
+
+    whole = 0
+
+    def __init__(self, new: bytes):
+        self.new = new
+        self.asked = 0
+
+    def expect(self):
+        pass
+
+    answered = expect
+
+    def send(self, message):
+        kind, values = messages.parse(message)
+        assert kind == messages.DIFFER, kind
+        self.asked = values[1]
+
+    def pieces(self) -> list:
+        """What comes next: a part that is the same in all images, or bytes."""
+        at = self.asked
+        begin = self.new.find(b"\x08boot.mpy") + 13
+        if at < begin:
+            return [(b"", at, begin - at)]
+        if at >= begin + _SIZE:
+            return [(b"", at, min(len(self.new) - at, 3000))]
+        return [(self.new[at : min(begin + _SIZE, at + messages.MAX_CHUNK)], 0, 0)]
+
+
+def come(letter: bytes) -> None:
+    """An agent comes as the difference to the one that runs. It goes on where it was cut off."""
+    new = image(letter)
+    files = [("app.romfs", len(new), hashlib.sha256(new).digest())]
+    site = Link(new)
+    coming = download.Download(site)
+    coming.add(_NAME, _SEAL, files)
+    while not coming.whole:
+        coming.take(files[0][2], site.asked, site.pieces())
+        if 0 < site.asked < 3000:  # the connection ends, so what came is on the flash
+            coming.close()
+            coming = download.Download(site)
+            coming.add(_NAME, _SEAL, files)
     swap.start(Node(), _NAME, Seal)
 
 
@@ -279,6 +333,7 @@ def main(step: int) -> None:
         ("it is confirmed", first, confirm, b"1", b"1"),
         ("it is given up", first, lose, b"01", b"0"),
         ("the second agent comes", confirmed, lambda: arrive(b"2"), b"12", b"2"),
+        ("it comes as a difference", confirmed, lambda: come(b"2"), b"12", b"2"),
         ("the second is confirmed", second, confirm, b"2", b"2"),
         ("the second is given up", second, lose, b"12", b"1"),
     ):

@@ -182,6 +182,7 @@ KINDS = [
     ("rejected", messages.REJECTED), ("restart", messages.RESTART),
     ("facts", messages.FACTS),
     ("settings", messages.SETTINGS),
+    ("differ", messages.DIFFER), ("pieces", messages.PIECES),
 ]  # fmt: skip
 SAMPLES = {
     "n": "thermo", "t": "\u00e4" * 256, "c": "1.0", "i": 2**31 - 1, "w": 253402300799,
@@ -228,7 +229,13 @@ def test_no_message_and_no_state_is_left_out() -> None:
     assert re.findall(r"^\| (\d+) \| `([a-z-]+)` \|", text, re.MULTILINE) == [
         (str(number), state) for number, state in enumerate(messages.STATES)
     ]
-    for number in (messages.PROTOCOL, messages.MAX_FRAME, messages.MAX_CHUNK, messages.MAX_LIST):
+    for number in (
+        messages.PROTOCOL,
+        messages.MAX_FRAME,
+        messages.MAX_CHUNK,
+        messages.MAX_COPY,
+        messages.MAX_LIST,
+    ):
         assert re.search(rf"\b{number}\b", text), number
 
 

@@ -109,6 +109,8 @@ FORBIDDEN: tuple[tuple[Any, ...], ...] = (
     (messages.RESTART, []),
     (messages.FACTS, 0, 0, 0, 0, 0, 0, []),
     (messages.SETTINGS, b""),
+    (messages.DIFFER, DIGEST, 0, DIGEST),
+    (messages.PIECES, DIGEST, 0, []),
 )
 
 

@@ -13,13 +13,24 @@ from triseal.protocol import SERVED
 from triseal.site.records import nodes, rekeying
 from triseal.site.records.nodes import Bundle
 from triseal.site.records.rekeying import Rekeying
-from triseal.site.server.handlers import ask_time, enrol, facts, fetch, hello, renew, report
+from triseal.site.server.handlers import (
+    ask_time,
+    differ,
+    enrol,
+    facts,
+    fetch,
+    hello,
+    renew,
+    report,
+)
 from triseal.site.server.handlers.hello import Greeting
 from triseal.site.server.sessions.peers import Peer
 from triseal.site.server.signing.task import Answer, Snapshot, Task
 
 # A node needs one certificate in a year, and the ledger keeps each of them forever.
 _ENROL_UNITS = 64
+# A difference is computed once for all nodes. One node can make the site compute one in a second.
+_COMPARED_UNITS = 64
 
 # Seconds within which answers are due. Under load renewals come before nodes that connect, and
 # those before changes, of which the node does not know yet.
@@ -160,6 +171,7 @@ class Session:
             self._caught_up(answer)
             self.held.clear()
         else:
+            await self._channel.pace(_COMPARED_UNITS * answer.counts.get(differ.COMPARED, 0))
             self._given = None
         return self._tell(answer)
 
@@ -266,6 +278,9 @@ class Session:
         if kind == messages.FETCH:
             digest, offset, length = values
             return partial(fetch.fetch, node=self.node, digest=digest, offset=offset, length=length)
+        if kind == messages.DIFFER:
+            digest, offset, held = values
+            return partial(differ.differ, node=self.node, digest=digest, offset=offset, held=held)
         if kind == messages.FACTS:
             return partial(self._facts, told=values)
         if kind == messages.REPORT:

@@ -29,6 +29,7 @@ from triseal.site.errors import Changed
 from triseal.site.rules.sealing import Preparer
 from triseal.site.server.duties import Duties, is_trouble
 from triseal.site.server.signing.desired_state import DesiredState
+from triseal.site.server.signing.differences import Differences
 from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.server.signing.progress import Progress
 from triseal.site.server.signing.recorder import Recorder, Stale
@@ -128,6 +129,7 @@ class Pipeline:
         self._guard = guard
         self._desired = DesiredState(Preparer(authority.issuer))
         self._issue_cache = IssueCache()
+        self._differences = Differences()
         self._recorder = Recorder(
             engine,
             self._issue_cache,
@@ -327,6 +329,7 @@ class Pipeline:
                     connection,
                     self._desired,
                     self._issue_cache,
+                    self._differences,
                     self.authority,
                     int(self._clock()),
                     self._guard,

@@ -11,6 +11,7 @@ from triseal.site.clock import Guard
 from triseal.site.records import node_clocks, revision
 from triseal.site.records.placement import Place
 from triseal.site.server.signing.desired_state import DesiredState
+from triseal.site.server.signing.differences import Differences
 from triseal.site.server.signing.issue_cache import IssueCache
 from triseal.site.slca.authority import Authority, SignedSeal
 
@@ -104,6 +105,7 @@ class Snapshot:
         connection: a reading transaction.
         desired: the desired state of all nodes.
         issue_cache: the newest seals that this process issued.
+        differences: the differences between packages that this process computed.
         slca: the SLCA. A task that signs takes `authority` instead, which checks the clock.
         now: the time, Unix seconds.
         guard: the guard of the clock, or None if nothing checks the clock.
@@ -112,6 +114,7 @@ class Snapshot:
     connection: Connection
     desired: DesiredState
     issue_cache: IssueCache
+    differences: Differences
     slca: Authority
     now: int
     guard: Guard | None = None
