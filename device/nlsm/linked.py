@@ -11,9 +11,9 @@ from sealcore.compat import const
 from . import memory
 
 _LINK = const(
-    "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
-    " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.starter"
-    " nlsm.installer nlsm.duties"
+    "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.timetext"
+    " sealcore.delta sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery"
+    " nlsm.starter nlsm.installer nlsm.duties"
 )
 
 
