@@ -15,10 +15,10 @@
 10. The metadata's hash matches, and it states this kind. The executable, read once and in blocks,
     has the stated size and hash.
 
-`verify` runs all ten. A small node calls `seal.read`, `check` and `grants.check`, one after the
-other, which together do the same. `upstream` runs the steps for the Store and for the site's
-manager. Nothing here opens a file, writes or asks for the time: the caller decides what to read and
-what to do. (Pahl and Donini 2018, sections III.B and III.C.)
+`upstream.verify` runs all ten. A node calls `seal.read`, `check` and `grants.check`, one after the
+other, which together do the same. `content` has steps 9 and 10, and `upstream` also the steps for
+the Store and for the site's manager. Nothing here opens a file, writes or asks for the time: the
+caller decides what to read and what to do. (Pahl and Donini 2018, sections III.B and III.C.)
 
 A package is any object with these attributes:
 
@@ -28,38 +28,10 @@ A package is any object with these attributes:
     store_seal       DER
 """
 
-import hashlib
-
 from . import errors, keys
 from .compat import const, sha256
 
-_MAX_METADATA = const(8192)
-_BLOCK = const(512)
 _DEVELOPER = const(33)
-_SERVICE = const(0x80)
-
-
-def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
-    """Run all ten steps, for the node that is about to run the service.
-
-    Args:
-        package: the package as it lies on the node.
-        site_seal: DER.
-        trust: the node's bundle.TrustBundle, accepted before.
-        node: the node's name.
-        service: the service's name.
-        node_key: SubjectPublicKeyInfo (DER) of the node's key.
-        now: trusted time, Unix seconds.
-        floor: highest security version accepted for this service so far.
-
-    Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
-    """
-    from . import grants, seal  # a small board has no room for them beside the rest
-
-    seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
-    for grant in seals[0].grants:
-        grants.check(grant)
-    return check(seals, package, trust, (node, service, node_key), now, floor, "service")
 
 
 def check(seals, package, trust, place: tuple, now: int, floor: int, what: str):
@@ -84,7 +56,9 @@ def check(seals, package, trust, place: tuple, now: int, floor: int, what: str):
     may = check_package(seals[1], seals[2], trust, site.not_before)  # 5-8
     if seals[1].service != site.service or seals[1].core != site.core:  # 8
         raise errors.SealMismatch("store_seal")
-    check_content(site, package, floor, may, what)  # 9-10
+    from . import content  # a small board has no room for it while a signature is verified
+
+    content.check(site, package, floor, may, what)  # 9-10
     return site
 
 
@@ -148,39 +122,3 @@ def check_developer(cert, developers, now: int) -> int:
         raise errors.UntrustedSigner
     keys.check_signed(cert, [(cert.issuer, cert.spki)], now)
     return developers[at + 32]
-
-
-def check_content(cert, package, floor: int, may: int, what: str) -> None:
-    """Run steps 9 and 10. They read at most one block beyond the sealed size.
-
-    Args:
-        cert: the seal that states what the content must be.
-        package: see above.
-        floor: highest security version accepted for this service so far.
-        may: the bits of the kinds that the developer may sign.
-        what: the kind that the metadata must state; "" for any.
-
-    Raises: Rollback, MetadataMismatch, WrongKind, UntrustedKind or HashMismatch.
-    """
-    if cert.security_version < floor:  # 9
-        raise errors.Rollback
-    metadata = package.metadata
-    if len(metadata) > _MAX_METADATA:  # 1
-        raise errors.TooLarge
-    if sha256(metadata) != cert.metadata_hash:  # 10
-        raise errors.MetadataMismatch
-    if what != "service" or not may & _SERVICE or b'"kind":' in metadata:
-        from . import kind
-
-        kind.check(metadata, may, what)
-    stream = package.executable
-    digest = hashlib.sha256()
-    block = memoryview(bytearray(_BLOCK))
-    left = cert.executable_size
-    count = 1
-    while count and left >= 0:
-        count = stream.readinto(block)
-        digest.update(block[:count])
-        left -= count
-    if left or digest.digest() != cert.executable_hash:  # 10
-        raise errors.HashMismatch

@@ -35,18 +35,23 @@ class Reader:
             raise errors.MalformedDER
 
     def value(self, tag: int = -1):
-        """Return the value of the next element, which must have this tag; -1 allows any."""
+        """Return the value of the next element, which must have this tag; -1 allows any.
+
+        Only the form of a tag that may be any is checked: a caller never gives the tag that `peek`
+        has just returned, unless it knows that tag.
+        """
         data = self.data
         at = self.pos + 2
         left = len(data) - at
         if left < 0:
             raise errors.MalformedDER
         found = data[at - 2]
-        if tag >= 0 and found != tag:
-            raise errors.MalformedDER
-        # Low tag numbers only. Of the universal tags only SEQUENCE and SET are constructed.
-        low = found & 0x1F
-        if low == 0x1F or not found or (found < 0x40 and (found >= 0x20) != (low in (16, 17))):
+        if tag < 0:
+            # Low tag numbers only. Of the universal tags only SEQUENCE and SET are constructed.
+            low = found & 0x1F
+            if low == 0x1F or not found or (found < 0x40 and (found >= 0x20) != (low in (16, 17))):
+                raise errors.MalformedDER
+        elif found != tag:
             raise errors.MalformedDER
         length = data[at - 1]
         if length & 0x80:

@@ -104,39 +104,40 @@ _KIND = const(0xA0)
 _MAX_INT = const(0x7FFFFFFF)
 _MAX_TIME = const(253402300799)  # 9999-12-31T23:59:59Z
 
-# The fields of each kind, a letter each:
+# The fields of each kind, in the order of the kinds, a letter for each field. One text, because a
+# tuple of so many takes three times as much of a board's heap.
 #   n  name: text of 1..63 bytes     t  text of up to 512    c  code or version: text of up to 32
 #   i  integer of up to 31 bits      w  Unix seconds         e  state: index into STATES
 #   k  nonce: 16 bytes               s  serial: up to 16     h  SHA-256: 32 bytes
 #   o  bytes, bounded by the frame   [..]  list of up to MAX_LIST records; last in its record
-_FIELDS = (
-    "inkikwc[nse]",
-    "oo",
-    "no[nih]",
-    "[n]",
-    "w[ns]",
-    "ww[nso]",
-    "nc",
-    "[n]",
-    "hii",
-    "hio",
-    "nsecti[o]",
-    "oo",
-    "o",
-    "i",
-    "nt",
-    "k",
-    "knwii[nectcwi[t]]",
-    "o",
-    "k",
-    "o",
-    "kw",
-    "ct",
-    "[n]",
-    "iiiiiw[t]",
-    "o",
-    "hio",
-    "hi[oii]",
+_FIELDS = const(
+    "inkikwc[nse] "
+    "oo "
+    "no[nih] "
+    "[n] "
+    "w[ns] "
+    "ww[nso] "
+    "nc "
+    "[n] "
+    "hii "
+    "hio "
+    "nsecti[o] "
+    "oo "
+    "o "
+    "i "
+    "nt "
+    "k "
+    "knwii[nectcwi[t]] "
+    "o "
+    "k "
+    "o "
+    "kw "
+    "ct "
+    "[n] "
+    "iiiiiw[t] "
+    "o "
+    "hio "
+    "hi[oii]"
 )
 
 
@@ -149,7 +150,7 @@ def write(kind: int, *values) -> bytes:
 
     Raises: TooLarge, BadMessage.
     """
-    return encode.explicit(kind, *_write(_FIELDS[kind], values))
+    return encode.explicit(kind, *_write(_fields(kind), values))
 
 
 def _write(fields: str, values) -> list:
@@ -191,11 +192,15 @@ def parse(message):
     """
     outer = Reader(message)
     tag = outer.peek()
-    if not _KIND <= tag < _KIND + len(_FIELDS) or len(message) > MAX_FRAME:
+    if not _KIND <= tag <= _KIND + SETTINGS or len(message) > MAX_FRAME:
         raise errors.BadMessage("kind or size")
     inner = outer.enter(tag)
     outer.end()
-    return tag - _KIND, _read(_FIELDS[tag - _KIND], inner)
+    return tag - _KIND, _read(_fields(tag - _KIND), inner)
+
+
+def _fields(kind: int) -> str:
+    return _FIELDS.split()[kind]
 
 
 def _read(fields: str, reader) -> tuple:

@@ -116,10 +116,14 @@ def brief(der, role: int, seal=None) -> Brief:
 
 def _kept(value, held):
     """Return a value in bytes of its own: those that are held already, or else a copy."""
-    if isinstance(value, memoryview):
+    kind = type(value)
+    if kind is int:  # takes no memory worth a search
+        return value
+    if kind is memoryview:
         value = bytes(value)
+        kind = bytes
     for known in held:
-        if type(known) is type(value) and known == value:
+        if type(known) is kind and known == value:
             return known
     return value
 

@@ -1,7 +1,29 @@
-"""The steps of `custody` for the parties before the node: the Store and the site's manager."""
+"""The steps of `custody` for computers, which have room for all modules at once: all ten steps, and
+those for the parties before the node, the Store and the site's manager.
+"""
 
-from . import limits, seal, sealwriter
-from .custody import check_content, check_developer, check_package
+from . import content, custody, grants, limits, seal, sealwriter
+
+
+def verify(package, site_seal, trust, node, service, node_key, now, floor=0):
+    """Run all ten steps, as the node does that is about to run the service.
+
+    Args:
+        package: the package as it lies on the node.
+        site_seal: DER.
+        trust: the node's bundle.TrustBundle, accepted before.
+        node: the node's name.
+        service: the service's name.
+        node_key: SubjectPublicKeyInfo (DER) of the node's key.
+        now: trusted time, Unix seconds.
+        floor: highest security version accepted for this service so far.
+
+    Returns: the site seal, a seal.Brief. Raises: a leaf of SealError.
+    """
+    seals = seal.read(package, seal.brief(site_seal, seal.SITE))  # 1
+    for grant in seals[0].grants:
+        grants.check(grant)
+    return custody.check(seals, package, trust, (node, service, node_key), now, floor, "service")
 
 
 def verify_package(package, trust, now, floor=0) -> seal.Seal:
@@ -17,8 +39,8 @@ def verify_package(package, trust, now, floor=0) -> seal.Seal:
     """
     store = seal.parse(package.store_seal, seal.STORE)  # 1
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    may = check_package(store, developer, trust, now)  # 5-8
-    check_content(store, package, floor, may, "")  # 9-10
+    may = custody.check_package(store, developer, trust, now)  # 5-8
+    content.check(store, package, floor, may, "")  # 9-10
     return store
 
 
@@ -34,8 +56,8 @@ def verify_submission(package, developers, now, floor=0) -> seal.Seal:
     Returns: the developer seal. Raises: a leaf of SealError.
     """
     developer = seal.parse(package.developer_seal, seal.DEVELOPER)  # 1
-    may = check_developer(developer, listed(developers), now)  # 7
-    check_content(developer, package, floor, may, "")  # 9-10
+    may = custody.check_developer(developer, listed(developers), now)  # 7
+    content.check(developer, package, floor, may, "")  # 9-10
     return developer
 
 

@@ -119,7 +119,7 @@ def _check_attribute(element) -> None:
     attribute = single(element)
     check_oid(attribute.value(_OID))
     tag = attribute.peek()
-    check_string(tag, attribute.value(tag))
+    check_string(tag, attribute.value())
     attribute.end()
 
 
@@ -145,7 +145,7 @@ def _comparable(name) -> list:
             attribute = rdn.enter()
             kind = bytes(attribute.value(_OID))
             tag = attribute.peek()
-            attributes.append((kind, _folded(tag, attribute.value(tag))))
+            attributes.append((kind, _folded(tag, attribute.value())))
         result.append(sorted(attributes))
     return result
 

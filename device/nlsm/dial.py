@@ -79,6 +79,7 @@ class Dial(link.Link):
             from . import board
 
             await board.network(self.node.settings)
+            del board  # this frame lives as long as the connection
             self._session = asyncio.create_task(self._serve())
             await self._session
         except errors.SealError as error:

@@ -11,9 +11,9 @@ from sealcore.compat import const
 from . import memory
 
 _LINK = const(
-    "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.delta"
-    " sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery nlsm.starter"
-    " nlsm.installer nlsm.duties"
+    "nlsm.trust sealcore.encode sealcore.messages sealcore.signedtime sealcore.timetext"
+    " sealcore.delta sealcore.renewal nlsm.grace nlsm.timing nlsm.service nlsm.recovery"
+    " nlsm.starter nlsm.installer nlsm.duties"
 )
 
 
@@ -38,8 +38,10 @@ def keep() -> None:
         load()
         memory.load(memory.READ)
         memory.load(memory.CHECK)
+        memory.load(memory.CONTENT)
         memory.settle()
     except MemoryError:
         return
-    for names in (memory.TRUST, memory.SERVICES, memory.READ, memory.CHECK, _LINK):
+    kept = memory.TRUST, memory.SERVICES, memory.READ, memory.CHECK, memory.CONTENT, _LINK
+    for names in kept:
         memory.kept.extend(names.split())

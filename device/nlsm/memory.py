@@ -33,6 +33,8 @@ SERVICES = "sealcore.der nlsm.keystore nlsm.floors nlsm.verifier"
 # The modules that read seals, and those that check them afterwards.
 READ = "sealcore.utctime sealcore.certificate sealcore.names sealcore.profile sealcore.seal"
 CHECK = "sealcore.rsa sealcore.keys sealcore.custody"
+# The module that `custody` loads itself after it has verified all signatures.
+CONTENT = const("sealcore.content")
 
 _PIECE = const(128)
 _FEW = const(8)
@@ -99,7 +101,7 @@ def check() -> None:
     from . import trust
 
     trust.load()
-    forget(READ + " " + CHECK)
+    forget(READ + " " + CHECK + " " + CONTENT)
     load(SERVICES)
 
 

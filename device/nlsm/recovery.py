@@ -4,7 +4,7 @@ import os
 
 from sealcore.compat import const
 
-from . import board, keystore
+from . import keystore
 
 _ACCEPTED = const("/triseal/accepted")
 _OLD = const("/triseal/old")
@@ -71,6 +71,8 @@ def take() -> None:
 
 
 def _enact() -> None:
+    from . import board  # not above: this module may stay loaded, and `board` shall not
+
     for name in keystore.names(_ACCEPTED):
         board.replace(_ACCEPTED + "/" + name, keystore.ROOT + "/" + name)
     remove(_ACCEPTED)

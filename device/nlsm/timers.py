@@ -7,7 +7,7 @@ to a task of the service.
 
 from sealcore import errors
 
-from . import board, service, tasks
+from . import service, tasks
 
 
 def lend(services: dict, one, period: int, callback):
@@ -49,6 +49,8 @@ def _free(services: dict, one):
     """Lend a timer that no service has. Where the port has timers of its own software, they all
     have the number -1.
     """
+    from . import board  # not above: this module stays loaded, and `board` shall not
+
     lent = [item for other in services.values() for item in other.lent if type(item) is tuple]
     taken = [number for what, number in lent if type(what) is not int]  # the others are pins
     for number in (-1, 0, 1, 2, 3):

@@ -95,7 +95,7 @@ def _read(package: Package, site_seal) -> tuple:
     This is a function of its own because the arguments of a call stay in memory until its caller
     ends.
     """
-    memory.forget(memory.CHECK)
+    memory.forget(memory.CHECK + " " + memory.CONTENT)
     memory.load(memory.READ)
     from sealcore import seal
 

@@ -4,17 +4,85 @@ is reset.
 
 from __future__ import annotations
 
+import ast
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
+from boards.code import stage
+from nlsm import linked, memory
 from tests.device.conftest import Start
 from tests.device.node import NAME, PATIENCE, by_name
 from tests.device.on_micropython import run
 from tests.device.site import Deployment, Site
 from triseal.site.cable import agent
 from triseal.site.errors import NoAgent
+
+
+def stay() -> set[str]:
+    """The modules that are never unloaded, on a node with a link."""
+    resident = set(memory._RESIDENT.split()) - {"errors", "compat", "grants"}
+    found = {f"nlsm.{name}" for name in resident}
+    found |= {"sealcore.errors", "sealcore.compat", "sealcore.grants"}
+    for names in (
+        memory.TRUST,
+        memory.SERVICES,
+        memory.READ,
+        memory.CHECK,
+        memory.CONTENT,
+        linked._LINK,
+    ):
+        found |= set(names.split())
+    return found
+
+
+def imported_at_once(path: str, source: bytes) -> Iterator[str]:
+    """The modules of both packages that a module holds from its import on."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom):
+            base = path.partition("/")[0] if node.level else ""
+            base = ".".join(filter(None, (base, node.module)))
+            if base in stage.PACKAGES:
+                yield from (f"{base}.{one.name}" for one in node.names)
+            elif base.partition(".")[0] in stage.PACKAGES:
+                yield base
+
+
+@pytest.mark.parametrize("name", sorted(stay()))
+def test_a_module_that_stays_holds_no_module_that_is_unloaded(name: str) -> None:
+    """It would stay in memory, too, and a second copy would be loaded beside it."""
+    path = name.replace(".", "/") + ".py"
+    held = set(imported_at_once(path, stage.sources()[path]))
+    assert held <= stay()
+
+
+def held_by_frames(source: bytes) -> Iterator[str]:
+    """The modules that a coroutine has imported, and still holds while it waits."""
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        deleted = {
+            name.id
+            for node in nodes
+            if isinstance(node, ast.Delete)
+            for name in node.targets
+            if isinstance(name, ast.Name)
+        }
+        last = max((node.lineno for node in nodes if isinstance(node, ast.Await)), default=0)
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom) and node.lineno < last:
+                names = {one.name for one in node.names} - deleted
+                yield from (f"{function.name}: {name}" for name in names)
+
+
+def test_no_coroutine_holds_a_module_that_is_unloaded() -> None:
+    """The frame of a coroutine lives as long as a connection, or as the node."""
+    sources = {path: text for path, text in stage.sources().items() if path.startswith("nlsm/")}
+    held = {one for source in sources.values() for one in held_by_frames(source)}
+    assert held == {"run: board"}  # it resets the board with it
 
 
 def tries(greeted: int) -> int:

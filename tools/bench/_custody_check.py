@@ -1,6 +1,6 @@
 """Run by MicroPython for the bench `custody`: one check of the deployment in this folder.
 
-Its files have the names of the arguments of `custody.verify`, because each name takes heap once.
+Its files have the names of the arguments of `custody.check`, because each name takes heap once.
 Modules come and go as on a node (`nlsm.memory`): leaf first, so that nothing is held twice. If the
 heap is small, modules that have read their input are forgotten.
 """

@@ -24,7 +24,8 @@ CONFIGURATION = Path(__file__).with_name("mkdocs.yml")
 
 # Pages of the API reference: a title, and the modules whose public names it lists.
 REFERENCE = {
-    "sealcore": ("sealcore.custody", "sealcore.seal", "sealcore.bundle", "sealcore.x509",
+    "sealcore": ("sealcore.custody", "sealcore.content", "sealcore.upstream", "sealcore.seal",
+                 "sealcore.bundle", "sealcore.x509",
                  "sealcore.rsa", "sealcore.p256", "sealcore.renewal", "sealcore.grants",
                  "sealcore.messages", "sealcore.errors"),
     "triseal": ("triseal.developer.sign", "triseal.store.intake", "triseal.site.manager",

@@ -174,6 +174,28 @@ PRIVATES = (
     ("def _one(self): self._one(_one)", "def _a(self): self._one(_a)", ()),
     ("class _Seen(B): pass\n_Seen()", "class _a(B): pass\n_a()", ()),
 )
+# (modules before, and after) where the names that no other module takes become private
+UNSHARED: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
+    (
+        {"a": "def one(x): return two(x)\ndef two(x): pass", "b": "from a import one\none(1)"},
+        {"a": "def one(x): return _a(x)\ndef _a(x): pass", "b": "from a import one\none(1)"},
+    ),
+    (
+        {"a": "class One: pass\nmade = One()\nasync def two(): pass", "b": "import a\na.made"},
+        {"a": "class _a: pass\nmade = _a()\nasync def _b(): pass", "b": "import a\na.made"},
+    ),
+)
+# Modules that may reach `one` by its name, or by an object that has such an attribute.
+SHARED = (
+    "import a\na.one()",
+    "from a import one",
+    "from a import one as two",
+    "def f(x): x.one = 1",
+    'getattr(a, "one")',
+    '_NAMES = "two one"',
+    "f(one=1)",
+    "def f(one): pass",
+)
 # What binds the same name elsewhere, too, or hides where it stands.
 PRIVATES_LEFT = (
     "_seen = 0\ndef f():\n    global _seen\n    _seen = 1",
@@ -189,6 +211,34 @@ PRIVATES_LEFT = (
 @pytest.mark.parametrize(("before", "after", "kept"), PRIVATES)
 def test_which_private_names_are_renamed(before: str, after: str, kept: tuple[str, ...]) -> None:
     assert shorten.privates(before.encode(), frozenset(kept)).decode() == after
+
+
+@pytest.mark.parametrize(("before", "after"), UNSHARED)
+def test_names_that_no_other_module_takes_are_private(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    modules = {path: source.encode() for path, source in before.items()}
+    own = shorten.unshared(modules)
+    for path, source in modules.items():
+        assert shorten.privates(source, frozenset(), own).decode() == after[path]
+
+
+def test_names_that_the_interpreter_calls_are_not_private() -> None:
+    assert not shorten.unshared({"a": b"def __getattr__(name): pass"})
+
+
+@pytest.mark.parametrize("other", SHARED)
+def test_a_name_that_another_module_may_take_is_not_private(other: str) -> None:
+    assert "one" not in shorten.unshared({"a": b"def one(): pass", "b": other.encode()})
+
+
+def test_a_board_has_no_names_of_sealcore_that_only_one_module_uses() -> None:
+    found = stage.sources()
+    assert b"check_utf8" not in found["sealcore/der.py"]
+    assert b"check_package" not in found["sealcore/custody.py"]
+    assert b"def check(" in found["sealcore/custody.py"]
+    # A computer calls this one.
+    assert b"def challenge(" in found["nlsm/install.py"]
 
 
 @pytest.mark.parametrize("source", PRIVATES_LEFT)

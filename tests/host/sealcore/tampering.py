@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from sealcore import (
     bundle,
-    custody,
     der,
     encode,
     errors,
@@ -198,7 +197,7 @@ class World:
     def of_node(self, deployment: Deployment, now: int = NOW, floor: int = FLOOR) -> str:
         """What the node says."""
         return _code(
-            lambda: custody.verify(
+            lambda: upstream.verify(
                 deployment.package(),
                 deployment.seals[SITE_SEAL],
                 self.trust,

@@ -206,7 +206,7 @@ def sample(fields: str) -> list[Any]:
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_message_is_as_specified(name: str, kind: int) -> None:
-    values = sample(messages._FIELDS[kind])
+    values = sample(messages._fields(kind))
     der = bytes(messages.write(kind, *values))
     found, fields = schema.read("Message", der)
     assert found == name
@@ -224,7 +224,7 @@ def test_every_message_is_as_specified(name: str, kind: int) -> None:
 
 
 def test_no_message_and_no_state_is_left_out() -> None:
-    assert [kind for _, kind in KINDS] == list(range(len(messages._FIELDS)))
+    assert [kind for _, kind in KINDS] == list(range(len(messages._FIELDS.split())))
     text = schema.PROTOCOL.read_text("utf-8")
     assert re.findall(r"^\| (\d+) \| `([a-z-]+)` \|", text, re.MULTILINE) == [
         (str(number), state) for number, state in enumerate(messages.STATES)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from boards.code import trees
 from boards.code.fold import Edits, edited
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _DEF = re.compile(rb"(?:async\s+)?def\s+")
 
@@ -69,12 +70,43 @@ def used_elsewhere(sources: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(name for name in names if _is_private(name))
 
 
-def privates(source: bytes, kept: frozenset[str]) -> bytes:
+def unshared(sources: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the names that no module takes from another one, and that are no attribute, argument
+    or text either: a public function of such a name is private to its module on a board.
+
+    Args:
+        sources: the text of each module, by path.
+    """
+    found: set[str] = set()
+    used: set[str] = set()
+    for source in sources.values():
+        tree = trees.parse(source)
+        found.update(node.name for node in tree.body if isinstance(node, _DEFINITIONS))
+        for node in ast.walk(tree):
+            used |= set(_mentioned(node))
+    # The interpreter calls `__getattr__` of a module.
+    return frozenset(name for name in found - used if not name.startswith("__"))
+
+
+def _mentioned(node: ast.AST) -> Iterator[str]:
+    """Yield the names by which a node may reach into another module."""
+    if isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.ImportFrom):
+        yield from (one.name for one in node.names)
+    elif isinstance(node, (ast.keyword, ast.arg)):
+        yield node.arg or ""
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from node.value.split()
+
+
+def privates(source: bytes, kept: frozenset[str], unshared: frozenset[str] = frozenset()) -> bytes:
     """Rename the private functions, classes and variables of a module: `_a`, `_b` and so on.
 
     Args:
         source: the module's text, in UTF-8.
         kept: names that stay, see `used_elsewhere`.
+        unshared: names that are private although they do not look so, see `unshared`.
 
     Returns:
         The same module, line by line. A name that can't be followed safely stays as it is.
@@ -83,7 +115,9 @@ def privates(source: bytes, kept: frozenset[str]) -> bytes:
     known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     letters = (f"_{letter}" for letter in string.ascii_lowercase if f"_{letter}" not in known)
     strange = kept | _bound_within(tree)
-    long = [name for name in _private(tree) if name not in strange]
+    defined = _defined(tree)
+    long = [name for name in defined if _is_private(name) or name in unshared]
+    long = [name for name in long if name not in strange]
     names = dict(zip(long, letters, strict=False))  # so many names are enough, or the rest stays
     lines = source.splitlines(keepends=True)
     edits: Edits = []
@@ -210,16 +244,16 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
-def _private(tree: ast.Module) -> list[str]:
-    """Return the private names that the module itself defines, except constants of `const`."""
+def _defined(tree: ast.Module) -> list[str]:
+    """Return the names that the module itself defines, except constants of `const`."""
     found: dict[str, None] = {}
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(node, _DEFINITIONS):
             found[node.name] = None
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_const(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found.update((one.id, None) for one in targets if isinstance(one, ast.Name))
-    return [name for name in found if _is_private(name)]
+    return list(found)
 
 
 def _is_const(value: ast.expr | None) -> bool:

@@ -135,8 +135,11 @@ def _prepare(modules: dict[str, bytes]) -> dict[str, bytes]:
     modules = fold.constants(modules)
     modules = shorten.attributes(modules, shorten.used_elsewhere(modules))
     private, keywords = shorten.used_elsewhere(modules), shorten.keywords(modules)
+    unshared = shorten.unshared(modules)
     for path, source in modules.items():
-        modules[path] = shorten.privates(source, private)
+        # A computer calls functions of nlsm by their names, see `device/README.md`.
+        own = unshared if path.startswith("sealcore/") else frozenset()
+        modules[path] = shorten.privates(source, private, own)
         if path not in _CALLED_BY_SERVICES:
             modules[path] = shorten.arguments(modules[path], keywords)
     return modules

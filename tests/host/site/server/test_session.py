@@ -55,7 +55,7 @@ def values(fields: str) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.tuples(*parts)
 
 
-FIELDS: tuple[str, ...] = messages._FIELDS
+FIELDS: list[str] = messages._FIELDS.split()
 any_message = st.integers(0, len(FIELDS) - 1).flatmap(
     lambda kind: values(FIELDS[kind]).map(lambda found: messages.write(kind, *found))
 )
