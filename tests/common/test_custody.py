@@ -69,7 +69,7 @@ class Package:
 def check(site=SITE, package=None, node="kitchen-1", service="thermo", **rest):
     due = {"node_key": NODE.spki, "now": NOW, "floor": 0}
     due.update(rest)
-    return upstream.verify(package or Package(), site, TRUST, node, service, **due)
+    return custody.verify(package or Package(), site, TRUST, node, service, **due)
 
 
 def chain(content, **parts):

@@ -28,6 +28,11 @@ class Wish:
     assigned: bool = True
     granted: bool = True
     by: float = 0.0
+    said: str = ""  # by the command that changed it
+
+    def late(self, now: float) -> str:
+        """How much later something is than it may be."""
+        return f"{now - self.by:.1f} s late; {self.said}"
 
 
 @dataclass
@@ -122,9 +127,10 @@ class Observer:
         wish = self.wishes[place]
         if now > wish.by:
             if not wish.assigned:
-                self.violation("late-change", f"{node} {service} runs, not assigned")
+                self.violation("late-change", f"{node} {service} runs, {wish.late(now)}")
             elif granted != wish.granted:
-                self.violation("late-change", f"{node} {service} granted: {granted}")
+                found = f"{node} {service} granted: {granted}, {wish.late(now)}"
+                self.violation("late-change", found)
 
     def held(self, node: str, serials: dict[str, bytes]) -> None:
         """A node has told which seals it holds: each must be in the ledger, for this place."""

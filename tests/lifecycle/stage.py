@@ -366,7 +366,7 @@ class Stage:
         for place in places:
             wish = self.observer.wishes[place]
             wish.granted = granted
-            wish.by = self._by(place[0], found)
+            self._promise(wish, place[0], found)
 
     def undeploy(self, node: str, service: str) -> None:
         """Take a service from a node."""
@@ -374,7 +374,7 @@ class Stage:
         wish.by = float("inf")
         found = self._triseal("undeploy", node, service)
         wish.assigned = False
-        wish.by = self._by(node, found)
+        self._promise(wish, node, found)
 
     def deploy(self, node: str, service: str) -> None:
         """Give it back."""
@@ -383,12 +383,14 @@ class Stage:
         wish.by = max(wish.by, time.time())
         self.site.manager.assign(node, service)
 
-    def _by(self, node: str, found: dict[str, dict[str, str]]) -> float:
-        """From when on a change is in force on a node, by what the command printed."""
+    def _promise(self, wish: Wish, node: str, found: dict[str, dict[str, str]]) -> None:
+        """Note from when on a change is in force on a node, by what the command printed."""
         until = found["waiting"].get(node)
         now = time.time()
         end = self.observer.reached(_seconds(until) + 1, now) if until else now
-        return end + self.observer.parameters.slack
+        wish.by = end + self.observer.parameters.slack
+        ahead = f"{self.observer.ahead:.1f} s ahead, clock {self.clock.offset:+.1f}"
+        wish.said = f"at {now:.1f}, {ahead}, it said: {until or 'in force'}"
 
     def _triseal(self, *arguments: str) -> dict[str, dict[str, str]]:
         command = [sys.executable, "-m", *self._program, "site", *arguments]

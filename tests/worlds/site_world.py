@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from sealcore import bundle, seal, sealwriter, upstream
+from sealcore import bundle, custody, seal, sealwriter
 from sealcore.compat import sha256
 from triseal import certificate, signer
 from triseal.certificate import Validity
@@ -230,7 +230,7 @@ class World:
     def check(self, deployment: Deployment, node: str | None = None, now: int | None = None) -> Any:
         """What the node does with a deployment: all ten steps; a seal.Brief."""
         name = node or deployment.place.node
-        return upstream.verify(
+        return custody.verify(
             deployment.package.opened(),
             deployment.seal.der,
             bundle.parse(self.manager.bundle().der),

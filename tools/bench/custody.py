@@ -18,7 +18,7 @@ from bench import Figure
 from bench._device import Failed
 from boards import micropython
 from boards.code import mpy, romfs, stage
-from sealcore import bundle, identity, keys, sealwriter, upstream
+from sealcore import bundle, custody, identity, keys, sealwriter
 from sealcore.compat import sha256
 from triseal import bundles, certificate
 from triseal.certificate import Validity
@@ -239,7 +239,7 @@ def check_here(deployment: Deployment) -> Callable[[], object]:
             executable, files["metadata"], files["developer_seal"], files["store_seal"]
         )
         place = NODE, SERVICE, files["node_key"]
-        return upstream.verify(package, files["site_seal"], trust, *place, NOW)
+        return custody.verify(package, files["site_seal"], trust, *place, NOW)
 
     return check
 

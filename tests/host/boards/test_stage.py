@@ -397,3 +397,13 @@ def test_the_whole_agent_is_installed_once(virtual: VirtualBoard) -> None:
         files = stage.plan(board.facts().target)
         assert len(stage.install(board, files).copied) == len(files)
         assert stage.install(board, files).copied == ()
+
+
+def test_what_is_only_for_computers_is_left_out_and_moves_no_line() -> None:
+    source = b"a = 1\nif True:  # only on computers: why\n\n    def f():\n        pass\n\n\nb = 2\n"
+    assert stage.for_boards(source) == b"a = 1\n\n\n\n\n\n\nb = 2\n"
+    assert stage.for_boards(b"if True:\n    a = 1\n") == b"if True:\n    a = 1\n"
+    custody = (stage.package_folder("sealcore") / "custody.py").read_bytes()
+    left = stage.for_boards(custody)
+    assert (b"__getattr__" in custody, b"__getattr__" in left) == (True, False)
+    assert left.count(b"\n") == custody.count(b"\n")

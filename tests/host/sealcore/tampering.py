@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sealcore import (
     bundle,
+    custody,
     der,
     encode,
     errors,
@@ -197,7 +198,7 @@ class World:
     def of_node(self, deployment: Deployment, now: int = NOW, floor: int = FLOOR) -> str:
         """What the node says."""
         return _code(
-            lambda: upstream.verify(
+            lambda: custody.verify(
                 deployment.package(),
                 deployment.seals[SITE_SEAL],
                 self.trust,

@@ -15,7 +15,7 @@ import sys
 from binascii import a2b_base64, hexlify
 from io import BytesIO
 
-from sealcore import bundle, certificate, errors, identity, seal, upstream, x509
+from sealcore import bundle, certificate, custody, errors, identity, seal, x509
 
 NODE = "n1"
 SERVICE = "blink"
@@ -74,7 +74,7 @@ def check(trust: bundle.TrustBundle, values: list[bytes]) -> str:
     developer, store, site, executable, metadata, key, numbers = values
     floor, now = [int(number) for number in numbers.decode().split()]
     package = Package(developer, store, executable, metadata)
-    return said(upstream.verify(package, site, trust, NODE, SERVICE, key, now, floor))
+    return said(custody.verify(package, site, trust, NODE, SERVICE, key, now, floor))
 
 
 def verdict(line: str, trusts: list[bundle.TrustBundle]) -> str:

@@ -26,6 +26,8 @@ _LIBRARY = "/lib"
 LEVELS = {"sealcore": 3, "nlsm": 2}
 # Their callers may pass any argument by its name.
 _CALLED_BY_SERVICES = frozenset({"nlsm/context.py"})
+# A block of a module that boards do not get; its lines become empty, so that numbers do not change.
+_COMPUTERS = re.compile(rb"^if True:  # only on computers.*\n(?:(?:[ ].*)?\n)*", re.MULTILINE)
 _COMPAT = re.compile(rb"^(from \S*\.compat import )(.+)$", re.MULTILINE)
 
 # progress(path, bytes so far, bytes in all), both over all files that must be sent.
@@ -104,7 +106,7 @@ def sources() -> dict[str, bytes]:
         SourcesMissing: they are not installed.
     """
     found = {
-        f"{package}/{name}": without_const(source)
+        f"{package}/{name}": without_const(for_boards(source))
         for package in PACKAGES
         for name, source in mpy.read_sources(package_folder(package)).items()
         if (package, name) not in (("nlsm", "main.py"), ("nlsm", "slots.py"))
@@ -207,6 +209,15 @@ def compile_modules(modules: Mapping[str, bytes], target: mpy.Target) -> dict[st
         compiled = mpy.compile_source(source, name, target, level=LEVELS[package])
         found[f"{package}/{name}.mpy"] = compiled
     return found
+
+
+def for_boards(source: bytes) -> bytes:
+    """Return a module without the blocks that are only for computers.
+
+    Args:
+        source: its text, in UTF-8.
+    """
+    return _COMPUTERS.sub(lambda block: b"\n" * block[0].count(b"\n"), source)
 
 
 def without_const(source: bytes) -> bytes:
