@@ -40,7 +40,11 @@ def find() -> str:
 
 
 def run(
-    arguments: Sequence[str], *, timeout: float = 60.0, environment: dict[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    timeout: float = 60.0,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run MicroPython to its end and collect its output.
 
@@ -51,6 +55,7 @@ def run(
         arguments: the command line after the program's name.
         timeout: seconds until it is killed.
         environment: variables added to the caller's.
+        folder: where it runs; None for where this process runs.
 
     Returns:
         The finished process with `stdout` and `stderr` as text.
@@ -66,6 +71,7 @@ def run(
         text=True,
         errors="replace",
         timeout=timeout,
+        cwd=folder,
         env={**os.environ, **(environment or {})},
         check=False,
     )
