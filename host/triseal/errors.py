@@ -328,6 +328,13 @@ class StoreEnded(Failure):
     advice = "Run `triseal store renew` in the Store's home; sites need not trust it again."
 
 
+class BadWho(Failure):
+    """A person is named without how the Store knows the name."""
+
+    code = "bad-who"
+    advice = "Give local:USER or certificate:NAME."
+
+
 class UnknownService(Failure):
     """The Store has no such service or version."""
 

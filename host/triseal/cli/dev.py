@@ -26,6 +26,10 @@ app.add_typer(dev_store.app)
 app.add_typer(dev_watch.app)
 
 _WHO = "the developer's key"
+_HAND_OVER = (
+    "give it to the Store (`triseal store register-developer`) and to sites (`triseal site "
+    "trust-developer`), and tell them the fingerprint"
+)
 _MOST_LISTED = 20  # files that were packed
 
 SecurityVersion = Annotated[
@@ -359,15 +363,24 @@ def _fingerprint(parsed: Request) -> str:
 
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
-def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
+def request_(
+    out: options.Out = None, home_dir: options.Home = None, as_json: options.Json = False
+) -> None:
     """Write your self-signed request. It proves that you hold your key."""
     from triseal.developer import home
 
-    pem = home.request_pem(home_dir or home.default())
-    if out is None:
-        typer.echo(pem.decode(), nl=False)
-    else:
+    folder = home_dir or home.default()
+    pem = home.request_pem(folder)
+    facts = dict(_facts(home.show(folder), folder)) | {"next": _HAND_OVER}
+    if out is not None:
         files.write(out, pem)
+        facts["request"] = str(out)
+    elif as_json:
+        facts["pem"] = pem.decode()
+    else:
+        typer.echo(pem.decode(), nl=False)
+    if as_json or (out is not None and not files.is_special(out)):  # the request may be the output
+        output.facts(facts, as_json=as_json)
 
 
 @app.command(epilog=options.examples("dev show", "dev show --json"))

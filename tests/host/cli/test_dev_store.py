@@ -129,6 +129,22 @@ def test_a_request_goes_to_standard_output(settled: Shell) -> None:
     assert request.parse(settled.run("dev", "request").encode()).name == "Ada"
 
 
+def test_a_request_in_a_file_is_named_with_what_to_do_next(settled: Shell) -> None:
+    said = settled.json("dev", "request", "--out", "again.pem")
+    assert said["request"] == "again.pem"
+    assert said["fingerprint"] == settled.json("dev", "show")["fingerprint"]
+    assert "store register-developer" in str(said["next"])
+    shown = str(settled.json("dev", "request")["pem"])
+    assert request.parse(shown.encode()).name == "Ada"
+    assert Path("again.pem").read_text(encoding="utf-8") == shown
+
+
+@pytest.mark.parametrize("who", ["root", "Eve Adams", "LOCAL:root", "x-local:root"])
+def test_changes_of_nobody_in_particular_are_refused(settled: Shell, who: str) -> None:
+    code, rest = settled.fails("store", "changes", "--who", who)
+    assert (code, "local:USER or certificate:NAME" in rest) == ("bad-who", True)
+
+
 def test_init_never_overwrites(settled: Shell) -> None:
     for role in ("dev", "store"):
         code, rest = settled.fails(role, "init", "--name", "Eve", "--no-passphrase")
