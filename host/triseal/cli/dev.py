@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import time
 from pathlib import Path
@@ -345,9 +346,8 @@ def rotate(
     ask = options.passphrase(passphrase_file, _WHO)
     home.unlock(folder, ask)  # before a new passphrase is asked for
     new = options.new_key(algorithm, key, passphrase_file, "the new key", none=no_passphrase)
-    made = home.rotate(folder, ask, new)
     target = out or Path(home.REPLACEMENT)
-    files.write(target, home.replacement_pem(folder) or b"")
+    made = home.rotate(folder, ask, new, functools.partial(files.write, target))
     facts = dict(_facts(made, folder)) | {
         "replaces": _fingerprint(before),
         "replacement": str(target),

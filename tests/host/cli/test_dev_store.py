@@ -139,10 +139,15 @@ def test_a_request_in_a_file_is_named_with_what_to_do_next(settled: Shell) -> No
     assert Path("again.pem").read_text(encoding="utf-8") == shown
 
 
-@pytest.mark.parametrize("who", ["root", "Eve Adams", "LOCAL:root", "x-local:root"])
-def test_changes_of_nobody_in_particular_are_refused(settled: Shell, who: str) -> None:
-    code, rest = settled.fails("store", "changes", "--who", who)
-    assert (code, "local:USER or certificate:NAME" in rest) == ("bad-who", True)
+def test_a_replacement_that_can_not_be_written_replaces_nothing(settled: Shell) -> None:
+    """The Store would not follow a second one without the first one."""
+    Path("folder").mkdir()
+    rotate = ("dev", "rotate", "--algorithm", "p256", "--no-passphrase", "--out")
+    before = settled.json("dev", "show")
+    assert settled.fails(*rotate, "folder")[0] == "not-a-file"
+    assert settled.json("dev", "show") == before
+    settled.run(*rotate, "new.pem")
+    settled.run("store", "register-developer", "new.pem")
 
 
 def test_init_never_overwrites(settled: Shell) -> None:

