@@ -142,11 +142,12 @@ _SPECIAL = (
     ),
 )
 _TIMES = re.compile(r"\btime (\d{1,12}), had (\d{1,12})\b")
+WRITABLE = "Mount the file system so that it can be written, or give another place"
 _DISK_FULL = ("disk-full", "Make room on the disk and repeat the command")
 _BY_NUMBER: dict[int, tuple[str, str]] = {
     errno.ENOSPC: _DISK_FULL,
     errno.EDQUOT: _DISK_FULL,
-    errno.EROFS: ("read-only-disk", "Give a place that can be written"),
+    errno.EROFS: ("read-only-disk", WRITABLE),
     errno.ENAMETOOLONG: ("name-too-long", "Give a shorter name"),
     errno.ELOOP: ("link-to-itself", "Correct the symbolic link"),
     errno.ENXIO: ("nobody-reads", "Start the program that reads from the pipe first"),

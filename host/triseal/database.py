@@ -12,7 +12,9 @@ opening it costs one query. Otherwise `migrate` brings it up to date.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,10 +48,13 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from boards import state_folder
 from triseal import files
+from triseal.advice import WRITABLE
 from triseal.errors import DatabaseUnusable, Failure
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _BUSY_SECONDS = 30
+_INDEX = 32 << 10  # bytes of the index of a log with up to 4062 pages
+_LEAST_ROOM = 256 << 10  # bytes; for the index, and for the log of a change while it is written
 _READ_ONLY = "triseal_read_only"
 _REPEATABLE = "triseal_repeatable"
 _DURABLE = "FULL"  # SQLite's level of `synchronous` at which a commit waits for the disk
@@ -92,6 +97,13 @@ class DatabaseReadOnly(DatabaseUnusable):
     advice = "Check owner and permissions of the database and its folder, and whose home this is."
 
 
+class DatabaseOnReadOnlyDisk(DatabaseUnusable):
+    """The file system of the database is mounted read-only."""
+
+    code = "read-only-disk"
+    advice = WRITABLE
+
+
 class DatabaseGone(DatabaseUnusable):
     """The file of the database was deleted, moved or replaced while it was open."""
 
@@ -106,7 +118,7 @@ class DiskFull(DatabaseUnusable):
     """The disk of the database is full. Nothing has changed."""
 
     code = "disk-full"
-    advice = "Free some space on the disk; the server goes on by itself."
+    advice = "Free some space on the disk and repeat the command; a server goes on by itself."
 
 
 class _Files:
@@ -273,7 +285,7 @@ def _changing_tables(engine: Engine) -> Iterator[Connection]:
     To change a column, SQLite needs a copy of the table that takes the place of the table. This is
     impossible while SQLite enforces foreign keys, and they can't be switched within a transaction.
     """
-    with _understood(), engine.connect() as connection:
+    with _understood(engine), engine.connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
             _enforce_foreign_keys(connection, "OFF")
@@ -305,7 +317,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         DatabaseUnusable: the database can't be read.
     """
-    with _understood(), engine.execution_options(**{_READ_ONLY: True}).connect() as connection:
+    options = {_READ_ONLY: True}
+    with _understood(engine), engine.execution_options(**options).connect() as connection:
         yield connection
 
 
@@ -323,7 +336,7 @@ def writing(engine: Engine, *, repeatable: bool = False) -> Iterator[Connection]
         sqlalchemy.exc.IntegrityError: the block broke a constraint; nothing has changed.
     """
     chosen = engine.execution_options(**{_REPEATABLE: True}) if repeatable else engine
-    with _understood(), chosen.begin() as connection:
+    with _understood(engine), chosen.begin() as connection:
         yield connection
 
 
@@ -422,11 +435,36 @@ def _open_sqlite(url: URL) -> Engine:
                 path.touch(mode=files.PRIVATE)
                 path.chmod(files.PRIVATE)  # whatever the umask
         except OSError as error:
-            raise DatabaseUnusable(f"{path}: {error.strerror}") from None
+            kind = _OS_KINDS.get(error.errno or 0, DatabaseUnusable)
+            raise kind(f"{path}: {error.strerror}") from None
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    if (file := file_of(engine)) is not None:
+        event.listen(engine, "do_connect", lambda *_: _check_room(file))
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_room(path: Path) -> None:
+    """Check that the disk has room for SQLite's index of the log, which is mapped into memory.
+
+    Some file systems find room for a page only when it is written: ext4 with blocks of 1 KiB, and
+    btrfs. If there is none, the kernel ends the process without a word (SIGBUS).
+
+    Args:
+        path: the database.
+
+    Raises:
+        DiskFull: there is too little room.
+    """
+    index = path.with_name(path.name + "-shm")
+    with contextlib.suppress(OSError):
+        if index.stat().st_blocks * 512 >= _INDEX:  # another process has it open
+            return
+    found = os.statvfs(path.parent)
+    room = found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)
+    if found.f_blocks and room < _LEAST_ROOM:
+        raise DiskFull(f"{path}: less than {_LEAST_ROOM >> 10} KiB are free")
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
@@ -459,7 +497,7 @@ def _open_server(url: URL) -> Engine:
 
 
 @contextlib.contextmanager
-def _understood() -> Iterator[None]:
+def _understood(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError:
@@ -470,7 +508,22 @@ def _understood() -> Iterator[None]:
         if isinstance(error, ProgrammingError) and not restoring:
             raise
         lines = str(cause).strip().splitlines()
-        raise _kind(cause)(lines[0] if lines else type(cause).__name__) from error
+        text = lines[0] if lines else type(cause).__name__
+        raise _failure(_kind(cause), text, file_of(engine)) from error
+
+
+def _failure(kind: type[DatabaseUnusable], detail: str, path: Path | None) -> DatabaseUnusable:
+    """Return the error, which names the file if there is one.
+
+    SQLite needs new files in the folder, and says only that it can't open them: it is the same for
+    it whether that is forbidden, the disk is full, or it is mounted read-only.
+    """
+    if path is None:
+        return kind(detail)
+    number = files.trouble(path.parent) if kind is DatabaseReadOnly else 0
+    if number in _OS_KINDS:
+        kind, detail = _OS_KINDS[number], os.strerror(number)
+    return kind(f"{path}: {detail}")
 
 
 # Beginnings of the names of SQLite's result codes, and of PostgreSQL's SQLSTATEs.
@@ -491,6 +544,15 @@ _KINDS: dict[str, type[DatabaseUnusable]] = {
     "57P": DatabaseUnreachable,
     "25006": DatabaseReadOnly,
     "42501": DatabaseReadOnly,
+}
+
+
+_OS_KINDS: dict[int, type[DatabaseUnusable]] = {
+    errno.EROFS: DatabaseOnReadOnlyDisk,
+    errno.EACCES: DatabaseReadOnly,
+    errno.EPERM: DatabaseReadOnly,
+    errno.ENOSPC: DiskFull,
+    errno.EDQUOT: DiskFull,
 }
 
 

@@ -70,7 +70,18 @@ class OpenPermissions(Failure):
     """Other users than its owner may read or write the private key."""
 
     code = "open-permissions"
-    advice = "Restrict it with `chmod 600`, and consider who may have copied it."
+    advice = (
+        "Restrict it with `chmod 600`, and consider who may have copied it; on a file system "
+        "without permissions, such as a FAT stick, copy it into a folder of your own first, or "
+        "mount it with umask=077."
+    )
+
+
+class NotPrivate(Failure):
+    """The file system keeps no permissions, so that other users could read a private key."""
+
+    code = "not-private"
+    advice = "Give a folder on another file system, or mount this one with umask=077."
 
 
 class WrongPassphrase(Failure):
@@ -326,6 +337,13 @@ class StoreEnded(Failure):
 
     code = "store-ended"
     advice = "Run `triseal store renew` in the Store's home; sites need not trust it again."
+
+
+class BadWho(Failure):
+    """Nobody is recorded by this name, which does not say how the Store knows it."""
+
+    code = "bad-who"
+    advice = "Give local:USER or certificate:NAME."
 
 
 class UnknownService(Failure):

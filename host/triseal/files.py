@@ -11,13 +11,14 @@ import re
 import secrets
 import select
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from boards import state_folder
 from sealcore.errors import SealError
-from triseal.errors import Failure, FileTooLarge, NotAFile
+from triseal.errors import Failure, FileTooLarge, NotAFile, NotPrivate
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EX
 # What can't be opened is a socket, or a device that is not there.
 _NO_FILE = (errno.ENXIO, errno.ENODEV)
 _NO_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+_OTHERS = 0o077
+_held = threading.local()  # `folders`: those that `alone` has locked in this thread
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -218,9 +221,13 @@ def create(path: Path, data: bytes, mode: int) -> None:
 
     Raises:
         FileExistsError: the file exists.
+        NotPrivate: it would be PRIVATE, but its file system keeps no permissions.
         OSError: it can't be written.
     """
     with _temporary(path, [data], mode) as temporary:
+        # Otherwise a key would be made that nothing opens, because others have access to it.
+        if mode == PRIVATE and is_open(temporary):
+            raise NotPrivate(f"{path}: the file system gives other users access to each file")
         try:
             path.hardlink_to(temporary)  # unlike a rename this never replaces a file
         except OSError as error:
@@ -260,17 +267,64 @@ def alone(folder: Path, *, shared: bool = False) -> Iterator[None]:
         OSError: there is no such folder.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folders = _held_folders()
     try:
         with contextlib.suppress(OSError):  # where folders can't be locked, two may race
             fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
+        found = os.fstat(descriptor)
+        folders.append((found.st_dev, found.st_ino))
+        try:
+            yield
+        finally:
+            folders.pop()
     finally:
         os.close(descriptor)
 
 
+def is_open(path: Path) -> bool:
+    """Tell whether other users than its owner have access to a file.
+
+    Args:
+        path: the file; symbolic links are followed.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & _OTHERS)
+
+
+def trouble(folder: Path) -> int:
+    """Return the number of the error with which no file can be made in a folder; 0 if one can.
+
+    Args:
+        folder: the folder.
+    """
+    probe = folder / f".{secrets.token_hex(8)}.tmp"
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+        probe.unlink()
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def _held_folders() -> list[tuple[int, int]]:
+    if not hasattr(_held, "folders"):
+        _held.folders = []
+    found: list[tuple[int, int]] = _held.folders
+    return found
+
+
+def _alone_unless_held(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock a folder; nothing if this thread has locked it, which would wait for itself."""
+    found = folder.stat()
+    held = (found.st_dev, found.st_ino) in _held_folders()
+    return contextlib.nullcontext() if held else alone(folder)
+
+
 def _rename_to_new(temporary: Path, path: Path) -> None:
     """Rename a file unless another one has its name, on a file system without hard links."""
-    with alone(path.parent):
+    with _alone_unless_held(path.parent):
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         temporary.rename(path)

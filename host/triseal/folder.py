@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from boards import state_folder
-from triseal.errors import AlreadyExists
+from triseal.errors import AlreadyExists, Failure
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -35,12 +35,12 @@ def fresh(home: Path) -> Iterator[Path]:
     if path.is_dir():
         # It may be a mount, a link, or in a folder of another user: only its contents are made.
         with _alone(path):
-            yield from _made(path / name)
+            yield from _made(path / name, home)
     else:
-        yield from _made(path.with_name(name))
+        yield from _made(path.with_name(name), home)
 
 
-def _made(folder: Path) -> Iterator[Path]:
+def _made(folder: Path, home: Path) -> Iterator[Path]:
     try:
         state_folder.make(folder)
     except OSError as error:
@@ -48,8 +48,21 @@ def _made(folder: Path) -> Iterator[Path]:
         raise
     try:
         yield folder
+    except (OSError, Failure) as error:
+        _name(error, folder, home)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name(error: OSError | Failure, made: Path, home: Path) -> None:
+    """Let an error name the final folder: the user does not know the temporary name."""
+    known, told = str(made), str(home)
+    if isinstance(error, Failure):
+        error.detail = error.detail.replace(known, told)
+        error.args = (error.detail,)
+    elif error.filename is not None:
+        error.filename = str(error.filename).replace(known, told)
 
 
 @contextlib.contextmanager

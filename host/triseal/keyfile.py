@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +21,6 @@ from triseal.errors import (
 )
 from triseal.signer import PrivateKey
 
-_OTHERS = 0o077
-
 Ask = Callable[[], bytes]
 
 
@@ -38,6 +34,7 @@ def create(path: Path, key: PrivateKey, passphrase: bytes | None) -> None:
 
     Raises:
         AlreadyExists: the file exists, whatever it holds.
+        NotPrivate: its file system keeps no permissions.
     """
     der = key.private_bytes(
         serialization.Encoding.DER,
@@ -85,7 +82,7 @@ def check_closed(path: Path) -> None:
     Raises:
         OpenPermissions: other users may read or write it.
     """
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+    if files.is_open(path):
         raise OpenPermissions(f"other users than its owner have access to {path}")
 
 

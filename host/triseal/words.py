@@ -1,10 +1,21 @@
-"""Short texts of people that other people read: reasons, and the names of those who gave them."""
+"""Short texts that people read: their reasons, the names of those who gave them, and counts."""
 
 from __future__ import annotations
 
 from triseal.errors import BadReason
 
 MAX_REASON = 200
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    """Return how many of something there are, such as "1 release" or "2 releases".
+
+    Args:
+        number: how many.
+        what: one of them.
+        many: several of them; with an s at the end if it is not given.
+    """
+    return f"{number} {what if number == 1 else many or what + 's'}"
 
 
 def check_reason(text: str, most: int = MAX_REASON) -> str:

@@ -131,6 +131,16 @@ def test_a_key_is_kept_where_there_are_no_hard_links(tmp_path: Path, p256_key: P
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.key", "link"]
 
 
+@pytest.mark.usefixtures("no_links")
+def test_a_folder_that_is_locked_takes_a_new_file(tmp_path: Path) -> None:
+    """Where there are no hard links, `create` locks the folder, which its caller may have done."""
+    with files.alone(tmp_path):
+        files.create(tmp_path / "x", b"x", files.PRIVATE)
+        with pytest.raises(FileExistsError):
+            files.create(tmp_path / "x", b"y", files.PRIVATE)
+    assert (tmp_path / "x").read_bytes() == b"x"
+
+
 def test_a_link_to_write_to_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     (tmp_path / "kept").write_bytes(b"kept")
     (tmp_path / "link").symlink_to("kept")

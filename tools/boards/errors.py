@@ -327,6 +327,13 @@ class AlreadyRunning(BoardError):
     advice = "Stop the other one, or give this one another name."
 
 
+class NoSymbolicLinks(BoardError):
+    """The file system of a virtual board's folder has no symbolic links."""
+
+    code = "no-symbolic-links"
+    advice = "Set TRISEAL_HOME to a folder on another file system."
+
+
 class NotRunning(BoardError):
     """No process runs this virtual board."""
 

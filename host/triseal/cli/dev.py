@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import time
 from pathlib import Path
@@ -26,6 +27,10 @@ app.add_typer(dev_store.app)
 app.add_typer(dev_watch.app)
 
 _WHO = "the developer's key"
+_HAND_OVER = (
+    "give it to the Store (`triseal store register-developer`) and to sites (`triseal site "
+    "trust-developer`), and tell them the fingerprint"
+)
 _MOST_LISTED = 20  # files that were packed
 
 SecurityVersion = Annotated[
@@ -341,9 +346,8 @@ def rotate(
     ask = options.passphrase(passphrase_file, _WHO)
     home.unlock(folder, ask)  # before a new passphrase is asked for
     new = options.new_key(algorithm, key, passphrase_file, "the new key", none=no_passphrase)
-    made = home.rotate(folder, ask, new)
     target = out or Path(home.REPLACEMENT)
-    files.write(target, home.replacement_pem(folder) or b"")
+    made = home.rotate(folder, ask, new, functools.partial(files.write, target))
     facts = dict(_facts(made, folder)) | {
         "replaces": _fingerprint(before),
         "replacement": str(target),
@@ -359,15 +363,24 @@ def _fingerprint(parsed: Request) -> str:
 
 
 @app.command("request", epilog=options.examples("dev request", "dev request --out ada.pem"))
-def request_(out: options.Out = None, home_dir: options.Home = None) -> None:
+def request_(
+    out: options.Out = None, home_dir: options.Home = None, as_json: options.Json = False
+) -> None:
     """Write your self-signed request. It proves that you hold your key."""
     from triseal.developer import home
 
-    pem = home.request_pem(home_dir or home.default())
-    if out is None:
-        typer.echo(pem.decode(), nl=False)
-    else:
+    folder = home_dir or home.default()
+    pem = home.request_pem(folder)
+    facts = dict(_facts(home.show(folder), folder)) | {"next": _HAND_OVER}
+    if out is not None:
         files.write(out, pem)
+        facts["request"] = str(out)
+    elif as_json:
+        facts["pem"] = pem.decode()
+    else:
+        typer.echo(pem.decode(), nl=False)
+    if as_json or (out is not None and not files.is_special(out)):  # the request may be the output
+        output.facts(facts, as_json=as_json)
 
 
 @app.command(epilog=options.examples("dev show", "dev show --json"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from triseal import words
 from triseal.cli import output
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def sentence(guarantee: Guarantee) -> str:
     if not total:
         return "it concerns no node"
     there = len(guarantee.confirmed) + len(guarantee.ended)
-    done = f"in force on {_count(total)}"
+    done = f"in force on {words.count(total, 'node')}"
     if there < total:
-        done = f"in force on {there} of {_count(total)}"
+        done = f"in force on {there} of {words.count(total, 'node')}"
     if guarantee.ended:
         done += f" ({len(guarantee.ended)} of them silent, but their old seals have ended)"
     if guarantee.lasting and guarantee.waiting:
@@ -82,7 +83,3 @@ def sentence(guarantee: Guarantee) -> str:
         return done
     rest = "all" if not there else f"the other {len(guarantee.waiting)}"
     return f"{done}, {rest} by {output.time(guarantee.by)} at the latest"
-
-
-def _count(total: int) -> str:
-    return f"{total} node" if total == 1 else f"{total} nodes"

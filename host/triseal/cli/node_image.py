@@ -101,11 +101,11 @@ def image_(
         bundle, token = site.bundle(), tokens.draw()
         named = {"node": node, "site": bundle.site, "token": token.hex(), **settings}
         made = image.build(chip, data, _contents(chip, data, bundle, named), place)
-        # It holds the token. It comes first: a full disk must not make older images void.
+        # It holds the token. Files come first: a full disk must not make older images void.
         files.write(out, made.data, files.PRIVATE)
+        if romfs is not None:
+            files.write(romfs, image.romfs(chip))
         site.expect(node, token, token_days * _DAY, grace=grace, replace=replace)
-    if romfs is not None:
-        files.write(romfs, image.romfs(chip))
     facts = {
         "image": str(out),
         "bytes": len(made.data),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triseal import words
 from triseal.cli import completion, node_settings, options, output
 from triseal.cli.site_options import chosen, open_site, where_option
 from triseal.site.rules import settings as rules
@@ -185,7 +186,8 @@ def _with_passwords(names: list[str]) -> list[list[str]]:
         said = told.split("\n")
     if len(said) != len(names):
         raise typer.BadParameter(
-            f"{node_settings.PASSWORD} has {len(said)} lines for {len(names)} networks",
+            f"{node_settings.PASSWORD} has {words.count(len(said), 'line')} for "
+            f"{words.count(len(names), 'network')}",
             param_hint="--wifi",
         )
     for password in said:

@@ -291,11 +291,13 @@ def changes(
 ) -> None:
     """List what was decided, why, when and by whom."""
     from triseal.describestore import of_change
-    from triseal.store.changes import matches
+    from triseal.store.changes import check_wanted, matches
 
     with deciding(home_dir, database, admin, admin_certificate) as store:
         found = store.changes(since)
     every = [one if isinstance(one, dict) else of_change(one) for one in found]
     rows = [one for one in every if not who or matches(str(one.get("who", "")), who)]
+    if who and not rows:
+        check_wanted(who)
     columns = ("number", "time", "kind", "name", "detail", "reason", "who")
     output.table(rows, columns, as_json=as_json, empty="no changes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +108,9 @@ def unlock(home: Path, ask: keyfile.Ask) -> Developer:
     return Developer(known.name, key)
 
 
-def rotate(home: Path, ask: keyfile.Ask, new: NewKey) -> request.Request:
+def rotate(
+    home: Path, ask: keyfile.Ask, new: NewKey, hand: Callable[[bytes], None] | None = None
+) -> request.Request:
     """Make a new key, let the old one sign that it takes its place, and use the new one.
 
     The old key stays in the home: it is of no use to anybody once the Stores have the new one.
@@ -116,12 +119,14 @@ def rotate(home: Path, ask: keyfile.Ask, new: NewKey) -> request.Request:
         home: the developer's folder.
         ask: returns the passphrase of the old key if one is needed.
         new: what is to become the new key.
+        hand: gets the replacement, PEM, before the new key is used. If it fails, nothing has
+            changed: a Store follows no second replacement without the first one.
 
     Returns: the developer with the new key.
 
     Raises:
         NotInitialised, NotAKey, Failure: as `unlock`.
-        Failure: as `NewKey.create` raises it.
+        Failure: as `NewKey.create` or `hand` raises it.
     """
     old = unlock(home, ask)
     new.check()
@@ -133,7 +138,10 @@ def rotate(home: Path, ask: keyfile.Ask, new: NewKey) -> request.Request:
             raise AlreadyExists("the token has this key in use already; give another object")
         proof = request.make(key, old.name)
         files.write(fresh / REQUEST, proof, files.PRIVATE)
-        files.write(fresh / REPLACEMENT, replacement.make(old.signer, proof), files.PRIVATE)
+        made = replacement.make(old.signer, proof)
+        files.write(fresh / REPLACEMENT, made, files.PRIVATE)
+        if hand is not None:
+            hand(made)
         place = keyplaces.of(home, request.fingerprint(key.spki))
         folder.settle(fresh, place)
         keyplaces.use(home, place)

@@ -16,6 +16,8 @@ import sys
 import threading
 import time
 
+from triseal import words
+
 _FIELDS = (
     "duty",
     "node",
@@ -122,7 +124,8 @@ class Patient(logging.Handler):
             self.dropped += 1
 
     def _notice(self, missing: int) -> bytes:
-        text = f"{missing} lines were not written: nobody read the log, or it could not be written"
+        lines = words.count(missing, "line was", "lines were")
+        text = f"{lines} not written: nobody read the log, or it could not be written"
         fields = {"code": "log-dropped", "detail": text}
         record = logging.makeLogRecord(
             {"name": __name__, "levelname": "WARNING", "msg": "log lines dropped", **fields}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from triseal import database, files, label, version
+from triseal import database, files, label, version, words
 from triseal.choices import SOAK
 from triseal.copies import history, storesource, storeview
 from triseal.copies.history import History
@@ -345,7 +345,7 @@ def _next(site: Manager, follow: Follow, wave: Wave) -> None:
         report = reports.last(connection)
     site.rollout(follow.service, nodes, version=wave.version)
     follow.wave = Wave(wave.version, number, nodes, report, wave.falls)
-    follow.state = f"{wave.version} goes to {len(nodes)} nodes ({SHARES[number]} %)"
+    follow.state = f"{wave.version} goes to {words.count(len(nodes), 'node')} ({SHARES[number]} %)"
 
 
 def _back(site: Manager, follow: Follow, why: str) -> None:

@@ -7,7 +7,7 @@ and can be moved elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from sealcore import errors, keys, names, seal, sealwriter, timetext, x509
@@ -51,7 +51,7 @@ def init(
     new: NewKey,
     valid: Validity,
     new_root: NewKey | None = None,
-    more: Mapping[str, bytes] | None = None,
+    fill: Callable[[Path], None] | None = None,
 ) -> bytes:
     """Create the Store's key and self-signed certificate, and its root.
 
@@ -61,14 +61,14 @@ def init(
         new: what is to become the Store's key.
         valid: validity of the certificate.
         new_root: what is to become the key of the root; None makes no root.
-        more: other files of the home.
+        fill: writes what else belongs into the home, which has another path until all is there.
 
     Returns: the certificate, DER.
 
     Raises:
         AlreadyExists: the folder holds a Store's key or something else, which stays as it is.
         BadName: the name is not allowed.
-        Failure: as `NewKey.create` raises it.
+        Failure: as `NewKey.create` or `fill` raises it.
     """
     request.check_name(name)
     new.check()
@@ -82,8 +82,8 @@ def init(
             mark = replace_list(fresh, storekeys.make(root, name, 1, (key.spki,))).root_mark
         der = certificate.self_signed_ca(key, name, valid, mark)
         replace_certificate(fresh, der)
-        for file, data in (more or {}).items():
-            files.write(fresh / file, data, files.PRIVATE)
+        if fill is not None:
+            fill(fresh)
         folder.settle(fresh, home)
     return der
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, func, insert, select, text
 
 from triseal import notices, words
-from triseal.errors import BadReason
+from triseal.errors import BadReason, BadWho
 from triseal.notices import Change
 from triseal.store.tables import CHANGES
 
@@ -65,6 +65,21 @@ def local(name: str, number: int) -> str:
     except BadReason:
         name = ""
     return LOCAL + (name or f"uid {number}")
+
+
+def check_wanted(wanted: str) -> None:
+    """Check that a search that found nothing says how the Store knows the person.
+
+    Older programs recorded a name alone, so that it can be found. A name of today is never alone.
+
+    Args:
+        wanted: the person, or LOCAL or CERTIFIED for all of them.
+
+    Raises:
+        BadWho: it begins with neither.
+    """
+    if not wanted.startswith((LOCAL, CERTIFIED)):
+        raise BadWho(f"nobody is recorded as {wanted!r}")
 
 
 def matches(who: str, wanted: str) -> bool:

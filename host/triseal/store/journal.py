@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
-from triseal import storage
+from triseal import storage, words
 from triseal.database import reading, writing
 from triseal.errors import StoreBehind
 from triseal.log import key, merkle, note, proof, tiles
@@ -213,7 +213,8 @@ class Journal:
             index, at = divmod(begin, tiles.WIDTH)
             last = self.folder.tree(size).tile(0, index)[at]
             if not leaves or merkle.leaf(leaves.pop(0)) != last:
-                raise LogBehind(f"the log has {size} entries, the database has not the last one")
+                known = words.count(size, "entry", "entries")
+                raise LogBehind(f"the log has {known}, the database has not the last one")
         return leaves
 
     def check(self, connection: Connection) -> int:
@@ -232,7 +233,8 @@ class Journal:
             with reading(connection.engine) as later:  # it may have grown since the other began
                 have = count(later)
             if have < size:
-                raise LogBehind(f"the log has {size} entries, the database has {have}")
+                known = words.count(size, "entry", "entries")
+                raise LogBehind(f"the log has {known}, the database has {have}")
         return size
 
     def packages(self, connection: Connection) -> set[str]:

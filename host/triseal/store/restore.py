@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, func, select, update
 
 from sealcore import names, seal
-from triseal import version
+from triseal import version, words
 from triseal.database import reading
 from triseal.errors import LogMayBeOld, StoreBehind
 from triseal.package import Package
@@ -107,7 +107,7 @@ def check(connection: Connection, mark: Watermark, *, log_here: bool = False) ->
 def _compare(have: Mapping[str, int], had: Mapping[str, int]) -> None:
     for what, number in have.items():
         if number < had.get(what, 0):
-            raise StoreBehind(f"it has {number} {what}s, the Store had {had[what]}")
+            raise StoreBehind(f"it has {words.count(number, what)}, the Store had {had[what]}")
 
 
 def rise(mark: Watermark, numbers: dict[str, int], texts: dict[str, str]) -> None:

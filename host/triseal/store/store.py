@@ -739,12 +739,18 @@ def init(
     Raises:
         AlreadyExists, BadName, Failure: as `authority.init`; or the bucket has files there.
         BucketTrouble, NoBucketDriver: the bucket can't be used.
+        DatabaseUnusable: there is no room for a database.
     """
-    more: dict[str, bytes] = {}
     if bucket is not None:
         from triseal.bucket import vacant  # few Stores have one
 
         authority.check_vacant(home)
         vacant(bucket, home / storage.LOCKS)
-        more = {storage.BUCKET: Whereabouts(1, bucket).text()}
-    return x509.parse(authority.init(home, name, new, validity, root, more))
+
+    def fill(fresh: Path) -> None:
+        if bucket is not None:
+            storage.write_note(fresh, Whereabouts(1, bucket))
+        # It comes before the home takes its place: a full disk must not make half of a Store.
+        open_database(fresh / DATABASE, SCHEMA).dispose()
+
+    return x509.parse(authority.init(home, name, new, validity, root, fill))

@@ -129,6 +129,27 @@ def test_a_request_goes_to_standard_output(settled: Shell) -> None:
     assert request.parse(settled.run("dev", "request").encode()).name == "Ada"
 
 
+def test_a_request_in_a_file_is_named_with_what_to_do_next(settled: Shell) -> None:
+    said = settled.json("dev", "request", "--out", "again.pem")
+    assert said["request"] == "again.pem"
+    assert said["fingerprint"] == settled.json("dev", "show")["fingerprint"]
+    assert "store register-developer" in str(said["next"])
+    shown = str(settled.json("dev", "request")["pem"])
+    assert request.parse(shown.encode()).name == "Ada"
+    assert Path("again.pem").read_text(encoding="utf-8") == shown
+
+
+def test_a_replacement_that_can_not_be_written_replaces_nothing(settled: Shell) -> None:
+    """The Store would not follow a second one without the first one."""
+    Path("folder").mkdir()
+    rotate = ("dev", "rotate", "--algorithm", "p256", "--no-passphrase", "--out")
+    before = settled.json("dev", "show")
+    assert settled.fails(*rotate, "folder")[0] == "not-a-file"
+    assert settled.json("dev", "show") == before
+    settled.run(*rotate, "new.pem")
+    settled.run("store", "register-developer", "new.pem")
+
+
 def test_init_never_overwrites(settled: Shell) -> None:
     for role in ("dev", "store"):
         code, rest = settled.fails(role, "init", "--name", "Eve", "--no-passphrase")

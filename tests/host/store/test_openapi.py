@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.host.store.test_store import ADA_KEY, World, versioned
-from triseal import request
+from triseal import database, request
 from triseal.log.writer import Folder
 from triseal.signer import KeySigner
 from triseal.store.changes import Why
@@ -209,3 +209,9 @@ def test_a_defect_is_told_without_its_text(faces: list[Face], tmp_path: Path) ->
     answer = Face(made, {}).ask("GET", "/")
     assert (answer.status_code, answer.json()["code"]) == (500, "defect")
     assert "secret" not in answer.text
+
+
+def test_strangers_learn_no_path_of_the_database() -> None:
+    for kind in (database.DatabaseGone, database.DiskFull, database.DatabaseOnReadOnlyDisk):
+        answer = problems.of(kind("/srv/secret.sqlite"))
+        assert (answer.status_code, b"secret" in bytes(answer.body)) == (503, False)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import pytest
 from tests.full import Sweep
 from tests.host.store.test_power_cut import GIVEN, VERSIONS, check_log
 from tests.host.store.test_store import ADA, World, unlocked
-from tests.worlds import seals
+from tests.worlds import mounts, seals
 from tests.worlds.site_world import code_of
 from triseal import advice
 from triseal.log import checkpoint
@@ -34,62 +33,10 @@ from triseal.store.store import Store
 
 pytestmark = pytest.mark.long
 
-_MIB = 1 << 20
-
-
-def missing() -> str:
-    """Return why no small file system can be mounted here, or ""."""
-    if os.geteuid():
-        return "mounting needs root"
-    if not shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:" + os.environ["PATH"]):
-        return "no mkfs.ext4: apt install e2fsprogs"
-    with tempfile.TemporaryDirectory() as folder:
-        image = Path(folder) / "image"
-        try:
-            make(image, 2)
-            with mounted(image, Path(folder) / "top"):
-                return ""
-        except subprocess.CalledProcessError as error:
-            return f"the kernel refuses a loop mount: {error.stderr.decode().strip()}"
-
-
-def make(image: Path, size: int) -> None:
-    """Make a file system in a file.
-
-    Args:
-        image: the file.
-        size: its size, MiB.
-    """
-    with image.open("wb") as made:
-        made.truncate(size * _MIB)
-    run("mkfs.ext4", "-q", "-F", "-m", "0", "-b", "1024", "-N", "2048", str(image))
-
-
-@contextmanager
-def mounted(image: Path, top: Path) -> Iterator[Path]:
-    """Mount a file system.
-
-    Args:
-        image: the file that holds it.
-        top: where it is then.
-    """
-    top.mkdir(exist_ok=True)
-    run("mount", "-o", "loop", str(image), str(top))
-    try:
-        yield top
-    finally:
-        run("umount", str(top))
-
-
-def run(*words: str) -> None:
-    path = "/usr/sbin:/sbin:" + os.environ["PATH"]
-    program = shutil.which(words[0], path=path) or words[0]
-    subprocess.run([program, *words[1:]], check=True, capture_output=True, timeout=120)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def small() -> None:
-    if why := missing():
+    if why := mounts.missing():
         pytest.skip(why)
 
 
@@ -144,8 +91,8 @@ class Watched:
 def test_a_cut_takes_what_was_not_synced(tmp_path: Path) -> None:
     """Otherwise the other tests would prove nothing."""
     image, copy = tmp_path / "image", tmp_path / "copy"
-    make(image, 8)
-    with mounted(image, tmp_path / "live") as top:
+    mounts.make(image, 8)
+    with mounts.mounted(image, tmp_path / "live") as top:
         for name, synced in (("kept", True), ("lost", False)):
             with (top / name).open("wb") as file:
                 file.write(b"x" * 100)
@@ -153,7 +100,7 @@ def test_a_cut_takes_what_was_not_synced(tmp_path: Path) -> None:
                 if synced:
                     os.fsync(file.fileno())
         shutil.copy(image, copy)
-    with mounted(copy, tmp_path / "again") as top:
+    with mounts.mounted(copy, tmp_path / "again") as top:
         assert (top / "kept").read_bytes() == b"x" * 100
         assert not (top / "lost").exists() or (top / "lost").read_bytes() == b""
 
@@ -166,8 +113,8 @@ def test_the_power_of_a_real_file_system_is_cut(
     tmp_path: Path, sweep: Sweep[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = tmp_path / "image"
-    make(image, 8)
-    with mounted(image, tmp_path / "live") as top, World(top / "store") as world:
+    mounts.make(image, 8)
+    with mounts.mounted(image, tmp_path / "live") as top, World(top / "store") as world:
         world.store.publish()
         os.sync()
         watched = Watched(image, world.home)
@@ -181,7 +128,7 @@ def test_the_power_of_a_real_file_system_is_cut(
     for at in sweep(list(range(len(moments))), 20):
         moment = moments[at]
         with (
-            mounted(moment.image, tmp_path / f"top-{at}") as top,
+            mounts.mounted(moment.image, tmp_path / f"top-{at}") as top,
             closing(found_again(top / "store")) as store,
         ):
             public = Pages(store.files)
@@ -199,8 +146,8 @@ def test_the_power_of_a_real_file_system_is_cut(
 def test_a_full_file_system_breaks_no_promise(tmp_path: Path) -> None:
     """Whatever finds no room first: an object, the database, a tile, a page, or the mark."""
     image = tmp_path / "image"
-    make(image, 8)
-    with mounted(image, tmp_path / "live") as top, World(top / "store") as world:
+    mounts.make(image, 8)
+    with mounts.mounted(image, tmp_path / "live") as top, World(top / "store") as world:
         world.store.publish()
         promised: dict[str, Package] = {}
         refused = set()
@@ -208,7 +155,7 @@ def test_a_full_file_system_breaks_no_promise(tmp_path: Path) -> None:
             name = f"1.{room}"
             code = f"# {os.urandom(3000).hex()}\nx = 1\n".encode()
             given = seals.package(ADA, version=name, executable=code)
-            filler = fill(top / "filler", room * 1024)
+            filler = mounts.fill(top / "filler", room << 10)
             refused.add(refusal(world.store, given))
             for known, sealed in promised.items():
                 assert world.store.get("blink", known)[1] == sealed
@@ -229,16 +176,3 @@ def refusal(store: Store, given: Package) -> str:
     except Exception as error:
         return str(advice.explain(error)[0])
     return ""
-
-
-def fill(path: Path, room: int) -> Path:
-    """Take all the room of a file system but some bytes."""
-    piece = b"\0" * 1024
-    with path.open("wb", buffering=0) as filler:
-        with suppress(OSError):  # it is full
-            while True:
-                filler.write(piece)
-        size = filler.tell()
-        filler.truncate(max(0, size - room))
-        os.fsync(filler.fileno())
-    return path

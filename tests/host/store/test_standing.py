@@ -325,7 +325,7 @@ def test_a_database_without_the_newest_change_is_noticed(world: World) -> None:
         left.unlink()
     (world.home / "copy").replace(world.home / DATABASE)
     with closing(world.open()) as store:
-        with pytest.raises(StoreBehind, match="1 changes"):
+        with pytest.raises(StoreBehind, match="1 change,"):
             store.submit(versioned("1.1"))
         assert store.accept_restored().recovered == 1
         store.resume("Ada", WHY)  # she is suspended, as the log says

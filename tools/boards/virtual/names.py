@@ -1,15 +1,18 @@
 """Virtual boards by name, so that one process can run them and others reach them."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from boards import lock, state_folder
-from boards.errors import BadName, NotRunning
+from boards.errors import BadName, NoSymbolicLinks, NotRunning
 
 PREFIX = "virtual:"
+# What file systems such as FAT say.
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -54,11 +57,19 @@ def published(folder: Path, port: str) -> Iterator[Path]:
 
     Returns:
         A path that stays the same from run to run: a link to the port.
+
+    Raises:
+        NoSymbolicLinks: the file system of the folder has none.
     """
     link = folder / "port"
     fresh = folder / "port.tmp"
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(port)
+    try:
+        fresh.symlink_to(port)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise NoSymbolicLinks(f"{folder}: {error.strerror}") from None
     os.replace(fresh, link)  # noqa: PTH105 - a link's own name, not its target
     try:
         yield link

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sealcore import timetext
 from sealcore.errors import SealError
-from triseal import advice, database
+from triseal import advice, database, words
 from triseal.database import DatabaseGone, DiskFull
 from triseal.errors import DatabaseUnusable, Failure
 from triseal.serving.state import Problem
@@ -217,7 +217,7 @@ class Health:
         for node, service in fresh[:_MOST_LINES]:
             _log.warning("seal ended", extra={"node": node, "service": service})
         if len(fresh) > _MOST_LINES:
-            detail = f"and of {len(fresh) - _MOST_LINES} more services"
+            detail = f"and of {words.count(len(fresh) - _MOST_LINES, 'more service')}"
             _log.warning("seal ended", extra={"detail": detail})
 
     # --- The causes -------------------------------------------------------------------------

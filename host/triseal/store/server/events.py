@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from triseal import words
 from triseal.errors import Failure
 from triseal.log import checkpoint, tiles
 from triseal.log.entry import parse
@@ -125,7 +126,9 @@ class Events:
         size = await asyncio.to_thread(self._head)
         self._size = max(self._size, size)
         if first is not None and first > size:
-            raise NoSuchEntry(f"entry {first - 1}, the log has {size} entries")
+            raise NoSuchEntry(
+                f"entry {first - 1}, the log has {words.count(size, 'entry', 'entries')}"
+            )
         return _Stream(self, size if first is None else first, address)
 
     async def pieces(self, first: int) -> AsyncIterator[bytes]:

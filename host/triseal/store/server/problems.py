@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from sealcore import errors
 from triseal import advice
 from triseal.bucket import BucketTrouble
-from triseal.errors import Failure
+from triseal.errors import DatabaseUnusable, Failure
 
 MEDIA_TYPE = "application/problem+json"
 CODE = "triseal.code"  # where the scope of a request has the code of its refusal
@@ -50,6 +50,7 @@ _STATUS: Mapping[str, int] = {
 # The fault is the Store's, not the caller's: what the caller sent may be sent again.
 _OURS = {
     "store-behind", "store-ended", "damaged-store", "log-behind", "log-damaged", "disk-full",
+    "read-only-disk",
     "token-missing", "mark-not-written", "mark-damaged", "open-permissions", "not-a-key",
     "wrong-passphrase", "no-passphrase", "store-failed", "bucket-failed", "bucket-unreachable",
     "bucket-denied", "no-bucket-driver", "bad-bucket", "store-moved",
@@ -118,6 +119,8 @@ def of(error: BaseException) -> JSONResponse:
     """
     if isinstance(error, OSError):  # its text names files of this computer
         return answer("store-failed", "the Store could not write", "Tell its operator")
+    if isinstance(error, DatabaseUnusable):  # and this one its database
+        return answer(error.code, "the Store could not use its database", "Try again later")
     if isinstance(error, BucketTrouble):  # and this one its bucket
         return answer(error.code, "the Store could not reach its files", "Try again later")
     return answer(*advice.explain(error))

@@ -297,7 +297,7 @@ def test_a_seal_that_ends_unseen_is_a_line_of_the_log(
     assert [line.get("node", line.get("detail")) for line in lines] == [
         "attic",
         "cellar",
-        "and of 1 more services",
+        "and of 1 more service",
     ]
 
 
