@@ -192,7 +192,7 @@ def parse(message):
     """
     outer = Reader(message)
     tag = outer.peek()
-    if not _KIND <= tag <= _KIND + SETTINGS or len(message) > MAX_FRAME:
+    if not _KIND <= tag <= _KIND + PIECES or len(message) > MAX_FRAME:
         raise errors.BadMessage("kind or size")
     inner = outer.enter(tag)
     outer.end()

@@ -84,7 +84,7 @@ def test_trailing_octets_are_refused():
 def test_what_is_no_message_is_refused():
     rows = (
         ("nothing at all", b"", "bad-message"),
-        ("a kind that does not exist", encode.explicit(messages.SETTINGS + 1), "bad-message"),
+        ("a kind that does not exist", encode.explicit(messages.PIECES + 1), "bad-message"),
         ("another tag", encode.sequence(), "bad-message"),
         ("a message without its fields", encode.explicit(messages.ASK), "malformed-der"),
         ("a nonce that is too short", messages.write(messages.ASK, NONCE[:15]), "malformed-der"),
