@@ -158,6 +158,9 @@ class Observer:
         for node, health in self.health.items():
             health.absent += passed * (connected is None or node not in connected)
             if connected is None or node not in connected or health.disturbed:
+                if self.parameters.updates and health.connected_from is not None:
+                    # Before a node resets itself for another agent, it stops all of its services.
+                    health.away_until = max(health.away_until, now + self.parameters.reconnect)
                 health.connected_from = None
             elif health.connected_from is None:
                 health.connected_from = now

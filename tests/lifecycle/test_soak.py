@@ -185,6 +185,17 @@ def test_a_node_that_stays_away_is_seen(observer: Observer) -> None:
     assert dict(observer.kinds) == {"stays-away": 1}
 
 
+def test_a_node_that_takes_another_agent_may_end_its_connection(observer: Observer) -> None:
+    observer.parameters = replace(observer.parameters, updates=1)
+    observer.health["kitchen"].away_until = 900.0
+    observer.look(1000.0, {"kitchen"})
+    observer.look(1001.0, set())
+    observer.look(1001.0 + observer.parameters.reconnect, set())
+    assert not observer.kinds
+    observer.look(1002.0 + observer.parameters.reconnect, set())
+    assert dict(observer.kinds) == {"stays-away": 1}
+
+
 def test_how_long_a_node_was_not_connected_is_counted(observer: Observer) -> None:
     for now, connected in ((1000.0, {"kitchen"}), (1005.0, set()), (1007.0, None)):
         observer.look(now, connected)
