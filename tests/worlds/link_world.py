@@ -121,6 +121,11 @@ class Serving:
         """A metric's value."""
         return self.metrics.value(name, labels)
 
+    def check_counted(self, number: float, name: str, **labels: str) -> None:
+        """Check a value. An answer is counted after it was sent, so it may take a moment."""
+        until(lambda: self.counted(name, **labels) >= number, f"{name} {labels} is {number}")
+        assert self.counted(name, **labels) == number
+
 
 def until(true: Callable[[], bool], what: str) -> None:
     """Wait until something has become true that nobody announces."""

@@ -99,8 +99,8 @@ def test_what_differs_comes_and_is_computed_once_for_all_nodes(
         assert made == NEW
         assert came < 60
     answers = "triseal_answers_total"
-    assert site.counted(answers, outcome=PIECES) == 2
-    assert site.counted(answers, outcome=COMPARED) == 1
+    site.check_counted(2, answers, outcome=PIECES)
+    site.check_counted(1, answers, outcome=COMPARED)
 
 
 # (which package the node says it has)
@@ -152,7 +152,7 @@ def test_who_asks_for_what_there_is_not_is_left(
 ) -> None:
     kitchen.send(messages.DIFFER, *asked(kitchen))
     assert kitchen.closed(), sentence
-    assert site.counted("triseal_closed_connections_total", code=code) == 1
+    site.check_counted(1, "triseal_closed_connections_total", code=code)
 
 
 def test_a_difference_that_must_be_computed_costs_its_node_more_than_one_that_is_known(

@@ -79,13 +79,13 @@ def test_the_life_of_a_service_stands_in_the_log(
         ("INFO", "state changed", "thermo", "running", "gone", None),
     ]
     changes, service = "triseal_state_changes_total", {"service": "thermo"}
-    assert site.counted(changes, state="running", **service) == 2
+    site.check_counted(2, changes, state="running", **service)
     for state in ("failed", "refused", "gone"):
-        assert site.counted(changes, state=state, **service) == 1
-    assert site.counted("triseal_service_restarts_total", **service) == 3
-    assert site.counted("triseal_fallbacks_total", **service) == 1
-    assert site.counted("triseal_reports_total", code="rollback") == 1
-    assert site.counted("triseal_reports_total", code="other") == 2
+        site.check_counted(1, changes, state=state, **service)
+    site.check_counted(3, "triseal_service_restarts_total", **service)
+    site.check_counted(1, "triseal_fallbacks_total", **service)
+    site.check_counted(1, "triseal_reports_total", code="rollback")
+    site.check_counted(2, "triseal_reports_total", code="other")
     assert "made-up" not in site.metrics.text(None).decode()
 
 
@@ -116,7 +116,7 @@ def test_a_node_counts_no_more_restarts_than_there_can_be(tmp_path: Path, stack:
     for restarts in (2**31 - 1, 0, 1):
         say(node, "running", "", restarts)
     heard(node)
-    assert site.counted("triseal_service_restarts_total", service="thermo") == 64 + 1
+    site.check_counted(64 + 1, "triseal_service_restarts_total", service="thermo")
 
 
 def test_what_is_as_before_is_no_event(caplog: pytest.LogCaptureFixture) -> None:
