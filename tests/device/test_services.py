@@ -276,7 +276,7 @@ def test_connections_of_a_service_end_with_it(
             f"import asyncio\nfrom asyncio import open_connection\nkept = []\n"
             f"async def main(ctx):\n    {body}\n    await asyncio.sleep(60)\n"
         )
-        node = start(site.deploy("one", app.encode(), NAME, spki, life=(-10, 4)))
+        node = start(site.deploy("one", app.encode(), NAME, spki, life=(-10, 10)))
         node.start()
         accepted = [listener.accept()[0] for _ in range(6)]
         try:
